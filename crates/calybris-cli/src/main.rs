@@ -1,0 +1,3 @@
+//! The program `calybris`.
+
+fn main() {}

@@ -1,0 +1,2 @@
+//! The decision kernel.
+#![no_std]
