@@ -1,0 +1,111 @@
+//! Every refusal, with its evidence.
+
+use thiserror::Error;
+
+use crate::{MAX_AMOUNT_MICROUNITS, MAX_NAME_BYTES};
+
+/// Why an operation was refused. The state after a refusal is the state before it.
+///
+/// [`Insufficient`](Self::Insufficient) is the ordinary "no" of a budget; all others say that the
+/// caller asked for something that can never be.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BudgetError {
+    /// The tenant has less available than was requested.
+    #[error(
+        "tenant `{tenant}` has {available_microunits} microunits available, \
+         {requested_microunits} were requested"
+    )]
+    Insufficient {
+        /// The tenant that was asked.
+        tenant: String,
+        /// What the caller wanted to reserve.
+        requested_microunits: u64,
+        /// What was available at the instant of the refusal: always less than requested.
+        available_microunits: u64,
+    },
+    /// A reservation of nothing was asked for. A call that costs nothing needs no reservation.
+    #[error("a reservation of 0 microunits for tenant `{tenant}` reserves nothing")]
+    ZeroAmount {
+        /// The tenant that was asked.
+        tenant: String,
+    },
+    /// The amount is above [`MAX_AMOUNT_MICROUNITS`].
+    #[error(
+        "the amount of {amount_microunits} microunits exceeds the maximum of {}",
+        MAX_AMOUNT_MICROUNITS
+    )]
+    AmountTooLarge {
+        /// The amount as given.
+        amount_microunits: u64,
+    },
+    /// The actual cost is above what was reserved. The reservation stays open.
+    #[error(
+        "{actual_microunits} microunits are more than the {reserved_microunits} \
+         reserved for tenant `{tenant}`"
+    )]
+    Overrun {
+        /// The tenant that holds the reservation.
+        tenant: String,
+        /// What the reservation holds.
+        reserved_microunits: u64,
+        /// What was to be committed.
+        actual_microunits: u64,
+    },
+    /// The name is empty or longer than [`MAX_NAME_BYTES`].
+    #[error("a tenant name has 1 to {} bytes, this one has {bytes}", MAX_NAME_BYTES)]
+    NameLength {
+        /// The length of the name as given.
+        bytes: usize,
+    },
+    /// No tenant has this name.
+    #[error("no tenant `{tenant}`")]
+    UnknownTenant {
+        /// The name as given.
+        tenant: String,
+    },
+    /// The tenant exists and was opened with another grant.
+    #[error(
+        "tenant `{tenant}` was opened with {granted_microunits} microunits, \
+         not with {requested_microunits}"
+    )]
+    GrantDiffers {
+        /// The tenant that exists.
+        tenant: String,
+        /// The grant it was opened with.
+        granted_microunits: u64,
+        /// The grant the caller named.
+        requested_microunits: u64,
+    },
+    /// The tenant has no open reservation of this id: it never had, or it was settled.
+    #[error("tenant `{tenant}` has no open reservation {reservation}")]
+    UnknownReservation {
+        /// The tenant as given.
+        tenant: String,
+        /// The id as given.
+        reservation: u64,
+    },
+    /// The id names a hold that is open already.
+    #[error("hold {hold} is open already")]
+    HoldExists {
+        /// The id as given.
+        hold: u64,
+    },
+    /// No hold with this id is open.
+    #[error("no hold {hold} is open")]
+    UnknownHold {
+        /// The id as given.
+        hold: u64,
+    },
+}
+
+/// An event that cannot follow the events before it.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("event {event_index} cannot be replayed: {error}")]
+#[non_exhaustive]
+pub struct ReplayError {
+    /// The place of the event in the sequence; the first is 0.
+    pub event_index: u64,
+    /// What is wrong with it.
+    pub error: BudgetError,
+}
