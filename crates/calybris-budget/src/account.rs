@@ -1,49 +1,100 @@
-//! The account of one tenant: two atomic words, and the protocol that keeps them exact.
+//! The account of one tenant: a few atomic words, and the protocol that keeps them exact.
 //!
-//! `available` is what may still be reserved. `committed` is what was spent; it only ever rises.
-//! `reserved` is derived from both: what was granted and is in neither.
+//! `available` is what may still be reserved. `committed` is what was spent. `reserved` is derived:
+//! what was granted (or is owed) and is in neither.
 //!
 //! ```text
-//! debit    available -= amount                              if amount <= available
+//! debit    available -= amount                                     if amount <= available
 //! settle   committed += actual, then available += surplus
-//! read     committed, available, committed: exact when both readings of committed agree
+//! adjust   version odd; change any word; version even              one at a time, under a lock
+//! read     version, committed, available, committed, version:      exact when both pairs agree
 //! ```
+//!
+//! Debit and settle are compare-and-swap and addition: no lock. Whatever is rarer (a top-up, a
+//! refund, a rule) is an adjustment under the account's lock.
 
-use std::sync::atomic::{
-    AtomicU64,
+use crate::rules::{Refusal, Rules};
+use crate::sync::{
+    AtomicU64, Lock,
     Ordering::{Acquire, Relaxed, Release},
+    pause,
 };
 
-/// The words of a tenant on a cache line of their own, so that tenants do not slow each other.
+/// The top bit of `available`, free by INVARIANT (headroom). Where it is set, a debit goes through
+/// the lock: a rule must be asked, or several levels must admit it together. As it is part of the
+/// word, a debit that did not see it set cannot succeed after it was.
+const GUARDED: u64 = 1 << 63;
+
+/// The words of a tenant.
 ///
-/// INVARIANT (conservation): `granted = available + reserved + committed`, where `reserved` is the
-/// sum of the amounts that were debited and not yet settled. Each step of the protocol moves an
-/// amount between two of the three, so there is no instant without it.
+/// INVARIANT (conservation): `granted + debt = available + reserved + committed`, where `reserved`
+/// is the sum of the amounts that were debited and not yet settled. Each step moves an amount
+/// between those terms, and an adjustment that changes two of them hides the instant in between
+/// from every reader, so nobody sees a moment without it.
 #[derive(Debug)]
-#[repr(align(64))]
 pub(crate) struct Account {
     available: AtomicU64,
     committed: AtomicU64,
-    granted: u64,
+    /// Odd while an adjustment is under way.
+    version: AtomicU64,
+    granted: AtomicU64,
+    debt: AtomicU64,
+    rules: Rules,
+    /// A child: every debit and settlement holds the lock of the root of its tree, so nobody else
+    /// writes its words meanwhile.
+    exclusive: bool,
+    lock: Lock,
 }
 
-/// The two words as they were together at one instant.
+/// The words of an account as they were together at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reading {
+pub(crate) struct Balance {
+    pub(crate) granted: u64,
+    pub(crate) debt: u64,
     pub(crate) available: u64,
     pub(crate) committed: u64,
 }
 
+/// Why a lock-free debit did not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotDebited {
+    /// Less is available, as given.
+    Short(u64),
+    /// The lock must be asked.
+    Guarded,
+}
+
+impl Balance {
+    /// INVARIANT (conservation) makes this the sum of the open debits, never negative.
+    pub(crate) fn reserved(&self) -> u64 {
+        self.granted + self.debt - self.available - self.committed
+    }
+}
+
 impl Account {
-    pub(crate) fn new(granted: u64) -> Self {
-        Self { available: AtomicU64::new(granted), committed: AtomicU64::new(0), granted }
+    pub(crate) fn new(granted: u64, exclusive: bool) -> Self {
+        let guard = if exclusive { GUARDED } else { 0 };
+        Self {
+            available: AtomicU64::new(granted | guard),
+            committed: AtomicU64::new(0),
+            version: AtomicU64::new(0),
+            granted: AtomicU64::new(granted),
+            debt: AtomicU64::new(0),
+            rules: Rules::none(),
+            exclusive,
+            lock: Lock::default(),
+        }
     }
 
-    pub(crate) fn granted(&self) -> u64 {
-        self.granted
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.rules
     }
 
-    /// Takes `amount` out of `available`, or says how much there is and changes nothing.
+    pub(crate) fn lock(&self) -> &Lock {
+        &self.lock
+    }
+
+    /// Takes `amount` out of `available`, or says why not and changes nothing.
     ///
     /// Admission is exact: what is checked and what is replaced are the same word, and a debit
     /// that will be refused never touches it, so it cannot make another one fail.
@@ -53,11 +104,14 @@ impl Account {
     /// So the log has the two in the same order. The order *debit, then log; log, then credit*
     /// rests on this pair.
     #[inline]
-    pub(crate) fn debit(&self, amount: u64) -> Result<(), u64> {
+    pub(crate) fn debit(&self, amount: u64) -> Result<(), NotDebited> {
         let mut available = self.available.load(Relaxed);
         loop {
+            if available & GUARDED != 0 {
+                return Err(NotDebited::Guarded);
+            }
             let Some(left) = available.checked_sub(amount) else {
-                return Err(available);
+                return Err(NotDebited::Short(available));
             };
             match self.available.compare_exchange_weak(available, left, Acquire, Relaxed) {
                 Ok(_) => return Ok(()),
@@ -69,8 +123,8 @@ impl Account {
     /// Spends `actual` of a debit of `reserved` and returns the rest to `available`.
     ///
     /// The caller owns the debit and gives it up here: `actual <= reserved`, and a debit is
-    /// settled once. By INVARIANT (conservation) neither sum can then exceed `granted`, so by
-    /// INVARIANT (headroom) neither wraps.
+    /// settled once. By INVARIANT (conservation) neither sum can then exceed what was granted and
+    /// is owed, so by INVARIANT (headroom) neither wraps.
     ///
     /// Between the two steps the surplus is still reserved, which is a legal state. `committed`
     /// rises first, so that who sees the surplus sees what was spent as well.
@@ -85,11 +139,11 @@ impl Account {
         }
     }
 
-    /// Reads both words as of one instant, without stopping anyone.
+    /// Reads all words as of one instant, without stopping anyone.
     ///
-    /// `committed` never falls, so two equal readings of it mean that no commit was seen to pass
-    /// between them, and the reading of `available` between the two belongs to that value.
-    /// Three facts make this hold on any memory:
+    /// Between two adjustments `committed` never falls, so two equal readings of it mean that no
+    /// commit was seen to pass between them, and the reading of `available` between the two
+    /// belongs to that value. Three facts make this hold on any memory:
     ///
     /// - a commit seen in the first reading brings its debit with it, because the debit happens
     ///   before the Release that raised `committed`, and that reading acquires it;
@@ -98,16 +152,151 @@ impl Account {
     ///   as both agree, so did the first;
     /// - a debit alone belongs to neither and is reserved.
     ///
-    /// A retry means that somebody committed: the account as a whole makes progress.
-    pub(crate) fn read(&self) -> Reading {
-        let mut before = self.committed.load(Acquire);
+    /// An adjustment is either seen whole or not at all: each of its writes is a Release behind
+    /// the odd version, so who acquires one of them finds the version changed.
+    ///
+    /// A retry means that somebody committed or adjusted: the account as a whole makes progress.
+    pub(crate) fn read(&self) -> Balance {
         loop {
-            let available = self.available.load(Acquire);
+            let version = self.version.load(Acquire);
+            let granted = self.granted.load(Acquire);
+            let debt = self.debt.load(Acquire);
+            let before = self.committed.load(Acquire);
+            let available = self.available.load(Acquire) & !GUARDED;
             let committed = self.committed.load(Acquire);
-            if committed == before {
-                return Reading { available, committed };
+            let after = self.version.load(Relaxed);
+            if version % 2 == 1 {
+                pause();
+            } else if version == after && committed == before {
+                return Balance { granted, debt, available, committed };
             }
-            before = committed;
         }
+    }
+}
+
+/// What is done under the lock of the account, or of the root of its tree. While it is held, no
+/// guarded account is debited by anyone else, and nobody adjusts.
+impl Account {
+    /// Says whether the rules and what is available admit a debit.
+    ///
+    /// Meanwhile others can only settle, which makes more available and less reserved: a yes stays
+    /// true until the lock is given up, and a no was true at the instant of the reading.
+    pub(crate) fn admit(&self, amount: u64) -> Result<(), Refusal> {
+        if self.available.load(Relaxed) & GUARDED == 0 {
+            // A root without rules: its word is shared with those who hold no lock, so only the
+            // debit itself can tell.
+            return Ok(());
+        }
+        let balance = self.read();
+        self.rules.admit(&balance, amount)?;
+        if amount > balance.available {
+            return Err(Refusal::Short { available: balance.available });
+        }
+        Ok(())
+    }
+
+    /// Says whether what is available covers a debit, whatever the rules say.
+    pub(crate) fn covers(&self, amount: u64) -> Result<(), Refusal> {
+        let available = self.available.load(Relaxed) & !GUARDED;
+        if amount > available { Err(Refusal::Short { available }) } else { Ok(()) }
+    }
+
+    /// Takes `amount` out of `available` whatever the rules say, or says how much there is.
+    pub(crate) fn debit_locked(&self, amount: u64) -> Result<(), u64> {
+        let mut word = self.available.load(Relaxed);
+        loop {
+            let available = word & !GUARDED;
+            if amount > available {
+                return Err(available);
+            }
+            match self.available.compare_exchange_weak(word, word - amount, Acquire, Relaxed) {
+                Ok(_) => return Ok(()),
+                Err(found) => word = found,
+            }
+        }
+    }
+
+    /// Takes from a child what its level has admitted. Its words have no other writer while the
+    /// lock is held, so they need no read-modify-write.
+    pub(crate) fn debit_child(&self, amount: u64) {
+        debug_assert!(self.exclusive, "the caller holds the lock of the tree");
+        self.available.store(self.available.load(Relaxed) - amount, Release);
+    }
+
+    /// As [`settle`](Self::settle); the words of a child need no read-modify-write here either.
+    pub(crate) fn settle_locked(&self, reserved: u64, actual: u64) {
+        if !self.exclusive {
+            return self.settle(reserved, actual);
+        }
+        if actual > 0 {
+            self.committed.store(self.committed.load(Relaxed) + actual, Release);
+        }
+        if actual < reserved {
+            let surplus = reserved - actual;
+            self.available.store(self.available.load(Relaxed) + surplus, Release);
+        }
+    }
+
+    /// Takes as much as there is, up to `most`, whatever the rules say.
+    pub(crate) fn draw_locked(&self, most: u64) -> u64 {
+        let mut drawn = most;
+        while let Err(available) = self.debit_locked(drawn) {
+            drawn = available;
+        }
+        drawn
+    }
+
+    /// Changes what only an adjustment may change, unseen by every reader until it is done.
+    pub(crate) fn adjust(&self, change: impl FnOnce(&Adjustment<'_>)) {
+        self.version.fetch_add(1, Release);
+        change(&Adjustment { account: self });
+        self.guard();
+        self.version.fetch_add(1, Release);
+    }
+
+    /// Sets the guard where a debit must ask, and takes it away where it need not any more.
+    pub(crate) fn guard(&self) {
+        let debt = self.debt.load(Relaxed);
+        if self.exclusive || debt > 0 || self.rules.must_be_asked() {
+            self.available.fetch_or(GUARDED, Release);
+        } else {
+            self.available.fetch_and(!GUARDED, Release);
+        }
+    }
+}
+
+/// The words, open for a change. Each method is one term of INVARIANT (conservation); who calls
+/// one keeps the sum.
+pub(crate) struct Adjustment<'a> {
+    account: &'a Account,
+}
+
+impl Adjustment<'_> {
+    pub(crate) fn debt(&self) -> u64 {
+        self.account.debt.load(Relaxed)
+    }
+
+    pub(crate) fn raise_granted(&self, amount: u64) {
+        self.account.granted.fetch_add(amount, Release);
+    }
+
+    pub(crate) fn lower_granted(&self, amount: u64) {
+        self.account.granted.fetch_sub(amount, Release);
+    }
+
+    pub(crate) fn raise_debt(&self, amount: u64) {
+        self.account.debt.fetch_add(amount, Release);
+    }
+
+    pub(crate) fn lower_debt(&self, amount: u64) {
+        self.account.debt.fetch_sub(amount, Release);
+    }
+
+    pub(crate) fn raise_available(&self, amount: u64) {
+        self.account.available.fetch_add(amount, Release);
+    }
+
+    pub(crate) fn lower_committed(&self, amount: u64) {
+        self.account.committed.fetch_sub(amount, Release);
     }
 }
