@@ -15,8 +15,8 @@
 
 use crate::rules::{Refusal, Rules};
 use crate::sync::{
-    AtomicU64, Lock,
-    Ordering::{Acquire, Relaxed, Release},
+    AtomicU8, AtomicU64, Lock,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
     pause,
 };
 
@@ -40,9 +40,13 @@ pub(crate) struct Account {
     granted: AtomicU64,
     debt: AtomicU64,
     rules: Rules,
-    /// A child: every debit and settlement holds the lock of the root of its tree, so nobody else
-    /// writes its words meanwhile.
-    exclusive: bool,
+    /// Not zero when a rule or a debt must be asked.
+    ruled: AtomicU8,
+    /// Not zero when the account is a level of a tree.
+    ///
+    /// INVARIANT (one writer): from then on every debit and settlement holds the lock of the tree's
+    /// root, so each word has one writer at a time and needs no read-modify-write.
+    shared: AtomicU8,
     lock: Lock,
 }
 
@@ -72,18 +76,25 @@ impl Balance {
 }
 
 impl Account {
-    pub(crate) fn new(granted: u64, exclusive: bool) -> Self {
-        let guard = if exclusive { GUARDED } else { 0 };
+    pub(crate) fn new(granted: u64) -> Self {
         Self {
-            available: AtomicU64::new(granted | guard),
+            available: AtomicU64::new(granted),
             committed: AtomicU64::new(0),
             version: AtomicU64::new(0),
             granted: AtomicU64::new(granted),
             debt: AtomicU64::new(0),
             rules: Rules::none(),
-            exclusive,
+            ruled: AtomicU8::new(0),
+            shared: AtomicU8::new(0),
             lock: Lock::default(),
         }
+    }
+
+    /// Whether the account is a level of a tree. Who holds a debit of it may ask without the lock:
+    /// the answer changes only while there is none.
+    #[inline]
+    pub(crate) fn is_level(&self) -> bool {
+        self.shared.load(Relaxed) != 0
     }
 
     pub(crate) fn rules(&self) -> &Rules {
@@ -177,28 +188,48 @@ impl Account {
 /// What is done under the lock of the account, or of the root of its tree. While it is held, no
 /// guarded account is debited by anyone else, and nobody adjusts.
 impl Account {
+    /// Makes the account a level of a tree, unless somebody holds a debit of it and might settle it
+    /// without the lock. From the moment the guard is set, nobody can get one without it.
+    pub(crate) fn become_level(&self) -> Result<(), u64> {
+        if self.is_level() {
+            return Ok(());
+        }
+        self.available.fetch_or(GUARDED, AcqRel);
+        let reserved = self.read().reserved();
+        if reserved > 0 {
+            self.guard();
+            return Err(reserved);
+        }
+        self.become_level_alone();
+        Ok(())
+    }
+
+    /// As [`become_level`](Self::become_level), for who is alone with the account.
+    pub(crate) fn become_level_alone(&self) {
+        self.shared.store(1, Relaxed);
+        self.guard();
+    }
+
     /// Says whether the rules and what is available admit a debit.
     ///
     /// Meanwhile others can only settle, which makes more available and less reserved: a yes stays
     /// true until the lock is given up, and a no was true at the instant of the reading.
     pub(crate) fn admit(&self, amount: u64) -> Result<(), Refusal> {
-        if self.available.load(Relaxed) & GUARDED == 0 {
-            // A root without rules: its word is shared with those who hold no lock, so only the
-            // debit itself can tell.
-            return Ok(());
+        if self.ruled.load(Relaxed) != 0 {
+            self.rules.admit(&self.read(), amount)?;
         }
-        let balance = self.read();
-        self.rules.admit(&balance, amount)?;
-        if amount > balance.available {
-            return Err(Refusal::Short { available: balance.available });
-        }
-        Ok(())
+        self.covers(amount)
     }
 
     /// Says whether what is available covers a debit, whatever the rules say.
     pub(crate) fn covers(&self, amount: u64) -> Result<(), Refusal> {
         let available = self.available.load(Relaxed) & !GUARDED;
         if amount > available { Err(Refusal::Short { available }) } else { Ok(()) }
+    }
+
+    /// Whether a rule or a debt must be asked.
+    pub(crate) fn is_ruled(&self) -> bool {
+        self.ruled.load(Relaxed) != 0
     }
 
     /// Takes `amount` out of `available` whatever the rules say, or says how much there is.
@@ -209,6 +240,11 @@ impl Account {
             if amount > available {
                 return Err(available);
             }
+            if self.is_level() {
+                // INVARIANT (one writer).
+                self.available.store(word - amount, Release);
+                return Ok(());
+            }
             match self.available.compare_exchange_weak(word, word - amount, Acquire, Relaxed) {
                 Ok(_) => return Ok(()),
                 Err(found) => word = found,
@@ -216,18 +252,9 @@ impl Account {
         }
     }
 
-    /// Takes from a child what its level has admitted. Its words have no other writer while the
-    /// lock is held, so they need no read-modify-write.
-    pub(crate) fn debit_child(&self, amount: u64) {
-        debug_assert!(self.exclusive, "the caller holds the lock of the tree");
-        self.available.store(self.available.load(Relaxed) - amount, Release);
-    }
-
-    /// As [`settle`](Self::settle); the words of a child need no read-modify-write here either.
+    /// As [`settle`](Self::settle), for a level of a tree.
     pub(crate) fn settle_locked(&self, reserved: u64, actual: u64) {
-        if !self.exclusive {
-            return self.settle(reserved, actual);
-        }
+        // INVARIANT (one writer).
         if actual > 0 {
             self.committed.store(self.committed.load(Relaxed) + actual, Release);
         }
@@ -256,11 +283,12 @@ impl Account {
 
     /// Sets the guard where a debit must ask, and takes it away where it need not any more.
     pub(crate) fn guard(&self) {
-        let debt = self.debt.load(Relaxed);
-        if self.exclusive || debt > 0 || self.rules.must_be_asked() {
-            self.available.fetch_or(GUARDED, Release);
+        let ruled = self.debt.load(Relaxed) > 0 || self.rules.must_be_asked();
+        self.ruled.store(u8::from(ruled), Relaxed);
+        if ruled || self.is_level() {
+            self.available.fetch_or(GUARDED, AcqRel);
         } else {
-            self.available.fetch_and(!GUARDED, Release);
+            self.available.fetch_and(!GUARDED, AcqRel);
         }
     }
 }

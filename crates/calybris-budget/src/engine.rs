@@ -71,7 +71,8 @@ impl BudgetEngine {
     /// As [`ensure_tenant`](Self::ensure_tenant);
     /// [`ParentDiffers`](BudgetError::ParentDiffers) when the tenant is open elsewhere;
     /// [`UnknownTenant`](BudgetError::UnknownTenant) when the parent is none of this engine;
-    /// [`TooDeep`](BudgetError::TooDeep) below [`MAX_LEVELS`] levels.
+    /// [`ParentInUse`](BudgetError::ParentInUse) when this is the first child of a tenant that has
+    /// open reservations of its own; [`TooDeep`](BudgetError::TooDeep) below [`MAX_LEVELS`] levels.
     ///
     /// ```
     /// let engine = calybris_budget::BudgetEngine::new();
@@ -92,12 +93,17 @@ impl BudgetEngine {
         granted_microunits: u64,
         parent: &Tenant,
     ) -> Result<Tenant, BudgetError> {
+        check_name(name)?;
+        check_amount(granted_microunits)?;
         if !self.tenant(parent.name()).is_some_and(|found| found.is(parent)) {
             return Err(BudgetError::UnknownTenant { tenant: parent.name().to_owned() });
         }
         if parent.levels().count() >= MAX_LEVELS {
             return Err(BudgetError::TooDeep { tenant: name.to_owned() });
         }
+        parent.locked(|| parent.account().become_level()).map_err(|reserved_microunits| {
+            BudgetError::ParentInUse { tenant: parent.name().to_owned(), reserved_microunits }
+        })?;
         self.open(name, granted_microunits, Some(parent))
     }
 

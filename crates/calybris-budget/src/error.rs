@@ -163,6 +163,17 @@ pub enum BudgetError {
         /// The amount it was used for.
         amount_microunits: u64,
     },
+    /// The tenant has open reservations of its own, so it cannot be given its first child now.
+    #[error(
+        "tenant `{tenant}` has {reserved_microunits} microunits reserved and cannot become a \
+         parent before they are settled"
+    )]
+    ParentInUse {
+        /// The tenant that was to become a parent.
+        tenant: String,
+        /// What it has reserved.
+        reserved_microunits: u64,
+    },
     /// The tenant would be deeper below its root than [`MAX_LEVELS`] allows.
     #[error("tenant `{tenant}` would have more than {} levels", MAX_LEVELS)]
     TooDeep {

@@ -1,9 +1,8 @@
 //! The levels of a tenant: its own account and those above it, debited and settled together.
 //!
-//! A flat tenant has one level and needs no lock. A child shares one lock, that of its root, with
-//! the whole tree: every level is asked, then every level is debited, and nobody comes between. The
-//! root itself may be debited without the lock by those who reserve from it directly; so it is
-//! debited first, by compare-and-swap, and the others, which cannot fail any more, after it.
+//! A flat tenant has one level and needs no lock, unless a rule must be asked. The tenants of a tree
+//! share one lock, that of their root: every level is asked, then every level is debited, and nobody
+//! comes between.
 
 use std::iter::successors;
 
@@ -51,6 +50,8 @@ impl Tenant {
         }
     }
 
+    // Out of line, so that the lock-free path stays a few instructions.
+    #[inline(never)]
     pub(crate) fn debit_levels(
         &self,
         amount: u64,
@@ -65,14 +66,12 @@ impl Tenant {
                 };
                 answer.map_err(|refusal| level.refused(amount, refusal))?;
             }
-            let root = self.root();
-            let debited = root.account().debit_locked(amount);
-            debited.map_err(|available| root.refused(amount, Refusal::Short { available }))?;
             for level in self.levels() {
-                if level.parent().is_some() {
-                    level.account().debit_child(amount);
-                }
-                if admission == Admission::Ruled {
+                let debited = level.account().debit_locked(amount);
+                // Every level covers it, so nothing was taken when one refuses: a replay may be
+                // the first to notice, on a flat tenant whose word others share.
+                debited.map_err(|available| level.refused(amount, Refusal::Short { available }))?;
+                if admission == Admission::Ruled && level.account().is_ruled() {
                     level.warn();
                 }
             }
@@ -83,12 +82,13 @@ impl Tenant {
     /// Spends `actual` of a debit of `reserved` on every level and returns the rest.
     #[inline]
     pub(crate) fn settle(&self, reserved: u64, actual: u64) {
-        if self.parent().is_none() {
+        if !self.account().is_level() {
             return self.account().settle(reserved, actual);
         }
         self.settle_levels(reserved, actual);
     }
 
+    #[inline(never)]
     fn settle_levels(&self, reserved: u64, actual: u64) {
         self.locked(|| {
             for level in self.levels() {
@@ -145,6 +145,7 @@ impl Tenant {
     }
 
     #[cold]
+    #[inline(never)]
     pub(crate) fn refused(&self, requested_microunits: u64, refusal: Refusal) -> BudgetError {
         let tenant = self.name().to_owned();
         match refusal {

@@ -14,7 +14,7 @@ use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::{AtomicU64, Ordering};
 
 fn account(granted: u64) -> Arc<Account> {
-    Arc::new(Account::new(granted, false))
+    Arc::new(Account::new(granted))
 }
 
 /// Runs a model that must fail, and says so if it does not.
@@ -246,51 +246,92 @@ fn control_a_rule_beside_the_word() {
     });
 }
 
-/// Two levels under one lock, and a third party that debits the root without it: both levels agree
-/// in the end, and who fits is admitted.
+fn level(granted: u64) -> Arc<Account> {
+    let level = account(granted);
+    level.become_level_alone();
+    level
+}
+
+/// Two siblings want 6 of a root's 10, under its lock: one gets it on both levels, the other takes
+/// from none. A reader without the lock sees each level whole.
 #[test]
-fn two_levels_are_debited_together() {
+fn levels_are_debited_together() {
     loom::model(|| {
-        let (root, child) = (account(10), Arc::new(Account::new(10, true)));
-        let direct = thread::spawn({
-            let root = root.clone();
-            move || root.debit(4).unwrap()
-        });
-        let settle = thread::spawn({
-            let (root, child) = (root.clone(), child.clone());
-            move || {
-                root.lock().with(|| {
-                    child.admit(6).unwrap();
+        let root = level(10);
+        let children = [level(10), level(10)];
+        let reserve = |root: &Account, child: &Account| {
+            let admitted = root.lock().with(|| {
+                let admitted = child.admit(6).and(root.admit(6)).is_ok();
+                if admitted {
+                    child.debit_locked(6).unwrap();
                     root.debit_locked(6).unwrap();
-                    child.debit_child(6);
-                });
+                }
+                admitted
+            });
+            if admitted {
                 root.lock().with(|| {
                     child.settle_locked(6, 5);
                     root.settle_locked(6, 5);
                 });
             }
+            admitted
+        };
+        let sibling = thread::spawn({
+            let (root, child) = (root.clone(), children[0].clone());
+            move || reserve(&root, &child)
         });
-        direct.join().unwrap();
-        settle.join().unwrap();
-        let (root, child) = (root.read(), child.read());
-        assert_eq!((root.available, root.reserved(), root.committed), (1, 4, 5));
-        assert_eq!((child.available, child.reserved(), child.committed), (5, 0, 5));
+        let mine = reserve(&root, &children[1]);
+        let now = root.read();
+        assert!(now.reserved() <= 6 && now.committed <= 5, "{now:?}");
+        let theirs = sibling.join().unwrap();
+        assert!(mine || theirs, "whoever came first fits");
+        let spent = if mine { 5 } else { 0 } + if theirs { 5 } else { 0 };
+        for (account, committed) in [(&root, spent), (&children[1], if mine { 5 } else { 0 })] {
+            let now = account.read();
+            assert_eq!((now.committed, now.reserved()), (committed, 0));
+        }
     });
 }
 
-/// The control of the levels: a child's words changed without the lock that makes it the only
-/// writer.
+/// The control of the levels: words of a level changed without the lock that makes its holder the
+/// only writer.
 #[test]
-fn control_a_child_without_the_lock() {
+fn control_a_level_without_the_lock() {
     must_fail(|| {
-        let child = Arc::new(Account::new(10, true));
+        let child = level(10);
         let rival = thread::spawn({
             let child = child.clone();
-            move || child.debit_child(3)
+            move || child.debit_locked(3)
         });
-        child.debit_child(3);
-        rival.join().unwrap();
+        child.debit_locked(3).unwrap();
+        rival.join().unwrap().unwrap();
         assert_eq!(child.read().available, 4, "a debit was lost");
+    });
+}
+
+/// A flat account becomes a level while a thread reserves from it without the lock: either that
+/// one was first and the account stays flat, or it finds the guard.
+#[test]
+fn an_account_becomes_a_level_only_while_nobody_holds_a_debit() {
+    loom::model(|| {
+        let account = account(10);
+        let flat = thread::spawn({
+            let account = account.clone();
+            move || {
+                if account.debit(6).is_ok() {
+                    assert!(!account.is_level());
+                    account.settle(6, 5);
+                }
+            }
+        });
+        let became = account.lock().with(|| account.become_level());
+        if became.is_ok() {
+            account.lock().with(|| account.debit_locked(1)).unwrap();
+            account.lock().with(|| account.settle_locked(1, 1));
+        }
+        flat.join().unwrap();
+        let now = account.read();
+        assert_eq!(now.reserved(), 0, "a settlement was lost: {now:?}");
     });
 }
 

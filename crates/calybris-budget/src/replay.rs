@@ -114,6 +114,9 @@ impl Replay {
             }
             BudgetEvent::ChildOpened { tenant, parent, granted_microunits } => {
                 let parent = self.tenant(&parent)?;
+                // The log may be ahead of the settlements that the live tenant waited for; here
+                // is nobody else who could settle meanwhile.
+                parent.account().become_level_alone();
                 self.engine.ensure_child(&tenant, granted_microunits, &parent)?;
             }
             BudgetEvent::Reserved { tenant, hold, amount_microunits } => {

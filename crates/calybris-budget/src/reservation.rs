@@ -168,10 +168,18 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[inline]
-    pub fn commit(mut self, actual_microunits: u64) -> Result<Settled, SettleRefused<T>> {
+    pub fn commit(self, actual_microunits: u64) -> Result<Settled, SettleRefused<T>> {
         if actual_microunits <= self.amount_microunits {
             return Ok(self.settle(actual_microunits));
         }
+        self.commit_overrun(actual_microunits)
+    }
+
+    // Out of line and by value, like everything rare here: a reservation whose address is never
+    // taken lives in registers.
+    #[cold]
+    #[inline(never)]
+    fn commit_overrun(mut self, actual_microunits: u64) -> Result<Settled, SettleRefused<T>> {
         match self.cover(actual_microunits) {
             Ok(covered) => Ok(self.settle(covered.commit_microunits)),
             Err(error) => Err(SettleRefused { error, reservation: self }),
@@ -350,10 +358,11 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     }
 
     /// The caller has checked the actual amount.
-    #[inline]
+    #[inline(always)]
     fn settle(mut self, actual_microunits: u64) -> Settled {
+        let reserved = self.amount_microunits;
         // INVARIANT (settled once): the drop at the end of this function finds zero.
-        let reserved = std::mem::take(&mut self.amount_microunits);
+        self.amount_microunits = 0;
         self.tenant().settle(reserved, actual_microunits);
         Settled {
             committed_microunits: actual_microunits,
@@ -362,6 +371,7 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     }
 
     #[cold]
+    #[inline(never)]
     fn overrun(&self, actual_microunits: u64) -> BudgetError {
         BudgetError::Overrun {
             tenant: self.tenant().name().to_owned(),
@@ -378,26 +388,22 @@ impl<T: Borrow<Tenant>> Drop for Reservation<T> {
         if self.amount_microunits > 0 {
             match self.dispatched_as {
                 None => self.tenant().settle(self.amount_microunits, 0),
-                Some(id) => self.suspend(id),
+                Some(id) => suspend(self.tenant(), self.amount_microunits, id),
             }
         }
     }
 }
 
-impl<T: Borrow<Tenant>> Reservation<T> {
-    /// Hands the amount to the engine. Without an engine there is nobody to reconcile it: it stays
-    /// reserved.
-    #[cold]
-    fn suspend(&mut self, id: ReservationId) {
-        let Some(shared) = self.tenant().shared() else { return };
-        let suspended = Reservation {
-            tenant: self.tenant().clone(),
-            amount_microunits: std::mem::take(&mut self.amount_microunits),
-            dispatched_as: self.dispatched_as,
-        };
-        if let Err(suspended) = shared.holds.keep_as(id, suspended, None) {
-            shared.holds.keep(suspended, None);
-        }
+/// Hands an amount whose owner is gone to the engine. Without an engine there is nobody to
+/// reconcile it: it stays reserved.
+#[cold]
+#[inline(never)]
+fn suspend(tenant: &Tenant, amount_microunits: u64, id: ReservationId) {
+    let Some(shared) = tenant.shared() else { return };
+    let suspended =
+        Reservation { tenant: tenant.clone(), amount_microunits, dispatched_as: Some(id) };
+    if let Err(suspended) = shared.holds.keep_as(id, suspended, None) {
+        shared.holds.keep(suspended, None);
     }
 }
 

@@ -56,7 +56,10 @@ impl Tenant {
         parent: Option<Tenant>,
         shared: Weak<Shared>,
     ) -> Self {
-        let account = Account::new(granted_microunits, parent.is_some());
+        let account = Account::new(granted_microunits);
+        if parent.is_some() {
+            account.become_level_alone();
+        }
         let opened_with_microunits = granted_microunits;
         let name = name.into();
         Self { record: Arc::new(Record { account, parent, name, opened_with_microunits, shared }) }
@@ -154,9 +157,9 @@ impl Tenant {
     /// ```
     /// let engine = calybris_budget::BudgetEngine::new();
     /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// acme.try_reserve_scoped(70)?.commit(50)?;
-    /// assert_eq!(acme.snapshot().committed_microunits, 50);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// let settled = acme.try_reserve_scoped(70)?.commit(50).unwrap();
+    /// assert_eq!(settled.released_microunits, 20);
+    /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     #[inline]
     pub fn try_reserve_scoped(
@@ -203,6 +206,7 @@ impl Tenant {
     }
 
     #[cold]
+    #[inline(never)]
     fn unreservable(&self, amount_microunits: u64) -> BudgetError {
         match check_amount(amount_microunits) {
             Err(error) => error,
