@@ -25,14 +25,6 @@ impl Tenant {
         successors(Some(self), |level| level.parent())
     }
 
-    fn root(&self) -> &Tenant {
-        let mut root = self;
-        while let Some(parent) = root.parent() {
-            root = parent;
-        }
-        root
-    }
-
     /// Runs `section` under the lock of the tree.
     pub(crate) fn locked<T>(&self, section: impl FnOnce() -> T) -> T {
         self.root().account().lock().with(section)

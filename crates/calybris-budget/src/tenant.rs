@@ -23,6 +23,8 @@ pub struct Tenant {
 struct Record {
     account: Account,
     parent: Option<Tenant>,
+    /// The last of the parents, whose lock is that of the whole tree.
+    root: Option<Tenant>,
     name: Box<str>,
     opened_with_microunits: u64,
     shared: Weak<Shared>,
@@ -61,12 +63,19 @@ impl Tenant {
             account.become_level_alone();
         }
         let opened_with_microunits = granted_microunits;
+        let root = parent.as_ref().map(|parent| parent.root().clone());
         let name = name.into();
-        Self { record: Arc::new(Record { account, parent, name, opened_with_microunits, shared }) }
+        let record = Record { account, parent, root, name, opened_with_microunits, shared };
+        Self { record: Arc::new(record) }
     }
 
     pub(crate) fn account(&self) -> &Account {
         &self.record.account
+    }
+
+    /// The tenant at the top of the tree: this one, if it has no parent.
+    pub(crate) fn root(&self) -> &Tenant {
+        self.record.root.as_ref().unwrap_or(self)
     }
 
     pub(crate) fn opened_with_microunits(&self) -> u64 {
