@@ -4,12 +4,13 @@
 
 mod harness;
 
+mod budget;
 mod kernel;
 
 use harness::{Effort, Report};
 
 /// The areas that can be measured, each in a file of its own.
-const AREAS: &[(&str, fn(&mut Report))] = &[("kernel", kernel::run)];
+const AREAS: &[(&str, fn(&mut Report))] = &[("kernel", kernel::run), ("budget", budget::run)];
 
 fn main() {
     if let Err(message) = run() {
