@@ -54,6 +54,7 @@ mod holds;
 mod idempotency;
 mod shared;
 
+mod audit;
 mod event;
 mod replay;
 
@@ -62,6 +63,7 @@ mod loom_models;
 
 pub use adjustments::TenantRules;
 pub use amount::{MAX_AMOUNT_MICROUNITS, MAX_LEVELS, MAX_NAME_BYTES};
+pub use audit::{Audit, AuditError, Sums};
 pub use engine::BudgetEngine;
 pub use error::{BudgetError, ReplayError};
 pub use event::BudgetEvent;
