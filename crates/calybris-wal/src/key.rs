@@ -1,0 +1,91 @@
+//! The secret that a keyed log is chained with.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::error::WalError;
+
+/// The least length of a key, in bytes.
+const KEY_BYTES_MIN: usize = 16;
+
+/// What a key's id is the HMAC of.
+const KEY_ID_LABEL: &[u8] = b"calybris-wal 1 key id";
+
+/// A secret of at least 16 bytes, without which a keyed log can neither be written nor verified.
+///
+/// A key has an id that is derived from it (see `FORMAT.md`), and a log names the id of its key,
+/// so that a wrong key is told apart from a changed log. Take the bytes from a random source: the
+/// id lets anyone test a guess.
+///
+/// ```
+/// use calybris_wal::{Key, WalError};
+///
+/// let key = Key::new(b"0123456789abcdef0123456789abcdef")?;
+/// assert_eq!(format!("{key:?}"), "Key(..)");
+/// assert!(matches!(Key::new(b""), Err(WalError::KeyTooShort { .. })));
+/// # Ok::<(), WalError>(())
+/// ```
+#[derive(Clone)]
+pub struct Key {
+    state: Hmac<Sha256>,
+    id: u64,
+}
+
+impl Key {
+    /// Takes a secret of 16 bytes or more.
+    ///
+    /// # Errors
+    /// [`WalError::KeyTooShort`] for anything shorter.
+    pub fn new(secret: &[u8]) -> Result<Self, WalError> {
+        let too_short = || WalError::KeyTooShort { minimum: KEY_BYTES_MIN, found: secret.len() };
+        if secret.len() < KEY_BYTES_MIN {
+            return Err(too_short());
+        }
+        let state = Hmac::<Sha256>::new_from_slice(secret).map_err(|_| too_short())?;
+        let tag: [u8; 32] = state.clone().chain_update(KEY_ID_LABEL).finalize().into_bytes().into();
+        let id = tag.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        Ok(Self { state, id })
+    }
+
+    /// The key's id, which is no secret.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// An HMAC-SHA-256 keyed with the secret, at its beginning.
+    pub(crate) fn state(&self) -> Hmac<Sha256> {
+        self.state.clone()
+    }
+}
+
+impl fmt::Debug for Key {
+    /// Prints nothing of the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_fewer_than_sixteen_bytes_is_refused() {
+        for length in 0..16 {
+            let refused = Key::new(&vec![1; length]).unwrap_err();
+            assert!(
+                matches!(refused, WalError::KeyTooShort { minimum: 16, found } if found == length)
+            );
+        }
+        assert!(Key::new(&[1; 16]).is_ok());
+    }
+
+    #[test]
+    fn different_keys_have_different_ids() {
+        assert_ne!(Key::new(&[1; 32]).unwrap().id(), Key::new(&[2; 32]).unwrap().id());
+        assert_eq!(Key::new(&[1; 32]).unwrap().id(), Key::new(&[1; 32]).unwrap().id());
+    }
+}
