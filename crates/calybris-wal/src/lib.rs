@@ -1,3 +1,5 @@
+//! A hash-chained, crash-recoverable log of bytes that shows tampering.
+//!
 #![doc = include_str!("../README.md")]
 
 mod anchor;
