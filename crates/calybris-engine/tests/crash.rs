@@ -1,0 +1,195 @@
+//! What a crash leaves, at any byte, is what the log says: no acknowledged step missing, nothing overspent.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+
+mod world;
+
+use std::collections::BTreeMap;
+use std::sync::Barrier;
+
+use calybris_engine::{Engine, EngineError, EngineOptions, Record, SCHEMA_ID};
+use calybris_wal::{WalOptions, WalWriter};
+use proptest::prelude::*;
+use world::*;
+
+/// Runs a mixed load: rejections, refusals, settled, abandoned and forgotten tickets of two tenants.
+fn load(engine: &Engine) {
+    engine.ensure_tenant("a", 9_000, 1).unwrap();
+    engine.ensure_tenant("b", 2_500, 2).unwrap();
+    for sequence in 1..=12 {
+        let tenant = if sequence % 3 == 0 { "b" } else { "a" };
+        let quality = [9_000, 7_000, 9_500][usize::try_from(sequence % 3).unwrap()];
+        let Some(ticket) = engine.decide(&call(tenant, sequence, quality)).unwrap().ticket else {
+            continue;
+        };
+        let reserved = ticket.reserved_microunits();
+        match sequence % 4 {
+            0 => drop(ticket),
+            1 => drop(engine.abandon(ticket, 50).unwrap()),
+            _ => drop(engine.settle(ticket, reserved - 1, 60).unwrap()),
+        }
+    }
+}
+
+fn holds(engine: &Engine) -> BTreeMap<u64, u64> {
+    let tickets = engine.open_tickets().into_iter();
+    tickets.map(|ticket| (ticket.decision_sequence, ticket.reserved_microunits)).collect()
+}
+
+#[test]
+fn a_log_cut_at_any_byte_reopens_to_what_its_whole_records_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    load(&engine);
+    // A crash, not a close: the log ends where the last append left it.
+    let whole = records(dir.path());
+    let segment = segment(dir.path());
+    let bytes = std::fs::read(&segment).unwrap();
+    let name = segment.file_name().unwrap();
+    drop(engine);
+    let mut recovered = Vec::new();
+    for length in 0..=bytes.len() {
+        let cut = tempfile::tempdir().unwrap();
+        std::fs::write(cut.path().join(name), &bytes[..length]).unwrap();
+        let engine = open(cut.path());
+        let count = usize::try_from(engine.recovery().records).unwrap();
+        let (expected, open) = fold(&whole[..count]);
+        assert_eq!(balances(&engine), expected, "cut at {length}");
+        assert_eq!(holds(&engine), open, "cut at {length}");
+        recovered.push(count);
+    }
+    // Each record comes back with its last byte and not before.
+    assert!(recovered.is_sorted());
+    assert_eq!(recovered.last(), Some(&whole.len()));
+    let distinct: std::collections::BTreeSet<usize> = recovered.into_iter().collect();
+    assert_eq!(distinct.len(), whole.len() + 1);
+}
+
+#[test]
+fn every_open_ticket_can_be_settled_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    load(&engine);
+    let (before, tickets) = (balances(&engine), engine.open_tickets());
+    assert!(!tickets.is_empty());
+    drop(engine);
+    let engine = open(dir.path());
+    assert_eq!((balances(&engine), engine.open_tickets()), (before, tickets.clone()));
+    let held: u64 = tickets.iter().map(|ticket| ticket.reserved_microunits).sum();
+    assert_eq!(engine.recovery().held_microunits, held);
+    for open in tickets {
+        let ticket = engine.ticket(open.decision_sequence).unwrap();
+        engine.settle(ticket, open.reserved_microunits, 99).unwrap();
+    }
+    let (expected, open) = fold(&records(dir.path()));
+    assert!(open.is_empty());
+    assert_eq!(balances(&engine), expected);
+}
+
+#[test]
+fn many_threads_never_overspend_and_the_log_replays_to_the_live_balances() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    // Enough for about a third of the calls at once.
+    engine.ensure_tenant("a", 100_000, 1).unwrap();
+    let start = Barrier::new(4);
+    std::thread::scope(|scope| {
+        for thread in 0..4_u64 {
+            let (engine, start) = (&engine, &start);
+            scope.spawn(move || {
+                start.wait();
+                let mut kept = Vec::new();
+                for step in 0..100 {
+                    let sequence = thread * 100 + step;
+                    let quality = if step % 2 == 0 { 9_000 } else { 7_000 };
+                    let outcome = engine.decide(&call("a", sequence, quality)).unwrap();
+                    kept.extend(outcome.ticket);
+                    if step % 5 == 4 {
+                        for ticket in kept.drain(..) {
+                            let reserved = ticket.reserved_microunits();
+                            if step % 10 == 4 {
+                                engine.settle(ticket, reserved / 3, 2).unwrap();
+                            } else {
+                                engine.abandon(ticket, 2).unwrap();
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    });
+    // `fold` checks every prefix: at no point may the log have spent what was not there.
+    let (expected, open) = fold(&records(dir.path()));
+    assert_eq!(balances(&engine), expected);
+    assert_eq!(holds(&engine), open);
+    drop(engine);
+    let engine = Engine::open(dir.path(), &EngineOptions::default(), snapshot()).unwrap();
+    assert_eq!(balances(&engine), expected);
+}
+
+#[test]
+fn an_authentic_record_that_contradicts_the_log_is_not_replayed() {
+    let settled = |decision_sequence, actual_cost_microunits| Record::Settled {
+        time_unix_ms: 0,
+        decision_sequence,
+        actual_cost_microunits,
+    };
+    for (record, words) in [
+        (settled(99, 0), "decision 99 has no open ticket"),
+        (settled(3, 2_001), "2001"),
+        (
+            Record::Abandoned { time_unix_ms: 0, decision_sequence: 2 },
+            "decision 2 has no open ticket",
+        ),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = open(dir.path());
+        engine.ensure_tenant("a", 10_000, 1).unwrap();
+        let ticket = engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap();
+        assert_eq!(ticket.decision_sequence(), 3);
+        drop(engine);
+        let log = WalWriter::open(dir.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
+        log.append(&record).unwrap();
+        log.close().unwrap();
+        let refused = Engine::open(dir.path(), &EngineOptions::default(), snapshot()).unwrap_err();
+        assert!(matches!(refused, EngineError::Contradiction { sequence: 4, .. }), "{refused}");
+        assert!(refused.to_string().contains(words), "{refused}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Any sequence of steps, with restarts in between, leaves the balances that the log's own fold gives.
+    #[test]
+    fn any_history_replays_to_its_own_balances(
+        steps in prop::collection::vec((0_u8..6, any::<prop::sample::Index>(), 0_u64..=2_500), 1..40),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut engine = open(dir.path());
+        engine.ensure_tenant("a", 6_000, 1).unwrap();
+        for (sequence, (kind, which, amount)) in (1..).zip(steps) {
+            let open_tickets = engine.open_tickets();
+            let chosen = (!open_tickets.is_empty()).then(|| which.get(&open_tickets).decision_sequence);
+            match (kind, chosen) {
+                (0 | 1, _) => drop(engine.decide(&call("a", sequence, 9_000)).unwrap()),
+                (2, _) => drop(engine.decide(&call("a", sequence, 7_000)).unwrap()),
+                (3, Some(chosen)) => {
+                    let ticket = engine.ticket(chosen).unwrap();
+                    let fits = amount <= ticket.reserved_microunits();
+                    prop_assert_eq!(engine.settle(ticket, amount, 1).is_ok(), fits);
+                }
+                (4, Some(chosen)) => {
+                    engine.abandon(engine.ticket(chosen).unwrap(), 1).unwrap();
+                }
+                (5, _) => {
+                    drop(engine);
+                    engine = open(dir.path());
+                }
+                _ => {}
+            }
+            let (expected, open) = fold(&records(dir.path()));
+            prop_assert_eq!(balances(&engine), expected);
+            prop_assert_eq!(holds(&engine), open);
+        }
+    }
+}
