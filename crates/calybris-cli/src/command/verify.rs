@@ -1,0 +1,135 @@
+//! `calybris verify`: is the log what was written, and what does that establish?
+
+use std::path::{Path, PathBuf};
+
+use calybris_core::wal::{Anchor, Report, Tail, VerifyOptions, verify};
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::input::error::{InputError, read};
+use crate::input::key::read_key;
+use crate::table::grouped;
+
+/// Verify a log from its first byte to its last.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  calybris verify ./log
+  calybris verify ./log --key-file log.key --anchor anchor.txt
+
+It may run while another process writes the log.
+
+Exit codes: 0 intact; 1 not intact, and the message says what and where; 2 it could not be checked (usage, a missing
+key, a missing or empty log).")]
+pub(crate) struct Arguments {
+    /// The log's directory
+    dir: PathBuf,
+    /// The key that the log was written with
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// An anchor that was kept elsewhere: shows whether records were cut from the end
+    #[arg(long, value_name = "FILE")]
+    anchor: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
+    let anchor = arguments.anchor.as_deref().map(read_anchor).transpose()?;
+    let options = VerifyOptions { key, anchor };
+    let outcome = verify(&arguments.dir, &options);
+    if arguments.json {
+        let object = match &outcome {
+            Ok(report) => json_of(report),
+            Err(error) => json!({
+                "intact": if error.is_tampering() { json!(false) } else { json!(null) },
+                "error": error.to_string(),
+            }),
+        };
+        println!("{object:#}");
+    }
+    let report = outcome.map_err(|error| Failure::of_log(&arguments.dir, &error))?;
+    if !arguments.json {
+        print(&arguments.dir, &report);
+    }
+    Ok(())
+}
+
+/// Reads an anchor file: the line that `calybris anchor` prints.
+fn read_anchor(file: &Path) -> Result<Anchor, InputError> {
+    let text = read(file)?;
+    text.trim().parse().map_err(|error| InputError::in_file(file, error))
+}
+
+fn json_of(report: &Report) -> serde_json::Value {
+    json!({
+        "intact": true,
+        "segments": report.segments,
+        "records": report.records,
+        "bytes": report.bytes,
+        "keyed": report.keyed,
+        "anchored": report.anchored,
+        "durable_through_sequence": report.durable_through,
+        "torn_tail_bytes": torn_bytes(report.tail),
+        "head": report.head.to_string(),
+    })
+}
+
+/// Bytes behind the last record that are none; 0 if the log ends with a whole one.
+fn torn_bytes(tail: Tail) -> u64 {
+    match tail {
+        Tail::Torn { bytes, .. } => bytes,
+        _ => 0,
+    }
+}
+
+fn print(dir: &Path, report: &Report) {
+    println!("{}: intact", dir.display());
+    println!(
+        "  {} records in {} segment{}, {} bytes",
+        grouped(report.records),
+        report.segments,
+        if report.segments == 1 { "" } else { "s" },
+        grouped(report.bytes)
+    );
+    let torn = torn_bytes(report.tail);
+    if torn > 0 {
+        println!(
+            "  {} bytes at the end are no record yet: a write that a crash cut short, or one that is",
+            grouped(torn)
+        );
+        println!(
+            "  under way; nothing says they were ever acknowledged. Opening the log sets them aside"
+        );
+    }
+    println!("  head {}", report.head);
+    println!("\nThis establishes that");
+    println!(
+        "  - every record is, byte for byte, what its hash and all hashes after it were made from:"
+    );
+    println!(
+        "    none was changed, removed from the middle, inserted, swapped or taken from another log"
+    );
+    if report.keyed {
+        println!("  - the hashes were made by a holder of the key");
+    }
+    if report.anchored {
+        println!("  - the log still holds everything up to the anchor, unchanged");
+    }
+    println!("It does not establish that");
+    if !report.anchored {
+        println!(
+            "  - nothing was cut from the end: keep an anchor elsewhere and pass it with --anchor"
+        );
+    } else {
+        println!("  - nothing was cut from the end after the anchor was taken");
+    }
+    if !report.keyed {
+        println!(
+            "  - nobody rewrote the whole log with new hashes: a key (--key-file) or an anchor shows that"
+        );
+    }
+    println!("  - what was written was true: it is what the writer wrote");
+}
