@@ -8,28 +8,40 @@ use calybris_core::engine::{EngineError, SettleRefused};
 use calybris_core::wal::WalError;
 
 use crate::input::error::InputError;
+use crate::page::Page;
 
 /// Why a command failed.
 #[derive(Debug)]
-pub(crate) enum Failure {
-    /// A log is damaged, was tampered with, or contradicts its anchor. Exit code 1.
-    NotIntact(String),
-    /// Anything else: bad usage, bad files, a missing key. Exit code 2.
-    Refused(String),
+pub(crate) struct Failure {
+    kind: Kind,
+    message: String,
+    /// What goes to standard output all the same.
+    page: Page,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// A log is damaged, was tampered with, or contradicts its anchor.
+    NotIntact,
+    /// Anything else: bad usage, bad files, a missing key.
+    Refused,
 }
 
 impl Failure {
-    pub(crate) fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::NotIntact(_) => ExitCode::from(1),
-            Self::Refused(_) => ExitCode::from(2),
-        }
+    /// A refusal: nothing was done.
+    pub(crate) fn refused(what: impl fmt::Display) -> Self {
+        Self { kind: Kind::Refused, message: what.to_string(), page: Page::default() }
+    }
+
+    /// A refusal that concerns a path.
+    pub(crate) fn at(path: &Path, what: impl fmt::Display) -> Self {
+        Self::refused(format_args!("{}: {what}", path.display()))
     }
 
     /// A failure of the log in `dir`.
     pub(crate) fn of_log(dir: &Path, error: &WalError) -> Self {
-        let text = format!("{}: {error}", dir.display());
-        if error.is_tampering() { Self::NotIntact(text) } else { Self::Refused(text) }
+        let kind = if error.is_tampering() { Kind::NotIntact } else { Kind::Refused };
+        Self { kind, ..Self::at(dir, error) }
     }
 
     /// A failure of the engine whose log is in `dir`.
@@ -37,9 +49,9 @@ impl Failure {
         match error {
             EngineError::Log(error) => Self::of_log(dir, error),
             EngineError::Contradiction { .. } | EngineError::InvalidSnapshot { .. } => {
-                Self::NotIntact(format!("{}: {error}", dir.display()))
+                Self { kind: Kind::NotIntact, ..Self::at(dir, error) }
             }
-            _ => Self::Refused(format!("{}: {error}", dir.display())),
+            _ => Self::at(dir, error),
         }
     }
 
@@ -47,18 +59,32 @@ impl Failure {
     pub(crate) fn of_settlement(dir: &Path, refused: &SettleRefused) -> Self {
         Self::of_engine(dir, &refused.error)
     }
+
+    /// The same failure with something for standard output.
+    pub(crate) fn with_page(self, page: Page) -> Self {
+        Self { page, ..self }
+    }
+
+    pub(crate) fn page(&self) -> &Page {
+        &self.page
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self.kind {
+            Kind::NotIntact => ExitCode::from(1),
+            Kind::Refused => ExitCode::from(2),
+        }
+    }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotIntact(text) | Self::Refused(text) => f.write_str(text),
-        }
+        f.write_str(&self.message)
     }
 }
 
 impl From<InputError> for Failure {
     fn from(error: InputError) -> Self {
-        Self::Refused(error.to_string())
+        Self::refused(error)
     }
 }

@@ -3,6 +3,7 @@
 mod command;
 mod failure;
 mod input;
+mod page;
 mod routing;
 mod table;
 mod tally;
@@ -36,11 +37,18 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => command::verify::run(&arguments),
         Command::Anchor(arguments) => command::anchor::run(&arguments),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+    let (page, exit_code) = match &outcome {
+        Ok(page) => (page, ExitCode::SUCCESS),
         Err(failure) => {
             eprintln!("calybris: {failure}");
-            failure.exit_code()
+            (failure.page(), failure.exit_code())
+        }
+    };
+    match page.print() {
+        Ok(()) => exit_code,
+        Err(error) => {
+            eprintln!("calybris: cannot write to standard output: {error}");
+            ExitCode::from(2)
         }
     }
 }

@@ -7,7 +7,7 @@ pub(crate) fn table(
     header: &[&str],
     numeric: &[usize],
     rows: impl IntoIterator<Item = Vec<String>>,
-) -> Table {
+) -> String {
     let mut table = Table::new();
     let style = TableStyle::new().header_separator(LineStyle::new('-', '-', '-', '-'));
     table.load_style(style).set_content_arrangement(ContentArrangement::Dynamic);
@@ -18,7 +18,7 @@ pub(crate) fn table(
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    table
+    table.trim_fmt()
 }
 
 /// Microunits as currency units: `1_234_567` is `1.234567`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use calybris_core::engine::{Admission, Names, Outcome, Settlement};
-use calybris_core::kernel::{Action, Request};
+use calybris_core::kernel::{Action, Reason, Request};
 use serde::Serialize;
 
 use crate::input::request::UNLISTED_MODEL_ID;
@@ -26,8 +26,8 @@ pub(crate) struct Tally {
     pub(crate) models: BTreeMap<String, ModelTally>,
     /// From the requested model to the one chosen instead.
     pub(crate) substitutions: Vec<Substitution>,
-    /// The kernel's reason to how often.
-    pub(crate) rejections: BTreeMap<String, u64>,
+    /// Why requests were rejected, in the order of the reasons' codes.
+    pub(crate) rejections: Vec<Rejection>,
     #[serde(skip)]
     moves: BTreeMap<(u32, u32), u64>,
 }
@@ -47,6 +47,15 @@ pub(crate) struct TenantTally {
 pub(crate) struct ModelTally {
     pub(crate) carried_out: u64,
     pub(crate) committed_microunits: u64,
+}
+
+/// How often the kernel gave one reason.
+#[derive(Debug, Serialize)]
+pub(crate) struct Rejection {
+    pub(crate) code: u16,
+    pub(crate) reason: String,
+    pub(crate) meaning: String,
+    pub(crate) count: u64,
 }
 
 /// How often one model was taken instead of another.
@@ -78,7 +87,7 @@ impl Tally {
         let Some(chosen) = decision.selected_model_id else {
             self.rejected += 1;
             of_tenant.rejected += 1;
-            *self.rejections.entry(format!("{:?}", decision.reason)).or_default() += 1;
+            self.count_rejection(decision.reason);
             return;
         };
         if let Admission::Insufficient { .. } = outcome.admission {
@@ -101,6 +110,21 @@ impl Tally {
         let of_model = self.models.entry(model_name(names, chosen)).or_default();
         of_model.carried_out += 1;
         of_model.committed_microunits = of_model.committed_microunits.saturating_add(committed);
+    }
+
+    fn count_rejection(&mut self, reason: Reason) {
+        let code = reason.code();
+        match self.rejections.binary_search_by_key(&code, |rejection| rejection.code) {
+            Ok(at) => {
+                if let Some(known) = self.rejections.get_mut(at) {
+                    known.count += 1;
+                }
+            }
+            Err(at) => {
+                let (name, meaning) = (format!("{reason:?}"), reason.to_string());
+                self.rejections.insert(at, Rejection { code, reason: name, meaning, count: 1 });
+            }
+        }
     }
 
     /// Ends the counting: names the substitutions, most frequent first.

@@ -6,6 +6,7 @@ use calybris_core::wal::{VerifyOptions, verify};
 
 use crate::failure::Failure;
 use crate::input::key::read_key;
+use crate::page::Page;
 
 /// Verify a log and print its anchor.
 ///
@@ -25,10 +26,11 @@ pub(crate) struct Arguments {
     key_file: Option<PathBuf>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let key = arguments.key_file.as_deref().map(read_key).transpose()?;
     let report = verify(&arguments.dir, &VerifyOptions { key, anchor: None })
         .map_err(|error| Failure::of_log(&arguments.dir, &error))?;
-    println!("{}", report.head);
-    Ok(())
+    let mut page = Page::default();
+    page.line(report.head);
+    Ok(page)
 }

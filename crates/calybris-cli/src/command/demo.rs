@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::input::catalog::CatalogFile;
 use crate::input::policy::PolicyFile;
 use crate::input::row::RequestFile;
+use crate::page::Page;
 use crate::routing::Job;
 
 /// See it work: 300 bundled requests of three tenants against 40 real models.
@@ -26,14 +27,14 @@ const CATALOG: (&str, &str) = ("catalog.toml", include_str!("../../data/demo-cat
 const POLICY: (&str, &str) = ("policy.toml", include_str!("../../data/demo-policy.toml"));
 const REQUESTS: (&str, &str) = ("requests.csv", include_str!("../../data/demo-requests.csv"));
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let dir = match &arguments.dir {
         Some(dir) => dir.clone(),
         None => new_directory()?,
     };
     if route::is_used(&dir)? {
         let what = "exists and is not empty; nothing is ever overwritten: name another directory";
-        return Err(Failure::Refused(format!("{}: {what}", dir.display())));
+        return Err(Failure::at(&dir, what));
     }
     let policy = PolicyFile::parse(Path::new(POLICY.0), POLICY.1)?;
     let catalog_file = CatalogFile::parse(Path::new(CATALOG.0), CATALOG.1)?;
@@ -44,18 +45,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let request_count = job.check_requests()?;
     write_inputs(&dir)?;
     let routed = job.run(request_count)?;
-    println!(
+    let mut page = Page::default();
+    page.line(format_args!(
         "Calybris routes {request_count} example requests: each is decided under hard limits, its cost is"
-    );
-    println!(
-        "reserved from its tenant's budget, logged, and settled. Quality, risk, latency and regions of the"
-    );
-    println!("models are made up; their prices are real.\n");
-    summary::print(&job, &routed);
+    ));
+    page.line("reserved from its tenant's budget, logged, and settled. Quality, risk, latency and regions of the");
+    page.line("models are made up; their prices are real.\n");
+    summary::tables(&job, &routed, &mut page);
     let anchor = dir.join("anchor");
     write(&anchor, &format!("{}\n", routed.anchor))?;
-    print_next(&dir, &log, &anchor);
-    Ok(())
+    next(&dir, &log, &anchor, &mut page);
+    Ok(page)
 }
 
 /// The first free `calybris-demo-N` among the temporary files.
@@ -69,15 +69,14 @@ fn new_directory() -> Result<PathBuf, Failure> {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 number = number.saturating_add(1);
             }
-            Err(error) => return Err(Failure::Refused(format!("{}: {error}", dir.display()))),
+            Err(error) => return Err(Failure::at(&dir, error)),
         }
     }
 }
 
 /// Puts the inputs beside the log, to be looked at, edited and routed again.
 fn write_inputs(dir: &Path) -> Result<(), Failure> {
-    std::fs::create_dir_all(dir)
-        .map_err(|error| Failure::Refused(format!("{}: {error}", dir.display())))?;
+    std::fs::create_dir_all(dir).map_err(|error| Failure::at(dir, error))?;
     for (name, text) in [CATALOG, POLICY, REQUESTS] {
         write(&dir.join(name), text)?;
     }
@@ -85,14 +84,13 @@ fn write_inputs(dir: &Path) -> Result<(), Failure> {
 }
 
 fn write(file: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(file, text)
-        .map_err(|error| Failure::Refused(format!("{}: {error}", file.display())))
+    std::fs::write(file, text).map_err(|error| Failure::at(file, error))
 }
 
-fn print_next(dir: &Path, log: &Path, anchor: &Path) {
+fn next(dir: &Path, log: &Path, anchor: &Path, page: &mut Page) {
     let (dir, log, anchor) = (dir.display(), log.display(), anchor.display());
     let program = program_name();
-    println!(
+    page.line(format_args!(
         "
 What to try next (inputs and log are in {dir}):
   check the log, and that nothing was cut from its end:
@@ -103,7 +101,7 @@ What to try next (inputs and log are in {dir}):
   edit {dir}/policy.toml and route the same requests under it:
     {program} route --policy {dir}/policy.toml --catalog {dir}/catalog.toml \\
       --requests {dir}/requests.csv --log {dir}/log-2"
-    );
+    ));
 }
 
 /// The program as it was called, so that what is printed can be typed.

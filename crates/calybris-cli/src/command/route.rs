@@ -8,6 +8,7 @@ use crate::input::catalog::CatalogFile;
 use crate::input::key::read_key;
 use crate::input::policy::PolicyFile;
 use crate::input::row::RequestFile;
+use crate::page::Page;
 use crate::routing::Job;
 
 /// Route requests: decide, reserve, log and settle each, then verify the log.
@@ -47,7 +48,7 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let log = &arguments.log;
     let key = arguments.key_file.as_deref().map(read_key).transpose()?;
     let policy = PolicyFile::read(&arguments.policy)?;
@@ -58,15 +59,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let request_count = job.check_requests()?;
     if !arguments.append && is_used(log)? {
         let what = "exists and is not empty; a log is never overwritten: name another directory, or continue this log with --append";
-        return Err(Failure::Refused(format!("{}: {what}", log.display())));
+        return Err(Failure::at(log, what));
     }
     let routed = job.run(request_count)?;
-    if arguments.json {
-        summary::print_json(&job, &routed);
-    } else {
-        summary::print(&job, &routed);
-    }
-    Ok(())
+    let mut page = Page::default();
+    let show = if arguments.json { summary::json } else { summary::tables };
+    show(&job, &routed, &mut page);
+    Ok(page)
 }
 
 /// Whether there is anything at the path.
@@ -74,6 +73,6 @@ pub(crate) fn is_used(log: &std::path::Path) -> Result<bool, Failure> {
     match std::fs::read_dir(log) {
         Ok(mut entries) => Ok(entries.next().is_some()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(Failure::Refused(format!("{}: {error}", log.display()))),
+        Err(error) => Err(Failure::at(log, error)),
     }
 }

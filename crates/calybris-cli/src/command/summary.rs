@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::input::catalog::Skipped;
+use crate::page::Page;
 use crate::routing::{Job, Routed};
 use crate::table::{grouped, money, table};
 use crate::tally::Substitution;
@@ -10,8 +11,8 @@ use crate::tally::Substitution;
 /// Rows of the longer tables; the rest is one line.
 const LONGEST_TABLE_ROWS: usize = 12;
 
-/// One JSON object on standard output.
-pub(crate) fn print_json(job: &Job<'_>, routed: &Routed) {
+/// One JSON object.
+pub(crate) fn json(job: &Job<'_>, routed: &Routed, page: &mut Page) {
     let skipped = |kind| job.catalog.skipped.iter().filter(|skipped| **skipped == kind).count();
     let balances: Vec<_> = routed
         .balances
@@ -46,92 +47,102 @@ pub(crate) fn print_json(job: &Job<'_>, routed: &Routed) {
         "anchor": routed.anchor.to_string(),
         "verified": true,
     });
-    println!("{object:#}");
+    page.line(format_args!("{object:#}"));
 }
 
 /// Tables for a terminal.
-pub(crate) fn print(job: &Job<'_>, routed: &Routed) {
-    print_inputs(job);
-    print_earlier(routed);
-    print_decisions(routed);
-    print_tenants(routed);
-    print_models(routed);
-    print_log(job, routed);
+pub(crate) fn tables(job: &Job<'_>, routed: &Routed, page: &mut Page) {
+    inputs(job, page);
+    earlier(routed, page);
+    decisions(routed, page);
+    tenants(routed, page);
+    models(routed, page);
+    log(job, routed, page);
 }
 
-fn print_inputs(job: &Job<'_>) {
+fn inputs(job: &Job<'_>, page: &mut Page) {
     let names = job.catalog.snapshot.names();
     let providers = names.providers.len();
-    println!("catalog    {} models of {providers} providers", grouped_length(names.models.len()));
+    page.line(format_args!(
+        "catalog    {} models of {providers} providers",
+        grouped_length(names.models.len())
+    ));
     let count = |kind| job.catalog.skipped.iter().filter(|skipped| **skipped == kind).count();
     let (not_chat, no_price) = (count(Skipped::NotChat), count(Skipped::NoPrice));
     if not_chat + no_price > 0 {
-        println!(
+        page.line(format_args!(
             "           skipped: {} that do not chat, {no_price} without both prices",
             grouped_length(not_chat)
-        );
+        ));
     }
     if job.catalog.rounded_prices > 0 {
-        println!(
+        page.line(format_args!(
             "           {} prices were not whole microunits per million tokens and were rounded up",
             grouped(job.catalog.rounded_prices)
-        );
+        ));
     }
     for rule in &job.catalog.unmatched_rules {
-        println!("           note: no model matches the rule `{rule}` of the policy file");
+        page.line(format_args!(
+            "           note: no model matches the rule `{rule}` of the policy file"
+        ));
     }
 }
 
-fn print_earlier(routed: &Routed) {
-    let earlier = &routed.earlier;
-    if earlier.records == 0 {
+fn earlier(routed: &Routed, page: &mut Page) {
+    let found = &routed.earlier;
+    if found.records == 0 {
         return;
     }
-    println!(
+    page.line(format_args!(
         "found      {} records of an earlier run, {} decisions",
-        grouped(earlier.records),
-        grouped(earlier.decisions)
-    );
-    if let Some(torn) = &earlier.torn {
-        println!("           {torn}");
+        grouped(found.records),
+        grouped(found.decisions)
+    ));
+    if let Some(torn) = &found.torn {
+        page.line(format_args!("           {torn}"));
     }
-    if earlier.abandoned_tickets > 0 {
-        println!(
+    if found.abandoned_tickets > 0 {
+        page.line(format_args!(
             "           {} tickets were open; abandoned, {} went back to their tenants",
-            grouped(earlier.abandoned_tickets),
-            money(earlier.abandoned_microunits)
-        );
+            grouped(found.abandoned_tickets),
+            money(found.abandoned_microunits)
+        ));
     }
 }
 
-fn print_decisions(routed: &Routed) {
+fn decisions(routed: &Routed, page: &mut Page) {
     let tally = &routed.tally;
-    println!(
+    page.line(format_args!(
         "decided    {} requests in {:.3} s: {} decisions per second, each reserved, logged and settled",
         grouped(tally.decisions),
         routed.elapsed.as_secs_f64(),
         grouped(decisions_per_second(routed))
-    );
-    println!();
+    ));
+    page.line("");
     let row = |what: &str, count: u64| vec![what.to_owned(), grouped(count)];
     let mut rows = vec![
         row("the requested model was best", tally.executed_as_requested),
         row("another model was better", tally.substituted),
         row("rejected", tally.rejected),
     ];
-    rows.extend(tally.rejections.iter().map(|(reason, count)| row(&format!("  {reason}"), *count)));
+    rows.extend(
+        tally
+            .rejections
+            .iter()
+            .map(|rejection| row(&format!("  {}", rejection.meaning), rejection.count)),
+    );
     rows.push(row("refused: the tenant's budget did not suffice", tally.insufficient_budget));
-    println!("{}", table(&["outcome", "requests"], &[1], rows));
+    page.line(table(&["outcome", "requests"], &[1], rows));
     if tally.requested_unlisted_model > 0 {
-        println!(
+        page.line(format_args!(
             "{} requests asked for a model outside the catalog",
             grouped(tally.requested_unlisted_model)
-        );
+        ));
     }
-    println!();
+    page.line("");
 }
 
-fn print_tenants(routed: &Routed) {
+fn tenants(routed: &Routed, page: &mut Page) {
     let rows = routed.balances.iter().map(|(tenant, granted, available)| {
         let tally = routed.tally.tenants.get(tenant);
         let count = |of: fn(&crate::tally::TenantTally) -> u64| grouped(tally.map_or(0, of));
@@ -148,46 +159,46 @@ fn print_tenants(routed: &Routed) {
     });
     let header =
         ["tenant", "requests", "carried out", "rejected", "no budget", "spent", "left", "budget"];
-    println!("{}", table(&header, &[1, 2, 3, 4, 5, 6, 7], rows));
-    println!("amounts in currency units of 1,000,000 microunits\n");
+    page.line(table(&header, &[1, 2, 3, 4, 5, 6, 7], rows));
+    page.line("amounts in currency units of 1,000,000 microunits\n");
 }
 
-fn print_models(routed: &Routed) {
+fn models(routed: &Routed, page: &mut Page) {
     let tally = &routed.tally;
     let mut models: Vec<_> = tally.models.iter().collect();
     models.sort_by_key(|(name, model)| (std::cmp::Reverse(model.carried_out), *name));
     let rows = models.iter().take(LONGEST_TABLE_ROWS).map(|(name, model)| {
         vec![(*name).clone(), grouped(model.carried_out), money(model.committed_microunits)]
     });
-    println!("{}", table(&["chosen model", "calls", "spent"], &[1, 2], rows));
-    print_rest(models.len(), "models");
+    page.line(table(&["chosen model", "calls", "spent"], &[1, 2], rows));
+    rest(models.len(), "models", page);
     let substitutions = &tally.substitutions;
     if !substitutions.is_empty() {
         let rows = substitutions.iter().take(LONGEST_TABLE_ROWS).map(|substitution| {
             let Substitution { requested, chosen, count } = substitution;
             vec![requested.clone(), chosen.clone(), grouped(*count)]
         });
-        println!("{}", table(&["requested", "chosen instead", "times"], &[2], rows));
-        print_rest(substitutions.len(), "substitutions");
+        page.line(table(&["requested", "chosen instead", "times"], &[2], rows));
+        rest(substitutions.len(), "substitutions", page);
     }
 }
 
-fn print_rest(rows: usize, what: &str) {
+fn rest(rows: usize, what: &str, page: &mut Page) {
     let rest = rows.saturating_sub(LONGEST_TABLE_ROWS);
     if rest > 0 {
-        println!("... and {} more {what}; --json lists all", grouped_length(rest));
+        page.line(format_args!("... and {} more {what}; --json lists all", grouped_length(rest)));
     }
-    println!();
+    page.line("");
 }
 
-fn print_log(job: &Job<'_>, routed: &Routed) {
-    println!("log        {}", job.log.display());
-    println!(
+fn log(job: &Job<'_>, routed: &Routed, page: &mut Page) {
+    page.line(format_args!("log        {}", job.log.display()));
+    page.line(format_args!(
         "           {} records, {} bytes; verified from the disk, hash by hash",
         grouped(routed.report.records),
         grouped(routed.report.bytes)
-    );
-    println!("anchor     {}", routed.anchor);
+    ));
+    page.line(format_args!("anchor     {}", routed.anchor));
 }
 
 fn decisions_per_second(routed: &Routed) -> u64 {

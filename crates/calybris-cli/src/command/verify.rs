@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::failure::Failure;
 use crate::input::error::{InputError, read};
 use crate::input::key::read_key;
+use crate::page::Page;
 use crate::table::grouped;
 
 /// Verify a log from its first byte to its last.
@@ -35,26 +36,27 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let key = arguments.key_file.as_deref().map(read_key).transpose()?;
     let anchor = arguments.anchor.as_deref().map(read_anchor).transpose()?;
     let options = VerifyOptions { key, anchor };
     let outcome = verify(&arguments.dir, &options);
-    if arguments.json {
-        let object = match &outcome {
-            Ok(report) => json_of(report),
-            Err(error) => json!({
-                "intact": if error.is_tampering() { json!(false) } else { json!(null) },
-                "error": error.to_string(),
-            }),
-        };
-        println!("{object:#}");
+    let mut page = Page::default();
+    match outcome {
+        Ok(report) if arguments.json => page.line(format_args!("{:#}", json_of(&report))),
+        Ok(report) => words(&arguments.dir, &report, &mut page),
+        Err(error) => {
+            let failure = Failure::of_log(&arguments.dir, &error);
+            if !arguments.json {
+                return Err(failure);
+            }
+            let intact = if error.is_tampering() { json!(false) } else { json!(null) };
+            let object = json!({ "intact": intact, "error": error.to_string() });
+            page.line(format_args!("{object:#}"));
+            return Err(failure.with_page(page));
+        }
     }
-    let report = outcome.map_err(|error| Failure::of_log(&arguments.dir, &error))?;
-    if !arguments.json {
-        print(&arguments.dir, &report);
-    }
-    Ok(())
+    Ok(page)
 }
 
 /// Reads an anchor file: the line that `calybris anchor` prints.
@@ -85,51 +87,45 @@ fn torn_bytes(tail: Tail) -> u64 {
     }
 }
 
-fn print(dir: &Path, report: &Report) {
-    println!("{}: intact", dir.display());
-    println!(
+fn words(dir: &Path, report: &Report, page: &mut Page) {
+    page.line(format_args!("{}: intact", dir.display()));
+    page.line(format_args!(
         "  {} records in {} segment{}, {} bytes",
         grouped(report.records),
         report.segments,
         if report.segments == 1 { "" } else { "s" },
         grouped(report.bytes)
-    );
+    ));
     let torn = torn_bytes(report.tail);
     if torn > 0 {
-        println!(
+        page.line(format_args!(
             "  {} bytes at the end are no record yet: a write that a crash cut short, or one that is",
             grouped(torn)
-        );
-        println!(
-            "  under way; nothing says they were ever acknowledged. Opening the log sets them aside"
-        );
+        ));
+        page.line("  under way; nothing says they were ever acknowledged. Opening the log sets them aside");
     }
-    println!("  head {}", report.head);
-    println!("\nThis establishes that");
-    println!(
-        "  - every record is, byte for byte, what its hash and all hashes after it were made from:"
+    page.line(format_args!("  head {}", report.head));
+    page.line("\nThis establishes that");
+    page.line(
+        "  - every record is, byte for byte, what its hash and all hashes after it were made from:",
     );
-    println!(
-        "    none was changed, removed from the middle, inserted, swapped or taken from another log"
-    );
+    page.line("    none was changed, removed from the middle, inserted, swapped or taken from another log");
     if report.keyed {
-        println!("  - the hashes were made by a holder of the key");
+        page.line("  - the hashes were made by a holder of the key");
     }
     if report.anchored {
-        println!("  - the log still holds everything up to the anchor, unchanged");
+        page.line("  - the log still holds everything up to the anchor, unchanged");
     }
-    println!("It does not establish that");
+    page.line("It does not establish that");
     if !report.anchored {
-        println!(
-            "  - nothing was cut from the end: keep an anchor elsewhere and pass it with --anchor"
+        page.line(
+            "  - nothing was cut from the end: keep an anchor elsewhere and pass it with --anchor",
         );
     } else {
-        println!("  - nothing was cut from the end after the anchor was taken");
+        page.line("  - nothing was cut from the end after the anchor was taken");
     }
     if !report.keyed {
-        println!(
-            "  - nobody rewrote the whole log with new hashes: a key (--key-file) or an anchor shows that"
-        );
+        page.line("  - nobody rewrote the whole log with new hashes: a key (--key-file) or an anchor shows that");
     }
-    println!("  - what was written was true: it is what the writer wrote");
+    page.line("  - what was written was true: it is what the writer wrote");
 }
