@@ -31,6 +31,10 @@ fn a_flipped_byte_is_found_with_its_place() {
     let dir = tempfile::tempdir().unwrap();
     let log = routed(dir.path());
     let intact = std::fs::read(segment(&log)).unwrap();
+    let records = calybris_core::wal::Reader::open(&log, None).unwrap().map(Result::unwrap);
+    let last = records.last().unwrap();
+    let end_of_records = usize::try_from(last.offset()).unwrap() + 16 + last.payload().len() + 32;
+    assert!(end_of_records < intact.len());
     // Every twentieth byte, header included.
     for at in (0..intact.len()).step_by(20) {
         let mut bytes = intact.clone();

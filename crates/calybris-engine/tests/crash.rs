@@ -23,9 +23,11 @@ fn load(engine: &Engine) {
         };
         let reserved = ticket.reserved_microunits();
         match sequence % 4 {
-            0 => drop(ticket),
-            1 => drop(engine.abandon(ticket, 50).unwrap()),
-            _ => drop(engine.settle(ticket, reserved - 1, 60).unwrap()),
+            0 => {}
+            1 => assert_eq!(engine.abandon(ticket, 50).unwrap().returned_microunits, reserved),
+            _ => {
+                assert_eq!(engine.settle(ticket, reserved - 1, 60).unwrap().returned_microunits, 1)
+            }
         }
     }
 }
@@ -171,8 +173,12 @@ proptest! {
             let open_tickets = engine.open_tickets();
             let chosen = (!open_tickets.is_empty()).then(|| which.get(&open_tickets).decision_sequence);
             match (kind, chosen) {
-                (0 | 1, _) => drop(engine.decide(&call("a", sequence, 9_000)).unwrap()),
-                (2, _) => drop(engine.decide(&call("a", sequence, 7_000)).unwrap()),
+                (0 | 1, _) => {
+                    let _kept_open = engine.decide(&call("a", sequence, 9_000)).unwrap();
+                }
+                (2, _) => {
+                    let _kept_open = engine.decide(&call("a", sequence, 7_000)).unwrap();
+                }
                 (3, Some(chosen)) => {
                     let ticket = engine.ticket(chosen).unwrap();
                     let fits = amount <= ticket.reserved_microunits();

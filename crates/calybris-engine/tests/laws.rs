@@ -88,7 +88,7 @@ fn a_free_model_gets_a_ticket_that_reserves_nothing() {
     assert!(matches!(refused.error, EngineError::NothingReserved { actual_microunits: 1, .. }));
     engine.settle(refused.ticket, 0, 2).unwrap();
     engine.abandon(free(2), 3).unwrap();
-    drop(free(3));
+    let _kept_open = free(3);
     drop(engine);
     let engine = open(dir.path());
     assert_eq!(engine.open_tickets().len(), 1);
@@ -134,7 +134,7 @@ fn a_dropped_ticket_keeps_its_reservation_and_can_be_taken_up_again() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
     engine.ensure_tenant("a", 10_000, 1).unwrap();
-    drop(engine.decide(&call("a", 1, 9_000)).unwrap());
+    let _dropped = engine.decide(&call("a", 1, 9_000)).unwrap().ticket;
     assert_eq!(balances(&engine)["a"], (10_000, 8_000, 2_000, 0));
     let [open] = engine.open_tickets().try_into().unwrap();
     assert_eq!(
