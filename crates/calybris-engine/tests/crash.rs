@@ -26,7 +26,7 @@ fn load(engine: &Engine) {
             0 => {}
             1 => assert_eq!(engine.abandon(ticket, 50).unwrap().returned_microunits, reserved),
             _ => {
-                assert_eq!(engine.settle(ticket, reserved - 1, 60).unwrap().returned_microunits, 1)
+                assert_eq!(engine.settle(ticket, reserved - 1, 60).unwrap().returned_microunits, 1);
             }
         }
     }
