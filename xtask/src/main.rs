@@ -8,6 +8,7 @@ mod no_std;
 mod shell;
 mod test;
 mod tidy;
+mod versus;
 
 use std::process::ExitCode;
 
@@ -20,7 +21,8 @@ usage: cargo xtask TASK
   test             all tests and doc tests, in debug and without debug assertions
   no-std           the kernel linked into a library that has no standard library
   bless [--check]  rewrite the golden files, or with --check compare with them
-  bench [--test]   run the benchmarks, or with --test run each of them once";
+  bench [--test]   run the benchmarks, or with --test run each of them once
+  versus [AREA]    side by side with the published crate; --quick, --json, --data DIR";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         ["bless", "--check"] => bless::run(bless::Mode::Check),
         ["bench"] => bench::run(bench::Mode::Measure),
         ["bench", "--test"] => bench::run(bench::Mode::Once),
+        ["versus", ..] => versus::run(args.get(1..).unwrap_or_default()),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
