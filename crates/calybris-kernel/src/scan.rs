@@ -3,8 +3,8 @@
 use core::cmp::Reverse;
 
 use crate::gates::{Gate, admit_model};
-use crate::utility::UtilityTerms;
-use crate::{Model, Policy, Reason, Request};
+use crate::utility::{UtilityTerms, Valuation};
+use crate::{Model, Reason};
 
 /// A model that passed every gate. Its order is the order of preference: the greatest is best.
 ///
@@ -111,12 +111,12 @@ pub(crate) struct Outcome {
 }
 
 /// Judges every model, one after the other.
-pub(crate) fn scan(policy: &Policy, models: &[Model], request: &Request) -> Outcome {
+pub(crate) fn scan(valuation: &Valuation<'_>, models: &[Model]) -> Outcome {
     let mut podium = Podium::default();
     let mut eligible_models = 0_u32;
     let mut tally = Tally::default();
     for model in models {
-        match admit_model(policy, request, model) {
+        match admit_model(valuation, model) {
             Ok(terms) => {
                 eligible_models = eligible_models.saturating_add(1);
                 podium.offer(Candidate::new(model, &terms));

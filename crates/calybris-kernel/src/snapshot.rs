@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::gates::admit_request;
 use crate::scan::{Outcome, scan};
+use crate::utility::Valuation;
 use crate::{
     Action, Decision, Explanation, MAX_BPS, Model, Policy, Reason, Request, SnapshotError,
     canonical, explain,
@@ -98,7 +99,10 @@ impl PolicySnapshot {
     #[must_use]
     pub fn prescribe(&self, request: &Request) -> Decision {
         match admit_request(&self.policy, request) {
-            Ok(()) => self.decide(request, scan(&self.policy, &self.models, request)),
+            Ok(()) => {
+                let valuation = Valuation::new(&self.policy, request);
+                self.decide(request, scan(&valuation, &self.models))
+            }
             Err(refusal) => self.reject(request, refusal.reason(), 0),
         }
     }
