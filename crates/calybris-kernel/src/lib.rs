@@ -89,6 +89,8 @@ mod utility;
 
 mod scan;
 
+mod fast;
+
 mod snapshot;
 
 mod canonical;

@@ -67,6 +67,14 @@ impl<'a> Valuation<'a> {
         self.request
     }
 
+    pub(crate) const fn policy(&self) -> &'a Policy {
+        self.policy
+    }
+
+    pub(crate) const fn risk_penalty_microunits(&self) -> u128 {
+        self.risk_penalty_microunits
+    }
+
     /// The terms of one model's utility.
     #[inline]
     pub(crate) fn terms(&self, model: &Model) -> UtilityTerms {

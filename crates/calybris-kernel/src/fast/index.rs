@@ -1,0 +1,184 @@
+//! The catalog in blocks of 64 models that are alike, with the corners of each block.
+
+use alloc::vec::Vec;
+
+use super::octet::{Code, Octet, Quanta, Quantum};
+use super::rows::{BLOCK, GROUP, Rows};
+use crate::Model;
+
+/// How many models an octet holds.
+const OCTET: usize = 8;
+
+/// What the fast path knows of a catalog.
+///
+/// INVARIANT (positions): position `p` is bit `p % 64` of block `p / 64` in every row, and lane
+/// `p % 8` of octet `p / 8`; `order` says which model stands there. Bits and lanes beyond the last
+/// model belong to no enabled model.
+#[derive(Clone, Debug)]
+pub(crate) struct Index {
+    pub(crate) quanta: Quanta,
+    pub(crate) order: Vec<u32>,
+    pub(crate) octets: Vec<Octet>,
+    pub(crate) rows: Rows,
+    /// One per eight blocks.
+    pub(crate) corners: Vec<Corners>,
+}
+
+/// Eight blocks as two octets of models that need not exist: one at least as good in every column
+/// as any enabled model of its block, one at most as good.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Corners {
+    pub(crate) best: Octet,
+    pub(crate) worst: Octet,
+}
+
+impl Index {
+    pub(crate) fn new(models: &[Model]) -> Self {
+        let quanta = quanta(models);
+        let mut places: Vec<Place> = models
+            .iter()
+            .zip(0..)
+            .map(|(model, index)| {
+                let (code, outlier) = Code::new(&quanta, model);
+                Place { code, index, outlier, enabled: model.enabled }
+            })
+            .collect();
+        gather_alike(&mut places);
+
+        let octets = places
+            .chunks(OCTET)
+            .map(|places| Octet::from_codes(places.iter().map(|place| place.code)))
+            .collect();
+        let blocks: Vec<(Code, Code)> = places.chunks(BLOCK).map(corners).collect();
+        let corners = blocks
+            .chunks(OCTET)
+            .map(|blocks| Corners {
+                best: Octet::from_codes(blocks.iter().map(|block| block.0)),
+                worst: Octet::from_codes(blocks.iter().map(|block| block.1)),
+            })
+            .collect();
+        let order: Vec<u32> = places.iter().map(|place| place.index).collect();
+        let placed: Vec<(&Model, bool)> = places
+            .iter()
+            .filter_map(|place| Some((models.get(place.index as usize)?, place.outlier)))
+            .collect();
+        Self { quanta, order, octets, rows: Rows::new(&placed), corners }
+    }
+
+    /// How many groups of 64 blocks there are, the last of which may have fewer.
+    pub(crate) fn group_count(&self) -> usize {
+        self.rows.enabled().len().div_ceil(GROUP)
+    }
+
+    /// The octets of a block.
+    #[inline]
+    pub(crate) fn octets_of(&self, block: usize) -> &[Octet] {
+        part(&self.octets, block * (BLOCK / OCTET), BLOCK / OCTET)
+    }
+
+    /// The corners of the blocks of a group.
+    pub(crate) fn corners_of(&self, group: usize) -> &[Corners] {
+        part(&self.corners, group * (GROUP / OCTET), GROUP / OCTET)
+    }
+
+    /// Copies the enabled models of a group, one word per block.
+    pub(crate) fn enabled_of<'a>(
+        &self,
+        group: usize,
+        words: &'a mut [u64; GROUP],
+    ) -> &'a mut [u64] {
+        let enabled = part(self.rows.enabled(), group * GROUP, GROUP);
+        let words = words.get_mut(..enabled.len()).unwrap_or_default();
+        words.copy_from_slice(enabled);
+        words
+    }
+
+    /// The enabled outliers of a block.
+    #[inline]
+    pub(crate) fn outliers_of(&self, block: usize) -> u64 {
+        self.rows.outliers().get(block).copied().unwrap_or(0)
+    }
+
+    /// The model at a bit of a block.
+    #[inline]
+    pub(crate) fn model<'a>(
+        &self,
+        models: &'a [Model],
+        block: usize,
+        bit: usize,
+    ) -> Option<&'a Model> {
+        models.get(*self.order.get(block * BLOCK + bit)? as usize)
+    }
+}
+
+/// Up to `count` elements from `first` on.
+#[inline]
+fn part<T>(slice: &[T], first: usize, count: usize) -> &[T] {
+    let rest = slice.get(first..).unwrap_or_default();
+    rest.get(..count).unwrap_or(rest)
+}
+
+/// A model on its way to its position.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    code: Code,
+    index: u32,
+    outlier: bool,
+    enabled: bool,
+}
+
+/// Quanta that fit all but a sixty-fourth of the models, so that a few extreme prices don't
+/// coarsen all others. The rest are outliers, which are always valued exactly.
+fn quanta(models: &[Model]) -> Quanta {
+    let mut column = Vec::with_capacity(models.len());
+    let mut largest = |number: fn(&Model) -> u64| {
+        column.clear();
+        column.extend(models.iter().filter(|model| model.enabled).map(number));
+        let outliers = column.len() / BLOCK;
+        let Some(rank) = column.len().checked_sub(1 + outliers) else { return 0 };
+        *column.select_nth_unstable(rank).1
+    };
+    Quanta {
+        latency: Quantum::exact(largest(|model| model.p95_latency_ms.into())),
+        input: Quantum::new(largest(|model| model.input_price_microunits_per_million_tokens)),
+        output: Quantum::new(largest(|model| model.output_price_microunits_per_million_tokens)),
+        fixed: Quantum::new(largest(|model| model.fixed_price_microunits)),
+    }
+}
+
+/// Splits the catalog at the median of the column in which it is widest, and each half again,
+/// until 64 models are left: those are alike (a k-d tree; Bentley 1975).
+fn gather_alike(places: &mut [Place]) {
+    if places.len() <= BLOCK {
+        return;
+    }
+    let columns: [fn(&Place) -> u16; 5] = [
+        |place| place.code.quality,
+        |place| place.code.input,
+        |place| place.code.output,
+        |place| place.code.latency,
+        |place| place.code.fixed,
+    ];
+    let spread = |column: &fn(&Place) -> u16| {
+        let (low, high) = places
+            .iter()
+            .map(column)
+            .fold((u16::MAX, 0), |(low, high), code| (code.min(low), code.max(high)));
+        high - low
+    };
+    let Some(widest) = columns.into_iter().max_by_key(spread) else { return };
+    // Half of the blocks on either side.
+    let middle = (places.len().div_ceil(BLOCK) / 2) * BLOCK;
+    // The index makes the key unique, so the outcome doesn't depend on how selection works.
+    places.select_nth_unstable_by_key(middle, |place| (widest(place), place.index));
+    let (low, high) = places.split_at_mut(middle);
+    gather_alike(low);
+    gather_alike(high);
+}
+
+/// The best and the worst corner of the enabled models of a block.
+fn corners(block: &[Place]) -> (Code, Code) {
+    let mut codes = block.iter().filter(|place| place.enabled).map(|place| place.code);
+    let Some(first) = codes.next() else { return (Code::default(), Code::default()) };
+    codes.fold((first, first), |(best, worst), code| (best.best(code), worst.worst(code)))
+}
