@@ -3,6 +3,7 @@
 //! Each idea has a room of its own:
 //!
 //! - [`lanes`]: eight 16-bit numbers at once;
+//! - [`magnitude`]: numbers of up to 128 bits in units that suit 16;
 //! - [`octet`]: eight models in 16-bit codes that never overstate a cost;
 //! - [`bounds`]: between which limits a model's utility and cost lie, from its codes alone;
 //! - [`rows`]: one bit per model for each yes-or-no gate;
@@ -14,6 +15,7 @@
 //! bounds prove what the exact formulas would say, and goes through them where they don't.
 
 mod lanes;
+mod magnitude;
 
 mod octet;
 

@@ -72,7 +72,7 @@ impl PolicySnapshot {
         check_policy(&policy)?;
         models.sort_unstable_by_key(|model| model.model_id);
         check_models(&models)?;
-        let index = Index::new(&models);
+        let index = Index::new(&policy, &models);
         Ok(Self { policy, models: models.into_boxed_slice(), model_count, index })
     }
 

@@ -27,9 +27,10 @@
 //! that no value reaches.
 
 use super::lanes::Lanes;
-use super::octet::{Octet, QUALITY_CODE, Quanta};
-use crate::MAX_BPS;
+use super::magnitude::{Magnitude, Unit};
+use super::octet::{Octet, QUALITY_CODE, Quanta, Quantum};
 use crate::utility::{BPS_SQUARED, TOKENS_PER_PRICE, Valuation};
+use crate::{MAX_BPS, Policy};
 
 /// What four deductions of a code and the risk penalty fall short by at most.
 const DEDUCTION_SHORTFALL: u16 = 4 * 3 + 1;
@@ -54,7 +55,7 @@ pub(crate) struct Bounds {
     surely_positive: Lanes,
     /// Two models whose scores differ by this much have utilities that differ the same way.
     pub(crate) margin: u16,
-    unit: u32,
+    unit: Unit,
     /// The budget, unless no model can exceed it.
     pub(crate) budget: Option<Budget>,
 }
@@ -76,34 +77,56 @@ pub(crate) struct Budget {
     surely_within: Lanes,
 }
 
-impl Bounds {
-    pub(crate) fn new(valuation: &Valuation<'_>, quanta: &Quanta) -> Self {
-        let request = valuation.request();
-        // All weights are those of one code, in 65,536ths of a hundred-millionth of a microunit.
-        // They fit: the largest is `10^8 * 2^64 * 2^16`, below 2^107.
-        let microunit = u128::from(BPS_SQUARED);
-        let per_token = u128::from(BPS_SQUARED / TOKENS_PER_PRICE);
-        let value = u128::from(request.value_microunits()) * u128::from(request.confidence_bps);
-        let value_weight = (value << u16::BITS) / u128::from(QUALITY_CODE);
-        let input_weight = quanta.input.weight(per_token * u128::from(request.input_tokens));
-        let output_weight = quanta.output.weight(per_token * u128::from(request.output_tokens));
-        let fixed_weight = quanta.fixed.weight(microunit);
-        let latency_weight = quanta
-            .latency
-            .weight(microunit * u128::from(valuation.policy().latency_penalty_microunits_per_ms));
+/// What weights and limits of all requests have in common.
+///
+/// All magnitudes are in hundred-millionths of a microunit, those of weights in 65,536ths of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scale {
+    quanta: Quanta,
+    fixed_weight: Magnitude,
+    latency_weight: Magnitude,
+}
 
-        let cost_weights = input_weight | output_weight | fixed_weight;
-        let unit = bits_above_16(cost_weights | value_weight | latency_weight);
-        let costs_in = |unit| CostWeights {
-            input: Lanes::splat(in_units(input_weight, unit)),
-            output: Lanes::splat(in_units(output_weight, unit)),
-            fixed: Lanes::splat(in_units(fixed_weight, unit)),
+impl Scale {
+    pub(crate) fn new(policy: &Policy, quanta: Quanta) -> Self {
+        let penalty = policy.latency_penalty_microunits_per_ms;
+        Self {
+            quanta,
+            fixed_weight: MICROUNIT.shifted(quanta.fixed.weight_shift()),
+            latency_weight: Magnitude::product(BPS_SQUARED, penalty)
+                .shifted(quanta.latency.weight_shift()),
+        }
+    }
+}
+
+const MICROUNIT: Magnitude = Magnitude::new(BPS_SQUARED);
+const TWO_MICROUNITS: Magnitude = Magnitude::new(2 * BPS_SQUARED);
+const THREE_MICROUNITS: Magnitude = Magnitude::new(3 * BPS_SQUARED);
+
+impl Bounds {
+    #[inline]
+    pub(crate) fn new(valuation: &Valuation<'_>, scale: &Scale) -> Self {
+        let request = valuation.request();
+        let Scale { quanta, fixed_weight, latency_weight } = *scale;
+        let token_weight = |tokens: u32, quantum: Quantum| {
+            const PER_TOKEN: u64 = BPS_SQUARED / TOKENS_PER_PRICE;
+            Magnitude::new(PER_TOKEN * u64::from(tokens)).shifted(quantum.weight_shift())
         };
+        let costs = [
+            token_weight(request.input_tokens, quanta.input),
+            token_weight(request.output_tokens, quanta.output),
+            fixed_weight,
+        ];
+        let value = u128::from(request.value_microunits()) * u128::from(request.confidence_bps);
+        let value_weight = Magnitude::wide(value).shifted(u16::BITS - QUALITY_CODE.ilog2());
+
+        let cost_unit = Unit::fitting(costs);
+        let unit = Unit::fitting([value_weight, latency_weight]).max(cost_unit);
         // A value that no quality brings to one microunit is worth nothing.
-        let worthless = value * u128::from(MAX_BPS) < microunit;
-        let one_microunit = if worthless { u16::MAX } else { in_units(microunit, unit) };
-        let shortfall =
-            in_units(3 * microunit, unit).saturating_add(DEDUCTION_SHORTFALL).saturating_add(1);
+        let worthless = value < u128::from(BPS_SQUARED / MAX_BPS as u64);
+        let one_microunit = if worthless { u16::MAX } else { unit.count(MICROUNIT) };
+        let shortfall = unit.count(THREE_MICROUNITS).saturating_add(DEDUCTION_SHORTFALL + 1);
+        let risk_penalty = u128::from(BPS_SQUARED) * valuation.risk_penalty_microunits();
         Self {
             minimum_quality: Lanes::splat(quality_code(request.minimum_quality_bps)),
             latency_limit: Lanes::splat(match request.max_p95_latency_ms {
@@ -111,26 +134,15 @@ impl Bounds {
                 limit_ms => quanta.latency.encode(limit_ms.into()).0,
             }),
             risk: Lanes::splat(request.risk_bps),
-            value: Lanes::splat(in_units(value_weight, unit)),
-            latency_penalty: Lanes::splat(in_units(latency_weight, unit)),
-            costs: costs_in(unit),
-            risk_penalty: Lanes::splat(in_units(
-                microunit * valuation.risk_penalty_microunits(),
-                unit,
-            )),
+            value: Lanes::splat(unit.count(value_weight)),
+            latency_penalty: Lanes::splat(unit.count(latency_weight)),
+            costs: CostWeights::new(costs, unit),
+            risk_penalty: Lanes::splat(unit.count(Magnitude::wide(risk_penalty))),
             one_microunit: Lanes::splat(one_microunit),
             surely_positive: Lanes::splat(shortfall - 1),
             margin: shortfall.saturating_add(VALUE_SHORTFALL),
             unit,
-            budget: match request.budget_limit_microunits {
-                // Costs saturate here, so none exceeds it.
-                u64::MAX => None,
-                limit_microunits => {
-                    let unit = bits_above_16(cost_weights);
-                    let limit = microunit * u128::from(limit_microunits);
-                    Budget::new(costs_in(unit), limit >> unit, (2 * microunit) >> unit)
-                }
-            },
+            budget: Budget::new(costs, cost_unit, request.budget_limit_microunits),
         }
     }
 
@@ -183,8 +195,8 @@ impl Bounds {
 
     /// The score that a model must reach for a utility of at least `utility_microunits`.
     pub(crate) fn bar(&self, utility_microunits: u64) -> u16 {
-        let units = in_units(u128::from(BPS_SQUARED) * u128::from(utility_microunits), self.unit);
-        units.saturating_sub(VALUE_SHORTFALL - 1)
+        let utility = Magnitude::product(BPS_SQUARED, utility_microunits);
+        self.unit.count(utility).saturating_sub(VALUE_SHORTFALL - 1)
     }
 }
 
@@ -198,29 +210,44 @@ impl CostWeights {
             .saturating_add(octet.fixed.mul_high(self.fixed))
     }
 
+    fn new([input, output, fixed]: [Magnitude; 3], unit: Unit) -> Self {
+        Self {
+            input: Lanes::splat(unit.count(input)),
+            output: Lanes::splat(unit.count(output)),
+            fixed: Lanes::splat(unit.count(fixed)),
+        }
+    }
+
+    /// What no sum of the three terms exceeds.
     fn most(&self) -> u32 {
-        [self.input, self.output, self.fixed]
-            .into_iter()
-            .map(|weight| u32::from(weight.first()))
-            .sum()
+        [self.input, self.output, self.fixed].map(|weight| u32::from(weight.first())).iter().sum()
     }
 }
 
 impl Budget {
-    /// `limit` and `rounding` are in units. Rounding up costs less than two microunits, so
+    /// In units of `2^k` hundred-millionths, and because rounding up costs less than two
+    /// microunits,
     ///
     /// ```text
-    /// cost's terms  <=  10^8 * cost / 2^k  <  cost's terms + 9 + rounding
+    /// terms  <=  10^8 * cost / 2^k  <  terms + 9 + 2 * 10^8 / 2^k
     /// ```
-    fn new(costs: CostWeights, limit: u128, rounding: u128) -> Option<Self> {
-        let limit = u16::try_from(limit).unwrap_or(u16::MAX);
-        let rounding = u16::try_from(rounding).unwrap_or(u16::MAX);
-        let slack = rounding.saturating_add(COST_SHORTFALL).saturating_add(1);
-        if costs.most() + u32::from(slack) <= u32::from(limit) {
+    fn new(costs: [Magnitude; 3], unit: Unit, limit_microunits: u64) -> Option<Self> {
+        if limit_microunits == u64::MAX {
+            // Costs saturate here, so none exceeds it.
             return None;
         }
-        let surely_within = limit.saturating_add(1).saturating_sub(slack);
-        Some(Self { costs, limit: Lanes::splat(limit), surely_within: Lanes::splat(surely_within) })
+        let costs = CostWeights::new(costs, unit);
+        let limit = Magnitude::product(BPS_SQUARED, limit_microunits);
+        let slack = unit.count(TWO_MICROUNITS).saturating_add(COST_SHORTFALL + 1);
+        if costs.most() + u32::from(slack) <= unit.count_beyond(limit) {
+            return None;
+        }
+        let limit = unit.count(limit);
+        Some(Self {
+            costs,
+            limit: Lanes::splat(limit),
+            surely_within: Lanes::splat(limit.saturating_add(1).saturating_sub(slack)),
+        })
     }
 
     /// One bit per model that is surely above the limit, and one per model surely within it;
@@ -238,14 +265,4 @@ impl Budget {
 /// The code of a quality, which is at most 10,000.
 pub(crate) const fn quality_code(quality_bps: u16) -> u16 {
     quality_bps.saturating_mul(QUALITY_CODE)
-}
-
-/// How far to shift right for 16 bits to remain.
-const fn bits_above_16(number: u128) -> u32 {
-    (u128::BITS - number.leading_zeros()).saturating_sub(u16::BITS)
-}
-
-/// A number of hundred-millionths as a number of units, rounded down; 65,535 if it is more.
-fn in_units(number: u128, unit: u32) -> u16 {
-    u16::try_from(number >> unit).unwrap_or(u16::MAX)
 }

@@ -2,9 +2,10 @@
 
 use alloc::vec::Vec;
 
+use super::bounds::Scale;
 use super::octet::{Code, Octet, Quanta, Quantum};
 use super::rows::{BLOCK, GROUP, Rows};
-use crate::Model;
+use crate::{Model, Policy};
 
 /// How many models an octet holds.
 const OCTET: usize = 8;
@@ -16,7 +17,7 @@ const OCTET: usize = 8;
 /// model belong to no enabled model.
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
-    pub(crate) quanta: Quanta,
+    pub(crate) scale: Scale,
     pub(crate) order: Vec<u32>,
     pub(crate) octets: Vec<Octet>,
     pub(crate) rows: Rows,
@@ -33,7 +34,7 @@ pub(crate) struct Corners {
 }
 
 impl Index {
-    pub(crate) fn new(models: &[Model]) -> Self {
+    pub(crate) fn new(policy: &Policy, models: &[Model]) -> Self {
         let quanta = quanta(models);
         let mut places: Vec<Place> = models
             .iter()
@@ -62,7 +63,7 @@ impl Index {
             .iter()
             .filter_map(|place| Some((models.get(place.index as usize)?, place.outlier)))
             .collect();
-        Self { quanta, order, octets, rows: Rows::new(&placed), corners }
+        Self { scale: Scale::new(policy, quanta), order, octets, rows: Rows::new(&placed), corners }
     }
 
     /// How many groups of 64 blocks there are, the last of which may have fewer.
@@ -127,16 +128,19 @@ struct Place {
     enabled: bool,
 }
 
-/// Quanta that fit all but a sixty-fourth of the models, so that a few extreme prices don't
-/// coarsen all others. The rest are outliers, which are always valued exactly.
+/// Quanta that fit every model, or all but a sixty-fourth of them if that makes codes several
+/// times finer: a few extreme prices shall not coarsen all others. What doesn't fit is an outlier
+/// and always valued exactly.
 fn quanta(models: &[Model]) -> Quanta {
     let mut column = Vec::with_capacity(models.len());
     let mut largest = |number: fn(&Model) -> u64| {
         column.clear();
         column.extend(models.iter().filter(|model| model.enabled).map(number));
+        let greatest = column.iter().copied().max().unwrap_or(0);
         let outliers = column.len() / BLOCK;
-        let Some(rank) = column.len().checked_sub(1 + outliers) else { return 0 };
-        *column.select_nth_unstable(rank).1
+        let Some(rank) = column.len().checked_sub(1 + outliers) else { return greatest };
+        let fitting = *column.select_nth_unstable(rank).1;
+        if fitting < greatest / 4 { fitting } else { greatest }
     };
     Quanta {
         latency: Quantum::exact(largest(|model| model.p95_latency_ms.into())),

@@ -42,11 +42,10 @@ impl Quantum {
         }
     }
 
-    /// `weight * 2^right / 2^left * 2^16`: the weight of one code in 65,536ths.
-    ///
-    /// A weight below 2^63 and a shift of at most `16 + 48` fit in 128 bits.
-    pub(crate) const fn weight(self, weight: u128) -> u128 {
-        weight << (u16::BITS + self.right - self.left)
+    /// A number's weight times 2 to this is the weight of one code, in 65,536ths:
+    /// `2^right / 2^left * 2^16`.
+    pub(crate) const fn weight_shift(self) -> u32 {
+        u16::BITS + self.right - self.left
     }
 }
 

@@ -19,16 +19,17 @@ pub(crate) fn search(index: &Index, models: &[Model], valuation: &Valuation<'_>)
     if models.len() <= FEW as usize {
         return scan(valuation, models);
     }
-    let bounds = Bounds::new(valuation, &index.quanta);
+    let bounds = Bounds::new(valuation, &index.scale);
     let mut search =
         Search { index, models, valuation, bounds, podium: Podium::default(), eligible_models: 0 };
-    for group in 0..index.group_count() {
-        let mut words = [0; GROUP];
-        let live = index.enabled_of(group, &mut words);
-        index.rows.keep_live(valuation.request(), group * GROUP, live);
-        match live {
-            [live] => search.visit(group * GROUP, *live, false),
-            _ => search.group(group, live),
+    if let [enabled] = *index.rows.enabled() {
+        let mut live = [enabled];
+        index.rows.keep_live(valuation.request(), 0, &mut live);
+        let [live] = live;
+        search.visit(0, live, false);
+    } else {
+        for group in 0..index.group_count() {
+            search.group(group);
         }
     }
     let Search { podium, eligible_models, bounds, .. } = search;
@@ -52,8 +53,11 @@ struct Search<'a> {
 impl Search<'_> {
     /// Searches 64 blocks: those that can't matter are left out, those of which every live model
     /// is eligible and none can win are counted, and the rest are visited, the best first.
-    fn group(&mut self, group: usize, live: &mut [u64]) {
+    fn group(&mut self, group: usize) {
         let first_block = group * GROUP;
+        let mut words = [0; GROUP];
+        let live = self.index.enabled_of(group, &mut words);
+        self.index.rows.keep_live(self.valuation.request(), first_block, live);
         let mut scores = [Lanes::ZERO; GROUP / 8];
         let (mut hopeful, mut whole, mut passing) = (0_u64, 0_u64, 0_u64);
         for ((corners, score), shift) in
