@@ -2,9 +2,9 @@
 //!
 //! Each idea has a room of its own:
 //!
-//! - [`lanes`]: eight 16-bit numbers at once;
+//! - [`lanes`]: sixteen 16-bit numbers at once;
 //! - [`magnitude`]: numbers of up to 128 bits in units that suit 16;
-//! - [`octet`]: eight models in 16-bit codes that never overstate a cost;
+//! - [`codes`]: sixteen models in 16-bit codes that never overstate a cost;
 //! - [`bounds`]: between which limits a model's utility and cost lie, from its codes alone;
 //! - [`rows`]: one bit per model for each yes-or-no gate;
 //! - [`index`]: the catalog in blocks of 64 models that are alike, with the corners of each block;
@@ -17,7 +17,7 @@
 mod lanes;
 mod magnitude;
 
-mod octet;
+mod codes;
 
 mod bounds;
 mod rows;

@@ -20,6 +20,20 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
+    /// Less than any eligible model, whose utility is above 0.
+    const NOBODY: Self = Self {
+        utility_microunits: 0,
+        cost_microunits: Reverse(u64::MAX),
+        quality_bps: 0,
+        model_id: Reverse(u32::MAX),
+    };
+
+    #[inline]
+    fn somebody(self) -> Option<Self> {
+        (self.utility_microunits > 0).then_some(self)
+    }
+
+    #[inline]
     pub(crate) fn new(model: &Model, terms: &UtilityTerms) -> Self {
         Self {
             utility_microunits: terms.utility_microunits(),
@@ -31,21 +45,31 @@ impl Candidate {
 }
 
 /// The two best candidates seen so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Podium {
-    pub(crate) winner: Option<Candidate>,
-    pub(crate) runner_up: Option<Candidate>,
+    winner: Candidate,
+    runner_up: Candidate,
 }
 
 impl Podium {
+    pub(crate) const EMPTY: Self = Self { winner: Candidate::NOBODY, runner_up: Candidate::NOBODY };
+
+    #[inline]
     pub(crate) fn offer(&mut self, candidate: Candidate) {
-        // `None` is less than any candidate.
-        if Some(candidate) > self.winner {
+        if candidate > self.winner {
             self.runner_up = self.winner;
-            self.winner = Some(candidate);
-        } else if Some(candidate) > self.runner_up {
-            self.runner_up = Some(candidate);
+            self.winner = candidate;
+        } else if candidate > self.runner_up {
+            self.runner_up = candidate;
         }
+    }
+
+    pub(crate) fn winner(&self) -> Option<Candidate> {
+        self.winner.somebody()
+    }
+
+    pub(crate) fn runner_up(&self) -> Option<Candidate> {
+        self.runner_up.somebody()
     }
 }
 
@@ -112,7 +136,7 @@ pub(crate) struct Outcome {
 
 /// Judges every model, one after the other.
 pub(crate) fn scan(valuation: &Valuation<'_>, models: &[Model]) -> Outcome {
-    let mut podium = Podium::default();
+    let mut podium = Podium::EMPTY;
     let mut eligible_models = 0_u32;
     let mut tally = Tally::default();
     for model in models {

@@ -175,10 +175,10 @@ impl PolicySnapshot {
 
     /// Puts what a scan found into words.
     fn decide(&self, request: &Request, outcome: Outcome) -> Decision {
-        let Some(winner) = outcome.podium.winner else {
+        let Some(winner) = outcome.podium.winner() else {
             return self.reject(request, outcome.reject_reason, self.model_count);
         };
-        let runner_up = outcome.podium.runner_up;
+        let runner_up = outcome.podium.runner_up();
         let (action, reason) = if winner.model_id.0 == request.requested_model_id {
             (Action::ExecuteRequested, Reason::RequestedModelMaximizesUtility)
         } else {

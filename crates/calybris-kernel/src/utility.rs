@@ -38,13 +38,15 @@ impl UtilityTerms {
     /// assert_eq!(terms.utility_microunits(), 500);
     /// ```
     #[must_use]
+    #[inline]
     pub fn utility_microunits(&self) -> i64 {
         let deductions = self
             .risk_penalty_microunits
-            .saturating_add(u128::from(self.cost_microunits))
-            .saturating_add(self.latency_penalty_microunits);
-        let deductions = i128::try_from(deductions).unwrap_or(i128::MAX);
-        let exact = i128::from(self.adjusted_value_microunits).saturating_sub(deductions);
+            .checked_add(u128::from(self.cost_microunits))
+            .and_then(|sum| sum.checked_add(self.latency_penalty_microunits))
+            .and_then(|sum| i128::try_from(sum).ok());
+        let Some(deductions) = deductions else { return i64::MIN };
+        let exact = i128::from(self.adjusted_value_microunits) - deductions;
         i64::try_from(exact).unwrap_or(if exact < 0 { i64::MIN } else { i64::MAX })
     }
 }
@@ -65,10 +67,6 @@ impl<'a> Valuation<'a> {
 
     pub(crate) const fn request(&self) -> &'a Request {
         self.request
-    }
-
-    pub(crate) const fn policy(&self) -> &'a Policy {
-        self.policy
     }
 
     pub(crate) const fn risk_penalty_microunits(&self) -> u128 {

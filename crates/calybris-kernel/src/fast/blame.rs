@@ -1,9 +1,9 @@
 //! Which gate turned away the most, once a request is known to be rejected.
 
 use super::bounds::Bounds;
+use super::codes::Codes;
 use super::index::Index;
-use super::lanes::Lanes;
-use super::octet::Octet;
+use super::lanes::{LANES, Lanes};
 use super::rows::{Bits, GROUP};
 use crate::Model;
 use crate::scan::Tally;
@@ -32,10 +32,10 @@ pub(crate) fn blame(
             before - left
         };
 
-        gates.keep(live, |octet| bounds.quality_shortage(octet));
+        gates.keep(live, |codes| bounds.quality_shortage(codes));
         tally.quality += turned_away(live);
 
-        gates.keep(live, |octet| bounds.latency_excess(octet));
+        gates.keep(live, |codes| bounds.latency_excess(codes));
         gates.keep_outliers(live, |model| {
             request.max_p95_latency_ms == 0 || model.p95_latency_ms <= request.max_p95_latency_ms
         });
@@ -50,7 +50,7 @@ pub(crate) fn blame(
         index.rows.keep_regional(request.required_regions, first_block, live);
         tally.region += turned_away(live);
 
-        gates.keep(live, |octet| bounds.risk_excess(octet));
+        gates.keep(live, |codes| bounds.risk_excess(codes));
         tally.risk_ceiling += turned_away(live);
 
         gates.keep_affordable(live, valuation, bounds);
@@ -69,9 +69,9 @@ struct Gates<'a> {
 
 impl Gates<'_> {
     /// Keeps the models for which `failure` is 0.
-    fn keep(&self, live: &mut [u64], failure: impl Fn(&Octet) -> Lanes) {
+    fn keep(&self, live: &mut [u64], failure: impl Fn(&Codes) -> Lanes) {
         let (mut none, mut all) = (0_u64, 0_u64);
-        for (corners, shift) in self.index.corners_of(self.group).iter().zip((0..).step_by(8)) {
+        for (corners, shift) in self.index.corners_of(self.group).iter().zip((0..).step_by(LANES)) {
             none |= u64::from(!failure(&corners.best).zeros()) << shift;
             all |= u64::from(failure(&corners.worst).zeros()) << shift;
         }
@@ -79,8 +79,8 @@ impl Gates<'_> {
             if none >> block & 1 == 1 {
                 *live = 0;
             } else if all >> block & 1 == 0 && *live != 0 {
-                let octets = self.index.octets_of(self.group * GROUP + block);
-                *live &= gather(octets, |octet| failure(octet).zeros());
+                let codes = self.index.codes_of(self.group * GROUP + block);
+                *live &= gather(codes, |codes| failure(codes).zeros());
             }
         }
     }
@@ -100,9 +100,9 @@ impl Gates<'_> {
             let block = self.group * GROUP + block;
             let mut within = !0;
             if let Some(budget) = bounds.budget {
-                let octets = self.index.octets_of(block);
-                *live &= !gather(octets, |octet| budget.judge(octet).0);
-                within = gather(octets, |octet| budget.judge(octet).1);
+                let codes = self.index.codes_of(block);
+                *live &= !gather(codes, |codes| budget.judge(codes).0);
+                within = gather(codes, |codes| budget.judge(codes).1);
             }
             within &= !self.index.outliers_of(block);
             self.remove(live, block, *live & !within, |model| {
@@ -123,9 +123,9 @@ impl Gates<'_> {
 
 /// One bit per model of a block.
 #[inline]
-fn gather(octets: &[Octet], bits: impl Fn(&Octet) -> u8) -> u64 {
-    let octets = octets.iter().zip((0..).step_by(8));
-    octets.fold(0, |word, (octet, shift)| word | u64::from(bits(octet)) << shift)
+fn gather(codes: &[Codes], bits: impl Fn(&Codes) -> u16) -> u64 {
+    let codes = codes.iter().zip((0..).step_by(LANES));
+    codes.fold(0, |word, (codes, shift)| word | u64::from(bits(codes)) << shift)
 }
 
 fn count(words: &[u64]) -> u32 {

@@ -16,19 +16,19 @@
 //! The value's code is exact, so its term falls short by less than 2; the risk penalty is a number
 //! of the request alone and falls short by less than 1.
 //!
-//! So with `V` for the value's term, `C` for the sum of the deductions' terms and `score = V - C`,
-//! in units:
+//! So with `V` for the value's term, `C` for the sum of the deductions' terms and
+//! `score = V + 2 - C`, in units:
 //!
 //! ```text
-//! score - 13 - 3 * 10^8 / 2^k  <  10^8 * U / 2^k  <  score + 2
+//! score - 15 - 3 * 10^8 / 2^k  <  10^8 * U / 2^k  <  score
 //! ```
 //!
 //! Sums saturate at 65,535, which is above any `V` (below 40,000): a saturated deduction is one
 //! that no value reaches.
 
+use super::codes::{Codes, QUALITY_CODE, Quanta, Quantum};
 use super::lanes::Lanes;
 use super::magnitude::{Magnitude, Unit};
-use super::octet::{Octet, QUALITY_CODE, Quanta, Quantum};
 use crate::utility::{BPS_SQUARED, TOKENS_PER_PRICE, Valuation};
 use crate::{MAX_BPS, Policy};
 
@@ -49,11 +49,12 @@ pub(crate) struct Bounds {
     latency_penalty: Lanes,
     costs: CostWeights,
     risk_penalty: Lanes,
-    /// A score plus [`VALUE_SHORTFALL`] must exceed this, or the utility is not positive.
+    /// One microunit, rounded down.
     one_microunit: Lanes,
-    /// A score above this means that the utility is positive.
-    surely_positive: Lanes,
-    /// Two models whose scores differ by this much have utilities that differ the same way.
+    /// By how much a score exceeds the utility at most, outliers aside.
+    shortfall: Lanes,
+    /// The same. Of two models whose scores differ by this much, the one with the higher score has
+    /// the higher utility.
     pub(crate) margin: u16,
     unit: Unit,
     /// The budget, unless no model can exceed it.
@@ -125,7 +126,8 @@ impl Bounds {
         // A value that no quality brings to one microunit is worth nothing.
         let worthless = value < u128::from(BPS_SQUARED / MAX_BPS as u64);
         let one_microunit = if worthless { u16::MAX } else { unit.count(MICROUNIT) };
-        let shortfall = unit.count(THREE_MICROUNITS).saturating_add(DEDUCTION_SHORTFALL + 1);
+        let shortfall =
+            unit.count(THREE_MICROUNITS).saturating_add(1 + DEDUCTION_SHORTFALL + VALUE_SHORTFALL);
         let risk_penalty = u128::from(BPS_SQUARED) * valuation.risk_penalty_microunits();
         Self {
             minimum_quality: Lanes::splat(quality_code(request.minimum_quality_bps)),
@@ -139,8 +141,8 @@ impl Bounds {
             costs: CostWeights::new(costs, unit),
             risk_penalty: Lanes::splat(unit.count(Magnitude::wide(risk_penalty))),
             one_microunit: Lanes::splat(one_microunit),
-            surely_positive: Lanes::splat(shortfall - 1),
-            margin: shortfall.saturating_add(VALUE_SHORTFALL),
+            shortfall: Lanes::splat(shortfall),
+            margin: shortfall,
             unit,
             budget: Budget::new(costs, cost_unit, request.budget_limit_microunits),
         }
@@ -148,66 +150,70 @@ impl Bounds {
 
     /// One bit per model whose quality, latency and risk ceiling pass.
     #[inline]
-    pub(crate) fn passing(&self, octet: &Octet) -> u8 {
-        self.quality_shortage(octet)
-            .or(self.latency_excess(octet))
-            .or(self.risk_excess(octet))
+    pub(crate) fn passing(&self, codes: &Codes) -> u16 {
+        self.quality_shortage(codes)
+            .or(self.latency_excess(codes))
+            .or(self.risk_excess(codes))
             .zeros()
     }
 
     /// How far a model's quality is below the minimum; 0 passes.
     #[inline]
-    pub(crate) fn quality_shortage(&self, octet: &Octet) -> Lanes {
-        self.minimum_quality.saturating_sub(octet.quality)
+    pub(crate) fn quality_shortage(&self, codes: &Codes) -> Lanes {
+        self.minimum_quality.saturating_sub(codes.quality)
     }
 
     /// How far a model's latency is above the limit; 0 passes, unless the model is an outlier.
     #[inline]
-    pub(crate) fn latency_excess(&self, octet: &Octet) -> Lanes {
-        octet.latency.saturating_sub(self.latency_limit)
+    pub(crate) fn latency_excess(&self, codes: &Codes) -> Lanes {
+        codes.latency.saturating_sub(self.latency_limit)
     }
 
     /// How far the request's risk is above a model's ceiling; 0 passes.
     #[inline]
-    pub(crate) fn risk_excess(&self, octet: &Octet) -> Lanes {
-        self.risk.saturating_sub(octet.ceiling)
+    pub(crate) fn risk_excess(&self, codes: &Codes) -> Lanes {
+        self.risk.saturating_sub(codes.ceiling)
     }
 
-    /// One bit per model whose utility may be positive, and the scores.
+    /// The scores: each is above the model's utility, in units, or 0.
     #[inline]
-    pub(crate) fn score(&self, octet: &Octet) -> (u8, Lanes) {
-        let value = octet.quality.mul_high(self.value);
+    pub(crate) fn score(&self, codes: &Codes) -> Lanes {
         let deductions = self
             .costs
-            .of(octet)
-            .saturating_add(octet.latency.mul_high(self.latency_penalty))
+            .of(codes)
+            .saturating_add(codes.latency.mul_high(self.latency_penalty))
             .saturating_add(self.risk_penalty);
-        let least = deductions.saturating_add(self.one_microunit);
-        let most = value.saturating_add(Lanes::splat(VALUE_SHORTFALL));
-        (!most.saturating_sub(least).zeros(), value.saturating_sub(deductions))
+        let value = codes.quality.mul_high(self.value);
+        value.saturating_add(Lanes::splat(VALUE_SHORTFALL)).saturating_sub(deductions)
     }
 
-    /// One bit per score that surely means a positive utility; outliers aside.
+    /// One bit per score with which the utility may be positive.
     #[inline]
-    pub(crate) fn surely_positive(&self, score: Lanes) -> u8 {
-        !score.saturating_sub(self.surely_positive).zeros()
+    pub(crate) fn maybe_positive(&self, score: Lanes) -> u16 {
+        !score.saturating_sub(self.one_microunit).zeros()
+    }
+
+    /// One bit per score with which the utility is positive, unless the model is an outlier.
+    #[inline]
+    pub(crate) fn surely_positive(&self, score: Lanes) -> u16 {
+        !score.saturating_sub(self.shortfall).zeros()
     }
 
     /// The score that a model must reach for a utility of at least `utility_microunits`.
     pub(crate) fn bar(&self, utility_microunits: u64) -> u16 {
         let utility = Magnitude::product(BPS_SQUARED, utility_microunits);
-        self.unit.count(utility).saturating_sub(VALUE_SHORTFALL - 1)
+        self.unit.count(utility).saturating_add(1)
     }
 }
 
 impl CostWeights {
     #[inline]
-    fn of(&self, octet: &Octet) -> Lanes {
-        octet
+    fn of(&self, codes: &Codes) -> Lanes {
+        codes
             .input
             .mul_high(self.input)
-            .saturating_add(octet.output.mul_high(self.output))
-            .saturating_add(octet.fixed.mul_high(self.fixed))
+            .saturating_add(codes.output.mul_high(self.output))
+            .saturating_add(codes.fixed.mul_high(self.fixed))
     }
 
     fn new([input, output, fixed]: [Magnitude; 3], unit: Unit) -> Self {
@@ -253,8 +259,8 @@ impl Budget {
     /// One bit per model that is surely above the limit, and one per model surely within it;
     /// outliers are never surely within it, whatever the second says.
     #[inline]
-    pub(crate) fn judge(&self, octet: &Octet) -> (u8, u8) {
-        let cost = self.costs.of(octet);
+    pub(crate) fn judge(&self, codes: &Codes) -> (u16, u16) {
+        let cost = self.costs.of(codes);
         let above = !cost.saturating_sub(self.limit).zeros();
         // A cost of 65,535 may stand for any, but then the limit is lower by the slack.
         let one_more = cost.saturating_add(Lanes::splat(1));

@@ -3,34 +3,32 @@
 use alloc::vec::Vec;
 
 use super::bounds::Scale;
-use super::octet::{Code, Octet, Quanta, Quantum};
+use super::codes::{Code, Codes, Quanta, Quantum};
+use super::lanes::LANES;
 use super::rows::{BLOCK, GROUP, Rows};
 use crate::{Model, Policy};
-
-/// How many models an octet holds.
-const OCTET: usize = 8;
 
 /// What the fast path knows of a catalog.
 ///
 /// INVARIANT (positions): position `p` is bit `p % 64` of block `p / 64` in every row, and lane
-/// `p % 8` of octet `p / 8`; `order` says which model stands there. Bits and lanes beyond the last
+/// `p % 16` of codes `p / 16`; `order` says which model stands there. Bits and lanes beyond the last
 /// model belong to no enabled model.
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
     pub(crate) scale: Scale,
     pub(crate) order: Vec<u32>,
-    pub(crate) octets: Vec<Octet>,
+    pub(crate) codes: Vec<Codes>,
     pub(crate) rows: Rows,
-    /// One per eight blocks.
+    /// One per sixteen blocks.
     pub(crate) corners: Vec<Corners>,
 }
 
-/// Eight blocks as two octets of models that need not exist: one at least as good in every column
+/// Sixteen blocks as twice sixteen models that need not exist: one at least as good in every column
 /// as any enabled model of its block, one at most as good.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Corners {
-    pub(crate) best: Octet,
-    pub(crate) worst: Octet,
+    pub(crate) best: Codes,
+    pub(crate) worst: Codes,
 }
 
 impl Index {
@@ -46,16 +44,16 @@ impl Index {
             .collect();
         gather_alike(&mut places);
 
-        let octets = places
-            .chunks(OCTET)
-            .map(|places| Octet::from_codes(places.iter().map(|place| place.code)))
+        let codes = places
+            .chunks(LANES)
+            .map(|places| Codes::gather(places.iter().map(|place| place.code)))
             .collect();
         let blocks: Vec<(Code, Code)> = places.chunks(BLOCK).map(corners).collect();
         let corners = blocks
-            .chunks(OCTET)
+            .chunks(LANES)
             .map(|blocks| Corners {
-                best: Octet::from_codes(blocks.iter().map(|block| block.0)),
-                worst: Octet::from_codes(blocks.iter().map(|block| block.1)),
+                best: Codes::gather(blocks.iter().map(|block| block.0)),
+                worst: Codes::gather(blocks.iter().map(|block| block.1)),
             })
             .collect();
         let order: Vec<u32> = places.iter().map(|place| place.index).collect();
@@ -63,7 +61,7 @@ impl Index {
             .iter()
             .filter_map(|place| Some((models.get(place.index as usize)?, place.outlier)))
             .collect();
-        Self { scale: Scale::new(policy, quanta), order, octets, rows: Rows::new(&placed), corners }
+        Self { scale: Scale::new(policy, quanta), order, codes, rows: Rows::new(&placed), corners }
     }
 
     /// How many groups of 64 blocks there are, the last of which may have fewer.
@@ -71,15 +69,15 @@ impl Index {
         self.rows.enabled().len().div_ceil(GROUP)
     }
 
-    /// The octets of a block.
+    /// The codes of a block.
     #[inline]
-    pub(crate) fn octets_of(&self, block: usize) -> &[Octet] {
-        part(&self.octets, block * (BLOCK / OCTET), BLOCK / OCTET)
+    pub(crate) fn codes_of(&self, block: usize) -> &[Codes] {
+        part(&self.codes, block * (BLOCK / LANES), BLOCK / LANES)
     }
 
     /// The corners of the blocks of a group.
     pub(crate) fn corners_of(&self, group: usize) -> &[Corners] {
-        part(&self.corners, group * (GROUP / OCTET), GROUP / OCTET)
+        part(&self.corners, group * (GROUP / LANES), GROUP / LANES)
     }
 
     /// Copies the enabled models of a group, one word per block.
@@ -98,6 +96,12 @@ impl Index {
     #[inline]
     pub(crate) fn outliers_of(&self, block: usize) -> u64 {
         self.rows.outliers().get(block).copied().unwrap_or(0)
+    }
+
+    /// One bit per block of a group that has enabled outliers.
+    pub(crate) fn blocks_with_outliers(&self, group: usize) -> u64 {
+        let outliers = part(self.rows.outliers(), group * GROUP, GROUP);
+        outliers.iter().rev().fold(0, |blocks, word| blocks << 1 | u64::from(*word != 0))
     }
 
     /// The model at a bit of a block.

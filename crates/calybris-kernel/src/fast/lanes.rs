@@ -1,40 +1,49 @@
-//! Eight 16-bit numbers at once, as `wide` gives them to each machine.
+//! Sixteen 16-bit numbers at once, as `wide` gives them to each machine.
 
-use wide::u16x8;
+use wide::u16x16;
 
-/// Eight unsigned 16-bit numbers.
+/// How many numbers there are.
+pub(crate) const LANES: usize = 16;
+
+/// Sixteen unsigned 16-bit numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Lanes(u16x8);
+pub(crate) struct Lanes(u16x16);
 
 impl Lanes {
-    pub(crate) const ZERO: Self = Self::new([0; 8]);
+    pub(crate) const ZERO: Self = Self::new([0; LANES]);
 
-    pub(crate) const fn new(lanes: [u16; 8]) -> Self {
-        Self(u16x8::new(lanes))
+    pub(crate) const fn new(lanes: [u16; LANES]) -> Self {
+        Self(u16x16::new(lanes))
     }
 
     #[inline]
     pub(crate) fn splat(number: u16) -> Self {
-        Self(u16x8::splat(number))
+        Self(u16x16::splat(number))
     }
 
     #[inline]
-    pub(crate) fn to_array(self) -> [u16; 8] {
+    pub(crate) fn to_array(self) -> [u16; LANES] {
         self.0.to_array()
     }
 
+    #[inline]
     pub(crate) fn first(self) -> u16 {
         let [first, ..] = self.to_array();
         first
     }
 
-    /// The second greatest number; equal to the greatest if that stands twice.
+    /// A number that at least two of the lanes reach: nearly always the second greatest.
     #[inline]
-    pub(crate) fn second(self) -> u16 {
-        let (_, second) =
-            self.to_array().into_iter().fold((0, 0), |(first, second), number: u16| {
-                (first.max(number), second.max(first.min(number)))
-            });
+    pub(crate) fn reached_twice(self) -> u16 {
+        let [a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, b4, b5, b6, b7] = self.to_array();
+        let halves =
+            [(a0, b0), (a1, b1), (a2, b2), (a3, b3), (a4, b4), (a5, b5), (a6, b6), (a7, b7)];
+        let (mut first, mut second) = (0_u16, 0_u16);
+        for (a, b) in halves {
+            let number = a.max(b);
+            second = second.max(first.min(number));
+            first = first.max(number);
+        }
         second
     }
 
@@ -67,16 +76,33 @@ impl Lanes {
 
     /// One bit per lane, set where the number is 0.
     #[inline]
-    pub(crate) fn zeros(self) -> u8 {
-        let [bits, ..] = self.0.simd_eq(u16x8::ZERO).to_bitmask().to_le_bytes();
-        bits
+    pub(crate) fn zeros(self) -> u16 {
+        let [low, high, ..] = self.0.simd_eq(u16x16::ZERO).to_bitmask().to_le_bytes();
+        u16::from_le_bytes([low, high])
     }
 
     /// The numbers whose bit is set, and 0 elsewhere.
     #[inline]
-    pub(crate) fn only(self, bits: u8) -> Self {
-        const BIT: u16x8 = u16x8::new([1, 2, 4, 8, 16, 32, 64, 128]);
-        let set = (u16x8::splat(u16::from(bits)) & BIT).simd_eq(BIT);
+    pub(crate) fn only(self, bits: u16) -> Self {
+        const BIT: u16x16 = u16x16::new([
+            1,
+            1 << 1,
+            1 << 2,
+            1 << 3,
+            1 << 4,
+            1 << 5,
+            1 << 6,
+            1 << 7,
+            1 << 8,
+            1 << 9,
+            1 << 10,
+            1 << 11,
+            1 << 12,
+            1 << 13,
+            1 << 14,
+            1 << 15,
+        ]);
+        let set = (u16x16::splat(bits) & BIT).simd_eq(BIT);
         Self(self.0 & set)
     }
 }

@@ -2,9 +2,9 @@
 
 use super::blame::blame;
 use super::bounds::Bounds;
+use super::codes::Codes;
 use super::index::Index;
-use super::lanes::Lanes;
-use super::octet::Octet;
+use super::lanes::{LANES, Lanes};
 use super::rows::{BLOCK, Bits, GROUP};
 use crate::gates::admit_model;
 use crate::scan::{Candidate, Outcome, Podium, scan};
@@ -15,22 +15,26 @@ use crate::{Model, Reason};
 const FEW: u32 = 5;
 
 /// Finds what [`scan`] finds.
+#[inline]
 pub(crate) fn search(index: &Index, models: &[Model], valuation: &Valuation<'_>) -> Outcome {
     if models.len() <= FEW as usize {
         return scan(valuation, models);
     }
-    let bounds = Bounds::new(valuation, &index.scale);
-    let mut search =
-        Search { index, models, valuation, bounds, podium: Podium::default(), eligible_models: 0 };
+    let mut search = Search {
+        index,
+        models,
+        valuation,
+        bounds: Bounds::new(valuation, &index.scale),
+        podium: Podium::EMPTY,
+        eligible_models: 0,
+    };
     if let [enabled] = *index.rows.enabled() {
         let mut live = [enabled];
         index.rows.keep_live(valuation.request(), 0, &mut live);
         let [live] = live;
         search.visit(0, live, false);
     } else {
-        for group in 0..index.group_count() {
-            search.group(group);
-        }
+        search.groups();
     }
     let Search { podium, eligible_models, bounds, .. } = search;
     let reject_reason = if eligible_models == 0 {
@@ -51,6 +55,13 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    #[inline(never)]
+    fn groups(&mut self) {
+        for group in 0..self.index.group_count() {
+            self.group(group);
+        }
+    }
+
     /// Searches 64 blocks: those that can't matter are left out, those of which every live model
     /// is eligible and none can win are counted, and the rest are visited, the best first.
     fn group(&mut self, group: usize) {
@@ -58,48 +69,48 @@ impl Search<'_> {
         let mut words = [0; GROUP];
         let live = self.index.enabled_of(group, &mut words);
         self.index.rows.keep_live(self.valuation.request(), first_block, live);
-        let mut scores = [Lanes::ZERO; GROUP / 8];
+
+        let mut scores = [Lanes::ZERO; GROUP / LANES];
         let (mut hopeful, mut whole, mut passing) = (0_u64, 0_u64, 0_u64);
-        for ((corners, score), shift) in
-            self.index.corners_of(group).iter().zip(&mut scores).zip((0..).step_by(8))
-        {
+        let mut shift = 0;
+        for (corners, score) in self.index.corners_of(group).iter().zip(&mut scores) {
             let best = self.judge(&corners.best);
             let worst = self.judge(&corners.worst);
             *score = best.score;
             hopeful |= u64::from(best.passing & best.possible) << shift;
             passing |= u64::from(worst.passing) << shift;
             whole |= u64::from(worst.passing & worst.sure) << shift;
+            shift += LANES;
         }
         for (block, live) in live.iter().enumerate() {
             hopeful &= !(u64::from(*live == 0) << block);
-            whole &= !(u64::from(self.index.outliers_of(first_block + block) != 0) << block);
         }
-        whole &= hopeful;
+        whole &= hopeful & !self.index.blocks_with_outliers(group);
 
         let scores = scores.map(Lanes::to_array);
         let score = |block: usize| scores.as_flattened().get(block).copied().unwrap_or(0);
         let Some(best) = Bits(hopeful).max_by_key(|&block| score(block)) else { return };
-
-        let mut to_visit = hopeful & !whole;
-        // The best block first: what it holds spares the visit to others.
-        let visit = |search: &mut Self, block: usize, live: &[u64]| {
+        let visit = |search: &mut Self, block: usize| {
             let live = live.get(block).copied().unwrap_or(0);
             search.visit(first_block + block, live, passing >> block & 1 == 1);
         };
-        visit(self, best, live);
-        to_visit &= !(1 << best);
-        whole &= !(1 << best);
-        for block in Bits(whole) {
+        // The best block first: what it holds spares visits to others.
+        visit(self, best);
+        let others = !(1 << best);
+        let mut counted = whole & others;
+        for block in Bits(whole & others) {
             if score(block) >= self.bar() {
-                visit(self, block, live);
-                whole &= !(1 << block);
+                visit(self, block);
+                counted &= !(1 << block);
             }
         }
-        for block in Bits(to_visit) {
-            visit(self, block, live);
+        for block in Bits(hopeful & !whole & others) {
+            visit(self, block);
         }
-        for (bit, live) in live.iter_mut().enumerate() {
-            *live &= 0_u64.wrapping_sub(whole >> bit & 1);
+        for block in Bits(!counted) {
+            if let Some(live) = live.get_mut(block) {
+                *live = 0;
+            }
         }
         self.eligible_models += live.iter().map(|live| live.count_ones()).sum::<u32>();
     }
@@ -107,36 +118,42 @@ impl Search<'_> {
     /// Counts the eligible models among the live ones of a block, and offers the podium those
     /// that may stand on it. `passing` says that all of them pass the gates on quality, latency
     /// and risk ceiling.
+    #[inline]
     fn visit(&mut self, block: usize, mut live: u64, passing: bool) {
-        let octets = self.index.octets_of(block);
+        let block_codes = self.index.codes_of(block);
         if !passing {
-            let mut pass = 0;
-            for (octet, shift) in octets.iter().zip((0..).step_by(8)) {
-                pass |= u64::from(self.bounds.passing(octet)) << shift;
+            let (mut pass, mut shift) = (0, 0);
+            for codes in block_codes {
+                pass |= u64::from(self.bounds.passing(codes)) << shift;
+                shift += LANES;
             }
             live &= pass;
         }
-        if live.count_ones() <= FEW {
+        if at_most_few(live) {
             return self.judge_exactly(block, live);
         }
 
-        let mut scores = [Lanes::ZERO; BLOCK / 8];
-        let (mut possible, mut sure) = (0_u64, 0_u64);
-        for ((octet, score), shift) in octets.iter().zip(&mut scores).zip((0..).step_by(8)) {
-            let (octet_possible, octet_score) = self.bounds.score(octet);
-            possible |= u64::from(octet_possible) << shift;
-            sure |= u64::from(self.bounds.surely_positive(octet_score)) << shift;
-            *score = octet_score;
+        let mut scores = [Lanes::ZERO; BLOCK / LANES];
+        let (mut possible, mut sure, mut shift) = (0_u64, 0_u64, 0);
+        for (codes, score) in block_codes.iter().zip(&mut scores) {
+            *score = self.bounds.score(codes);
+            possible |= u64::from(self.bounds.maybe_positive(*score)) << shift;
+            sure |= u64::from(self.bounds.surely_positive(*score)) << shift;
+            shift += LANES;
         }
-        if let Some(budget) = self.bounds.budget {
-            for (octet, shift) in octets.iter().zip((0..).step_by(8)) {
-                let (above, within) = budget.judge(octet);
-                possible &= !(u64::from(above) << shift);
-                sure &= !(u64::from(!within) << shift);
+        if let Some(budget) = &self.bounds.budget {
+            let (mut above, mut within, mut shift) = (0, 0, 0);
+            for codes in block_codes {
+                let (codes_above, codes_within) = budget.judge(codes);
+                above |= u64::from(codes_above) << shift;
+                within |= u64::from(codes_within) << shift;
+                shift += LANES;
             }
+            possible &= !above;
+            sure &= within;
         }
         possible &= live;
-        sure &= possible & !self.index.rows.outliers().get(block).copied().unwrap_or(0);
+        sure &= possible & !self.index.outliers_of(block);
         self.judge_exactly(block, possible & !sure);
         if sure == 0 {
             return;
@@ -144,15 +161,19 @@ impl Search<'_> {
         self.eligible_models += sure.count_ones();
 
         let mut greatest = Lanes::ZERO;
-        for (score, sure) in scores.iter_mut().zip(sure.to_le_bytes()) {
-            *score = score.only(sure);
+        let mut shift = 0;
+        for score in &mut scores {
+            let [low, high, ..] = (sure >> shift).to_le_bytes();
+            *score = score.only(u16::from_le_bytes([low, high]));
             greatest = greatest.max(*score);
+            shift += LANES;
         }
-        let cut = greatest.second().saturating_sub(self.bounds.margin).max(self.bar()).max(1);
-        let cut = Lanes::splat(cut - 1);
-        let mut contenders = 0;
-        for (score, shift) in scores.iter().zip((0..).step_by(8)) {
-            contenders |= u64::from(!score.saturating_sub(cut).zeros()) << shift;
+        let cut = greatest.reached_twice().saturating_sub(self.bounds.margin).max(self.bar());
+        let below = Lanes::splat(cut.saturating_sub(1));
+        let (mut contenders, mut shift) = (0, 0);
+        for score in &scores {
+            contenders |= u64::from(!score.saturating_sub(below).zeros()) << shift;
+            shift += LANES;
         }
         for bit in Bits(contenders) {
             if let Some(model) = self.index.model(self.models, block, bit) {
@@ -162,6 +183,7 @@ impl Search<'_> {
     }
 
     /// Sends models through the exact gates.
+    #[inline]
     fn judge_exactly(&mut self, block: usize, bits: u64) {
         for bit in Bits(bits) {
             if let Some(model) = self.index.model(self.models, block, bit)
@@ -174,8 +196,9 @@ impl Search<'_> {
     }
 
     /// The score that a model must reach to stand on the podium.
+    #[inline]
     fn bar(&self) -> u16 {
-        match self.podium.runner_up {
+        match self.podium.runner_up() {
             Some(runner_up) => {
                 self.bounds.bar(u64::try_from(runner_up.utility_microunits).unwrap_or(0))
             }
@@ -183,12 +206,13 @@ impl Search<'_> {
         }
     }
 
-    /// Judges eight corners.
+    /// Judges sixteen corners.
     #[inline]
-    fn judge(&self, corner: &Octet) -> Judged {
-        let (mut possible, score) = self.bounds.score(corner);
+    fn judge(&self, corner: &Codes) -> Judged {
+        let score = self.bounds.score(corner);
+        let mut possible = self.bounds.maybe_positive(score);
         let mut sure = self.bounds.surely_positive(score);
-        if let Some(budget) = self.bounds.budget {
+        if let Some(budget) = &self.bounds.budget {
             let (above, within) = budget.judge(corner);
             possible &= !above;
             sure &= within;
@@ -199,8 +223,19 @@ impl Search<'_> {
 
 /// One bit per corner, and the scores.
 struct Judged {
-    passing: u8,
-    possible: u8,
-    sure: u8,
+    passing: u16,
+    possible: u16,
+    sure: u16,
     score: Lanes,
+}
+
+/// Whether at most [`FEW`] bits are set; cheaper than counting where machines can't.
+#[inline]
+const fn at_most_few(mut bits: u64) -> bool {
+    let mut removed = 0;
+    while removed < FEW {
+        bits &= bits.wrapping_sub(1);
+        removed += 1;
+    }
+    bits == 0
 }

@@ -1,7 +1,7 @@
-//! Eight models in 16-bit codes.
+//! Sixteen models in 16-bit codes.
 
 use super::bounds::quality_code;
-use super::lanes::Lanes;
+use super::lanes::{LANES, Lanes};
 use crate::Model;
 
 /// How a number becomes a 16-bit code: shifted right until it fits, or left until it fills.
@@ -116,9 +116,9 @@ impl Code {
     }
 }
 
-/// Eight models in codes, a lane each.
+/// Sixteen models in codes, a lane each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Octet {
+pub(crate) struct Codes {
     pub(crate) quality: Lanes,
     pub(crate) ceiling: Lanes,
     pub(crate) latency: Lanes,
@@ -127,14 +127,14 @@ pub(crate) struct Octet {
     pub(crate) fixed: Lanes,
 }
 
-impl Octet {
-    /// Up to eight codes; lanes without one are 0.
-    pub(crate) fn from_codes(codes: impl Iterator<Item = Code>) -> Self {
-        let mut eight = [Code::default(); 8];
-        for (place, code) in eight.iter_mut().zip(codes) {
+impl Codes {
+    /// Up to sixteen codes; lanes without one are 0.
+    pub(crate) fn gather(codes: impl Iterator<Item = Code>) -> Self {
+        let mut sixteen = [Code::default(); LANES];
+        for (place, code) in sixteen.iter_mut().zip(codes) {
             *place = code;
         }
-        let column = |number: fn(Code) -> u16| Lanes::new(eight.map(number));
+        let column = |number: fn(Code) -> u16| Lanes::new(sixteen.map(number));
         Self {
             quality: column(|code| code.quality),
             ceiling: column(|code| code.ceiling),
