@@ -215,7 +215,7 @@ pub(crate) fn admit_request(policy: &Policy, request: &Request) -> Result<(), Re
 }
 
 /// The gates on one model, 3 to 11; a model that passes them all is eligible with these terms.
-#[inline]
+#[inline(always)]
 pub(crate) fn admit_model(
     valuation: &Valuation<'_>,
     model: &Model,
@@ -253,12 +253,19 @@ pub(crate) fn admit_model(
             ceiling_bps: model.risk_ceiling_bps,
         });
     }
+    admit_price(valuation, model)
+}
+
+/// The last two gates on a model, 10 and 11, for one that has passed the others.
+#[inline(always)]
+pub(crate) fn admit_price(
+    valuation: &Valuation<'_>,
+    model: &Model,
+) -> Result<UtilityTerms, Refusal> {
     let cost_microunits = valuation.cost_microunits(model);
-    if cost_microunits > request.budget_limit_microunits {
-        return Err(Refusal::Budget {
-            cost_microunits,
-            limit_microunits: request.budget_limit_microunits,
-        });
+    let limit_microunits = valuation.request().budget_limit_microunits;
+    if cost_microunits > limit_microunits {
+        return Err(Refusal::Budget { cost_microunits, limit_microunits });
     }
     let terms = valuation.terms_at_cost(model, cost_microunits);
     let utility_microunits = terms.utility_microunits();

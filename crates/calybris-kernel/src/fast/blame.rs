@@ -101,8 +101,8 @@ impl Gates<'_> {
             let mut within = !0;
             if let Some(budget) = bounds.budget {
                 let codes = self.index.codes_of(block);
-                *live &= !gather(codes, |codes| budget.judge(codes).0);
-                within = gather(codes, |codes| budget.judge(codes).1);
+                *live &= !gather(codes, |codes| budget.above(codes));
+                within = gather(codes, |codes| budget.within(codes));
             }
             within &= !self.index.outliers_of(block);
             self.remove(live, block, *live & !within, |model| {

@@ -12,15 +12,16 @@
 //! A term is a code times a weight, divided by 65,536. It never exceeds the true term, because the
 //! code doesn't (INVARIANT (codes)), the weight is rounded down and so is the product. It falls
 //! short by less than 3 units: less than 1 for the part of the number that the code drops (the
-//! weight of one code is below 65,536), less than 1 for the weight, less than 1 for the product.
-//! The value's code is exact, so its term falls short by less than 2; the risk penalty is a number
-//! of the request alone and falls short by less than 1.
+//! weight of one code is below 65,536 and nothing is dropped from exact codes), less than 1 for the
+//! weight, less than 1 for the product. The value's code is exact, so its term falls short by less
+//! than 2; the risk penalty is a number of the request alone and falls short by less than 1. A
+//! column of zeros falls short by nothing. Call the sum of these shortfalls `F`, at most 15.
 //!
 //! So with `V` for the value's term, `C` for the sum of the deductions' terms and
 //! `score = V + 2 - C`, in units:
 //!
 //! ```text
-//! score - 15 - 3 * 10^8 / 2^k  <  10^8 * U / 2^k  <  score
+//! score - F - 3 * 10^8 / 2^k  <  10^8 * U / 2^k  <  score
 //! ```
 //!
 //! Sums saturate at 65,535, which is above any `V` (below 40,000): a saturated deduction is one
@@ -32,30 +33,26 @@ use super::magnitude::{Magnitude, Unit};
 use crate::utility::{BPS_SQUARED, TOKENS_PER_PRICE, Valuation};
 use crate::{MAX_BPS, Policy};
 
-/// What four deductions of a code and the risk penalty fall short by at most.
-const DEDUCTION_SHORTFALL: u16 = 4 * 3 + 1;
-/// What three costs fall short by at most.
-const COST_SHORTFALL: u16 = 3 * 3;
 /// What the value falls short by at most.
 const VALUE_SHORTFALL: u16 = 2;
+/// What the risk penalty falls short by at most.
+const RISK_SHORTFALL: u16 = 1;
 
 /// The limits and the weights of one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    minimum_quality: Lanes,
-    latency_limit: Lanes,
-    risk: Lanes,
-    value: Lanes,
-    latency_penalty: Lanes,
+    minimum_quality: u16,
+    latency_limit: u16,
+    risk: u16,
+    value: u16,
+    latency_penalty: u16,
     costs: CostWeights,
-    risk_penalty: Lanes,
+    risk_penalty: u16,
     /// One microunit, rounded down.
-    one_microunit: Lanes,
-    /// By how much a score exceeds the utility at most, outliers aside.
-    shortfall: Lanes,
-    /// The same. Of two models whose scores differ by this much, the one with the higher score has
-    /// the higher utility.
-    pub(crate) margin: u16,
+    one_microunit: u16,
+    /// By how much a score exceeds the utility at most, outliers aside. Of two models whose scores
+    /// differ by this much, the one with the higher score has the higher utility.
+    pub(crate) shortfall: u16,
     unit: Unit,
     /// The budget, unless no model can exceed it.
     pub(crate) budget: Option<Budget>,
@@ -64,18 +61,18 @@ pub(crate) struct Bounds {
 /// The weights of the three costs, in some unit.
 #[derive(Clone, Copy, Debug)]
 struct CostWeights {
-    input: Lanes,
-    output: Lanes,
-    fixed: Lanes,
+    input: u16,
+    output: u16,
+    fixed: u16,
 }
 
 /// A budget limit, in units of its own that suit the costs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     costs: CostWeights,
-    limit: Lanes,
+    limit: u16,
     /// One more than the cost up to which a model is surely within the limit; 0 if none is.
-    surely_within: Lanes,
+    surely_within: u16,
 }
 
 /// What weights and limits of all requests have in common.
@@ -86,12 +83,21 @@ pub(crate) struct Scale {
     quanta: Quanta,
     fixed_weight: Magnitude,
     latency_weight: Magnitude,
+    /// What the three costs fall short by at most.
+    cost_shortfall: u16,
+    /// What the value and all deductions fall short by at most.
+    shortfall: u16,
 }
 
 impl Scale {
     pub(crate) fn new(policy: &Policy, quanta: Quanta) -> Self {
         let penalty = policy.latency_penalty_microunits_per_ms;
+        let cost_shortfall =
+            quanta.input.shortfall() + quanta.output.shortfall() + quanta.fixed.shortfall();
+        let latency_shortfall = if penalty == 0 { 0 } else { quanta.latency.shortfall() };
         Self {
+            cost_shortfall,
+            shortfall: VALUE_SHORTFALL + RISK_SHORTFALL + cost_shortfall + latency_shortfall,
             quanta,
             fixed_weight: MICROUNIT.shifted(quanta.fixed.weight_shift()),
             latency_weight: Magnitude::product(BPS_SQUARED, penalty)
@@ -108,7 +114,7 @@ impl Bounds {
     #[inline]
     pub(crate) fn new(valuation: &Valuation<'_>, scale: &Scale) -> Self {
         let request = valuation.request();
-        let Scale { quanta, fixed_weight, latency_weight } = *scale;
+        let Scale { quanta, fixed_weight, latency_weight, .. } = *scale;
         let token_weight = |tokens: u32, quantum: Quantum| {
             const PER_TOKEN: u64 = BPS_SQUARED / TOKENS_PER_PRICE;
             Magnitude::new(PER_TOKEN * u64::from(tokens)).shifted(quantum.weight_shift())
@@ -126,25 +132,23 @@ impl Bounds {
         // A value that no quality brings to one microunit is worth nothing.
         let worthless = value < u128::from(BPS_SQUARED / MAX_BPS as u64);
         let one_microunit = if worthless { u16::MAX } else { unit.count(MICROUNIT) };
-        let shortfall =
-            unit.count(THREE_MICROUNITS).saturating_add(1 + DEDUCTION_SHORTFALL + VALUE_SHORTFALL);
+        let shortfall = unit.count(THREE_MICROUNITS).saturating_add(1 + scale.shortfall);
         let risk_penalty = u128::from(BPS_SQUARED) * valuation.risk_penalty_microunits();
         Self {
-            minimum_quality: Lanes::splat(quality_code(request.minimum_quality_bps)),
-            latency_limit: Lanes::splat(match request.max_p95_latency_ms {
+            minimum_quality: quality_code(request.minimum_quality_bps),
+            latency_limit: match request.max_p95_latency_ms {
                 0 => u16::MAX,
                 limit_ms => quanta.latency.encode(limit_ms.into()).0,
-            }),
-            risk: Lanes::splat(request.risk_bps),
-            value: Lanes::splat(unit.count(value_weight)),
-            latency_penalty: Lanes::splat(unit.count(latency_weight)),
+            },
+            risk: request.risk_bps,
+            value: unit.count(value_weight),
+            latency_penalty: unit.count(latency_weight),
             costs: CostWeights::new(costs, unit),
-            risk_penalty: Lanes::splat(unit.count(Magnitude::wide(risk_penalty))),
-            one_microunit: Lanes::splat(one_microunit),
-            shortfall: Lanes::splat(shortfall),
-            margin: shortfall,
+            risk_penalty: unit.count(Magnitude::wide(risk_penalty)),
+            one_microunit,
+            shortfall,
             unit,
-            budget: Budget::new(costs, cost_unit, request.budget_limit_microunits),
+            budget: Budget::new(costs, cost_unit, scale, request.budget_limit_microunits),
         }
     }
 
@@ -160,19 +164,19 @@ impl Bounds {
     /// How far a model's quality is below the minimum; 0 passes.
     #[inline]
     pub(crate) fn quality_shortage(&self, codes: &Codes) -> Lanes {
-        self.minimum_quality.saturating_sub(codes.quality)
+        Lanes::splat(self.minimum_quality).saturating_sub(codes.quality)
     }
 
     /// How far a model's latency is above the limit; 0 passes, unless the model is an outlier.
     #[inline]
     pub(crate) fn latency_excess(&self, codes: &Codes) -> Lanes {
-        codes.latency.saturating_sub(self.latency_limit)
+        codes.latency.saturating_sub(Lanes::splat(self.latency_limit))
     }
 
     /// How far the request's risk is above a model's ceiling; 0 passes.
     #[inline]
     pub(crate) fn risk_excess(&self, codes: &Codes) -> Lanes {
-        self.risk.saturating_sub(codes.ceiling)
+        Lanes::splat(self.risk).saturating_sub(codes.ceiling)
     }
 
     /// The scores: each is above the model's utility, in units, or 0.
@@ -181,22 +185,22 @@ impl Bounds {
         let deductions = self
             .costs
             .of(codes)
-            .saturating_add(codes.latency.mul_high(self.latency_penalty))
-            .saturating_add(self.risk_penalty);
-        let value = codes.quality.mul_high(self.value);
+            .saturating_add(codes.latency.mul_high(Lanes::splat(self.latency_penalty)))
+            .saturating_add(Lanes::splat(self.risk_penalty));
+        let value = codes.quality.mul_high(Lanes::splat(self.value));
         value.saturating_add(Lanes::splat(VALUE_SHORTFALL)).saturating_sub(deductions)
     }
 
     /// One bit per score with which the utility may be positive.
     #[inline]
     pub(crate) fn maybe_positive(&self, score: Lanes) -> u16 {
-        !score.saturating_sub(self.one_microunit).zeros()
+        !score.saturating_sub(Lanes::splat(self.one_microunit)).zeros()
     }
 
     /// One bit per score with which the utility is positive, unless the model is an outlier.
     #[inline]
     pub(crate) fn surely_positive(&self, score: Lanes) -> u16 {
-        !score.saturating_sub(self.shortfall).zeros()
+        !score.saturating_sub(Lanes::splat(self.shortfall)).zeros()
     }
 
     /// The score that a model must reach for a utility of at least `utility_microunits`.
@@ -211,22 +215,18 @@ impl CostWeights {
     fn of(&self, codes: &Codes) -> Lanes {
         codes
             .input
-            .mul_high(self.input)
-            .saturating_add(codes.output.mul_high(self.output))
-            .saturating_add(codes.fixed.mul_high(self.fixed))
+            .mul_high(Lanes::splat(self.input))
+            .saturating_add(codes.output.mul_high(Lanes::splat(self.output)))
+            .saturating_add(codes.fixed.mul_high(Lanes::splat(self.fixed)))
     }
 
     fn new([input, output, fixed]: [Magnitude; 3], unit: Unit) -> Self {
-        Self {
-            input: Lanes::splat(unit.count(input)),
-            output: Lanes::splat(unit.count(output)),
-            fixed: Lanes::splat(unit.count(fixed)),
-        }
+        Self { input: unit.count(input), output: unit.count(output), fixed: unit.count(fixed) }
     }
 
     /// What no sum of the three terms exceeds.
     fn most(&self) -> u32 {
-        [self.input, self.output, self.fixed].map(|weight| u32::from(weight.first())).iter().sum()
+        [self.input, self.output, self.fixed].map(|weight| u32::from(weight)).into_iter().sum()
     }
 }
 
@@ -235,36 +235,41 @@ impl Budget {
     /// microunits,
     ///
     /// ```text
-    /// terms  <=  10^8 * cost / 2^k  <  terms + 9 + 2 * 10^8 / 2^k
+    /// terms  <=  10^8 * cost / 2^k  <  terms + shortfall + 2 * 10^8 / 2^k
     /// ```
-    fn new(costs: [Magnitude; 3], unit: Unit, limit_microunits: u64) -> Option<Self> {
+    #[inline]
+    fn new(
+        costs: [Magnitude; 3],
+        unit: Unit,
+        scale: &Scale,
+        limit_microunits: u64,
+    ) -> Option<Self> {
         if limit_microunits == u64::MAX {
             // Costs saturate here, so none exceeds it.
             return None;
         }
         let costs = CostWeights::new(costs, unit);
         let limit = Magnitude::product(BPS_SQUARED, limit_microunits);
-        let slack = unit.count(TWO_MICROUNITS).saturating_add(COST_SHORTFALL + 1);
+        let slack = unit.count(TWO_MICROUNITS).saturating_add(scale.cost_shortfall + 1);
         if costs.most() + u32::from(slack) <= unit.count_beyond(limit) {
             return None;
         }
         let limit = unit.count(limit);
-        Some(Self {
-            costs,
-            limit: Lanes::splat(limit),
-            surely_within: Lanes::splat(limit.saturating_add(1).saturating_sub(slack)),
-        })
+        Some(Self { costs, limit, surely_within: limit.saturating_add(1).saturating_sub(slack) })
     }
 
-    /// One bit per model that is surely above the limit, and one per model surely within it;
-    /// outliers are never surely within it, whatever the second says.
+    /// One bit per model that is surely above the limit.
     #[inline]
-    pub(crate) fn judge(&self, codes: &Codes) -> (u16, u16) {
-        let cost = self.costs.of(codes);
-        let above = !cost.saturating_sub(self.limit).zeros();
-        // A cost of 65,535 may stand for any, but then the limit is lower by the slack.
-        let one_more = cost.saturating_add(Lanes::splat(1));
-        (above, one_more.saturating_sub(self.surely_within).zeros())
+    pub(crate) fn above(&self, codes: &Codes) -> u16 {
+        !self.costs.of(codes).saturating_sub(Lanes::splat(self.limit)).zeros()
+    }
+
+    /// One bit per model that is surely within the limit, unless it is an outlier.
+    #[inline]
+    pub(crate) fn within(&self, codes: &Codes) -> u16 {
+        // A cost of 65,535 may stand for any, but no limit is as high once the slack is off.
+        let one_more = self.costs.of(codes).saturating_add(Lanes::splat(1));
+        one_more.saturating_sub(Lanes::splat(self.surely_within)).zeros()
     }
 }
 

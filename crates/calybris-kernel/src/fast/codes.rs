@@ -15,6 +15,9 @@ pub(crate) struct Quantum {
     left: u32,
 }
 
+/// The left shift of a column of zeros: it has no code but 0.
+const EMPTY: u32 = u16::BITS;
+
 impl Quantum {
     /// The finest quantum in which `largest` still has a code of its own.
     pub(crate) const fn new(largest: u64) -> Self {
@@ -22,7 +25,7 @@ impl Quantum {
         if bits > u16::BITS {
             Self { right: bits - u16::BITS, left: 0 }
         } else if bits == 0 {
-            Self { right: 0, left: u16::BITS - 1 }
+            Self { right: 0, left: EMPTY }
         } else {
             Self { right: 0, left: u16::BITS - bits }
         }
@@ -35,10 +38,20 @@ impl Quantum {
 
     /// The code, and whether the number is an outlier, above what codes can stand for.
     pub(crate) fn encode(self, number: u64) -> (u16, bool) {
-        let greatest = u16::MAX >> self.left;
+        let greatest = u16::MAX.unbounded_shr(self.left);
         match u16::try_from(number >> self.right) {
-            Ok(code) if code <= greatest => (code << self.left, false),
-            _ => (greatest << self.left, true),
+            Ok(code) if code <= greatest => (code.unbounded_shl(self.left), false),
+            _ => (greatest.unbounded_shl(self.left), true),
+        }
+    }
+
+    /// What a term of this column falls short of the true one at most, in units (see
+    /// [`bounds`](super::bounds)).
+    pub(crate) const fn shortfall(self) -> u16 {
+        match self {
+            Self { left: EMPTY, .. } => 0,
+            Self { right: 0, .. } => 2,
+            Self { .. } => 3,
         }
     }
 

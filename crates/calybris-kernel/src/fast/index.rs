@@ -19,6 +19,8 @@ pub(crate) struct Index {
     pub(crate) order: Vec<u32>,
     pub(crate) codes: Vec<Codes>,
     pub(crate) rows: Rows,
+    /// One word per block: the models that not two others of the block outdo.
+    challengers: Vec<u64>,
     /// One per sixteen blocks.
     pub(crate) corners: Vec<Corners>,
 }
@@ -44,10 +46,13 @@ impl Index {
             .collect();
         gather_alike(&mut places);
 
-        let codes = places
+        let mut codes: Vec<Codes> = places
             .chunks(LANES)
             .map(|places| Codes::gather(places.iter().map(|place| place.code)))
             .collect();
+        if places.len() > BLOCK {
+            codes.resize(places.len().div_ceil(BLOCK) * (BLOCK / LANES), Codes::default());
+        }
         let blocks: Vec<(Code, Code)> = places.chunks(BLOCK).map(corners).collect();
         let corners = blocks
             .chunks(LANES)
@@ -61,7 +66,15 @@ impl Index {
             .iter()
             .filter_map(|place| Some((models.get(place.index as usize)?, place.outlier)))
             .collect();
-        Self { scale: Scale::new(policy, quanta), order, codes, rows: Rows::new(&placed), corners }
+        let challengers = placed.chunks(BLOCK).map(challengers).collect();
+        Self {
+            challengers,
+            scale: Scale::new(policy, quanta),
+            order,
+            codes,
+            rows: Rows::new(&placed),
+            corners,
+        }
     }
 
     /// How many groups of 64 blocks there are, the last of which may have fewer.
@@ -73,6 +86,12 @@ impl Index {
     #[inline]
     pub(crate) fn codes_of(&self, block: usize) -> &[Codes] {
         part(&self.codes, block * (BLOCK / LANES), BLOCK / LANES)
+    }
+
+    /// The models of a block that may be among the two best of it.
+    #[inline]
+    pub(crate) fn challengers_of(&self, block: usize) -> u64 {
+        self.challengers.get(block).copied().unwrap_or(0)
     }
 
     /// The corners of the blocks of a group.
@@ -182,6 +201,33 @@ fn gather_alike(places: &mut [Place]) {
     let (low, high) = places.split_at_mut(middle);
     gather_alike(low);
     gather_alike(high);
+}
+
+/// The enabled models of a block that fewer than two others outdo. The rest stand on no podium.
+fn challengers(block: &[(&Model, bool)]) -> u64 {
+    let enabled = || block.iter().map(|(model, _)| *model).filter(|model| model.enabled);
+    block.iter().enumerate().fold(0, |word, (bit, (model, _))| {
+        let outdone = enabled().filter(|other| outdoes(other, model)).take(2).count() == 2;
+        word | u64::from(model.enabled && !outdone) << bit
+    })
+}
+
+/// Whether one model passes every gate that another does and is then preferred to it, whatever the
+/// request: it is at least as good in every respect, so its utility is no less and its cost no
+/// more, and if both are equal its quality or its id decides.
+fn outdoes(model: &Model, other: &Model) -> bool {
+    model.provider_id == other.provider_id
+        && model.quality_bps >= other.quality_bps
+        && model.risk_ceiling_bps >= other.risk_ceiling_bps
+        && model.p95_latency_ms <= other.p95_latency_ms
+        && model.capabilities.contains_all(other.capabilities)
+        && other.regions.0 & !model.regions.0 == 0
+        && model.input_price_microunits_per_million_tokens
+            <= other.input_price_microunits_per_million_tokens
+        && model.output_price_microunits_per_million_tokens
+            <= other.output_price_microunits_per_million_tokens
+        && model.fixed_price_microunits <= other.fixed_price_microunits
+        && (model.quality_bps > other.quality_bps || model.model_id < other.model_id)
 }
 
 /// The best and the worst corner of the enabled models of a block.

@@ -26,12 +26,6 @@ impl Lanes {
         self.0.to_array()
     }
 
-    #[inline]
-    pub(crate) fn first(self) -> u16 {
-        let [first, ..] = self.to_array();
-        first
-    }
-
     /// A number that at least two of the lanes reach: nearly always the second greatest.
     #[inline]
     pub(crate) fn reached_twice(self) -> u16 {

@@ -5,8 +5,8 @@ use super::bounds::Bounds;
 use super::codes::Codes;
 use super::index::Index;
 use super::lanes::{LANES, Lanes};
-use super::rows::{BLOCK, Bits, GROUP};
-use crate::gates::admit_model;
+use super::rows::{Bits, GROUP};
+use crate::gates::{admit_model, admit_price};
 use crate::scan::{Candidate, Outcome, Podium, scan};
 use crate::utility::Valuation;
 use crate::{Model, Reason};
@@ -32,7 +32,12 @@ pub(crate) fn search(index: &Index, models: &[Model], valuation: &Valuation<'_>)
         let mut live = [enabled];
         index.rows.keep_live(valuation.request(), 0, &mut live);
         let [live] = live;
-        search.visit(0, live, false);
+        match index.codes_of(0).len() {
+            1 => search.visit::<1>(0, live, false),
+            2 => search.visit::<2>(0, live, false),
+            3 => search.visit::<3>(0, live, false),
+            _ => search.visit::<4>(0, live, false),
+        }
     } else {
         search.groups();
     }
@@ -92,7 +97,7 @@ impl Search<'_> {
         let Some(best) = Bits(hopeful).max_by_key(|&block| score(block)) else { return };
         let visit = |search: &mut Self, block: usize| {
             let live = live.get(block).copied().unwrap_or(0);
-            search.visit(first_block + block, live, passing >> block & 1 == 1);
+            search.visit::<4>(first_block + block, live, passing >> block & 1 == 1);
         };
         // The best block first: what it holds spares visits to others.
         visit(self, best);
@@ -117,74 +122,70 @@ impl Search<'_> {
 
     /// Counts the eligible models among the live ones of a block, and offers the podium those
     /// that may stand on it. `passing` says that all of them pass the gates on quality, latency
-    /// and risk ceiling.
+    /// and risk ceiling. The block has `N` times sixteen codes: loops of a known length unroll.
     #[inline]
-    fn visit(&mut self, block: usize, mut live: u64, passing: bool) {
-        let block_codes = self.index.codes_of(block);
+    fn visit<const N: usize>(&mut self, block: usize, mut live: u64, passing: bool) {
+        let Some(codes) = self.index.codes_of(block).first_chunk::<N>() else { return };
         if !passing {
-            let (mut pass, mut shift) = (0, 0);
-            for codes in block_codes {
-                pass |= u64::from(self.bounds.passing(codes)) << shift;
-                shift += LANES;
-            }
-            live &= pass;
+            live &= gather(codes, |codes| self.bounds.passing(codes));
+        }
+        let outliers = self.index.outliers_of(block);
+        if live & outliers != 0 {
+            self.judge_outliers(block, live & outliers);
+            live &= !outliers;
         }
         if at_most_few(live) {
             return self.judge_exactly(block, live);
         }
 
-        let mut scores = [Lanes::ZERO; BLOCK / LANES];
-        let (mut possible, mut sure, mut shift) = (0_u64, 0_u64, 0);
-        for (codes, score) in block_codes.iter().zip(&mut scores) {
-            *score = self.bounds.score(codes);
-            possible |= u64::from(self.bounds.maybe_positive(*score)) << shift;
-            sure |= u64::from(self.bounds.surely_positive(*score)) << shift;
-            shift += LANES;
-        }
+        let mut scores = codes.each_ref().map(|codes| self.bounds.score(codes));
+        let mut possible = live & gather(&scores, |score| self.bounds.maybe_positive(*score));
+        let mut sure = live & gather(&scores, |score| self.bounds.surely_positive(*score));
         if let Some(budget) = &self.bounds.budget {
-            let (mut above, mut within, mut shift) = (0, 0, 0);
-            for codes in block_codes {
-                let (codes_above, codes_within) = budget.judge(codes);
-                above |= u64::from(codes_above) << shift;
-                within |= u64::from(codes_within) << shift;
-                shift += LANES;
-            }
-            possible &= !above;
-            sure &= within;
+            possible &= !gather(codes, |codes| budget.above(codes));
+            sure &= gather(codes, |codes| budget.within(codes));
         }
-        possible &= live;
-        sure &= possible & !self.index.outliers_of(block);
-        self.judge_exactly(block, possible & !sure);
-        if sure == 0 {
-            return;
+        if possible != sure {
+            self.judge_exactly(block, possible & !sure);
+            if sure == 0 {
+                return;
+            }
         }
         self.eligible_models += sure.count_ones();
 
+        let mut challengers = sure & self.index.challengers_of(block);
         let mut greatest = Lanes::ZERO;
-        let mut shift = 0;
         for score in &mut scores {
-            let [low, high, ..] = (sure >> shift).to_le_bytes();
+            let [low, high, ..] = challengers.to_le_bytes();
             *score = score.only(u16::from_le_bytes([low, high]));
             greatest = greatest.max(*score);
-            shift += LANES;
+            challengers >>= LANES;
         }
-        let cut = greatest.reached_twice().saturating_sub(self.bounds.margin).max(self.bar());
+        let cut = greatest.reached_twice().saturating_sub(self.bounds.shortfall).max(self.bar());
         let below = Lanes::splat(cut.saturating_sub(1));
-        let (mut contenders, mut shift) = (0, 0);
-        for score in &scores {
-            contenders |= u64::from(!score.saturating_sub(below).zeros()) << shift;
-            shift += LANES;
-        }
-        for bit in Bits(contenders) {
+        for bit in Bits(gather(&scores, |score| !score.saturating_sub(below).zeros())) {
             if let Some(model) = self.index.model(self.models, block, bit) {
                 self.podium.offer(Candidate::new(model, &self.valuation.terms(model)));
             }
         }
     }
 
-    /// Sends models through the exact gates.
+    /// Sends models that pass all gates on other things through those on cost and utility.
     #[inline]
     fn judge_exactly(&mut self, block: usize, bits: u64) {
+        for bit in Bits(bits) {
+            if let Some(model) = self.index.model(self.models, block, bit)
+                && let Ok(terms) = admit_price(self.valuation, model)
+            {
+                self.eligible_models += 1;
+                self.podium.offer(Candidate::new(model, &terms));
+            }
+        }
+    }
+
+    /// Sends models whose codes say too little through all gates.
+    #[cold]
+    fn judge_outliers(&mut self, block: usize, bits: u64) {
         for bit in Bits(bits) {
             if let Some(model) = self.index.model(self.models, block, bit)
                 && let Ok(terms) = admit_model(self.valuation, model)
@@ -213,9 +214,8 @@ impl Search<'_> {
         let mut possible = self.bounds.maybe_positive(score);
         let mut sure = self.bounds.surely_positive(score);
         if let Some(budget) = &self.bounds.budget {
-            let (above, within) = budget.judge(corner);
-            possible &= !above;
-            sure &= within;
+            possible &= !budget.above(corner);
+            sure &= budget.within(corner);
         }
         Judged { passing: self.bounds.passing(corner), possible, sure, score }
     }
@@ -238,4 +238,15 @@ const fn at_most_few(mut bits: u64) -> bool {
         removed += 1;
     }
     bits == 0
+}
+
+/// One bit per model of a block.
+#[inline]
+fn gather<T, const N: usize>(parts: &[T; N], bits: impl Fn(&T) -> u16) -> u64 {
+    let (mut word, mut shift) = (0, 0);
+    for part in parts {
+        word |= u64::from(bits(part)) << shift;
+        shift += LANES;
+    }
+    word
 }
