@@ -12,6 +12,9 @@ pub const MAX_AMOUNT_MICROUNITS: u64 = i64::MAX as u64;
 /// The longest name of a tenant, in bytes of UTF-8.
 pub const MAX_NAME_BYTES: usize = 128;
 
+/// The most levels a tenant has: itself and all above it.
+pub const MAX_LEVELS: usize = 32;
+
 /// Refuses an amount that no account can hold.
 pub(crate) fn check_amount(amount_microunits: u64) -> Result<(), BudgetError> {
     if amount_microunits > MAX_AMOUNT_MICROUNITS {

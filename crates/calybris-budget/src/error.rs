@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{MAX_AMOUNT_MICROUNITS, MAX_NAME_BYTES};
+use crate::{MAX_AMOUNT_MICROUNITS, MAX_LEVELS, MAX_NAME_BYTES};
 
 /// Why an operation was refused. The state after a refusal is the state before it.
 ///
@@ -17,9 +17,9 @@ pub enum BudgetError {
          {requested_microunits} were requested"
     )]
     Insufficient {
-        /// The tenant that was asked.
+        /// The tenant that lacks it: the one that was asked, or one above it.
         tenant: String,
-        /// What the caller wanted to reserve.
+        /// What the caller wanted to take.
         requested_microunits: u64,
         /// What was available at the instant of the refusal: always less than requested.
         available_microunits: u64,
@@ -29,6 +29,62 @@ pub enum BudgetError {
     ZeroAmount {
         /// The tenant that was asked.
         tenant: String,
+    },
+    /// The tenant is frozen.
+    #[error("tenant `{tenant}` is frozen")]
+    Frozen {
+        /// The tenant that is frozen: the one that was asked, or one above it.
+        tenant: String,
+    },
+    /// The tenant has spent more than it was granted and reserves nothing until that is cleared.
+    #[error("tenant `{tenant}` owes {debt_microunits} microunits")]
+    InDebt {
+        /// The tenant in debt: the one that was asked, or one above it.
+        tenant: String,
+        /// What it owes.
+        debt_microunits: u64,
+    },
+    /// More would be reserved at once than the tenant's cap allows.
+    #[error(
+        "tenant `{tenant}` has {reserved_microunits} microunits reserved of at most \
+         {cap_microunits} at once, {requested_microunits} more were requested"
+    )]
+    Exposed {
+        /// The tenant with the cap: the one that was asked, or one above it.
+        tenant: String,
+        /// What the caller wanted to reserve.
+        requested_microunits: u64,
+        /// What was reserved at the instant of the refusal.
+        reserved_microunits: u64,
+        /// The most that may be reserved at once.
+        cap_microunits: u64,
+    },
+    /// More was to be refunded than was spent.
+    #[error(
+        "tenant `{tenant}` has committed {committed_microunits} microunits, \
+         {requested_microunits} were to be refunded"
+    )]
+    RefundTooLarge {
+        /// The tenant that has spent less: the one that was asked, or one above it.
+        tenant: String,
+        /// What the caller wanted to refund.
+        requested_microunits: u64,
+        /// What was committed.
+        committed_microunits: u64,
+    },
+    /// The grant (and the debt) of the tenant would exceed [`MAX_AMOUNT_MICROUNITS`].
+    #[error(
+        "tenant `{tenant}` was granted {granted_microunits} microunits; {requested_microunits} \
+         more would exceed the maximum of {}",
+        MAX_AMOUNT_MICROUNITS
+    )]
+    GrantTooLarge {
+        /// The tenant.
+        tenant: String,
+        /// What it was granted and owes.
+        granted_microunits: u64,
+        /// What was to be added.
+        requested_microunits: u64,
     },
     /// The amount is above [`MAX_AMOUNT_MICROUNITS`].
     #[error(
@@ -58,6 +114,12 @@ pub enum BudgetError {
         /// The length of the name as given.
         bytes: usize,
     },
+    /// The tenant exists under another parent, or under one where none was named.
+    #[error("tenant `{tenant}` exists under another parent")]
+    ParentDiffers {
+        /// The tenant that exists.
+        tenant: String,
+    },
     /// No tenant has this name.
     #[error("no tenant `{tenant}`")]
     UnknownTenant {
@@ -84,6 +146,39 @@ pub enum BudgetError {
         tenant: String,
         /// The id as given.
         reservation: u64,
+    },
+    /// An idempotency key is empty or longer than [`MAX_NAME_BYTES`].
+    #[error("an idempotency key has 1 to {} bytes, this one has {bytes}", MAX_NAME_BYTES)]
+    KeyLength {
+        /// The length of the key as given.
+        bytes: usize,
+    },
+    /// The idempotency key was used for another question.
+    #[error("key `{key}` was used to reserve {amount_microunits} microunits of tenant `{tenant}`")]
+    KeyConflict {
+        /// The key as given.
+        key: String,
+        /// The tenant it was used for.
+        tenant: String,
+        /// The amount it was used for.
+        amount_microunits: u64,
+    },
+    /// The tenant has open reservations of its own, so it cannot be given its first child now.
+    #[error(
+        "tenant `{tenant}` has {reserved_microunits} microunits reserved and cannot become a \
+         parent before they are settled"
+    )]
+    ParentInUse {
+        /// The tenant that was to become a parent.
+        tenant: String,
+        /// What it has reserved.
+        reserved_microunits: u64,
+    },
+    /// The tenant would be deeper below its root than [`MAX_LEVELS`] allows.
+    #[error("tenant `{tenant}` would have more than {} levels", MAX_LEVELS)]
+    TooDeep {
+        /// The tenant that was to be opened.
+        tenant: String,
     },
     /// The id names a hold that is open already.
     #[error("hold {hold} is open already")]

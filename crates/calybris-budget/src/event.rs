@@ -1,5 +1,7 @@
 //! The events: every change of a budget, as a caller's log persists it.
 
+use crate::TenantRules;
+
 /// One change of a budget.
 ///
 /// The caller appends an event to its log for each change it makes, and gives all of them to
@@ -14,14 +16,28 @@
 ///
 /// | event | order |
 /// |---|---|
-/// | `TenantOpened` | append, then [`ensure_tenant`](crate::BudgetEngine::ensure_tenant) |
-/// | `Reserved` | [`try_reserve`](crate::Tenant::try_reserve), then append |
+/// | `TenantOpened`, `ChildOpened` | append, then [`ensure_tenant`](crate::BudgetEngine::ensure_tenant) or [`ensure_child`](crate::BudgetEngine::ensure_child) |
+/// | `Reserved`, `ReservedOnce` | [`try_reserve`](crate::Tenant::try_reserve), then append |
+/// | `Extended` | [`extend`](crate::Reservation::extend), then append |
+/// | `Overdrawn` | [`cover`](crate::Reservation::cover), then append |
 /// | `Committed` | [`check_commit`](crate::Reservation::check_commit), append, then [`commit`](crate::Reservation::commit) |
-/// | `Released` | append, then [`release`](crate::Reservation::release) |
+/// | `PartCommitted` | [`check_commit`](crate::Reservation::check_commit), append, then [`commit_part`](crate::Reservation::commit_part) |
+/// | `Released`, `Expired` | append, then [`release`](crate::Reservation::release) |
+/// | `Dispatched` | append, then send the call |
+/// | `ToppedUp` | append, then [`top_up`](crate::Tenant::top_up) |
+/// | `Refunded` | append, then [`refund`](crate::Tenant::refund) |
+/// | `Reduced` | [`reduce`](crate::Tenant::reduce), then append |
+/// | `Repaid` | [`repay`](crate::Tenant::repay), then append |
+/// | `CarriedOver` | `reduce` the one, append, then `top_up` the other |
+/// | `Frozen`, `Unfrozen`, `RulesSet`, `SoftLimitReached` | either |
 ///
 /// Then every prefix of the log replays to a valid ledger, though no lock is held from the change
 /// to the append: an amount that was given back cannot be reserved again before the log says that
-/// it was given back.
+/// it was given back. What moves debt (`Overdrawn`, `ToppedUp`, `Repaid`) and what may be refused
+/// after it was appended (`ToppedUp`, `Refunded`) is rare: the caller does it for one tenant at a
+/// time.
+///
+/// A replay asks the balance and not the rules: what a rule admitted stays admitted.
 ///
 /// # Permanence
 ///
@@ -79,5 +95,118 @@ pub enum BudgetEvent {
     Released {
         /// Which one.
         hold: u64,
+    },
+    /// Discriminant 4: a tenant was opened below another.
+    ChildOpened {
+        /// Its name.
+        tenant: String,
+        /// The name of the one above it.
+        parent: String,
+        /// What it was granted.
+        granted_microunits: u64,
+    },
+    /// Discriminant 5: a grant was raised; debt was paid first.
+    ToppedUp {
+        /// Whose grant.
+        tenant: String,
+        /// By how much.
+        amount_microunits: u64,
+    },
+    /// Discriminant 6: a grant was lowered.
+    Reduced {
+        /// Whose grant.
+        tenant: String,
+        /// By how much.
+        amount_microunits: u64,
+    },
+    /// Discriminant 7: a part of what was committed was given back, on every level.
+    Refunded {
+        /// To whom.
+        tenant: String,
+        /// How much.
+        amount_microunits: u64,
+    },
+    /// Discriminant 8: debt was paid with what was available.
+    Repaid {
+        /// Whose debt.
+        tenant: String,
+        /// How much of it.
+        amount_microunits: u64,
+    },
+    /// Discriminant 9: a tenant was frozen.
+    Frozen {
+        /// Who.
+        tenant: String,
+    },
+    /// Discriminant 10: a tenant was unfrozen.
+    Unfrozen {
+        /// Who.
+        tenant: String,
+    },
+    /// Discriminant 11: the rules of a tenant were replaced.
+    RulesSet {
+        /// Whose rules.
+        tenant: String,
+        /// The rules from here on.
+        rules: TenantRules,
+    },
+    /// Discriminant 12: a tenant was warned of its soft limit.
+    SoftLimitReached {
+        /// Who.
+        tenant: String,
+    },
+    /// Discriminant 13: a reservation grew.
+    Extended {
+        /// Which one.
+        hold: u64,
+        /// By how much.
+        amount_microunits: u64,
+    },
+    /// Discriminant 14: a reservation grew beyond what was available, to cover what its call cost.
+    Overdrawn {
+        /// Which one.
+        hold: u64,
+        /// By how much.
+        extra_microunits: u64,
+        /// How much of it was drawn from what was available, for the tenant and each level above
+        /// it in turn; the rest is debt of that level.
+        drawn_microunits: Vec<u64>,
+    },
+    /// Discriminant 15: a part of a reservation was committed; the rest stays open.
+    PartCommitted {
+        /// Which one.
+        hold: u64,
+        /// How much was spent.
+        actual_microunits: u64,
+    },
+    /// Discriminant 16: the call that a reservation pays for was sent.
+    Dispatched {
+        /// Which one.
+        hold: u64,
+    },
+    /// Discriminant 17: a reservation was released because its time had come.
+    Expired {
+        /// Which one.
+        hold: u64,
+    },
+    /// Discriminant 18: as `Reserved`, under an idempotency key.
+    ReservedOnce {
+        /// Whose amount.
+        tenant: String,
+        /// The number by which later events name the reservation.
+        hold: u64,
+        /// How much.
+        amount_microunits: u64,
+        /// The key.
+        key: String,
+    },
+    /// Discriminant 19: what was available to one tenant was added to the grant of another.
+    CarriedOver {
+        /// From whom.
+        from: String,
+        /// To whom.
+        to: String,
+        /// How much.
+        amount_microunits: u64,
     },
 }

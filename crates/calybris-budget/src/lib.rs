@@ -38,23 +38,39 @@
 
 mod amount;
 mod error;
+mod sync;
 
 mod account;
+mod rules;
+
+mod adjustments;
+mod levels;
 mod reservation;
 mod tenant;
 
 mod directory;
 mod engine;
+mod holds;
+mod idempotency;
+mod shared;
 
 mod event;
 mod replay;
 
-pub use amount::{MAX_AMOUNT_MICROUNITS, MAX_NAME_BYTES};
-pub use engine::{BudgetEngine, ReservationId};
+#[cfg(all(test, loom))]
+mod loom_models;
+
+pub use adjustments::TenantRules;
+pub use amount::{MAX_AMOUNT_MICROUNITS, MAX_LEVELS, MAX_NAME_BYTES};
+pub use engine::BudgetEngine;
 pub use error::{BudgetError, ReplayError};
 pub use event::BudgetEvent;
+pub use holds::{OpenHold, ReservationId};
+pub use idempotency::KEY_WINDOW;
 pub use replay::{Replay, Replayed};
-pub use reservation::{Reservation, SettleRefused, Settled};
+pub use reservation::{Covered, Overdraft, Reservation, SettleRefused, Settled};
+pub use rules::OverrunPolicy;
+pub use shared::SoftLimitReached;
 pub use tenant::{AccountSnapshot, Tenant};
 
 /// The examples of the README, compiled and run with the others.

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use calybris_budget::{AccountSnapshot, BudgetEvent};
+use calybris_budget::{AccountSnapshot, BudgetEvent, OverrunPolicy, TenantRules};
 
 /// Compares with the golden file, or rewrites it when `CALYBRIS_BLESS` is 1.
 #[allow(clippy::unwrap_used, reason = "a missing golden file fails the test")]
@@ -17,12 +17,42 @@ fn assert_golden(file: &str, found: &str) {
 
 #[test]
 fn events_keep_their_names_and_fields() {
-    let tenant = "acme".to_owned();
+    let tenant = || "acme".to_owned();
+    let rules = TenantRules {
+        exposure_cap_microunits: Some(60),
+        soft_limit_microunits: None,
+        overrun: OverrunPolicy::DrawThenDebt,
+    };
     let events = [
-        BudgetEvent::TenantOpened { tenant: tenant.clone(), granted_microunits: 100 },
-        BudgetEvent::Reserved { tenant, hold: 7, amount_microunits: 70 },
+        BudgetEvent::TenantOpened { tenant: tenant(), granted_microunits: 100 },
+        BudgetEvent::Reserved { tenant: tenant(), hold: 7, amount_microunits: 70 },
         BudgetEvent::Committed { hold: 7, actual_microunits: 50 },
         BudgetEvent::Released { hold: 8 },
+        BudgetEvent::ChildOpened {
+            tenant: "acme/web".to_owned(),
+            parent: tenant(),
+            granted_microunits: 60,
+        },
+        BudgetEvent::ToppedUp { tenant: tenant(), amount_microunits: 9 },
+        BudgetEvent::Reduced { tenant: tenant(), amount_microunits: 9 },
+        BudgetEvent::Refunded { tenant: tenant(), amount_microunits: 9 },
+        BudgetEvent::Repaid { tenant: tenant(), amount_microunits: 9 },
+        BudgetEvent::Frozen { tenant: tenant() },
+        BudgetEvent::Unfrozen { tenant: tenant() },
+        BudgetEvent::RulesSet { tenant: tenant(), rules },
+        BudgetEvent::SoftLimitReached { tenant: tenant() },
+        BudgetEvent::Extended { hold: 7, amount_microunits: 9 },
+        BudgetEvent::Overdrawn { hold: 7, extra_microunits: 9, drawn_microunits: vec![4, 9] },
+        BudgetEvent::PartCommitted { hold: 7, actual_microunits: 9 },
+        BudgetEvent::Dispatched { hold: 7 },
+        BudgetEvent::Expired { hold: 7 },
+        BudgetEvent::ReservedOnce {
+            tenant: tenant(),
+            hold: 7,
+            amount_microunits: 70,
+            key: "request-1".to_owned(),
+        },
+        BudgetEvent::CarriedOver { from: tenant(), to: "globex".to_owned(), amount_microunits: 9 },
     ];
     let mut lines = String::new();
     for event in events {
@@ -40,6 +70,7 @@ fn snapshots_keep_their_fields() {
         available_microunits: 40,
         reserved_microunits: 10,
         committed_microunits: 50,
+        debt_microunits: 0,
     };
     let line = serde_json::to_string(&snapshot).unwrap();
     assert_eq!(serde_json::from_str::<AccountSnapshot>(&line).unwrap(), snapshot);

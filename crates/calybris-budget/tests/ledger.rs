@@ -11,6 +11,7 @@ fn account(granted: u64, available: u64, reserved: u64, committed: u64) -> Accou
         available_microunits: available,
         reserved_microunits: reserved,
         committed_microunits: committed,
+        debt_microunits: 0,
     }
 }
 

@@ -65,6 +65,7 @@ fn fold(events: &[BudgetEvent]) -> BTreeMap<String, AccountSnapshot> {
                 available_microunits: amount(available),
                 reserved_microunits: amount(reserved),
                 committed_microunits: amount(committed),
+                debt_microunits: 0,
             };
             (tenant, snapshot)
         })

@@ -190,6 +190,7 @@ fn check(steps: Vec<Step>, by_name: bool) {
                     available_microunits: plain.available,
                     reserved_microunits: plain.reserved,
                     committed_microunits: plain.committed,
+                    debt_microunits: 0,
                 };
                 ((*name).to_owned(), snapshot)
             })
