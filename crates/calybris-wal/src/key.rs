@@ -1,6 +1,7 @@
 //! The secret that a keyed log is chained with.
 
 use std::fmt;
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -31,6 +32,8 @@ const KEY_ID_LABEL: &[u8] = b"calybris-wal 1 key id";
 pub struct Key {
     state: Hmac<Sha256>,
     id: u64,
+    /// The keys that this one replaces, the latest first.
+    former: Option<Arc<Key>>,
 }
 
 impl Key {
@@ -46,7 +49,43 @@ impl Key {
         let state = Hmac::<Sha256>::new_from_slice(secret).map_err(|_| too_short())?;
         let tag: [u8; 32] = state.clone().chain_update(KEY_ID_LABEL).finalize().into_bytes().into();
         let id = tag.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-        Ok(Self { state, id })
+        Ok(Self { state, id, former: None })
+    }
+
+    /// The same key, with one that it replaces and those that that one replaces.
+    ///
+    /// A log is read with a key that leads, through the former ones, to every key that its
+    /// segments were written with. Opened for writing with a new key, a log goes on under it: the
+    /// segment so far is finished under the former key, which vouches for the new one.
+    ///
+    /// ```
+    /// use calybris_wal::{Key, Reader, WalOptions, WalWriter};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("log");
+    /// let old = Key::new(&[1; 32])?;
+    /// WalWriter::open_keyed(&path, &WalOptions::new(1), &old)?.append("under the old key")?;
+    ///
+    /// let new = Key::new(&[2; 32])?.replacing(&old);
+    /// WalWriter::open_keyed(&path, &WalOptions::new(1), &new)?.append("under the new key")?;
+    /// assert_eq!(Reader::open(&path, Some(&new))?.count(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn replacing(mut self, former: &Self) -> Self {
+        self.former = Some(Arc::new(former.clone()));
+        self
+    }
+
+    /// This key or a former one, whichever has this id.
+    pub(crate) fn with_id(&self, id: u64) -> Option<&Self> {
+        let mut key = self;
+        loop {
+            if key.id == id {
+                return Some(key);
+            }
+            key = key.former.as_deref()?;
+        }
     }
 
     /// The key's id, which is no secret.

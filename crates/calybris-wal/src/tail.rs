@@ -89,11 +89,7 @@ const CLAIM_BYTES: usize = HASH_BYTES + FRAME_HEADER_BYTES + SEAL_BYTES + HASH_B
 ///
 /// Every byte is tried as the beginning of a frame. Only the two kinds that make claims are, and
 /// both are short, so the time is linear in the length whatever the bytes are.
-pub(crate) fn claims_behind(
-    file: &mut dyn StoredFile,
-    chain: &Chain,
-    from: u64,
-) -> io::Result<u64> {
+pub(crate) fn claims_behind(file: &dyn StoredFile, chain: &Chain, from: u64) -> io::Result<u64> {
     let mut claimed = claim_behind_damaged_hash(file, chain, from)?;
     let mut buffer = vec![0; SCAN_BYTES + CLAIM_BYTES];
     // The hash before a frame that begins at `from` stands before `from`.
@@ -121,11 +117,7 @@ pub(crate) fn claims_behind(
 ///
 /// The stored hash is also what the next frame continues, so damage to it alone would silence the
 /// claim. The hash that it should be is known: it can be computed.
-fn claim_behind_damaged_hash(
-    file: &mut dyn StoredFile,
-    chain: &Chain,
-    from: u64,
-) -> io::Result<u64> {
+fn claim_behind_damaged_hash(file: &dyn StoredFile, chain: &Chain, from: u64) -> io::Result<u64> {
     let before = from.saturating_sub(HASH_BYTES as u64);
     let mut head = [0; HASH_BYTES + FRAME_HEADER_BYTES];
     read_up_to(file, before, &mut head)?;

@@ -167,7 +167,7 @@ impl Walk {
         }
     }
 
-    fn length(&mut self) -> Result<u64, WalError> {
+    fn length(&self) -> Result<u64, WalError> {
         let name = self.segment.name();
         let length = self.segment.cursor.file().length();
         length
@@ -175,7 +175,7 @@ impl Walk {
     }
 
     /// Finds out what is claimed about the bytes at the cursor.
-    fn gather(&mut self, scan: bool) -> Result<Evidence, WalError> {
+    fn gather(&self, scan: bool) -> Result<Evidence, WalError> {
         let first = self.segment.first_sequence;
         let later = segments_in(self.storage.as_ref())?.into_iter().any(|segment| segment > first);
         let progress = self.segment.progress;
@@ -183,7 +183,7 @@ impl Walk {
         if scan {
             let (offset, name) = (self.segment.cursor.offset(), self.segment.name());
             let chain = self.segment.chain.clone();
-            let claimed = claims_behind(self.segment.cursor.file(), &chain, offset)
+            let claimed = claims_behind(self.segment.cursor.file().as_ref(), &chain, offset)
                 .map_err(|source| io_error(self.storage.as_ref(), "read", &name, source))?;
             durable_offset = durable_offset.max(claimed);
         }
@@ -211,8 +211,10 @@ impl Walk {
                 return Err(WalError::Corrupt { segment: next, offset: 0, sequence: next, what });
             }
         };
-        segment.check_continues(&self.segment)?;
-        // The hash of the last record, and what of the log is on disk, carry over.
+        if let Some(end) = self.segment.end() {
+            segment.check_continues(&end)?;
+        }
+        // The last record's hash carries over: the next segment may be empty.
         segment.progress.record_hash = self.segment.progress.record_hash;
         self.finished.0 += 1;
         self.finished.1 += self.segment.cursor.offset();
