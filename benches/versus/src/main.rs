@@ -1,0 +1,50 @@
+//! Measures each crate side by side with the published `calybris-core`, in one process.
+//!
+//! `cargo xtask versus [kernel|wal|budget|engine] [--quick] [--json] [--data <dir>]` runs it.
+
+mod harness;
+
+mod kernel;
+
+use harness::{Effort, Report};
+
+/// The areas that can be measured, each in a file of its own.
+const AREAS: &[(&str, fn(&mut Report))] = &[("kernel", kernel::run)];
+
+fn main() {
+    if let Err(message) = run() {
+        eprintln!("error: {message}");
+        std::process::exit(2);
+    }
+}
+
+fn run() -> Result<(), String> {
+    let mut report = Report::default();
+    let mut areas = Vec::new();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--quick" => report.effort = Effort::Quick,
+            "--json" => report.json = true,
+            "--data" => {
+                let directory = arguments.next().ok_or("`--data` needs a directory")?;
+                report.data = Some(directory.into());
+            }
+            name => match AREAS.iter().find(|area| area.0 == name) {
+                Some(area) => areas.push(area),
+                None => {
+                    let known: Vec<&str> = AREAS.iter().map(|area| area.0).collect();
+                    let known = known.join(", ");
+                    return Err(format!("`{name}` is no area; there are: {known}"));
+                }
+            },
+        }
+    }
+    if areas.is_empty() {
+        areas.extend(AREAS);
+    }
+    for (_, measure) in areas {
+        measure(&mut report);
+    }
+    Ok(())
+}

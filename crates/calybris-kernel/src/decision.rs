@@ -1,0 +1,247 @@
+//! The answer: what to do, why, and at what cost.
+
+use core::fmt;
+
+/// What the caller should do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Action {
+    /// The requested model is the best one: call it.
+    ExecuteRequested = 1,
+    /// Another model is better: call that one.
+    Substitute = 2,
+    /// No model may be called.
+    Reject = 3,
+}
+
+/// Why the kernel decided so. The codes are permanent: logs hold them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum Reason {
+    /// The requested model has the highest utility.
+    RequestedModelMaximizesUtility = 1,
+    /// Another model has the highest utility.
+    AlternativeMaximizesUtility = 2,
+    /// The request's risk reaches the policy's hard limit.
+    RiskHardLimit = 100,
+    /// The request's confidence is below the policy's minimum.
+    ConfidenceHardLimit = 101,
+    /// The catalog has no enabled model.
+    NoEnabledModel = 102,
+    /// Quality turned away the most models.
+    QualityConstraint = 103,
+    /// Latency turned away the most models.
+    LatencyConstraint = 104,
+    /// A missing capability turned away the most models.
+    CapabilityConstraint = 105,
+    /// The allowed providers turned away the most models.
+    ProviderConstraint = 106,
+    /// The required regions turned away the most models.
+    RegionConstraint = 107,
+    /// The budget turned away the most models.
+    BudgetConstraint = 108,
+    /// Utility that is not positive turned away the most models.
+    NonPositiveUtility = 109,
+    /// The models' risk ceilings turned away the most models.
+    RiskCeilingConstraint = 110,
+    /// The request has a field out of range.
+    InvalidRequest = 111,
+}
+
+/// A number that is no code of an [`Action`] or a [`Reason`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{code}` is not a code of {kind}")]
+pub struct UnknownCode {
+    kind: &'static str,
+    code: u16,
+}
+
+impl Action {
+    /// All actions, by code.
+    pub const ALL: [Self; 3] = [Self::ExecuteRequested, Self::Substitute, Self::Reject];
+
+    /// The permanent code.
+    ///
+    /// ```
+    /// use calybris_kernel::Action;
+    ///
+    /// assert_eq!(Action::Reject.code(), 3);
+    /// assert_eq!(Action::try_from(3), Ok(Action::Reject));
+    /// assert_eq!(Action::try_from(4).unwrap_err().to_string(), "`4` is not a code of an action");
+    /// ```
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl TryFrom<u8> for Action {
+    type Error = UnknownCode;
+
+    fn try_from(code: u8) -> Result<Self, UnknownCode> {
+        let known = Self::ALL.into_iter().find(|action| action.code() == code);
+        known.ok_or(UnknownCode { kind: "an action", code: u16::from(code) })
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ExecuteRequested => "execute the requested model",
+            Self::Substitute => "substitute another model",
+            Self::Reject => "reject the request",
+        })
+    }
+}
+
+impl Reason {
+    /// All reasons, by code.
+    pub const ALL: [Self; 14] = [
+        Self::RequestedModelMaximizesUtility,
+        Self::AlternativeMaximizesUtility,
+        Self::RiskHardLimit,
+        Self::ConfidenceHardLimit,
+        Self::NoEnabledModel,
+        Self::QualityConstraint,
+        Self::LatencyConstraint,
+        Self::CapabilityConstraint,
+        Self::ProviderConstraint,
+        Self::RegionConstraint,
+        Self::BudgetConstraint,
+        Self::NonPositiveUtility,
+        Self::RiskCeilingConstraint,
+        Self::InvalidRequest,
+    ];
+
+    /// The permanent code.
+    ///
+    /// ```
+    /// use calybris_kernel::Reason;
+    ///
+    /// assert_eq!(Reason::BudgetConstraint.code(), 108);
+    /// assert_eq!(Reason::try_from(108), Ok(Reason::BudgetConstraint));
+    /// assert!(Reason::try_from(112).is_err());
+    /// ```
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        self as u16
+    }
+}
+
+impl TryFrom<u16> for Reason {
+    type Error = UnknownCode;
+
+    fn try_from(code: u16) -> Result<Self, UnknownCode> {
+        let known = Self::ALL.into_iter().find(|reason| reason.code() == code);
+        known.ok_or(UnknownCode { kind: "a reason", code })
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RequestedModelMaximizesUtility => "the requested model has the highest utility",
+            Self::AlternativeMaximizesUtility => "another model has a higher utility",
+            Self::RiskHardLimit => "the risk of the request reaches the hard limit",
+            Self::ConfidenceHardLimit => "the confidence of the request is below the minimum",
+            Self::NoEnabledModel => "the catalog has no enabled model",
+            Self::QualityConstraint => "most models are below the minimum quality",
+            Self::LatencyConstraint => "most models are above the maximum latency",
+            Self::CapabilityConstraint => "most models lack a required capability",
+            Self::ProviderConstraint => "most models are from a provider that is not allowed",
+            Self::RegionConstraint => "most models are served in none of the required regions",
+            Self::BudgetConstraint => "most models cost more than the budget limit",
+            Self::NonPositiveUtility => "most models are not worth their cost",
+            Self::RiskCeilingConstraint => "most models have a risk ceiling below the request",
+            Self::InvalidRequest => "the request has a field above 10000 basis points",
+        })
+    }
+}
+
+/// The answer to one request.
+///
+/// On a reject nothing is selected, there is no runner-up, and all amounts are 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Decision {
+    /// Copied from the request.
+    pub sequence: u64,
+    /// Copied from the policy.
+    pub policy_epoch: u64,
+    /// Copied from the policy.
+    pub catalog_epoch: u64,
+    /// What to do.
+    pub action: Action,
+    /// Why.
+    pub reason: Reason,
+    /// Copied from the request.
+    pub requested_model_id: u32,
+    /// The model to call; nothing on a reject.
+    pub selected_model_id: Option<u32>,
+    /// What calling it costs in microunits, for the tokens of the request.
+    pub estimated_cost_microunits: u64,
+    /// The utility of the selected model in microunits; above 0 unless rejected.
+    pub expected_utility_microunits: i64,
+    /// The best of the other eligible models, if there is one.
+    pub runner_up_model_id: Option<u32>,
+    /// Its utility in microunits; 0 if there is none.
+    pub runner_up_utility_microunits: i64,
+    /// How many models were looked at: the size of the catalog, or 0 if the request itself was
+    /// rejected.
+    pub evaluated_models: u32,
+    /// How many of them passed every gate.
+    pub eligible_models: u32,
+}
+
+/// Serialized forms: the variant's name where a person reads, the permanent code where not.
+#[cfg(feature = "serde")]
+mod serialized {
+    use super::{Action, Reason};
+    use alloc::format;
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::{Serialize, Serializer};
+
+    impl Serialize for Action {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            if serializer.is_human_readable() {
+                serializer.collect_str(&format_args!("{self:?}"))
+            } else {
+                serializer.serialize_u8(self.code())
+            }
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Action {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            if deserializer.is_human_readable() {
+                let name = alloc::string::String::deserialize(deserializer)?;
+                let known = Self::ALL.into_iter().find(|action| format!("{action:?}") == name);
+                known.ok_or_else(|| D::Error::custom(format!("`{name}` is not an action")))
+            } else {
+                Self::try_from(u8::deserialize(deserializer)?).map_err(D::Error::custom)
+            }
+        }
+    }
+
+    impl Serialize for Reason {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            if serializer.is_human_readable() {
+                serializer.collect_str(&format_args!("{self:?}"))
+            } else {
+                serializer.serialize_u16(self.code())
+            }
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Reason {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            if deserializer.is_human_readable() {
+                let name = alloc::string::String::deserialize(deserializer)?;
+                let known = Self::ALL.into_iter().find(|reason| format!("{reason:?}") == name);
+                known.ok_or_else(|| D::Error::custom(format!("`{name}` is not a reason")))
+            } else {
+                Self::try_from(u16::deserialize(deserializer)?).map_err(D::Error::custom)
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What can be wrong with a policy or a catalog.
+
+/// Why no snapshot could be made; nothing was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// Two models of the catalog have the same id.
+    #[error("model id `{model_id}` stands more than once in the catalog")]
+    DuplicateModelId {
+        /// The lowest id that stands more than once.
+        model_id: u32,
+    },
+    /// A field of a model is above 10,000 basis points.
+    #[error("{field} of model `{model_id}` is {found_bps} and may be at most 10000")]
+    ModelOutOfRange {
+        /// The model with the lowest id that has such a field.
+        model_id: u32,
+        /// The name of the field.
+        field: &'static str,
+        /// What it holds.
+        found_bps: u16,
+    },
+    /// A field of the policy is above 10,000 basis points.
+    #[error("{field} of the policy is {found_bps} and may be at most 10000")]
+    PolicyOutOfRange {
+        /// The name of the field.
+        field: &'static str,
+        /// What it holds.
+        found_bps: u16,
+    },
+    /// The catalog has more models than a `u32` can count.
+    #[error("the catalog has {found} models and may have at most 4294967295")]
+    TooManyModels {
+        /// How many there are.
+        found: usize,
+    },
+}

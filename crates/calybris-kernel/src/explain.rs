@@ -1,0 +1,67 @@
+//! Why a decision is what it is: one verdict per model.
+
+use alloc::vec::Vec;
+
+use crate::gates::{admit_model, admit_request};
+use crate::utility::UtilityTerms;
+use crate::{Decision, PolicySnapshot, Refusal, Request};
+
+/// A decision with its grounds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Explanation {
+    /// The decision itself, the same that `prescribe` returns.
+    pub decision: Decision,
+    /// Why the request was rejected before any model was looked at; nothing if it was not.
+    pub request_refusal: Option<Refusal>,
+    /// One verdict per model of the catalog, in ascending order of ids; none if the request was
+    /// rejected before any model was looked at.
+    pub models: Vec<ModelVerdict>,
+}
+
+/// What one model came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct ModelVerdict {
+    /// The model.
+    pub model_id: u32,
+    /// What it came to.
+    pub verdict: Verdict,
+}
+
+/// Turned away at a gate, or eligible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum Verdict {
+    /// The first gate that failed, with its evidence.
+    Refused(Refusal),
+    /// The model passed every gate.
+    Eligible {
+        /// Its utility, above 0.
+        utility_microunits: i64,
+        /// What the utility is made of.
+        terms: UtilityTerms,
+    },
+}
+
+pub(crate) fn explain(snapshot: &PolicySnapshot, request: &Request) -> Explanation {
+    let policy = snapshot.policy();
+    let decision = snapshot.prescribe(request);
+    if let Err(refusal) = admit_request(policy, request) {
+        return Explanation { decision, request_refusal: Some(refusal), models: Vec::new() };
+    }
+    let models = snapshot
+        .models()
+        .iter()
+        .map(|model| {
+            let verdict = match admit_model(policy, request, model) {
+                Ok(terms) => {
+                    Verdict::Eligible { utility_microunits: terms.utility_microunits(), terms }
+                }
+                Err(refusal) => Verdict::Refused(refusal),
+            };
+            ModelVerdict { model_id: model.model_id, verdict }
+        })
+        .collect();
+    Explanation { decision, request_refusal: None, models }
+}

@@ -1,0 +1,267 @@
+//! The eleven gates, in their order: what turns a request or a model away, and with what evidence.
+
+use crate::utility::{UtilityTerms, cost_microunits};
+use crate::{CapabilitySet, MAX_BPS, Model, Policy, Reason, RegionSet, Request};
+
+/// A hard limit that a request or a model must pass. Gates are passed in this order, and the
+/// first that fails is the one that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[repr(u8)]
+pub enum Gate {
+    /// The request's risk must be below the policy's hard limit.
+    RiskHardLimit = 1,
+    /// The request's confidence must reach the policy's minimum.
+    ConfidenceHardLimit = 2,
+    /// The model must be enabled.
+    Enabled = 3,
+    /// The model's quality must reach the request's minimum.
+    Quality = 4,
+    /// The model's p95 latency must not exceed the request's maximum, if it has one.
+    Latency = 5,
+    /// The model must have every required capability.
+    Capability = 6,
+    /// The model's provider must be allowed.
+    Provider = 7,
+    /// The model must be served in a required region, if any is required.
+    Region = 8,
+    /// The request's risk must not exceed the model's risk ceiling.
+    RiskCeiling = 9,
+    /// The cost must not exceed the request's budget limit.
+    Budget = 10,
+    /// The utility must be above 0.
+    Utility = 11,
+}
+
+impl Gate {
+    /// All gates, in their order.
+    pub const ALL: [Self; 11] = [
+        Self::RiskHardLimit,
+        Self::ConfidenceHardLimit,
+        Self::Enabled,
+        Self::Quality,
+        Self::Latency,
+        Self::Capability,
+        Self::Provider,
+        Self::Region,
+        Self::RiskCeiling,
+        Self::Budget,
+        Self::Utility,
+    ];
+
+    /// The reason of a reject for which this gate is to blame.
+    ///
+    /// ```
+    /// use calybris_kernel::{Gate, Reason};
+    ///
+    /// assert_eq!(Gate::Budget.reason(), Reason::BudgetConstraint);
+    /// ```
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::RiskHardLimit => Reason::RiskHardLimit,
+            Self::ConfidenceHardLimit => Reason::ConfidenceHardLimit,
+            Self::Enabled => Reason::NoEnabledModel,
+            Self::Quality => Reason::QualityConstraint,
+            Self::Latency => Reason::LatencyConstraint,
+            Self::Capability => Reason::CapabilityConstraint,
+            Self::Provider => Reason::ProviderConstraint,
+            Self::Region => Reason::RegionConstraint,
+            Self::RiskCeiling => Reason::RiskCeilingConstraint,
+            Self::Budget => Reason::BudgetConstraint,
+            Self::Utility => Reason::NonPositiveUtility,
+        }
+    }
+}
+
+/// Why a request or a model was turned away: what was measured, and the limit it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum Refusal {
+    /// A field of the request is above 10,000 basis points; no gate was reached.
+    InvalidRequest {
+        /// The name of the field.
+        field: &'static str,
+        /// What it holds.
+        found_bps: u16,
+        /// The most it may hold.
+        limit_bps: u16,
+    },
+    /// Gate 1.
+    RiskHardLimit {
+        /// The request's risk.
+        risk_bps: u16,
+        /// The policy's limit, which the risk must stay below.
+        limit_bps: u16,
+    },
+    /// Gate 2.
+    ConfidenceHardLimit {
+        /// The request's confidence.
+        confidence_bps: u16,
+        /// The policy's minimum.
+        minimum_bps: u16,
+    },
+    /// Gate 3.
+    Disabled,
+    /// Gate 4.
+    Quality {
+        /// The model's quality.
+        quality_bps: u16,
+        /// The request's minimum.
+        minimum_bps: u16,
+    },
+    /// Gate 5.
+    Latency {
+        /// The model's p95 latency.
+        p95_latency_ms: u32,
+        /// The request's maximum.
+        limit_ms: u32,
+    },
+    /// Gate 6.
+    Capability {
+        /// The required capabilities that the model lacks.
+        missing: CapabilitySet,
+    },
+    /// Gate 7.
+    Provider {
+        /// The model's provider, which the request does not allow.
+        provider_id: u8,
+    },
+    /// Gate 8.
+    Region {
+        /// Where the model is served.
+        served: RegionSet,
+        /// Where the request must be served.
+        required: RegionSet,
+    },
+    /// Gate 9.
+    RiskCeiling {
+        /// The request's risk.
+        risk_bps: u16,
+        /// The model's ceiling.
+        ceiling_bps: u16,
+    },
+    /// Gate 10.
+    Budget {
+        /// What the model would cost.
+        cost_microunits: u64,
+        /// The request's budget limit.
+        limit_microunits: u64,
+    },
+    /// Gate 11.
+    Utility {
+        /// The utility, which is not above 0.
+        utility_microunits: i64,
+        /// What it is made of.
+        terms: UtilityTerms,
+    },
+}
+
+impl Refusal {
+    /// The gate that failed; nothing if the request was invalid.
+    #[must_use]
+    pub const fn gate(&self) -> Option<Gate> {
+        match self {
+            Self::InvalidRequest { .. } => None,
+            Self::RiskHardLimit { .. } => Some(Gate::RiskHardLimit),
+            Self::ConfidenceHardLimit { .. } => Some(Gate::ConfidenceHardLimit),
+            Self::Disabled => Some(Gate::Enabled),
+            Self::Quality { .. } => Some(Gate::Quality),
+            Self::Latency { .. } => Some(Gate::Latency),
+            Self::Capability { .. } => Some(Gate::Capability),
+            Self::Provider { .. } => Some(Gate::Provider),
+            Self::Region { .. } => Some(Gate::Region),
+            Self::RiskCeiling { .. } => Some(Gate::RiskCeiling),
+            Self::Budget { .. } => Some(Gate::Budget),
+            Self::Utility { .. } => Some(Gate::Utility),
+        }
+    }
+
+    /// The reason of a reject for which this refusal is to blame.
+    ///
+    /// ```
+    /// use calybris_kernel::{Reason, Refusal};
+    ///
+    /// assert_eq!(Refusal::Disabled.reason(), Reason::NoEnabledModel);
+    /// ```
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self.gate() {
+            Some(gate) => gate.reason(),
+            None => Reason::InvalidRequest,
+        }
+    }
+}
+
+/// The gates on the request: its own validity, then gates 1 and 2.
+pub(crate) fn admit_request(policy: &Policy, request: &Request) -> Result<(), Refusal> {
+    if let Some((field, found_bps)) = request.field_out_of_range() {
+        return Err(Refusal::InvalidRequest { field, found_bps, limit_bps: MAX_BPS });
+    }
+    if request.risk_bps >= policy.hard_risk_limit_bps {
+        return Err(Refusal::RiskHardLimit {
+            risk_bps: request.risk_bps,
+            limit_bps: policy.hard_risk_limit_bps,
+        });
+    }
+    if request.confidence_bps < policy.minimum_confidence_bps {
+        return Err(Refusal::ConfidenceHardLimit {
+            confidence_bps: request.confidence_bps,
+            minimum_bps: policy.minimum_confidence_bps,
+        });
+    }
+    Ok(())
+}
+
+/// The gates on one model, 3 to 11; a model that passes them all is eligible with these terms.
+pub(crate) fn admit_model(
+    policy: &Policy,
+    request: &Request,
+    model: &Model,
+) -> Result<UtilityTerms, Refusal> {
+    if !model.enabled {
+        return Err(Refusal::Disabled);
+    }
+    if model.quality_bps < request.minimum_quality_bps {
+        return Err(Refusal::Quality {
+            quality_bps: model.quality_bps,
+            minimum_bps: request.minimum_quality_bps,
+        });
+    }
+    if request.max_p95_latency_ms != 0 && model.p95_latency_ms > request.max_p95_latency_ms {
+        return Err(Refusal::Latency {
+            p95_latency_ms: model.p95_latency_ms,
+            limit_ms: request.max_p95_latency_ms,
+        });
+    }
+    if !model.capabilities.contains_all(request.required_capabilities) {
+        return Err(Refusal::Capability {
+            missing: request.required_capabilities.difference(model.capabilities),
+        });
+    }
+    if !request.allowed_providers.contains(model.provider_id) {
+        return Err(Refusal::Provider { provider_id: model.provider_id });
+    }
+    if !request.required_regions.is_empty() && !model.regions.shares_any(request.required_regions) {
+        return Err(Refusal::Region { served: model.regions, required: request.required_regions });
+    }
+    if request.risk_bps > model.risk_ceiling_bps {
+        return Err(Refusal::RiskCeiling {
+            risk_bps: request.risk_bps,
+            ceiling_bps: model.risk_ceiling_bps,
+        });
+    }
+    let cost_microunits = cost_microunits(request, model);
+    if cost_microunits > request.budget_limit_microunits {
+        return Err(Refusal::Budget {
+            cost_microunits,
+            limit_microunits: request.budget_limit_microunits,
+        });
+    }
+    let terms = UtilityTerms::new(policy, request, model);
+    let utility_microunits = terms.utility_microunits();
+    if utility_microunits <= 0 {
+        return Err(Refusal::Utility { utility_microunits, terms });
+    }
+    Ok(terms)
+}

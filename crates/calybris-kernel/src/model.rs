@@ -1,0 +1,33 @@
+//! One candidate of the catalog.
+
+use crate::{CapabilitySet, RegionSet};
+
+/// One candidate: an LLM model, or the quote of a supplier or a venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Model {
+    /// Name of the model, unique in its catalog; 0 is an id like any other.
+    pub model_id: u32,
+    /// Who serves it.
+    pub provider_id: u8,
+    /// How good it is, 0 to 10,000 basis points.
+    pub quality_bps: u16,
+    /// The highest request risk it may be given, 0 to 10,000 basis points.
+    pub risk_ceiling_bps: u16,
+    /// A disabled model is never selected and never decides why a request was rejected.
+    pub enabled: bool,
+    /// 95th percentile of its latency in milliseconds.
+    pub p95_latency_ms: u32,
+    /// What it can do.
+    pub capabilities: CapabilitySet,
+    /// Where it is served; an empty set is served only to requests that require no region.
+    pub regions: RegionSet,
+    /// Price of a million input tokens in microunits; 0 is free.
+    pub input_price_microunits_per_million_tokens: u64,
+    /// Price of a million output tokens in microunits; 0 is free.
+    pub output_price_microunits_per_million_tokens: u64,
+    /// Price of the request itself in microunits, whatever its tokens; 0 if there is none, which
+    /// is also what serialized models without this field mean.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub fixed_price_microunits: u64,
+}

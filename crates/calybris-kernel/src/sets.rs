@@ -1,0 +1,134 @@
+//! Sets of capabilities, regions and providers as bit sets.
+
+/// Up to 64 capabilities; the caller gives each bit its meaning.
+///
+/// ```
+/// use calybris_kernel::CapabilitySet;
+///
+/// let vision_and_tools = CapabilitySet(0b11);
+/// assert!(vision_and_tools.contains_all(CapabilitySet(0b01)));
+/// assert_eq!(CapabilitySet(0b101).difference(vision_and_tools), CapabilitySet(0b100));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct CapabilitySet(pub u64);
+
+impl CapabilitySet {
+    /// No capability: as a requirement it is met by every model.
+    pub const EMPTY: Self = Self(0);
+
+    /// Whether every capability of `other` is in this set; always so if `other` is empty.
+    #[must_use]
+    pub const fn contains_all(self, other: Self) -> bool {
+        other.0 & !self.0 == 0
+    }
+
+    /// The capabilities of this set that are not in `other`.
+    #[must_use]
+    pub const fn difference(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+}
+
+/// Up to 64 regions; the caller gives each bit its meaning.
+///
+/// ```
+/// use calybris_kernel::RegionSet;
+///
+/// let europe = RegionSet(0b11);
+/// assert!(europe.shares_any(RegionSet(0b10)));
+/// assert!(!europe.shares_any(RegionSet::EMPTY));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct RegionSet(pub u64);
+
+impl RegionSet {
+    /// No region: as a requirement it constrains nothing, on a model it means served nowhere.
+    pub const EMPTY: Self = Self(0);
+    /// All 64 regions.
+    pub const ALL: Self = Self(u64::MAX);
+
+    /// Whether there is no region in this set.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether the two sets have at least one region in common.
+    #[must_use]
+    pub const fn shares_any(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// Any of the 256 providers that a `u8` can name.
+///
+/// Bit `id % 64` of word `id / 64` stands for provider `id`.
+///
+/// ```
+/// use calybris_kernel::ProviderSet;
+///
+/// let mut allowed: ProviderSet = [3, 200].into_iter().collect();
+/// allowed.insert(7);
+/// assert!(allowed.contains(200) && allowed.contains(7) && !allowed.contains(8));
+/// allowed.remove(200);
+/// assert!(!allowed.contains(200));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ProviderSet(pub [u64; 4]);
+
+impl ProviderSet {
+    /// Nobody: a request that allows this set is served by no model.
+    pub const EMPTY: Self = Self([0; 4]);
+    /// Everybody: no constraint on the provider.
+    pub const ALL: Self = Self([u64::MAX; 4]);
+
+    /// Adds a provider; one that is in the set already stays in it.
+    pub const fn insert(&mut self, provider_id: u8) {
+        let [w0, w1, w2, w3] = &mut self.0;
+        let bit = 1 << (provider_id % 64);
+        match provider_id / 64 {
+            0 => *w0 |= bit,
+            1 => *w1 |= bit,
+            2 => *w2 |= bit,
+            _ => *w3 |= bit,
+        }
+    }
+
+    /// Takes a provider out; one that is not in the set stays out.
+    pub const fn remove(&mut self, provider_id: u8) {
+        let [w0, w1, w2, w3] = &mut self.0;
+        let bit = 1 << (provider_id % 64);
+        match provider_id / 64 {
+            0 => *w0 &= !bit,
+            1 => *w1 &= !bit,
+            2 => *w2 &= !bit,
+            _ => *w3 &= !bit,
+        }
+    }
+
+    /// Whether the provider is in the set.
+    #[must_use]
+    pub const fn contains(&self, provider_id: u8) -> bool {
+        let [w0, w1, w2, w3] = self.0;
+        let word = match provider_id / 64 {
+            0 => w0,
+            1 => w1,
+            2 => w2,
+            _ => w3,
+        };
+        word & (1 << (provider_id % 64)) != 0
+    }
+}
+
+impl FromIterator<u8> for ProviderSet {
+    fn from_iter<I: IntoIterator<Item = u8>>(provider_ids: I) -> Self {
+        let mut set = Self::EMPTY;
+        for provider_id in provider_ids {
+            set.insert(provider_id);
+        }
+        set
+    }
+}

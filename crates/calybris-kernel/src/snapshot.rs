@@ -1,0 +1,263 @@
+//! A policy and a catalog, checked and frozen: the kernel's door.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::gates::admit_request;
+use crate::scan::{Outcome, scan};
+use crate::{
+    Action, Decision, Explanation, MAX_BPS, Model, Policy, Reason, Request, SnapshotError,
+    canonical, explain,
+};
+
+/// A policy and a catalog that were checked once and never change again.
+///
+/// INVARIANT (catalog): models stand in ascending order of their ids, no id stands twice, every
+/// bps is at most 10,000, and a `u32` counts them. So the order in which the catalog was given
+/// changes nothing: neither a decision nor the canonical bytes.
+///
+/// A decision depends on the snapshot and the request and on nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicySnapshot {
+    policy: Policy,
+    models: Box<[Model]>,
+    model_count: u32,
+}
+
+impl PolicySnapshot {
+    /// Checks a policy and a catalog and freezes them.
+    ///
+    /// The catalog may be empty; every request is rejected then.
+    ///
+    /// # Errors
+    ///
+    /// A bps above 10,000 in the policy or in a model, a model id that stands twice, or more than
+    /// `u32::MAX` models. Nothing is made then.
+    ///
+    /// ```
+    /// use calybris_kernel::{CapabilitySet, Model, Policy, PolicySnapshot, RegionSet};
+    ///
+    /// let policy = Policy {
+    ///     policy_epoch: 1,
+    ///     catalog_epoch: 7,
+    ///     hard_risk_limit_bps: 9_000,
+    ///     minimum_confidence_bps: 5_000,
+    ///     risk_penalty_multiplier_bps: 0,
+    ///     latency_penalty_microunits_per_ms: 0,
+    /// };
+    /// let model = Model {
+    ///     model_id: 1,
+    ///     provider_id: 0,
+    ///     quality_bps: 9_000,
+    ///     risk_ceiling_bps: 10_000,
+    ///     enabled: true,
+    ///     p95_latency_ms: 300,
+    ///     capabilities: CapabilitySet::EMPTY,
+    ///     regions: RegionSet::ALL,
+    ///     input_price_microunits_per_million_tokens: 100,
+    ///     output_price_microunits_per_million_tokens: 400,
+    ///     fixed_price_microunits: 0,
+    /// };
+    /// assert!(PolicySnapshot::new(policy, [model]).is_ok());
+    ///
+    /// let error = PolicySnapshot::new(policy, [model, model]).unwrap_err();
+    /// assert_eq!(error.to_string(), "model id `1` stands more than once in the catalog");
+    /// ```
+    pub fn new(policy: Policy, models: impl Into<Vec<Model>>) -> Result<Self, SnapshotError> {
+        let mut models = models.into();
+        let model_count = count_models(models.len())?;
+        check_policy(&policy)?;
+        models.sort_unstable_by_key(|model| model.model_id);
+        check_models(&models)?;
+        Ok(Self { policy, models: models.into_boxed_slice(), model_count })
+    }
+
+    /// The policy.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The catalog, in ascending order of model ids.
+    #[must_use]
+    pub const fn models(&self) -> &[Model] {
+        &self.models
+    }
+
+    /// The model with this id, if the catalog has it.
+    #[must_use]
+    pub fn model(&self, model_id: u32) -> Option<&Model> {
+        let index = self.models.binary_search_by_key(&model_id, |model| model.model_id).ok()?;
+        self.models.get(index)
+    }
+
+    /// Decides one request: the eligible model of highest utility, or a reject.
+    ///
+    /// Total: whatever the request holds, it gets an answer, and everything doubtful is a reject.
+    /// Does not allocate. The crate's first page has an example.
+    #[must_use]
+    pub fn prescribe(&self, request: &Request) -> Decision {
+        match admit_request(&self.policy, request) {
+            Ok(()) => self.decide(request, scan(&self.policy, &self.models, request)),
+            Err(refusal) => self.reject(request, refusal.reason(), 0),
+        }
+    }
+
+    /// Says what each model came to: the gate that turned it away, with what was measured and the
+    /// limit, or the terms of its utility.
+    ///
+    /// Runs the gates and the terms that [`prescribe`](Self::prescribe) runs, and holds the same
+    /// decision. A request that is rejected before any model is looked at has no verdicts on
+    /// models but a refusal of its own.
+    ///
+    /// ```
+    /// # use calybris_kernel::*;
+    /// # let policy = Policy {
+    /// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000,
+    /// #     minimum_confidence_bps: 0, risk_penalty_multiplier_bps: 0,
+    /// #     latency_penalty_microunits_per_ms: 0,
+    /// # };
+    /// # let model = Model {
+    /// #     model_id: 1, provider_id: 0, quality_bps: 9_000, risk_ceiling_bps: 10_000,
+    /// #     enabled: true, p95_latency_ms: 300, capabilities: CapabilitySet::EMPTY,
+    /// #     regions: RegionSet::ALL, input_price_microunits_per_million_tokens: 0,
+    /// #     output_price_microunits_per_million_tokens: 0, fixed_price_microunits: 300,
+    /// # };
+    /// # let request = Request {
+    /// #     sequence: 1, requested_model_id: 1, input_tokens: 0, output_tokens: 0,
+    /// #     business_value_microunits: 1_000, budget_limit_microunits: 200, risk_bps: 0,
+    /// #     confidence_bps: 10_000, minimum_quality_bps: 0, max_p95_latency_ms: 0,
+    /// #     required_capabilities: CapabilitySet::EMPTY, allowed_providers: ProviderSet::ALL,
+    /// #     required_regions: RegionSet::EMPTY,
+    /// # };
+    /// let snapshot = PolicySnapshot::new(policy, [model])?;
+    /// let explanation = snapshot.explain(&request);
+    /// assert_eq!(explanation.decision, snapshot.prescribe(&request));
+    /// assert_eq!(
+    ///     explanation.models[0].verdict,
+    ///     Verdict::Refused(Refusal::Budget { cost_microunits: 300, limit_microunits: 200 }),
+    /// );
+    /// # Ok::<(), SnapshotError>(())
+    /// ```
+    #[must_use]
+    pub fn explain(&self, request: &Request) -> Explanation {
+        explain::explain(self, request)
+    }
+
+    /// Feeds the canonical bytes of the policy and the catalog to `sink`, piece by piece.
+    ///
+    /// Two snapshots with the same bytes decide every request alike, so a digest of the bytes
+    /// names a behaviour. The form is laid out byte by byte in `SEMANTICS.md`.
+    ///
+    /// ```
+    /// # use calybris_kernel::*;
+    /// # let policy = Policy {
+    /// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000,
+    /// #     minimum_confidence_bps: 0, risk_penalty_multiplier_bps: 0,
+    /// #     latency_penalty_microunits_per_ms: 0,
+    /// # };
+    /// let snapshot = PolicySnapshot::new(policy, [])?;
+    /// let mut bytes = Vec::new();
+    /// snapshot.write_canonical(|piece| bytes.extend_from_slice(piece));
+    /// assert!(bytes.starts_with(b"calybris-kernel snapshot"));
+    /// # Ok::<(), SnapshotError>(())
+    /// ```
+    pub fn write_canonical(&self, sink: impl FnMut(&[u8])) {
+        canonical::write_canonical(&self.policy, self.model_count, &self.models, sink);
+    }
+
+    /// Puts what a scan found into words.
+    fn decide(&self, request: &Request, outcome: Outcome) -> Decision {
+        let Some(winner) = outcome.podium.winner else {
+            return self.reject(request, outcome.reject_reason, self.model_count);
+        };
+        let runner_up = outcome.podium.runner_up;
+        let (action, reason) = if winner.model_id.0 == request.requested_model_id {
+            (Action::ExecuteRequested, Reason::RequestedModelMaximizesUtility)
+        } else {
+            (Action::Substitute, Reason::AlternativeMaximizesUtility)
+        };
+        Decision {
+            sequence: request.sequence,
+            policy_epoch: self.policy.policy_epoch,
+            catalog_epoch: self.policy.catalog_epoch,
+            action,
+            reason,
+            requested_model_id: request.requested_model_id,
+            selected_model_id: Some(winner.model_id.0),
+            estimated_cost_microunits: winner.cost_microunits.0,
+            expected_utility_microunits: winner.utility_microunits,
+            runner_up_model_id: runner_up.map(|candidate| candidate.model_id.0),
+            runner_up_utility_microunits: runner_up
+                .map_or(0, |candidate| candidate.utility_microunits),
+            evaluated_models: self.model_count,
+            eligible_models: outcome.eligible_models,
+        }
+    }
+
+    fn reject(&self, request: &Request, reason: Reason, evaluated_models: u32) -> Decision {
+        Decision {
+            sequence: request.sequence,
+            policy_epoch: self.policy.policy_epoch,
+            catalog_epoch: self.policy.catalog_epoch,
+            action: Action::Reject,
+            reason,
+            requested_model_id: request.requested_model_id,
+            selected_model_id: None,
+            estimated_cost_microunits: 0,
+            expected_utility_microunits: 0,
+            runner_up_model_id: None,
+            runner_up_utility_microunits: 0,
+            evaluated_models,
+            eligible_models: 0,
+        }
+    }
+}
+
+fn count_models(found: usize) -> Result<u32, SnapshotError> {
+    u32::try_from(found).map_err(|_| SnapshotError::TooManyModels { found })
+}
+
+fn check_policy(policy: &Policy) -> Result<(), SnapshotError> {
+    let fields = [
+        ("hard_risk_limit_bps", policy.hard_risk_limit_bps),
+        ("minimum_confidence_bps", policy.minimum_confidence_bps),
+    ];
+    match fields.into_iter().find(|&(_, found_bps)| found_bps > MAX_BPS) {
+        Some((field, found_bps)) => Err(SnapshotError::PolicyOutOfRange { field, found_bps }),
+        None => Ok(()),
+    }
+}
+
+/// Checks models that stand in ascending order of their ids.
+fn check_models(models: &[Model]) -> Result<(), SnapshotError> {
+    for model in models {
+        let fields =
+            [("quality_bps", model.quality_bps), ("risk_ceiling_bps", model.risk_ceiling_bps)];
+        if let Some((field, found_bps)) = fields.into_iter().find(|&(_, bps)| bps > MAX_BPS) {
+            let model_id = model.model_id;
+            return Err(SnapshotError::ModelOutOfRange { model_id, field, found_bps });
+        }
+    }
+    let duplicate = models.windows(2).find_map(|pair| match pair {
+        [first, second] if first.model_id == second.model_id => Some(first.model_id),
+        _ => None,
+    });
+    match duplicate {
+        Some(model_id) => Err(SnapshotError::DuplicateModelId { model_id }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn a_catalog_beyond_u32_is_too_many_models() {
+        assert_eq!(count_models(0xffff_ffff), Ok(u32::MAX));
+        let found = 0x1_0000_0000;
+        assert_eq!(count_models(found), Err(SnapshotError::TooManyModels { found }));
+    }
+}

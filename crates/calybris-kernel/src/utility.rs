@@ -1,0 +1,98 @@
+//! Cost and utility: every formula of the kernel, each once.
+
+use crate::{Model, Policy, Request};
+
+/// Prices are per this many tokens.
+pub(crate) const TOKENS_PER_PRICE: u64 = 1_000_000;
+/// One basis point times one basis point, as parts of the whole.
+pub(crate) const BPS_SQUARED: u64 = 100_000_000;
+
+/// The terms of a model's utility, each exact; [`utility_microunits`] adds them up.
+///
+/// [`utility_microunits`]: UtilityTerms::utility_microunits
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct UtilityTerms {
+    /// The business value times confidence times quality, rounded down.
+    pub adjusted_value_microunits: u64,
+    /// The business value times risk times the policy's multiplier, rounded down.
+    pub risk_penalty_microunits: u128,
+    /// What the call costs; `u64::MAX` also stands for anything above it.
+    pub cost_microunits: u64,
+    /// The p95 latency times the policy's penalty.
+    pub latency_penalty_microunits: u128,
+}
+
+impl UtilityTerms {
+    /// The terms of one model for one request.
+    pub(crate) fn new(policy: &Policy, request: &Request, model: &Model) -> Self {
+        Self {
+            adjusted_value_microunits: adjusted_value_microunits(request, model),
+            risk_penalty_microunits: risk_penalty_microunits(policy, request),
+            cost_microunits: cost_microunits(request, model),
+            latency_penalty_microunits: latency_penalty_microunits(policy, model),
+        }
+    }
+
+    /// The value less risk, cost and latency; only this sum is clamped to what an `i64` holds.
+    ///
+    /// ```
+    /// use calybris_kernel::UtilityTerms;
+    ///
+    /// let terms = UtilityTerms {
+    ///     adjusted_value_microunits: 1_000,
+    ///     risk_penalty_microunits: 100,
+    ///     cost_microunits: 350,
+    ///     latency_penalty_microunits: 50,
+    /// };
+    /// assert_eq!(terms.utility_microunits(), 500);
+    /// ```
+    #[must_use]
+    pub fn utility_microunits(&self) -> i64 {
+        let deductions = self
+            .risk_penalty_microunits
+            .saturating_add(u128::from(self.cost_microunits))
+            .saturating_add(self.latency_penalty_microunits);
+        let deductions = i128::try_from(deductions).unwrap_or(i128::MAX);
+        let exact = i128::from(self.adjusted_value_microunits).saturating_sub(deductions);
+        i64::try_from(exact).unwrap_or(if exact < 0 { i64::MIN } else { i64::MAX })
+    }
+}
+
+/// `fixed price + ceil(input tokens * price / 10^6) + ceil(output tokens * price / 10^6)`, or
+/// `u64::MAX` if that is more.
+pub(crate) fn cost_microunits(request: &Request, model: &Model) -> u64 {
+    let input = token_cost(request.input_tokens, model.input_price_microunits_per_million_tokens);
+    let output =
+        token_cost(request.output_tokens, model.output_price_microunits_per_million_tokens);
+    model.fixed_price_microunits.saturating_add(input).saturating_add(output)
+}
+
+fn token_cost(tokens: u32, price_microunits_per_million_tokens: u64) -> u64 {
+    match u64::from(tokens).checked_mul(price_microunits_per_million_tokens) {
+        Some(product) => product.div_ceil(TOKENS_PER_PRICE),
+        None => {
+            let product = u128::from(tokens) * u128::from(price_microunits_per_million_tokens);
+            u64::try_from(product.div_ceil(u128::from(TOKENS_PER_PRICE))).unwrap_or(u64::MAX)
+        }
+    }
+}
+
+/// `floor(value * confidence * quality / 10^8)`. It never exceeds the value, because confidence
+/// and quality are at most one whole.
+fn adjusted_value_microunits(request: &Request, model: &Model) -> u64 {
+    let bps = u64::from(request.confidence_bps) * u64::from(model.quality_bps);
+    let exact = u128::from(request.value_microunits()) * u128::from(bps) / u128::from(BPS_SQUARED);
+    u64::try_from(exact).unwrap_or(u64::MAX)
+}
+
+/// `floor(value * risk * risk multiplier / 10^8)`, below 2^66.
+pub(crate) fn risk_penalty_microunits(policy: &Policy, request: &Request) -> u128 {
+    let bps = u64::from(request.risk_bps) * u64::from(policy.risk_penalty_multiplier_bps);
+    u128::from(request.value_microunits()) * u128::from(bps) / u128::from(BPS_SQUARED)
+}
+
+/// `p95 latency * penalty`, below 2^96.
+fn latency_penalty_microunits(policy: &Policy, model: &Model) -> u128 {
+    u128::from(model.p95_latency_ms) * u128::from(policy.latency_penalty_microunits_per_ms)
+}

@@ -1,0 +1,316 @@
+//! Catalogs and requests for the tests: one plain case to vary by hand, and a generator that
+//! seeks out ties, boundaries and extremes.
+#![allow(dead_code, reason = "each test uses a part of the cases")]
+
+use calybris_kernel::{CapabilitySet, Model, Policy, ProviderSet, RegionSet, Request};
+
+/// A policy that gets in nobody's way.
+pub(crate) const POLICY: Policy = Policy {
+    policy_epoch: 7,
+    catalog_epoch: 11,
+    hard_risk_limit_bps: 9_000,
+    minimum_confidence_bps: 1_000,
+    risk_penalty_multiplier_bps: 0,
+    latency_penalty_microunits_per_ms: 0,
+};
+
+/// A model that serves [`REQUEST`] at a utility of 800,000 - 1,000.
+pub(crate) const MODEL: Model = Model {
+    model_id: 1,
+    provider_id: 5,
+    quality_bps: 8_000,
+    risk_ceiling_bps: 5_000,
+    enabled: true,
+    p95_latency_ms: 200,
+    capabilities: CapabilitySet(0b0111),
+    regions: RegionSet(0b0011),
+    input_price_microunits_per_million_tokens: 0,
+    output_price_microunits_per_million_tokens: 0,
+    fixed_price_microunits: 1_000,
+};
+
+/// A request worth 1,000,000 microunits.
+pub(crate) const REQUEST: Request = Request {
+    sequence: 42,
+    requested_model_id: 1,
+    input_tokens: 1_000,
+    output_tokens: 500,
+    business_value_microunits: 1_000_000,
+    budget_limit_microunits: 10_000,
+    risk_bps: 100,
+    confidence_bps: 10_000,
+    minimum_quality_bps: 0,
+    max_p95_latency_ms: 0,
+    required_capabilities: CapabilitySet::EMPTY,
+    allowed_providers: ProviderSet::ALL,
+    required_regions: RegionSet::EMPTY,
+};
+
+/// A deterministic stream of numbers (SplitMix64, Steele, Lea and Flood 2014).
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `bound`.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        ((u128::from(self.roll()) * u128::from(bound)) >> 64) as u64
+    }
+
+    pub(crate) fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len() as u64) as usize]
+    }
+
+    /// A number of any magnitude: each bit length is equally likely.
+    pub(crate) fn any_magnitude(&mut self) -> u64 {
+        let bits = self.below(65);
+        if bits == 0 { 0 } else { self.roll() >> (64 - bits) }
+    }
+}
+
+/// How wild a generated case is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Flavour {
+    /// Few distinct values: ties and equal counts abound.
+    Ties,
+    /// Prices, values and latencies of a real gateway.
+    Real,
+    /// Numbers of every magnitude up to the ends of their types.
+    Extreme,
+}
+
+/// A policy, a catalog without duplicates, and several requests for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) policy: Policy,
+    pub(crate) models: Vec<Model>,
+    pub(crate) requests: Vec<Request>,
+}
+
+impl Case {
+    /// A case that depends on the seed alone.
+    pub(crate) fn generate(seed: u64, max_models: u64, request_count: usize) -> Self {
+        let dice = &mut Dice(seed);
+        let flavour = match dice.below(8) {
+            0..3 => Flavour::Ties,
+            3..6 => Flavour::Real,
+            _ => Flavour::Extreme,
+        };
+        let policy = policy(dice, flavour);
+        let count = match dice.below(4) {
+            0 => dice.below(5),
+            1 => dice.below(23),
+            2 => dice.below(140),
+            _ => dice.below(max_models + 1),
+        };
+        let models = catalog(dice, flavour, count.min(max_models));
+        let requests = (0..request_count)
+            .map(|_| {
+                let mut request = request(dice, flavour);
+                put_on_a_boundary(dice, &policy, &models, &mut request);
+                request
+            })
+            .collect();
+        Self { policy, models, requests }
+    }
+}
+
+fn policy(dice: &mut Dice, flavour: Flavour) -> Policy {
+    Policy {
+        policy_epoch: dice.roll(),
+        catalog_epoch: dice.roll(),
+        hard_risk_limit_bps: if dice.one_in(20) { dice.pick(&[0, 1, 5_000]) } else { 10_000 },
+        minimum_confidence_bps: if dice.one_in(20) { dice.pick(&[1, 9_000, 10_000]) } else { 0 },
+        risk_penalty_multiplier_bps: match flavour {
+            Flavour::Ties => dice.pick(&[0, 10_000]),
+            Flavour::Real => dice.below(10_001) as u16,
+            Flavour::Extreme => dice.pick(&[0, 1, 9_999, 10_001, u16::MAX]),
+        },
+        latency_penalty_microunits_per_ms: match flavour {
+            Flavour::Ties => dice.below(2),
+            Flavour::Real => dice.below(20),
+            Flavour::Extreme => dice.any_magnitude(),
+        },
+    }
+}
+
+fn catalog(dice: &mut Dice, flavour: Flavour, count: u64) -> Vec<Model> {
+    let selective = dice.one_in(2);
+    let stride = dice.pick(&[1, 1, 3, 1_000_003]);
+    let mut models: Vec<Model> = (0..count)
+        .map(|index| {
+            let mut model = model(dice, flavour, selective);
+            model.model_id = (index as u32).wrapping_mul(stride);
+            model
+        })
+        .collect();
+    // Any order: the snapshot sorts.
+    for index in (1..models.len()).rev() {
+        models.swap(index, dice.below(index as u64 + 1) as usize);
+    }
+    models
+}
+
+fn model(dice: &mut Dice, flavour: Flavour, selective: bool) -> Model {
+    let mut model = match flavour {
+        Flavour::Ties => Model {
+            quality_bps: 5_000 + 1_000 * dice.below(3) as u16,
+            risk_ceiling_bps: dice.pick(&[0, 5_000, 10_000, 10_000, 10_000]),
+            p95_latency_ms: 100 * dice.below(3) as u32,
+            input_price_microunits_per_million_tokens: 1_000_000 * dice.below(3),
+            output_price_microunits_per_million_tokens: 1_000_000 * dice.below(3),
+            fixed_price_microunits: 100 * dice.below(2),
+            ..MODEL
+        },
+        Flavour::Real => Model {
+            quality_bps: 3_000 + dice.below(7_001) as u16,
+            risk_ceiling_bps: 2_000 + dice.below(8_001) as u16,
+            p95_latency_ms: 50 + dice.below(5_000) as u32,
+            input_price_microunits_per_million_tokens: dice.below(30_000_000),
+            output_price_microunits_per_million_tokens: dice.below(120_000_000),
+            fixed_price_microunits: if dice.one_in(4) { dice.below(5_000) } else { 0 },
+            ..MODEL
+        },
+        Flavour::Extreme => Model {
+            quality_bps: dice.pick(&[0, 1, 5_000, 9_999, 10_000]),
+            risk_ceiling_bps: dice.pick(&[0, 1, 9_999, 10_000]),
+            p95_latency_ms: dice.pick(&[0, 1, 1_000, u32::MAX - 1, u32::MAX]),
+            input_price_microunits_per_million_tokens: dice.any_magnitude(),
+            output_price_microunits_per_million_tokens: dice.any_magnitude(),
+            fixed_price_microunits: if dice.one_in(3) { dice.any_magnitude() } else { 0 },
+            ..MODEL
+        },
+    };
+    model.enabled = !dice.one_in(10);
+    model.provider_id = if selective { dice.below(256) as u8 } else { dice.below(6) as u8 };
+    let rarely = if selective { 3 } else { 20 };
+    model.capabilities = CapabilitySet(if dice.one_in(rarely) { dice.roll() } else { u64::MAX });
+    model.regions = RegionSet(if dice.one_in(rarely) { dice.roll() & 0xff } else { u64::MAX });
+    model
+}
+
+fn request(dice: &mut Dice, flavour: Flavour) -> Request {
+    let (input_tokens, output_tokens, value, budget) = match flavour {
+        Flavour::Ties => (
+            1_000 * dice.below(3) as u32,
+            1_000 * dice.below(3) as u32,
+            dice.pick(&[0, 1_000, 10_000, 10_000, 100_000]),
+            dice.pick(&[0, 1_000, 3_000, 100_000, 100_000]),
+        ),
+        Flavour::Real => (
+            dice.below(20_000) as u32,
+            dice.below(4_000) as u32,
+            (dice.roll() >> (44 + dice.below(12))) as i64,
+            dice.roll() >> (43 + dice.below(8)),
+        ),
+        Flavour::Extreme => (
+            dice.any_magnitude() as u32,
+            dice.any_magnitude() as u32,
+            {
+                let any = (dice.any_magnitude() >> 1) as i64;
+                dice.pick(&[i64::MIN, -1, 0, 1, i64::MAX, any])
+            },
+            {
+                let any = dice.any_magnitude();
+                dice.pick(&[0, 1, u64::MAX - 1, u64::MAX, u64::MAX, any])
+            },
+        ),
+    };
+    let mut request = Request {
+        sequence: dice.roll(),
+        requested_model_id: dice.below(30) as u32,
+        input_tokens,
+        output_tokens,
+        business_value_microunits: value,
+        budget_limit_microunits: budget,
+        risk_bps: dice.pick(&[0, 0, 0, 1, 100, 1_000, 5_000, 9_999]),
+        confidence_bps: match flavour {
+            Flavour::Ties => dice.pick(&[5_000, 10_000, 10_000]),
+            _ => 5_000 + dice.below(5_001) as u16,
+        },
+        minimum_quality_bps: dice.pick(&[0, 0, 0, 5_000, 6_000, 8_000]),
+        max_p95_latency_ms: dice.pick(&[0, 0, 0, 100, 1_000, 3_000, u32::MAX]),
+        required_capabilities: CapabilitySet(dice.pick(&[0, 0, 0, 1, 1 << 63, 0b1010_0101])),
+        allowed_providers: ProviderSet::ALL,
+        required_regions: RegionSet(dice.pick(&[0, 0, 0, 1, 0xf0, 1 << 63])),
+    };
+    if dice.one_in(2) {
+        // An easy request: few limits, so that many models remain to be compared.
+        request.risk_bps = 0;
+        request.minimum_quality_bps = 0;
+        request.max_p95_latency_ms = 0;
+        request.required_capabilities = CapabilitySet::EMPTY;
+        request.required_regions = RegionSet::EMPTY;
+        if !matches!(flavour, Flavour::Extreme) {
+            request.budget_limit_microunits = u64::MAX;
+            request.business_value_microunits = request.business_value_microunits.saturating_mul(4);
+        }
+        return request;
+    }
+    if dice.one_in(3) {
+        request.allowed_providers = match dice.below(4) {
+            0 => ProviderSet::EMPTY,
+            1 => (0..4).collect(),
+            2 => ProviderSet([dice.roll(), dice.roll(), dice.roll(), dice.roll()]),
+            _ => {
+                let mut all_but_a_few = ProviderSet::ALL;
+                all_but_a_few.remove(dice.below(6) as u8);
+                all_but_a_few.remove(dice.below(256) as u8);
+                all_but_a_few
+            }
+        };
+    }
+    if dice.one_in(50) {
+        let above = 10_001 + dice.below(100) as u16;
+        match dice.below(3) {
+            0 => request.risk_bps = above,
+            1 => request.confidence_bps = above,
+            _ => request.minimum_quality_bps = above,
+        }
+    }
+    request
+}
+
+/// Moves some of the limits to what a model of the catalog holds, or one to either side of it.
+fn put_on_a_boundary(dice: &mut Dice, policy: &Policy, models: &[Model], request: &mut Request) {
+    if models.is_empty() || dice.one_in(3) {
+        return;
+    }
+    let model = dice.pick(models);
+    let step = dice.below(3);
+    let near = |limit: u64| limit.saturating_add(step).saturating_sub(1);
+    match dice.below(14) {
+        0..2 => request.minimum_quality_bps = (near(model.quality_bps.into()) as u16).min(10_000),
+        2..4 => request.max_p95_latency_ms = near(model.p95_latency_ms.into()) as u32,
+        4..6 => request.risk_bps = (near(model.risk_ceiling_bps.into()) as u16).min(10_000),
+        6 => request.risk_bps = (near(policy.hard_risk_limit_bps.into()) as u16).min(10_000),
+        7 => {
+            request.confidence_bps =
+                (near(policy.minimum_confidence_bps.into()) as u16).min(10_000);
+        }
+        8..11 => request.budget_limit_microunits = near(super::oracle::cost(request, &model)),
+        _ => {
+            // The smallest value at which the model's worth exceeds its deductions, or nearly.
+            let deductions = -i128::from(super::oracle::utility(
+                &Policy { risk_penalty_multiplier_bps: 0, ..*policy },
+                &Request { business_value_microunits: 0, ..*request },
+                &model,
+            ));
+            let bps = i128::from(request.confidence_bps) * i128::from(model.quality_bps);
+            if bps > 0 {
+                let value = deductions * 100_000_000 / bps + i128::from(step) - 1;
+                request.business_value_microunits = i64::try_from(value).unwrap_or(i64::MAX);
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The kernel and the oracle decide alike, whatever the catalog and the request.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::cast_lossless,
+    reason = "a test may panic, and the oracle converts as the law does"
+)]
+
+mod cases;
+mod oracle;
+
+use calybris_kernel::{PolicySnapshot, Refusal, Verdict};
+use cases::Case;
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn prescribe_agrees_with_the_oracle(seed: u64) {
+        let case = Case::generate(seed, 400, 4);
+        let snapshot = PolicySnapshot::new(case.policy, case.models.clone()).unwrap();
+        for request in &case.requests {
+            let expected = oracle::decide(&case.policy, &case.models, request);
+            prop_assert_eq!(snapshot.prescribe(request), expected, "{:?}", request);
+        }
+    }
+
+    #[test]
+    fn explain_agrees_with_the_oracle_on_every_model(seed: u64) {
+        let case = Case::generate(seed, 60, 2);
+        let snapshot = PolicySnapshot::new(case.policy, case.models.clone()).unwrap();
+        for request in &case.requests {
+            let explanation = snapshot.explain(request);
+            prop_assert_eq!(explanation.decision, snapshot.prescribe(request));
+            if let Some(refusal) = explanation.request_refusal {
+                prop_assert_eq!(refusal.reason(), explanation.decision.reason);
+                prop_assert!(explanation.models.is_empty());
+                continue;
+            }
+            prop_assert_eq!(explanation.models.len(), case.models.len());
+            for (model, verdict) in snapshot.models().iter().zip(&explanation.models) {
+                prop_assert_eq!(model.model_id, verdict.model_id);
+                let expected = oracle::turned_away(&case.policy, request, model);
+                let utility = oracle::utility(&case.policy, request, model);
+                let cost = oracle::cost(request, model);
+                match verdict.verdict {
+                    Verdict::Eligible { utility_microunits, terms } => {
+                        prop_assert_eq!(expected, None);
+                        prop_assert_eq!(utility_microunits, utility);
+                        prop_assert_eq!(terms.utility_microunits(), utility);
+                        prop_assert_eq!(terms.cost_microunits, cost);
+                    }
+                    Verdict::Refused(refusal) => {
+                        prop_assert_eq!(expected, Some(refusal.reason()));
+                        if let Refusal::Utility { utility_microunits, terms } = refusal {
+                            prop_assert_eq!(utility_microunits, utility);
+                            prop_assert_eq!(terms.utility_microunits(), utility);
+                            prop_assert_eq!(terms.cost_microunits, cost);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_catalog_changes_neither_decision_nor_canonical_bytes(seed: u64) {
+        let case = Case::generate(seed, 80, 2);
+        let snapshot = PolicySnapshot::new(case.policy, case.models.clone()).unwrap();
+        let mut reversed = case.models;
+        reversed.reverse();
+        let turn = reversed.len() / 3;
+        reversed.rotate_left(turn);
+        let shuffled = PolicySnapshot::new(case.policy, reversed).unwrap();
+        prop_assert_eq!(canonical(&snapshot), canonical(&shuffled));
+        for request in &case.requests {
+            prop_assert_eq!(snapshot.prescribe(request), shuffled.prescribe(request));
+        }
+    }
+}
+
+fn canonical(snapshot: &PolicySnapshot) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    snapshot.write_canonical(|piece| bytes.extend_from_slice(piece));
+    bytes
+}
+
+#[test]
+fn the_generator_reaches_every_reason_and_both_actions() {
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 0..2_000 {
+        let case = Case::generate(seed, 60, 4);
+        let snapshot = PolicySnapshot::new(case.policy, case.models).unwrap();
+        for request in &case.requests {
+            seen.insert(snapshot.prescribe(request).reason.code());
+        }
+    }
+    let all: std::collections::BTreeSet<u16> =
+        calybris_kernel::Reason::ALL.iter().map(|reason| reason.code()).collect();
+    assert_eq!(seen, all);
+}
