@@ -34,6 +34,9 @@ mod disk;
 mod storage;
 mod sync;
 
+#[cfg(test)]
+mod faults;
+
 pub use anchor::Anchor;
 pub use error::{Damage, WalError};
 pub use key::Key;

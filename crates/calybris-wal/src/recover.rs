@@ -318,9 +318,14 @@ fn rewrite_unsynced(storage: &dyn Storage, segment: &mut Segment) -> Result<u64,
         let name = name.clone();
         move |source| io_error(storage, action, &name, source)
     };
-    let (end, from) = (segment.cursor.offset(), segment.progress.durable_offset);
+    let end = segment.cursor.offset();
+    let from = match segment.progress.durable_offset {
+        // No mark vouches for the header either, nor for the name.
+        offset if offset <= SEGMENT_HEADER_BYTES as u64 => 0,
+        offset => offset,
+    };
     let file = segment.cursor.file().as_ref();
-    let mut at = from.max(SEGMENT_HEADER_BYTES as u64);
+    let mut at = from;
     let mut buffer = vec![0; COPY_BYTES];
     while at < end {
         let count = read_up_to(file, at, &mut buffer).map_err(failed("read"))?;
@@ -330,6 +335,9 @@ fn rewrite_unsynced(storage: &dyn Storage, segment: &mut Segment) -> Result<u64,
     }
     if from < end {
         file.sync().map_err(failed("sync"))?;
+    }
+    if from == 0 {
+        storage.sync_directory().map_err(|source| io_error(storage, "sync", "", source))?;
     }
     segment.cursor.refresh();
     Ok(end.saturating_sub(from))

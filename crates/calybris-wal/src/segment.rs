@@ -62,7 +62,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// The state behind a header: it was synced before the first frame was written.
+    /// The state behind a header.
     pub(crate) fn at_start(header: &SegmentHeader, record_hash: Hash) -> Self {
         let sequence = header.first_sequence.saturating_sub(1);
         Self {
@@ -118,8 +118,6 @@ impl Progress {
                     .filter(|seal| seal.bytes == frame.offset && seal.records == self.records)
                     .filter(|seal| seal.record_hash == self.record_hash)
                     .ok_or(contradiction)?;
-                self.durable_offset = frame.offset;
-                self.durable_sequence = self.sequence;
                 self.seal = Some(*frame.hash);
             }
             KIND_KEY_CHANGE => {

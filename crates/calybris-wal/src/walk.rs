@@ -4,6 +4,8 @@
 //! about it later, so before a verdict the evidence is gathered first and the bytes are read again
 //! after: bytes that a mark claims to be synced were whole before the mark was written.
 
+use std::sync::Arc;
+
 use crate::cursor::Frame;
 use crate::error::{Damage, WalError};
 use crate::key::Key;
@@ -31,7 +33,7 @@ pub enum Tail {
 
 /// A place in a log.
 pub(crate) struct Walk {
-    storage: Box<dyn Storage>,
+    storage: Arc<dyn Storage>,
     key: Option<Key>,
     segment: Box<Segment>,
     /// The damage at the cursor and what was found out about it, until the bytes are read again.
@@ -43,7 +45,7 @@ pub(crate) struct Walk {
 
 impl Walk {
     /// Stands before the first record of the log.
-    pub(crate) fn open(storage: Box<dyn Storage>, key: Option<&Key>) -> Result<Self, WalError> {
+    pub(crate) fn open(storage: Arc<dyn Storage>, key: Option<&Key>) -> Result<Self, WalError> {
         let missing = || WalError::Missing { path: storage.path("") };
         let segments = match segments_in(storage.as_ref()) {
             Err(WalError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {

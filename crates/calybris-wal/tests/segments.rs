@@ -68,39 +68,6 @@ fn a_segment_is_finished_before_it_is_too_long() {
 }
 
 #[test]
-fn a_log_of_segments_cut_at_any_byte_keeps_every_whole_record_and_takes_more() {
-    for key in keys() {
-        let segments = segments(key.as_ref());
-        for (last, segment) in segments.iter().enumerate() {
-            for cut in 0..=segment.len() {
-                let directory = tempfile::tempdir().unwrap();
-                for earlier in 0..last {
-                    write(directory.path(), FIRSTS[earlier], &segments[earlier]);
-                }
-                write(directory.path(), FIRSTS[last], &segment[..cut]);
-                let in_last =
-                    frames(segment).iter().filter(|f| f.kind == DATA && f.end <= cut).count();
-                let whole = 2 * last + in_last;
-
-                assert!(
-                    read(directory.path(), key.as_ref()).1.is_none_or(|error| {
-                        matches!(error, WalError::Empty { .. }) && whole == 0
-                    })
-                );
-                let writer = open(directory.path(), key.as_ref()).unwrap();
-                assert_eq!(writer.recovery().sequence, whole as u64, "{last}, cut at {cut}");
-                assert_eq!(writer.append("more").unwrap().sequence, whole as u64 + 1);
-                drop(writer);
-                let records = read_payloads(directory.path(), key.as_ref());
-                assert_eq!(records[..whole], payloads()[..whole]);
-                assert_eq!(records.len(), whole + 1);
-                assert!(verify(directory.path(), &options_with(key.as_ref())).is_ok());
-            }
-        }
-    }
-}
-
-#[test]
 fn any_change_to_a_finished_segment_is_corrupt_at_its_record() {
     for key in keys() {
         let segments = segments(key.as_ref());
