@@ -26,7 +26,7 @@ use crate::sync::{Condvar, Mutex, MutexGuard, yield_now};
 use crate::writer::Receipt;
 
 /// How many bytes are gathered before they are written, in `Buffered`.
-const BUFFER_BYTES: usize = 256 << 10;
+const BUFFER_BYTES: usize = 64 << 10;
 
 /// How many bytes may be gathered while a leader is at work, before appending waits.
 const BUFFER_BYTES_MAX: usize = 4 * BUFFER_BYTES;

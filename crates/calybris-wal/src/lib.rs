@@ -27,6 +27,7 @@ mod walk;
 // The bytes.
 mod chain;
 mod codec;
+mod digest;
 mod format;
 
 // What it stands on.

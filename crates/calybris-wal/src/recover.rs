@@ -156,7 +156,7 @@ fn cut_torn(
     what: Damage,
 ) -> Result<Quarantine, WalError> {
     let (name, offset) = (segment.name(), segment.cursor.offset());
-    let chain = segment.chain.clone();
+    let chain = segment.chain;
     let claimed = claims_behind(segment.cursor.file().as_ref(), &chain, offset)
         .map_err(|source| io_error(storage, "read", &name, source))?;
     let evidence = Evidence {

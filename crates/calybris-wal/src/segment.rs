@@ -263,12 +263,8 @@ impl Segment {
             return Err(corrupt(Damage::Discontinuity));
         }
         let header_hash = bytes.last_chunk::<HASH_BYTES>().copied().unwrap_or_default();
-        let cursor = FrameCursor::new(
-            file,
-            chain.clone(),
-            header.max_record_bytes,
-            SEGMENT_HEADER_BYTES as u64,
-        );
+        let cursor =
+            FrameCursor::new(file, chain, header.max_record_bytes, SEGMENT_HEADER_BYTES as u64);
         let progress = Progress::at_start(&header, header_hash);
         Ok(Opening::Segment(Box::new(Self {
             first_sequence,

@@ -1,5 +1,6 @@
 //! Verifies a whole log without knowing what its records mean.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ pub struct VerifyOptions {
     /// An anchor that was kept elsewhere. Without one, a log that was cut at its end, or replaced
     /// as a whole, verifies.
     pub anchor: Option<Anchor>,
+    /// How many threads may verify at the same time; one unless told.
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// What was found in a log that verifies.

@@ -184,7 +184,7 @@ impl Walk {
         let mut durable_offset = progress.durable_offset;
         if scan {
             let (offset, name) = (self.segment.cursor.offset(), self.segment.name());
-            let chain = self.segment.chain.clone();
+            let chain = self.segment.chain;
             let claimed = claims_behind(self.segment.cursor.file().as_ref(), &chain, offset)
                 .map_err(|source| io_error(self.storage.as_ref(), "read", &name, source))?;
             durable_offset = durable_offset.max(claimed);

@@ -26,7 +26,7 @@ fn write(path: &Path, first: u64, bytes: &[u8]) {
 }
 
 fn options_with(key: Option<&Key>) -> VerifyOptions {
-    VerifyOptions { key: key.cloned(), anchor: None }
+    VerifyOptions { key: key.cloned(), ..VerifyOptions::default() }
 }
 
 #[test]
@@ -210,7 +210,11 @@ fn a_log_goes_on_under_a_new_key_that_the_old_one_vouches_for() {
     let anchor = writer.close().unwrap();
 
     assert_eq!(read_payloads(directory.path(), Some(&newest)).len(), 3);
-    let options = VerifyOptions { key: Some(newest.clone()), anchor: Some(anchor) };
+    let options = VerifyOptions {
+        key: Some(newest.clone()),
+        anchor: Some(anchor),
+        ..VerifyOptions::default()
+    };
     assert_eq!(verify(directory.path(), &options).unwrap().segments, 3);
     for insufficient in [&old, &alone, &new] {
         assert!(matches!(

@@ -90,3 +90,28 @@ fn no_acknowledged_record_is_lost_in_a_power_cut_at_any_call() {
         }
     }
 }
+
+#[test]
+fn torn_bytes_are_never_lost_while_they_are_set_aside() {
+    let whole = Memory::default();
+    let writer = open(&whole, Durability::Os).unwrap();
+    (1..=3).for_each(|sequence| {
+        writer.append_bytes(&payload(sequence)).unwrap();
+    });
+    drop(writer);
+    let name = crate::segment::segment_name(1);
+    let torn = [0xEE; 100];
+    let bytes = [&whole.read(&name)[..], &torn].concat();
+    for at in 0..12 {
+        for seed in 0..20 {
+            let disk = Memory::default();
+            disk.put(&name, &bytes);
+            disk.fail(at, Fault::Freeze);
+            drop(open(&disk, Durability::Os));
+            disk.crash(&mut Dice(at * 100 + seed));
+            let mut places = disk.files().into_iter().map(|name| disk.read(&name));
+            assert!(places.any(|bytes| bytes.ends_with(&torn)), "call {at}, seed {seed}");
+            assert_eq!(open(&disk, Durability::Os).unwrap().recovery().sequence, 3);
+        }
+    }
+}

@@ -94,12 +94,12 @@ fn a_failed_call_stops_the_writer_and_loses_nothing_that_was_acknowledged() {
 fn a_failure_while_recovering_leaves_a_log_that_recovers() {
     let whole = Memory::default();
     write(&whole, Durability::Os, &mut 0).unwrap();
-    let last = whole.list_segments().pop().unwrap();
+    let last = whole.segments().pop().unwrap();
     let torn = whole.read(&last);
     assert!(torn.len() > 300, "the last segment holds records");
     for at in 0..12 {
         let disk = Memory::default();
-        for name in whole.list_segments() {
+        for name in whole.segments() {
             disk.put(&name, &whole.read(&name));
         }
         disk.put(&last, &torn[..torn.len() - 70]);
@@ -121,7 +121,7 @@ fn an_interrupted_call_is_made_again() {
             let disk = Memory::default();
             disk.fail(at, Fault::Interrupt);
             match write(&disk, durability, &mut 0) {
-                Ok(()) => assert_eq!(disk.list_segments(), whole.list_segments()),
+                Ok(()) => assert_eq!(disk.segments(), whole.segments()),
                 // A sync is not made again: what it did before is not known.
                 Err(error) => assert!(error.to_string().starts_with("cannot sync"), "{error}"),
             }
@@ -145,10 +145,10 @@ fn a_full_disk_stops_the_writer_and_nothing_more() {
         assert!(matches!(error, WalError::Io { .. }));
         drop(writer);
         // Still full: there is no room to set the torn record aside, so nothing is cut.
-        let before = disk.read(&disk.list_segments()[0]);
+        let before = disk.read(&disk.segments()[0]);
         if let Err(error) = open(&disk, Durability::Os) {
             assert!(matches!(error, WalError::Io { .. }), "{error}");
-            assert_eq!(disk.read(&disk.list_segments()[0]), before);
+            assert_eq!(disk.read(&disk.segments()[0]), before);
         }
         disk.set_space(None);
         let writer = open(&disk, Durability::Os).unwrap();
@@ -203,13 +203,5 @@ fn threads_share_their_syncs() {
         let before = disk.syncs();
         writer.append(&number).unwrap();
         assert_eq!(disk.syncs() - before, 1, "one thread alone syncs once per record");
-    }
-}
-
-impl Memory {
-    fn list_segments(&self) -> Vec<String> {
-        use crate::storage::Storage;
-        let names = self.list().unwrap().into_iter();
-        names.filter(|name| name.ends_with(".cwal")).collect()
     }
 }

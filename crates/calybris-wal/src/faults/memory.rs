@@ -105,6 +105,16 @@ impl Memory {
         *world = World { names: survivors.clone(), durable_names: survivors, ..World::default() };
     }
 
+    /// The names of all files.
+    pub(crate) fn files(&self) -> Vec<String> {
+        self.world.lock().names.keys().cloned().collect()
+    }
+
+    /// The names of all segments, in order.
+    pub(crate) fn segments(&self) -> Vec<String> {
+        self.files().into_iter().filter(|name| name.ends_with(".cwal")).collect()
+    }
+
     /// The bytes of a file.
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         self.world.lock().names[name].lock().live.clone()
@@ -234,7 +244,7 @@ impl Storage for Memory {
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        Ok(self.world.lock().names.keys().cloned().collect())
+        Ok(self.files())
     }
 
     fn open(&self, name: &str, mode: Mode) -> io::Result<Arc<dyn StoredFile>> {
