@@ -5,11 +5,12 @@
 mod harness;
 
 mod kernel;
+mod wal;
 
 use harness::{Effort, Report};
 
 /// The areas that can be measured, each in a file of its own.
-const AREAS: &[(&str, fn(&mut Report))] = &[("kernel", kernel::run)];
+const AREAS: &[(&str, fn(&mut Report))] = &[("kernel", kernel::run), ("wal", wal::run)];
 
 fn main() {
     if let Err(message) = run() {

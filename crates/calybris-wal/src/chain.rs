@@ -2,12 +2,12 @@
 //!
 //! Every hash begins with one block of 64 bytes: a label that says what is hashed, then the log's
 //! id. So no hash of one log can stand in another, nor a header's for a frame's. The block is
-//! hashed once per log and the state after it is cloned, so it costs nothing per record.
+//! hashed once per log and the state after it is copied, so it costs nothing per record.
 
-use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::digest::Midstate;
 use crate::key::Key;
 
 /// The length of a hash, in bytes.
@@ -23,18 +23,18 @@ const SEGMENT_LABEL: &[u8] = b"calybris-wal 1 segment";
 const FRAME_LABEL: &[u8] = b"calybris-wal 1 frame";
 
 /// The hashes of one log.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(crate) struct Chain {
-    segment: State,
-    frame: State,
+    segment: Start,
+    frame: Start,
 }
 
 impl Chain {
     /// The chain of the log with this id: HMAC-SHA-256 with a key, SHA-256 without.
     pub(crate) fn new(log_id: &[u8; 16], key: Option<&Key>) -> Self {
         Self {
-            segment: State::after(&first_block(SEGMENT_LABEL, log_id), key),
-            frame: State::after(&first_block(FRAME_LABEL, log_id), key),
+            segment: Start::after(&first_block(SEGMENT_LABEL, log_id), key),
+            frame: Start::after(&first_block(FRAME_LABEL, log_id), key),
         }
     }
 
@@ -69,25 +69,58 @@ fn first_block(label: &[u8], log_id: &[u8; 16]) -> [u8; 64] {
 }
 
 /// A hash that has taken its first block.
-#[derive(Clone)]
-enum State {
-    Plain(Sha256),
-    Keyed(Box<Hmac<Sha256>>),
+#[derive(Clone, Copy)]
+struct Start {
+    inner: Midstate,
+    /// The hash over the inner hash, of an HMAC.
+    outer: Option<Midstate>,
 }
 
-impl State {
+impl Start {
     fn after(block: &[u8; 64], key: Option<&Key>) -> Self {
         match key {
-            None => Self::Plain(Sha256::new_with_prefix(block)),
-            Some(key) => Self::Keyed(Box::new(key.state().chain_update(block))),
+            None => Self { inner: Midstate::START.then(block), outer: None },
+            Some(key) => {
+                let (inner, outer) = key.midstates();
+                Self { inner: inner.then(block), outer: Some(outer) }
+            }
         }
     }
 
     fn hash(&self, bytes: &[u8]) -> Hash {
-        match self {
-            Self::Plain(state) => state.clone().chain_update(bytes).finalize().into(),
-            Self::Keyed(state) => {
-                Hmac::clone(state).chain_update(bytes).finalize().into_bytes().into()
+        let inner = self.inner.finish(bytes);
+        self.outer.map_or(inner, |outer| outer.finish(&inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hmac::{Hmac, KeyInit, Mac};
+
+    use super::*;
+
+    #[test]
+    fn the_chain_is_what_the_format_says_it_is() {
+        let (secret, log_id) = ([5; 40], [9; 16]);
+        let key = Key::new(&secret).unwrap();
+        for (label, keyed) in [(FRAME_LABEL, false), (FRAME_LABEL, true), (SEGMENT_LABEL, true)] {
+            let mut block = label.to_vec();
+            block.resize(48, 0);
+            block.extend_from_slice(&log_id);
+            for length in 0..300 {
+                let bytes: Vec<u8> = (0..=255).cycle().take(length).collect();
+                let expected: Hash = if keyed {
+                    let mac = Hmac::<Sha256>::new_from_slice(&secret).unwrap();
+                    mac.chain_update(&block).chain_update(&bytes).finalize().into_bytes().into()
+                } else {
+                    Sha256::new_with_prefix(&block).chain_update(&bytes).finalize().into()
+                };
+                let chain = Chain::new(&log_id, keyed.then_some(&key));
+                let found = match label {
+                    FRAME_LABEL => chain.frame_hash(&bytes),
+                    _ => chain.segment_hash(&bytes),
+                };
+                assert_eq!(found, expected, "{length} bytes, keyed: {keyed}");
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Reads the frames of one segment in order, through a buffer of bounded size.
 
 use std::io;
+use std::sync::Arc;
 
 use crate::chain::{Chain, HASH_BYTES, Hash};
 use crate::error::Damage;
@@ -37,7 +38,7 @@ pub(crate) struct Frame<'a> {
 
 /// A place between two frames of a segment.
 pub(crate) struct FrameCursor {
-    file: Box<dyn StoredFile>,
+    file: Arc<dyn StoredFile>,
     chain: Chain,
     max_record_bytes: u32,
     /// The next frame's place, in bytes from the segment's start.
@@ -56,7 +57,7 @@ const NO_FRAME: FrameHeader = FrameHeader { length: 0, kind: 0, flags: 0, sequen
 impl FrameCursor {
     /// A cursor at `offset`, which is the end of the segment's header or of a frame.
     pub(crate) fn new(
-        file: Box<dyn StoredFile>,
+        file: Arc<dyn StoredFile>,
         chain: Chain,
         max_record_bytes: u32,
         offset: u64,
@@ -71,13 +72,8 @@ impl FrameCursor {
     }
 
     /// The segment's file.
-    pub(crate) fn file(&mut self) -> &mut dyn StoredFile {
-        self.file.as_mut()
-    }
-
-    /// Gives the file up, to be written.
-    pub(crate) fn into_file(self) -> Box<dyn StoredFile> {
-        self.file
+    pub(crate) fn file(&self) -> &Arc<dyn StoredFile> {
+        &self.file
     }
 
     /// Forgets what was read ahead, so that the next step sees what the file holds then.
@@ -150,7 +146,7 @@ impl FrameCursor {
         }
         let next = self.offset - HASH_BYTES as u64 + self.filled as u64;
         if let Some(rest) = self.buffer.get_mut(self.filled..) {
-            self.filled += read_up_to(self.file.as_mut(), next, rest)?;
+            self.filled += read_up_to(self.file.as_ref(), next, rest)?;
         }
         Ok(self.filled)
     }

@@ -1,8 +1,9 @@
 //! The storage that is a directory of the operating system's.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::storage::{Mode, Storage, StoredFile};
 
@@ -50,7 +51,7 @@ impl Storage for Disk {
         Ok(names)
     }
 
-    fn open(&self, name: &str, mode: Mode) -> io::Result<Box<dyn StoredFile>> {
+    fn open(&self, name: &str, mode: Mode) -> io::Result<Arc<dyn StoredFile>> {
         let mut options = OpenOptions::new();
         options.read(true);
         match mode {
@@ -58,8 +59,7 @@ impl Storage for Disk {
             Mode::Write => options.write(true),
             Mode::CreateNew => options.write(true).create_new(true),
         };
-        let file = options.open(self.path(name))?;
-        Ok(Box::new(DiskFile { file, position: 0 }))
+        Ok(Arc::new(options.open(self.path(name))?))
     }
 
     fn sync_directory(&self) -> io::Result<()> {
@@ -78,45 +78,30 @@ impl Storage for Disk {
     }
 }
 
-/// An open file and where its cursor stands, so that writing on needs no seek.
-struct DiskFile {
-    file: File,
-    position: u64,
-}
-
-impl DiskFile {
-    fn seek_to(&mut self, offset: u64) -> io::Result<()> {
-        if self.position != offset {
-            self.position = self.file.seek(SeekFrom::Start(offset))?;
-        }
-        Ok(())
-    }
-}
-
-impl StoredFile for DiskFile {
-    fn length(&mut self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+impl StoredFile for File {
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
     }
 
-    fn read(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.seek_to(offset)?;
-        let count = self.file.read(buffer)?;
-        self.position += count as u64;
-        Ok(count)
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        #[cfg(windows)]
+        return std::os::windows::fs::FileExt::seek_read(self, buffer, offset);
+        #[cfg(unix)]
+        return std::os::unix::fs::FileExt::read_at(self, buffer, offset);
     }
 
-    fn write(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        self.seek_to(offset)?;
-        let count = self.file.write(bytes)?;
-        self.position += count as u64;
-        Ok(count)
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        #[cfg(windows)]
+        return std::os::windows::fs::FileExt::seek_write(self, bytes, offset);
+        #[cfg(unix)]
+        return std::os::unix::fs::FileExt::write_at(self, bytes, offset);
     }
 
-    fn truncate(&mut self, length: u64) -> io::Result<()> {
-        self.file.set_len(length)
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.set_len(length)
     }
 
-    fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
     }
 }

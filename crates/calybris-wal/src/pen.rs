@@ -1,144 +1,146 @@
-//! The place where a log is written: the end of its last segment.
+//! Builds the frames at the end of a log, in memory: what is next in the chain, and what it says.
 
 use crate::chain::{Chain, HASH_BYTES, Hash};
-use crate::error::WalError;
-use crate::format::control::DurableMark;
-use crate::format::frame::{KIND_DATA, KIND_DURABLE_MARK, push_frame};
-use crate::segment::{Segment, io_error, segment_name};
-use crate::storage::{Storage, StoredFile, write_all};
+use crate::format::control::{DurableMark, SEAL_BYTES, Seal};
+use crate::format::frame::{
+    FRAME_OVERHEAD_BYTES, KIND_DATA, KIND_DURABLE_MARK, KIND_KEY_CHANGE, KIND_SEAL, push_frame,
+};
+use crate::format::header::SegmentHeader;
+use crate::segment::{Progress, SegmentEnd};
 use crate::writer::Receipt;
 
-/// The end of a log and what is known about it.
+/// The end of a log, with the frames that were built and not yet handed over to be written.
 pub(crate) struct Pen {
-    first_sequence: u64,
-    file: Box<dyn StoredFile>,
+    header: SegmentHeader,
     chain: Chain,
-    /// INVARIANT (hash in front): between two calls it holds the 32 bytes before `offset`, which
-    /// are the hash that the next frame continues. Frames are built behind them, so that what is
-    /// hashed is always one slice.
+    /// INVARIANT (hash in front): it begins with the 32 bytes that stand before the first frame
+    /// in it. Frames are built behind them, so that what is hashed is always one slice.
     buffer: Vec<u8>,
-    /// Where the next frame goes, in bytes from the segment's start.
+    /// Where the frame after those in the buffer goes, in bytes from the segment's start.
     offset: u64,
-    /// How much of the segment is on disk, in bytes from its start.
-    synced_offset: u64,
-    sequence: u64,
-    record_hash: Hash,
-    /// Whether a record was written since the last durable mark.
-    unmarked: bool,
-    /// What the next write begins with: that everything before it is on disk.
+    /// The last record's sequence and hash.
+    head: Receipt,
+    /// How many records the segment holds.
+    records: u64,
+    /// The last sequence that a durable mark, or the beginning of the segment, claims.
+    marked: u64,
+    /// The mark that the next frame follows.
     due_mark: Option<DurableMark>,
-    /// Why nothing more is written.
-    poisoned: Option<String>,
 }
 
 impl Pen {
-    /// At the end of a segment that was recovered, all of which is on disk.
-    pub(crate) fn at_end_of(storage: &dyn Storage, segment: Segment) -> Result<Self, WalError> {
-        let name = segment.name();
-        let Segment { first_sequence, chain, mut cursor, progress, .. } = segment;
-        let offset = cursor.offset();
-        let mut buffer = vec![0; HASH_BYTES];
-        crate::storage::read_up_to(cursor.file(), offset - HASH_BYTES as u64, &mut buffer)
-            .map_err(|source| io_error(storage, "read", &name, source))?;
-        let mark = DurableMark { sequence: progress.sequence, offset };
-        Ok(Self {
-            first_sequence,
-            file: cursor.into_file(),
+    /// At `offset` in a segment, behind `last_hash` and what `progress` tells of.
+    pub(crate) fn new(
+        header: SegmentHeader,
+        chain: Chain,
+        offset: u64,
+        last_hash: Hash,
+        progress: &Progress,
+    ) -> Self {
+        Self {
+            header,
             chain,
-            buffer,
+            buffer: last_hash.to_vec(),
             offset,
-            synced_offset: offset,
-            sequence: progress.sequence,
-            record_hash: progress.record_hash,
-            unmarked: false,
-            due_mark: progress.unmarked.then_some(mark),
-            poisoned: None,
-        })
+            head: Receipt { sequence: progress.sequence, hash: progress.record_hash },
+            records: progress.records,
+            marked: progress.durable_sequence,
+            due_mark: None,
+        }
     }
 
     /// The last record.
     pub(crate) fn head(&self) -> Receipt {
-        Receipt { sequence: self.sequence, hash: self.record_hash }
+        self.head
     }
 
-    /// Writes a record, with the mark that is due before it, in one call.
-    pub(crate) fn append(
-        &mut self,
-        storage: &dyn Storage,
-        payload: &[u8],
-    ) -> Result<Receipt, WalError> {
-        self.check()?;
-        let sequence = self.sequence.checked_add(1).ok_or_else(|| WalError::Poisoned {
-            cause: "the log has used up its sequences".to_owned(),
-        })?;
+    /// The header of the segment that is written.
+    pub(crate) fn header(&self) -> &SegmentHeader {
+        &self.header
+    }
+
+    /// How many records the segment holds.
+    pub(crate) fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Where the next frame goes, in bytes from the segment's start.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// How long the segment would be if it ended with one more record, in bytes.
+    pub(crate) fn length_with(&self, payload_bytes: usize) -> u64 {
+        const MARK_BYTES: usize = FRAME_OVERHEAD_BYTES + 16;
+        const ENDING_BYTES: usize = FRAME_OVERHEAD_BYTES + 8 + FRAME_OVERHEAD_BYTES + SEAL_BYTES;
+        let record_bytes = FRAME_OVERHEAD_BYTES + payload_bytes;
+        self.offset + (MARK_BYTES + record_bytes + ENDING_BYTES) as u64
+    }
+
+    /// Builds the frame of a record, behind the mark that is due. `None`, and nothing is built,
+    /// when the sequences are used up.
+    pub(crate) fn push_record(&mut self, payload: &[u8]) -> Option<Receipt> {
+        let sequence = self.head.sequence.checked_add(1)?;
         self.push_due_mark();
-        let hash = push_frame(&mut self.buffer, &self.chain, KIND_DATA, sequence, payload);
-        self.write_out(storage)?;
-        self.sequence = sequence;
-        self.record_hash = hash;
-        self.unmarked = true;
-        Ok(self.head())
+        let hash = self.push(KIND_DATA, sequence, payload);
+        self.head = Receipt { sequence, hash };
+        self.records += 1;
+        Some(self.head)
     }
 
-    /// Waits until everything written is on disk. The mark that says so goes with the next write.
-    pub(crate) fn sync(&mut self, storage: &dyn Storage) -> Result<(), WalError> {
-        self.check()?;
-        if self.synced_offset == self.offset {
-            return Ok(());
+    /// Takes note of a sync that covers the segment up to `offset` and the log up to `sequence`.
+    pub(crate) fn note_synced(&mut self, sequence: u64, offset: u64) {
+        if sequence > self.marked {
+            self.marked = sequence;
+            self.due_mark = Some(DurableMark { sequence, offset });
         }
-        if let Err(source) = self.file.sync() {
-            return Err(self.poison(storage, "sync", source));
-        }
-        self.synced_offset = self.offset;
-        if self.unmarked {
-            self.due_mark = Some(DurableMark { sequence: self.sequence, offset: self.offset });
-            self.unmarked = false;
-        }
-        Ok(())
     }
 
-    /// Syncs, and writes the mark that says so at once.
-    pub(crate) fn finish(&mut self, storage: &dyn Storage) -> Result<(), WalError> {
-        self.sync(storage)?;
-        self.push_due_mark();
-        self.write_out(storage)
-    }
-
-    fn push_due_mark(&mut self) {
+    /// Builds the mark that is due, if one is.
+    pub(crate) fn push_due_mark(&mut self) {
         if let Some(mark) = self.due_mark.take() {
-            let (sequence, payload) = (self.sequence, mark.encode());
-            push_frame(&mut self.buffer, &self.chain, KIND_DURABLE_MARK, sequence, &payload);
+            self.push(KIND_DURABLE_MARK, self.head.sequence, &mark.encode());
         }
     }
 
-    /// Writes the frames in the buffer and leaves the last one's hash in front.
-    fn write_out(&mut self, storage: &dyn Storage) -> Result<(), WalError> {
-        let frames = self.buffer.get(HASH_BYTES..).unwrap_or_default();
-        if let Err(source) = write_all(self.file.as_mut(), self.offset, frames) {
-            return Err(self.poison(storage, "write", source));
+    /// Builds the end of the segment, and says what the next one continues.
+    pub(crate) fn push_seal(&mut self, next_key_id: u64) -> SegmentEnd {
+        self.due_mark = None;
+        let Receipt { sequence, hash: record_hash } = self.head;
+        if next_key_id != self.header.key_id {
+            self.push(KIND_KEY_CHANGE, sequence, &next_key_id.to_le_bytes());
         }
-        self.offset += frames.len() as u64;
+        let seal = Seal { records: self.records, bytes: self.offset, record_hash };
+        let seal = self.push(KIND_SEAL, sequence, &seal.encode());
+        SegmentEnd { header: self.header, sequence, record_hash, next_key_id, seal }
+    }
+
+    fn push(&mut self, kind: u8, sequence: u64, payload: &[u8]) -> Hash {
+        let hash = push_frame(&mut self.buffer, &self.chain, kind, sequence, payload);
+        self.offset += (FRAME_OVERHEAD_BYTES + payload.len()) as u64;
+        hash
+    }
+
+    /// The frames that were built and not handed over, and where they go.
+    pub(crate) fn pending(&self) -> (u64, &[u8]) {
+        let frames = self.buffer.get(HASH_BYTES..).unwrap_or_default();
+        (self.offset - frames.len() as u64, frames)
+    }
+
+    /// Forgets the pending frames, which were written.
+    pub(crate) fn clear_pending(&mut self) {
         let last_hash = self.buffer.len() - HASH_BYTES;
         self.buffer.copy_within(last_hash.., 0);
         self.buffer.truncate(HASH_BYTES);
-        Ok(())
     }
 
-    fn check(&self) -> Result<(), WalError> {
-        match &self.poisoned {
-            None => Ok(()),
-            Some(cause) => Err(WalError::Poisoned { cause: cause.clone() }),
-        }
-    }
-
-    fn poison(
-        &mut self,
-        storage: &dyn Storage,
-        action: &'static str,
-        source: std::io::Error,
-    ) -> WalError {
-        let error = io_error(storage, action, &segment_name(self.first_sequence), source);
-        self.poisoned = Some(error.to_string());
-        error
+    /// Hands the pending frames over in exchange for an empty buffer, behind 32 bytes of it.
+    /// Says where they go.
+    pub(crate) fn swap_pending(&mut self, other: &mut Vec<u8>) -> u64 {
+        let (at, _) = self.pending();
+        other.clear();
+        other.extend_from_slice(self.buffer.last_chunk::<HASH_BYTES>().unwrap_or(&[0; 32]));
+        std::mem::swap(&mut self.buffer, other);
+        at
     }
 }

@@ -1,6 +1,7 @@
 //! Reads the records of a log in order, each verified before it is handed out.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
@@ -9,6 +10,7 @@ use crate::disk::Disk;
 use crate::error::WalError;
 use crate::format::header::Algorithm;
 use crate::key::Key;
+use crate::storage::Storage;
 use crate::walk::{Tail, Walk};
 
 /// An iterator over the records of a log.
@@ -49,8 +51,11 @@ impl Reader {
     /// finished, the errors of a wrong or missing key, and [`WalError::Corrupt`] when the first
     /// segment's header does not verify.
     pub fn open(directory: impl AsRef<Path>, key: Option<&Key>) -> Result<Self, WalError> {
-        let walk = Walk::open(Box::new(Disk::at(directory.as_ref())), key)?;
-        Ok(Self { walk, failed: false })
+        Self::open_in(Arc::new(Disk::at(directory.as_ref())), key)
+    }
+
+    pub(crate) fn open_in(storage: Arc<dyn Storage>, key: Option<&Key>) -> Result<Self, WalError> {
+        Ok(Self { walk: Walk::open(storage, key)?, failed: false })
     }
 
     /// The log's id.

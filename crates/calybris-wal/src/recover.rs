@@ -1,14 +1,20 @@
 //! Opens a log for writing: finds its end, sets aside what a crash tore, and refuses the rest.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::chain::{Chain, HASH_BYTES};
+use crate::begin::{End, begin_segment, create_segment};
+use crate::chain::HASH_BYTES;
 use crate::codec::CODEC_BINCODE_2;
 use crate::error::{Damage, WalError};
 use crate::format::header::{Algorithm, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::key::Key;
 use crate::options::WalOptions;
-use crate::segment::{Opening, Segment, SegmentStep, Unfinished, io_error, segment_name};
+use crate::pen::Pen;
+use crate::seal::sealed_end;
+use crate::segment::{
+    Opening, Segment, SegmentEnd, SegmentStep, Unfinished, io_error, segment_name,
+};
 use crate::storage::{Mode, Storage, StoredFile, read_up_to, write_all};
 use crate::tail::{Evidence, Place, Verdict, claims_behind, judge};
 
@@ -41,44 +47,95 @@ pub struct Quarantine {
     pub path: PathBuf,
 }
 
-/// Creates the first segment of a log.
+/// Creates a log.
 pub(crate) fn create(
     storage: &dyn Storage,
     options: &WalOptions,
     key: Option<&Key>,
-) -> Result<(Segment, Recovery), WalError> {
-    let name = segment_name(1);
-    let file = storage
-        .open(&name, Mode::CreateNew)
-        .map_err(|source| io_error(storage, "create", &name, source))?;
-    let segment = begin_log(storage, file, options, key)?;
-    let (created, sequence) = (true, 0);
-    Ok((segment, Recovery { created, sequence, quarantined: None, resynced_bytes: 0 }))
+) -> Result<(End, Recovery), WalError> {
+    let header = first_header(storage, options, key)?;
+    let end = create_segment(storage, header, None, key)?;
+    let recovery = Recovery { created: true, sequence: 0, quarantined: None, resynced_bytes: 0 };
+    Ok((end, recovery))
 }
 
-/// Opens the last segment of an existing log and makes its end fit to be written on.
+/// Finds the end of an existing log and makes it fit to be written on.
+///
+/// Of all segments but the last only the header and the seal are read, so this takes no longer as
+/// the log grows, but for a few reads per segment.
 pub(crate) fn recover(
     storage: &dyn Storage,
     options: &WalOptions,
     key: Option<&Key>,
-    last: u64,
-) -> Result<(Segment, Recovery), WalError> {
+    segments: &[u64],
+) -> Result<(End, Recovery), WalError> {
+    let (before, last) = check_seals(storage, key, segments)?;
     let mut segment = match Segment::open(storage, last, Mode::Write, key)? {
         Opening::Segment(segment) => *segment,
         Opening::Unfinished(unfinished) => {
-            return finish_creation(storage, options, key, unfinished);
+            return begin_unfinished(storage, options, key, before, last, unfinished);
         }
     };
     check_identity(storage, options, &segment.header)?;
-    segment.check_is_first()?;
-    let damage = walk_to_end(storage, &mut segment)?;
-    let quarantined = match damage {
+    match before {
+        None => segment.check_is_first()?,
+        Some(end) => {
+            segment.check_continues(&end)?;
+            segment.progress.record_hash = end.record_hash;
+        }
+    }
+    let quarantined = match walk_to_end(storage, &mut segment)? {
         None => None,
         Some(damage) => Some(cut_torn(storage, &mut segment, damage)?),
     };
     let resynced_bytes = rewrite_unsynced(storage, &mut segment)?;
     let sequence = segment.progress.sequence;
-    Ok((segment, Recovery { created: false, sequence, quarantined, resynced_bytes }))
+    let recovery = Recovery { created: false, sequence, quarantined, resynced_bytes };
+    let end = match segment.end() {
+        // A crash came between the seal and the next segment.
+        Some(end) => create_segment(storage, SegmentHeader::after(&end), Some(&end), key)?,
+        None => end_of(storage, segment)?,
+    };
+    Ok((end, recovery))
+}
+
+/// Checks that each segment but the last is sealed and continued by the one after it. Answers how
+/// the last but one ended, and the last.
+fn check_seals(
+    storage: &dyn Storage,
+    key: Option<&Key>,
+    segments: &[u64],
+) -> Result<(Option<SegmentEnd>, u64), WalError> {
+    let mut before: Option<SegmentEnd> = None;
+    for pair in segments.windows(2) {
+        let &[first, next] = pair else { continue };
+        let segment = match Segment::open(storage, first, Mode::Read, key)? {
+            Opening::Segment(segment) => segment,
+            Opening::Unfinished(_) => {
+                let what = Damage::Header;
+                return Err(WalError::Corrupt { segment: first, offset: 0, sequence: first, what });
+            }
+        };
+        match &before {
+            None => segment.check_is_first()?,
+            Some(end) => segment.check_continues(end)?,
+        }
+        before = Some(sealed_end(storage, &segment, next)?);
+    }
+    Ok((before, segments.last().copied().unwrap_or(1)))
+}
+
+/// The end of a segment that was recovered, all of which is on disk.
+fn end_of(storage: &dyn Storage, segment: Segment) -> Result<End, WalError> {
+    let name = segment.name();
+    let Segment { header, chain, cursor, progress, .. } = segment;
+    let (file, offset) = (Arc::clone(cursor.file()), cursor.offset());
+    let mut last_hash = [0; HASH_BYTES];
+    read_up_to(file.as_ref(), offset - HASH_BYTES as u64, &mut last_hash)
+        .map_err(|source| io_error(storage, "read", &name, source))?;
+    let mut pen = Pen::new(header, chain, offset, last_hash, &progress);
+    pen.note_synced(progress.sequence, offset);
+    Ok(End { file, pen })
 }
 
 /// Steps over every frame that verifies; what follows the last of them is the answer.
@@ -99,8 +156,8 @@ fn cut_torn(
     what: Damage,
 ) -> Result<Quarantine, WalError> {
     let (name, offset) = (segment.name(), segment.cursor.offset());
-    let chain = segment.chain.clone();
-    let claimed = claims_behind(segment.cursor.file(), &chain, offset)
+    let chain = segment.chain;
+    let claimed = claims_behind(segment.cursor.file().as_ref(), &chain, offset)
         .map_err(|source| io_error(storage, "read", &name, source))?;
     let evidence = Evidence {
         has_successor: false,
@@ -109,7 +166,7 @@ fn cut_torn(
     };
     match judge(Place::Frames { offset }, evidence) {
         Verdict::Torn => {
-            let file = segment.cursor.file();
+            let file = segment.cursor.file().as_ref();
             let cut = quarantine(storage, file, segment.first_sequence, offset)?;
             segment.cursor.refresh();
             Ok(cut)
@@ -123,34 +180,42 @@ fn cut_torn(
     }
 }
 
-/// Completes the creation of a log that a crash interrupted: nothing was appended to it yet.
-fn finish_creation(
+/// Begins a segment again whose beginning a crash interrupted: nothing was written to it yet.
+fn begin_unfinished(
     storage: &dyn Storage,
     options: &WalOptions,
     key: Option<&Key>,
+    before: Option<SegmentEnd>,
+    first_sequence: u64,
     unfinished: Unfinished,
-) -> Result<(Segment, Recovery), WalError> {
-    let Unfinished { mut file, bytes } = unfinished;
+) -> Result<(End, Recovery), WalError> {
+    let Unfinished { file, bytes } = unfinished;
+    let header = match &before {
+        Some(end) => SegmentHeader::after(end),
+        None if first_sequence == 1 => first_header(storage, options, key)?,
+        None => return Err(WalError::MissingSegment { segment: 1 }),
+    };
+    check_identity(storage, options, &header)?;
     let quarantined = match bytes {
         0 => None,
-        _ => Some(quarantine(storage, file.as_mut(), 1, 0)?),
+        _ => Some(quarantine(storage, file.as_ref(), first_sequence, 0)?),
     };
-    let segment = begin_log(storage, file, options, key)?;
-    Ok((segment, Recovery { created: true, sequence: 0, quarantined, resynced_bytes: 0 }))
+    let end = begin_segment(storage, file, header, before.as_ref(), key)?;
+    let (created, sequence) = (before.is_none(), end.pen.head().sequence);
+    Ok((end, Recovery { created, sequence, quarantined, resynced_bytes: 0 }))
 }
 
-/// Writes the header of a log's first segment into an empty file, durably.
-fn begin_log(
+/// The header of the first segment of a new log.
+fn first_header(
     storage: &dyn Storage,
-    mut file: Box<dyn StoredFile>,
     options: &WalOptions,
     key: Option<&Key>,
-) -> Result<Segment, WalError> {
+) -> Result<SegmentHeader, WalError> {
     let log_id = match options.log_id {
         Some(log_id) => log_id,
         None => random_log_id(storage)?,
     };
-    let header = SegmentHeader {
+    Ok(SegmentHeader {
         algorithm: if key.is_some() { Algorithm::HmacSha256 } else { Algorithm::Sha256 },
         codec: CODEC_BINCODE_2,
         log_id,
@@ -160,20 +225,7 @@ fn begin_log(
         key_id: key.map_or(0, Key::id),
         max_record_bytes: options.max_record_bytes,
         previous_hash: [0; HASH_BYTES],
-    };
-    let name = segment_name(header.first_sequence);
-    let bytes = header.encode(&Chain::new(&log_id, key));
-    write_all(file.as_mut(), 0, &bytes)
-        .map_err(|source| io_error(storage, "write", &name, source))?;
-    file.sync().map_err(|source| io_error(storage, "sync", &name, source))?;
-    storage.sync_directory().map_err(|source| io_error(storage, "sync", "", source))?;
-    drop(file);
-    match Segment::open(storage, header.first_sequence, Mode::Write, key)? {
-        Opening::Segment(segment) => Ok(*segment),
-        Opening::Unfinished(_) => {
-            Err(io_error(storage, "read back", &name, std::io::ErrorKind::UnexpectedEof.into()))
-        }
-    }
+    })
 }
 
 fn random_log_id(storage: &dyn Storage) -> Result<[u8; 16], WalError> {
@@ -212,13 +264,13 @@ const COPY_BYTES: usize = 64 << 10;
 /// They are safe there before they are cut here, so a crash in between loses nothing.
 fn quarantine(
     storage: &dyn Storage,
-    file: &mut dyn StoredFile,
+    file: &dyn StoredFile,
     segment: u64,
     offset: u64,
 ) -> Result<Quarantine, WalError> {
     let name = segment_name(segment);
     let failed = |action, source| io_error(storage, action, &name, source);
-    let (torn_name, mut torn) = create_torn(storage, segment, offset)?;
+    let (torn_name, torn) = create_torn(storage, segment, offset)?;
     let torn_failed = |action, source| io_error(storage, action, &torn_name, source);
     let mut bytes = 0;
     let mut buffer = vec![0; COPY_BYTES];
@@ -229,7 +281,7 @@ fn quarantine(
         if read.is_empty() {
             break;
         }
-        write_all(torn.as_mut(), bytes, read).map_err(|source| torn_failed("write", source))?;
+        write_all(torn.as_ref(), bytes, read).map_err(|source| torn_failed("write", source))?;
         bytes += count as u64;
     }
     torn.sync().map_err(|source| torn_failed("sync", source))?;
@@ -244,7 +296,7 @@ fn create_torn(
     storage: &dyn Storage,
     segment: u64,
     offset: u64,
-) -> Result<(String, Box<dyn StoredFile>), WalError> {
+) -> Result<(String, Arc<dyn StoredFile>), WalError> {
     let mut attempt = 1_u64;
     loop {
         let name = format!("{segment:020}-{offset}-{attempt}.torn");
@@ -266,9 +318,14 @@ fn rewrite_unsynced(storage: &dyn Storage, segment: &mut Segment) -> Result<u64,
         let name = name.clone();
         move |source| io_error(storage, action, &name, source)
     };
-    let (end, from) = (segment.cursor.offset(), segment.progress.durable_offset);
-    let file = segment.cursor.file();
-    let mut at = from.max(SEGMENT_HEADER_BYTES as u64);
+    let end = segment.cursor.offset();
+    let from = match segment.progress.durable_offset {
+        // No mark vouches for the header either, nor for the name.
+        offset if offset <= SEGMENT_HEADER_BYTES as u64 => 0,
+        offset => offset,
+    };
+    let file = segment.cursor.file().as_ref();
+    let mut at = from;
     let mut buffer = vec![0; COPY_BYTES];
     while at < end {
         let count = read_up_to(file, at, &mut buffer).map_err(failed("read"))?;
@@ -278,6 +335,9 @@ fn rewrite_unsynced(storage: &dyn Storage, segment: &mut Segment) -> Result<u64,
     }
     if from < end {
         file.sync().map_err(failed("sync"))?;
+    }
+    if from == 0 {
+        storage.sync_directory().map_err(|source| io_error(storage, "sync", "", source))?;
     }
     segment.cursor.refresh();
     Ok(end.saturating_sub(from))

@@ -1,12 +1,13 @@
 //! One segment: its name, its opening, and what its frames mean in their order.
 
 use std::io;
+use std::sync::Arc;
 
 use crate::chain::{Chain, HASH_BYTES, Hash};
 use crate::cursor::{Frame, FrameCursor, Step};
 use crate::error::{Damage, WalError};
-use crate::format::control::{DurableMark, Seal};
-use crate::format::frame::{KIND_DATA, KIND_DURABLE_MARK, KIND_SEAL};
+use crate::format::control::{DurableMark, Seal, decode_key_change};
+use crate::format::frame::{KIND_DATA, KIND_DURABLE_MARK, KIND_KEY_CHANGE, KIND_SEAL};
 use crate::format::header::{Algorithm, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::key::Key;
 use crate::storage::{Mode, Storage, StoredFile, read_up_to};
@@ -54,14 +55,14 @@ pub(crate) struct Progress {
     pub(crate) durable_offset: u64,
     /// The last sequence that is known to be on disk.
     pub(crate) durable_sequence: u64,
-    /// Whether a record has come since the last durable mark.
-    pub(crate) unmarked: bool,
+    /// The id of the key that the next segment has, if it has another.
+    pub(crate) next_key_id: Option<u64>,
     /// The hash of the seal, once it has come.
     pub(crate) seal: Option<Hash>,
 }
 
 impl Progress {
-    /// The state behind a header: it was synced before the first frame was written.
+    /// The state behind a header.
     pub(crate) fn at_start(header: &SegmentHeader, record_hash: Hash) -> Self {
         let sequence = header.first_sequence.saturating_sub(1);
         Self {
@@ -70,7 +71,7 @@ impl Progress {
             records: 0,
             durable_offset: SEGMENT_HEADER_BYTES as u64,
             durable_sequence: sequence,
-            unmarked: false,
+            next_key_id: None,
             seal: None,
         }
     }
@@ -83,6 +84,9 @@ impl Progress {
         if self.seal.is_some() {
             return Err(Misplaced::Contradiction(Damage::AfterSeal));
         }
+        if self.next_key_id.is_some() && header.kind != KIND_SEAL {
+            return Err(Misplaced::Contradiction(Damage::Control));
+        }
         if header.flags != 0 {
             return Err(Misplaced::Newer("frame flag", header.flags.into()));
         }
@@ -93,7 +97,6 @@ impl Progress {
             self.sequence = header.sequence;
             self.record_hash = *frame.hash;
             self.records += 1;
-            self.unmarked = true;
             return Ok(true);
         }
         if header.sequence != self.sequence {
@@ -109,16 +112,16 @@ impl Progress {
                     .ok_or(contradiction)?;
                 self.durable_offset = mark.offset;
                 self.durable_sequence = mark.sequence;
-                self.unmarked = false;
             }
             KIND_SEAL => {
                 Seal::decode(frame.payload)
                     .filter(|seal| seal.bytes == frame.offset && seal.records == self.records)
                     .filter(|seal| seal.record_hash == self.record_hash)
                     .ok_or(contradiction)?;
-                self.durable_offset = frame.offset;
-                self.durable_sequence = self.sequence;
                 self.seal = Some(*frame.hash);
+            }
+            KIND_KEY_CHANGE => {
+                self.next_key_id = Some(decode_key_change(frame.payload).ok_or(contradiction)?);
             }
             other => return Err(Misplaced::Newer("frame kind", other.into())),
         }
@@ -147,9 +150,39 @@ pub(crate) struct Segment {
     pub(crate) progress: Progress,
 }
 
+/// How a sealed segment ended: all that the next one must continue.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SegmentEnd {
+    pub(crate) header: SegmentHeader,
+    /// The last record's sequence.
+    pub(crate) sequence: u64,
+    pub(crate) record_hash: Hash,
+    /// The id of the key that the next segment has.
+    pub(crate) next_key_id: u64,
+    /// The hash of the seal.
+    pub(crate) seal: Hash,
+}
+
+impl SegmentHeader {
+    /// The header of the segment after a sealed one, but for a record limit of its own.
+    pub(crate) fn after(end: &SegmentEnd) -> Self {
+        Self {
+            index: end.header.index.saturating_add(1),
+            first_sequence: end.sequence.saturating_add(1),
+            key_id: end.next_key_id,
+            previous_hash: end.seal,
+            ..end.header
+        }
+    }
+
+    fn continues(&self, end: &SegmentEnd) -> bool {
+        *self == Self { max_record_bytes: self.max_record_bytes, ..Self::after(end) }
+    }
+}
+
 /// A segment file whose header is not whole: the file ends with the header or inside it.
 pub(crate) struct Unfinished {
-    pub(crate) file: Box<dyn StoredFile>,
+    pub(crate) file: Arc<dyn StoredFile>,
     /// The file's length, in bytes.
     pub(crate) bytes: u64,
 }
@@ -176,9 +209,9 @@ impl Segment {
             let name = name.clone();
             move |source| io_error(storage, action, &name, source)
         };
-        let mut file = storage.open(&name, mode).map_err(failed("open"))?;
+        let file = storage.open(&name, mode).map_err(failed("open"))?;
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
-        read_up_to(file.as_mut(), 0, &mut bytes).map_err(failed("read"))?;
+        read_up_to(file.as_ref(), 0, &mut bytes).map_err(failed("read"))?;
         let length = file.length().map_err(failed("read the length of"))?;
         let corrupt = |what| WalError::Corrupt {
             segment: first_sequence,
@@ -207,19 +240,18 @@ impl Segment {
             Err(HeaderFault::Damaged) => return Err(corrupt(Damage::Header)),
         };
         let path = || storage.path("");
-        match (header.algorithm, key) {
-            (Algorithm::Sha256, None) => {}
+        let key = match (header.algorithm, key) {
+            (Algorithm::Sha256, None) => None,
             (Algorithm::Sha256, Some(_)) => return Err(WalError::NotKeyed { path: path() }),
             (Algorithm::HmacSha256, None) => return Err(WalError::KeyRequired { path: path() }),
-            (Algorithm::HmacSha256, Some(key)) if key.id() != header.key_id => {
-                return Err(WalError::WrongKey {
+            (Algorithm::HmacSha256, Some(key)) => {
+                Some(key.with_id(header.key_id).ok_or_else(|| WalError::WrongKey {
                     path: path(),
                     expected: header.key_id,
                     found: key.id(),
-                });
+                })?)
             }
-            (Algorithm::HmacSha256, Some(_)) => {}
-        }
+        };
         let chain = Chain::new(&header.log_id, key);
         if !SegmentHeader::hash_matches(&bytes, &chain) {
             if unfinished {
@@ -231,12 +263,8 @@ impl Segment {
             return Err(corrupt(Damage::Discontinuity));
         }
         let header_hash = bytes.last_chunk::<HASH_BYTES>().copied().unwrap_or_default();
-        let cursor = FrameCursor::new(
-            file,
-            chain.clone(),
-            header.max_record_bytes,
-            SEGMENT_HEADER_BYTES as u64,
-        );
+        let cursor =
+            FrameCursor::new(file, chain, header.max_record_bytes, SEGMENT_HEADER_BYTES as u64);
         let progress = Progress::at_start(&header, header_hash);
         Ok(Opening::Segment(Box::new(Self {
             first_sequence,
@@ -260,14 +288,21 @@ impl Segment {
         Ok(())
     }
 
-    /// Refuses a segment that does not continue `before`, which is sealed.
-    pub(crate) fn check_continues(&self, before: &Segment) -> Result<(), WalError> {
-        let (this, that) = (&self.header, &before.header);
-        let continues = that.index.checked_add(1) == Some(this.index)
-            && before.progress.sequence.checked_add(1) == Some(this.first_sequence)
-            && before.progress.seal == Some(this.previous_hash)
-            && (this.log_id, this.schema_id) == (that.log_id, that.schema_id);
-        if continues { Ok(()) } else { Err(self.discontinuity()) }
+    /// Refuses a segment that does not continue a sealed one.
+    pub(crate) fn check_continues(&self, end: &SegmentEnd) -> Result<(), WalError> {
+        if self.header.continues(end) { Ok(()) } else { Err(self.discontinuity()) }
+    }
+
+    /// How the segment ended, if it is sealed.
+    pub(crate) fn end(&self) -> Option<SegmentEnd> {
+        let progress = self.progress;
+        Some(SegmentEnd {
+            header: self.header,
+            sequence: progress.sequence,
+            record_hash: progress.record_hash,
+            next_key_id: progress.next_key_id.unwrap_or(self.header.key_id),
+            seal: progress.seal?,
+        })
     }
 
     fn discontinuity(&self) -> WalError {

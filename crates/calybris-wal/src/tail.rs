@@ -1,7 +1,8 @@
 //! Torn or corrupt: what the first bytes that do not verify mean.
 //!
 //! A crash can tear only what was not synced. So the verdict rests on claims of what was: durable
-//! marks and seals, which verify by themselves wherever they stand, before the damage or after it.
+//! marks, which verify by themselves wherever they stand, before the damage or after it. A seal is
+//! no such claim, since it is synced together with what stands before it; the next segment is.
 //!
 //! | the damage X is in         | and                                          | verdict |
 //! |----------------------------|----------------------------------------------|---------|
@@ -18,10 +19,8 @@
 use std::io;
 
 use crate::chain::{Chain, HASH_BYTES};
-use crate::format::control::{DURABLE_MARK_BYTES, DurableMark, SEAL_BYTES, Seal};
-use crate::format::frame::{
-    FRAME_HEADER_BYTES, FrameHeader, KIND_DURABLE_MARK, KIND_SEAL, open_frame,
-};
+use crate::format::control::{DURABLE_MARK_BYTES, DurableMark};
+use crate::format::frame::{FRAME_HEADER_BYTES, FrameHeader, KIND_DURABLE_MARK, open_frame};
 use crate::storage::{StoredFile, read_up_to};
 
 /// Where in a segment the first bytes that do not verify stand.
@@ -46,8 +45,8 @@ pub(crate) struct Evidence {
     pub(crate) has_successor: bool,
     /// Whether a seal stands before the damage.
     pub(crate) sealed: bool,
-    /// How much of the segment a frame before the damage or after it claims to have been synced,
-    /// in bytes from the segment's start.
+    /// How much of the segment a mark before the damage or after it claims to have been synced, in
+    /// bytes from the segment's start.
     pub(crate) durable_offset: u64,
 }
 
@@ -81,19 +80,15 @@ pub(crate) fn judge(place: Place, evidence: Evidence) -> Verdict {
 /// How much is scanned at once, in bytes.
 const SCAN_BYTES: usize = 64 << 10;
 
-/// The longest frame that makes a claim, with the hash before it, in bytes.
-const CLAIM_BYTES: usize = HASH_BYTES + FRAME_HEADER_BYTES + SEAL_BYTES + HASH_BYTES;
+/// The length of a mark's frame, with the hash before it, in bytes.
+const CLAIM_BYTES: usize = HASH_BYTES + FRAME_HEADER_BYTES + DURABLE_MARK_BYTES + HASH_BYTES;
 
-/// The greatest offset that a durable mark or a seal behind `from` claims to have been synced, or
-/// 0 if there is none.
+/// The greatest offset that a durable mark behind `from` claims to have been synced, or 0 if there
+/// is none.
 ///
-/// Every byte is tried as the beginning of a frame. Only the two kinds that make claims are, and
-/// both are short, so the time is linear in the length whatever the bytes are.
-pub(crate) fn claims_behind(
-    file: &mut dyn StoredFile,
-    chain: &Chain,
-    from: u64,
-) -> io::Result<u64> {
+/// Every byte is tried as the beginning of a mark. Marks are short, so the time is linear in the
+/// length whatever the bytes are.
+pub(crate) fn claims_behind(file: &dyn StoredFile, chain: &Chain, from: u64) -> io::Result<u64> {
     let mut claimed = claim_behind_damaged_hash(file, chain, from)?;
     let mut buffer = vec![0; SCAN_BYTES + CLAIM_BYTES];
     // The hash before a frame that begins at `from` stands before `from`.
@@ -121,11 +116,7 @@ pub(crate) fn claims_behind(
 ///
 /// The stored hash is also what the next frame continues, so damage to it alone would silence the
 /// claim. The hash that it should be is known: it can be computed.
-fn claim_behind_damaged_hash(
-    file: &mut dyn StoredFile,
-    chain: &Chain,
-    from: u64,
-) -> io::Result<u64> {
+fn claim_behind_damaged_hash(file: &dyn StoredFile, chain: &Chain, from: u64) -> io::Result<u64> {
     let before = from.saturating_sub(HASH_BYTES as u64);
     let mut head = [0; HASH_BYTES + FRAME_HEADER_BYTES];
     read_up_to(file, before, &mut head)?;
@@ -148,24 +139,15 @@ fn claim_behind_damaged_hash(
 /// before it is as good as any: what it speaks of was removed.
 fn claim_at(bytes: &[u8], window: &[u8], chain: &Chain) -> Option<u64> {
     let header_bytes = window.last_chunk::<FRAME_HEADER_BYTES>()?;
-    let (length, kind) = (header_bytes.first()?, header_bytes.get(4)?);
-    let expected = match *kind {
-        KIND_DURABLE_MARK => DURABLE_MARK_BYTES,
-        KIND_SEAL => SEAL_BYTES,
-        _ => return None,
-    };
-    if usize::from(*length) != expected {
+    if header_bytes.get(4) != Some(&KIND_DURABLE_MARK) {
         return None;
     }
     let header = FrameHeader::decode(header_bytes)?;
-    if header.length as usize != expected || header.flags != 0 {
+    if header.length as usize != DURABLE_MARK_BYTES || header.flags != 0 {
         return None;
     }
     let (payload, _) = open_frame(bytes, chain, header).ok()?;
-    match header.kind {
-        KIND_DURABLE_MARK => DurableMark::decode(payload).map(|mark| mark.offset),
-        _ => Seal::decode(payload).map(|seal| seal.bytes),
-    }
+    DurableMark::decode(payload).map(|mark| mark.offset)
 }
 
 #[cfg(test)]

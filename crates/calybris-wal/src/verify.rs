@@ -1,12 +1,15 @@
 //! Verifies a whole log without knowing what its records mean.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::anchor::Anchor;
 use crate::disk::Disk;
 use crate::error::WalError;
 use crate::format::header::Algorithm;
 use crate::key::Key;
+use crate::storage::Storage;
 use crate::walk::{Tail, Walk};
 
 /// What a log is verified with.
@@ -17,6 +20,8 @@ pub struct VerifyOptions {
     /// An anchor that was kept elsewhere. Without one, a log that was cut at its end, or replaced
     /// as a whole, verifies.
     pub anchor: Option<Anchor>,
+    /// How many threads may verify at the same time; one unless told.
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// What was found in a log that verifies.
@@ -72,7 +77,13 @@ pub struct Report {
 /// Those for which [`WalError::is_tampering`] is true say that the log is not what was written;
 /// all others, that it could not be checked. A log without records is an error of the second kind.
 pub fn verify(directory: impl AsRef<Path>, options: &VerifyOptions) -> Result<Report, WalError> {
-    let storage = Box::new(Disk::at(directory.as_ref()));
+    verify_in(Arc::new(Disk::at(directory.as_ref())), options)
+}
+
+pub(crate) fn verify_in(
+    storage: Arc<dyn Storage>,
+    options: &VerifyOptions,
+) -> Result<Report, WalError> {
     let mut walk = Walk::open(storage, options.key.as_ref())?;
     let header = walk.segment().header;
     let at_start = Anchor { log_id: header.log_id, sequence: 0, hash: walk.segment().header_hash };

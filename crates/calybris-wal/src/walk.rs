@@ -4,6 +4,8 @@
 //! about it later, so before a verdict the evidence is gathered first and the bytes are read again
 //! after: bytes that a mark claims to be synced were whole before the mark was written.
 
+use std::sync::Arc;
+
 use crate::cursor::Frame;
 use crate::error::{Damage, WalError};
 use crate::key::Key;
@@ -31,7 +33,7 @@ pub enum Tail {
 
 /// A place in a log.
 pub(crate) struct Walk {
-    storage: Box<dyn Storage>,
+    storage: Arc<dyn Storage>,
     key: Option<Key>,
     segment: Box<Segment>,
     /// The damage at the cursor and what was found out about it, until the bytes are read again.
@@ -43,7 +45,7 @@ pub(crate) struct Walk {
 
 impl Walk {
     /// Stands before the first record of the log.
-    pub(crate) fn open(storage: Box<dyn Storage>, key: Option<&Key>) -> Result<Self, WalError> {
+    pub(crate) fn open(storage: Arc<dyn Storage>, key: Option<&Key>) -> Result<Self, WalError> {
         let missing = || WalError::Missing { path: storage.path("") };
         let segments = match segments_in(storage.as_ref()) {
             Err(WalError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
@@ -167,7 +169,7 @@ impl Walk {
         }
     }
 
-    fn length(&mut self) -> Result<u64, WalError> {
+    fn length(&self) -> Result<u64, WalError> {
         let name = self.segment.name();
         let length = self.segment.cursor.file().length();
         length
@@ -175,15 +177,15 @@ impl Walk {
     }
 
     /// Finds out what is claimed about the bytes at the cursor.
-    fn gather(&mut self, scan: bool) -> Result<Evidence, WalError> {
+    fn gather(&self, scan: bool) -> Result<Evidence, WalError> {
         let first = self.segment.first_sequence;
         let later = segments_in(self.storage.as_ref())?.into_iter().any(|segment| segment > first);
         let progress = self.segment.progress;
         let mut durable_offset = progress.durable_offset;
         if scan {
             let (offset, name) = (self.segment.cursor.offset(), self.segment.name());
-            let chain = self.segment.chain.clone();
-            let claimed = claims_behind(self.segment.cursor.file(), &chain, offset)
+            let chain = self.segment.chain;
+            let claimed = claims_behind(self.segment.cursor.file().as_ref(), &chain, offset)
                 .map_err(|source| io_error(self.storage.as_ref(), "read", &name, source))?;
             durable_offset = durable_offset.max(claimed);
         }
@@ -211,8 +213,10 @@ impl Walk {
                 return Err(WalError::Corrupt { segment: next, offset: 0, sequence: next, what });
             }
         };
-        segment.check_continues(&self.segment)?;
-        // The hash of the last record, and what of the log is on disk, carry over.
+        if let Some(end) = self.segment.end() {
+            segment.check_continues(&end)?;
+        }
+        // The last record's hash carries over: the next segment may be empty.
         segment.progress.record_hash = self.segment.progress.record_hash;
         self.finished.0 += 1;
         self.finished.1 += self.segment.cursor.offset();

@@ -1,17 +1,18 @@
 //! Appends records to a log.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::anchor::Anchor;
 use crate::codec;
+use crate::commit::Committer;
 use crate::disk::Disk;
 use crate::error::WalError;
+use crate::format::header::SegmentHeader;
 use crate::key::Key;
 use crate::options::WalOptions;
-use crate::pen::Pen;
 use crate::recover::{Recovery, create, recover};
 use crate::segment::{io_error, segments_in};
 use crate::storage::Storage;
@@ -27,8 +28,9 @@ pub struct Receipt {
 
 /// The one writer of a log.
 ///
-/// Threads share it by reference. A record that was appended has reached the operating system and
-/// survives the end of the process; [`WalWriter::flush_and_sync`] makes it survive a power cut.
+/// Threads share it by reference. Unless the [`Durability`](crate::Durability) says otherwise, a
+/// record that was appended has reached the operating system and survives the end of the process;
+/// [`WalWriter::flush_and_sync`] makes it survive a power cut.
 ///
 /// After a write or a sync has failed, the writer takes nothing more ([`WalError::Poisoned`]):
 /// what reached the disk is no longer known. Opening the log again finds out.
@@ -47,11 +49,10 @@ pub struct Receipt {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct WalWriter {
-    pen: Mutex<Pen>,
+    committer: Committer,
     recovery: Recovery,
     log_id: [u8; 16],
     max_record_bytes: u32,
-    storage: Box<dyn Storage>,
     /// Dropped last: the lock is held as long as anything can be written.
     _lock: Box<dyn Send + Sync>,
 }
@@ -79,7 +80,7 @@ impl WalWriter {
     /// keyed log, [`WalError::SchemaMismatch`] and [`WalError::LogIdMismatch`] for a log that the
     /// options do not describe, [`WalError::Corrupt`] for one that is damaged.
     pub fn open(directory: impl AsRef<Path>, options: &WalOptions) -> Result<Self, WalError> {
-        Self::open_in(Box::new(Disk::at(directory.as_ref())), options, None)
+        Self::open_in(Arc::new(Disk::at(directory.as_ref())), options, None)
     }
 
     /// Opens a keyed log in `directory`, or creates the directory and an empty keyed log.
@@ -104,11 +105,11 @@ impl WalWriter {
         options: &WalOptions,
         key: &Key,
     ) -> Result<Self, WalError> {
-        Self::open_in(Box::new(Disk::at(directory.as_ref())), options, Some(key))
+        Self::open_in(Arc::new(Disk::at(directory.as_ref())), options, Some(key))
     }
 
     pub(crate) fn open_in(
-        storage: Box<dyn Storage>,
+        storage: Arc<dyn Storage>,
         options: &WalOptions,
         key: Option<&Key>,
     ) -> Result<Self, WalError> {
@@ -118,22 +119,26 @@ impl WalWriter {
             .lock()
             .map_err(|source| io_error(storage.as_ref(), "lock", "", source))?
             .ok_or_else(|| WalError::Locked { path: storage.path("") })?;
-        let (segment, recovery) = match segments_in(storage.as_ref())?.last() {
-            None => create(storage.as_ref(), options, key)?,
-            Some(last) => recover(storage.as_ref(), options, key, *last)?,
+        let segments = segments_in(storage.as_ref())?;
+        let (end, recovery) = if segments.is_empty() {
+            create(storage.as_ref(), options, key)?
+        } else {
+            recover(storage.as_ref(), options, key, &segments)?
         };
-        let (log_id, max_record_bytes) = (segment.header.log_id, segment.header.max_record_bytes);
-        let pen = Mutex::new(Pen::at_end_of(storage.as_ref(), segment)?);
-        Ok(Self { pen, recovery, log_id, max_record_bytes, storage, _lock: lock })
+        let SegmentHeader { log_id, max_record_bytes, .. } = *end.pen.header();
+        let committer =
+            Committer::new(storage, options.durability, options.segment_bytes, key.cloned(), end);
+        Ok(Self { committer, recovery, log_id, max_record_bytes, _lock: lock })
     }
 
-    /// Appends a record. When this returns, the operating system has it.
+    /// Appends a record, and returns when it is as safe as the [`Durability`](crate::Durability) of the log demands:
+    /// unless told otherwise, when the operating system has it.
     ///
     /// # Errors
     /// [`WalError::Encode`] and [`WalError::RecordTooLarge`] leave the log as it was;
     /// [`WalError::Io`] stops the writer, and from then on the answer is [`WalError::Poisoned`].
     pub fn append<T: Serialize + ?Sized>(&self, record: &T) -> Result<Receipt, WalError> {
-        codec::with_encoded(record, self.max_record_bytes, |payload| self.write(payload))
+        codec::with_encoded(record, self.max_record_bytes, |payload| self.committer.append(payload))
     }
 
     /// Appends a record that is bytes already; they are read back by
@@ -145,11 +150,16 @@ impl WalWriter {
         if payload.len() > self.max_record_bytes as usize {
             return Err(WalError::RecordTooLarge { limit: self.max_record_bytes });
         }
-        self.write(payload)
+        self.committer.append(payload)
     }
 
-    fn write(&self, payload: &[u8]) -> Result<Receipt, WalError> {
-        self.pen.lock().append(self.storage.as_ref(), payload)
+    /// Hands everything appended so far to the operating system, which matters only in
+    /// [`Durability::Buffered`](crate::Durability::Buffered).
+    ///
+    /// # Errors
+    /// [`WalError::Io`] stops the writer.
+    pub fn flush(&self) -> Result<(), WalError> {
+        self.committer.flush()
     }
 
     /// Waits until everything appended so far is on disk.
@@ -157,7 +167,7 @@ impl WalWriter {
     /// # Errors
     /// [`WalError::Io`] stops the writer: what was not acknowledged as synced before may be lost.
     pub fn flush_and_sync(&self) -> Result<(), WalError> {
-        self.pen.lock().sync(self.storage.as_ref())
+        self.committer.sync()
     }
 
     /// What opening the log found and did.
@@ -169,24 +179,36 @@ impl WalWriter {
     /// The last record appended, for keeping elsewhere; sequence 0 when there is none.
     #[must_use]
     pub fn head(&self) -> Anchor {
-        let receipt = self.pen.lock().head();
+        let receipt = self.committer.head();
         Anchor { log_id: self.log_id, sequence: receipt.sequence, hash: receipt.hash }
+    }
+
+    /// Finishes the segment and begins another, as happens by itself when a segment has reached
+    /// its length. Does nothing while the segment holds no record.
+    ///
+    /// # Errors
+    /// [`WalError::Io`] stops the writer.
+    pub fn rotate(&self) -> Result<(), WalError> {
+        self.committer.rotate()
     }
 
     /// Syncs the log, notes in it that it was synced, and gives up the lock.
     ///
-    /// Dropping the writer instead gives up the lock and syncs nothing.
+    /// Dropping the writer instead gives up the lock and syncs nothing; what was buffered is handed
+    /// to the operating system, without a word if that fails.
     ///
     /// # Errors
     /// As [`WalWriter::flush_and_sync`].
     pub fn close(self) -> Result<Anchor, WalError> {
-        self.pen.lock().finish(self.storage.as_ref())?;
+        self.committer.finish()?;
         Ok(self.head())
     }
 }
 
 impl std::fmt::Debug for WalWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WalWriter").field("path", &self.storage.path("")).finish_non_exhaustive()
+        f.debug_struct("WalWriter")
+            .field("path", &self.committer.storage().path(""))
+            .finish_non_exhaustive()
     }
 }

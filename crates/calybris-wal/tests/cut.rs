@@ -23,7 +23,7 @@ fn a_log_cut_at_any_byte_keeps_every_whole_record_and_takes_more() {
             let kept_end = frames.iter().map(|f| f.end).filter(|end| *end <= cut).max();
             let kept_end = if cut < HEADER { 0 } else { kept_end.unwrap_or(HEADER) };
 
-            let options = VerifyOptions { key: key.clone(), anchor: None };
+            let options = VerifyOptions { key: key.clone(), ..VerifyOptions::default() };
             match verify(directory.path(), &options) {
                 Ok(report) => {
                     assert_eq!(report.records, whole as u64);

@@ -26,15 +26,21 @@ fn a_keyed_log_opens_with_its_key_alone() {
     for error in [
         open(directory.path(), Some(&wrong)).unwrap_err(),
         read(directory.path(), Some(&wrong)).1.unwrap(),
-        verify(directory.path(), &VerifyOptions { key: Some(wrong.clone()), anchor: None })
-            .unwrap_err(),
+        verify(
+            directory.path(),
+            &VerifyOptions { key: Some(wrong.clone()), ..VerifyOptions::default() },
+        )
+        .unwrap_err(),
     ] {
         assert!(!error.is_tampering());
         assert!(matches!(error, WalError::WrongKey { expected, found, .. }
             if expected == key().id() && found == wrong.id()));
     }
     assert_eq!(fs::read(segment(directory.path())).unwrap(), before);
-    assert!(verify(directory.path(), &VerifyOptions { key: Some(key()), anchor: None }).is_ok());
+    assert!(
+        verify(directory.path(), &VerifyOptions { key: Some(key()), ..VerifyOptions::default() })
+            .is_ok()
+    );
 }
 
 #[test]
@@ -52,7 +58,8 @@ fn one_log_does_not_stand_in_for_another_under_the_same_key() {
     let writer = WalWriter::open_keyed(other.path(), &WalOptions::new(0x5eed), &key()).unwrap();
     writer.append("other").unwrap();
     let anchor = writer.close().unwrap();
-    let with_anchor = VerifyOptions { key: Some(key()), anchor: Some(anchor) };
+    let with_anchor =
+        VerifyOptions { key: Some(key()), anchor: Some(anchor), ..VerifyOptions::default() };
     assert!(verify(other.path(), &with_anchor).unwrap().anchored);
     let error = verify(one.path(), &with_anchor).unwrap_err();
     assert!(matches!(error, WalError::AnchorOfAnotherLog { .. }) && error.is_tampering());
@@ -64,17 +71,28 @@ fn an_anchor_finds_a_log_that_was_cut_at_its_end() {
     for key in keys() {
         let directory = tempfile::tempdir().unwrap();
         write_sample(directory.path(), key.as_ref(), true);
-        let report = verify(directory.path(), &VerifyOptions { key: key.clone(), anchor: None });
+        let report = verify(
+            directory.path(),
+            &VerifyOptions { key: key.clone(), ..VerifyOptions::default() },
+        );
         let report = report.unwrap();
         assert!(!report.anchored);
-        let with = |anchor| VerifyOptions { key: key.clone(), anchor: Some(anchor) };
+        let with = |anchor| VerifyOptions {
+            key: key.clone(),
+            anchor: Some(anchor),
+            ..VerifyOptions::default()
+        };
         assert!(verify(directory.path(), &with(report.head)).unwrap().anchored);
 
         let bytes = fs::read(segment(directory.path())).unwrap();
         let fifth = logs::frames(&bytes).iter().find(|frame| frame.sequence == 5).unwrap().end;
         log_of(directory.path(), &bytes[..fifth]);
         assert!(
-            verify(directory.path(), &VerifyOptions { key: key.clone(), anchor: None }).is_ok()
+            verify(
+                directory.path(),
+                &VerifyOptions { key: key.clone(), ..VerifyOptions::default() }
+            )
+            .is_ok()
         );
         let error = verify(directory.path(), &with(report.head)).unwrap_err();
         assert!(matches!(error, WalError::AnchorAhead { head: 5, .. }) && error.is_tampering());
@@ -223,7 +241,8 @@ fn the_chain_goes_on_after_reopening() {
         }
         let payloads = read_payloads(once.path(), key.as_ref());
         assert_eq!(payloads, read_payloads(often.path(), key.as_ref()));
-        let report = verify(often.path(), &VerifyOptions { key: key.clone(), anchor: None });
+        let report =
+            verify(often.path(), &VerifyOptions { key: key.clone(), ..VerifyOptions::default() });
         assert_eq!(report.unwrap().records, 5);
     }
 }

@@ -34,7 +34,8 @@ fn still_reads(name: &str, key: Option<&Key>) {
     let directory = tempfile::tempdir().unwrap();
     log_of(directory.path(), &fs::read(segment(&golden(name))).unwrap());
     assert_eq!(read_payloads(directory.path(), key), payloads());
-    let report = verify(directory.path(), &VerifyOptions { key: key.cloned(), anchor: None });
+    let report =
+        verify(directory.path(), &VerifyOptions { key: key.cloned(), ..VerifyOptions::default() });
     assert_eq!(report.unwrap().records, 6);
     let writer = logs::open(directory.path(), key).unwrap();
     assert_eq!(writer.append("one more").unwrap().sequence, 7);

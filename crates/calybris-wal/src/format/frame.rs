@@ -16,6 +16,8 @@ pub(crate) const KIND_DATA: u8 = 1;
 pub(crate) const KIND_DURABLE_MARK: u8 = 2;
 /// The kind of the last frame of a finished segment.
 pub(crate) const KIND_SEAL: u8 = 3;
+/// The kind of the frame with which the old key vouches for the next segment's key.
+pub(crate) const KIND_KEY_CHANGE: u8 = 4;
 
 /// A frame's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,6 +12,7 @@ pub const HEADER: usize = 144;
 /// The kinds of frames.
 pub const DATA: u8 = 1;
 pub const MARK: u8 = 2;
+pub const SEAL: u8 = 3;
 
 /// A frame's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +93,23 @@ pub fn write_sample(path: &Path, key: Option<&Key>, close: bool) {
     if close {
         writer.close().unwrap();
     }
+}
+
+/// Writes the sample log in three segments: 1 and 2, 3 and 4, 5 and 6.
+pub fn write_segments(path: &Path, options: &WalOptions, key: Option<&Key>) {
+    let writer = open_with(path, options, key).unwrap();
+    for (index, payload) in payloads().iter().enumerate() {
+        writer.append_bytes(payload).unwrap();
+        if index == 1 || index == 3 {
+            writer.rotate().unwrap();
+        }
+    }
+    writer.close().unwrap();
+}
+
+/// A segment of a log, by its first sequence.
+pub fn segment_from(path: &Path, first: u64) -> PathBuf {
+    path.join(format!("{first:020}.cwal"))
 }
 
 /// The only segment of a log.
