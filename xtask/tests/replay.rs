@@ -122,7 +122,7 @@ proptest! {
         }
         let live = engine.budget().tenant("t").unwrap().snapshot();
         let anchor = engine.close().unwrap();
-        let verified = VerifyOptions { key: Some(key.clone()), anchor: Some(anchor) };
+        let verified = VerifyOptions { key: Some(key.clone()), anchor: Some(anchor), ..VerifyOptions::default() };
         prop_assert!(verify(dir.path(), &verified).unwrap().anchored);
 
         // From here on there is only the log.

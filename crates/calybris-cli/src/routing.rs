@@ -90,7 +90,11 @@ impl Job<'_> {
         });
         let balances = balances.collect();
         let anchor = engine.close().map_err(engine_failure)?;
-        let options = VerifyOptions { key: self.key.clone(), anchor: Some(anchor) };
+        let options = VerifyOptions {
+            key: self.key.clone(),
+            anchor: Some(anchor),
+            ..VerifyOptions::default()
+        };
         let report =
             verify(self.log, &options).map_err(|error| Failure::of_log(self.log, &error))?;
         Ok(Routed { tally, earlier, elapsed, anchor, report, balances })

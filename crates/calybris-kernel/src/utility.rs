@@ -90,18 +90,21 @@ impl<'a> Valuation<'a> {
         }
     }
 
-    /// `fixed price + ceil(input tokens * price / 10^6) + ceil(output tokens * price / 10^6)`, or
-    /// `u64::MAX` if that is more.
+    /// [`cost_microunits`] of a model for this request.
     #[inline]
     pub(crate) fn cost_microunits(&self, model: &Model) -> u64 {
-        let input =
-            token_cost(self.request.input_tokens, model.input_price_microunits_per_million_tokens);
-        let output = token_cost(
-            self.request.output_tokens,
-            model.output_price_microunits_per_million_tokens,
-        );
-        model.fixed_price_microunits.saturating_add(input).saturating_add(output)
+        cost_microunits(self.request, model)
     }
+}
+
+/// `fixed price + ceil(input tokens * price / 10^6) + ceil(output tokens * price / 10^6)`, or
+/// `u64::MAX` if that is more.
+#[inline]
+pub(crate) fn cost_microunits(request: &Request, model: &Model) -> u64 {
+    let input = token_cost(request.input_tokens, model.input_price_microunits_per_million_tokens);
+    let output =
+        token_cost(request.output_tokens, model.output_price_microunits_per_million_tokens);
+    model.fixed_price_microunits.saturating_add(input).saturating_add(output)
 }
 
 #[inline]

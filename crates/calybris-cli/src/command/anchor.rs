@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let key = arguments.key_file.as_deref().map(read_key).transpose()?;
-    let report = verify(&arguments.dir, &VerifyOptions { key, anchor: None })
+    let report = verify(&arguments.dir, &VerifyOptions { key, ..VerifyOptions::default() })
         .map_err(|error| Failure::of_log(&arguments.dir, &error))?;
     let mut page = Page::default();
     page.line(report.head);

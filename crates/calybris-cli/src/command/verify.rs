@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let key = arguments.key_file.as_deref().map(read_key).transpose()?;
     let anchor = arguments.anchor.as_deref().map(read_anchor).transpose()?;
-    let options = VerifyOptions { key, anchor };
+    let options = VerifyOptions { key, anchor, ..VerifyOptions::default() };
     let outcome = verify(&arguments.dir, &options);
     let mut page = Page::default();
     match outcome {
