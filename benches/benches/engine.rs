@@ -10,7 +10,8 @@ fn decide_and_settle(c: &mut Criterion) {
     let dir = tempfile::tempdir().unwrap();
     let policy_snapshot = PolicySnapshot::new(policy(), catalog(22)).unwrap();
     let snapshot = Snapshot::new(policy_snapshot, Names::default());
-    let engine = Engine::open(dir.path(), &EngineOptions::default(), snapshot).unwrap();
+    let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
+    engine.install(snapshot, 0).unwrap();
     engine.ensure_tenant("search", 1_000_000_000_000, 0).unwrap();
     let mut sequence = 0;
     c.bench_function("engine/decide_and_settle/22_models", |b| {

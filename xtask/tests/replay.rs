@@ -104,7 +104,8 @@ proptest! {
             .into_iter()
             .map(|(policy, models)| Snapshot::new(PolicySnapshot::new(policy, models).unwrap(), Names::default()))
             .collect();
-        let engine = Engine::open(dir.path(), &options, snapshots.first().unwrap().clone()).unwrap();
+        let engine = Engine::open(dir.path(), &options).unwrap();
+        engine.install(snapshots.first().unwrap().clone(), 1).unwrap();
         engine.ensure_tenant("t", granted, 1).unwrap();
         for (request, install, percent) in requests {
             if let Some(snapshot) = snapshots.get(install) {
@@ -120,7 +121,7 @@ proptest! {
                 }
             }
         }
-        let live = engine.budget().tenant("t").unwrap().snapshot();
+        let live = engine.account("t").unwrap();
         let anchor = engine.close().unwrap();
         let verified = VerifyOptions { key: Some(key.clone()), anchor: Some(anchor), ..VerifyOptions::default() };
         prop_assert!(verify(dir.path(), &verified).unwrap().anchored);

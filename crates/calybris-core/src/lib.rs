@@ -45,7 +45,8 @@
 //!
 //! # let dir = tempfile::tempdir()?;
 //! # let dir = dir.path().join("log");
-//! let engine = Engine::open(&dir, &EngineOptions::default(), snapshot)?;
+//! let engine = Engine::open(&dir, &EngineOptions::default())?;
+//! engine.install(snapshot, 1_700_000_000_000)?;
 //! engine.ensure_tenant("search", 1_000_000, 1_700_000_000_000)?; // one dollar
 //!
 //! let request = Request {
@@ -66,7 +67,7 @@
 //! let call = Call { tenant: "search", time_unix_ms: 1_700_000_000_001, correlation_id: "trace-1", request };
 //! let outcome = engine.decide(&call)?;
 //!
-//! // The small model wins: 1.5 points of quality are not worth 7,050 microunits here.
+//! // The small model wins: 15 points of quality are not worth 7,050 microunits here.
 //! assert_eq!(outcome.decision.selected_model_id, Some(2));
 //! assert_eq!(outcome.decision.estimated_cost_microunits, 450);
 //! let ticket = outcome.ticket.ok_or("refused")?;

@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use calybris_budget::{BudgetEngine, BudgetError, Reservation, Tenant};
+use calybris_budget::{AccountSnapshot, BudgetEngine, BudgetError, Reservation, Tenant};
 use calybris_kernel::Decision;
-use calybris_wal::{Anchor, Key, WalOptions, WalWriter};
+use calybris_wal::{Anchor, Durability, Key, WalOptions, WalWriter};
 use parking_lot::{Mutex, RwLock};
 
 use crate::call::{Call, Outcome};
@@ -21,10 +21,12 @@ use crate::recover::{self, Recovered, Recovery};
 use crate::snapshot::Snapshot;
 use crate::ticket::{Hold, OpenTicket, Settlement, Ticket};
 
-/// How an engine is opened. The default has no key: the log's hashes are plain SHA-256.
+/// How an engine is opened. The default has no key (the log's hashes are plain SHA-256) and hands each record to the
+/// operating system before the call returns.
 #[derive(Clone, Debug, Default)]
 pub struct EngineOptions {
     key: Option<Key>,
+    durability: Durability,
 }
 
 /// The engine. `Send + Sync`; share it by reference or in an `Arc`.
@@ -32,7 +34,7 @@ pub struct EngineOptions {
 pub struct Engine {
     log: WalWriter,
     budget: BudgetEngine,
-    installed: RwLock<Arc<Installed>>,
+    installed: RwLock<Option<Arc<Installed>>>,
     open: Mutex<HashMap<u64, Hold>>,
     /// Held while a tenant is opened, so that two callers log it once.
     opening: Mutex<()>,
@@ -53,38 +55,42 @@ impl EngineOptions {
         self.key = Some(key);
         self
     }
+
+    /// When a record counts as written, and so when [`Engine::decide`] and the others return.
+    ///
+    /// [`Durability::Os`] survives the end of the process but not a power cut, unless
+    /// [`Engine::flush_and_sync`] came between; [`Durability::Synced`] survives both.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
 }
 
 impl Engine {
-    /// Opens the log in `dir`, or creates it, and rebuilds budgets and open tickets from it.
+    /// Opens the log in `dir`, or creates it, and rebuilds budgets, open tickets and the snapshot in force from it.
     ///
-    /// `snapshot` is installed, and logged, unless it is what the log has installed already.
+    /// Nothing is appended. A new log has no snapshot in force: [`install`](Self::install) one before the first call.
     ///
     /// # Errors
-    /// [`EngineError::Log`] if another process has the log open, the key is wrong or missing, the log is damaged or
-    /// cannot be read; [`EngineError::ForeignSchema`], [`EngineError::Contradiction`] or
-    /// [`EngineError::InvalidSnapshot`] if its records are not this engine's.
-    pub fn open(
-        dir: impl AsRef<Path>,
-        options: &EngineOptions,
-        snapshot: Snapshot,
-    ) -> Result<Self, EngineError> {
+    /// [`EngineError::Log`] if another process has the log open, the key is wrong or missing, the log has another
+    /// schema, is damaged or cannot be read; [`EngineError::Contradiction`] or [`EngineError::InvalidSnapshot`] if its
+    /// records are not an engine's.
+    pub fn open(dir: impl AsRef<Path>, options: &EngineOptions) -> Result<Self, EngineError> {
         let dir = dir.as_ref();
-        let wal_options = WalOptions::new(SCHEMA_ID);
+        let wal_options = WalOptions::new(SCHEMA_ID)
+            .max_record_bytes(LONGEST_RECORD_BYTES)
+            .durability(options.durability);
         let log = match &options.key {
             Some(key) => WalWriter::open_keyed(dir, &wal_options, key)?,
             None => WalWriter::open(dir, &wal_options)?,
         };
         let Recovered { budget, open, installed, recovery } =
             recover::recover(dir, options.key.as_ref(), log.recovery().clone())?;
-        let installed = match installed {
-            Some(installed) if installed.snapshot.same_as(&snapshot) => installed,
-            _ => append_snapshot(&log, snapshot, 0)?,
-        };
         Ok(Self {
             log,
             budget,
-            installed: RwLock::new(Arc::new(installed)),
+            installed: RwLock::new(installed.map(Arc::new)),
             open: Mutex::new(open),
             opening: Mutex::new(()),
             recovery,
@@ -97,10 +103,17 @@ impl Engine {
         &self.recovery
     }
 
-    /// The budgets, to read. Spend through tickets only: what is moved here directly is not logged.
+    /// A tenant's balance, exact at one instant; `None` if nobody opened it.
     #[must_use]
-    pub fn budget(&self) -> &BudgetEngine {
-        &self.budget
+    pub fn account(&self, tenant: &str) -> Option<AccountSnapshot> {
+        self.budget.tenant(tenant).map(|tenant| tenant.snapshot())
+    }
+
+    /// Every tenant and its balance, in order of the names. Each balance is exact, one after the other.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<(String, AccountSnapshot)> {
+        let tenants = self.budget.tenants().into_iter();
+        tenants.map(|tenant| (tenant.name().to_owned(), tenant.snapshot())).collect()
     }
 
     /// The last record's place and hash. Keep it elsewhere and the log cannot be shortened unseen.
@@ -132,16 +145,29 @@ impl Engine {
     }
 
     /// Installs a snapshot: decisions from now on are made under it. Calls in flight finish under the one they began
-    /// with, and their records say so.
+    /// with, and their records say so. Answers the sequence of its record.
+    ///
+    /// If the snapshot in force is the same, names included, nothing is appended and its sequence is the answer.
     ///
     /// # Errors
-    /// [`EngineError::Log`] if the log cannot be written; the old snapshot then stays.
+    /// [`EngineError::Log`] if the log cannot be written or the snapshot is too large for a record (64 MiB, some million
+    /// models); the old snapshot then stays.
     pub fn install(&self, snapshot: Snapshot, time_unix_ms: u64) -> Result<u64, EngineError> {
         let mut current = self.installed.write();
-        let installed = append_snapshot(&self.log, snapshot, time_unix_ms)?;
-        let sequence = installed.sequence;
-        *current = Arc::new(installed);
-        Ok(sequence)
+        if let Some(current) =
+            current.as_ref().filter(|current| current.snapshot.same_as(&snapshot))
+        {
+            return Ok(current.sequence);
+        }
+        let receipt = self.log.append(&Record::SnapshotInstalled {
+            time_unix_ms,
+            digest: snapshot.digest(),
+            policy: *snapshot.policy_snapshot().policy(),
+            models: Cow::Borrowed(snapshot.policy_snapshot().models()),
+            names: Cow::Borrowed(snapshot.names()),
+        })?;
+        *current = Some(Arc::new(Installed { sequence: receipt.sequence, snapshot }));
+        Ok(receipt.sequence)
     }
 
     /// Decides a call, reserves its estimated cost, and logs both before it answers.
@@ -149,23 +175,23 @@ impl Engine {
     /// A rejection by the kernel and a refusal for lack of budget are answers, and are logged too.
     ///
     /// # Errors
-    /// [`EngineError::UnknownTenant`], [`EngineError::CorrelationIdTooLong`], or [`EngineError::Log`] if the log cannot
-    /// be written: then nothing is reserved.
+    /// [`EngineError::NoSnapshot`], [`EngineError::UnknownTenant`], [`EngineError::CorrelationIdTooLong`], or
+    /// [`EngineError::Log`] if the log cannot be written: then nothing is reserved.
     pub fn decide(&self, call: &Call<'_>) -> Result<Outcome, EngineError> {
-        if call.correlation_id.len() > LONGEST_CORRELATION_ID_BYTES {
+        if call.correlation_id.len() > MAX_CORRELATION_ID_BYTES {
             return Err(EngineError::CorrelationIdTooLong {
                 found_bytes: call.correlation_id.len(),
-                limit_bytes: LONGEST_CORRELATION_ID_BYTES,
+                limit_bytes: MAX_CORRELATION_ID_BYTES,
             });
         }
         let tenant = self
             .budget
             .tenant(call.tenant)
             .ok_or_else(|| EngineError::UnknownTenant { tenant: call.tenant.to_owned() })?;
-        let installed = Arc::clone(&self.installed.read());
+        let installed = self.installed.read().clone().ok_or(EngineError::NoSnapshot)?;
         let decision = installed.snapshot.policy_snapshot().prescribe(&call.request);
         let (admission, reservation) = admit(&tenant, &decision)?;
-        // If the append fails, `reservation` goes out of scope and with it the debit: nothing was logged.
+        // If the append fails, `reservation` goes out of scope, and the debit with it.
         let receipt = self.log.append(&Record::Decided(Decided {
             time_unix_ms: call.time_unix_ms,
             tenant: Cow::Borrowed(call.tenant),
@@ -278,7 +304,7 @@ impl Engine {
         Ok(self.log.close()?)
     }
 
-    /// Takes a ticket's hold, checks it, and appends `record`. On any failure the ticket stays open.
+    /// Checks a ticket's hold, takes it, and appends `record`. On any failure the ticket stays open.
     fn close_ticket(
         &self,
         ticket: Ticket,
@@ -286,12 +312,20 @@ impl Engine {
         record: &Record<'_>,
     ) -> Result<(u64, Hold), SettleRefused> {
         let decision_sequence = ticket.decision_sequence;
-        // Out of the table first: of two callers with the same ticket one finds nothing.
-        let Some(hold) = self.open.lock().remove(&decision_sequence) else {
+        let hold = {
+            // Out of the table while its record is appended: of two callers with the same ticket one finds nothing.
+            let mut open = self.open.lock();
+            match open.get(&decision_sequence).map(check) {
+                Some(Ok(())) => open.remove(&decision_sequence),
+                Some(Err(error)) => return Err(SettleRefused { error, ticket }),
+                None => None,
+            }
+        };
+        let Some(hold) = hold else {
             let error = EngineError::TicketNotOpen { decision_sequence };
             return Err(SettleRefused { error, ticket });
         };
-        let logged = check(&hold).and_then(|()| Ok(self.log.append(record)?));
+        let logged = self.log.append(record).map_err(EngineError::from);
         match logged {
             Ok(receipt) => Ok((receipt.sequence, hold)),
             Err(error) => {
@@ -326,20 +360,8 @@ fn admit(
     }
 }
 
-fn append_snapshot(
-    log: &WalWriter,
-    snapshot: Snapshot,
-    time_unix_ms: u64,
-) -> Result<Installed, EngineError> {
-    let receipt = log.append(&Record::SnapshotInstalled {
-        time_unix_ms,
-        digest: snapshot.digest(),
-        policy: *snapshot.policy_snapshot().policy(),
-        models: Cow::Borrowed(snapshot.policy_snapshot().models()),
-        names: Cow::Borrowed(snapshot.names()),
-    })?;
-    Ok(Installed { sequence: receipt.sequence, snapshot })
-}
+/// The most bytes that a correlation id may have: a W3C trace parent has 55, a UUID 36.
+pub const MAX_CORRELATION_ID_BYTES: usize = 64;
 
-/// Long enough for a W3C trace parent (55 bytes) or a UUID (36).
-const LONGEST_CORRELATION_ID_BYTES: usize = 64;
+/// A snapshot is one record: some million models fit.
+const LONGEST_RECORD_BYTES: u32 = 64 * 1024 * 1024;

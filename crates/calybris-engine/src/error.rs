@@ -9,7 +9,9 @@ use thiserror::Error;
 use crate::record::Admission;
 use crate::ticket::Ticket;
 
-/// Why the engine could not do what it was asked. After any of these, budgets and log are as before the call.
+/// Why the engine could not do what it was asked. Budgets and open tickets are as before the call, and so is the log,
+/// but after a failed write: then bytes of the refused record may be on the disk, the log takes nothing more, and opening
+/// it again finds out. A decision whose `decide` failed so may come back as an open ticket, never as a lost one.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EngineError {
@@ -20,6 +22,9 @@ pub enum EngineError {
     /// grant for a tenant that has one. A lack of money is no error but an answer, [`Admission::Insufficient`].
     #[error(transparent)]
     Budget(#[from] BudgetError),
+    /// The log is new and no policy and catalog were installed. Call `install` first.
+    #[error("no policy and catalog are installed")]
+    NoSnapshot,
     /// Nobody opened this tenant. Call `ensure_tenant` first.
     #[error("tenant `{tenant}` is not known: open it with a budget first")]
     UnknownTenant {
@@ -49,14 +54,6 @@ pub enum EngineError {
         decision_sequence: u64,
         /// What was to be settled.
         actual_microunits: u64,
-    },
-    /// The log was written by another program, or by a later version of this one.
-    #[error("the log holds records of schema {found:#x}, this engine reads {expected:#x}")]
-    ForeignSchema {
-        /// Schema id in the log's header.
-        found: u64,
-        /// Schema id of this engine.
-        expected: u64,
     },
     /// A record is authentic but contradicts what the log said before it, so the log was not written by this engine.
     #[error("record {sequence} contradicts the log before it: {contradiction}")]

@@ -27,7 +27,8 @@
 //! #     required_regions: RegionSet::EMPTY,
 //! # };
 //! let snapshot = Snapshot::new(PolicySnapshot::new(policy, vec![model])?, Names::default());
-//! let engine = Engine::open(&dir, &EngineOptions::default(), snapshot)?;
+//! let engine = Engine::open(&dir, &EngineOptions::default())?;
+//! engine.install(snapshot, 1_700_000_000_000)?;
 //! engine.ensure_tenant("search", 1_000_000, 1_700_000_000_000)?;
 //!
 //! let call = Call { tenant: "search", time_unix_ms: 1_700_000_000_001, correlation_id: "", request };
@@ -36,7 +37,7 @@
 //! assert_eq!((ticket.model_id(), ticket.reserved_microunits()), (7, 7_500));
 //! // ... call the model, then say what it cost:
 //! engine.settle(ticket, 6_100, 1_700_000_000_900)?;
-//! assert_eq!(engine.budget().tenant("search").ok_or("gone")?.snapshot().committed_microunits, 6_100);
+//! assert_eq!(engine.account("search").ok_or("gone")?.committed_microunits, 6_100);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -48,6 +49,8 @@
 //! * *The log is self-contained.* Every installed snapshot (policy, catalog, names) is a record; so is every tenant.
 //! * *There is no clock.* The caller passes the time, and the record carries it.
 //! * *Closed on failure.* If the log cannot be written, nothing is decided and nothing is spent.
+//! * *As durable as you ask.* A call that returned survives the end of the process; whether it survives a power cut is
+//!   [`EngineOptions::durability`].
 //!
 //! # When not to use it
 //!
@@ -64,7 +67,7 @@ mod recover;
 mod snapshot;
 
 pub use call::{Call, Outcome};
-pub use engine::{Engine, EngineOptions};
+pub use engine::{Engine, EngineOptions, MAX_CORRELATION_ID_BYTES};
 pub use error::{EngineError, SettleRefused};
 pub use record::{Admission, Decided, Record, SCHEMA_ID};
 pub use recover::Recovery;

@@ -1,6 +1,6 @@
 //! Recovery: budgets, open tickets and the snapshot in force, from the log alone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use calybris_budget::{BudgetEngine, BudgetEvent, Replay, Replayed};
@@ -9,7 +9,7 @@ use calybris_wal::{Key, Reader};
 
 use crate::engine::Installed;
 use crate::error::EngineError;
-use crate::record::{Admission, Record, SCHEMA_ID};
+use crate::record::{Admission, Decided, Record};
 use crate::snapshot::Snapshot;
 use crate::ticket::Hold;
 
@@ -49,6 +49,9 @@ struct Fold {
     budget: Replay,
     open: HashMap<u64, OpenInLog>,
     installed: Option<Installed>,
+    /// Sequences of all snapshots, that a decision may name.
+    snapshots: BTreeSet<u64>,
+    tenants: BTreeSet<String>,
     records: u64,
     decisions: u64,
 }
@@ -59,18 +62,17 @@ pub(crate) fn recover(
     key: Option<&Key>,
     log: calybris_wal::Recovery,
 ) -> Result<Recovered, EngineError> {
-    let mut reader = Reader::open(dir, key)?;
-    if reader.schema_id() != SCHEMA_ID {
-        return Err(EngineError::ForeignSchema { found: reader.schema_id(), expected: SCHEMA_ID });
-    }
+    let reader = Reader::open(dir, key)?;
     let mut fold = Fold {
         budget: Replay::new(),
         open: HashMap::new(),
         installed: None,
+        snapshots: BTreeSet::new(),
+        tenants: BTreeSet::new(),
         records: 0,
         decisions: 0,
     };
-    for entry in &mut reader {
+    for entry in reader {
         let entry = entry?;
         fold.apply(entry.sequence(), entry.decode::<Record<'static>>()?)?;
     }
@@ -92,31 +94,20 @@ impl Fold {
                         format!("it names digest {digest}, its contents have {computed}"),
                     ));
                 }
+                self.snapshots.insert(sequence);
                 self.installed = Some(Installed { sequence, snapshot });
             }
             Record::TenantOpened { tenant, granted_microunits, .. } => {
                 let tenant = tenant.into_owned();
+                if !self.tenants.insert(tenant.clone()) {
+                    return Err(contradiction(
+                        sequence,
+                        format!("tenant `{tenant}` is open already"),
+                    ));
+                }
                 self.budget(sequence, BudgetEvent::TenantOpened { tenant, granted_microunits })?;
             }
-            Record::Decided(decided) => {
-                self.decisions = self.decisions.saturating_add(1);
-                let (Some(model_id), Admission::Reserved) =
-                    (decided.decision.selected_model_id, decided.admission)
-                else {
-                    return Ok(());
-                };
-                let reserved_microunits = decided.reserved_microunits();
-                let tenant = decided.tenant.into_owned();
-                if reserved_microunits > 0 {
-                    let event = BudgetEvent::Reserved {
-                        tenant: tenant.clone(),
-                        hold: sequence,
-                        amount_microunits: reserved_microunits,
-                    };
-                    self.budget(sequence, event)?;
-                }
-                self.open.insert(sequence, OpenInLog { tenant, model_id, reserved_microunits });
-            }
+            Record::Decided(decided) => self.decided(sequence, decided)?,
             Record::Settled { decision_sequence, actual_cost_microunits, .. } => {
                 let ticket = self.close(sequence, decision_sequence)?;
                 if ticket.reserved_microunits > 0 {
@@ -136,6 +127,42 @@ impl Fold {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn decided(&mut self, sequence: u64, decided: Decided<'static>) -> Result<(), EngineError> {
+        self.decisions = self.decisions.saturating_add(1);
+        if !self.snapshots.contains(&decided.snapshot_sequence) {
+            let named = decided.snapshot_sequence;
+            return Err(contradiction(sequence, format!("record {named} installed no snapshot")));
+        }
+        if !self.tenants.contains(&*decided.tenant) {
+            return Err(contradiction(
+                sequence,
+                format!("tenant `{}` was not opened", decided.tenant),
+            ));
+        }
+        let model_id = match (decided.decision.selected_model_id, decided.admission) {
+            (Some(model_id), Admission::Reserved) => model_id,
+            (Some(_), Admission::Insufficient { .. }) | (None, Admission::NotAsked) => {
+                return Ok(());
+            }
+            (_, admission) => {
+                let what = format!("admission {admission:?} does not fit its decision");
+                return Err(contradiction(sequence, what));
+            }
+        };
+        let reserved_microunits = decided.reserved_microunits();
+        let tenant = decided.tenant.into_owned();
+        if reserved_microunits > 0 {
+            let event = BudgetEvent::Reserved {
+                tenant: tenant.clone(),
+                hold: sequence,
+                amount_microunits: reserved_microunits,
+            };
+            self.budget(sequence, event)?;
+        }
+        self.open.insert(sequence, OpenInLog { tenant, model_id, reserved_microunits });
         Ok(())
     }
 

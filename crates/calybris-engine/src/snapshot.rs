@@ -75,7 +75,7 @@ impl Snapshot {
         self.digest
     }
 
-    /// Whether a log that has `other` installed has all of this one.
+    /// Whether both decide alike and call everything the same.
     pub(crate) fn same_as(&self, other: &Self) -> bool {
         self.digest == other.digest && self.names == other.names
     }

@@ -5,9 +5,10 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use calybris_engine::{Engine, EngineError, EngineOptions, Record, SCHEMA_ID};
-use calybris_wal::{WalOptions, WalWriter};
+use calybris_engine::{Admission, Decided, Engine, EngineError, EngineOptions, Record, SCHEMA_ID};
+use calybris_wal::{WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;
 
@@ -91,12 +92,13 @@ fn every_open_ticket_can_be_settled_after_a_restart() {
 fn many_threads_never_overspend_and_the_log_replays_to_the_live_balances() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    // Enough for about a third of the calls at once.
-    engine.ensure_tenant("a", 100_000, 1).unwrap();
+    // Enough for four of the dearer calls at once: most of the time somebody is refused.
+    engine.ensure_tenant("a", 8_000, 1).unwrap();
     let start = Barrier::new(4);
+    let refused = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for thread in 0..4_u64 {
-            let (engine, start) = (&engine, &start);
+            let (engine, start, refused) = (&engine, &start, &refused);
             scope.spawn(move || {
                 start.wait();
                 let mut kept = Vec::new();
@@ -104,12 +106,12 @@ fn many_threads_never_overspend_and_the_log_replays_to_the_live_balances() {
                     let sequence = thread * 100 + step;
                     let quality = if step % 2 == 0 { 9_000 } else { 7_000 };
                     let outcome = engine.decide(&call("a", sequence, quality)).unwrap();
+                    refused.fetch_add(u64::from(outcome.ticket.is_none()), Ordering::Relaxed);
                     kept.extend(outcome.ticket);
                     if step % 5 == 4 {
                         for ticket in kept.drain(..) {
-                            let reserved = ticket.reserved_microunits();
                             if step % 10 == 4 {
-                                engine.settle(ticket, reserved / 3, 2).unwrap();
+                                engine.settle(ticket, 1, 2).unwrap();
                             } else {
                                 engine.abandon(ticket, 2).unwrap();
                             }
@@ -119,13 +121,91 @@ fn many_threads_never_overspend_and_the_log_replays_to_the_live_balances() {
             });
         }
     });
+    let refused = refused.into_inner();
+    assert!((20..380).contains(&refused), "the budget was to bind now and then: {refused}");
     // `fold` checks every prefix: at no point may the log have spent what was not there.
     let (expected, open) = fold(&records(dir.path()));
     assert_eq!(balances(&engine), expected);
     assert_eq!(holds(&engine), open);
     drop(engine);
-    let engine = Engine::open(dir.path(), &EngineOptions::default(), snapshot()).unwrap();
+    let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
     assert_eq!(balances(&engine), expected);
+}
+
+#[test]
+fn of_many_callers_with_the_same_ticket_one_settles_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+    for round in 1..=50 {
+        let ticket = engine.decide(&call("a", round, 9_000)).unwrap().ticket.unwrap();
+        let sequence = ticket.decision_sequence();
+        let start = Barrier::new(4);
+        let settled = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for caller in 0..4 {
+                let (engine, start, settled) = (&engine, &start, &settled);
+                let ticket = engine.ticket(sequence).unwrap();
+                scope.spawn(move || {
+                    start.wait();
+                    // The first asks for more than is reserved: it must not stand in the way of the others.
+                    let cost = if caller == 0 { 2_001 } else { 100 };
+                    let done = engine.settle(ticket, cost, 2).is_ok();
+                    settled.fetch_add(u64::from(done), Ordering::Relaxed);
+                });
+            }
+        });
+        assert_eq!(settled.into_inner(), 1);
+    }
+    assert_eq!(balances(&engine)["a"], (1_000_000, 995_000, 0, 5_000));
+    assert_eq!(fold(&records(dir.path())).0, balances(&engine));
+}
+
+#[test]
+fn of_many_callers_that_open_a_tenant_or_install_a_snapshot_one_is_logged() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let strict = calybris_kernel::Policy { policy_epoch: 2, ..POLICY };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for name in ["a", "b", "c"] {
+                    engine.ensure_tenant(name, 500_000, 1).unwrap();
+                    engine.install(snapshot_under(strict), 1).unwrap();
+                    let _open = engine.decide(&call(name, 1, 9_000)).unwrap().ticket;
+                }
+            });
+        }
+    });
+    // Two snapshots, three tenants, twelve decisions; and reopening finds every decision's snapshot before it.
+    assert_eq!(engine.head().sequence, 2 + 3 + 12);
+    let before = balances(&engine);
+    drop(engine);
+    assert_eq!(balances(&open(dir.path())), before);
+}
+
+#[test]
+fn a_decision_that_cannot_be_logged_reserves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    // A log whose records are just long enough for all but a decision with a long correlation id.
+    let options = WalOptions::new(SCHEMA_ID).max_record_bytes(150);
+    WalWriter::open(dir.path(), &options).unwrap().close().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    let id = "x".repeat(64);
+    let mut long = call("a", 1, 9_000);
+    long.correlation_id = &id;
+    let before = (engine.head(), balances(&engine));
+    let refused = engine.decide(&long).unwrap_err();
+    assert!(matches!(refused, EngineError::Log(WalError::RecordTooLarge { .. })), "{refused}");
+    assert_eq!((engine.head(), balances(&engine)), before);
+    assert!(engine.open_tickets().is_empty());
+    let tenant = "t".repeat(128);
+    let long_name = "n".repeat(200);
+    engine.ensure_tenant(&tenant, 1, 1).unwrap();
+    assert!(engine.ensure_tenant(&long_name, 1, 1).is_err());
+    let ticket = engine.decide(&call("a", 2, 9_000)).unwrap().ticket.unwrap();
+    engine.settle(ticket, 2_000, 3).unwrap();
 }
 
 #[test]
@@ -135,6 +215,20 @@ fn an_authentic_record_that_contradicts_the_log_is_not_replayed() {
         decision_sequence,
         actual_cost_microunits,
     };
+    let decided = |snapshot_sequence, tenant: &'static str, quality, admission| {
+        let request = request(9, quality);
+        Record::Decided(Decided {
+            time_unix_ms: 0,
+            tenant: tenant.into(),
+            correlation_id: "".into(),
+            snapshot_sequence,
+            request,
+            decision: snapshot().policy_snapshot().prescribe(&request),
+            admission,
+        })
+    };
+    let opened =
+        Record::TenantOpened { time_unix_ms: 0, tenant: "a".into(), granted_microunits: 10_000 };
     for (record, words) in [
         (settled(99, 0), "decision 99 has no open ticket"),
         (settled(3, 2_001), "2001"),
@@ -142,6 +236,11 @@ fn an_authentic_record_that_contradicts_the_log_is_not_replayed() {
             Record::Abandoned { time_unix_ms: 0, decision_sequence: 2 },
             "decision 2 has no open ticket",
         ),
+        (opened, "tenant `a` is open already"),
+        (decided(2, "a", 9_000, Admission::Reserved), "record 2 installed no snapshot"),
+        (decided(1, "b", 9_500, Admission::NotAsked), "tenant `b` was not opened"),
+        (decided(1, "a", 9_000, Admission::NotAsked), "does not fit"),
+        (decided(1, "a", 9_500, Admission::Reserved), "does not fit"),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let engine = open(dir.path());
@@ -152,7 +251,7 @@ fn an_authentic_record_that_contradicts_the_log_is_not_replayed() {
         let log = WalWriter::open(dir.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
         log.append(&record).unwrap();
         log.close().unwrap();
-        let refused = Engine::open(dir.path(), &EngineOptions::default(), snapshot()).unwrap_err();
+        let refused = Engine::open(dir.path(), &EngineOptions::default()).unwrap_err();
         assert!(matches!(refused, EngineError::Contradiction { sequence: 4, .. }), "{refused}");
         assert!(refused.to_string().contains(words), "{refused}");
     }

@@ -4,8 +4,8 @@
 mod world;
 
 use calybris_budget::BudgetError;
-use calybris_engine::{Admission, Engine, EngineError, EngineOptions, Record};
-use calybris_kernel::{Action, Policy, Reason};
+use calybris_engine::{Admission, Engine, EngineError, EngineOptions, Names, Record, Snapshot};
+use calybris_kernel::{Action, Model, Policy, PolicySnapshot, Reason};
 use calybris_wal::{Key, WalError, WalOptions, WalWriter};
 use world::*;
 
@@ -202,8 +202,11 @@ fn an_installed_snapshot_decides_from_then_on_and_every_decision_names_its_own()
 fn a_snapshot_is_logged_again_only_if_it_differs_from_the_one_in_force() {
     let dir = tempfile::tempdir().unwrap();
     let head = |policy| {
-        let engine = Engine::open(dir.path(), &EngineOptions::default(), snapshot_under(policy));
-        engine.unwrap().head().sequence
+        let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
+        let sequence = engine.install(snapshot_under(policy), 1).unwrap();
+        assert_eq!(engine.install(snapshot_under(policy), 2).unwrap(), sequence);
+        assert_eq!(engine.head().sequence, sequence);
+        sequence
     };
     assert_eq!(head(POLICY), 1);
     assert_eq!(head(POLICY), 1);
@@ -216,8 +219,8 @@ fn a_log_of_another_schema_key_or_writer_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let key = |byte: u8| Key::new(&[byte; 32]).unwrap();
     let keyed = |byte| EngineOptions::default().key(key(byte));
-    let engine = Engine::open(dir.path(), &keyed(1), snapshot()).unwrap();
-    let open = |options: &EngineOptions| Engine::open(dir.path(), options, snapshot()).unwrap_err();
+    let engine = Engine::open(dir.path(), &keyed(1)).unwrap();
+    let open = |options: &EngineOptions| Engine::open(dir.path(), options).unwrap_err();
     assert!(matches!(open(&keyed(1)), EngineError::Log(WalError::Locked { .. })));
     drop(engine);
     assert!(matches!(open(&keyed(2)), EngineError::Log(WalError::WrongKey { .. })));
@@ -229,7 +232,46 @@ fn a_log_of_another_schema_key_or_writer_is_refused() {
     log.append_bytes(b"not a record of ours").unwrap();
     log.close().unwrap();
     let before = std::fs::read(segment(foreign.path())).unwrap();
-    let refused = Engine::open(foreign.path(), &unkeyed, snapshot()).unwrap_err();
+    let refused = Engine::open(foreign.path(), &unkeyed).unwrap_err();
     assert!(matches!(refused, EngineError::Log(WalError::SchemaMismatch { .. })), "{refused}");
     assert_eq!(std::fs::read(segment(foreign.path())).unwrap(), before);
+}
+
+#[test]
+fn nothing_is_decided_before_a_snapshot_is_installed() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    assert!(matches!(engine.decide(&call("a", 1, 0)), Err(EngineError::NoSnapshot)));
+    engine.install(snapshot(), 2).unwrap();
+    let _ticket = engine.decide(&call("a", 1, 0)).unwrap();
+    drop(engine);
+    // The log is self-contained: reopened, it decides under what was installed.
+    let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
+    let outcome = engine.decide(&call("a", 2, 9_000)).unwrap();
+    assert_eq!(outcome.decision.selected_model_id, Some(LARGE));
+}
+
+#[test]
+fn a_cost_that_no_budget_can_hold_is_refused_for_lack_of_budget() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
+    let dear =
+        Model { fixed_price_microunits: u64::MAX - 1, quality_bps: 10_000, ..model(9, 0, 0) };
+    let policy_snapshot = PolicySnapshot::new(POLICY, [dear]).unwrap();
+    engine.install(Snapshot::new(policy_snapshot, Names::default()), 1).unwrap();
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    let mut call = call("a", 1, 0);
+    call.request.business_value_microunits = i64::MAX;
+    call.request.budget_limit_microunits = u64::MAX;
+    // Such a cost outweighs every value, so the kernel rejects it already.
+    assert_eq!(engine.decide(&call).unwrap().decision.reason, Reason::NonPositiveUtility);
+    let dear = Model { fixed_price_microunits: 5 << 60, ..dear };
+    let policy_snapshot = PolicySnapshot::new(POLICY, [dear]).unwrap();
+    engine.install(Snapshot::new(policy_snapshot, Names::default()), 1).unwrap();
+    call.request.confidence_bps = 10_000;
+    call.request.risk_bps = 0;
+    let outcome = engine.decide(&call).unwrap();
+    assert_eq!(outcome.decision.selected_model_id, Some(9));
+    assert_eq!(outcome.admission, Admission::Insufficient { available_microunits: 10_000 });
 }

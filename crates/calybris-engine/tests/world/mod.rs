@@ -29,7 +29,11 @@ pub(crate) const LARGE: u32 = 1;
 pub(crate) const SMALL: u32 = 2;
 pub(crate) const FREE: u32 = 3;
 
-fn model(model_id: u32, quality_bps: u16, price_microunits_per_million_tokens: u64) -> Model {
+pub(crate) fn model(
+    model_id: u32,
+    quality_bps: u16,
+    price_microunits_per_million_tokens: u64,
+) -> Model {
     Model {
         model_id,
         provider_id: 0,
@@ -60,7 +64,9 @@ pub(crate) fn snapshot() -> Snapshot {
 }
 
 pub(crate) fn open(dir: &Path) -> Engine {
-    Engine::open(dir, &EngineOptions::default(), snapshot()).unwrap()
+    let engine = Engine::open(dir, &EngineOptions::default()).unwrap();
+    engine.install(snapshot(), 0).unwrap();
+    engine
 }
 
 /// A request that the model of at least that quality wins: 9,000 LARGE, 7,000 SMALL, 4,000 FREE.
@@ -93,17 +99,16 @@ pub(crate) fn call(tenant: &str, sequence: u64, minimum_quality_bps: u16) -> Cal
 pub(crate) type Balance = (u64, u64, u64, u64);
 
 pub(crate) fn balances(engine: &Engine) -> BTreeMap<String, Balance> {
-    let balance = |tenant: calybris_budget::Tenant| {
-        let account = tenant.snapshot();
+    let balance = |(tenant, account): (String, calybris_budget::AccountSnapshot)| {
         let balance = (
             account.granted_microunits,
             account.available_microunits,
             account.reserved_microunits,
             account.committed_microunits,
         );
-        (tenant.name().to_owned(), balance)
+        (tenant, balance)
     };
-    engine.budget().tenants().into_iter().map(balance).collect()
+    engine.accounts().into_iter().map(balance).collect()
 }
 
 /// What a log says, added up here and by nothing of the engine: balances by tenant, and open holds by decision.
