@@ -76,30 +76,59 @@ impl Report {
         let figures: Vec<Figures> = samples.into_iter().map(Figures::new).collect();
         let ours = &figures[0];
         for (contestant, peer) in contestants.iter().zip(&figures).skip(1) {
-            let (name, ratio_min) = (contestant.name, peer.min / ours.min);
-            let ratio_median = peer.median / ours.median;
-            let (ours_min, peer_min) = (ours.min, peer.min);
-            if self.json {
-                println!(
-                    "{{\"area\":\"{area}\",\"case\":\"{case}\",\"n\":{n},\"peer\":\"{name}\",\
-                     \"ours_min\":{ours_min:.2},\"peer_min\":{peer_min:.2},\
-                     \"ratio_min\":{ratio_min:.3},\"ratio_median\":{ratio_median:.3},\
-                     \"unit\":\"{unit}\"}}"
-                );
-            } else {
-                if !self.headed {
-                    println!(
-                        "{:<8} {:<14} {:>6} {:<7} {:>11} {:>11} {:>8} {:>8}  unit",
-                        "area", "case", "n", "peer", "ours min", "peer min", "ratio", "median"
-                    );
-                    self.headed = true;
-                }
-                println!(
-                    "{area:<8} {case:<14} {n:>6} {name:<7} {ours_min:>11.1} {peer_min:>11.1} \
-                     {ratio_min:>8.2} {ratio_median:>8.2}  {unit}"
-                );
-            }
+            self.line(area, case, n, contestant.name, unit, ours, peer);
         }
+    }
+
+    /// Prints one figure of ours beside one of a peer's: something counted, or timed once.
+    #[allow(clippy::too_many_arguments, reason = "the columns of a line")]
+    pub fn figure(
+        &mut self,
+        area: &str,
+        case: &str,
+        n: usize,
+        unit: &str,
+        ours: f64,
+        peer: &str,
+        theirs: f64,
+    ) {
+        let [ours, theirs] = [ours, theirs].map(|figure| Figures { min: figure, median: figure });
+        self.line(area, case, n, peer, unit, &ours, &theirs);
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the columns of a line")]
+    fn line(
+        &mut self,
+        area: &str,
+        case: &str,
+        n: usize,
+        name: &str,
+        unit: &str,
+        ours: &Figures,
+        peer: &Figures,
+    ) {
+        let (ratio_min, ratio_median) = (peer.min / ours.min, peer.median / ours.median);
+        let (ours_min, peer_min) = (ours.min, peer.min);
+        if self.json {
+            println!(
+                "{{\"area\":\"{area}\",\"case\":\"{case}\",\"n\":{n},\"peer\":\"{name}\",\
+                 \"ours_min\":{ours_min:.2},\"peer_min\":{peer_min:.2},\
+                 \"ratio_min\":{ratio_min:.3},\"ratio_median\":{ratio_median:.3},\
+                 \"unit\":\"{unit}\"}}"
+            );
+            return;
+        }
+        if !self.headed {
+            println!(
+                "{:<8} {:<14} {:>6} {:<7} {:>11} {:>11} {:>8} {:>8}  unit",
+                "area", "case", "n", "peer", "ours min", "peer min", "ratio", "median"
+            );
+            self.headed = true;
+        }
+        println!(
+            "{area:<8} {case:<14} {n:>6} {name:<7} {ours_min:>11.1} {peer_min:>11.1} \
+             {ratio_min:>8.2} {ratio_median:>8.2}  {unit}"
+        );
     }
 
     /// Nanoseconds per iteration, one sample per contestant and round.

@@ -76,6 +76,8 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod sets;
 
@@ -88,6 +90,8 @@ mod gates;
 mod utility;
 
 mod scan;
+
+mod fast;
 
 mod snapshot;
 

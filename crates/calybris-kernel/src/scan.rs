@@ -3,8 +3,8 @@
 use core::cmp::Reverse;
 
 use crate::gates::{Gate, admit_model};
-use crate::utility::UtilityTerms;
-use crate::{Model, Policy, Reason, Request};
+use crate::utility::{UtilityTerms, Valuation};
+use crate::{Model, Reason};
 
 /// A model that passed every gate. Its order is the order of preference: the greatest is best.
 ///
@@ -20,6 +20,20 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
+    /// Less than any eligible model, whose utility is above 0.
+    const NOBODY: Self = Self {
+        utility_microunits: 0,
+        cost_microunits: Reverse(u64::MAX),
+        quality_bps: 0,
+        model_id: Reverse(u32::MAX),
+    };
+
+    #[inline]
+    fn somebody(self) -> Option<Self> {
+        (self.utility_microunits > 0).then_some(self)
+    }
+
+    #[inline]
     pub(crate) fn new(model: &Model, terms: &UtilityTerms) -> Self {
         Self {
             utility_microunits: terms.utility_microunits(),
@@ -31,21 +45,31 @@ impl Candidate {
 }
 
 /// The two best candidates seen so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Podium {
-    pub(crate) winner: Option<Candidate>,
-    pub(crate) runner_up: Option<Candidate>,
+    winner: Candidate,
+    runner_up: Candidate,
 }
 
 impl Podium {
+    pub(crate) const EMPTY: Self = Self { winner: Candidate::NOBODY, runner_up: Candidate::NOBODY };
+
+    #[inline]
     pub(crate) fn offer(&mut self, candidate: Candidate) {
-        // `None` is less than any candidate.
-        if Some(candidate) > self.winner {
+        if candidate > self.winner {
             self.runner_up = self.winner;
-            self.winner = Some(candidate);
-        } else if Some(candidate) > self.runner_up {
-            self.runner_up = Some(candidate);
+            self.winner = candidate;
+        } else if candidate > self.runner_up {
+            self.runner_up = candidate;
         }
+    }
+
+    pub(crate) fn winner(&self) -> Option<Candidate> {
+        self.winner.somebody()
+    }
+
+    pub(crate) fn runner_up(&self) -> Option<Candidate> {
+        self.runner_up.somebody()
     }
 }
 
@@ -111,12 +135,12 @@ pub(crate) struct Outcome {
 }
 
 /// Judges every model, one after the other.
-pub(crate) fn scan(policy: &Policy, models: &[Model], request: &Request) -> Outcome {
-    let mut podium = Podium::default();
+pub(crate) fn scan(valuation: &Valuation<'_>, models: &[Model]) -> Outcome {
+    let mut podium = Podium::EMPTY;
     let mut eligible_models = 0_u32;
     let mut tally = Tally::default();
     for model in models {
-        match admit_model(policy, request, model) {
+        match admit_model(valuation, model) {
             Ok(terms) => {
                 eligible_models = eligible_models.saturating_add(1);
                 podium.offer(Candidate::new(model, &terms));

@@ -3,8 +3,10 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::fast::{Index, search};
 use crate::gates::admit_request;
-use crate::scan::{Outcome, scan};
+use crate::scan::Outcome;
+use crate::utility::Valuation;
 use crate::{
     Action, Decision, Explanation, MAX_BPS, Model, Policy, Reason, Request, SnapshotError,
     canonical, explain,
@@ -17,11 +19,12 @@ use crate::{
 /// changes nothing: neither a decision nor the canonical bytes.
 ///
 /// A decision depends on the snapshot and the request and on nothing else.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct PolicySnapshot {
     policy: Policy,
     models: Box<[Model]>,
     model_count: u32,
+    index: Index,
 }
 
 impl PolicySnapshot {
@@ -69,7 +72,8 @@ impl PolicySnapshot {
         check_policy(&policy)?;
         models.sort_unstable_by_key(|model| model.model_id);
         check_models(&models)?;
-        Ok(Self { policy, models: models.into_boxed_slice(), model_count })
+        let index = Index::new(&policy, &models);
+        Ok(Self { policy, models: models.into_boxed_slice(), model_count, index })
     }
 
     /// The policy.
@@ -98,7 +102,10 @@ impl PolicySnapshot {
     #[must_use]
     pub fn prescribe(&self, request: &Request) -> Decision {
         match admit_request(&self.policy, request) {
-            Ok(()) => self.decide(request, scan(&self.policy, &self.models, request)),
+            Ok(()) => {
+                let valuation = Valuation::new(&self.policy, request);
+                self.decide(request, search(&self.index, &self.models, &valuation))
+            }
             Err(refusal) => self.reject(request, refusal.reason(), 0),
         }
     }
@@ -168,10 +175,10 @@ impl PolicySnapshot {
 
     /// Puts what a scan found into words.
     fn decide(&self, request: &Request, outcome: Outcome) -> Decision {
-        let Some(winner) = outcome.podium.winner else {
+        let Some(winner) = outcome.podium.winner() else {
             return self.reject(request, outcome.reject_reason, self.model_count);
         };
-        let runner_up = outcome.podium.runner_up;
+        let runner_up = outcome.podium.runner_up();
         let (action, reason) = if winner.model_id.0 == request.requested_model_id {
             (Action::ExecuteRequested, Reason::RequestedModelMaximizesUtility)
         } else {
@@ -213,6 +220,15 @@ impl PolicySnapshot {
         }
     }
 }
+
+impl PartialEq for PolicySnapshot {
+    /// The index follows from the catalog.
+    fn eq(&self, other: &Self) -> bool {
+        self.policy == other.policy && self.models == other.models
+    }
+}
+
+impl Eq for PolicySnapshot {}
 
 fn count_models(found: usize) -> Result<u32, SnapshotError> {
     u32::try_from(found).map_err(|_| SnapshotError::TooManyModels { found })

@@ -1,1 +1,49 @@
-//! The log.
+//! A hash-chained, crash-recoverable log of bytes that shows tampering.
+//!
+#![doc = include_str!("../README.md")]
+
+// The door.
+mod anchor;
+mod error;
+mod key;
+mod options;
+mod reader;
+mod verify;
+mod writer;
+
+// Writing.
+mod begin;
+mod commit;
+mod pen;
+mod recover;
+
+// Reading.
+mod cursor;
+mod seal;
+mod segment;
+mod tail;
+mod walk;
+
+// The bytes.
+mod chain;
+mod codec;
+mod digest;
+mod format;
+
+// What it stands on.
+mod disk;
+mod storage;
+mod sync;
+
+#[cfg(test)]
+mod faults;
+
+pub use anchor::Anchor;
+pub use error::{Damage, WalError};
+pub use key::Key;
+pub use options::{Durability, WalOptions};
+pub use reader::{Reader, Record};
+pub use recover::{Quarantine, Recovery};
+pub use verify::{Report, VerifyOptions, verify};
+pub use walk::Tail;
+pub use writer::{Receipt, WalWriter};

@@ -1,0 +1,102 @@
+//! Sixteen 16-bit numbers at once, as `wide` gives them to each machine.
+
+use wide::u16x16;
+
+/// How many numbers there are.
+pub(crate) const LANES: usize = 16;
+
+/// Sixteen unsigned 16-bit numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lanes(u16x16);
+
+impl Lanes {
+    pub(crate) const ZERO: Self = Self::new([0; LANES]);
+
+    pub(crate) const fn new(lanes: [u16; LANES]) -> Self {
+        Self(u16x16::new(lanes))
+    }
+
+    #[inline]
+    pub(crate) fn splat(number: u16) -> Self {
+        Self(u16x16::splat(number))
+    }
+
+    #[inline]
+    pub(crate) fn to_array(self) -> [u16; LANES] {
+        self.0.to_array()
+    }
+
+    /// A number that at least two of the lanes reach: nearly always the second greatest.
+    #[inline]
+    pub(crate) fn reached_twice(self) -> u16 {
+        let [a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, b4, b5, b6, b7] = self.to_array();
+        let halves =
+            [(a0, b0), (a1, b1), (a2, b2), (a3, b3), (a4, b4), (a5, b5), (a6, b6), (a7, b7)];
+        let (mut first, mut second) = (0_u16, 0_u16);
+        for (a, b) in halves {
+            let number = a.max(b);
+            second = second.max(first.min(number));
+            first = first.max(number);
+        }
+        second
+    }
+
+    /// The upper half of each 32-bit product: `floor(a * b / 65,536)`.
+    #[inline]
+    pub(crate) fn mul_high(self, other: Self) -> Self {
+        Self(self.0.mul_keep_high(other.0))
+    }
+
+    #[inline]
+    pub(crate) fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    #[inline]
+    pub(crate) fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    /// The greater of each pair. Baseline x86-64 has no such instruction, but this is it.
+    #[inline]
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0) + other.0)
+    }
+
+    #[inline]
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// One bit per lane, set where the number is 0.
+    #[inline]
+    pub(crate) fn zeros(self) -> u16 {
+        let [low, high, ..] = self.0.simd_eq(u16x16::ZERO).to_bitmask().to_le_bytes();
+        u16::from_le_bytes([low, high])
+    }
+
+    /// The numbers whose bit is set, and 0 elsewhere.
+    #[inline]
+    pub(crate) fn only(self, bits: u16) -> Self {
+        const BIT: u16x16 = u16x16::new([
+            1,
+            1 << 1,
+            1 << 2,
+            1 << 3,
+            1 << 4,
+            1 << 5,
+            1 << 6,
+            1 << 7,
+            1 << 8,
+            1 << 9,
+            1 << 10,
+            1 << 11,
+            1 << 12,
+            1 << 13,
+            1 << 14,
+            1 << 15,
+        ]);
+        let set = (u16x16::splat(bits) & BIT).simd_eq(BIT);
+        Self(self.0 & set)
+    }
+}

@@ -1,0 +1,258 @@
+//! One bit per model for each yes-or-no gate.
+//!
+//! A row is one 64-bit word per block of 64 models. A gate is an AND of rows; only bits on which
+//! enabled models differ have a row at all.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::{CapabilitySet, Model, ProviderSet, RegionSet, Request};
+
+/// How many models a word of a row stands for.
+pub(crate) const BLOCK: usize = 64;
+/// How many blocks are looked at together: a word can hold one bit for each.
+pub(crate) const GROUP: usize = 64;
+
+/// The rows of a catalog.
+#[derive(Clone, Debug)]
+pub(crate) struct Rows {
+    enabled: Vec<u64>,
+    /// Models that have a number above what their codes can stand for.
+    outliers: Vec<u64>,
+    capabilities: BitRows,
+    regions: BitRows,
+    providers: ProviderRows,
+}
+
+impl Rows {
+    /// `models` in the order of the index, with whether they are outliers.
+    pub(crate) fn new(models: &[(&Model, bool)]) -> Self {
+        let row = |set: &dyn Fn(&Model, bool) -> bool| -> Vec<u64> {
+            let words = models.chunks(BLOCK).map(|block| {
+                let bits = block.iter().enumerate();
+                bits.fold(0, |word, (bit, (model, outlier))| {
+                    word | u64::from(set(model, *outlier)) << bit
+                })
+            });
+            words.collect()
+        };
+        Self {
+            enabled: row(&|model, _| model.enabled),
+            outliers: row(&|model, outlier| model.enabled && outlier),
+            capabilities: BitRows::new(models, |model| model.capabilities.0),
+            regions: BitRows::new(models, |model| model.regions.0),
+            providers: ProviderRows::new(models),
+        }
+    }
+
+    pub(crate) fn enabled(&self) -> &[u64] {
+        &self.enabled
+    }
+
+    pub(crate) fn outliers(&self) -> &[u64] {
+        &self.outliers
+    }
+
+    /// Keeps the models that pass the gates on capabilities, providers and regions. `live` holds
+    /// up to [`GROUP`] words, the first of which belongs to `first_block`.
+    #[inline]
+    pub(crate) fn keep_live(&self, request: &Request, first_block: usize, live: &mut [u64]) {
+        self.keep_capable(request.required_capabilities, first_block, live);
+        self.keep_provided(&request.allowed_providers, first_block, live);
+        self.keep_regional(request.required_regions, first_block, live);
+    }
+
+    /// Keeps the models that have every required capability.
+    #[inline]
+    pub(crate) fn keep_capable(
+        &self,
+        required: CapabilitySet,
+        first_block: usize,
+        live: &mut [u64],
+    ) {
+        if required.0 & !self.capabilities.any != 0 {
+            live.fill(0);
+            return;
+        }
+        for row in self.capabilities.rows_of(required.0) {
+            and(row.get(first_block..), live);
+        }
+    }
+
+    /// Keeps the models whose provider is allowed.
+    #[inline]
+    pub(crate) fn keep_provided(
+        &self,
+        allowed: &ProviderSet,
+        first_block: usize,
+        live: &mut [u64],
+    ) {
+        let excluded = self.providers.present.without(allowed);
+        if excluded == ProviderSet::EMPTY {
+            return;
+        }
+        let present_and_allowed = self.providers.present.without(&excluded);
+        if excluded.count() <= present_and_allowed.count() {
+            for row in self.providers.rows_of(excluded) {
+                and_not(row.get(first_block..), live);
+            }
+        } else {
+            let mut provided = [0; GROUP];
+            for row in self.providers.rows_of(present_and_allowed) {
+                or(row.get(first_block..), &mut provided, live.len());
+            }
+            and(Some(&provided), live);
+        }
+    }
+
+    /// Keeps the models that share a required region, if any is required.
+    #[inline]
+    pub(crate) fn keep_regional(&self, required: RegionSet, first_block: usize, live: &mut [u64]) {
+        if required.is_empty() || required.0 & self.regions.all != 0 {
+            return;
+        }
+        let mut regional = [0; GROUP];
+        for row in self.regions.rows_of(required.0) {
+            or(row.get(first_block..), &mut regional, live.len());
+        }
+        and(Some(&regional), live);
+    }
+}
+
+/// The rows of a 64-bit set.
+#[derive(Clone, Debug)]
+struct BitRows {
+    /// Bits that some enabled model has.
+    any: u64,
+    /// Bits that all enabled models have.
+    all: u64,
+    /// The row of each bit that some have and some do not.
+    row_of: [u8; 64],
+    row_words: usize,
+    words: Vec<u64>,
+}
+
+impl BitRows {
+    fn new(models: &[(&Model, bool)], set: impl Fn(&Model) -> u64) -> Self {
+        let mut any = 0;
+        let mut all = u64::MAX;
+        for (model, _) in models.iter().filter(|(model, _)| model.enabled) {
+            any |= set(model);
+            all &= set(model);
+        }
+        all &= any;
+        let row_words = models.len().div_ceil(BLOCK);
+        let mut row_of = [0; 64];
+        let mut words = Vec::new();
+        let mut next = 0;
+        for (bit, row) in row_of.iter_mut().enumerate() {
+            if (any & !all) >> bit & 1 == 0 {
+                continue;
+            }
+            *row = next;
+            next += 1;
+            words.extend(models.chunks(BLOCK).map(|block| {
+                block
+                    .iter()
+                    .enumerate()
+                    .fold(0, |word, (lane, (model, _))| word | ((set(model) >> bit) & 1) << lane)
+            }));
+        }
+        Self { any, all, row_of, row_words, words }
+    }
+
+    /// The rows of those bits that have one.
+    #[inline]
+    fn rows_of(&self, bits: u64) -> impl Iterator<Item = &[u64]> {
+        Bits(bits & self.any & !self.all).filter_map(|bit| {
+            let row = usize::from(*self.row_of.get(bit)?);
+            self.words.get(row * self.row_words..(row + 1) * self.row_words)
+        })
+    }
+}
+
+/// The rows of the providers that the enabled models have.
+#[derive(Clone, Debug)]
+struct ProviderRows {
+    present: ProviderSet,
+    row_of: Vec<u8>,
+    row_words: usize,
+    words: Vec<u64>,
+}
+
+impl ProviderRows {
+    fn new(models: &[(&Model, bool)]) -> Self {
+        let enabled = models.iter().filter(|(model, _)| model.enabled);
+        let present: ProviderSet = enabled.map(|(model, _)| model.provider_id).collect();
+        let row_words = models.len().div_ceil(BLOCK);
+        let mut row_of = vec![0; 256];
+        let mut next = 0_u8;
+        for (provider_id, row) in (0..=u8::MAX).zip(&mut row_of) {
+            if present.contains(provider_id) {
+                *row = next;
+                next = next.wrapping_add(1);
+            }
+        }
+        let mut rows = Self { present, row_of, row_words, words: Vec::new() };
+        rows.words.resize(rows.present.count() as usize * row_words, 0);
+        for (position, (model, _)) in models.iter().enumerate() {
+            let row = rows.row_of.get(usize::from(model.provider_id)).copied().unwrap_or(0);
+            let word = usize::from(row) * row_words + position / BLOCK;
+            if model.enabled
+                && let Some(word) = rows.words.get_mut(word)
+            {
+                *word |= 1 << (position % BLOCK);
+            }
+        }
+        rows
+    }
+
+    #[inline]
+    fn rows_of(&self, providers: ProviderSet) -> impl Iterator<Item = &[u64]> {
+        let ids = providers.0.into_iter().zip([0, 64, 128, 192]);
+        let ids = ids.flat_map(|(word, base)| Bits(word).map(move |bit| base + bit));
+        ids.filter_map(|provider_id| {
+            let row = usize::from(*self.row_of.get(provider_id)?);
+            self.words.get(row * self.row_words..(row + 1) * self.row_words)
+        })
+    }
+}
+
+/// The positions of the bits that are set, lowest first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bits(pub(crate) u64);
+
+impl Iterator for Bits {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        if self.0 == 0 {
+            return None;
+        }
+        let bit = self.0.trailing_zeros() as usize;
+        self.0 &= self.0 - 1;
+        Some(bit)
+    }
+}
+
+#[inline]
+fn and(row: Option<&[u64]>, words: &mut [u64]) {
+    for (word, row) in words.iter_mut().zip(row.unwrap_or_default()) {
+        *word &= row;
+    }
+}
+
+#[inline]
+fn and_not(row: Option<&[u64]>, words: &mut [u64]) {
+    for (word, row) in words.iter_mut().zip(row.unwrap_or_default()) {
+        *word &= !row;
+    }
+}
+
+#[inline]
+fn or(row: Option<&[u64]>, words: &mut [u64], count: usize) {
+    for (word, row) in words.iter_mut().zip(row.unwrap_or_default()).take(count) {
+        *word |= row;
+    }
+}

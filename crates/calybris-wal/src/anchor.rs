@@ -1,0 +1,127 @@
+//! An anchor: the three facts that pin a log down to one record, to be kept elsewhere.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::WalError;
+
+/// A log's id, a sequence, and the hash of the record with that sequence.
+///
+/// The hash covers everything before it, so an anchor that is kept where the log's keeper cannot
+/// change it pins the whole log up to that record: verification against it finds even a log that
+/// was cut or rewritten as a whole.
+///
+/// Its text form is one line, `cwal1:<log id>:<sequence>:<hash>`, with the id and the hash in
+/// lower-case hexadecimal.
+///
+/// ```
+/// use calybris_wal::Anchor;
+///
+/// let anchor = Anchor { log_id: [7; 16], sequence: 42, hash: [9; 32] };
+/// let line = anchor.to_string();
+/// assert_eq!(line.parse::<Anchor>()?, anchor);
+/// assert!("cwal1:07:42:09".parse::<Anchor>().is_err());
+/// # Ok::<(), calybris_wal::WalError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Anchor {
+    /// The log's id.
+    pub log_id: [u8; 16],
+    /// The record's sequence, from 1; 0 stands for the log before its first record.
+    pub sequence: u64,
+    /// The record's hash; for sequence 0 the hash of the first segment's header.
+    pub hash: [u8; 32],
+}
+
+impl fmt::Display for Anchor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cwal1:")?;
+        write_hex(f, &self.log_id)?;
+        write!(f, ":{}:", self.sequence)?;
+        write_hex(f, &self.hash)
+    }
+}
+
+impl FromStr for Anchor {
+    type Err = WalError;
+
+    /// Reads the text form exactly as `Display` writes it: no spaces, no capitals, no leading
+    /// zeros in the sequence.
+    fn from_str(text: &str) -> Result<Self, WalError> {
+        let refuse = |expected| WalError::InvalidAnchor { text: text.to_owned(), expected };
+        let mut parts = text.split(':');
+        if parts.next() != Some("cwal1") {
+            return Err(refuse("it begins with `cwal1:`"));
+        }
+        let log_id = parts
+            .next()
+            .and_then(read_hex::<16>)
+            .ok_or_else(|| refuse("a log id of 32 hexadecimal digits follows"))?;
+        let sequence = parts
+            .next()
+            .and_then(|digits| digits.parse::<u64>().ok().filter(|n| n.to_string() == digits))
+            .ok_or_else(|| refuse("a sequence in decimal digits follows the log id"))?;
+        let hash = parts
+            .next()
+            .and_then(read_hex::<32>)
+            .ok_or_else(|| refuse("a hash of 64 hexadecimal digits follows the sequence"))?;
+        if parts.next().is_some() {
+            return Err(refuse("it ends after the hash"));
+        }
+        Ok(Self { log_id, sequence, hash })
+    }
+}
+
+fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+fn read_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        for &digit in pair {
+            let value = match digit {
+                b'0'..=b'9' => digit - b'0',
+                b'a'..=b'f' => digit - b'a' + 10,
+                _ => return None,
+            };
+            *byte = (*byte << 4) | value;
+        }
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_form_is_stable() {
+        let anchor = Anchor { log_id: [0xab; 16], sequence: 10, hash: [1; 32] };
+        let line = format!("cwal1:{}:10:{}", "ab".repeat(16), "01".repeat(32));
+        assert_eq!(anchor.to_string(), line);
+        assert_eq!(line.parse::<Anchor>().unwrap(), anchor);
+    }
+
+    #[test]
+    fn only_the_exact_text_form_is_read() {
+        let good = Anchor { log_id: [0xab; 16], sequence: 10, hash: [1; 32] }.to_string();
+        for bad in [
+            String::new(),
+            good.to_uppercase(),
+            format!(" {good}"),
+            format!("{good} "),
+            format!("{good}:"),
+            good.replace(":10:", ":010:"),
+            good.replace(":10:", ":+10:"),
+            good.replace(":10:", ":18446744073709551616:"),
+            good.replace("cwal1", "cwal2"),
+            good[..good.len() - 1].to_owned(),
+        ] {
+            assert!(bad.parse::<Anchor>().is_err(), "{bad}");
+        }
+    }
+}

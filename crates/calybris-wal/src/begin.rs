@@ -1,0 +1,54 @@
+//! Begins a segment: its header on disk, and its name, before a frame follows.
+
+use std::sync::Arc;
+
+use crate::chain::{Chain, HASH_BYTES, Hash};
+use crate::error::WalError;
+use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::key::Key;
+use crate::pen::Pen;
+use crate::segment::{Progress, SegmentEnd, io_error, segment_name};
+use crate::storage::{Mode, Storage, StoredFile, write_all};
+
+/// The end of a log: the file that it is written to, and what is written next.
+pub(crate) struct End {
+    pub(crate) file: Arc<dyn StoredFile>,
+    pub(crate) pen: Pen,
+}
+
+/// Creates the file of a segment and begins it.
+pub(crate) fn create_segment(
+    storage: &dyn Storage,
+    header: SegmentHeader,
+    before: Option<&SegmentEnd>,
+    key: Option<&Key>,
+) -> Result<End, WalError> {
+    let name = segment_name(header.first_sequence);
+    let file = storage
+        .open(&name, Mode::CreateNew)
+        .map_err(|source| io_error(storage, "create", &name, source))?;
+    begin_segment(storage, file, header, before, key)
+}
+
+/// Writes the header of a segment into its empty file, durably.
+pub(crate) fn begin_segment(
+    storage: &dyn Storage,
+    file: Arc<dyn StoredFile>,
+    header: SegmentHeader,
+    before: Option<&SegmentEnd>,
+    key: Option<&Key>,
+) -> Result<End, WalError> {
+    let name = segment_name(header.first_sequence);
+    let key = key.and_then(|key| key.with_id(header.key_id));
+    let chain = Chain::new(&header.log_id, key);
+    let bytes = header.encode(&chain);
+    write_all(file.as_ref(), 0, &bytes)
+        .map_err(|source| io_error(storage, "write", &name, source))?;
+    file.sync().map_err(|source| io_error(storage, "sync", &name, source))?;
+    storage.sync_directory().map_err(|source| io_error(storage, "sync", "", source))?;
+    let header_hash: Hash = bytes.last_chunk::<HASH_BYTES>().copied().unwrap_or_default();
+    let record_hash = before.map_or(header_hash, |end| end.record_hash);
+    let progress = Progress::at_start(&header, record_hash);
+    let pen = Pen::new(header, chain, SEGMENT_HEADER_BYTES as u64, header_hash, &progress);
+    Ok(End { file, pen })
+}

@@ -1,0 +1,123 @@
+//! How a typed record becomes a payload: bincode 2, standard configuration, through serde.
+//!
+//! Nothing outside this file knows the codec. The segment header has a byte that names it.
+
+use std::cell::Cell;
+
+use bincode::config::{self, Config};
+use bincode::enc::write::Writer;
+use bincode::error::EncodeError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::WalError;
+
+/// The codec byte of a segment header.
+pub(crate) const CODEC_BINCODE_2: u8 = 1;
+
+/// The most memory that decoding one record may claim, in bytes.
+const DECODE_BYTES_MAX: usize = 256 << 20;
+
+thread_local! {
+    /// One buffer per thread, so that records are encoded outside the writer's lock and without
+    /// an allocation each. It is taken while in use: a record that appends from inside its own
+    /// `Serialize` finds an empty one.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Encodes `record` and hands the payload to `then`.
+pub(crate) fn with_encoded<T: Serialize + ?Sized, R>(
+    record: &T,
+    limit: u32,
+    then: impl FnOnce(&[u8]) -> Result<R, WalError>,
+) -> Result<R, WalError> {
+    let mut payload = Payload { bytes: SCRATCH.take(), limit: limit as usize, over: false };
+    payload.bytes.clear();
+    let encoded = bincode::serde::encode_into_writer(record, &mut payload, config::standard());
+    let answer = match encoded {
+        Ok(()) => then(&payload.bytes),
+        Err(_) if payload.over => Err(WalError::RecordTooLarge { limit }),
+        Err(source) => Err(WalError::Encode { source: Box::new(source) }),
+    };
+    SCRATCH.set(payload.bytes);
+    answer
+}
+
+/// Decodes a payload, all of it.
+pub(crate) fn decode<T: DeserializeOwned>(
+    payload: &[u8],
+) -> Result<T, Box<dyn std::error::Error + Send + Sync>> {
+    let (value, used) = bincode::serde::decode_from_slice(payload, decoding())?;
+    if used != payload.len() {
+        return Err(
+            format!("{} of {} bytes are left over", payload.len() - used, payload.len()).into()
+        );
+    }
+    Ok(value)
+}
+
+fn decoding() -> impl Config {
+    config::standard().with_limit::<DECODE_BYTES_MAX>()
+}
+
+/// A payload that stops growing at its limit.
+struct Payload {
+    bytes: Vec<u8>,
+    limit: usize,
+    over: bool,
+}
+
+impl Writer for Payload {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        if bytes.len() > self.limit - self.bytes.len() {
+            self.over = true;
+            return Err(EncodeError::Other("the record is over the limit"));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded<T: Serialize + ?Sized>(record: &T, limit: u32) -> Result<Vec<u8>, WalError> {
+        with_encoded(record, limit, |payload| Ok(payload.to_vec()))
+    }
+
+    #[test]
+    fn a_payload_may_reach_its_limit_and_not_pass_it() {
+        assert_eq!(encoded("abc", 4).unwrap(), b"\x03abc");
+        assert!(matches!(encoded("abc", 3), Err(WalError::RecordTooLarge { limit: 3 })));
+        assert!(matches!(encoded("abc", 0), Err(WalError::RecordTooLarge { limit: 0 })));
+    }
+
+    #[test]
+    fn every_byte_of_a_payload_must_be_used() {
+        assert_eq!(decode::<String>(b"\x03abc").unwrap(), "abc");
+        assert!(decode::<String>(b"\x03abcd").is_err());
+        assert!(decode::<String>(b"\x03ab").is_err());
+    }
+
+    #[test]
+    fn a_length_that_lies_claims_no_memory() {
+        // A vector that says it has 2^60 elements.
+        let lie = [0xfd, 0, 0, 0, 0, 0, 0, 0, 0x10];
+        assert!(decode::<Vec<u64>>(&lie).is_err());
+        assert!(decode::<String>(&lie).is_err());
+    }
+
+    #[test]
+    fn a_record_may_append_from_inside_its_own_encoding() {
+        struct Nested;
+        impl Serialize for Nested {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                assert_eq!(encoded("inner", 100).unwrap(), b"\x05inner");
+                serializer.serialize_u8(7)
+            }
+        }
+        assert_eq!(encoded(&Nested, 100).unwrap(), [7]);
+    }
+}

@@ -1,0 +1,340 @@
+//! Takes records from many threads and brings them to disk: leader and followers over two buffers.
+//!
+//! Frames are built in one buffer, in the order of the chain, under the lock. A thread that needs
+//! them written becomes the leader: it swaps the buffer for an empty one, gives up the lock, and
+//! writes, and syncs if that is asked for. Meanwhile others build frames in the empty buffer; who
+//! needs those written waits, and one of the waiting becomes the next leader, for all of them.
+//!
+//! INVARIANT (one leader): whoever sets `leading` is the only one to write from a swapped buffer,
+//! to rotate, or to sync, until it clears it.
+//!
+//! INVARIANT (no false acknowledgement): `synced` is raised only by a leader whose sync succeeded,
+//! and only to the sequence that stood in the buffer that it took. After a failure nothing raises
+//! it any more.
+
+use std::sync::Arc;
+
+use crate::begin::{End, create_segment};
+use crate::error::WalError;
+use crate::format::header::SegmentHeader;
+use crate::key::Key;
+use crate::options::Durability;
+use crate::pen::Pen;
+use crate::segment::{io_error, segment_name};
+use crate::storage::{Storage, StoredFile, write_all};
+use crate::sync::{Condvar, Mutex, MutexGuard, yield_now};
+use crate::writer::Receipt;
+
+/// How many bytes are gathered before they are written, in `Buffered`.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// How many bytes may be gathered while a leader is at work, before appending waits.
+const BUFFER_BYTES_MAX: usize = 4 * BUFFER_BYTES;
+
+/// How often a leader lets other threads run without one of them joining before it goes ahead.
+const YIELDS_WITHOUT_COMPANY: u32 = if cfg!(all(test, loom)) { 1 } else { 16 };
+
+/// The end of a log, shared by threads.
+pub(crate) struct Committer {
+    storage: Arc<dyn Storage>,
+    durability: Durability,
+    segment_bytes: u64,
+    key: Option<Key>,
+    state: Mutex<State>,
+    /// Told when a leader is done.
+    done: Condvar,
+}
+
+struct State {
+    pen: Pen,
+    file: Arc<dyn StoredFile>,
+    /// The buffer that is not the pen's.
+    spare: Vec<u8>,
+    /// Whether a leader is at work.
+    leading: bool,
+    /// The last sequence that is known to be on disk.
+    synced: u64,
+    /// How many records the last group that was synced held.
+    last_group: u64,
+    /// Why nothing more is written.
+    poisoned: Option<String>,
+}
+
+impl Committer {
+    /// At the end of a log, all of which is on disk.
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        durability: Durability,
+        segment_bytes: u64,
+        key: Option<Key>,
+        end: End,
+    ) -> Self {
+        let End { file, pen } = end;
+        let state = State {
+            synced: pen.head().sequence,
+            pen,
+            file,
+            spare: Vec::new(),
+            leading: false,
+            last_group: 0,
+            poisoned: None,
+        };
+        let (state, done) = (Mutex::new(state), Condvar::default());
+        Self { storage, durability, segment_bytes, key, state, done }
+    }
+
+    /// The last record appended.
+    pub(crate) fn head(&self) -> Receipt {
+        self.state.lock().pen.head()
+    }
+
+    /// The log's storage.
+    pub(crate) fn storage(&self) -> &dyn Storage {
+        self.storage.as_ref()
+    }
+
+    /// Appends a record, and returns when the durability of the log is met.
+    pub(crate) fn append(&self, payload: &[u8]) -> Result<Receipt, WalError> {
+        let mut state = self.make_room(self.state.lock(), payload.len())?;
+        let receipt = state.pen.push_record(payload).ok_or_else(|| WalError::Poisoned {
+            cause: "the log has used up its sequences".to_owned(),
+        })?;
+        match self.durability {
+            Durability::Os => self.write_pending(&mut state)?,
+            Durability::Buffered => self.write_if_full(state)?,
+            Durability::Synced => self.wait_until_synced(state, receipt.sequence)?,
+        }
+        Ok(receipt)
+    }
+
+    /// Hands everything appended so far to the operating system.
+    pub(crate) fn flush(&self) -> Result<(), WalError> {
+        let mut state = self.when_nobody_leads(self.state.lock())?;
+        self.write_pending(&mut state)
+    }
+
+    /// Waits until everything appended so far is on disk.
+    pub(crate) fn sync(&self) -> Result<(), WalError> {
+        let state = self.state.lock();
+        state.check()?;
+        let sequence = state.pen.head().sequence;
+        self.wait_until_synced(state, sequence)
+    }
+
+    /// Syncs, and writes the mark that says so at once.
+    pub(crate) fn finish(&self) -> Result<Receipt, WalError> {
+        self.sync()?;
+        let mut state = self.when_nobody_leads(self.state.lock())?;
+        state.pen.push_due_mark();
+        self.write_pending(&mut state)?;
+        Ok(state.pen.head())
+    }
+
+    /// Finishes the segment and begins another, if there is a record in it.
+    pub(crate) fn rotate(&self) -> Result<(), WalError> {
+        let mut state = self.when_nobody_leads(self.state.lock())?;
+        if state.pen.records() == 0 {
+            return Ok(());
+        }
+        self.begin_next_segment(&mut state)
+    }
+
+    /// Rotates if the record would make the segment too long, or if the key changes.
+    fn make_room<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        payload_bytes: usize,
+    ) -> Result<MutexGuard<'a, State>, WalError> {
+        loop {
+            state.check()?;
+            let too_long = state.pen.length_with(payload_bytes) > self.segment_bytes;
+            let rotation_due = too_long || self.key_id() != state.pen.header().key_id;
+            if !rotation_due || state.pen.records() == 0 {
+                return Ok(state);
+            }
+            if state.leading {
+                self.done.wait(&mut state);
+            } else {
+                self.begin_next_segment(&mut state)?;
+            }
+        }
+    }
+
+    fn key_id(&self) -> u64 {
+        self.key.as_ref().map_or(0, Key::id)
+    }
+
+    fn when_nobody_leads<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+    ) -> Result<MutexGuard<'a, State>, WalError> {
+        loop {
+            state.check()?;
+            if !state.leading {
+                return Ok(state);
+            }
+            self.done.wait(&mut state);
+        }
+    }
+
+    /// Writes what the pen holds, under the lock, so that the order of writes is that of frames.
+    fn write_pending(&self, state: &mut State) -> Result<(), WalError> {
+        let (at, frames) = state.pen.pending();
+        if frames.is_empty() {
+            return Ok(());
+        }
+        if let Err(source) = write_all(state.file.as_ref(), at, frames) {
+            return Err(self.poison(state, "write", source));
+        }
+        state.pen.clear_pending();
+        Ok(())
+    }
+
+    fn write_if_full(&self, mut state: MutexGuard<'_, State>) -> Result<(), WalError> {
+        loop {
+            let (_, frames) = state.pen.pending();
+            if frames.len() < BUFFER_BYTES || (state.leading && frames.len() < BUFFER_BYTES_MAX) {
+                return Ok(());
+            }
+            if !state.leading {
+                state.leading = true;
+                return self.lead(state, false).map(drop);
+            }
+            self.done.wait(&mut state);
+            state.check()?;
+        }
+    }
+
+    fn wait_until_synced<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        sequence: u64,
+    ) -> Result<(), WalError> {
+        loop {
+            if state.synced >= sequence {
+                return Ok(());
+            }
+            state.check()?;
+            if state.leading {
+                self.done.wait(&mut state);
+                continue;
+            }
+            state.leading = true;
+            if self.durability == Durability::Synced {
+                state = self.wait_for_company(state);
+            }
+            state = self.lead(state, true)?;
+        }
+    }
+
+    /// Lets threads that the last group has just released append again before this one is synced.
+    ///
+    /// A sync costs the same for one record as for many. The last group tells how many may come;
+    /// a thread that is alone waits for nobody.
+    fn wait_for_company<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let mut gathered = state.unsynced();
+        let mut yields = 0;
+        while gathered < state.last_group && yields < YIELDS_WITHOUT_COMPANY {
+            drop(state);
+            yield_now();
+            state = self.state.lock();
+            yields = if state.unsynced() > gathered { 0 } else { yields + 1 };
+            gathered = state.unsynced();
+        }
+        state
+    }
+
+    /// Writes what the pen holds, without the lock, and syncs it if that is asked for.
+    ///
+    /// The caller has set `leading`; it is cleared here, whatever happens.
+    fn lead<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        sync: bool,
+    ) -> Result<MutexGuard<'a, State>, WalError> {
+        let mut buffer = std::mem::take(&mut state.spare);
+        let at = state.pen.swap_pending(&mut buffer);
+        let (sequence, offset) = (state.pen.head().sequence, state.pen.offset());
+        let file = Arc::clone(&state.file);
+        drop(state);
+
+        let frames = buffer.get(crate::chain::HASH_BYTES..).unwrap_or_default();
+        let result = write_all(file.as_ref(), at, frames)
+            .map_err(|source| ("write", source))
+            .and_then(|()| if sync { file.sync().map_err(|e| ("sync", e)) } else { Ok(()) });
+
+        let mut state = self.state.lock();
+        state.spare = buffer;
+        state.leading = false;
+        let outcome = match result {
+            Ok(()) => {
+                if sync {
+                    state.last_group = sequence - state.synced;
+                    state.synced = sequence;
+                    state.pen.note_synced(sequence, offset);
+                }
+                Ok(())
+            }
+            Err((action, source)) => Err(self.poison(&mut state, action, source)),
+        };
+        self.done.notify_all();
+        outcome.map(|()| state)
+    }
+
+    /// Ends the segment and begins the next one, under the lock.
+    fn begin_next_segment(&self, state: &mut State) -> Result<(), WalError> {
+        let end = state.pen.push_seal(self.key_id());
+        self.write_pending(state)?;
+        if let Err(source) = state.file.sync() {
+            return Err(self.poison(state, "sync", source));
+        }
+        state.synced = end.sequence;
+        let header = SegmentHeader::after(&end);
+        match create_segment(self.storage.as_ref(), header, Some(&end), self.key.as_ref()) {
+            Ok(End { file, pen }) => {
+                state.file = file;
+                state.pen = pen;
+                self.done.notify_all();
+                Ok(())
+            }
+            Err(error) => {
+                state.poisoned = Some(error.to_string());
+                self.done.notify_all();
+                Err(error)
+            }
+        }
+    }
+
+    fn poison(&self, state: &mut State, action: &'static str, source: std::io::Error) -> WalError {
+        let name = segment_name(state.pen.header().first_sequence);
+        let error = io_error(self.storage.as_ref(), action, &name, source);
+        state.poisoned = Some(error.to_string());
+        self.done.notify_all();
+        error
+    }
+}
+
+impl State {
+    fn check(&self) -> Result<(), WalError> {
+        match &self.poisoned {
+            None => Ok(()),
+            Some(cause) => Err(WalError::Poisoned { cause: cause.clone() }),
+        }
+    }
+
+    /// How many records are not known to be on disk.
+    fn unsynced(&self) -> u64 {
+        self.pen.head().sequence.saturating_sub(self.synced)
+    }
+}
+
+impl Drop for Committer {
+    /// Hands what is buffered to the operating system, if nothing has failed before.
+    fn drop(&mut self) {
+        let mut state = self.state.lock();
+        if state.check().is_ok() {
+            // There is nobody left to tell of a failure; `close` tells.
+            drop(self.write_pending(&mut state));
+        }
+    }
+}

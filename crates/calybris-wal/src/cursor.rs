@@ -1,0 +1,155 @@
+//! Reads the frames of one segment in order, through a buffer of bounded size.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::chain::{Chain, HASH_BYTES, Hash};
+use crate::error::Damage;
+use crate::format::frame::{FRAME_HEADER_BYTES, FrameHeader, KIND_DATA, open_frame};
+use crate::storage::{StoredFile, read_up_to};
+
+/// How much is read at once, in bytes. The buffer grows beyond it only for a longer frame.
+const READ_BYTES: usize = 64 << 10;
+
+/// The longest payload that a control frame may have, in bytes.
+const CONTROL_BYTES_MAX: u32 = 4096;
+
+/// What stands at the cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A frame whose hash verifies. The cursor has moved behind it, and
+    /// [`FrameCursor::frame`] shows it.
+    Frame,
+    /// The end of the file.
+    End,
+    /// Bytes that are not a frame. The cursor has not moved.
+    Damaged(Damage),
+}
+
+/// A frame whose hash verifies against the hash before it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Frame<'a> {
+    pub(crate) header: FrameHeader,
+    /// Where the frame begins, in bytes from the segment's start.
+    pub(crate) offset: u64,
+    pub(crate) payload: &'a [u8],
+    pub(crate) hash: &'a Hash,
+}
+
+/// A place between two frames of a segment.
+pub(crate) struct FrameCursor {
+    file: Arc<dyn StoredFile>,
+    chain: Chain,
+    max_record_bytes: u32,
+    /// The next frame's place, in bytes from the segment's start.
+    offset: u64,
+    /// What was read and not yet stepped over; its first 32 bytes are those before `offset`.
+    buffer: Vec<u8>,
+    start: usize,
+    filled: usize,
+    /// The header of the frame that was stepped over last.
+    last: FrameHeader,
+}
+
+/// What no frame has been stepped over yet looks like.
+const NO_FRAME: FrameHeader = FrameHeader { length: 0, kind: 0, flags: 0, sequence: 0 };
+
+impl FrameCursor {
+    /// A cursor at `offset`, which is the end of the segment's header or of a frame.
+    pub(crate) fn new(
+        file: Arc<dyn StoredFile>,
+        chain: Chain,
+        max_record_bytes: u32,
+        offset: u64,
+    ) -> Self {
+        let (buffer, start, filled, last) = (Vec::new(), 0, 0, NO_FRAME);
+        Self { file, chain, max_record_bytes, offset, buffer, start, filled, last }
+    }
+
+    /// Where the next frame begins, in bytes from the segment's start.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The segment's file.
+    pub(crate) fn file(&self) -> &Arc<dyn StoredFile> {
+        &self.file
+    }
+
+    /// Forgets what was read ahead, so that the next step sees what the file holds then.
+    pub(crate) fn refresh(&mut self) {
+        self.start = 0;
+        self.filled = 0;
+    }
+
+    /// Looks at the next frame and steps over it if it verifies.
+    pub(crate) fn step(&mut self) -> io::Result<Step> {
+        let least = HASH_BYTES + FRAME_HEADER_BYTES;
+        let available = self.fill(least)?;
+        if available < least {
+            return Ok(if available <= HASH_BYTES {
+                Step::End
+            } else {
+                Step::Damaged(Damage::CutShort)
+            });
+        }
+        let bytes = self.buffer.get(self.start + HASH_BYTES..self.filled).unwrap_or_default();
+        let Some(header) = bytes.first_chunk().and_then(FrameHeader::decode) else {
+            return Ok(Step::Damaged(Damage::FrameHeader));
+        };
+        let limit = match header.kind {
+            KIND_DATA => self.max_record_bytes,
+            _ => CONTROL_BYTES_MAX,
+        };
+        if header.length > limit {
+            return Ok(Step::Damaged(Damage::Length));
+        }
+        let whole = HASH_BYTES + header.frame_bytes();
+        if self.filled - self.start < whole {
+            // A length is believed only as far as the file reaches, so it claims no memory.
+            let end = self.offset + header.frame_bytes() as u64;
+            if self.file.length()? < end || self.fill(whole)? < whole {
+                return Ok(Step::Damaged(Damage::CutShort));
+            }
+        }
+        let bytes = self.buffer.get(self.start..self.start + whole).unwrap_or_default();
+        if let Err(damage) = open_frame(bytes, &self.chain, header) {
+            return Ok(Step::Damaged(damage));
+        }
+        self.offset += header.frame_bytes() as u64;
+        self.start += header.frame_bytes();
+        self.last = header;
+        Ok(Step::Frame)
+    }
+
+    /// The frame that the last step went over.
+    pub(crate) fn frame(&self) -> Frame<'_> {
+        let payload_start = self.start.saturating_sub(self.last.length as usize);
+        Frame {
+            header: self.last,
+            offset: self.offset.saturating_sub(self.last.frame_bytes() as u64),
+            payload: self.buffer.get(payload_start..self.start).unwrap_or_default(),
+            hash: self.buffer.get(self.start..).and_then(<[u8]>::first_chunk).unwrap_or(&NO_HASH),
+        }
+    }
+
+    /// Reads until at least `needed` bytes lie between `start` and `filled`, and says how many do.
+    fn fill(&mut self, needed: usize) -> io::Result<usize> {
+        if self.filled - self.start >= needed {
+            return Ok(self.filled - self.start);
+        }
+        self.buffer.copy_within(self.start..self.filled, 0);
+        self.filled -= self.start;
+        self.start = 0;
+        if self.buffer.len() < needed.max(READ_BYTES) {
+            self.buffer.resize(needed.max(READ_BYTES), 0);
+        }
+        let next = self.offset - HASH_BYTES as u64 + self.filled as u64;
+        if let Some(rest) = self.buffer.get_mut(self.filled..) {
+            self.filled += read_up_to(self.file.as_ref(), next, rest)?;
+        }
+        Ok(self.filled)
+    }
+}
+
+const NO_HASH: Hash = [0; HASH_BYTES];

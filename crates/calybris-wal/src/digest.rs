@@ -1,0 +1,68 @@
+//! SHA-256 from a state in the middle, over one slice: without the buffer that a hash which takes
+//! its bytes in pieces must keep, which costs a fifth of the time of a short record.
+
+use sha2::block_api::compress256;
+
+const BLOCK_BYTES: usize = 64;
+
+/// The state of a SHA-256 behind whole blocks (FIPS 180-4, section 6.2).
+#[derive(Clone, Copy)]
+pub(crate) struct Midstate {
+    words: [u32; 8],
+    /// How many bytes it has taken.
+    bytes: u64,
+}
+
+impl Midstate {
+    /// The state before the first block (FIPS 180-4, section 5.3.3).
+    pub(crate) const START: Self = Self {
+        words: [
+            0x6a09_e667,
+            0xbb67_ae85,
+            0x3c6e_f372,
+            0xa54f_f53a,
+            0x510e_527f,
+            0x9b05_688c,
+            0x1f83_d9ab,
+            0x5be0_cd19,
+        ],
+        bytes: 0,
+    };
+
+    /// The state behind one more block.
+    pub(crate) fn then(mut self, block: &[u8; BLOCK_BYTES]) -> Self {
+        compress256(&mut self.words, std::slice::from_ref(block));
+        self.bytes += BLOCK_BYTES as u64;
+        self
+    }
+
+    /// The hash when `bytes` are the last.
+    #[inline]
+    pub(crate) fn finish(&self, bytes: &[u8]) -> [u8; 32] {
+        let mut words = self.words;
+        let (blocks, rest) = bytes.as_chunks::<BLOCK_BYTES>();
+        compress256(&mut words, blocks);
+        // A one bit, zeros, and the length in bits fill the last block, or one more.
+        let bits = (self.bytes + bytes.len() as u64) * 8;
+        let mut last = [0; BLOCK_BYTES];
+        if let Some(head) = last.get_mut(..rest.len()) {
+            head.copy_from_slice(rest);
+        }
+        if let Some(end) = last.get_mut(rest.len()) {
+            *end = 0x80;
+        }
+        if rest.len() >= BLOCK_BYTES - 8 {
+            compress256(&mut words, &[last]);
+            last = [0; BLOCK_BYTES];
+        }
+        if let Some(length) = last.last_chunk_mut() {
+            *length = bits.to_be_bytes();
+        }
+        compress256(&mut words, &[last]);
+        let mut hash = [0; 32];
+        for (bytes, word) in hash.as_chunks_mut().0.iter_mut().zip(words) {
+            *bytes = word.to_be_bytes();
+        }
+        hash
+    }
+}

@@ -1,0 +1,7 @@
+//! What the log promises when the disk fails, tears and forgets.
+
+mod memory;
+
+mod crashes;
+mod cuts;
+mod failures;

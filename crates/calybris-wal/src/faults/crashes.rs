@@ -1,0 +1,117 @@
+//! Power cuts at every call that changes something, while writing and while recovering.
+
+use std::sync::Arc;
+
+use crate::faults::memory::{Dice, Fault, Memory};
+use crate::{Durability, Reader, VerifyOptions, WalError, WalOptions, WalWriter};
+
+fn options(durability: Durability) -> WalOptions {
+    WalOptions::new(1).log_id([1; 16]).segment_bytes(1024).durability(durability)
+}
+
+fn open(disk: &Memory, durability: Durability) -> Result<WalWriter, WalError> {
+    WalWriter::open_in(Arc::new(disk.clone()), &options(durability), None)
+}
+
+/// The payload of the record with this sequence.
+fn payload(sequence: u64) -> Vec<u8> {
+    let mut dice = Dice(sequence);
+    let length = dice.roll(150);
+    (0..length).map(|_| dice.roll(256).to_le_bytes()[0]).collect()
+}
+
+/// Appends records until one fails, and says how many were acknowledged as on disk.
+fn write(disk: &Memory, durability: Durability, acknowledged: &mut u64) -> Result<(), WalError> {
+    let writer = open(disk, durability)?;
+    // What was found when opening was synced by opening.
+    *acknowledged = (*acknowledged).max(writer.recovery().sequence);
+    for _ in 0..14 {
+        let receipt = writer.append_bytes(&payload(writer.head().sequence + 1))?;
+        if durability == Durability::Synced {
+            *acknowledged = receipt.sequence;
+        }
+        if receipt.sequence.is_multiple_of(4) {
+            writer.flush_and_sync()?;
+            *acknowledged = receipt.sequence;
+        }
+    }
+    *acknowledged = writer.close()?.sequence;
+    Ok(())
+}
+
+/// Expects the log to hold the records from 1 on, at least those that were acknowledged.
+fn check(disk: &Memory, acknowledged: u64, context: &str) {
+    let mut found = 0;
+    match Reader::open_in(Arc::new(disk.clone()), None) {
+        Err(error) => assert!(acknowledged == 0, "{context}: {error}"),
+        Ok(reader) => {
+            for record in reader {
+                let record = record.unwrap_or_else(|error| panic!("{context}: {error}"));
+                found += 1;
+                assert_eq!(record.sequence(), found, "{context}");
+                assert_eq!(record.payload(), payload(found), "{context}");
+            }
+        }
+    }
+    assert!(found >= acknowledged, "{context}: {found} of {acknowledged} survived");
+}
+
+#[test]
+fn no_acknowledged_record_is_lost_in_a_power_cut_at_any_call() {
+    for durability in [Durability::Os, Durability::Buffered, Durability::Synced] {
+        let whole = Memory::default();
+        write(&whole, durability, &mut 0).unwrap();
+        for at in 0..=whole.calls() {
+            for seed in 0..6 {
+                let context = format!("{durability:?}, call {at}, seed {seed}");
+                let mut dice = Dice(at * 100 + seed);
+                let disk = Memory::default();
+                disk.fail(at, Fault::Freeze);
+                let mut acknowledged = 0;
+                drop(write(&disk, durability, &mut acknowledged));
+                disk.crash(&mut dice);
+                check(&disk, acknowledged, &context);
+
+                // A second power cut, while the log recovers from the first or is written on.
+                disk.fail(dice.roll(12), Fault::Freeze);
+                drop(write(&disk, durability, &mut acknowledged));
+                disk.crash(&mut dice);
+                check(&disk, acknowledged, &context);
+
+                write(&disk, durability, &mut acknowledged)
+                    .unwrap_or_else(|error| panic!("{context}: {error}"));
+                check(&disk, acknowledged, &context);
+                disk.crash(&mut dice);
+                check(&disk, acknowledged, &context);
+                let report =
+                    crate::verify::verify_in(Arc::new(disk.clone()), &VerifyOptions::default());
+                assert!(report.unwrap().records >= acknowledged, "{context}");
+            }
+        }
+    }
+}
+
+#[test]
+fn torn_bytes_are_never_lost_while_they_are_set_aside() {
+    let whole = Memory::default();
+    let writer = open(&whole, Durability::Os).unwrap();
+    (1..=3).for_each(|sequence| {
+        writer.append_bytes(&payload(sequence)).unwrap();
+    });
+    drop(writer);
+    let name = crate::segment::segment_name(1);
+    let torn = [0xEE; 100];
+    let bytes = [&whole.read(&name)[..], &torn].concat();
+    for at in 0..12 {
+        for seed in 0..20 {
+            let disk = Memory::default();
+            disk.put(&name, &bytes);
+            disk.fail(at, Fault::Freeze);
+            drop(open(&disk, Durability::Os));
+            disk.crash(&mut Dice(at * 100 + seed));
+            let mut places = disk.files().into_iter().map(|name| disk.read(&name));
+            assert!(places.any(|bytes| bytes.ends_with(&torn)), "call {at}, seed {seed}");
+            assert_eq!(open(&disk, Durability::Os).unwrap().recovery().sequence, 3);
+        }
+    }
+}

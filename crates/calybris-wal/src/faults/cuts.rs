@@ -1,0 +1,83 @@
+//! A log of several segments that was cut at any byte.
+
+use std::sync::Arc;
+
+use crate::faults::memory::Memory;
+use crate::format::header::SEGMENT_HEADER_BYTES;
+use crate::segment::segment_name;
+use crate::{Key, Reader, VerifyOptions, WalError, WalOptions, WalWriter};
+
+const RECORDS: [&[u8]; 6] = [b"one", b"", &[3; 90], b"four", &[0; 33], b"six"];
+
+fn open(disk: &Memory, key: Option<&Key>) -> Result<WalWriter, WalError> {
+    WalWriter::open_in(Arc::new(disk.clone()), &WalOptions::new(1).log_id([1; 16]), key)
+}
+
+/// Six records in three segments, and for each byte of each segment how many records end before.
+fn sample(key: Option<&Key>) -> Vec<(String, Vec<u8>, Vec<usize>)> {
+    let disk = Memory::default();
+    let writer = open(&disk, key).unwrap();
+    let mut ends = Vec::new();
+    for (index, record) in RECORDS.iter().enumerate() {
+        let first = index as u64 / 2 * 2 + 1;
+        writer.append_bytes(record).unwrap();
+        ends.push((first, disk.read(&segment_name(first)).len()));
+        if index == 1 || index == 3 {
+            writer.flush_and_sync().unwrap();
+            writer.rotate().unwrap();
+        }
+    }
+    writer.close().unwrap();
+    let whole =
+        |first, cut| ends.iter().filter(|(segment, end)| *segment == first && *end <= cut).count();
+    [1, 3, 5]
+        .into_iter()
+        .map(|first| {
+            let name = segment_name(first);
+            let bytes = disk.read(&name);
+            let counts = (0..=bytes.len()).map(|cut| whole(first, cut)).collect();
+            (name, bytes, counts)
+        })
+        .collect()
+}
+
+#[test]
+fn a_log_of_segments_cut_at_any_byte_keeps_every_whole_record_and_takes_more() {
+    for key in [None, Some(Key::new(&[7; 32]).unwrap())] {
+        let key = key.as_ref();
+        let segments = sample(key);
+        for (last, (name, bytes, counts)) in segments.iter().enumerate() {
+            for cut in 0..=bytes.len() {
+                let disk = Memory::default();
+                for (name, bytes, _) in &segments[..last] {
+                    disk.put(name, bytes);
+                }
+                disk.put(name, &bytes[..cut]);
+                let whole = 2 * last + counts[cut];
+
+                let options = VerifyOptions { key: key.cloned(), ..VerifyOptions::default() };
+                match crate::verify::verify_in(Arc::new(disk.clone()), &options) {
+                    Ok(report) => assert_eq!(report.records, whole as u64),
+                    Err(error) => assert!(
+                        whole == 0 && matches!(error, WalError::Empty { .. }),
+                        "{name} cut at {cut}: {error}"
+                    ),
+                }
+                let writer = open(&disk, key).unwrap();
+                assert_eq!(writer.recovery().sequence, whole as u64, "{name} cut at {cut}");
+                assert_eq!(writer.recovery().created, last == 0 && cut < SEGMENT_HEADER_BYTES);
+                assert_eq!(writer.append_bytes(b"more").unwrap().sequence, whole as u64 + 1);
+                drop(writer);
+                let writer = open(&disk, key).unwrap();
+                assert_eq!(writer.recovery().quarantined, None);
+                drop(writer);
+                let records: Vec<Vec<u8>> = Reader::open_in(Arc::new(disk), key)
+                    .unwrap()
+                    .map(|record| record.unwrap().payload().to_vec())
+                    .collect();
+                assert_eq!(records[..whole], RECORDS[..whole]);
+                assert_eq!(records[whole..], [b"more"]);
+            }
+        }
+    }
+}

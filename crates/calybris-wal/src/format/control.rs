@@ -1,0 +1,91 @@
+//! The payloads of control frames.
+
+use crate::chain::Hash;
+use crate::format::array_at;
+
+/// A durable mark: what was synced before the mark was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DurableMark {
+    /// The last sequence that is known to be on disk.
+    pub(crate) sequence: u64,
+    /// How much of this segment is known to be on disk, in bytes from its start.
+    pub(crate) offset: u64,
+}
+
+/// The length of a durable mark's payload, in bytes.
+pub(crate) const DURABLE_MARK_BYTES: usize = 16;
+
+impl DurableMark {
+    pub(crate) fn encode(self) -> [u8; DURABLE_MARK_BYTES] {
+        (u128::from(self.sequence) | (u128::from(self.offset) << 64)).to_le_bytes()
+    }
+
+    /// `None` when the payload is not of a mark's length.
+    pub(crate) fn decode(payload: &[u8]) -> Option<Self> {
+        let whole = (payload.len() == DURABLE_MARK_BYTES).then_some(payload)?;
+        Some(Self {
+            sequence: u64::from_le_bytes(array_at(whole, 0)?),
+            offset: u64::from_le_bytes(array_at(whole, 8)?),
+        })
+    }
+}
+
+/// A seal: what a finished segment holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seal {
+    /// How many records the segment holds.
+    pub(crate) records: u64,
+    /// How long the segment is before the seal, in bytes from its start.
+    pub(crate) bytes: u64,
+    /// The hash of the log's last record.
+    pub(crate) record_hash: Hash,
+}
+
+/// The length of a seal's payload, in bytes.
+pub(crate) const SEAL_BYTES: usize = 48;
+
+impl Seal {
+    pub(crate) fn encode(self) -> [u8; SEAL_BYTES] {
+        let mut payload = [0; SEAL_BYTES];
+        let numbers = (u128::from(self.records) | (u128::from(self.bytes) << 64)).to_le_bytes();
+        let fields = numbers.iter().chain(&self.record_hash);
+        payload.iter_mut().zip(fields).for_each(|(to, from)| *to = *from);
+        payload
+    }
+
+    /// `None` when the payload is not of a seal's length.
+    pub(crate) fn decode(payload: &[u8]) -> Option<Self> {
+        let whole = (payload.len() == SEAL_BYTES).then_some(payload)?;
+        Some(Self {
+            records: u64::from_le_bytes(array_at(whole, 0)?),
+            bytes: u64::from_le_bytes(array_at(whole, 8)?),
+            record_hash: array_at(whole, 16)?,
+        })
+    }
+}
+
+/// The length of a key change's payload, which is the id of the next segment's key, in bytes.
+pub(crate) const KEY_CHANGE_BYTES: usize = 8;
+
+/// The id in a key change. `None` when the payload is not of a key change's length.
+pub(crate) fn decode_key_change(payload: &[u8]) -> Option<u64> {
+    let whole: &[u8; KEY_CHANGE_BYTES] = payload.try_into().ok()?;
+    Some(u64::from_le_bytes(*whole))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_payloads_read_back_at_their_own_length_only() {
+        let mark = DurableMark { sequence: 3, offset: u64::MAX };
+        assert_eq!(DurableMark::decode(&mark.encode()), Some(mark));
+        assert_eq!(DurableMark::decode(&mark.encode()[1..]), None);
+        let seal = Seal { records: 1, bytes: u64::MAX, record_hash: [7; 32] };
+        assert_eq!(Seal::decode(&seal.encode()), Some(seal));
+        assert_eq!(Seal::decode(&[0; SEAL_BYTES + 1]), None);
+        assert_eq!(decode_key_change(&9_u64.to_le_bytes()), Some(9));
+        assert_eq!(decode_key_change(&[9]), None);
+    }
+}

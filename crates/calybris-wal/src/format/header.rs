@@ -1,0 +1,214 @@
+//! The header of a segment: 144 bytes that say which log this is and where it continues.
+
+use crate::chain::{Chain, HASH_BYTES, Hash, checksum, hashes_match};
+use crate::format::array_at;
+
+/// The length of a segment's header, in bytes.
+pub(crate) const SEGMENT_HEADER_BYTES: usize = 144;
+
+/// The first bytes of every segment. The bit above ASCII, the line ends and the end-of-file byte
+/// are there to be broken by a transfer that rewrites text.
+pub(crate) const MAGIC: [u8; 8] = *b"\x89CWL\r\n\x1a\n";
+
+/// The version of the format that this crate writes.
+pub(crate) const FORMAT_VERSION: u16 = 1;
+
+/// The greatest payload length that a header may allow, in bytes: 256 MiB.
+pub(crate) const RECORD_BYTES_CAP: u32 = 256 << 20;
+
+const HASHED_BYTES: usize = SEGMENT_HEADER_BYTES - HASH_BYTES;
+const CHECKSUMMED_BYTES: usize = HASHED_BYTES - 8;
+const _: () = assert!(CHECKSUMMED_BYTES == 104);
+
+/// How a log's hashes are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    Sha256,
+    HmacSha256,
+}
+
+/// What a segment's header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SegmentHeader {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) codec: u8,
+    pub(crate) log_id: [u8; 16],
+    /// The segment's place in the log, from 0.
+    pub(crate) index: u64,
+    /// The sequence of the first record in the segment.
+    pub(crate) first_sequence: u64,
+    pub(crate) schema_id: u64,
+    /// 0 in a log that is not keyed.
+    pub(crate) key_id: u64,
+    pub(crate) max_record_bytes: u32,
+    /// The hash of the seal before; zeros in the first segment.
+    pub(crate) previous_hash: Hash,
+}
+
+/// Why bytes are not a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeaderFault {
+    /// The bytes do not begin as a segment does.
+    Foreign,
+    /// The bytes are those of a header, changed.
+    Damaged,
+    /// A header of a newer format: which part, and what was found.
+    Newer(&'static str, u64),
+}
+
+impl SegmentHeader {
+    /// The header's bytes, its hash at the end.
+    pub(crate) fn encode(&self, chain: &Chain) -> [u8; SEGMENT_HEADER_BYTES] {
+        let mut bytes = Vec::with_capacity(SEGMENT_HEADER_BYTES);
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        bytes.push(match self.algorithm {
+            Algorithm::Sha256 => 1,
+            Algorithm::HmacSha256 => 2,
+        });
+        bytes.push(self.codec);
+        bytes.extend_from_slice(&0u32.to_le_bytes());
+        bytes.extend_from_slice(&self.log_id);
+        bytes.extend_from_slice(&self.index.to_le_bytes());
+        bytes.extend_from_slice(&self.first_sequence.to_le_bytes());
+        bytes.extend_from_slice(&self.schema_id.to_le_bytes());
+        bytes.extend_from_slice(&self.key_id.to_le_bytes());
+        bytes.extend_from_slice(&self.max_record_bytes.to_le_bytes());
+        bytes.extend_from_slice(&0u32.to_le_bytes());
+        bytes.extend_from_slice(&self.previous_hash);
+        bytes.extend_from_slice(&checksum(&bytes));
+        bytes.extend_from_slice(&chain.segment_hash(&bytes));
+        bytes.first_chunk().copied().unwrap_or([0; SEGMENT_HEADER_BYTES])
+    }
+
+    /// Reads a header. Its checksum is checked here; its hash, which needs the key, is checked by
+    /// [`SegmentHeader::hash_matches`].
+    pub(crate) fn decode(bytes: &[u8; SEGMENT_HEADER_BYTES]) -> Result<Self, HeaderFault> {
+        let (magic, version, algorithm, codec) = (
+            array_at::<8>(bytes, 0),
+            u16::from_le_bytes(field(bytes, 8)?),
+            u8::from_le_bytes(field(bytes, 10)?),
+            u8::from_le_bytes(field(bytes, 11)?),
+        );
+        let mut restored = *bytes;
+        restored.iter_mut().zip(MAGIC).for_each(|(to, from)| *to = from);
+        let covered = restored.get(..CHECKSUMMED_BYTES).unwrap_or_default();
+        let sums_up = array_at::<8>(bytes, CHECKSUMMED_BYTES) == Some(checksum(covered));
+        match (magic == Some(MAGIC), sums_up) {
+            (true, true) => {}
+            (false, false) => return Err(HeaderFault::Foreign),
+            _ => return Err(HeaderFault::Damaged),
+        }
+        // The checksum stands at the same place in every version, so what follows is not damage.
+        if version != FORMAT_VERSION {
+            return Err(HeaderFault::Newer("format version", version.into()));
+        }
+        let algorithm = match algorithm {
+            1 => Algorithm::Sha256,
+            2 => Algorithm::HmacSha256,
+            other => return Err(HeaderFault::Newer("hash algorithm", other.into())),
+        };
+        if codec != crate::codec::CODEC_BINCODE_2 {
+            return Err(HeaderFault::Newer("payload codec", codec.into()));
+        }
+        let flags = u32::from_le_bytes(field(bytes, 12)?);
+        let reserved = u32::from_le_bytes(field(bytes, 68)?);
+        if flags != 0 || reserved != 0 {
+            return Err(HeaderFault::Newer("header flag", u64::from(flags | reserved)));
+        }
+        let max_record_bytes = u32::from_le_bytes(field(bytes, 64)?);
+        if max_record_bytes > RECORD_BYTES_CAP {
+            return Err(HeaderFault::Newer("record limit", max_record_bytes.into()));
+        }
+        Ok(Self {
+            algorithm,
+            codec,
+            log_id: field(bytes, 16)?,
+            index: u64::from_le_bytes(field(bytes, 32)?),
+            first_sequence: u64::from_le_bytes(field(bytes, 40)?),
+            schema_id: u64::from_le_bytes(field(bytes, 48)?),
+            key_id: u64::from_le_bytes(field(bytes, 56)?),
+            max_record_bytes,
+            previous_hash: field(bytes, 72)?,
+        })
+    }
+
+    /// Whether the hash at the end of `bytes` is theirs in `chain`.
+    pub(crate) fn hash_matches(bytes: &[u8; SEGMENT_HEADER_BYTES], chain: &Chain) -> bool {
+        let (hashed, hash) = bytes.split_at(HASHED_BYTES);
+        hashes_match(&chain.segment_hash(hashed), hash)
+    }
+}
+
+/// A field of a header, which always lies inside it.
+fn field<const N: usize>(
+    bytes: &[u8; SEGMENT_HEADER_BYTES],
+    at: usize,
+) -> Result<[u8; N], HeaderFault> {
+    array_at(bytes, at).ok_or(HeaderFault::Damaged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> SegmentHeader {
+        SegmentHeader {
+            algorithm: Algorithm::Sha256,
+            codec: 1,
+            log_id: [1; 16],
+            index: 2,
+            first_sequence: 3,
+            schema_id: 4,
+            key_id: 0,
+            max_record_bytes: 5,
+            previous_hash: [6; 32],
+        }
+    }
+
+    #[test]
+    fn a_header_reads_back_and_any_flipped_bit_is_damage() {
+        let chain = Chain::new(&[1; 16], None);
+        let bytes = header().encode(&chain);
+        assert_eq!(SegmentHeader::decode(&bytes), Ok(header()));
+        assert!(SegmentHeader::hash_matches(&bytes, &chain));
+        for bit in 0..8 * bytes.len() {
+            let mut flipped = bytes;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let verdict = SegmentHeader::decode(&flipped);
+            if bit < 8 * HASHED_BYTES {
+                assert_eq!(verdict, Err(HeaderFault::Damaged), "bit {bit}");
+            } else {
+                assert!(!SegmentHeader::hash_matches(&flipped, &chain), "bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_bytes_are_foreign_and_not_damaged() {
+        assert_eq!(SegmentHeader::decode(&[b'x'; 144]), Err(HeaderFault::Foreign));
+    }
+
+    #[test]
+    fn what_is_newer_is_named() {
+        let chain = Chain::new(&[1; 16], None);
+        for (at, value, feature) in [
+            (8, 2, "format version"),
+            (10, 3, "hash algorithm"),
+            (11, 9, "payload codec"),
+            (15, 128, "header flag"),
+            (71, 1, "header flag"),
+            (67, 0x20, "record limit"),
+        ] {
+            let mut bytes = header().encode(&chain);
+            bytes[at] = value;
+            let sum = checksum(&bytes[..CHECKSUMMED_BYTES]);
+            bytes[CHECKSUMMED_BYTES..HASHED_BYTES].copy_from_slice(&sum);
+            let verdict = SegmentHeader::decode(&bytes);
+            assert!(
+                matches!(verdict, Err(HeaderFault::Newer(name, _)) if name == feature),
+                "{verdict:?}"
+            );
+        }
+    }
+}

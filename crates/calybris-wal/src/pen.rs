@@ -1,0 +1,146 @@
+//! Builds the frames at the end of a log, in memory: what is next in the chain, and what it says.
+
+use crate::chain::{Chain, HASH_BYTES, Hash};
+use crate::format::control::{DurableMark, SEAL_BYTES, Seal};
+use crate::format::frame::{
+    FRAME_OVERHEAD_BYTES, KIND_DATA, KIND_DURABLE_MARK, KIND_KEY_CHANGE, KIND_SEAL, push_frame,
+};
+use crate::format::header::SegmentHeader;
+use crate::segment::{Progress, SegmentEnd};
+use crate::writer::Receipt;
+
+/// The end of a log, with the frames that were built and not yet handed over to be written.
+pub(crate) struct Pen {
+    header: SegmentHeader,
+    chain: Chain,
+    /// INVARIANT (hash in front): it begins with the 32 bytes that stand before the first frame
+    /// in it. Frames are built behind them, so that what is hashed is always one slice.
+    buffer: Vec<u8>,
+    /// Where the frame after those in the buffer goes, in bytes from the segment's start.
+    offset: u64,
+    /// The last record's sequence and hash.
+    head: Receipt,
+    /// How many records the segment holds.
+    records: u64,
+    /// The last sequence that a durable mark, or the beginning of the segment, claims.
+    marked: u64,
+    /// The mark that the next frame follows.
+    due_mark: Option<DurableMark>,
+}
+
+impl Pen {
+    /// At `offset` in a segment, behind `last_hash` and what `progress` tells of.
+    pub(crate) fn new(
+        header: SegmentHeader,
+        chain: Chain,
+        offset: u64,
+        last_hash: Hash,
+        progress: &Progress,
+    ) -> Self {
+        Self {
+            header,
+            chain,
+            buffer: last_hash.to_vec(),
+            offset,
+            head: Receipt { sequence: progress.sequence, hash: progress.record_hash },
+            records: progress.records,
+            marked: progress.durable_sequence,
+            due_mark: None,
+        }
+    }
+
+    /// The last record.
+    pub(crate) fn head(&self) -> Receipt {
+        self.head
+    }
+
+    /// The header of the segment that is written.
+    pub(crate) fn header(&self) -> &SegmentHeader {
+        &self.header
+    }
+
+    /// How many records the segment holds.
+    pub(crate) fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Where the next frame goes, in bytes from the segment's start.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// How long the segment would be if it ended with one more record, in bytes.
+    pub(crate) fn length_with(&self, payload_bytes: usize) -> u64 {
+        const MARK_BYTES: usize = FRAME_OVERHEAD_BYTES + 16;
+        const ENDING_BYTES: usize = FRAME_OVERHEAD_BYTES + 8 + FRAME_OVERHEAD_BYTES + SEAL_BYTES;
+        let record_bytes = FRAME_OVERHEAD_BYTES + payload_bytes;
+        self.offset + (MARK_BYTES + record_bytes + ENDING_BYTES) as u64
+    }
+
+    /// Builds the frame of a record, behind the mark that is due. `None`, and nothing is built,
+    /// when the sequences are used up.
+    pub(crate) fn push_record(&mut self, payload: &[u8]) -> Option<Receipt> {
+        let sequence = self.head.sequence.checked_add(1)?;
+        self.push_due_mark();
+        let hash = self.push(KIND_DATA, sequence, payload);
+        self.head = Receipt { sequence, hash };
+        self.records += 1;
+        Some(self.head)
+    }
+
+    /// Takes note of a sync that covers the segment up to `offset` and the log up to `sequence`.
+    pub(crate) fn note_synced(&mut self, sequence: u64, offset: u64) {
+        if sequence > self.marked {
+            self.marked = sequence;
+            self.due_mark = Some(DurableMark { sequence, offset });
+        }
+    }
+
+    /// Builds the mark that is due, if one is.
+    pub(crate) fn push_due_mark(&mut self) {
+        if let Some(mark) = self.due_mark.take() {
+            self.push(KIND_DURABLE_MARK, self.head.sequence, &mark.encode());
+        }
+    }
+
+    /// Builds the end of the segment, and says what the next one continues.
+    pub(crate) fn push_seal(&mut self, next_key_id: u64) -> SegmentEnd {
+        self.due_mark = None;
+        let Receipt { sequence, hash: record_hash } = self.head;
+        if next_key_id != self.header.key_id {
+            self.push(KIND_KEY_CHANGE, sequence, &next_key_id.to_le_bytes());
+        }
+        let seal = Seal { records: self.records, bytes: self.offset, record_hash };
+        let seal = self.push(KIND_SEAL, sequence, &seal.encode());
+        SegmentEnd { header: self.header, sequence, record_hash, next_key_id, seal }
+    }
+
+    fn push(&mut self, kind: u8, sequence: u64, payload: &[u8]) -> Hash {
+        let hash = push_frame(&mut self.buffer, &self.chain, kind, sequence, payload);
+        self.offset += (FRAME_OVERHEAD_BYTES + payload.len()) as u64;
+        hash
+    }
+
+    /// The frames that were built and not handed over, and where they go.
+    pub(crate) fn pending(&self) -> (u64, &[u8]) {
+        let frames = self.buffer.get(HASH_BYTES..).unwrap_or_default();
+        (self.offset - frames.len() as u64, frames)
+    }
+
+    /// Forgets the pending frames, which were written.
+    pub(crate) fn clear_pending(&mut self) {
+        let last_hash = self.buffer.len() - HASH_BYTES;
+        self.buffer.copy_within(last_hash.., 0);
+        self.buffer.truncate(HASH_BYTES);
+    }
+
+    /// Hands the pending frames over in exchange for an empty buffer, behind 32 bytes of it.
+    /// Says where they go.
+    pub(crate) fn swap_pending(&mut self, other: &mut Vec<u8>) -> u64 {
+        let (at, _) = self.pending();
+        other.clear();
+        other.extend_from_slice(self.buffer.last_chunk::<HASH_BYTES>().unwrap_or(&[0; 32]));
+        std::mem::swap(&mut self.buffer, other);
+        at
+    }
+}

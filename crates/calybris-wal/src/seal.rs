@@ -1,0 +1,70 @@
+//! Reads the end of a finished segment from its seal, without reading its records.
+
+use crate::chain::HASH_BYTES;
+use crate::error::{Damage, WalError};
+use crate::format::control::{KEY_CHANGE_BYTES, SEAL_BYTES, Seal, decode_key_change};
+use crate::format::frame::{
+    FRAME_OVERHEAD_BYTES, FrameHeader, KIND_KEY_CHANGE, KIND_SEAL, open_frame,
+};
+use crate::segment::{Segment, SegmentEnd, io_error};
+use crate::storage::{Storage, read_up_to};
+
+const SEAL_FRAME_BYTES: usize = FRAME_OVERHEAD_BYTES + SEAL_BYTES;
+const KEY_CHANGE_FRAME_BYTES: usize = FRAME_OVERHEAD_BYTES + KEY_CHANGE_BYTES;
+
+/// How a segment that has a successor ended. The successor's first sequence is `next`.
+///
+/// What is verified is the seal's own hash and what it says about the segment as a whole; damage
+/// to the records is for [`verify`](crate::verify()) to find.
+pub(crate) fn sealed_end(
+    storage: &dyn Storage,
+    segment: &Segment,
+    next: u64,
+) -> Result<SegmentEnd, WalError> {
+    let name = segment.name();
+    let file = segment.cursor.file();
+    let length =
+        file.length().map_err(|source| io_error(storage, "read the length of", &name, source))?;
+    let offset = length.saturating_sub(SEAL_FRAME_BYTES as u64);
+    let mut tail = [0; HASH_BYTES + KEY_CHANGE_FRAME_BYTES + SEAL_FRAME_BYTES];
+    let from = length.saturating_sub(tail.len() as u64);
+    read_up_to(file.as_ref(), from, &mut tail)
+        .map_err(|source| io_error(storage, "read", &name, source))?;
+
+    let seal = frame_in(&tail, KEY_CHANGE_FRAME_BYTES, segment, KIND_SEAL)
+        .and_then(|(payload, hash)| Some((Seal::decode(payload)?, hash)))
+        .filter(|(seal, _)| seal.bytes == offset);
+    let Some((seal, hash)) = seal else {
+        let (segment, what) = (segment.first_sequence, Damage::Unsealed);
+        return Err(WalError::Corrupt { segment, offset, sequence: next, what });
+    };
+    let continued_at = segment.first_sequence.saturating_add(seal.records);
+    if continued_at != next {
+        return Err(WalError::MissingSegment { segment: continued_at });
+    }
+    let key_change = frame_in(&tail, 0, segment, KIND_KEY_CHANGE)
+        .and_then(|(payload, _)| decode_key_change(payload));
+    Ok(SegmentEnd {
+        header: segment.header,
+        sequence: next.saturating_sub(1),
+        record_hash: seal.record_hash,
+        next_key_id: key_change.unwrap_or(segment.header.key_id),
+        seal: hash,
+    })
+}
+
+/// The payload and the hash of a frame of this kind behind the hash at `at`, if there is one.
+fn frame_in<'a>(
+    tail: &'a [u8],
+    at: usize,
+    segment: &Segment,
+    kind: u8,
+) -> Option<(&'a [u8], [u8; HASH_BYTES])> {
+    let bytes = tail.get(at..)?;
+    let header = FrameHeader::decode(bytes.get(HASH_BYTES..)?.first_chunk()?)?;
+    if header.kind != kind {
+        return None;
+    }
+    let (payload, hash) = open_frame(bytes, &segment.chain, header).ok()?;
+    Some((payload, *hash))
+}

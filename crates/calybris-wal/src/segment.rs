@@ -1,0 +1,356 @@
+//! One segment: its name, its opening, and what its frames mean in their order.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::chain::{Chain, HASH_BYTES, Hash};
+use crate::cursor::{Frame, FrameCursor, Step};
+use crate::error::{Damage, WalError};
+use crate::format::control::{DurableMark, Seal, decode_key_change};
+use crate::format::frame::{KIND_DATA, KIND_DURABLE_MARK, KIND_KEY_CHANGE, KIND_SEAL};
+use crate::format::header::{Algorithm, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::key::Key;
+use crate::storage::{Mode, Storage, StoredFile, read_up_to};
+use crate::tail::{Evidence, Place, Verdict, judge};
+
+/// The name of the segment whose first record has this sequence.
+pub(crate) fn segment_name(first_sequence: u64) -> String {
+    format!("{first_sequence:020}.cwal")
+}
+
+/// The first sequences that the names in a directory say, in order; other names are passed over.
+pub(crate) fn segments_in(storage: &dyn Storage) -> Result<Vec<u64>, WalError> {
+    let names = storage.list().map_err(|source| io_error(storage, "list", "", source))?;
+    let mut segments: Vec<u64> = names
+        .iter()
+        .filter_map(|name| {
+            let first: u64 = name.strip_suffix(".cwal")?.parse().ok()?;
+            (segment_name(first) == *name).then_some(first)
+        })
+        .collect();
+    segments.sort_unstable();
+    Ok(segments)
+}
+
+/// A [`WalError::Io`] about a file of the log.
+pub(crate) fn io_error(
+    storage: &dyn Storage,
+    action: &'static str,
+    name: &str,
+    source: io::Error,
+) -> WalError {
+    WalError::Io { action, path: storage.path(name), source }
+}
+
+/// What the frames of a segment have said so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// The last record's sequence; that before the segment's first if there is none.
+    pub(crate) sequence: u64,
+    /// The last record's hash; the hash before the segment if there is none.
+    pub(crate) record_hash: Hash,
+    /// How many records there were in the segment.
+    pub(crate) records: u64,
+    /// How much of the segment is known to be on disk, in bytes from its start.
+    pub(crate) durable_offset: u64,
+    /// The last sequence that is known to be on disk.
+    pub(crate) durable_sequence: u64,
+    /// The id of the key that the next segment has, if it has another.
+    pub(crate) next_key_id: Option<u64>,
+    /// The hash of the seal, once it has come.
+    pub(crate) seal: Option<Hash>,
+}
+
+impl Progress {
+    /// The state behind a header.
+    pub(crate) fn at_start(header: &SegmentHeader, record_hash: Hash) -> Self {
+        let sequence = header.first_sequence.saturating_sub(1);
+        Self {
+            sequence,
+            record_hash,
+            records: 0,
+            durable_offset: SEGMENT_HEADER_BYTES as u64,
+            durable_sequence: sequence,
+            next_key_id: None,
+            seal: None,
+        }
+    }
+
+    /// Takes the next frame, whose hash verifies, and says whether it is a record.
+    ///
+    /// A frame that verifies and contradicts its place was not torn by a crash.
+    pub(crate) fn accept(&mut self, frame: &Frame<'_>) -> Result<bool, Misplaced> {
+        let header = frame.header;
+        if self.seal.is_some() {
+            return Err(Misplaced::Contradiction(Damage::AfterSeal));
+        }
+        if self.next_key_id.is_some() && header.kind != KIND_SEAL {
+            return Err(Misplaced::Contradiction(Damage::Control));
+        }
+        if header.flags != 0 {
+            return Err(Misplaced::Newer("frame flag", header.flags.into()));
+        }
+        if header.kind == KIND_DATA {
+            if self.sequence.checked_add(1) != Some(header.sequence) {
+                return Err(Misplaced::Contradiction(Damage::Sequence));
+            }
+            self.sequence = header.sequence;
+            self.record_hash = *frame.hash;
+            self.records += 1;
+            return Ok(true);
+        }
+        if header.sequence != self.sequence {
+            return Err(Misplaced::Contradiction(Damage::Sequence));
+        }
+        let contradiction = Misplaced::Contradiction(Damage::Control);
+        match header.kind {
+            KIND_DURABLE_MARK => {
+                let mark = DurableMark::decode(frame.payload)
+                    .filter(|mark| mark.offset <= frame.offset && mark.sequence <= self.sequence)
+                    .filter(|mark| mark.offset >= self.durable_offset)
+                    .filter(|mark| mark.sequence >= self.durable_sequence)
+                    .ok_or(contradiction)?;
+                self.durable_offset = mark.offset;
+                self.durable_sequence = mark.sequence;
+            }
+            KIND_SEAL => {
+                Seal::decode(frame.payload)
+                    .filter(|seal| seal.bytes == frame.offset && seal.records == self.records)
+                    .filter(|seal| seal.record_hash == self.record_hash)
+                    .ok_or(contradiction)?;
+                self.seal = Some(*frame.hash);
+            }
+            KIND_KEY_CHANGE => {
+                self.next_key_id = Some(decode_key_change(frame.payload).ok_or(contradiction)?);
+            }
+            other => return Err(Misplaced::Newer("frame kind", other.into())),
+        }
+        Ok(false)
+    }
+}
+
+/// Why a frame whose hash verifies cannot stand where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Misplaced {
+    /// It contradicts what came before.
+    Contradiction(Damage),
+    /// It is of a newer format: which part, and what was found.
+    Newer(&'static str, u64),
+}
+
+/// An open segment and how far it was read.
+pub(crate) struct Segment {
+    /// The sequence in its name.
+    pub(crate) first_sequence: u64,
+    pub(crate) header: SegmentHeader,
+    /// The hash at the end of its header.
+    pub(crate) header_hash: Hash,
+    pub(crate) chain: Chain,
+    pub(crate) cursor: FrameCursor,
+    pub(crate) progress: Progress,
+}
+
+/// How a sealed segment ended: all that the next one must continue.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SegmentEnd {
+    pub(crate) header: SegmentHeader,
+    /// The last record's sequence.
+    pub(crate) sequence: u64,
+    pub(crate) record_hash: Hash,
+    /// The id of the key that the next segment has.
+    pub(crate) next_key_id: u64,
+    /// The hash of the seal.
+    pub(crate) seal: Hash,
+}
+
+impl SegmentHeader {
+    /// The header of the segment after a sealed one, but for a record limit of its own.
+    pub(crate) fn after(end: &SegmentEnd) -> Self {
+        Self {
+            index: end.header.index.saturating_add(1),
+            first_sequence: end.sequence.saturating_add(1),
+            key_id: end.next_key_id,
+            previous_hash: end.seal,
+            ..end.header
+        }
+    }
+
+    fn continues(&self, end: &SegmentEnd) -> bool {
+        *self == Self { max_record_bytes: self.max_record_bytes, ..Self::after(end) }
+    }
+}
+
+/// A segment file whose header is not whole: the file ends with the header or inside it.
+pub(crate) struct Unfinished {
+    pub(crate) file: Arc<dyn StoredFile>,
+    /// The file's length, in bytes.
+    pub(crate) bytes: u64,
+}
+
+/// What opening a segment finds.
+pub(crate) enum Opening {
+    Segment(Box<Segment>),
+    Unfinished(Unfinished),
+}
+
+impl Segment {
+    /// Opens a segment and checks its header.
+    ///
+    /// `key` decides how it is checked: a keyed log is not read without its key, nor a log without
+    /// a key as if it had one.
+    pub(crate) fn open(
+        storage: &dyn Storage,
+        first_sequence: u64,
+        mode: Mode,
+        key: Option<&Key>,
+    ) -> Result<Opening, WalError> {
+        let name = segment_name(first_sequence);
+        let failed = |action| {
+            let name = name.clone();
+            move |source| io_error(storage, action, &name, source)
+        };
+        let file = storage.open(&name, mode).map_err(failed("open"))?;
+        let mut bytes = [0; SEGMENT_HEADER_BYTES];
+        read_up_to(file.as_ref(), 0, &mut bytes).map_err(failed("read"))?;
+        let length = file.length().map_err(failed("read the length of"))?;
+        let corrupt = |what| WalError::Corrupt {
+            segment: first_sequence,
+            offset: 0,
+            sequence: first_sequence,
+            what,
+        };
+        // What a successor means for an unfinished segment is for those to judge who know of it.
+        let alone = Evidence { has_successor: false, sealed: false, durable_offset: 0 };
+        let place = Place::Header { file_ends: length <= SEGMENT_HEADER_BYTES as u64 };
+        let unfinished = judge(place, alone) == Verdict::Torn;
+        let header = match SegmentHeader::decode(&bytes) {
+            _ if length < SEGMENT_HEADER_BYTES as u64 => {
+                return Ok(Opening::Unfinished(Unfinished { file, bytes: length }));
+            }
+            Ok(header) => header,
+            Err(HeaderFault::Newer(feature, found)) => {
+                return Err(WalError::Unsupported { path: storage.path(&name), feature, found });
+            }
+            Err(_) if unfinished => {
+                return Ok(Opening::Unfinished(Unfinished { file, bytes: length }));
+            }
+            Err(HeaderFault::Foreign) => {
+                return Err(WalError::Foreign { path: storage.path(&name) });
+            }
+            Err(HeaderFault::Damaged) => return Err(corrupt(Damage::Header)),
+        };
+        let path = || storage.path("");
+        let key = match (header.algorithm, key) {
+            (Algorithm::Sha256, None) => None,
+            (Algorithm::Sha256, Some(_)) => return Err(WalError::NotKeyed { path: path() }),
+            (Algorithm::HmacSha256, None) => return Err(WalError::KeyRequired { path: path() }),
+            (Algorithm::HmacSha256, Some(key)) => {
+                Some(key.with_id(header.key_id).ok_or_else(|| WalError::WrongKey {
+                    path: path(),
+                    expected: header.key_id,
+                    found: key.id(),
+                })?)
+            }
+        };
+        let chain = Chain::new(&header.log_id, key);
+        if !SegmentHeader::hash_matches(&bytes, &chain) {
+            if unfinished {
+                return Ok(Opening::Unfinished(Unfinished { file, bytes: length }));
+            }
+            return Err(corrupt(Damage::Header));
+        }
+        if header.first_sequence != first_sequence {
+            return Err(corrupt(Damage::Discontinuity));
+        }
+        let header_hash = bytes.last_chunk::<HASH_BYTES>().copied().unwrap_or_default();
+        let cursor =
+            FrameCursor::new(file, chain, header.max_record_bytes, SEGMENT_HEADER_BYTES as u64);
+        let progress = Progress::at_start(&header, header_hash);
+        Ok(Opening::Segment(Box::new(Self {
+            first_sequence,
+            header,
+            header_hash,
+            chain,
+            cursor,
+            progress,
+        })))
+    }
+
+    /// Refuses a segment that is not the first of its log.
+    pub(crate) fn check_is_first(&self) -> Result<(), WalError> {
+        let header = &self.header;
+        if header.index != 0 || header.first_sequence != 1 {
+            return Err(WalError::MissingSegment { segment: 1 });
+        }
+        if header.previous_hash != [0; HASH_BYTES] {
+            return Err(self.discontinuity());
+        }
+        Ok(())
+    }
+
+    /// Refuses a segment that does not continue a sealed one.
+    pub(crate) fn check_continues(&self, end: &SegmentEnd) -> Result<(), WalError> {
+        if self.header.continues(end) { Ok(()) } else { Err(self.discontinuity()) }
+    }
+
+    /// How the segment ended, if it is sealed.
+    pub(crate) fn end(&self) -> Option<SegmentEnd> {
+        let progress = self.progress;
+        Some(SegmentEnd {
+            header: self.header,
+            sequence: progress.sequence,
+            record_hash: progress.record_hash,
+            next_key_id: progress.next_key_id.unwrap_or(self.header.key_id),
+            seal: progress.seal?,
+        })
+    }
+
+    fn discontinuity(&self) -> WalError {
+        WalError::Corrupt {
+            segment: self.first_sequence,
+            offset: 0,
+            sequence: self.first_sequence,
+            what: Damage::Discontinuity,
+        }
+    }
+
+    /// The segment's name.
+    pub(crate) fn name(&self) -> String {
+        segment_name(self.first_sequence)
+    }
+
+    /// Steps to the next frame and takes note of what it says. The cursor shows a record.
+    pub(crate) fn step(&mut self, storage: &dyn Storage) -> Result<SegmentStep, WalError> {
+        let at = self.cursor.offset();
+        let (segment, sequence) = (self.first_sequence, self.progress.sequence.saturating_add(1));
+        match self.cursor.step() {
+            Ok(Step::Frame) => {}
+            Ok(Step::End) => return Ok(SegmentStep::End),
+            Ok(Step::Damaged(damage)) => return Ok(SegmentStep::Damaged(damage)),
+            Err(source) => {
+                return Err(io_error(storage, "read", &segment_name(segment), source));
+            }
+        }
+        match self.progress.accept(&self.cursor.frame()) {
+            Ok(true) => Ok(SegmentStep::Record),
+            Ok(false) => Ok(SegmentStep::Control),
+            Err(Misplaced::Contradiction(what)) => {
+                Err(WalError::Corrupt { segment, offset: at, sequence, what })
+            }
+            Err(Misplaced::Newer(feature, found)) => Err(WalError::Unsupported {
+                path: storage.path(&segment_name(segment)),
+                feature,
+                found,
+            }),
+        }
+    }
+}
+
+/// What stands at the end of what was read of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SegmentStep {
+    Record,
+    Control,
+    End,
+    Damaged(Damage),
+}

@@ -1,0 +1,200 @@
+//! Torn or corrupt: what the first bytes that do not verify mean.
+//!
+//! A crash can tear only what was not synced. So the verdict rests on claims of what was: durable
+//! marks, which verify by themselves wherever they stand, before the damage or after it. A seal is
+//! no such claim, since it is synced together with what stands before it; the next segment is.
+//!
+//! | the damage X is in         | and                                          | verdict |
+//! |----------------------------|----------------------------------------------|---------|
+//! | a segment that has a successor | -                                        | corrupt |
+//! | the last segment's header  | the file is longer than a header             | corrupt |
+//! | the last segment's header  | the file ends with the header or inside it   | torn    |
+//! | the last segment's frames  | a seal stands before X                       | corrupt |
+//! | the last segment's frames  | X lies before a byte that was claimed synced | corrupt |
+//! | the last segment's frames  | nothing at X or behind it was claimed synced | torn    |
+//!
+//! A frame that verifies and contradicts its place is no damage of this kind: it is always
+//! corrupt, since a crash does not make hashes that match.
+
+use std::io;
+
+use crate::chain::{Chain, HASH_BYTES};
+use crate::format::control::{DURABLE_MARK_BYTES, DurableMark};
+use crate::format::frame::{FRAME_HEADER_BYTES, FrameHeader, KIND_DURABLE_MARK, open_frame};
+use crate::storage::{StoredFile, read_up_to};
+
+/// Where in a segment the first bytes that do not verify stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In its header.
+    Header {
+        /// Whether the file ends with the header or inside it.
+        file_ends: bool,
+    },
+    /// At this offset, where a frame should begin.
+    Frames {
+        /// In bytes from the segment's start.
+        offset: u64,
+    },
+}
+
+/// What is known besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Evidence {
+    /// Whether the log has a later segment.
+    pub(crate) has_successor: bool,
+    /// Whether a seal stands before the damage.
+    pub(crate) sealed: bool,
+    /// How much of the segment a mark before the damage or after it claims to have been synced, in
+    /// bytes from the segment's start.
+    pub(crate) durable_offset: u64,
+}
+
+/// What the damage means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// A write that a crash cut short, or one that is still under way. Nothing that was
+    /// acknowledged as durable is lost with it.
+    Torn,
+    /// Something that was on disk has changed.
+    Corrupt,
+}
+
+/// The decision table at the head of this file.
+pub(crate) fn judge(place: Place, evidence: Evidence) -> Verdict {
+    match (place, evidence) {
+        (_, Evidence { has_successor: true, .. })
+        | (Place::Header { file_ends: false }, _)
+        | (Place::Frames { .. }, Evidence { sealed: true, .. }) => Verdict::Corrupt,
+        (Place::Header { file_ends: true }, _) => Verdict::Torn,
+        (Place::Frames { offset }, Evidence { durable_offset, .. }) => {
+            if offset < durable_offset {
+                Verdict::Corrupt
+            } else {
+                Verdict::Torn
+            }
+        }
+    }
+}
+
+/// How much is scanned at once, in bytes.
+const SCAN_BYTES: usize = 64 << 10;
+
+/// The length of a mark's frame, with the hash before it, in bytes.
+const CLAIM_BYTES: usize = HASH_BYTES + FRAME_HEADER_BYTES + DURABLE_MARK_BYTES + HASH_BYTES;
+
+/// The greatest offset that a durable mark behind `from` claims to have been synced, or 0 if there
+/// is none.
+///
+/// Every byte is tried as the beginning of a mark. Marks are short, so the time is linear in the
+/// length whatever the bytes are.
+pub(crate) fn claims_behind(file: &dyn StoredFile, chain: &Chain, from: u64) -> io::Result<u64> {
+    let mut claimed = claim_behind_damaged_hash(file, chain, from)?;
+    let mut buffer = vec![0; SCAN_BYTES + CLAIM_BYTES];
+    // The hash before a frame that begins at `from` stands before `from`.
+    let mut base = from.saturating_sub(HASH_BYTES as u64);
+    loop {
+        let filled = read_up_to(file, base, &mut buffer)?;
+        let bytes = buffer.get(..filled).unwrap_or_default();
+        for (index, window) in bytes.windows(HASH_BYTES + FRAME_HEADER_BYTES).enumerate() {
+            if index >= SCAN_BYTES {
+                break;
+            }
+            let candidate = bytes.get(index..).unwrap_or_default();
+            if let Some(claim) = claim_at(candidate, window, chain) {
+                claimed = claimed.max(claim);
+            }
+        }
+        if filled < buffer.len() {
+            return Ok(claimed);
+        }
+        base += SCAN_BYTES as u64;
+    }
+}
+
+/// What the frame behind the one at `from` claims, if the latter is whole but for its stored hash.
+///
+/// The stored hash is also what the next frame continues, so damage to it alone would silence the
+/// claim. The hash that it should be is known: it can be computed.
+fn claim_behind_damaged_hash(file: &dyn StoredFile, chain: &Chain, from: u64) -> io::Result<u64> {
+    let before = from.saturating_sub(HASH_BYTES as u64);
+    let mut head = [0; HASH_BYTES + FRAME_HEADER_BYTES];
+    read_up_to(file, before, &mut head)?;
+    let Some(header) = head.last_chunk().and_then(FrameHeader::decode) else { return Ok(0) };
+    let behind = from + header.frame_bytes() as u64;
+    if file.length()? < behind {
+        return Ok(0);
+    }
+    let mut hashed = vec![0; head.len() + header.length as usize];
+    read_up_to(file, before, &mut hashed)?;
+    let mut next = vec![0; CLAIM_BYTES];
+    let (previous, rest) = next.split_at_mut(HASH_BYTES);
+    previous.copy_from_slice(&chain.frame_hash(&hashed));
+    read_up_to(file, behind, rest)?;
+    let window = next.get(..HASH_BYTES + FRAME_HEADER_BYTES).unwrap_or_default();
+    Ok(claim_at(&next, window, chain).unwrap_or(0))
+}
+
+/// What the frame that `bytes` begin with claims, if it is one. A claim about more than lies
+/// before it is as good as any: what it speaks of was removed.
+fn claim_at(bytes: &[u8], window: &[u8], chain: &Chain) -> Option<u64> {
+    let header_bytes = window.last_chunk::<FRAME_HEADER_BYTES>()?;
+    if header_bytes.get(4) != Some(&KIND_DURABLE_MARK) {
+        return None;
+    }
+    let header = FrameHeader::decode(header_bytes)?;
+    if header.length as usize != DURABLE_MARK_BYTES || header.flags != 0 {
+        return None;
+    }
+    let (payload, _) = open_frame(bytes, chain, header).ok()?;
+    DurableMark::decode(payload).map(|mark| mark.offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTHING: Evidence = Evidence { has_successor: false, sealed: false, durable_offset: 0 };
+
+    #[test]
+    fn any_damage_in_a_segment_with_a_successor_is_corrupt() {
+        let evidence = Evidence { has_successor: true, ..NOTHING };
+        for place in [
+            Place::Header { file_ends: true },
+            Place::Header { file_ends: false },
+            Place::Frames { offset: 1000 },
+        ] {
+            assert_eq!(judge(place, evidence), Verdict::Corrupt);
+        }
+    }
+
+    #[test]
+    fn a_header_with_frames_behind_it_was_synced_and_cannot_be_torn() {
+        assert_eq!(judge(Place::Header { file_ends: false }, NOTHING), Verdict::Corrupt);
+    }
+
+    #[test]
+    fn a_header_at_the_end_of_its_file_is_torn() {
+        assert_eq!(judge(Place::Header { file_ends: true }, NOTHING), Verdict::Torn);
+    }
+
+    #[test]
+    fn damage_behind_a_seal_is_corrupt() {
+        let evidence = Evidence { sealed: true, ..NOTHING };
+        assert_eq!(judge(Place::Frames { offset: 1000 }, evidence), Verdict::Corrupt);
+    }
+
+    #[test]
+    fn damage_before_a_synced_byte_is_corrupt() {
+        let evidence = Evidence { durable_offset: 1000, ..NOTHING };
+        assert_eq!(judge(Place::Frames { offset: 144 }, evidence), Verdict::Corrupt);
+        assert_eq!(judge(Place::Frames { offset: 999 }, evidence), Verdict::Corrupt);
+    }
+
+    #[test]
+    fn damage_at_or_behind_the_last_synced_byte_is_torn() {
+        let evidence = Evidence { durable_offset: 1000, ..NOTHING };
+        assert_eq!(judge(Place::Frames { offset: 1000 }, evidence), Verdict::Torn);
+        assert_eq!(judge(Place::Frames { offset: 1001 }, evidence), Verdict::Torn);
+    }
+}

@@ -1,0 +1,139 @@
+//! Verifies a whole log without knowing what its records mean.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::anchor::Anchor;
+use crate::disk::Disk;
+use crate::error::WalError;
+use crate::format::header::Algorithm;
+use crate::key::Key;
+use crate::storage::Storage;
+use crate::walk::{Tail, Walk};
+
+/// What a log is verified with.
+#[derive(Debug, Clone, Default)]
+pub struct VerifyOptions {
+    /// The key, if the log is keyed.
+    pub key: Option<Key>,
+    /// An anchor that was kept elsewhere. Without one, a log that was cut at its end, or replaced
+    /// as a whole, verifies.
+    pub anchor: Option<Anchor>,
+    /// How many threads may verify at the same time; one unless told.
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// What was found in a log that verifies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// The log's id.
+    pub log_id: [u8; 16],
+    /// The schema id that the log was created with.
+    pub schema_id: u64,
+    /// Whether the log is chained with a key.
+    pub keyed: bool,
+    /// How many segments there are.
+    pub segments: u64,
+    /// How many records verify.
+    pub records: u64,
+    /// How many bytes of the segments verify.
+    pub bytes: u64,
+    /// The last record, for keeping elsewhere.
+    pub head: Anchor,
+    /// The last sequence that the log itself claims to be on disk; 0 when it claims none.
+    pub durable_through: u64,
+    /// What stands behind the last record.
+    pub tail: Tail,
+    /// Whether an anchor was supplied, and confirmed. Without one, nothing here rules out that
+    /// the log's end was cut off.
+    pub anchored: bool,
+}
+
+/// Verifies every hash of the log in `directory`, from the first record to the last.
+///
+/// Memory is bounded: a read buffer and one record. No lock is taken: a writer may be at work, and
+/// a record that it is just writing is reported as the [`Tail`], not as damage.
+///
+/// ```
+/// use calybris_wal::{VerifyOptions, WalError, WalOptions, WalWriter, verify};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("log");
+/// let writer = WalWriter::open(&path, &WalOptions::new(1))?;
+/// assert!(matches!(verify(&path, &VerifyOptions::default()), Err(WalError::Empty { .. })));
+///
+/// writer.append(&(7_u32, "a decision"))?;
+/// let anchor = writer.close()?;
+///
+/// let options = VerifyOptions { anchor: Some(anchor), ..VerifyOptions::default() };
+/// let report = verify(&path, &options)?;
+/// assert_eq!((report.records, report.anchored), (1, true));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Those for which [`WalError::is_tampering`] is true say that the log is not what was written;
+/// all others, that it could not be checked. A log without records is an error of the second kind.
+pub fn verify(directory: impl AsRef<Path>, options: &VerifyOptions) -> Result<Report, WalError> {
+    verify_in(Arc::new(Disk::at(directory.as_ref())), options)
+}
+
+pub(crate) fn verify_in(
+    storage: Arc<dyn Storage>,
+    options: &VerifyOptions,
+) -> Result<Report, WalError> {
+    let mut walk = Walk::open(storage, options.key.as_ref())?;
+    let header = walk.segment().header;
+    let at_start = Anchor { log_id: header.log_id, sequence: 0, hash: walk.segment().header_hash };
+    if let Some(anchor) = options.anchor {
+        check_log_id(&walk, anchor)?;
+        check_anchor(anchor, at_start)?;
+    }
+    let mut records = 0;
+    let mut head = at_start;
+    while walk.advance()? {
+        records += 1;
+        let frame = walk.record();
+        head = Anchor { sequence: frame.header.sequence, hash: *frame.hash, ..head };
+        if let Some(anchor) = options.anchor {
+            check_anchor(anchor, head)?;
+        }
+    }
+    if let Some(anchor) = options.anchor.filter(|anchor| anchor.sequence > head.sequence) {
+        return Err(WalError::AnchorAhead { anchor, head: head.sequence });
+    }
+    if records == 0 {
+        return Err(WalError::Empty { path: walk.path() });
+    }
+    let (segments, bytes) = walk.extent();
+    Ok(Report {
+        log_id: header.log_id,
+        schema_id: header.schema_id,
+        keyed: header.algorithm == Algorithm::HmacSha256,
+        segments,
+        records,
+        bytes,
+        head,
+        durable_through: walk.segment().progress.durable_sequence,
+        tail: walk.tail(),
+        anchored: options.anchor.is_some(),
+    })
+}
+
+fn check_log_id(walk: &Walk, anchor: Anchor) -> Result<(), WalError> {
+    let found = walk.segment().header.log_id;
+    if anchor.log_id == found {
+        return Ok(());
+    }
+    Err(WalError::AnchorOfAnotherLog { path: walk.path(), anchor, found })
+}
+
+/// Compares the anchor with the log at the anchor's sequence; elsewhere there is nothing to compare.
+fn check_anchor(anchor: Anchor, found: Anchor) -> Result<(), WalError> {
+    if anchor.sequence != found.sequence || anchor.hash == found.hash {
+        return Ok(());
+    }
+    Err(WalError::AnchorContradicted { anchor, found: found.hash })
+}

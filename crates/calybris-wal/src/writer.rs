@@ -1,0 +1,214 @@
+//! Appends records to a log.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::anchor::Anchor;
+use crate::codec;
+use crate::commit::Committer;
+use crate::disk::Disk;
+use crate::error::WalError;
+use crate::format::header::SegmentHeader;
+use crate::key::Key;
+use crate::options::WalOptions;
+use crate::recover::{Recovery, create, recover};
+use crate::segment::{io_error, segments_in};
+use crate::storage::Storage;
+
+/// What an append answers: where the record stands and what pins it down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Receipt {
+    /// The record's place among the records of the log, from 1, without gaps.
+    pub sequence: u64,
+    /// The record's hash, which covers the record and everything before it.
+    pub hash: [u8; 32],
+}
+
+/// The one writer of a log.
+///
+/// Threads share it by reference. Unless the [`Durability`](crate::Durability) says otherwise, a
+/// record that was appended has reached the operating system and survives the end of the process;
+/// [`WalWriter::flush_and_sync`] makes it survive a power cut.
+///
+/// After a write or a sync has failed, the writer takes nothing more ([`WalError::Poisoned`]):
+/// what reached the disk is no longer known. Opening the log again finds out.
+///
+/// ```
+/// use calybris_wal::{WalOptions, WalWriter};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("log");
+/// let writer = WalWriter::open(&path, &WalOptions::new(1))?;
+/// let receipt = writer.append(&("gpt", 1_250_u64))?;
+/// assert_eq!(receipt.sequence, 1);
+/// writer.flush_and_sync()?;
+/// let anchor = writer.close()?;
+/// assert_eq!(anchor.hash, receipt.hash);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct WalWriter {
+    committer: Committer,
+    recovery: Recovery,
+    log_id: [u8; 16],
+    max_record_bytes: u32,
+    /// Dropped last: the lock is held as long as anything can be written.
+    _lock: Box<dyn Send + Sync>,
+}
+
+impl WalWriter {
+    /// Opens the log in `directory`, or creates the directory and an empty log.
+    ///
+    /// What a crash tore off the end is set aside, as [`WalWriter::recovery`] tells; a log that is
+    /// damaged otherwise is refused and left as it is.
+    ///
+    /// ```
+    /// use calybris_wal::{WalError, WalOptions, WalWriter};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("log");
+    /// let writer = WalWriter::open(&path, &WalOptions::new(1))?;
+    /// assert!(writer.recovery().created);
+    /// let second = WalWriter::open(&path, &WalOptions::new(1));
+    /// assert!(matches!(second, Err(WalError::Locked { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`WalError::Locked`] while another writer has the log open, [`WalError::KeyRequired`] for a
+    /// keyed log, [`WalError::SchemaMismatch`] and [`WalError::LogIdMismatch`] for a log that the
+    /// options do not describe, [`WalError::Corrupt`] for one that is damaged.
+    pub fn open(directory: impl AsRef<Path>, options: &WalOptions) -> Result<Self, WalError> {
+        Self::open_in(Arc::new(Disk::at(directory.as_ref())), options, None)
+    }
+
+    /// Opens a keyed log in `directory`, or creates the directory and an empty keyed log.
+    ///
+    /// ```
+    /// use calybris_wal::{Key, WalError, WalOptions, WalWriter};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("log");
+    /// let key = Key::new(b"from a secret store, 32 bytes...")?;
+    /// drop(WalWriter::open_keyed(&path, &WalOptions::new(1), &key)?);
+    /// let without = WalWriter::open(&path, &WalOptions::new(1));
+    /// assert!(matches!(without, Err(WalError::KeyRequired { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`WalWriter::open`]; and [`WalError::WrongKey`] for a log with another key,
+    /// [`WalError::NotKeyed`] for one without.
+    pub fn open_keyed(
+        directory: impl AsRef<Path>,
+        options: &WalOptions,
+        key: &Key,
+    ) -> Result<Self, WalError> {
+        Self::open_in(Arc::new(Disk::at(directory.as_ref())), options, Some(key))
+    }
+
+    pub(crate) fn open_in(
+        storage: Arc<dyn Storage>,
+        options: &WalOptions,
+        key: Option<&Key>,
+    ) -> Result<Self, WalError> {
+        options.check()?;
+        storage.create().map_err(|source| io_error(storage.as_ref(), "create", "", source))?;
+        let lock = storage
+            .lock()
+            .map_err(|source| io_error(storage.as_ref(), "lock", "", source))?
+            .ok_or_else(|| WalError::Locked { path: storage.path("") })?;
+        let segments = segments_in(storage.as_ref())?;
+        let (end, recovery) = if segments.is_empty() {
+            create(storage.as_ref(), options, key)?
+        } else {
+            recover(storage.as_ref(), options, key, &segments)?
+        };
+        let SegmentHeader { log_id, max_record_bytes, .. } = *end.pen.header();
+        let committer =
+            Committer::new(storage, options.durability, options.segment_bytes, key.cloned(), end);
+        Ok(Self { committer, recovery, log_id, max_record_bytes, _lock: lock })
+    }
+
+    /// Appends a record, and returns when it is as safe as the [`Durability`](crate::Durability) of the log demands:
+    /// unless told otherwise, when the operating system has it.
+    ///
+    /// # Errors
+    /// [`WalError::Encode`] and [`WalError::RecordTooLarge`] leave the log as it was;
+    /// [`WalError::Io`] stops the writer, and from then on the answer is [`WalError::Poisoned`].
+    pub fn append<T: Serialize + ?Sized>(&self, record: &T) -> Result<Receipt, WalError> {
+        codec::with_encoded(record, self.max_record_bytes, |payload| self.committer.append(payload))
+    }
+
+    /// Appends a record that is bytes already; they are read back by
+    /// [`Record::payload`](crate::Record::payload).
+    ///
+    /// # Errors
+    /// As [`WalWriter::append`].
+    pub fn append_bytes(&self, payload: &[u8]) -> Result<Receipt, WalError> {
+        if payload.len() > self.max_record_bytes as usize {
+            return Err(WalError::RecordTooLarge { limit: self.max_record_bytes });
+        }
+        self.committer.append(payload)
+    }
+
+    /// Hands everything appended so far to the operating system, which matters only in
+    /// [`Durability::Buffered`](crate::Durability::Buffered).
+    ///
+    /// # Errors
+    /// [`WalError::Io`] stops the writer.
+    pub fn flush(&self) -> Result<(), WalError> {
+        self.committer.flush()
+    }
+
+    /// Waits until everything appended so far is on disk.
+    ///
+    /// # Errors
+    /// [`WalError::Io`] stops the writer: what was not acknowledged as synced before may be lost.
+    pub fn flush_and_sync(&self) -> Result<(), WalError> {
+        self.committer.sync()
+    }
+
+    /// What opening the log found and did.
+    #[must_use]
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// The last record appended, for keeping elsewhere; sequence 0 when there is none.
+    #[must_use]
+    pub fn head(&self) -> Anchor {
+        let receipt = self.committer.head();
+        Anchor { log_id: self.log_id, sequence: receipt.sequence, hash: receipt.hash }
+    }
+
+    /// Finishes the segment and begins another, as happens by itself when a segment has reached
+    /// its length. Does nothing while the segment holds no record.
+    ///
+    /// # Errors
+    /// [`WalError::Io`] stops the writer.
+    pub fn rotate(&self) -> Result<(), WalError> {
+        self.committer.rotate()
+    }
+
+    /// Syncs the log, notes in it that it was synced, and gives up the lock.
+    ///
+    /// Dropping the writer instead gives up the lock and syncs nothing; what was buffered is handed
+    /// to the operating system, without a word if that fails.
+    ///
+    /// # Errors
+    /// As [`WalWriter::flush_and_sync`].
+    pub fn close(self) -> Result<Anchor, WalError> {
+        self.committer.finish()?;
+        Ok(self.head())
+    }
+}
+
+impl std::fmt::Debug for WalWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WalWriter")
+            .field("path", &self.committer.storage().path(""))
+            .finish_non_exhaustive()
+    }
+}
