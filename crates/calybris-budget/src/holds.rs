@@ -74,13 +74,18 @@ impl Holds {
     ) -> ReservationId {
         loop {
             // 2^64 ids last for centuries.
-            let id = ReservationId(self.last_id.fetch_add(1, Relaxed) + 1);
+            let id = ReservationId(self.last_id.fetch_add(1, Relaxed).wrapping_add(1));
             match self.keep_as(id, reservation, expires_at_ms) {
                 Ok(()) => return id,
-                // The caller had chosen this number for one of its own.
+                // Only after the numbers of the caller have come to their end and began anew.
                 Err(back) => reservation = back,
             }
         }
+    }
+
+    /// Gives out no id up to this one any more: it was given out before, or is the caller's.
+    pub(crate) fn skip_to(&self, id: ReservationId) {
+        self.last_id.fetch_max(id.0, Relaxed);
     }
 
     /// Keeps a reservation under the caller's id, or gives it back if that is taken.
