@@ -31,23 +31,26 @@ const GUARDED: u64 = 1 << 63;
 /// is the sum of the amounts that were debited and not yet settled. Each step moves an amount
 /// between those terms, and an adjustment that changes two of them hides the instant in between
 /// from every reader, so nobody sees a moment without it.
+///
+/// What every call uses comes first and stays together.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Account {
     available: AtomicU64,
     committed: AtomicU64,
-    /// Odd while an adjustment is under way.
-    version: AtomicU64,
-    granted: AtomicU64,
-    debt: AtomicU64,
-    rules: Rules,
-    /// Not zero when a rule or a debt must be asked.
-    ruled: AtomicU8,
     /// Not zero when the account is a level of a tree.
     ///
     /// INVARIANT (one writer): from then on every debit and settlement holds the lock of the tree's
     /// root, so each word has one writer at a time and needs no read-modify-write.
     shared: AtomicU8,
+    /// Not zero when a rule or a debt must be asked.
+    ruled: AtomicU8,
     lock: Lock,
+    /// Odd while an adjustment is under way.
+    version: AtomicU64,
+    granted: AtomicU64,
+    debt: AtomicU64,
+    rules: Rules,
 }
 
 /// The words of an account as they were together at one instant.

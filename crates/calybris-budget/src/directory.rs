@@ -80,7 +80,7 @@ impl Default for Directory {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::sync::Weak;

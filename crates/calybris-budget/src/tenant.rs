@@ -17,15 +17,15 @@ pub struct Tenant {
     record: Arc<Record>,
 }
 
-/// The account comes first: its two hot words then follow the counts of the `Arc` without a gap,
-/// so on one cache line with each other.
+/// The name and the hot words of the account come first and together: a look-up by name compares
+/// the one and then debits the other.
 #[repr(C)]
 struct Record {
+    name: Box<str>,
     account: Account,
     parent: Option<Tenant>,
     /// The last of the parents, whose lock is that of the whole tree.
     root: Option<Tenant>,
-    name: Box<str>,
     opened_with_microunits: u64,
     shared: Weak<Shared>,
 }
