@@ -75,8 +75,16 @@ impl Books {
 }
 
 fn ours_by_handle(tenant: &Tenant) {
+    ours_commits(tenant, ACTUAL);
+}
+
+fn ours_exact(tenant: &Tenant) {
+    ours_commits(tenant, RESERVED);
+}
+
+fn ours_commits(tenant: &Tenant, actual: u64) {
     match black_box(tenant).try_reserve_scoped(black_box(RESERVED)) {
-        Ok(reservation) => drop(black_box(reservation.commit(black_box(ACTUAL)).is_ok())),
+        Ok(reservation) => drop(black_box(reservation.commit(black_box(actual)).is_ok())),
         Err(error) => panic!("{error}"),
     }
 }
@@ -89,18 +97,25 @@ fn ours_owned(tenant: &Tenant) {
 }
 
 fn peer_pair(peer: &Peer, name: &str) {
-    let (_, id) = peer.try_reserve(black_box(name), black_box(RESERVED.cast_signed()));
-    let id = id.expect("the tenant has enough");
-    black_box(peer.commit(id, black_box(ACTUAL.cast_signed())));
+    peer_commits(peer, name, ACTUAL);
 }
 
-/// One tenant, again and again: with a reservation that borrows the handle, and with one that owns
-/// a clone of it.
+fn peer_commits(peer: &Peer, name: &str, actual: u64) {
+    let (_, id) = peer.try_reserve(black_box(name), black_box(RESERVED.cast_signed()));
+    let id = id.expect("the tenant has enough");
+    black_box(peer.commit(id, black_box(actual.cast_signed())));
+}
+
+/// One tenant, again and again: with a reservation that borrows the handle, the same with no surplus
+/// to return, and with one that owns a clone of the handle.
 fn handle_one(report: &mut Report, books: &Books) {
     let (tenant, name) = (&books.handles[0], &books.names[0]);
-    for (case, pair) in
-        [("handle_one", ours_by_handle as fn(&Tenant)), ("owned_one", ours_owned as fn(&Tenant))]
-    {
+    let cases = [
+        ("handle_one", ours_by_handle as fn(&Tenant), ACTUAL),
+        ("exact_one", ours_exact as fn(&Tenant), RESERVED),
+        ("owned_one", ours_owned as fn(&Tenant), ACTUAL),
+    ];
+    for (case, pair, actual) in cases {
         report.duel(
             "budget",
             case,
@@ -113,7 +128,7 @@ fn handle_one(report: &mut Report, books: &Books) {
             }),
             vec![Contestant::new("1.3.0", |iterations| {
                 for _ in 0..iterations {
-                    peer_pair(&books.peer, name);
+                    peer_commits(&books.peer, name, actual);
                 }
             })],
         );
