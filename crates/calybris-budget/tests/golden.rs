@@ -1,4 +1,5 @@
-//! The events as text: names and fields that a log written today must keep readable for ever.
+//! The events as text and as bytes: names, fields and discriminants that a log written today must
+//! keep readable for ever.
 #![cfg(feature = "serde")]
 
 use std::path::Path;
@@ -16,7 +17,7 @@ fn assert_golden(file: &str, found: &str) {
 }
 
 #[test]
-fn events_keep_their_names_and_fields() {
+fn events_keep_their_names_fields_and_discriminants() {
     let tenant = || "acme".to_owned();
     let rules = TenantRules {
         exposure_cap_microunits: Some(60),
@@ -54,13 +55,18 @@ fn events_keep_their_names_and_fields() {
         },
         BudgetEvent::CarriedOver { from: tenant(), to: "globex".to_owned(), amount_microunits: 9 },
     ];
-    let mut lines = String::new();
+    let (mut lines, mut bytes) = (String::new(), String::new());
     for event in events {
+        let binary = bincode::serde::encode_to_vec(&event, bincode::config::standard()).unwrap();
+        bytes.extend(binary.iter().map(|byte| format!("{byte:02x}")));
+        bytes.push('\n');
         let line = serde_json::to_string(&event).unwrap();
         assert_eq!(serde_json::from_str::<BudgetEvent>(&line).unwrap(), event);
         lines = lines + &line + "\n";
     }
     assert_golden("events.jsonl", &lines);
+    // The first byte of a line is the discriminant.
+    assert_golden("events.hex", &bytes);
 }
 
 #[test]
