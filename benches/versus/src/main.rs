@@ -4,13 +4,15 @@
 
 mod harness;
 
+mod budget;
 mod kernel;
 mod wal;
 
 use harness::{Effort, Report};
 
 /// The areas that can be measured, each in a file of its own.
-const AREAS: &[(&str, fn(&mut Report))] = &[("kernel", kernel::run), ("wal", wal::run)];
+const AREAS: &[(&str, fn(&mut Report))] =
+    &[("kernel", kernel::run), ("wal", wal::run), ("budget", budget::run)];
 
 fn main() {
     if let Err(message) = run() {

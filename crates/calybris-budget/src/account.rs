@@ -112,8 +112,7 @@ impl Account {
     ///
     /// Acquire pairs with the Release of [`settle`](Self::settle): who spends an amount that
     /// another thread gave back sees all that thread did before, its append to the log included.
-    /// So the log has the two in the same order. The order *debit, then log; log, then credit*
-    /// rests on this pair.
+    /// A log behind a lock would have the two in order by itself; with the pair any log has.
     #[inline]
     pub(crate) fn debit(&self, amount: u64) -> Result<(), NotDebited> {
         let mut available = self.available.load(Relaxed);

@@ -188,7 +188,7 @@ impl BudgetEngine {
     ) -> Result<ReservationId, BudgetError> {
         let unknown = || BudgetError::UnknownTenant { tenant: tenant.to_owned() };
         let reservation =
-            self.tenant(tenant).ok_or_else(unknown)?.try_reserve(amount_microunits)?;
+            self.tenant(tenant).ok_or_else(unknown)?.into_reservation(amount_microunits)?;
         Ok(self.detach(reservation, None))
     }
 

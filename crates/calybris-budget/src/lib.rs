@@ -5,12 +5,13 @@
 //! observer
 //!
 //! ```text
-//! granted = available + reserved + committed
+//! granted + debt = available + reserved + committed
 //! ```
 //!
-//! A tenant is an account of two atomic words. To reserve and to settle through a [`Tenant`] is
-//! compare-and-swap on them: no lock, no map, no allocation. [`LEDGER.md`][ledger] states every
-//! state, transition and identity.
+//! and there is debt only where an [`OverrunPolicy`] allows it. To reserve and to settle through a
+//! [`Tenant`] is compare-and-swap on the two words of its account: no lock, no map, no allocation.
+//! A tenant below another, or one with a rule to be asked, takes a short lock instead; the caller
+//! does not have to know. [`LEDGER.md`][ledger] states every state, transition and identity.
 //!
 //! ```
 //! use calybris_budget::BudgetEngine;
@@ -54,6 +55,7 @@ mod holds;
 mod idempotency;
 mod shared;
 
+mod audit;
 mod event;
 mod replay;
 
@@ -62,6 +64,7 @@ mod loom_models;
 
 pub use adjustments::TenantRules;
 pub use amount::{MAX_AMOUNT_MICROUNITS, MAX_LEVELS, MAX_NAME_BYTES};
+pub use audit::{Audit, AuditError, Sums};
 pub use engine::BudgetEngine;
 pub use error::{BudgetError, ReplayError};
 pub use event::BudgetEvent;

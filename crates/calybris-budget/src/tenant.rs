@@ -156,6 +156,16 @@ impl Tenant {
         Ok(Reservation::new(self.clone(), amount_microunits))
     }
 
+    /// As [`try_reserve`](Self::try_reserve), with the handle itself instead of a clone of it.
+    pub(crate) fn into_reservation(
+        self,
+        amount_microunits: u64,
+    ) -> Result<Reservation, BudgetError> {
+        self.check_reservable(amount_microunits)?;
+        self.debit(amount_microunits)?;
+        Ok(Reservation::new(self, amount_microunits))
+    }
+
     /// As [`try_reserve`](Self::try_reserve), for a call that ends before the handle does. The
     /// reservation borrows the handle instead of cloning it, which is the fastest way there is.
     ///

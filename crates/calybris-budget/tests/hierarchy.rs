@@ -84,14 +84,14 @@ fn a_parent_spends_beside_its_children() {
     let org = engine.ensure_tenant("org", 1_000_000).unwrap();
     let key = engine.ensure_child("key", 1_000_000, &org).unwrap();
     std::thread::scope(|scope| {
-        for tenant in [&org, &key] {
+        let spenders = [&org, &key].map(|tenant| {
             scope.spawn(move || {
                 for _ in 0..50_000 {
                     tenant.try_reserve(5).unwrap().commit(3).unwrap();
                 }
-            });
-        }
-        for _ in 0..10_000 {
+            })
+        });
+        while !spenders.iter().all(std::thread::ScopedJoinHandle::is_finished) {
             let now = org.snapshot();
             assert!(now.reserved_microunits <= 10, "{now:?}");
         }

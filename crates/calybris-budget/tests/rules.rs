@@ -249,16 +249,16 @@ fn top_ups_and_refunds_under_load_are_seen_whole() {
                 acme.try_reserve(10).unwrap().commit(10).unwrap();
             }
         });
-        scope.spawn(|| {
+        let owner = scope.spawn(|| {
             for _ in 0..20_000 {
-                acme.top_up(7).unwrap();
-                acme.reduce(3).unwrap();
+                acme.top_up(1_007).unwrap();
+                acme.reduce(1_003).unwrap();
                 if acme.snapshot().committed_microunits > 0 {
                     acme.refund(1).unwrap();
                 }
             }
         });
-        for _ in 0..20_000 {
+        while !owner.is_finished() {
             // A torn reading would show more reserved than the one who reserves ever holds, or
             // wrap.
             let now = acme.snapshot();

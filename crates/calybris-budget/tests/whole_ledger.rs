@@ -9,7 +9,8 @@
 )]
 
 use calybris_budget::{
-    BudgetEngine, BudgetError, BudgetEvent, OverrunPolicy, Replay, Reservation, Tenant, TenantRules,
+    Audit, BudgetEngine, BudgetError, BudgetEvent, OverrunPolicy, Replay, Reservation, Tenant,
+    TenantRules,
 };
 use proptest::prelude::*;
 
@@ -176,6 +177,7 @@ fn check(steps: Vec<Step>) {
     }
     let mut held: Vec<Held> = Vec::new();
     let mut replay = Replay::new();
+    let mut audit = Audit::new();
     let mut replayed = 0;
 
     for (hold, step) in (0_u64..).zip(steps) {
@@ -368,14 +370,18 @@ fn check(steps: Vec<Step>) {
         }
         compare(&tenants, &model);
         for event in &log[replayed..] {
+            audit.apply(event).unwrap();
             replay.apply(event.clone()).unwrap();
         }
+        audit.prove(&engine).unwrap();
         replayed = log.len();
     }
     for event in &log[replayed..] {
+        audit.apply(event).unwrap();
         replay.apply(event.clone()).unwrap();
     }
     let replayed = replay.finish();
+    audit.prove(&replayed.engine).unwrap();
     let accounts: Vec<Plain> =
         tenants.iter().map(|t| plain(&replayed.engine.tenant(t.name()).unwrap())).collect();
     assert_eq!(accounts, model.accounts, "the log says something else");
