@@ -5,3 +5,4 @@ mod memory;
 mod crashes;
 mod cuts;
 mod failures;
+mod live;

@@ -19,6 +19,7 @@ mod recover;
 
 // Reading.
 mod cursor;
+mod parallel;
 mod seal;
 mod segment;
 mod tail;

@@ -143,8 +143,6 @@ pub(crate) struct Segment {
     /// The sequence in its name.
     pub(crate) first_sequence: u64,
     pub(crate) header: SegmentHeader,
-    /// The hash at the end of its header.
-    pub(crate) header_hash: Hash,
     pub(crate) chain: Chain,
     pub(crate) cursor: FrameCursor,
     pub(crate) progress: Progress,
@@ -266,14 +264,7 @@ impl Segment {
         let cursor =
             FrameCursor::new(file, chain, header.max_record_bytes, SEGMENT_HEADER_BYTES as u64);
         let progress = Progress::at_start(&header, header_hash);
-        Ok(Opening::Segment(Box::new(Self {
-            first_sequence,
-            header,
-            header_hash,
-            chain,
-            cursor,
-            progress,
-        })))
+        Ok(Opening::Segment(Box::new(Self { first_sequence, header, chain, cursor, progress })))
     }
 
     /// Refuses a segment that is not the first of its log.
@@ -353,4 +344,95 @@ pub(crate) enum SegmentStep {
     Control,
     End,
     Damaged(Damage),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::frame::FrameHeader;
+
+    fn progress() -> Progress {
+        Progress {
+            sequence: 7,
+            record_hash: [1; 32],
+            records: 2,
+            durable_offset: 300,
+            durable_sequence: 6,
+            next_key_id: None,
+            seal: None,
+        }
+    }
+
+    fn accept(
+        progress: &mut Progress,
+        kind: u8,
+        sequence: u64,
+        payload: &[u8],
+    ) -> Result<bool, Misplaced> {
+        let length = u32::try_from(payload.len()).unwrap();
+        let header = FrameHeader { length, kind, flags: 0, sequence };
+        progress.accept(&Frame { header, offset: 500, payload, hash: &[2; 32] })
+    }
+
+    fn refuse(kind: u8, sequence: u64, payload: &[u8]) -> Misplaced {
+        let mut changed = progress();
+        let refused = accept(&mut changed, kind, sequence, payload).unwrap_err();
+        assert_eq!(changed, progress(), "a refused frame changes nothing");
+        refused
+    }
+
+    #[test]
+    fn a_record_follows_the_one_before() {
+        let mut after = progress();
+        assert_eq!(accept(&mut after, KIND_DATA, 8, b""), Ok(true));
+        assert_eq!((after.sequence, after.records, after.record_hash), (8, 3, [2; 32]));
+        for sequence in [0, 6, 7, 9, u64::MAX] {
+            let refused = refuse(KIND_DATA, sequence, b"");
+            assert_eq!(refused, Misplaced::Contradiction(Damage::Sequence));
+        }
+    }
+
+    #[test]
+    fn a_mark_claims_no_more_than_stands_before_it_and_no_less_than_the_last() {
+        let mark = |sequence, offset| DurableMark { sequence, offset }.encode();
+        let mut after = progress();
+        assert_eq!(accept(&mut after, KIND_DURABLE_MARK, 7, &mark(7, 500)), Ok(false));
+        assert_eq!((after.durable_sequence, after.durable_offset), (7, 500));
+        for lie in [mark(7, 501), mark(8, 500), mark(6, 299), mark(5, 400)] {
+            let refused = refuse(KIND_DURABLE_MARK, 7, &lie);
+            assert_eq!(refused, Misplaced::Contradiction(Damage::Control));
+        }
+        let refused = refuse(KIND_DURABLE_MARK, 6, &mark(6, 400));
+        assert_eq!(refused, Misplaced::Contradiction(Damage::Sequence));
+    }
+
+    #[test]
+    fn a_seal_counts_what_stands_before_it_and_nothing_follows() {
+        let seal = Seal { records: 2, bytes: 500, record_hash: [1; 32] };
+        for lie in [
+            Seal { records: 3, ..seal },
+            Seal { bytes: 499, ..seal },
+            Seal { record_hash: [3; 32], ..seal },
+        ] {
+            let refused = refuse(KIND_SEAL, 7, &lie.encode());
+            assert_eq!(refused, Misplaced::Contradiction(Damage::Control));
+        }
+        let mut sealed = progress();
+        assert_eq!(accept(&mut sealed, KIND_SEAL, 7, &seal.encode()), Ok(false));
+        let refused = accept(&mut sealed, KIND_DATA, 8, b"");
+        assert_eq!(refused, Err(Misplaced::Contradiction(Damage::AfterSeal)));
+    }
+
+    #[test]
+    fn only_a_seal_follows_a_key_change() {
+        let mut after = progress();
+        assert_eq!(accept(&mut after, KIND_KEY_CHANGE, 7, &[9; 8]), Ok(false));
+        let refused = accept(&mut after, KIND_DATA, 8, b"");
+        assert_eq!(refused, Err(Misplaced::Contradiction(Damage::Control)));
+    }
+
+    #[test]
+    fn an_unknown_kind_is_newer_and_not_corrupt() {
+        assert_eq!(refuse(200, 7, b""), Misplaced::Newer("frame kind", 200));
+    }
 }

@@ -86,21 +86,28 @@ pub(crate) fn verify_in(
 ) -> Result<Report, WalError> {
     let mut walk = Walk::open(storage, options.key.as_ref())?;
     let header = walk.segment().header;
-    let at_start = Anchor { log_id: header.log_id, sequence: 0, hash: walk.segment().header_hash };
     if let Some(anchor) = options.anchor {
         check_log_id(&walk, anchor)?;
-        check_anchor(anchor, at_start)?;
+        check_anchor(anchor, walk.head())?;
     }
+    let threads = options.threads.unwrap_or(NonZeroUsize::MIN);
+    let wanted = options.anchor.map(|anchor| anchor.sequence);
     let mut records = 0;
-    let mut head = at_start;
-    while walk.advance()? {
+    loop {
+        let (passed, hash) = walk.fast_forward(threads, wanted)?;
+        records += passed;
+        if let (Some(anchor), Some(hash)) = (options.anchor, hash) {
+            check_anchor(anchor, Anchor { hash, ..anchor })?;
+        }
+        if !walk.advance()? {
+            break;
+        }
         records += 1;
-        let frame = walk.record();
-        head = Anchor { sequence: frame.header.sequence, hash: *frame.hash, ..head };
         if let Some(anchor) = options.anchor {
-            check_anchor(anchor, head)?;
+            check_anchor(anchor, walk.head())?;
         }
     }
+    let head = walk.head();
     if let Some(anchor) = options.anchor.filter(|anchor| anchor.sequence > head.sequence) {
         return Err(WalError::AnchorAhead { anchor, head: head.sequence });
     }

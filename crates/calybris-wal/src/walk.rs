@@ -4,12 +4,16 @@
 //! about it later, so before a verdict the evidence is gathered first and the bytes are read again
 //! after: bytes that a mark claims to be synced were whole before the mark was written.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use crate::anchor::Anchor;
+use crate::chain::Hash;
 use crate::cursor::Frame;
 use crate::error::{Damage, WalError};
 use crate::key::Key;
-use crate::segment::{Opening, Segment, SegmentStep, io_error, segments_in};
+use crate::parallel::fast_forward;
+use crate::segment::{Opening, Progress, Segment, SegmentStep, io_error, segments_in};
 use crate::storage::{Mode, Storage};
 use crate::tail::{Evidence, Place, Verdict, claims_behind, judge};
 
@@ -85,6 +89,12 @@ impl Walk {
         &self.segment
     }
 
+    /// The last record that the walk has come to; the log's beginning if there was none.
+    pub(crate) fn head(&self) -> Anchor {
+        let Progress { sequence, record_hash, .. } = self.segment.progress;
+        Anchor { log_id: self.segment.header.log_id, sequence, hash: record_hash }
+    }
+
     /// How many segments the walk has come to, and how many bytes of them verify.
     pub(crate) fn extent(&self) -> (u64, u64) {
         (self.finished.0 + 1, self.finished.1 + self.segment.cursor.offset())
@@ -98,6 +108,20 @@ impl Walk {
     /// The record that [`Walk::advance`] has stepped over last.
     pub(crate) fn record(&self) -> Frame<'_> {
         self.segment.cursor.frame()
+    }
+
+    /// Goes over as many records of the segment as are in order, with several threads. Answers how
+    /// many, and the hash of the one with the sequence `wanted` if it was among them.
+    pub(crate) fn fast_forward(
+        &mut self,
+        threads: NonZeroUsize,
+        wanted: Option<u64>,
+    ) -> Result<(u64, Option<Hash>), WalError> {
+        let before = self.segment.progress.sequence;
+        let found = fast_forward(&mut self.segment, threads, wanted).map_err(|source| {
+            io_error(self.storage.as_ref(), "read", &self.segment.name(), source)
+        })?;
+        Ok((self.segment.progress.sequence - before, found))
     }
 
     /// Steps over the next record. `false` at the end of the log, where a writer may append more
