@@ -4,5 +4,6 @@ mod memory;
 
 mod crashes;
 mod cuts;
+mod economy;
 mod failures;
 mod live;

@@ -36,6 +36,7 @@ struct World {
     locked: bool,
     calls: u64,
     syncs: u64,
+    bytes_read: u64,
     fault: Option<(u64, Fault)>,
     /// How many bytes the disk still takes, if it is bounded.
     space: Option<usize>,
@@ -70,6 +71,11 @@ impl Memory {
     /// How many syncs of files succeeded.
     pub(crate) fn syncs(&self) -> u64 {
         self.world.lock().syncs
+    }
+
+    /// How many bytes were read.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.world.lock().bytes_read
     }
 
     /// Makes the call after `after` more of them fail.
@@ -288,6 +294,8 @@ impl StoredFile for MemoryFile {
         let offset = usize::try_from(offset).unwrap().min(content.live.len());
         let count = buffer.len().min(content.live.len() - offset);
         buffer[..count].copy_from_slice(&content.live[offset..offset + count]);
+        drop(content);
+        self.disk.world.lock().bytes_read += count as u64;
         Ok(count)
     }
 
