@@ -197,6 +197,14 @@ pub enum WalError {
         /// The id in the log's header.
         found: [u8; 16],
     },
+    /// The record asked for is not in the log, or not in the part of it that was asked about.
+    #[error("there is no record {sequence} among {head} records")]
+    NoSuchRecord {
+        /// The sequence asked for.
+        sequence: u64,
+        /// How many records there are.
+        head: u64,
+    },
     /// The text is not an anchor.
     #[error("`{text}` is not an anchor: {expected}")]
     InvalidAnchor {

@@ -7,6 +7,7 @@ mod anchor;
 mod error;
 mod key;
 mod options;
+mod proof;
 mod reader;
 mod verify;
 mod writer;
@@ -30,6 +31,7 @@ mod chain;
 mod codec;
 mod digest;
 mod format;
+mod merkle;
 
 // What it stands on.
 mod disk;
@@ -43,6 +45,7 @@ pub use anchor::Anchor;
 pub use error::{Damage, WalError};
 pub use key::Key;
 pub use options::{Durability, WalOptions};
+pub use proof::{ConsistencyProof, InclusionProof, TreeHead};
 pub use reader::{Reader, Record};
 pub use recover::{Quarantine, Recovery};
 pub use verify::{Report, VerifyOptions, verify};
