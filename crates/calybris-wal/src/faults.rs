@@ -1,6 +1,8 @@
 //! What the log promises when the disk fails, tears and forgets.
 
 mod memory;
+#[cfg(loom)]
+mod models;
 
 mod crashes;
 mod cuts;

@@ -126,6 +126,13 @@ impl Memory {
         self.world.lock().names[name].lock().live.clone()
     }
 
+    /// What of a file would survive a power cut for certain.
+    #[cfg(loom)]
+    pub(crate) fn durable(&self, name: &str) -> Vec<u8> {
+        let world = self.world.lock();
+        world.durable_names.get(name).map(|file| file.lock().durable.clone()).unwrap_or_default()
+    }
+
     /// Puts a file on the disk, durably.
     pub(crate) fn put(&self, name: &str, bytes: &[u8]) {
         let content =
