@@ -20,7 +20,7 @@ use crate::format::header::SegmentHeader;
 use crate::key::Key;
 use crate::options::Durability;
 use crate::pen::Pen;
-use crate::segment::{io_error, segment_name};
+use crate::segment::{io_error, segment_name, segments_in};
 use crate::storage::{Storage, StoredFile, write_all};
 use crate::sync::{Condvar, Mutex, MutexGuard, yield_now};
 use crate::writer::Receipt;
@@ -137,6 +137,25 @@ impl Committer {
             return Ok(());
         }
         self.begin_next_segment(&mut state)
+    }
+
+    /// Says in the log, durably, that it is kept from the segment on that begins at or last before
+    /// `sequence`. Answers the segments before it, of which none is written to any more.
+    pub(crate) fn declare_start(&self, sequence: u64) -> Result<Vec<u64>, WalError> {
+        let mut state = self.when_nobody_leads(self.state.lock())?;
+        let segments = segments_in(self.storage.as_ref())?;
+        // A segment without records says nothing of those before it: the one before it stays.
+        let last_kept = state.pen.head().sequence.min(sequence);
+        let start = segments.iter().copied().filter(|first| *first <= last_kept).max();
+        let Some(start) = start else { return Ok(Vec::new()) };
+        if start > state.pen.log_start() {
+            state.pen.push_log_start(start);
+            self.write_pending(&mut state)?;
+            if let Err(source) = state.file.sync() {
+                return Err(self.poison(&mut state, "sync", source));
+            }
+        }
+        Ok(segments.into_iter().filter(|first| *first < start).collect())
     }
 
     /// Rotates if the record would make the segment too long, or if the key changes.

@@ -62,6 +62,20 @@ impl Storage for Disk {
         Ok(Arc::new(options.open(self.path(name))?))
     }
 
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path(name))
+    }
+
+    fn copy_to(&self, name: &str, directory: &Path) -> io::Result<()> {
+        Self::at(directory).create()?;
+        // Under another name until it is whole, so that what has the name is the segment.
+        let (part, whole) = (directory.join(format!("{name}.part")), directory.join(name));
+        fs::copy(self.path(name), &part)?;
+        File::open(&part)?.sync_all()?;
+        fs::rename(&part, &whole)?;
+        Self::at(directory).sync_directory()
+    }
+
     fn sync_directory(&self) -> io::Result<()> {
         // Only Unix opens a directory as a file; elsewhere the file's own sync must do.
         if cfg!(unix) { File::open(&self.directory)?.sync_all() } else { Ok(()) }

@@ -17,6 +17,8 @@ mod begin;
 mod commit;
 mod pen;
 mod recover;
+mod repair;
+mod retention;
 
 // Reading.
 mod cursor;
@@ -48,6 +50,8 @@ pub use options::{Durability, WalOptions};
 pub use proof::{ConsistencyProof, InclusionProof, TreeHead};
 pub use reader::{Reader, Record};
 pub use recover::{Quarantine, Recovery};
+pub use repair::{Repair, repair};
+pub use retention::Disposal;
 pub use verify::{Report, VerifyOptions, verify};
 pub use walk::Tail;
 pub use writer::{Receipt, WalWriter};

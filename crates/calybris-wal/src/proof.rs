@@ -155,6 +155,9 @@ fn roots_of(
     size: u64,
 ) -> Result<([u8; 16], Vec<[u8; 32]>), WalError> {
     let mut walk = Walk::open(Arc::new(Disk::at(directory)), key)?;
+    if walk.first_sequence() != 1 {
+        return Err(WalError::Dropped { sequence: 1, first: walk.first_sequence() });
+    }
     let mut trees = vec![Frontier::default(); ranges.len()];
     let mut leaf = 0;
     while leaf < size {

@@ -13,7 +13,7 @@ use crate::options::WalOptions;
 use crate::pen::Pen;
 use crate::seal::sealed_end;
 use crate::segment::{
-    Opening, Segment, SegmentEnd, SegmentStep, Unfinished, io_error, segment_name,
+    Opening, Segment, SegmentEnd, SegmentStep, Unfinished, check_start, io_error, segment_name,
 };
 use crate::storage::{Mode, Storage, StoredFile, read_up_to, write_all};
 use crate::tail::{Evidence, Place, Verdict, claims_behind, judge};
@@ -73,6 +73,9 @@ pub(crate) fn recover(
     let mut segment = match Segment::open(storage, last, Mode::Write, key)? {
         Opening::Segment(segment) => *segment,
         Opening::Unfinished(unfinished) => {
+            if let Some(end) = &before {
+                check_start(segments.first().copied().unwrap_or(1), end.log_start)?;
+            }
             return begin_unfinished(storage, options, key, before, last, unfinished);
         }
     };
@@ -82,9 +85,12 @@ pub(crate) fn recover(
         Some(end) => {
             segment.check_continues(&end)?;
             segment.progress.record_hash = end.record_hash;
+            segment.progress.log_start = end.log_start;
         }
     }
-    let quarantined = match walk_to_end(storage, &mut segment)? {
+    let damage = walk_to_end(storage, &mut segment)?;
+    check_start(segments.first().copied().unwrap_or(1), segment.progress.log_start)?;
+    let quarantined = match damage {
         None => None,
         Some(damage) => Some(cut_torn(storage, &mut segment, damage)?),
     };
@@ -262,7 +268,7 @@ const COPY_BYTES: usize = 64 << 10;
 /// Moves the bytes of a segment from `offset` to its end into a file of their own.
 ///
 /// They are safe there before they are cut here, so a crash in between loses nothing.
-fn quarantine(
+pub(crate) fn quarantine(
     storage: &dyn Storage,
     file: &dyn StoredFile,
     segment: u64,

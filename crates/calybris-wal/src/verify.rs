@@ -36,6 +36,8 @@ pub struct Report {
     pub keyed: bool,
     /// How many segments there are.
     pub segments: u64,
+    /// The sequence of the first record that is kept; 1 unless segments were dropped.
+    pub first_sequence: u64,
     /// How many records verify.
     pub records: u64,
     /// How many bytes of the segments verify.
@@ -88,6 +90,10 @@ pub(crate) fn verify_in(
     let header = walk.segment().header;
     if let Some(anchor) = options.anchor {
         check_log_id(&walk, anchor)?;
+        let (sequence, first) = (anchor.sequence, walk.first_sequence());
+        if first > 1 && sequence < first {
+            return Err(WalError::Dropped { sequence, first });
+        }
         check_anchor(anchor, walk.head())?;
     }
     let threads = options.threads.unwrap_or(NonZeroUsize::MIN);
@@ -120,6 +126,7 @@ pub(crate) fn verify_in(
         schema_id: header.schema_id,
         keyed: header.algorithm == Algorithm::HmacSha256,
         segments,
+        first_sequence: walk.first_sequence(),
         records,
         bytes,
         head,

@@ -13,7 +13,7 @@ use crate::cursor::Frame;
 use crate::error::{Damage, WalError};
 use crate::key::Key;
 use crate::parallel::fast_forward;
-use crate::segment::{Opening, Progress, Segment, SegmentStep, io_error, segments_in};
+use crate::segment::{Opening, Progress, Segment, SegmentStep, check_start, io_error, segments_in};
 use crate::storage::{Mode, Storage};
 use crate::tail::{Evidence, Place, Verdict, claims_behind, judge};
 
@@ -43,6 +43,8 @@ pub(crate) struct Walk {
     /// The damage at the cursor and what was found out about it, until the bytes are read again.
     suspect: Option<(u64, Evidence)>,
     tail: Tail,
+    /// The first segment that there is.
+    first_segment: u64,
     /// How many segments were finished, and their length in bytes.
     finished: (u64, u64),
 }
@@ -75,6 +77,7 @@ impl Walk {
             segment,
             suspect: None,
             tail: Tail::Clean,
+            first_segment: first,
             finished: (0, 0),
         })
     }
@@ -103,6 +106,11 @@ impl Walk {
     /// What stands behind the last record, after [`Walk::advance`] has found no more.
     pub(crate) fn tail(&self) -> Tail {
         self.tail
+    }
+
+    /// The sequence of the first record that there is, or will be.
+    pub(crate) fn first_sequence(&self) -> u64 {
+        self.first_segment
     }
 
     /// The record that [`Walk::advance`] has stepped over last.
@@ -178,6 +186,7 @@ impl Walk {
     }
 
     fn end_with(&mut self, tail: Tail) -> Result<bool, WalError> {
+        check_start(self.first_segment, self.segment.progress.log_start)?;
         self.suspect = None;
         self.segment.cursor.refresh();
         self.tail = tail;
@@ -221,6 +230,12 @@ impl Walk {
         let next = self.segment.progress.sequence.saturating_add(1);
         let segments = segments_in(self.storage.as_ref())?;
         if !segments.contains(&next) {
+            if let Some(&first) = segments.first().filter(|first| **first > next)
+                && !segments.contains(&self.segment.first_sequence)
+            {
+                // The writer has dropped this segment too meanwhile.
+                return Err(WalError::Dropped { sequence: next, first });
+            }
             if segments.iter().any(|segment| *segment > next) {
                 return Err(WalError::MissingSegment { segment: next });
             }
@@ -242,6 +257,7 @@ impl Walk {
         }
         // The last record's hash carries over: the next segment may be empty.
         segment.progress.record_hash = self.segment.progress.record_hash;
+        segment.progress.log_start = self.segment.progress.log_start;
         self.finished.0 += 1;
         self.finished.1 += self.segment.cursor.offset();
         self.segment = segment;

@@ -8,7 +8,7 @@ mod logs;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use calybris_wal::{Key, VerifyOptions, WalOptions, WalWriter, verify};
+use calybris_wal::{Disposal, Key, VerifyOptions, WalOptions, WalWriter, verify};
 use logs::{key, new_key, options, payloads, read_payloads, segment, write_sample, write_segments};
 
 fn golden(name: &str) -> PathBuf {
@@ -87,6 +87,18 @@ fn a_log_under_two_keys_is_written_as_ever_and_reads() {
         }
     });
     still_reads("rekeyed", Some(&new_key()));
+}
+
+#[test]
+fn a_log_whose_beginning_was_dropped_is_written_as_ever() {
+    compare_or_bless("retained", |path| {
+        write_segments(path, &options(), None);
+        let writer = logs::open(path, None).unwrap();
+        assert_eq!(writer.retain_from(4, Disposal::Remove).unwrap(), 1);
+        writer.rotate().unwrap();
+        writer.append("seventh").unwrap();
+        writer.close().unwrap();
+    });
 }
 
 /// The bytes in the worked example of `FORMAT.md`: every line of hexadecimal pairs before a `|`.

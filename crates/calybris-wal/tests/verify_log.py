@@ -24,7 +24,7 @@ import sys
 MAGIC = bytes.fromhex("8943574c0d0a1a0a")
 HEADER = struct.Struct("<8sHBBI16sQQQQII32s8s32s")
 FRAME = struct.Struct("<IBBHQ")
-DATA, MARK, SEAL, KEY_CHANGE = 1, 2, 3, 4
+DATA, MARK, SEAL, KEY_CHANGE, LOG_START = 1, 2, 3, 4, 5
 
 
 class Corrupt(Exception):
@@ -132,7 +132,8 @@ def verify(directory, keys):
         raise Unchecked("no log")
     if not names:
         raise Unchecked("no log")
-    sequence, record_hash, before, torn = 0, None, None, 0
+    sequence, record_hash, before, torn, start = 0, None, None, 0, 1
+    records_in_all = 0
     for number, name in enumerate(names):
         last = number == len(names) - 1
         first = int(name[:20])
@@ -151,9 +152,9 @@ def verify(directory, keys):
             if fields[7] != first:
                 raise Corrupt(0)
             if before is None:
-                if fields[6] != 0 or fields[7] != 1 or any(fields[12]):
+                if len({fields[6] == 0, fields[7] == 1, not any(fields[12])}) > 1:
                     raise Corrupt(0)
-                record_hash = fields[14]
+                sequence, record_hash = first - 1, fields[14]
             else:
                 old, seal, next_key = before
                 same = all(fields[i] == old[i] for i in (1, 2, 3, 5, 8))
@@ -177,15 +178,25 @@ def verify(directory, keys):
                     raise Corrupt(at)
                 if kind == DATA:
                     sequence, records, record_hash = found, records + 1, data[end - 32 : end]
+                    records_in_all += 1
                 elif kind == MARK:
                     synced, offset = struct.unpack("<QQ", payload)
                     if not (durable <= offset <= at and durable_sequence <= synced <= sequence):
                         raise Corrupt(at)
                     durable, durable_sequence = offset, synced
                 elif kind == SEAL:
-                    if payload != struct.pack("<QQ", records, at) + record_hash:
+                    if payload[:-8] != struct.pack("<QQ", records, at) + record_hash:
                         raise Corrupt(at)
+                    claimed = struct.unpack("<Q", payload[-8:])[0]
+                    if claimed < start:
+                        raise Corrupt(at)
+                    start = claimed
                     seal = data[end - 32 : end]
+                elif kind == LOG_START:
+                    claimed = struct.unpack("<Q", payload)[0]
+                    if not start <= claimed <= sequence:
+                        raise Corrupt(at)
+                    start = claimed
                 elif kind == KEY_CHANGE:
                     next_key = struct.unpack("<Q", payload)[0]
                 else:
@@ -196,10 +207,12 @@ def verify(directory, keys):
             before = fields, seal, next_key
         except Corrupt as error:
             raise Corrupt(first, error.args[0])
-    if sequence == 0:
+    if int(names[0][:20]) > start:
+        raise Corrupt(start, 0)
+    if records_in_all == 0:
         raise Unchecked("no record")
     log_id = before[0][5].hex()
-    return f"{sequence} {number + 1} {torn} cwal1:{log_id}:{sequence}:{record_hash.hex()}"
+    return f"{records_in_all} {number + 1} {torn} cwal1:{log_id}:{sequence}:{record_hash.hex()}"
 
 
 def main(arguments):

@@ -1,7 +1,7 @@
 //! A reader whose first look at a file is older than its second, as beside a writer at work.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -37,6 +37,12 @@ impl Storage for Stale {
     fn open(&self, name: &str, mode: Mode) -> io::Result<Arc<dyn StoredFile>> {
         let (file, reads) = (self.disk.open(name, mode)?, Arc::clone(&self.reads));
         Ok(Arc::new(StaleFile { file, visible: self.visible as u64, reads }))
+    }
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.disk.remove(name)
+    }
+    fn copy_to(&self, name: &str, directory: &Path) -> io::Result<()> {
+        self.disk.copy_to(name, directory)
     }
     fn sync_directory(&self) -> io::Result<()> {
         self.disk.sync_directory()

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -273,6 +273,16 @@ impl Storage for Memory {
         };
         drop(world);
         Ok(Arc::new(MemoryFile { disk: self.clone(), content }))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.simple_call()?;
+        self.world.lock().names.remove(name);
+        Ok(())
+    }
+
+    fn copy_to(&self, _: &str, _: &Path) -> io::Result<()> {
+        self.simple_call()
     }
 
     fn sync_directory(&self) -> io::Result<()> {
