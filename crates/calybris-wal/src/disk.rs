@@ -111,7 +111,7 @@ impl StoredFile for File {
         return std::os::unix::fs::FileExt::write_at(self, bytes, offset);
     }
 
-    fn truncate(&self, length: u64) -> io::Result<()> {
+    fn set_length(&self, length: u64) -> io::Result<()> {
         self.set_len(length)
     }
 

@@ -21,6 +21,9 @@ use crate::storage::read_up_to;
 /// How much is read and handed to a thread at once, in bytes.
 const CHUNK_BYTES: usize = 256 << 10;
 
+/// How much is worth starting threads for, in bytes.
+pub(crate) const WORTH_THREADS_BYTES: u64 = 2 * CHUNK_BYTES as u64;
+
 /// How many chunks may wait per thread. With the bounds above, memory stays below two megabytes
 /// per thread.
 const CHUNKS_PER_THREAD: usize = 4;
@@ -33,7 +36,7 @@ pub(crate) fn fast_forward(
     wanted: Option<u64>,
 ) -> io::Result<Option<Hash>> {
     let remaining = segment.cursor.file().length()?.saturating_sub(segment.cursor.offset());
-    if threads.get() < 2 || remaining < 2 * CHUNK_BYTES as u64 {
+    if remaining < WORTH_THREADS_BYTES {
         return Ok(None);
     }
     let crew = Crew::new(segment.chain, threads.get() * CHUNKS_PER_THREAD);

@@ -241,7 +241,8 @@ impl Segment {
             what,
         };
         // What a successor means for an unfinished segment is for those to judge who know of it.
-        let alone = Evidence { has_successor: false, sealed: false, durable_offset: 0 };
+        let alone =
+            Evidence { has_successor: false, sealed: false, zeros: false, durable_offset: 0 };
         let place = Place::Header { file_ends: length <= SEGMENT_HEADER_BYTES as u64 };
         let unfinished = judge(place, alone) == Verdict::Torn;
         let header = match SegmentHeader::decode(&bytes) {

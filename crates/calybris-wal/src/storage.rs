@@ -46,8 +46,8 @@ pub(crate) trait StoredFile: Send + Sync {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
     /// Writes some of `bytes` at `offset` and says how many.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize>;
-    /// Cuts the file.
-    fn truncate(&self, length: u64) -> io::Result<()>;
+    /// Cuts the file, or makes it longer by zeros.
+    fn set_length(&self, length: u64) -> io::Result<()>;
     /// Waits until everything that was written before is on disk.
     fn sync(&self) -> io::Result<()>;
 }

@@ -12,10 +12,10 @@ use crate::chain::Hash;
 use crate::cursor::Frame;
 use crate::error::{Damage, WalError};
 use crate::key::Key;
-use crate::parallel::fast_forward;
+use crate::parallel::{WORTH_THREADS_BYTES, fast_forward};
 use crate::segment::{Opening, Progress, Segment, SegmentStep, check_start, io_error, segments_in};
 use crate::storage::{Mode, Storage};
-use crate::tail::{Evidence, Place, Verdict, claims_behind, judge};
+use crate::tail::{Evidence, Place, Verdict, claims_behind, judge, only_zeros_behind};
 
 /// What stands behind the last record that verifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub(crate) struct Walk {
     /// The damage at the cursor and what was found out about it, until the bytes are read again.
     suspect: Option<(u64, Evidence)>,
     tail: Tail,
+    /// Where in the segment several threads may be of use again.
+    try_threads_at: u64,
     /// The first segment that there is.
     first_segment: u64,
     /// How many segments were finished, and their length in bytes.
@@ -77,6 +79,7 @@ impl Walk {
             segment,
             suspect: None,
             tail: Tail::Clean,
+            try_threads_at: 0,
             first_segment: first,
             finished: (0, 0),
         })
@@ -126,9 +129,13 @@ impl Walk {
         wanted: Option<u64>,
     ) -> Result<(u64, Option<Hash>), WalError> {
         let before = self.segment.progress.sequence;
+        if threads == NonZeroUsize::MIN || self.segment.cursor.offset() < self.try_threads_at {
+            return Ok((0, None));
+        }
         let found = fast_forward(&mut self.segment, threads, wanted).map_err(|source| {
             io_error(self.storage.as_ref(), "read", &self.segment.name(), source)
         })?;
+        self.try_threads_at = self.segment.cursor.offset() + WORTH_THREADS_BYTES;
         Ok((self.segment.progress.sequence - before, found))
     }
 
@@ -175,6 +182,7 @@ impl Walk {
             };
             match judge(Place::Frames { offset }, evidence) {
                 Verdict::Corrupt => return Err(self.corrupt(offset, what)),
+                Verdict::Room => return self.end_with(Tail::Clean),
                 Verdict::Torn => {
                     let segment = self.segment.first_sequence;
                     let length = self.length()?;
@@ -215,14 +223,18 @@ impl Walk {
         let later = segments_in(self.storage.as_ref())?.into_iter().any(|segment| segment > first);
         let progress = self.segment.progress;
         let mut durable_offset = progress.durable_offset;
+        let mut zeros = false;
         if scan {
             let (offset, name) = (self.segment.cursor.offset(), self.segment.name());
             let chain = self.segment.chain;
             let claimed = claims_behind(self.segment.cursor.file().as_ref(), &chain, offset)
                 .map_err(|source| io_error(self.storage.as_ref(), "read", &name, source))?;
             durable_offset = durable_offset.max(claimed);
+            zeros = only_zeros_behind(self.segment.cursor.file().as_ref(), offset)
+                .map_err(|source| io_error(self.storage.as_ref(), "read", &name, source))?;
         }
-        Ok(Evidence { has_successor: later, sealed: progress.seal.is_some(), durable_offset })
+        let sealed = progress.seal.is_some();
+        Ok(Evidence { has_successor: later, sealed, zeros, durable_offset })
     }
 
     /// Goes on to the segment after a sealed one. `false` if it is not there yet.
@@ -261,6 +273,7 @@ impl Walk {
         self.finished.0 += 1;
         self.finished.1 += self.segment.cursor.offset();
         self.segment = segment;
+        self.try_threads_at = 0;
         Ok(true)
     }
 }

@@ -167,7 +167,11 @@ def verify(directory, keys):
                 frame = chain.frame_at(data, at, fields[10])
                 if frame is None:
                     claimed = max(durable, claims_behind(chain, data, at))
-                    if not last or seal or at < claimed:
+                    if not last or at < claimed:
+                        raise Corrupt(at)
+                    if not any(data[at:]):
+                        break
+                    if seal:
                         raise Corrupt(at)
                     torn = len(data) - at
                     break

@@ -71,8 +71,8 @@ impl StoredFile for StaleFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
         self.file.write_at(offset, bytes)
     }
-    fn truncate(&self, length: u64) -> io::Result<()> {
-        self.file.truncate(length)
+    fn set_length(&self, length: u64) -> io::Result<()> {
+        self.file.set_length(length)
     }
     fn sync(&self) -> io::Result<()> {
         self.file.sync()

@@ -340,7 +340,7 @@ impl StoredFile for MemoryFile {
         }
     }
 
-    fn truncate(&self, length: u64) -> io::Result<()> {
+    fn set_length(&self, length: u64) -> io::Result<()> {
         self.disk.simple_call()?;
         let mut content = self.content.lock();
         content.live.resize(usize::try_from(length).unwrap(), 0);
