@@ -13,10 +13,10 @@ use crate::options::WalOptions;
 use crate::pen::Pen;
 use crate::seal::sealed_end;
 use crate::segment::{
-    Opening, Segment, SegmentEnd, SegmentStep, Unfinished, io_error, segment_name,
+    Opening, Segment, SegmentEnd, SegmentStep, Unfinished, check_start, io_error, segment_name,
 };
 use crate::storage::{Mode, Storage, StoredFile, read_up_to, write_all};
-use crate::tail::{Evidence, Place, Verdict, claims_behind, judge};
+use crate::tail::{Evidence, Place, Verdict, claims_behind, judge, only_zeros_behind};
 
 /// What opening a log found and did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +73,9 @@ pub(crate) fn recover(
     let mut segment = match Segment::open(storage, last, Mode::Write, key)? {
         Opening::Segment(segment) => *segment,
         Opening::Unfinished(unfinished) => {
+            if let Some(end) = &before {
+                check_start(segments.first().copied().unwrap_or(1), end.log_start)?;
+            }
             return begin_unfinished(storage, options, key, before, last, unfinished);
         }
     };
@@ -82,11 +85,14 @@ pub(crate) fn recover(
         Some(end) => {
             segment.check_continues(&end)?;
             segment.progress.record_hash = end.record_hash;
+            segment.progress.log_start = end.log_start;
         }
     }
-    let quarantined = match walk_to_end(storage, &mut segment)? {
+    let damage = walk_to_end(storage, &mut segment)?;
+    check_start(segments.first().copied().unwrap_or(1), segment.progress.log_start)?;
+    let quarantined = match damage {
         None => None,
-        Some(damage) => Some(cut_torn(storage, &mut segment, damage)?),
+        Some(damage) => cut_torn(storage, &mut segment, damage)?,
     };
     let resynced_bytes = rewrite_unsynced(storage, &mut segment)?;
     let sequence = segment.progress.sequence;
@@ -154,22 +160,33 @@ fn cut_torn(
     storage: &dyn Storage,
     segment: &mut Segment,
     what: Damage,
-) -> Result<Quarantine, WalError> {
+) -> Result<Option<Quarantine>, WalError> {
     let (name, offset) = (segment.name(), segment.cursor.offset());
     let chain = segment.chain;
     let claimed = claims_behind(segment.cursor.file().as_ref(), &chain, offset)
         .map_err(|source| io_error(storage, "read", &name, source))?;
+    let zeros = only_zeros_behind(segment.cursor.file().as_ref(), offset)
+        .map_err(|source| io_error(storage, "read", &name, source))?;
     let evidence = Evidence {
         has_successor: false,
         sealed: segment.progress.seal.is_some(),
+        zeros,
         durable_offset: segment.progress.durable_offset.max(claimed),
     };
     match judge(Place::Frames { offset }, evidence) {
+        Verdict::Room => {
+            let file = segment.cursor.file();
+            let (cut, synced) = (file.set_length(offset), file.sync());
+            cut.map_err(|source| io_error(storage, "set the length of", &name, source))?;
+            synced.map_err(|source| io_error(storage, "sync", &name, source))?;
+            segment.cursor.refresh();
+            Ok(None)
+        }
         Verdict::Torn => {
             let file = segment.cursor.file().as_ref();
             let cut = quarantine(storage, file, segment.first_sequence, offset)?;
             segment.cursor.refresh();
-            Ok(cut)
+            Ok(Some(cut))
         }
         Verdict::Corrupt => Err(WalError::Corrupt {
             segment: segment.first_sequence,
@@ -262,7 +279,7 @@ const COPY_BYTES: usize = 64 << 10;
 /// Moves the bytes of a segment from `offset` to its end into a file of their own.
 ///
 /// They are safe there before they are cut here, so a crash in between loses nothing.
-fn quarantine(
+pub(crate) fn quarantine(
     storage: &dyn Storage,
     file: &dyn StoredFile,
     segment: u64,
@@ -286,7 +303,7 @@ fn quarantine(
     }
     torn.sync().map_err(|source| torn_failed("sync", source))?;
     storage.sync_directory().map_err(|source| io_error(storage, "sync", "", source))?;
-    file.truncate(offset).map_err(|source| failed("truncate", source))?;
+    file.set_length(offset).map_err(|source| failed("set the length of", source))?;
     file.sync().map_err(|source| failed("sync", source))?;
     Ok(Quarantine { segment, offset, bytes, path: storage.path(&torn_name) })
 }

@@ -36,6 +36,8 @@ pub struct Report {
     pub keyed: bool,
     /// How many segments there are.
     pub segments: u64,
+    /// The sequence of the first record that is kept; 1 unless segments were dropped.
+    pub first_sequence: u64,
     /// How many records verify.
     pub records: u64,
     /// How many bytes of the segments verify.
@@ -86,21 +88,32 @@ pub(crate) fn verify_in(
 ) -> Result<Report, WalError> {
     let mut walk = Walk::open(storage, options.key.as_ref())?;
     let header = walk.segment().header;
-    let at_start = Anchor { log_id: header.log_id, sequence: 0, hash: walk.segment().header_hash };
     if let Some(anchor) = options.anchor {
         check_log_id(&walk, anchor)?;
-        check_anchor(anchor, at_start)?;
+        let (sequence, first) = (anchor.sequence, walk.first_sequence());
+        if first > 1 && sequence < first {
+            return Err(WalError::Dropped { sequence, first });
+        }
+        check_anchor(anchor, walk.head())?;
     }
+    let threads = options.threads.unwrap_or(NonZeroUsize::MIN);
+    let wanted = options.anchor.map(|anchor| anchor.sequence);
     let mut records = 0;
-    let mut head = at_start;
-    while walk.advance()? {
+    loop {
+        let (passed, hash) = walk.fast_forward(threads, wanted)?;
+        records += passed;
+        if let (Some(anchor), Some(hash)) = (options.anchor, hash) {
+            check_anchor(anchor, Anchor { hash, ..anchor })?;
+        }
+        if !walk.advance()? {
+            break;
+        }
         records += 1;
-        let frame = walk.record();
-        head = Anchor { sequence: frame.header.sequence, hash: *frame.hash, ..head };
         if let Some(anchor) = options.anchor {
-            check_anchor(anchor, head)?;
+            check_anchor(anchor, walk.head())?;
         }
     }
+    let head = walk.head();
     if let Some(anchor) = options.anchor.filter(|anchor| anchor.sequence > head.sequence) {
         return Err(WalError::AnchorAhead { anchor, head: head.sequence });
     }
@@ -113,6 +126,7 @@ pub(crate) fn verify_in(
         schema_id: header.schema_id,
         keyed: header.algorithm == Algorithm::HmacSha256,
         segments,
+        first_sequence: walk.first_sequence(),
         records,
         bytes,
         head,

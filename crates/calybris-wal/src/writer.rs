@@ -49,7 +49,7 @@ pub struct Receipt {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct WalWriter {
-    committer: Committer,
+    pub(crate) committer: Committer,
     recovery: Recovery,
     log_id: [u8; 16],
     max_record_bytes: u32,
