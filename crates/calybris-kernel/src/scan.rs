@@ -135,6 +135,7 @@ pub(crate) struct Outcome {
 }
 
 /// Judges every model, one after the other.
+#[inline(never)]
 pub(crate) fn scan(valuation: &Valuation<'_>, models: &[Model]) -> Outcome {
     let mut podium = Podium::EMPTY;
     let mut eligible_models = 0_u32;

@@ -12,12 +12,9 @@ use crate::utility::Valuation;
 /// Counts, gate by gate in their order, what each turned away.
 ///
 /// No model is eligible, so whoever is left after the budget fell at the utility.
-pub(crate) fn blame(
-    index: &Index,
-    models: &[Model],
-    valuation: &Valuation<'_>,
-    bounds: &Bounds,
-) -> Tally {
+#[inline(never)]
+pub(crate) fn blame(index: &Index, models: &[Model], valuation: &Valuation<'_>) -> Tally {
+    let bounds = &Bounds::new(valuation, &index.scale);
     let request = valuation.request();
     let mut tally = Tally::default();
     for group in 0..index.group_count() {

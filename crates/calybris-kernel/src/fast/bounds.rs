@@ -27,7 +27,7 @@
 //! Sums saturate at 65,535, which is above any `V` (below 40,000): a saturated deduction is one
 //! that no value reaches.
 
-use super::codes::{Codes, QUALITY_CODE, Quanta, Quantum};
+use super::codes::{Code, Codes, QUALITY_CODE, Quanta, Quantum};
 use super::lanes::Lanes;
 use super::magnitude::{Magnitude, Unit};
 use crate::utility::{BPS_SQUARED, TOKENS_PER_PRICE, Valuation};
@@ -41,18 +41,22 @@ const RISK_SHORTFALL: u16 = 1;
 /// The limits and the weights of one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    minimum_quality: u16,
-    latency_limit: u16,
-    risk: u16,
-    value: u16,
-    latency_penalty: u16,
+    /// Whether every enabled model passes the gates on quality, latency and risk ceiling, outliers
+    /// aside.
+    pub(crate) all_pass: bool,
+    minimum_quality: Lanes,
+    latency_limit: Lanes,
+    risk: Lanes,
+    value: Lanes,
+    latency_penalty: Lanes,
     costs: CostWeights,
-    risk_penalty: u16,
+    risk_penalty: Lanes,
     /// One microunit, rounded down.
-    one_microunit: u16,
+    one_microunit: Lanes,
     /// By how much a score exceeds the utility at most, outliers aside. Of two models whose scores
     /// differ by this much, the one with the higher score has the higher utility.
     pub(crate) shortfall: u16,
+    shortfalls: Lanes,
     unit: Unit,
     /// The budget, unless no model can exceed it.
     pub(crate) budget: Option<Budget>,
@@ -61,18 +65,18 @@ pub(crate) struct Bounds {
 /// The weights of the three costs, in some unit.
 #[derive(Clone, Copy, Debug)]
 struct CostWeights {
-    input: u16,
-    output: u16,
-    fixed: u16,
+    input: Lanes,
+    output: Lanes,
+    fixed: Lanes,
 }
 
 /// A budget limit, in units of its own that suit the costs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     costs: CostWeights,
-    limit: u16,
+    limit: Lanes,
     /// One more than the cost up to which a model is surely within the limit; 0 if none is.
-    surely_within: u16,
+    surely_within: Lanes,
 }
 
 /// What weights and limits of all requests have in common.
@@ -83,6 +87,8 @@ pub(crate) struct Scale {
     quanta: Quanta,
     fixed_weight: Magnitude,
     latency_weight: Magnitude,
+    /// At most as good in every column as any enabled model.
+    worst: Code,
     /// What the three costs fall short by at most.
     cost_shortfall: u16,
     /// What the value and all deductions fall short by at most.
@@ -90,12 +96,13 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    pub(crate) fn new(policy: &Policy, quanta: Quanta) -> Self {
+    pub(crate) fn new(policy: &Policy, quanta: Quanta, worst: Code) -> Self {
         let penalty = policy.latency_penalty_microunits_per_ms;
         let cost_shortfall =
             quanta.input.shortfall() + quanta.output.shortfall() + quanta.fixed.shortfall();
         let latency_shortfall = if penalty == 0 { 0 } else { quanta.latency.shortfall() };
         Self {
+            worst,
             cost_shortfall,
             shortfall: VALUE_SHORTFALL + RISK_SHORTFALL + cost_shortfall + latency_shortfall,
             quanta,
@@ -134,18 +141,25 @@ impl Bounds {
         let one_microunit = if worthless { u16::MAX } else { unit.count(MICROUNIT) };
         let shortfall = unit.count(THREE_MICROUNITS).saturating_add(1 + scale.shortfall);
         let risk_penalty = u128::from(BPS_SQUARED) * valuation.risk_penalty_microunits();
+        let minimum_quality = quality_code(request.minimum_quality_bps);
+        let latency_limit = match request.max_p95_latency_ms {
+            0 => u16::MAX,
+            limit_ms => quanta.latency.encode(limit_ms.into()).0,
+        };
+        let worst = &scale.worst;
         Self {
-            minimum_quality: quality_code(request.minimum_quality_bps),
-            latency_limit: match request.max_p95_latency_ms {
-                0 => u16::MAX,
-                limit_ms => quanta.latency.encode(limit_ms.into()).0,
-            },
-            risk: request.risk_bps,
-            value: unit.count(value_weight),
-            latency_penalty: unit.count(latency_weight),
+            all_pass: worst.quality >= minimum_quality
+                && worst.latency <= latency_limit
+                && worst.ceiling >= request.risk_bps,
+            minimum_quality: Lanes::splat(minimum_quality),
+            latency_limit: Lanes::splat(latency_limit),
+            risk: Lanes::splat(request.risk_bps),
+            value: Lanes::splat(unit.count(value_weight)),
+            latency_penalty: Lanes::splat(unit.count(latency_weight)),
             costs: CostWeights::new(costs, unit),
-            risk_penalty: unit.count(Magnitude::wide(risk_penalty)),
-            one_microunit,
+            risk_penalty: Lanes::splat(unit.count(Magnitude::wide(risk_penalty))),
+            one_microunit: Lanes::splat(one_microunit),
+            shortfalls: Lanes::splat(shortfall),
             shortfall,
             unit,
             budget: Budget::new(costs, cost_unit, scale, request.budget_limit_microunits),
@@ -164,19 +178,19 @@ impl Bounds {
     /// How far a model's quality is below the minimum; 0 passes.
     #[inline]
     pub(crate) fn quality_shortage(&self, codes: &Codes) -> Lanes {
-        Lanes::splat(self.minimum_quality).saturating_sub(codes.quality)
+        self.minimum_quality.saturating_sub(codes.quality)
     }
 
     /// How far a model's latency is above the limit; 0 passes, unless the model is an outlier.
     #[inline]
     pub(crate) fn latency_excess(&self, codes: &Codes) -> Lanes {
-        codes.latency.saturating_sub(Lanes::splat(self.latency_limit))
+        codes.latency.saturating_sub(self.latency_limit)
     }
 
     /// How far the request's risk is above a model's ceiling; 0 passes.
     #[inline]
     pub(crate) fn risk_excess(&self, codes: &Codes) -> Lanes {
-        Lanes::splat(self.risk).saturating_sub(codes.ceiling)
+        self.risk.saturating_sub(codes.ceiling)
     }
 
     /// The scores: each is above the model's utility, in units, or 0.
@@ -185,22 +199,22 @@ impl Bounds {
         let deductions = self
             .costs
             .of(codes)
-            .saturating_add(codes.latency.mul_high(Lanes::splat(self.latency_penalty)))
-            .saturating_add(Lanes::splat(self.risk_penalty));
-        let value = codes.quality.mul_high(Lanes::splat(self.value));
+            .saturating_add(codes.latency.mul_high(self.latency_penalty))
+            .saturating_add(self.risk_penalty);
+        let value = codes.quality.mul_high(self.value);
         value.saturating_add(Lanes::splat(VALUE_SHORTFALL)).saturating_sub(deductions)
     }
 
     /// One bit per score with which the utility may be positive.
     #[inline]
     pub(crate) fn maybe_positive(&self, score: Lanes) -> u16 {
-        !score.saturating_sub(Lanes::splat(self.one_microunit)).zeros()
+        !score.saturating_sub(self.one_microunit).zeros()
     }
 
     /// One bit per score with which the utility is positive, unless the model is an outlier.
     #[inline]
     pub(crate) fn surely_positive(&self, score: Lanes) -> u16 {
-        !score.saturating_sub(Lanes::splat(self.shortfall)).zeros()
+        !score.saturating_sub(self.shortfalls).zeros()
     }
 
     /// The score that a model must reach for a utility of at least `utility_microunits`.
@@ -215,18 +229,17 @@ impl CostWeights {
     fn of(&self, codes: &Codes) -> Lanes {
         codes
             .input
-            .mul_high(Lanes::splat(self.input))
-            .saturating_add(codes.output.mul_high(Lanes::splat(self.output)))
-            .saturating_add(codes.fixed.mul_high(Lanes::splat(self.fixed)))
+            .mul_high(self.input)
+            .saturating_add(codes.output.mul_high(self.output))
+            .saturating_add(codes.fixed.mul_high(self.fixed))
     }
 
     fn new([input, output, fixed]: [Magnitude; 3], unit: Unit) -> Self {
-        Self { input: unit.count(input), output: unit.count(output), fixed: unit.count(fixed) }
-    }
-
-    /// What no sum of the three terms exceeds.
-    fn most(&self) -> u32 {
-        [self.input, self.output, self.fixed].map(|weight| u32::from(weight)).into_iter().sum()
+        Self {
+            input: Lanes::splat(unit.count(input)),
+            output: Lanes::splat(unit.count(output)),
+            fixed: Lanes::splat(unit.count(fixed)),
+        }
     }
 }
 
@@ -248,20 +261,25 @@ impl Budget {
             // Costs saturate here, so none exceeds it.
             return None;
         }
-        let costs = CostWeights::new(costs, unit);
+        // No term exceeds its weight.
+        let greatest: u32 = costs.into_iter().map(|weight| u32::from(unit.count(weight))).sum();
         let limit = Magnitude::product(BPS_SQUARED, limit_microunits);
         let slack = unit.count(TWO_MICROUNITS).saturating_add(scale.cost_shortfall + 1);
-        if costs.most() + u32::from(slack) <= unit.count_beyond(limit) {
+        if greatest + u32::from(slack) <= unit.count_beyond(limit) {
             return None;
         }
         let limit = unit.count(limit);
-        Some(Self { costs, limit, surely_within: limit.saturating_add(1).saturating_sub(slack) })
+        Some(Self {
+            costs: CostWeights::new(costs, unit),
+            limit: Lanes::splat(limit),
+            surely_within: Lanes::splat(limit.saturating_add(1).saturating_sub(slack)),
+        })
     }
 
     /// One bit per model that is surely above the limit.
     #[inline]
     pub(crate) fn above(&self, codes: &Codes) -> u16 {
-        !self.costs.of(codes).saturating_sub(Lanes::splat(self.limit)).zeros()
+        !self.costs.of(codes).saturating_sub(self.limit).zeros()
     }
 
     /// One bit per model that is surely within the limit, unless it is an outlier.
@@ -269,7 +287,7 @@ impl Budget {
     pub(crate) fn within(&self, codes: &Codes) -> u16 {
         // A cost of 65,535 may stand for any, but no limit is as high once the slack is off.
         let one_more = self.costs.of(codes).saturating_add(Lanes::splat(1));
-        one_more.saturating_sub(Lanes::splat(self.surely_within)).zeros()
+        one_more.saturating_sub(self.surely_within).zeros()
     }
 }
 

@@ -66,10 +66,11 @@ impl Index {
             .iter()
             .filter_map(|place| Some((models.get(place.index as usize)?, place.outlier)))
             .collect();
+        let worst = blocks.iter().map(|block| block.1).reduce(Code::worst).unwrap_or_default();
         let challengers = placed.chunks(BLOCK).map(challengers).collect();
         Self {
             challengers,
-            scale: Scale::new(policy, quanta),
+            scale: Scale::new(policy, quanta, worst),
             order,
             codes,
             rows: Rows::new(&placed),

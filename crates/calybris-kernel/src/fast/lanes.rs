@@ -1,6 +1,6 @@
 //! Sixteen 16-bit numbers at once, as `wide` gives them to each machine.
 
-use wide::u16x16;
+use wide::{u16x8, u16x16};
 
 /// How many numbers there are.
 pub(crate) const LANES: usize = 16;
@@ -21,23 +21,28 @@ impl Lanes {
         Self(u16x16::splat(number))
     }
 
+    #[inline(always)]
+    fn halves(self) -> [u16x8; 2] {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = self.0.to_array();
+        [u16x8::new([a, b, c, d, e, f, g, h]), u16x8::new([i, j, k, l, m, n, o, p])]
+    }
+
     #[inline]
     pub(crate) fn to_array(self) -> [u16; LANES] {
         self.0.to_array()
     }
 
     /// A number that at least two of the lanes reach: nearly always the second greatest.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn reached_twice(self) -> u16 {
-        let [a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, b4, b5, b6, b7] = self.to_array();
-        let halves =
-            [(a0, b0), (a1, b1), (a2, b2), (a3, b3), (a4, b4), (a5, b5), (a6, b6), (a7, b7)];
-        let (mut first, mut second) = (0_u16, 0_u16);
-        for (a, b) in halves {
-            let number = a.max(b);
-            second = second.max(first.min(number));
-            first = first.max(number);
-        }
+        // The greater of the two halves, then the two greatest of eight numbers as in a tournament.
+        let [low, high] = self.halves();
+        let greater = low.saturating_sub(high) + high;
+        let [a, b, c, d, e, f, g, h] = greater.to_array();
+        let pair = |a: u16, b: u16| (a.max(b), a.min(b));
+        let merge =
+            |(a1, a2): (u16, u16), (b1, b2): (u16, u16)| (a1.max(b1), a1.min(b1).max(a2.max(b2)));
+        let (_, second) = merge(merge(pair(a, b), pair(c, d)), merge(pair(e, f), pair(g, h)));
         second
     }
 

@@ -30,11 +30,15 @@ impl Magnitude {
     pub(crate) fn wide(number: u128) -> Self {
         match u64::try_from(number) {
             Ok(number) => Self::new(number),
-            Err(_) => {
-                let dropped = u64::BITS - number.leading_zeros();
-                Self::new(u64::try_from(number >> dropped).unwrap_or(u64::MAX)).shifted(dropped)
-            }
+            Err(_) => Self::beyond_64_bits(number),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn beyond_64_bits(number: u128) -> Self {
+        let dropped = u64::BITS - number.leading_zeros();
+        Self::new(u64::try_from(number >> dropped).unwrap_or(u64::MAX)).shifted(dropped)
     }
 
     /// The number times `2^bits`.

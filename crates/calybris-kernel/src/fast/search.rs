@@ -5,7 +5,7 @@ use super::bounds::Bounds;
 use super::codes::Codes;
 use super::index::Index;
 use super::lanes::{LANES, Lanes};
-use super::rows::{Bits, GROUP};
+use super::rows::{BLOCK, Bits, GROUP};
 use crate::gates::{admit_model, admit_price};
 use crate::scan::{Candidate, Outcome, Podium, scan};
 use crate::utility::Valuation;
@@ -20,51 +20,68 @@ pub(crate) fn search(index: &Index, models: &[Model], valuation: &Valuation<'_>)
     if models.len() <= FEW as usize {
         return scan(valuation, models);
     }
-    let mut search = Search {
-        index,
-        models,
-        valuation,
-        bounds: Bounds::new(valuation, &index.scale),
-        podium: Podium::EMPTY,
-        eligible_models: 0,
+    // Each of these makes bounds of its own: those that no reference leaves stay in registers.
+    let (podium, eligible_models) = match (index.rows.enabled(), index.codes_of(0).len()) {
+        (&[enabled], 1) => search_block::<1>(index, models, valuation, enabled),
+        (&[enabled], 2) => search_block::<2>(index, models, valuation, enabled),
+        (&[enabled], 3) => search_block::<3>(index, models, valuation, enabled),
+        (&[enabled], _) => search_block::<4>(index, models, valuation, enabled),
+        _ => search_groups(index, models, valuation),
     };
-    if let [enabled] = *index.rows.enabled() {
-        let mut live = [enabled];
-        index.rows.keep_live(valuation.request(), 0, &mut live);
-        let [live] = live;
-        match index.codes_of(0).len() {
-            1 => search.visit::<1>(0, live, false),
-            2 => search.visit::<2>(0, live, false),
-            3 => search.visit::<3>(0, live, false),
-            _ => search.visit::<4>(0, live, false),
-        }
-    } else {
-        search.groups();
-    }
-    let Search { podium, eligible_models, bounds, .. } = search;
     let reject_reason = if eligible_models == 0 {
-        blame(index, models, valuation, &bounds).reason()
+        blame(index, models, valuation).reason()
     } else {
         Reason::NoEnabledModel
     };
     Outcome { podium, eligible_models, reject_reason }
 }
 
+/// Searches a catalog of one block.
+#[inline(always)]
+fn search_block<const N: usize>(
+    index: &Index,
+    models: &[Model],
+    valuation: &Valuation<'_>,
+    enabled: u64,
+) -> (Podium, u32) {
+    let bounds = Bounds::new(valuation, &index.scale);
+    let mut search = Search::new(index, models, valuation, &bounds);
+    let mut live = [enabled];
+    index.rows.keep_live(valuation.request(), 0, &mut live);
+    let [live] = live;
+    search.visit::<N>(0, live, bounds.all_pass);
+    (search.podium, search.eligible_models)
+}
+
+/// Searches a catalog of several blocks.
+#[inline(never)]
+fn search_groups(index: &Index, models: &[Model], valuation: &Valuation<'_>) -> (Podium, u32) {
+    let bounds = Bounds::new(valuation, &index.scale);
+    let mut search = Search::new(index, models, valuation, &bounds);
+    for group in 0..index.group_count() {
+        search.group(group);
+    }
+    (search.podium, search.eligible_models)
+}
+
 struct Search<'a> {
     index: &'a Index,
     models: &'a [Model],
     valuation: &'a Valuation<'a>,
-    bounds: Bounds,
+    bounds: &'a Bounds,
     podium: Podium,
     eligible_models: u32,
 }
 
-impl Search<'_> {
-    #[inline(never)]
-    fn groups(&mut self) {
-        for group in 0..self.index.group_count() {
-            self.group(group);
-        }
+impl<'a> Search<'a> {
+    #[inline(always)]
+    fn new(
+        index: &'a Index,
+        models: &'a [Model],
+        valuation: &'a Valuation<'a>,
+        bounds: &'a Bounds,
+    ) -> Self {
+        Self { index, models, valuation, bounds, podium: Podium::EMPTY, eligible_models: 0 }
     }
 
     /// Searches 64 blocks: those that can't matter are left out, those of which every live model
@@ -97,7 +114,7 @@ impl Search<'_> {
         let Some(best) = Bits(hopeful).max_by_key(|&block| score(block)) else { return };
         let visit = |search: &mut Self, block: usize| {
             let live = live.get(block).copied().unwrap_or(0);
-            search.visit::<4>(first_block + block, live, passing >> block & 1 == 1);
+            search.visit_whole(first_block + block, live, passing >> block & 1 == 1);
         };
         // The best block first: what it holds spares visits to others.
         visit(self, best);
@@ -120,10 +137,15 @@ impl Search<'_> {
         self.eligible_models += live.iter().map(|live| live.count_ones()).sum::<u32>();
     }
 
+    #[inline(never)]
+    fn visit_whole(&mut self, block: usize, live: u64, passing: bool) {
+        self.visit::<{ BLOCK / LANES }>(block, live, passing);
+    }
+
     /// Counts the eligible models among the live ones of a block, and offers the podium those
     /// that may stand on it. `passing` says that all of them pass the gates on quality, latency
     /// and risk ceiling. The block has `N` times sixteen codes: loops of a known length unroll.
-    #[inline]
+    #[inline(always)]
     fn visit<const N: usize>(&mut self, block: usize, mut live: u64, passing: bool) {
         let Some(codes) = self.index.codes_of(block).first_chunk::<N>() else { return };
         if !passing {
@@ -131,14 +153,24 @@ impl Search<'_> {
         }
         let outliers = self.index.outliers_of(block);
         if live & outliers != 0 {
-            self.judge_outliers(block, live & outliers);
+            self.eligible_models += judge_outliers(
+                self.index,
+                self.models,
+                self.valuation,
+                block,
+                live & outliers,
+                &mut self.podium,
+            );
             live &= !outliers;
         }
         if at_most_few(live) {
             return self.judge_exactly(block, live);
         }
 
-        let mut scores = codes.each_ref().map(|codes| self.bounds.score(codes));
+        let mut scores = [Lanes::ZERO; N];
+        for (score, codes) in scores.iter_mut().zip(codes) {
+            *score = self.bounds.score(codes);
+        }
         let mut possible = live & gather(&scores, |score| self.bounds.maybe_positive(*score));
         let mut sure = live & gather(&scores, |score| self.bounds.surely_positive(*score));
         if let Some(budget) = &self.bounds.budget {
@@ -171,7 +203,7 @@ impl Search<'_> {
     }
 
     /// Sends models that pass all gates on other things through those on cost and utility.
-    #[inline]
+    #[inline(always)]
     fn judge_exactly(&mut self, block: usize, bits: u64) {
         for bit in Bits(bits) {
             if let Some(model) = self.index.model(self.models, block, bit)
@@ -183,21 +215,8 @@ impl Search<'_> {
         }
     }
 
-    /// Sends models whose codes say too little through all gates.
-    #[cold]
-    fn judge_outliers(&mut self, block: usize, bits: u64) {
-        for bit in Bits(bits) {
-            if let Some(model) = self.index.model(self.models, block, bit)
-                && let Ok(terms) = admit_model(self.valuation, model)
-            {
-                self.eligible_models += 1;
-                self.podium.offer(Candidate::new(model, &terms));
-            }
-        }
-    }
-
     /// The score that a model must reach to stand on the podium.
-    #[inline]
+    #[inline(always)]
     fn bar(&self) -> u16 {
         match self.podium.runner_up() {
             Some(runner_up) => {
@@ -241,7 +260,7 @@ const fn at_most_few(mut bits: u64) -> bool {
 }
 
 /// One bit per model of a block.
-#[inline]
+#[inline(always)]
 fn gather<T, const N: usize>(parts: &[T; N], bits: impl Fn(&T) -> u16) -> u64 {
     let (mut word, mut shift) = (0, 0);
     for part in parts {
@@ -249,4 +268,27 @@ fn gather<T, const N: usize>(parts: &[T; N], bits: impl Fn(&T) -> u16) -> u64 {
         shift += LANES;
     }
     word
+}
+
+/// Sends models whose codes say too little through all gates; returns how many are eligible.
+#[cold]
+#[inline(never)]
+fn judge_outliers(
+    index: &Index,
+    models: &[Model],
+    valuation: &Valuation<'_>,
+    block: usize,
+    bits: u64,
+    podium: &mut Podium,
+) -> u32 {
+    let mut eligible_models = 0;
+    for bit in Bits(bits) {
+        if let Some(model) = index.model(models, block, bit)
+            && let Ok(terms) = admit_model(valuation, model)
+        {
+            eligible_models += 1;
+            podium.offer(Candidate::new(model, &terms));
+        }
+    }
+    eligible_models
 }
