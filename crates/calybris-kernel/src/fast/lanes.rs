@@ -9,6 +9,29 @@ pub(crate) const LANES: usize = 16;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lanes(u16x16);
 
+/// One number for all lanes. It is kept in 32 bits because memory is read back fastest in the width
+/// in which it was written, and no narrower read makes lanes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Splat(u32);
+
+impl Splat {
+    #[inline(always)]
+    pub(crate) fn new(number: u16) -> Self {
+        Self(u32::from(number))
+    }
+
+    #[inline(always)]
+    pub(crate) fn number(self) -> u16 {
+        let [low, high, ..] = self.0.to_le_bytes();
+        u16::from_le_bytes([low, high])
+    }
+
+    #[inline(always)]
+    pub(crate) fn lanes(self) -> Lanes {
+        Lanes::splat(self.number())
+    }
+}
+
 impl Lanes {
     pub(crate) const ZERO: Self = Self::new([0; LANES]);
 
@@ -16,7 +39,7 @@ impl Lanes {
         Self(u16x16::new(lanes))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn splat(number: u16) -> Self {
         Self(u16x16::splat(number))
     }
@@ -27,7 +50,7 @@ impl Lanes {
         [u16x8::new([a, b, c, d, e, f, g, h]), u16x8::new([i, j, k, l, m, n, o, p])]
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn to_array(self) -> [u16; LANES] {
         self.0.to_array()
     }
@@ -47,41 +70,41 @@ impl Lanes {
     }
 
     /// The upper half of each 32-bit product: `floor(a * b / 65,536)`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn mul_high(self, other: Self) -> Self {
         Self(self.0.mul_keep_high(other.0))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn saturating_add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
 
     /// The greater of each pair. Baseline x86-64 has no such instruction, but this is it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn max(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0) + other.0)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
     /// One bit per lane, set where the number is 0.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn zeros(self) -> u16 {
         let [low, high, ..] = self.0.simd_eq(u16x16::ZERO).to_bitmask().to_le_bytes();
         u16::from_le_bytes([low, high])
     }
 
     /// The numbers whose bit is set, and 0 elsewhere.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn only(self, bits: u16) -> Self {
         const BIT: u16x16 = u16x16::new([
             1,

@@ -193,7 +193,7 @@ impl<'a> Search<'a> {
             greatest = greatest.max(*score);
             challengers >>= LANES;
         }
-        let cut = greatest.reached_twice().saturating_sub(self.bounds.shortfall).max(self.bar());
+        let cut = greatest.reached_twice().saturating_sub(self.bounds.shortfall()).max(self.bar());
         let below = Lanes::splat(cut.saturating_sub(1));
         for bit in Bits(gather(&scores, |score| !score.saturating_sub(below).zeros())) {
             if let Some(model) = self.index.model(self.models, block, bit) {
