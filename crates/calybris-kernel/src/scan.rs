@@ -76,19 +76,20 @@ impl Podium {
 /// How many enabled models each gate turned away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    pub(crate) quality: u32,
-    pub(crate) latency: u32,
-    pub(crate) capability: u32,
-    pub(crate) provider: u32,
-    pub(crate) region: u32,
-    pub(crate) risk_ceiling: u32,
-    pub(crate) budget: u32,
-    pub(crate) utility: u32,
+    quality: u32,
+    latency: u32,
+    capability: u32,
+    provider: u32,
+    region: u32,
+    risk_ceiling: u32,
+    budget: u32,
+    utility: u32,
 }
 
 impl Tally {
-    /// Counts one refusal; a disabled model is not counted.
-    fn count(&mut self, gate: Gate) {
+    /// Counts refusals; disabled models are not counted.
+    #[inline]
+    pub(crate) fn add(&mut self, gate: Gate, refusals: u32) {
         let counter = match gate {
             Gate::Quality => &mut self.quality,
             Gate::Latency => &mut self.latency,
@@ -101,7 +102,7 @@ impl Tally {
             Gate::RiskHardLimit | Gate::ConfidenceHardLimit | Gate::Enabled => return,
         };
         // A snapshot holds at most `u32::MAX` models, so this never saturates.
-        *counter = counter.saturating_add(1);
+        *counter = counter.saturating_add(refusals);
     }
 
     /// The reason of a reject: the gate that turned away the most, on equal counts the one latest
@@ -148,7 +149,7 @@ pub(crate) fn scan(valuation: &Valuation<'_>, models: &[Model]) -> Outcome {
             }
             Err(refusal) => {
                 if let Some(gate) = refusal.gate() {
-                    tally.count(gate);
+                    tally.add(gate, 1);
                 }
             }
         }

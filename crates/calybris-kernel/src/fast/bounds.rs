@@ -194,6 +194,14 @@ impl Bounds {
         }
     }
 
+    /// Whether all models pass that are no worse than these codes in any column.
+    #[inline]
+    pub(crate) fn passes_all(&self, worst: &Code) -> bool {
+        worst.quality >= self.minimum_quality.number()
+            && worst.latency <= self.latency_limit.number()
+            && worst.ceiling >= self.risk.number()
+    }
+
     #[inline]
     pub(crate) fn shortfall(&self) -> u16 {
         self.shortfall.number()

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::bounds::Scale;
 use super::codes::{Code, Codes, Quanta, Quantum};
 use super::lanes::LANES;
-use super::rows::{BLOCK, GROUP, Rows};
+use super::rows::{BLOCK, Bits, GROUP, Rows};
 use crate::{Model, Policy};
 
 /// What the fast path knows of a catalog.
@@ -21,6 +21,8 @@ pub(crate) struct Index {
     pub(crate) rows: Rows,
     /// One word per block: the models that not two others of the block outdo.
     challengers: Vec<u64>,
+    /// One per block: at most as good in every column as any enabled model of it.
+    worst: Vec<Code>,
     /// One per sixteen blocks.
     pub(crate) corners: Vec<Corners>,
 }
@@ -66,11 +68,13 @@ impl Index {
             .iter()
             .filter_map(|place| Some((models.get(place.index as usize)?, place.outlier)))
             .collect();
-        let worst = blocks.iter().map(|block| block.1).reduce(Code::worst).unwrap_or_default();
+        let worst: Vec<Code> = blocks.iter().map(|block| block.1).collect();
+        let worst_of_all = worst.iter().copied().reduce(Code::worst).unwrap_or_default();
         let challengers = placed.chunks(BLOCK).map(challengers).collect();
         Self {
+            worst,
             challengers,
-            scale: Scale::new(policy, quanta, worst),
+            scale: Scale::new(policy, quanta, worst_of_all),
             order,
             codes,
             rows: Rows::new(&placed),
@@ -110,6 +114,23 @@ impl Index {
         let words = words.get_mut(..enabled.len()).unwrap_or_default();
         words.copy_from_slice(enabled);
         words
+    }
+
+    /// Codes at most as good in every column as those of any enabled model of a block.
+    #[inline]
+    pub(crate) fn worst_of(&self, block: usize) -> Option<&Code> {
+        self.worst.get(block)
+    }
+
+    /// The models at some bits of a block.
+    #[inline]
+    pub(crate) fn models_of<'a>(
+        &'a self,
+        models: &'a [Model],
+        block: usize,
+        bits: u64,
+    ) -> impl Iterator<Item = (usize, &'a Model)> {
+        Bits(bits).filter_map(move |bit| Some((bit, self.model(models, block, bit)?)))
     }
 
     /// The enabled outliers of a block.

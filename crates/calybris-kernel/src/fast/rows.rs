@@ -45,6 +45,17 @@ impl Rows {
         }
     }
 
+    /// The gates of a request.
+    #[inline]
+    pub(crate) fn gates(&self, request: &Request) -> RowGates<'_> {
+        RowGates {
+            rows: self,
+            required_capabilities: request.required_capabilities,
+            required_regions: request.required_regions,
+            excluded: self.providers.present.without(&request.allowed_providers),
+        }
+    }
+
     pub(crate) fn enabled(&self) -> &[u64] {
         &self.enabled
     }
@@ -116,6 +127,48 @@ impl Rows {
             or(row.get(first_block..), &mut regional, live.len());
         }
         and(Some(&regional), live);
+    }
+}
+
+/// The yes-or-no gates of one request, a block at a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowGates<'a> {
+    rows: &'a Rows,
+    required_capabilities: CapabilitySet,
+    required_regions: RegionSet,
+    excluded: ProviderSet,
+}
+
+impl RowGates<'_> {
+    /// The models of a block that have every required capability.
+    #[inline]
+    pub(crate) fn capable(&self, block: usize) -> u64 {
+        if self.required_capabilities.0 & !self.rows.capabilities.any != 0 {
+            return 0;
+        }
+        let rows = self.rows.capabilities.rows_of(self.required_capabilities.0);
+        rows.fold(!0, |word, row| word & row.get(block).copied().unwrap_or(0))
+    }
+
+    /// The models of a block whose provider is allowed.
+    #[inline]
+    pub(crate) fn provided(&self, block: usize) -> u64 {
+        if self.excluded == ProviderSet::EMPTY {
+            return !0;
+        }
+        let rows = self.rows.providers.rows_of(self.excluded);
+        !rows.fold(0, |word, row| word | row.get(block).copied().unwrap_or(0))
+    }
+
+    /// The models of a block that share a required region, if any is required.
+    #[inline]
+    pub(crate) fn regional(&self, block: usize) -> u64 {
+        if self.required_regions.is_empty() || self.required_regions.0 & self.rows.regions.all != 0
+        {
+            return !0;
+        }
+        let rows = self.rows.regions.rows_of(self.required_regions.0);
+        rows.fold(0, |word, row| word | row.get(block).copied().unwrap_or(0))
     }
 }
 

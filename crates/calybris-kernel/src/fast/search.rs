@@ -12,7 +12,7 @@ use crate::utility::Valuation;
 use crate::{Model, Reason};
 
 /// Up to this many models are valued one by one: it takes no longer than bounding them.
-const FEW: u32 = 5;
+const FEW: u32 = 2;
 
 /// Finds what [`scan`] finds.
 #[inline]
