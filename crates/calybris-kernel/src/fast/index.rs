@@ -23,8 +23,16 @@ pub(crate) struct Index {
     challengers: Vec<u64>,
     /// One per block: at most as good in every column as any enabled model of it.
     worst: Vec<Code>,
+    groups: Vec<Group>,
     /// One per sixteen blocks.
     pub(crate) corners: Vec<Corners>,
+}
+
+/// What is known of 64 blocks.
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    blocks_with_outliers: u64,
+    enabled_models: u32,
 }
 
 /// Sixteen blocks as twice sixteen models that need not exist: one at least as good in every column
@@ -71,13 +79,25 @@ impl Index {
         let worst: Vec<Code> = blocks.iter().map(|block| block.1).collect();
         let worst_of_all = worst.iter().copied().reduce(Code::worst).unwrap_or_default();
         let challengers = placed.chunks(BLOCK).map(challengers).collect();
+        let rows = Rows::new(&placed);
+        let groups = rows.enabled().chunks(GROUP).zip(rows.outliers().chunks(GROUP));
+        let groups = groups
+            .map(|(enabled, outliers)| Group {
+                blocks_with_outliers: outliers
+                    .iter()
+                    .rev()
+                    .fold(0, |blocks, word| blocks << 1 | u64::from(*word != 0)),
+                enabled_models: enabled.iter().map(|word| word.count_ones()).sum(),
+            })
+            .collect();
         Self {
             worst,
+            groups,
             challengers,
             scale: Scale::new(policy, quanta, worst_of_all),
             order,
             codes,
-            rows: Rows::new(&placed),
+            rows,
             corners,
         }
     }
@@ -141,8 +161,12 @@ impl Index {
 
     /// One bit per block of a group that has enabled outliers.
     pub(crate) fn blocks_with_outliers(&self, group: usize) -> u64 {
-        let outliers = part(self.rows.outliers(), group * GROUP, GROUP);
-        outliers.iter().rev().fold(0, |blocks, word| blocks << 1 | u64::from(*word != 0))
+        self.groups.get(group).map_or(!0, |group| group.blocks_with_outliers)
+    }
+
+    /// How many models of a group are enabled.
+    pub(crate) fn enabled_models_of(&self, group: usize) -> u32 {
+        self.groups.get(group).map_or(0, |group| group.enabled_models)
     }
 
     /// The model at a bit of a block.

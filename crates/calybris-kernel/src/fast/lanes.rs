@@ -55,6 +55,12 @@ impl Lanes {
         self.0.to_array()
     }
 
+    /// The greatest number.
+    #[inline(always)]
+    pub(crate) fn greatest(self) -> u16 {
+        self.to_array().into_iter().fold(0, u16::max)
+    }
+
     /// A number that at least two of the lanes reach: nearly always the second greatest.
     #[inline(always)]
     pub(crate) fn reached_twice(self) -> u16 {

@@ -70,6 +70,8 @@ struct Search<'a> {
     valuation: &'a Valuation<'a>,
     bounds: &'a Bounds,
     podium: Podium,
+    /// The score that a model must reach to stand on the podium.
+    bar: u16,
     eligible_models: u32,
 }
 
@@ -81,7 +83,7 @@ impl<'a> Search<'a> {
         valuation: &'a Valuation<'a>,
         bounds: &'a Bounds,
     ) -> Self {
-        Self { index, models, valuation, bounds, podium: Podium::EMPTY, eligible_models: 0 }
+        Self { index, models, valuation, bounds, podium: Podium::EMPTY, bar: 1, eligible_models: 0 }
     }
 
     /// Searches 64 blocks: those that can't matter are left out, those of which every live model
@@ -90,49 +92,65 @@ impl<'a> Search<'a> {
         let first_block = group * GROUP;
         let mut words = [0; GROUP];
         let live = self.index.enabled_of(group, &mut words);
-        self.index.rows.keep_live(self.valuation.request(), first_block, live);
+        let rows = &self.index.rows;
+        let constrained = rows.keep_live(self.valuation.request(), first_block, live);
+        let mut alive = !0;
+        if constrained {
+            alive = live.iter().rev().fold(0, |alive, live| alive << 1 | u64::from(*live != 0));
+        }
 
         let mut scores = [Lanes::ZERO; GROUP / LANES];
-        let (mut hopeful, mut whole, mut passing) = (0_u64, 0_u64, 0_u64);
-        let mut shift = 0;
+        let (mut hopeful, mut whole, mut passing, mut shift) = (0_u64, 0_u64, 0_u64, 0);
         for (corners, score) in self.index.corners_of(group).iter().zip(&mut scores) {
             let best = self.judge(&corners.best);
             let worst = self.judge(&corners.worst);
-            *score = best.score;
-            hopeful |= u64::from(best.passing & best.possible) << shift;
+            let hope = best.passing & best.possible & sixteen_bits(alive >> shift);
+            *score = best.score.only(hope);
+            hopeful |= u64::from(hope) << shift;
             passing |= u64::from(worst.passing) << shift;
             whole |= u64::from(worst.passing & worst.sure) << shift;
             shift += LANES;
         }
-        for (block, live) in live.iter().enumerate() {
-            hopeful &= !(u64::from(*live == 0) << block);
+        if hopeful == 0 {
+            return;
         }
         whole &= hopeful & !self.index.blocks_with_outliers(group);
 
-        let scores = scores.map(Lanes::to_array);
-        let score = |block: usize| scores.as_flattened().get(block).copied().unwrap_or(0);
-        let Some(best) = Bits(hopeful).max_by_key(|&block| score(block)) else { return };
+        // The best block first: what it holds spares visits to others.
+        let greatest = scores.iter().fold(Lanes::ZERO, |greatest, score| greatest.max(*score));
+        let best = reaching(&scores, greatest.greatest()).trailing_zeros() as usize;
         let visit = |search: &mut Self, block: usize| {
             let live = live.get(block).copied().unwrap_or(0);
             search.visit_whole(first_block + block, live, passing >> block & 1 == 1);
         };
-        // The best block first: what it holds spares visits to others.
         visit(self, best);
-        let others = !(1 << best);
-        let mut counted = whole & others;
-        for block in Bits(whole & others) {
-            if score(block) >= self.bar() {
-                visit(self, block);
-                counted &= !(1 << block);
-            }
+        let mut counted = whole & !(1 << best);
+        let mut mixed = hopeful & !whole & !(1 << best);
+        while mixed != 0 {
+            visit(self, mixed.trailing_zeros() as usize);
+            mixed &= mixed - 1;
         }
-        for block in Bits(hopeful & !whole & others) {
-            visit(self, block);
-        }
-        for block in Bits(!counted) {
-            if let Some(live) = live.get_mut(block) {
-                *live = 0;
+        let mut passed_over = 0;
+        loop {
+            let contenders = counted & !passed_over & reaching(&scores, self.bar);
+            if contenders == 0 {
+                break;
             }
+            let block = contenders.trailing_zeros() as usize;
+            passed_over |= 1 << block;
+            self.contend(first_block + block, live.get(block).copied().unwrap_or(0));
+        }
+        if !constrained {
+            // Most blocks are counted, so it is shorter to take the others off.
+            self.eligible_models += self.index.enabled_models_of(group);
+            for block in Bits(!counted) {
+                self.eligible_models -= live.get(block).map_or(0, |live| live.count_ones());
+            }
+            return;
+        }
+        for live in live.iter_mut() {
+            *live &= 0_u64.wrapping_sub(counted & 1);
+            counted >>= 1;
         }
         self.eligible_models += live.iter().map(|live| live.count_ones()).sum::<u32>();
     }
@@ -184,22 +202,52 @@ impl<'a> Search<'a> {
             }
         }
         self.eligible_models += sure.count_ones();
+        self.value_contenders(block, &mut scores, sure & self.index.challengers_of(block));
+    }
 
-        let mut challengers = sure & self.index.challengers_of(block);
-        let mut greatest = Lanes::ZERO;
-        for score in &mut scores {
-            let [low, high, ..] = challengers.to_le_bytes();
-            *score = score.only(u16::from_le_bytes([low, high]));
-            greatest = greatest.max(*score);
-            challengers >>= LANES;
+    /// Offers the podium those of a block's live models, all of them eligible, that may stand on
+    /// it.
+    #[inline(never)]
+    fn contend(&mut self, block: usize, live: u64) {
+        let Some(codes) = self.index.codes_of(block).first_chunk::<{ BLOCK / LANES }>() else {
+            return;
+        };
+        let mut scores = [Lanes::ZERO; BLOCK / LANES];
+        for (score, codes) in scores.iter_mut().zip(codes) {
+            *score = self.bounds.score(codes);
         }
-        let cut = greatest.reached_twice().saturating_sub(self.bounds.shortfall()).max(self.bar());
-        let below = Lanes::splat(cut.saturating_sub(1));
-        for bit in Bits(gather(&scores, |score| !score.saturating_sub(below).zeros())) {
+        self.value_contenders(block, &mut scores, live & self.index.challengers_of(block));
+    }
+
+    /// Values those of some eligible models exactly whose scores may put them on the podium.
+    #[inline(always)]
+    fn value_contenders<const N: usize>(
+        &mut self,
+        block: usize,
+        scores: &mut [Lanes; N],
+        eligible: u64,
+    ) {
+        let mut contenders = eligible & reaching(scores, self.bar);
+        if !at_most_few(contenders) {
+            let mut greatest = Lanes::ZERO;
+            let mut rest = contenders;
+            for score in scores.iter_mut() {
+                *score = score.only(sixteen_bits(rest));
+                greatest = greatest.max(*score);
+                rest >>= LANES;
+            }
+            let cut = greatest.reached_twice().saturating_sub(self.bounds.shortfall());
+            contenders &= reaching(scores, cut);
+        }
+        if contenders == 0 {
+            return;
+        }
+        for bit in Bits(contenders) {
             if let Some(model) = self.index.model(self.models, block, bit) {
                 self.podium.offer(Candidate::new(model, &self.valuation.terms(model)));
             }
         }
+        self.raise_bar();
     }
 
     /// Sends models that pass all gates on other things through those on cost and utility.
@@ -215,14 +263,12 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The score that a model must reach to stand on the podium.
+    /// Sets the score that a model must reach to stand on the podium.
     #[inline(always)]
-    fn bar(&self) -> u16 {
-        match self.podium.runner_up() {
-            Some(runner_up) => {
-                self.bounds.bar(u64::try_from(runner_up.utility_microunits).unwrap_or(0))
-            }
-            None => 0,
+    fn raise_bar(&mut self) {
+        if let Some(runner_up) = self.podium.runner_up() {
+            let utility_microunits = u64::try_from(runner_up.utility_microunits).unwrap_or(0);
+            self.bar = self.bounds.bar(utility_microunits);
         }
     }
 
@@ -291,4 +337,17 @@ fn judge_outliers(
         }
     }
     eligible_models
+}
+
+/// One bit per score that is at least the bar, which is above 0.
+#[inline(always)]
+fn reaching<const N: usize>(scores: &[Lanes; N], bar: u16) -> u64 {
+    let below = Lanes::splat(bar.saturating_sub(1));
+    gather(scores, |score| !score.saturating_sub(below).zeros())
+}
+
+#[inline(always)]
+fn sixteen_bits(word: u64) -> u16 {
+    let [low, high, ..] = word.to_le_bytes();
+    u16::from_le_bytes([low, high])
 }
