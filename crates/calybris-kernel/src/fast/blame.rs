@@ -20,9 +20,9 @@ pub(crate) fn blame(index: &Index, models: &[Model], valuation: &Valuation<'_>) 
     let mut tally = Tally::default();
     for (block, &enabled) in index.rows.enabled().iter().enumerate() {
         let outliers = index.outliers_of(block);
-        let worst = index.worst_of(block);
-        let all_pass = bounds.all_pass || worst.is_some_and(|worst| bounds.passes_all(worst));
         let codes = index.codes_of(block);
+        // Where even the worst of a block passes a gate, all do.
+        let worst = index.worst_of(block).map(|worst| bounds.passes(worst)).unwrap_or_default();
         let mut live = enabled;
         let mut left = enabled.count_ones();
         let mut keep = |gate: Gate, kept: u64| {
@@ -35,10 +35,10 @@ pub(crate) fn blame(index: &Index, models: &[Model], valuation: &Valuation<'_>) 
             live
         };
 
-        if !all_pass {
+        if !worst.quality {
             keep(Gate::Quality, pass(codes, |codes| bounds.quality_shortage(codes)));
         }
-        if !all_pass || outliers != 0 {
+        if !worst.latency || outliers != 0 {
             let mut kept = pass(codes, |codes| bounds.latency_excess(codes));
             for (bit, model) in index.models_of(models, block, kept & outliers) {
                 if request.max_p95_latency_ms != 0
@@ -52,7 +52,7 @@ pub(crate) fn blame(index: &Index, models: &[Model], valuation: &Valuation<'_>) 
         keep(Gate::Capability, gates.capable(block));
         keep(Gate::Provider, gates.provided(block));
         let mut rest = keep(Gate::Region, gates.regional(block));
-        if !all_pass {
+        if !worst.ceiling {
             rest = keep(Gate::RiskCeiling, pass(codes, |codes| bounds.risk_excess(codes)));
         }
         if rest == 0 {

@@ -61,6 +61,14 @@ pub(crate) struct Bounds {
     pub(crate) budget: Option<Budget>,
 }
 
+/// Which of the gates on quality, latency and risk ceiling are passed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Passes {
+    pub(crate) quality: bool,
+    pub(crate) latency: bool,
+    pub(crate) ceiling: bool,
+}
+
 /// The weights of the three costs, in some unit.
 #[derive(Clone, Copy, Debug)]
 struct CostWeights {
@@ -86,6 +94,8 @@ pub(crate) struct Scale {
     quanta: Quanta,
     fixed_weight: Magnitude,
     latency_weight: Magnitude,
+    /// What no input price, output price or fixed price exceeds, outliers aside.
+    greatest_prices: [u64; 3],
     /// At most as good in every column as any enabled model.
     worst: Code,
     /// What the three costs fall short by at most.
@@ -105,6 +115,7 @@ impl Scale {
             fixed_weight: MICROUNIT.shifted(quanta.fixed.weight_shift()),
             latency_weight: Magnitude::product(BPS_SQUARED, penalty)
                 .shifted(quanta.latency.weight_shift()),
+            greatest_prices: [quanta.input, quanta.output, quanta.fixed].map(Quantum::greatest),
             worst,
             cost_shortfall,
             shortfall: 1 + VALUE_SHORTFALL + RISK_SHORTFALL + cost_shortfall + latency_shortfall,
@@ -129,14 +140,12 @@ impl Scale {
     #[inline]
     fn all_affordable(&self, request: &Request) -> bool {
         // A million is more than 2^19, so this overstates each cost.
-        let cost = |tokens: u32, quantum: Quantum| {
-            Some((u64::from(tokens).checked_mul(quantum.greatest())? >> 19) + 1)
-        };
-        let costs = cost(request.input_tokens, self.quanta.input)
-            .zip(cost(request.output_tokens, self.quanta.output))
-            .and_then(|(input, output)| {
-                self.quanta.fixed.greatest().checked_add(input)?.checked_add(output)
-            });
+        let cost =
+            |tokens: u32, greatest: u64| Some((u64::from(tokens).checked_mul(greatest)? >> 19) + 1);
+        let [input, output, fixed] = self.greatest_prices;
+        let costs = cost(request.input_tokens, input)
+            .zip(cost(request.output_tokens, output))
+            .and_then(|(input, output)| fixed.checked_add(input)?.checked_add(output));
         costs.is_some_and(|costs| costs <= request.budget_limit_microunits)
     }
 }
@@ -194,12 +203,14 @@ impl Bounds {
         }
     }
 
-    /// Whether all models pass that are no worse than these codes in any column.
+    /// Which gates a model of these codes passes; so do all that are no worse in any column.
     #[inline]
-    pub(crate) fn passes_all(&self, worst: &Code) -> bool {
-        worst.quality >= self.minimum_quality.number()
-            && worst.latency <= self.latency_limit.number()
-            && worst.ceiling >= self.risk.number()
+    pub(crate) fn passes(&self, code: &Code) -> Passes {
+        Passes {
+            quality: code.quality >= self.minimum_quality.number(),
+            latency: code.latency <= self.latency_limit.number(),
+            ceiling: code.ceiling >= self.risk.number(),
+        }
     }
 
     #[inline]

@@ -11,13 +11,15 @@ use crate::scan::{Candidate, Outcome, Podium, scan};
 use crate::utility::Valuation;
 use crate::{Model, Reason};
 
-/// Up to this many models are valued one by one: it takes no longer than bounding them.
+/// Catalogs of up to this many models are scanned: it takes no longer than bounding them.
+const SMALL: usize = 8;
+/// Up to this many models of a block are valued one by one.
 const FEW: u32 = 2;
 
 /// Finds what [`scan`] finds.
 #[inline]
 pub(crate) fn search(index: &Index, models: &[Model], valuation: &Valuation<'_>) -> Outcome {
-    if models.len() <= FEW as usize {
+    if models.len() <= SMALL {
         return scan(valuation, models);
     }
     // Each of these makes bounds of its own: those that no reference leaves stay in registers.
