@@ -75,6 +75,13 @@ impl Lanes {
         second
     }
 
+    /// A number that at least `count` of the lanes reach; 0 if there are not so many.
+    pub(crate) fn reached_by(self, count: usize) -> u16 {
+        let mut lanes = self.to_array();
+        lanes.sort_unstable_by(|a, b| b.cmp(a));
+        count.checked_sub(1).and_then(|last| lanes.get(last)).copied().unwrap_or(0)
+    }
+
     /// The upper half of each 32-bit product: `floor(a * b / 65,536)`.
     #[inline(always)]
     pub(crate) fn mul_high(self, other: Self) -> Self {

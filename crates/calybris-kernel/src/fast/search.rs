@@ -7,7 +7,8 @@ use super::index::Index;
 use super::lanes::{LANES, Lanes};
 use super::rows::{BLOCK, Bits, GROUP};
 use crate::gates::{admit_model, admit_price};
-use crate::scan::{Candidate, Outcome, Podium, scan};
+use crate::ranking::{Candidate, Podium, Ranking};
+use crate::scan::{Outcome, scan, scan_into};
 use crate::utility::Valuation;
 use crate::{Model, Reason};
 
@@ -16,20 +17,14 @@ const SMALL: usize = 8;
 /// Up to this many models of a block are valued one by one.
 const FEW: u32 = 2;
 
-/// Finds what [`scan`] finds.
+/// Finds what [`scan`](crate::scan::scan) finds.
 #[inline]
 pub(crate) fn search(index: &Index, models: &[Model], valuation: &Valuation<'_>) -> Outcome {
     if models.len() <= SMALL {
         return scan(valuation, models);
     }
-    // Each of these makes bounds of its own: those that no reference leaves stay in registers.
-    let (podium, eligible_models) = match (index.rows.enabled(), index.codes_of(0).len()) {
-        (&[enabled], 1) => search_block::<1>(index, models, valuation, enabled),
-        (&[enabled], 2) => search_block::<2>(index, models, valuation, enabled),
-        (&[enabled], 3) => search_block::<3>(index, models, valuation, enabled),
-        (&[enabled], _) => search_block::<4>(index, models, valuation, enabled),
-        _ => search_groups(index, models, valuation),
-    };
+    let mut podium = Podium::EMPTY;
+    let eligible_models = search_into(&mut podium, index, models, valuation);
     let reject_reason = if eligible_models == 0 {
         blame(index, models, valuation).reason()
     } else {
@@ -38,56 +33,73 @@ pub(crate) fn search(index: &Index, models: &[Model], valuation: &Valuation<'_>)
     Outcome { podium, eligible_models, reject_reason }
 }
 
+/// Gives the best models their places and counts the eligible ones.
+#[inline]
+pub(crate) fn search_into<R: Ranking>(
+    ranking: &mut R,
+    index: &Index,
+    models: &[Model],
+    valuation: &Valuation<'_>,
+) -> u32 {
+    // Each of these makes bounds of its own: those that no reference leaves stay in registers.
+    match (index.rows.enabled(), index.codes_of(0).len()) {
+        _ if models.len() <= SMALL => scan_into(ranking, valuation, models).0,
+        (&[enabled], 1) => search_block::<1, R>(ranking, index, models, valuation, enabled),
+        (&[enabled], 2) => search_block::<2, R>(ranking, index, models, valuation, enabled),
+        (&[enabled], 3) => search_block::<3, R>(ranking, index, models, valuation, enabled),
+        (&[enabled], _) => search_block::<4, R>(ranking, index, models, valuation, enabled),
+        _ => search_groups(ranking, index, models, valuation),
+    }
+}
+
 /// Searches a catalog of one block.
 #[inline(always)]
-fn search_block<const N: usize>(
+fn search_block<const N: usize, R: Ranking>(
+    ranking: &mut R,
     index: &Index,
     models: &[Model],
     valuation: &Valuation<'_>,
     enabled: u64,
-) -> (Podium, u32) {
+) -> u32 {
     let bounds = Bounds::new(valuation, &index.scale);
-    let mut search = Search::new(index, models, valuation, &bounds);
+    let mut search =
+        Search { index, models, valuation, bounds: &bounds, ranking, bar: 1, eligible_models: 0 };
     let mut live = [enabled];
     index.rows.keep_live(valuation.request(), 0, &mut live);
     let [live] = live;
     search.visit::<N>(0, live, bounds.all_pass);
-    (search.podium, search.eligible_models)
+    search.eligible_models
 }
 
 /// Searches a catalog of several blocks.
 #[inline(never)]
-fn search_groups(index: &Index, models: &[Model], valuation: &Valuation<'_>) -> (Podium, u32) {
+fn search_groups<R: Ranking>(
+    ranking: &mut R,
+    index: &Index,
+    models: &[Model],
+    valuation: &Valuation<'_>,
+) -> u32 {
     let bounds = Bounds::new(valuation, &index.scale);
-    let mut search = Search::new(index, models, valuation, &bounds);
+    let mut search =
+        Search { index, models, valuation, bounds: &bounds, ranking, bar: 1, eligible_models: 0 };
     for group in 0..index.group_count() {
         search.group(group);
     }
-    (search.podium, search.eligible_models)
+    search.eligible_models
 }
 
-struct Search<'a> {
+struct Search<'a, R> {
     index: &'a Index,
     models: &'a [Model],
     valuation: &'a Valuation<'a>,
     bounds: &'a Bounds,
-    podium: Podium,
-    /// The score that a model must reach to stand on the podium.
+    ranking: &'a mut R,
+    /// The score that a model must reach to get a place.
     bar: u16,
     eligible_models: u32,
 }
 
-impl<'a> Search<'a> {
-    #[inline(always)]
-    fn new(
-        index: &'a Index,
-        models: &'a [Model],
-        valuation: &'a Valuation<'a>,
-        bounds: &'a Bounds,
-    ) -> Self {
-        Self { index, models, valuation, bounds, podium: Podium::EMPTY, bar: 1, eligible_models: 0 }
-    }
-
+impl<R: Ranking> Search<'_, R> {
     /// Searches 64 blocks: those that can't matter are left out, those of which every live model
     /// is eligible and none can win are counted, and the rest are visited, the best first.
     fn group(&mut self, group: usize) {
@@ -162,8 +174,8 @@ impl<'a> Search<'a> {
         self.visit::<{ BLOCK / LANES }>(block, live, passing);
     }
 
-    /// Counts the eligible models among the live ones of a block, and offers the podium those
-    /// that may stand on it. `passing` says that all of them pass the gates on quality, latency
+    /// Counts the eligible models among the live ones of a block, and offers the ranking those
+    /// that may get a place. `passing` says that all of them pass the gates on quality, latency
     /// and risk ceiling. The block has `N` times sixteen codes: loops of a known length unroll.
     #[inline(always)]
     fn visit<const N: usize>(&mut self, block: usize, mut live: u64, passing: bool) {
@@ -179,7 +191,7 @@ impl<'a> Search<'a> {
                 self.valuation,
                 block,
                 live & outliers,
-                &mut self.podium,
+                self.ranking,
             );
             live &= !outliers;
         }
@@ -204,11 +216,11 @@ impl<'a> Search<'a> {
             }
         }
         self.eligible_models += sure.count_ones();
-        self.value_contenders(block, &mut scores, sure & self.index.challengers_of(block));
+        self.value_contenders(block, &mut scores, sure & self.challengers(block));
     }
 
-    /// Offers the podium those of a block's live models, all of them eligible, that may stand on
-    /// it.
+    /// Offers the ranking those of a block's live models, all of them eligible, that may get a
+    /// place.
     #[inline(never)]
     fn contend(&mut self, block: usize, live: u64) {
         let Some(codes) = self.index.codes_of(block).first_chunk::<{ BLOCK / LANES }>() else {
@@ -218,10 +230,10 @@ impl<'a> Search<'a> {
         for (score, codes) in scores.iter_mut().zip(codes) {
             *score = self.bounds.score(codes);
         }
-        self.value_contenders(block, &mut scores, live & self.index.challengers_of(block));
+        self.value_contenders(block, &mut scores, live & self.challengers(block));
     }
 
-    /// Values those of some eligible models exactly whose scores may put them on the podium.
+    /// Values those of some eligible models exactly whose scores may get them a place.
     #[inline(always)]
     fn value_contenders<const N: usize>(
         &mut self,
@@ -238,7 +250,11 @@ impl<'a> Search<'a> {
                 greatest = greatest.max(*score);
                 rest >>= LANES;
             }
-            let cut = greatest.reached_twice().saturating_sub(self.bounds.shortfall());
+            let reached = match self.ranking.places() {
+                2 => greatest.reached_twice(),
+                places => greatest.reached_by(places),
+            };
+            let cut = reached.saturating_sub(self.bounds.shortfall());
             contenders &= reaching(scores, cut);
         }
         if contenders == 0 {
@@ -246,7 +262,7 @@ impl<'a> Search<'a> {
         }
         for bit in Bits(contenders) {
             if let Some(model) = self.index.model(self.models, block, bit) {
-                self.podium.offer(Candidate::new(model, &self.valuation.terms(model)));
+                self.ranking.offer(Candidate::new(model, &self.valuation.terms(model)));
             }
         }
         self.raise_bar();
@@ -260,17 +276,23 @@ impl<'a> Search<'a> {
                 && let Ok(terms) = admit_price(self.valuation, model)
             {
                 self.eligible_models += 1;
-                self.podium.offer(Candidate::new(model, &terms));
+                self.ranking.offer(Candidate::new(model, &terms));
             }
         }
     }
 
-    /// Sets the score that a model must reach to stand on the podium.
+    /// The models of a block that may get a place: with two places, those that not two others
+    /// outdo.
+    #[inline(always)]
+    fn challengers(&self, block: usize) -> u64 {
+        if self.ranking.places() > 2 { !0 } else { self.index.challengers_of(block) }
+    }
+
+    /// Sets the score that a model must reach to get a place.
     #[inline(always)]
     fn raise_bar(&mut self) {
-        if let Some(runner_up) = self.podium.runner_up() {
-            let utility_microunits = u64::try_from(runner_up.utility_microunits).unwrap_or(0);
-            self.bar = self.bounds.bar(utility_microunits);
+        if let Some(least) = self.ranking.least_utility_microunits() {
+            self.bar = self.bounds.bar(u64::try_from(least).unwrap_or(0));
         }
     }
 
@@ -327,7 +349,7 @@ fn judge_outliers(
     valuation: &Valuation<'_>,
     block: usize,
     bits: u64,
-    podium: &mut Podium,
+    ranking: &mut impl Ranking,
 ) -> u32 {
     let mut eligible_models = 0;
     for bit in Bits(bits) {
@@ -335,7 +357,7 @@ fn judge_outliers(
             && let Ok(terms) = admit_model(valuation, model)
         {
             eligible_models += 1;
-            podium.offer(Candidate::new(model, &terms));
+            ranking.offer(Candidate::new(model, &terms));
         }
     }
     eligible_models
