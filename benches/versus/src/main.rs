@@ -2,9 +2,13 @@
 //!
 //! `cargo xtask versus [kernel|wal|budget|engine] [--quick] [--json] [--data <dir>]` runs it.
 
+mod allocation;
 mod harness;
 
 mod kernel;
+
+#[global_allocator]
+static ALLOCATOR: allocation::Counting = allocation::Counting;
 
 use harness::{Effort, Report};
 
