@@ -5,125 +5,179 @@ use super::bounds::Bounds;
 use super::codes::Codes;
 use super::index::Index;
 use super::lanes::{LANES, Lanes};
-use super::rows::{Bits, GROUP};
+use super::rows::{BLOCK, Bits, GROUP};
 use crate::gates::{admit_model, admit_price};
-use crate::scan::{Candidate, Outcome, Podium, scan};
+use crate::ranking::{Candidate, Podium, Ranking};
+use crate::scan::{Outcome, scan, scan_into};
 use crate::utility::Valuation;
 use crate::{Model, Reason};
 
-/// Up to this many models are valued one by one: it takes no longer than bounding them.
-const FEW: u32 = 5;
+/// Catalogs of up to this many models are scanned: it takes no longer than bounding them.
+const SMALL: usize = 8;
+/// Up to this many models of a block are valued one by one.
+const FEW: u32 = 2;
 
-/// Finds what [`scan`] finds.
+/// Finds what [`scan`](crate::scan::scan) finds.
 #[inline]
 pub(crate) fn search(index: &Index, models: &[Model], valuation: &Valuation<'_>) -> Outcome {
-    if models.len() <= FEW as usize {
+    if models.len() <= SMALL {
         return scan(valuation, models);
     }
-    let mut search = Search {
-        index,
-        models,
-        valuation,
-        bounds: Bounds::new(valuation, &index.scale),
-        podium: Podium::EMPTY,
-        eligible_models: 0,
-    };
-    if let [enabled] = *index.rows.enabled() {
-        let mut live = [enabled];
-        index.rows.keep_live(valuation.request(), 0, &mut live);
-        let [live] = live;
-        match index.codes_of(0).len() {
-            1 => search.visit::<1>(0, live, false),
-            2 => search.visit::<2>(0, live, false),
-            3 => search.visit::<3>(0, live, false),
-            _ => search.visit::<4>(0, live, false),
-        }
-    } else {
-        search.groups();
-    }
-    let Search { podium, eligible_models, bounds, .. } = search;
+    let mut podium = Podium::EMPTY;
+    let eligible_models = search_into(&mut podium, index, models, valuation);
     let reject_reason = if eligible_models == 0 {
-        blame(index, models, valuation, &bounds).reason()
+        blame(index, models, valuation).reason()
     } else {
         Reason::NoEnabledModel
     };
     Outcome { podium, eligible_models, reject_reason }
 }
 
-struct Search<'a> {
+/// Gives the best models their places and counts the eligible ones.
+#[inline]
+pub(crate) fn search_into<R: Ranking>(
+    ranking: &mut R,
+    index: &Index,
+    models: &[Model],
+    valuation: &Valuation<'_>,
+) -> u32 {
+    // Each of these makes bounds of its own: those that no reference leaves stay in registers.
+    match (index.rows.enabled(), index.codes_of(0).len()) {
+        _ if models.len() <= SMALL => scan_into(ranking, valuation, models).0,
+        (&[enabled], 1) => search_block::<1, R>(ranking, index, models, valuation, enabled),
+        (&[enabled], 2) => search_block::<2, R>(ranking, index, models, valuation, enabled),
+        (&[enabled], 3) => search_block::<3, R>(ranking, index, models, valuation, enabled),
+        (&[enabled], _) => search_block::<4, R>(ranking, index, models, valuation, enabled),
+        _ => search_groups(ranking, index, models, valuation),
+    }
+}
+
+/// Searches a catalog of one block.
+#[inline(always)]
+fn search_block<const N: usize, R: Ranking>(
+    ranking: &mut R,
+    index: &Index,
+    models: &[Model],
+    valuation: &Valuation<'_>,
+    enabled: u64,
+) -> u32 {
+    let bounds = Bounds::new(valuation, &index.scale);
+    let mut search =
+        Search { index, models, valuation, bounds: &bounds, ranking, bar: 1, eligible_models: 0 };
+    let mut live = [enabled];
+    index.rows.keep_live(valuation.request(), 0, &mut live);
+    let [live] = live;
+    search.visit::<N>(0, live, bounds.all_pass);
+    search.eligible_models
+}
+
+/// Searches a catalog of several blocks.
+#[inline(never)]
+fn search_groups<R: Ranking>(
+    ranking: &mut R,
+    index: &Index,
+    models: &[Model],
+    valuation: &Valuation<'_>,
+) -> u32 {
+    let bounds = Bounds::new(valuation, &index.scale);
+    let mut search =
+        Search { index, models, valuation, bounds: &bounds, ranking, bar: 1, eligible_models: 0 };
+    for group in 0..index.group_count() {
+        search.group(group);
+    }
+    search.eligible_models
+}
+
+struct Search<'a, R> {
     index: &'a Index,
     models: &'a [Model],
     valuation: &'a Valuation<'a>,
-    bounds: Bounds,
-    podium: Podium,
+    bounds: &'a Bounds,
+    ranking: &'a mut R,
+    /// The score that a model must reach to get a place.
+    bar: u16,
     eligible_models: u32,
 }
 
-impl Search<'_> {
-    #[inline(never)]
-    fn groups(&mut self) {
-        for group in 0..self.index.group_count() {
-            self.group(group);
-        }
-    }
-
+impl<R: Ranking> Search<'_, R> {
     /// Searches 64 blocks: those that can't matter are left out, those of which every live model
     /// is eligible and none can win are counted, and the rest are visited, the best first.
     fn group(&mut self, group: usize) {
         let first_block = group * GROUP;
         let mut words = [0; GROUP];
         let live = self.index.enabled_of(group, &mut words);
-        self.index.rows.keep_live(self.valuation.request(), first_block, live);
+        let rows = &self.index.rows;
+        let constrained = rows.keep_live(self.valuation.request(), first_block, live);
+        let mut alive = !0;
+        if constrained {
+            alive = live.iter().rev().fold(0, |alive, live| alive << 1 | u64::from(*live != 0));
+        }
 
         let mut scores = [Lanes::ZERO; GROUP / LANES];
-        let (mut hopeful, mut whole, mut passing) = (0_u64, 0_u64, 0_u64);
-        let mut shift = 0;
+        let (mut hopeful, mut whole, mut passing, mut shift) = (0_u64, 0_u64, 0_u64, 0);
         for (corners, score) in self.index.corners_of(group).iter().zip(&mut scores) {
             let best = self.judge(&corners.best);
             let worst = self.judge(&corners.worst);
-            *score = best.score;
-            hopeful |= u64::from(best.passing & best.possible) << shift;
+            let hope = best.passing & best.possible & sixteen_bits(alive >> shift);
+            *score = best.score.only(hope);
+            hopeful |= u64::from(hope) << shift;
             passing |= u64::from(worst.passing) << shift;
             whole |= u64::from(worst.passing & worst.sure) << shift;
             shift += LANES;
         }
-        for (block, live) in live.iter().enumerate() {
-            hopeful &= !(u64::from(*live == 0) << block);
+        if hopeful == 0 {
+            return;
         }
         whole &= hopeful & !self.index.blocks_with_outliers(group);
 
-        let scores = scores.map(Lanes::to_array);
-        let score = |block: usize| scores.as_flattened().get(block).copied().unwrap_or(0);
-        let Some(best) = Bits(hopeful).max_by_key(|&block| score(block)) else { return };
+        // The best block first: what it holds spares visits to others.
+        let greatest = scores.iter().fold(Lanes::ZERO, |greatest, score| greatest.max(*score));
+        let best = reaching(&scores, greatest.greatest()).trailing_zeros() as usize;
         let visit = |search: &mut Self, block: usize| {
             let live = live.get(block).copied().unwrap_or(0);
-            search.visit::<4>(first_block + block, live, passing >> block & 1 == 1);
+            search.visit_whole(first_block + block, live, passing >> block & 1 == 1);
         };
-        // The best block first: what it holds spares visits to others.
         visit(self, best);
-        let others = !(1 << best);
-        let mut counted = whole & others;
-        for block in Bits(whole & others) {
-            if score(block) >= self.bar() {
-                visit(self, block);
-                counted &= !(1 << block);
-            }
+        let mut counted = whole & !(1 << best);
+        let mut mixed = hopeful & !whole & !(1 << best);
+        while mixed != 0 {
+            visit(self, mixed.trailing_zeros() as usize);
+            mixed &= mixed - 1;
         }
-        for block in Bits(hopeful & !whole & others) {
-            visit(self, block);
-        }
-        for block in Bits(!counted) {
-            if let Some(live) = live.get_mut(block) {
-                *live = 0;
+        let mut passed_over = 0;
+        loop {
+            let contenders = counted & !passed_over & reaching(&scores, self.bar);
+            if contenders == 0 {
+                break;
             }
+            let block = contenders.trailing_zeros() as usize;
+            passed_over |= 1 << block;
+            self.contend(first_block + block, live.get(block).copied().unwrap_or(0));
+        }
+        if !constrained {
+            // Most blocks are counted, so it is shorter to take the others off.
+            self.eligible_models += self.index.enabled_models_of(group);
+            for block in Bits(!counted) {
+                self.eligible_models -= live.get(block).map_or(0, |live| live.count_ones());
+            }
+            return;
+        }
+        for live in live.iter_mut() {
+            *live &= 0_u64.wrapping_sub(counted & 1);
+            counted >>= 1;
         }
         self.eligible_models += live.iter().map(|live| live.count_ones()).sum::<u32>();
     }
 
-    /// Counts the eligible models among the live ones of a block, and offers the podium those
-    /// that may stand on it. `passing` says that all of them pass the gates on quality, latency
+    #[inline(never)]
+    fn visit_whole(&mut self, block: usize, live: u64, passing: bool) {
+        self.visit::<{ BLOCK / LANES }>(block, live, passing);
+    }
+
+    /// Counts the eligible models among the live ones of a block, and offers the ranking those
+    /// that may get a place. `passing` says that all of them pass the gates on quality, latency
     /// and risk ceiling. The block has `N` times sixteen codes: loops of a known length unroll.
-    #[inline]
+    #[inline(always)]
     fn visit<const N: usize>(&mut self, block: usize, mut live: u64, passing: bool) {
         let Some(codes) = self.index.codes_of(block).first_chunk::<N>() else { return };
         if !passing {
@@ -131,14 +185,24 @@ impl Search<'_> {
         }
         let outliers = self.index.outliers_of(block);
         if live & outliers != 0 {
-            self.judge_outliers(block, live & outliers);
+            self.eligible_models += judge_outliers(
+                self.index,
+                self.models,
+                self.valuation,
+                block,
+                live & outliers,
+                self.ranking,
+            );
             live &= !outliers;
         }
         if at_most_few(live) {
             return self.judge_exactly(block, live);
         }
 
-        let mut scores = codes.each_ref().map(|codes| self.bounds.score(codes));
+        let mut scores = [Lanes::ZERO; N];
+        for (score, codes) in scores.iter_mut().zip(codes) {
+            *score = self.bounds.score(codes);
+        }
         let mut possible = live & gather(&scores, |score| self.bounds.maybe_positive(*score));
         let mut sure = live & gather(&scores, |score| self.bounds.surely_positive(*score));
         if let Some(budget) = &self.bounds.budget {
@@ -152,58 +216,83 @@ impl Search<'_> {
             }
         }
         self.eligible_models += sure.count_ones();
+        self.value_contenders(block, &mut scores, sure & self.challengers(block));
+    }
 
-        let mut challengers = sure & self.index.challengers_of(block);
-        let mut greatest = Lanes::ZERO;
-        for score in &mut scores {
-            let [low, high, ..] = challengers.to_le_bytes();
-            *score = score.only(u16::from_le_bytes([low, high]));
-            greatest = greatest.max(*score);
-            challengers >>= LANES;
+    /// Offers the ranking those of a block's live models, all of them eligible, that may get a
+    /// place.
+    #[inline(never)]
+    fn contend(&mut self, block: usize, live: u64) {
+        let Some(codes) = self.index.codes_of(block).first_chunk::<{ BLOCK / LANES }>() else {
+            return;
+        };
+        let mut scores = [Lanes::ZERO; BLOCK / LANES];
+        for (score, codes) in scores.iter_mut().zip(codes) {
+            *score = self.bounds.score(codes);
         }
-        let cut = greatest.reached_twice().saturating_sub(self.bounds.shortfall).max(self.bar());
-        let below = Lanes::splat(cut.saturating_sub(1));
-        for bit in Bits(gather(&scores, |score| !score.saturating_sub(below).zeros())) {
+        self.value_contenders(block, &mut scores, live & self.challengers(block));
+    }
+
+    /// Values those of some eligible models exactly whose scores may get them a place.
+    #[inline(always)]
+    fn value_contenders<const N: usize>(
+        &mut self,
+        block: usize,
+        scores: &mut [Lanes; N],
+        eligible: u64,
+    ) {
+        let mut contenders = eligible & reaching(scores, self.bar);
+        if !at_most_few(contenders) {
+            let mut greatest = Lanes::ZERO;
+            let mut rest = contenders;
+            for score in scores.iter_mut() {
+                *score = score.only(sixteen_bits(rest));
+                greatest = greatest.max(*score);
+                rest >>= LANES;
+            }
+            let reached = match self.ranking.places() {
+                2 => greatest.reached_twice(),
+                places => greatest.reached_by(places),
+            };
+            let cut = reached.saturating_sub(self.bounds.shortfall());
+            contenders &= reaching(scores, cut);
+        }
+        if contenders == 0 {
+            return;
+        }
+        for bit in Bits(contenders) {
             if let Some(model) = self.index.model(self.models, block, bit) {
-                self.podium.offer(Candidate::new(model, &self.valuation.terms(model)));
+                self.ranking.offer(Candidate::new(model, &self.valuation.terms(model)));
             }
         }
+        self.raise_bar();
     }
 
     /// Sends models that pass all gates on other things through those on cost and utility.
-    #[inline]
+    #[inline(always)]
     fn judge_exactly(&mut self, block: usize, bits: u64) {
         for bit in Bits(bits) {
             if let Some(model) = self.index.model(self.models, block, bit)
                 && let Ok(terms) = admit_price(self.valuation, model)
             {
                 self.eligible_models += 1;
-                self.podium.offer(Candidate::new(model, &terms));
+                self.ranking.offer(Candidate::new(model, &terms));
             }
         }
     }
 
-    /// Sends models whose codes say too little through all gates.
-    #[cold]
-    fn judge_outliers(&mut self, block: usize, bits: u64) {
-        for bit in Bits(bits) {
-            if let Some(model) = self.index.model(self.models, block, bit)
-                && let Ok(terms) = admit_model(self.valuation, model)
-            {
-                self.eligible_models += 1;
-                self.podium.offer(Candidate::new(model, &terms));
-            }
-        }
+    /// The models of a block that may get a place: with two places, those that not two others
+    /// outdo.
+    #[inline(always)]
+    fn challengers(&self, block: usize) -> u64 {
+        if self.ranking.places() > 2 { !0 } else { self.index.challengers_of(block) }
     }
 
-    /// The score that a model must reach to stand on the podium.
-    #[inline]
-    fn bar(&self) -> u16 {
-        match self.podium.runner_up() {
-            Some(runner_up) => {
-                self.bounds.bar(u64::try_from(runner_up.utility_microunits).unwrap_or(0))
-            }
-            None => 0,
+    /// Sets the score that a model must reach to get a place.
+    #[inline(always)]
+    fn raise_bar(&mut self) {
+        if let Some(least) = self.ranking.least_utility_microunits() {
+            self.bar = self.bounds.bar(u64::try_from(least).unwrap_or(0));
         }
     }
 
@@ -241,7 +330,7 @@ const fn at_most_few(mut bits: u64) -> bool {
 }
 
 /// One bit per model of a block.
-#[inline]
+#[inline(always)]
 fn gather<T, const N: usize>(parts: &[T; N], bits: impl Fn(&T) -> u16) -> u64 {
     let (mut word, mut shift) = (0, 0);
     for part in parts {
@@ -249,4 +338,40 @@ fn gather<T, const N: usize>(parts: &[T; N], bits: impl Fn(&T) -> u16) -> u64 {
         shift += LANES;
     }
     word
+}
+
+/// Sends models whose codes say too little through all gates; returns how many are eligible.
+#[cold]
+#[inline(never)]
+fn judge_outliers(
+    index: &Index,
+    models: &[Model],
+    valuation: &Valuation<'_>,
+    block: usize,
+    bits: u64,
+    ranking: &mut impl Ranking,
+) -> u32 {
+    let mut eligible_models = 0;
+    for bit in Bits(bits) {
+        if let Some(model) = index.model(models, block, bit)
+            && let Ok(terms) = admit_model(valuation, model)
+        {
+            eligible_models += 1;
+            ranking.offer(Candidate::new(model, &terms));
+        }
+    }
+    eligible_models
+}
+
+/// One bit per score that is at least the bar, which is above 0.
+#[inline(always)]
+fn reaching<const N: usize>(scores: &[Lanes; N], bar: u16) -> u64 {
+    let below = Lanes::splat(bar.saturating_sub(1));
+    gather(scores, |score| !score.saturating_sub(below).zeros())
+}
+
+#[inline(always)]
+fn sixteen_bits(word: u64) -> u16 {
+    let [low, high, ..] = word.to_le_bytes();
+    u16::from_le_bytes([low, high])
 }
