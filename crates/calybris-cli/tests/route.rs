@@ -151,8 +151,8 @@ fn a_reader_that_leaves_early_is_no_failure() {
         .arg("demo")
         .arg("--dir")
         .arg(dir.path().join("demo"))
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     drop(child.stdout.take());
