@@ -101,9 +101,11 @@ impl BudgetEngine {
         if parent.levels().count() >= MAX_LEVELS {
             return Err(BudgetError::TooDeep { tenant: name.to_owned() });
         }
-        parent.locked(|| parent.account().become_level()).map_err(|reserved_microunits| {
-            BudgetError::ParentInUse { tenant: parent.name().to_owned(), reserved_microunits }
-        })?;
+        if self.tenant(name).is_none() {
+            parent.locked(|| parent.account().become_level()).map_err(|reserved_microunits| {
+                BudgetError::ParentInUse { tenant: parent.name().to_owned(), reserved_microunits }
+            })?;
+        }
         self.open(name, granted_microunits, Some(parent))
     }
 
@@ -228,6 +230,11 @@ impl BudgetEngine {
         Ok(id)
     }
 
+    /// Gives out no id up to this one any more.
+    pub(crate) fn skip_ids_to(&self, id: ReservationId) {
+        self.shared.holds.skip_to(id);
+    }
+
     /// Remembers an answer that a log has kept.
     pub(crate) fn remember(
         &self,
@@ -306,7 +313,7 @@ impl BudgetEngine {
     }
 
     /// As [`detach`](Self::detach), under an id of the caller's: a hold that came back from a log
-    /// keeps the number it had.
+    /// keeps the number it had. The engine gives out greater ones from then on.
     ///
     /// # Errors
     ///
@@ -328,6 +335,7 @@ impl BudgetEngine {
         reservation: Reservation,
         expires_at_ms: Option<u64>,
     ) -> Result<(), Reservation> {
+        self.skip_ids_to(id);
         self.shared.holds.keep_as(id, reservation, expires_at_ms)
     }
 

@@ -51,6 +51,7 @@ mod tenant;
 
 mod directory;
 mod engine;
+mod hashing;
 mod holds;
 mod idempotency;
 mod shared;
