@@ -13,9 +13,13 @@ use crate::utility::Valuation;
 ///
 /// No model is eligible, so whoever is left after the budget fell at the utility.
 #[inline(never)]
-pub(crate) fn blame(index: &Index, models: &[Model], valuation: &Valuation<'_>) -> Tally {
+pub(crate) fn blame(
+    index: &Index,
+    models: &[Model],
+    valuation: &Valuation<'_>,
+    bounds: &Bounds,
+) -> Tally {
     let request = valuation.request();
-    let bounds = Bounds::new(valuation, &index.scale);
     let gates = index.rows.gates(request);
     let mut tally = Tally::default();
     for (block, &enabled) in index.rows.enabled().iter().enumerate() {

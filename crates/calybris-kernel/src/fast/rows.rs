@@ -67,7 +67,7 @@ impl Rows {
     /// Keeps the models that pass the gates on capabilities, providers and regions, and says
     /// whether those turn anyone away. `live` holds up to [`GROUP`] words, the first of which
     /// belongs to `first_block`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn keep_live(
         &self,
         request: &Request,
@@ -95,7 +95,7 @@ impl Rows {
     }
 
     /// Keeps the models that have every required capability.
-    #[inline]
+    #[inline(never)]
     fn keep_capable(&self, required: u64, first_block: usize, live: &mut [u64]) {
         if required & !self.capabilities.any != 0 {
             live.fill(0);
@@ -107,7 +107,7 @@ impl Rows {
     }
 
     /// Keeps the models whose provider is not excluded.
-    #[inline]
+    #[inline(never)]
     fn keep_provided(&self, excluded: &ProviderSet, first_block: usize, live: &mut [u64]) {
         let provided = self.providers.present.without(excluded);
         if excluded.count() <= provided.count() {
@@ -121,7 +121,7 @@ impl Rows {
     }
 
     /// Keeps the models that share a required region.
-    #[inline]
+    #[inline(never)]
     fn keep_regional(&self, required: u64, first_block: usize, live: &mut [u64]) {
         let mut union = [0; GROUP];
         let union = union.get_mut(..live.len()).unwrap_or_default();

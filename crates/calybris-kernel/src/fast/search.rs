@@ -23,67 +23,57 @@ pub(crate) fn search(index: &Index, models: &[Model], valuation: &Valuation<'_>)
     if models.len() <= SMALL {
         return scan(valuation, models);
     }
+    let bounds = Bounds::new(valuation, &index.scale);
     let mut podium = Podium::EMPTY;
-    let eligible_models = search_into(&mut podium, index, models, valuation);
+    let eligible_models = search_within(&mut podium, index, models, valuation, &bounds);
     let reject_reason = if eligible_models == 0 {
-        blame(index, models, valuation).reason()
+        blame(index, models, valuation, &bounds).reason()
     } else {
         Reason::NoEnabledModel
     };
     Outcome { podium, eligible_models, reject_reason }
 }
 
-/// Gives the best models their places and counts the eligible ones.
-#[inline]
-pub(crate) fn search_into<R: Ranking>(
-    ranking: &mut R,
+/// Gives the best models their places.
+pub(crate) fn search_into(
+    ranking: &mut impl Ranking,
     index: &Index,
     models: &[Model],
     valuation: &Valuation<'_>,
-) -> u32 {
-    // Each of these makes bounds of its own: those that no reference leaves stay in registers.
-    match (index.rows.enabled(), index.codes_of(0).len()) {
-        _ if models.len() <= SMALL => scan_into(ranking, valuation, models).0,
-        (&[enabled], 1) => search_block::<1, R>(ranking, index, models, valuation, enabled),
-        (&[enabled], 2) => search_block::<2, R>(ranking, index, models, valuation, enabled),
-        (&[enabled], 3) => search_block::<3, R>(ranking, index, models, valuation, enabled),
-        (&[enabled], _) => search_block::<4, R>(ranking, index, models, valuation, enabled),
-        _ => search_groups(ranking, index, models, valuation),
+) {
+    if models.len() <= SMALL {
+        scan_into(ranking, valuation, models);
+    } else {
+        let bounds = Bounds::new(valuation, &index.scale);
+        search_within(ranking, index, models, valuation, &bounds);
     }
 }
 
-/// Searches a catalog of one block.
+/// Gives the best models their places and counts the eligible ones.
 #[inline(always)]
-fn search_block<const N: usize, R: Ranking>(
+fn search_within<R: Ranking>(
     ranking: &mut R,
     index: &Index,
     models: &[Model],
     valuation: &Valuation<'_>,
-    enabled: u64,
+    bounds: &Bounds,
 ) -> u32 {
-    let bounds = Bounds::new(valuation, &index.scale);
     let mut search =
-        Search { index, models, valuation, bounds: &bounds, ranking, bar: 1, eligible_models: 0 };
-    let mut live = [enabled];
-    index.rows.keep_live(valuation.request(), 0, &mut live);
-    let [live] = live;
-    search.visit::<N>(0, live, bounds.all_pass);
-    search.eligible_models
-}
-
-/// Searches a catalog of several blocks.
-#[inline(never)]
-fn search_groups<R: Ranking>(
-    ranking: &mut R,
-    index: &Index,
-    models: &[Model],
-    valuation: &Valuation<'_>,
-) -> u32 {
-    let bounds = Bounds::new(valuation, &index.scale);
-    let mut search =
-        Search { index, models, valuation, bounds: &bounds, ranking, bar: 1, eligible_models: 0 };
-    for group in 0..index.group_count() {
-        search.group(group);
+        Search { index, models, valuation, bounds, ranking, bar: 1, eligible_models: 0 };
+    if let [enabled] = *index.rows.enabled() {
+        let mut live = [enabled];
+        index.rows.keep_live(valuation.request(), 0, &mut live);
+        let [live] = live;
+        match index.codes.len() {
+            1 => search.visit::<1>(0, live, bounds.all_pass),
+            2 => search.visit::<2>(0, live, bounds.all_pass),
+            3 => search.visit::<3>(0, live, bounds.all_pass),
+            _ => search.visit::<4>(0, live, bounds.all_pass),
+        }
+    } else {
+        for group in 0..index.group_count() {
+            search.group(group);
+        }
     }
     search.eligible_models
 }
@@ -102,6 +92,7 @@ struct Search<'a, R> {
 impl<R: Ranking> Search<'_, R> {
     /// Searches 64 blocks: those that can't matter are left out, those of which every live model
     /// is eligible and none can win are counted, and the rest are visited, the best first.
+    #[inline(never)]
     fn group(&mut self, group: usize) {
         let first_block = group * GROUP;
         let mut words = [0; GROUP];
@@ -199,21 +190,21 @@ impl<R: Ranking> Search<'_, R> {
             return self.judge_exactly(block, live);
         }
 
-        let mut scores = [Lanes::ZERO; N];
-        for (score, codes) in scores.iter_mut().zip(codes) {
-            *score = self.bounds.score(codes);
-        }
-        let mut possible = live & gather(&scores, |score| self.bounds.maybe_positive(*score));
+        let mut scores = score_all(self.bounds, codes);
         let mut sure = live & gather(&scores, |score| self.bounds.surely_positive(*score));
+        let mut possible = sure;
+        if sure != live {
+            possible = live & gather(&scores, |score| self.bounds.maybe_positive(*score));
+        }
         if let Some(budget) = &self.bounds.budget {
             possible &= !gather(codes, |codes| budget.above(codes));
             sure &= gather(codes, |codes| budget.within(codes));
         }
         if possible != sure {
             self.judge_exactly(block, possible & !sure);
-            if sure == 0 {
-                return;
-            }
+        }
+        if sure == 0 {
+            return;
         }
         self.eligible_models += sure.count_ones();
         self.value_contenders(block, &mut scores, sure & self.challengers(block));
@@ -226,10 +217,7 @@ impl<R: Ranking> Search<'_, R> {
         let Some(codes) = self.index.codes_of(block).first_chunk::<{ BLOCK / LANES }>() else {
             return;
         };
-        let mut scores = [Lanes::ZERO; BLOCK / LANES];
-        for (score, codes) in scores.iter_mut().zip(codes) {
-            *score = self.bounds.score(codes);
-        }
+        let mut scores = score_all(self.bounds, codes);
         self.value_contenders(block, &mut scores, live & self.challengers(block));
     }
 
@@ -241,7 +229,10 @@ impl<R: Ranking> Search<'_, R> {
         scores: &mut [Lanes; N],
         eligible: u64,
     ) {
-        let mut contenders = eligible & reaching(scores, self.bar);
+        let mut contenders = eligible;
+        if self.bar > 1 {
+            contenders &= reaching(scores, self.bar);
+        }
         if !at_most_few(contenders) {
             let mut greatest = Lanes::ZERO;
             let mut rest = contenders;
@@ -374,4 +365,31 @@ fn reaching<const N: usize>(scores: &[Lanes; N], bar: u16) -> u64 {
 fn sixteen_bits(word: u64) -> u16 {
     let [low, high, ..] = word.to_le_bytes();
     u16::from_le_bytes([low, high])
+}
+
+/// The scores of up to four times sixteen models. Written out, because a loop makes the compiler
+/// convert every weight to another width and back.
+#[inline(always)]
+fn score_all<const N: usize>(bounds: &Bounds, codes: &[Codes; N]) -> [Lanes; N] {
+    let mut scores = [Lanes::ZERO; N];
+    match (codes.as_slice(), scores.as_mut_slice()) {
+        ([a], [score_a]) => *score_a = bounds.score(a),
+        ([a, b], [score_a, score_b]) => {
+            *score_a = bounds.score(a);
+            *score_b = bounds.score(b);
+        }
+        ([a, b, c], [score_a, score_b, score_c]) => {
+            *score_a = bounds.score(a);
+            *score_b = bounds.score(b);
+            *score_c = bounds.score(c);
+        }
+        ([a, b, c, d], [score_a, score_b, score_c, score_d]) => {
+            *score_a = bounds.score(a);
+            *score_b = bounds.score(b);
+            *score_c = bounds.score(c);
+            *score_d = bounds.score(d);
+        }
+        _ => {}
+    }
+    scores
 }
