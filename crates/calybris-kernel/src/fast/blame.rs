@@ -63,13 +63,14 @@ pub(crate) fn blame(
             continue;
         }
 
-        let (mut affordable, mut surely) = (!0, !0);
+        let (mut affordable, mut doubtful) = (!0, outliers);
         if let Some(budget) = &bounds.budget {
             affordable = !gather(codes, |codes| budget.above(codes));
-            surely = gather(codes, |codes| budget.within(codes));
+            if rest & affordable != 0 {
+                doubtful |= !gather(codes, |codes| budget.within(codes));
+            }
         }
-        for (bit, model) in index.models_of(models, block, rest & affordable & (!surely | outliers))
-        {
+        for (bit, model) in index.models_of(models, block, rest & affordable & doubtful) {
             if valuation.cost_microunits(model) > request.budget_limit_microunits {
                 affordable &= !(1 << bit);
             }
