@@ -28,4 +28,4 @@ mod blame;
 mod search;
 
 pub(crate) use index::Index;
-pub(crate) use search::{search, search_into};
+pub(crate) use search::search;

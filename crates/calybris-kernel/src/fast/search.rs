@@ -7,8 +7,8 @@ use super::index::Index;
 use super::lanes::{LANES, Lanes};
 use super::rows::{BLOCK, Bits, GROUP};
 use crate::gates::{admit_model, admit_price};
-use crate::ranking::{Candidate, Podium, Ranking};
-use crate::scan::{Outcome, scan, scan_into};
+use crate::ranking::{Candidate, Ranking};
+use crate::scan::scan;
 use crate::utility::Valuation;
 use crate::{Model, Reason};
 
@@ -17,35 +17,23 @@ const SMALL: usize = 8;
 /// Up to this many models of a block are valued one by one.
 const FEW: u32 = 2;
 
-/// Finds what [`scan`](crate::scan::scan) finds.
+/// Gives the best models their places; returns how many models are eligible and, if none is, the
+/// reason. It finds what [`scan`] finds.
 #[inline]
-pub(crate) fn search(index: &Index, models: &[Model], valuation: &Valuation<'_>) -> Outcome {
-    if models.len() <= SMALL {
-        return scan(valuation, models);
-    }
-    let bounds = Bounds::new(valuation, &index.scale);
-    let mut podium = Podium::EMPTY;
-    let eligible_models = search_within(&mut podium, index, models, valuation, &bounds);
-    let reject_reason = if eligible_models == 0 {
-        blame(index, models, valuation, &bounds).reason()
-    } else {
-        Reason::NoEnabledModel
-    };
-    Outcome { podium, eligible_models, reject_reason }
-}
-
-/// Gives the best models their places.
-pub(crate) fn search_into(
+pub(crate) fn search(
     ranking: &mut impl Ranking,
     index: &Index,
     models: &[Model],
     valuation: &Valuation<'_>,
-) {
+) -> Result<u32, Reason> {
     if models.len() <= SMALL {
-        scan_into(ranking, valuation, models);
-    } else {
-        let bounds = Bounds::new(valuation, &index.scale);
-        search_within(ranking, index, models, valuation, &bounds);
+        let (eligible_models, tally) = scan(ranking, valuation, models);
+        return if eligible_models > 0 { Ok(eligible_models) } else { Err(tally.reason()) };
+    }
+    let bounds = Bounds::new(valuation, &index.scale);
+    match search_within(ranking, index, models, valuation, &bounds) {
+        0 => Err(blame(index, models, valuation, &bounds).reason()),
+        eligible_models => Ok(eligible_models),
     }
 }
 
