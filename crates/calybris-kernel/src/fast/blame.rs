@@ -65,9 +65,9 @@ pub(crate) fn blame(
 
         let (mut affordable, mut doubtful) = (!0, outliers);
         if let Some(budget) = &bounds.budget {
-            affordable = !gather(codes, |codes| budget.above(codes));
+            affordable = !gather(codes, |codes| budget.above(budget.costs(codes)));
             if rest & affordable != 0 {
-                doubtful |= !gather(codes, |codes| budget.within(codes));
+                doubtful |= !gather(codes, |codes| budget.within(budget.costs(codes)));
             }
         }
         for (bit, model) in index.models_of(models, block, rest & affordable & doubtful) {

@@ -178,16 +178,24 @@ impl<R: Ranking> Search<'_, R> {
             return self.judge_exactly(block, live);
         }
 
-        let mut scores = score_all(self.bounds, codes);
+        let (mut affordable, mut surely) = (!0, !0);
+        if let Some(budget) = &self.bounds.budget {
+            let costs = lanes_of_all(codes, |codes| budget.costs(codes));
+            affordable = !gather(&costs, |costs| budget.above(*costs));
+            if live & affordable == 0 {
+                return;
+            }
+            surely = gather(&costs, |costs| budget.within(*costs));
+        }
+
+        let mut scores = lanes_of_all(codes, |codes| self.bounds.score(codes));
         let mut sure = live & gather(&scores, |score| self.bounds.surely_positive(*score));
         let mut possible = sure;
         if sure != live {
             possible = live & gather(&scores, |score| self.bounds.maybe_positive(*score));
         }
-        if let Some(budget) = &self.bounds.budget {
-            possible &= !gather(codes, |codes| budget.above(codes));
-            sure &= gather(codes, |codes| budget.within(codes));
-        }
+        possible &= affordable;
+        sure &= surely;
         if possible != sure {
             self.judge_exactly(block, possible & !sure);
         }
@@ -205,7 +213,7 @@ impl<R: Ranking> Search<'_, R> {
         let Some(codes) = self.index.codes_of(block).first_chunk::<{ BLOCK / LANES }>() else {
             return;
         };
-        let mut scores = score_all(self.bounds, codes);
+        let mut scores = lanes_of_all(codes, |codes| self.bounds.score(codes));
         self.value_contenders(block, &mut scores, live & self.challengers(block));
     }
 
@@ -282,8 +290,9 @@ impl<R: Ranking> Search<'_, R> {
         let mut possible = self.bounds.maybe_positive(score);
         let mut sure = self.bounds.surely_positive(score);
         if let Some(budget) = &self.bounds.budget {
-            possible &= !budget.above(corner);
-            sure &= budget.within(corner);
+            let costs = budget.costs(corner);
+            possible &= !budget.above(costs);
+            sure &= budget.within(costs);
         }
         Judged { passing: self.bounds.passing(corner), possible, sure, score }
     }
@@ -355,29 +364,29 @@ fn sixteen_bits(word: u64) -> u16 {
     u16::from_le_bytes([low, high])
 }
 
-/// The scores of up to four times sixteen models. Written out, because a loop makes the compiler
-/// convert every weight to another width and back.
+/// The same lanes for up to four times sixteen models. Written out, because a loop makes the
+/// compiler convert every weight to another width and back.
 #[inline(always)]
-fn score_all<const N: usize>(bounds: &Bounds, codes: &[Codes; N]) -> [Lanes; N] {
-    let mut scores = [Lanes::ZERO; N];
-    match (codes.as_slice(), scores.as_mut_slice()) {
-        ([a], [score_a]) => *score_a = bounds.score(a),
-        ([a, b], [score_a, score_b]) => {
-            *score_a = bounds.score(a);
-            *score_b = bounds.score(b);
+fn lanes_of_all<const N: usize>(codes: &[Codes; N], of: impl Fn(&Codes) -> Lanes) -> [Lanes; N] {
+    let mut lanes = [Lanes::ZERO; N];
+    match (codes.as_slice(), lanes.as_mut_slice()) {
+        ([a], [lanes_a]) => *lanes_a = of(a),
+        ([a, b], [lanes_a, lanes_b]) => {
+            *lanes_a = of(a);
+            *lanes_b = of(b);
         }
-        ([a, b, c], [score_a, score_b, score_c]) => {
-            *score_a = bounds.score(a);
-            *score_b = bounds.score(b);
-            *score_c = bounds.score(c);
+        ([a, b, c], [lanes_a, lanes_b, lanes_c]) => {
+            *lanes_a = of(a);
+            *lanes_b = of(b);
+            *lanes_c = of(c);
         }
-        ([a, b, c, d], [score_a, score_b, score_c, score_d]) => {
-            *score_a = bounds.score(a);
-            *score_b = bounds.score(b);
-            *score_c = bounds.score(c);
-            *score_d = bounds.score(d);
+        ([a, b, c, d], [lanes_a, lanes_b, lanes_c, lanes_d]) => {
+            *lanes_a = of(a);
+            *lanes_b = of(b);
+            *lanes_c = of(c);
+            *lanes_d = of(d);
         }
         _ => {}
     }
-    scores
+    lanes
 }
