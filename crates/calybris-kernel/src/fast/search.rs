@@ -93,7 +93,7 @@ impl<R: Ranking> Search<'_, R> {
         }
 
         let mut scores = [Lanes::ZERO; GROUP / LANES];
-        let (mut hopeful, mut whole, mut passing, mut shift) = (0_u64, 0_u64, 0_u64, 0);
+        let (mut hopeful, mut sure, mut passing, mut shift) = (0_u64, 0_u64, 0_u64, 0);
         for (corners, score) in self.index.corners_of(group).iter().zip(&mut scores) {
             let best = self.judge(&corners.best);
             let worst = self.judge(&corners.worst);
@@ -101,13 +101,14 @@ impl<R: Ranking> Search<'_, R> {
             *score = best.score.only(hope);
             hopeful |= u64::from(hope) << shift;
             passing |= u64::from(worst.passing) << shift;
-            whole |= u64::from(worst.passing & worst.sure) << shift;
+            sure |= u64::from(worst.sure) << shift;
             shift += LANES;
         }
         if hopeful == 0 {
             return;
         }
-        whole &= hopeful & !self.index.blocks_with_outliers(group);
+        sure &= hopeful & !self.index.blocks_with_outliers(group);
+        let whole = sure & passing;
 
         // The best block first: what it holds spares visits to others.
         let greatest = scores.iter().fold(Lanes::ZERO, |greatest, score| greatest.max(*score));
@@ -118,10 +119,13 @@ impl<R: Ranking> Search<'_, R> {
         };
         visit(self, best);
         let mut counted = whole & !(1 << best);
-        let mut mixed = hopeful & !whole & !(1 << best);
-        while mixed != 0 {
-            visit(self, mixed.trailing_zeros() as usize);
-            mixed &= mixed - 1;
+        // Where all have a positive utility and none can win, only the gates are left to count by.
+        let gated = sure & !whole & !reaching(&scores, self.bar) & !(1 << best);
+        for block in Bits(gated) {
+            self.count_passing(first_block + block, live.get(block).copied().unwrap_or(0));
+        }
+        for block in Bits(hopeful & !whole & !gated & !(1 << best)) {
+            visit(self, block);
         }
         let mut passed_over = 0;
         loop {
@@ -146,6 +150,17 @@ impl<R: Ranking> Search<'_, R> {
             counted >>= 1;
         }
         self.eligible_models += live.iter().map(|live| live.count_ones()).sum::<u32>();
+    }
+
+    /// Counts those of a block's live models that pass the gates on quality, latency and risk
+    /// ceiling.
+    #[inline(never)]
+    fn count_passing(&mut self, block: usize, live: u64) {
+        let Some(codes) = self.index.codes_of(block).first_chunk::<{ BLOCK / LANES }>() else {
+            return;
+        };
+        let passing = live & gather(codes, |codes| self.bounds.passing(codes));
+        self.eligible_models += passing.count_ones();
     }
 
     #[inline(never)]
