@@ -1,3 +1,56 @@
-//! `cargo xtask`: the tasks of this workspace.
+//! `cargo xtask TASK`: everything that keeps this workspace honest, one file per task.
 
-fn main() {}
+mod bench;
+mod bless;
+mod ci;
+mod lint;
+mod no_std;
+mod shell;
+mod test;
+mod tidy;
+mod versus;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  ci               what continuous integration runs: the next six, in this order
+  tidy             the rules of the house that no compiler checks
+  lint             formatting, clippy and rustdoc with warnings denied, for each feature set
+  test             all tests and doc tests, in debug and without debug assertions
+  no-std           the kernel built into a library that has no standard library
+  bless --check    compare with the golden files
+  bench --test     run each benchmark once
+
+  bless            rewrite the golden files
+  bench            run the benchmarks
+  versus [AREA]    side by side with the published crate; --quick, --json, --data DIR";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["ci"] => ci::run(),
+        ["tidy"] => tidy::run(),
+        ["lint"] => lint::run(),
+        ["test"] => test::run(),
+        ["no-std"] => no_std::run(),
+        ["bless"] => bless::run(bless::Mode::Rewrite),
+        ["bless", "--check"] => bless::run(bless::Mode::Check),
+        ["bench"] => bench::run(bench::Mode::Measure),
+        ["bench", "--test"] => bench::run(bench::Mode::Once),
+        ["versus", ..] => versus::run(args.get(1..).unwrap_or_default()),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -2,15 +2,21 @@
 //!
 //! `cargo xtask versus [kernel|wal|budget|engine] [--quick] [--json] [--data <dir>]` runs it.
 
+mod allocation;
 mod harness;
 
+mod budget;
 mod kernel;
 mod wal;
+
+#[global_allocator]
+static ALLOCATOR: allocation::Counting = allocation::Counting;
 
 use harness::{Effort, Report};
 
 /// The areas that can be measured, each in a file of its own.
-const AREAS: &[(&str, fn(&mut Report))] = &[("kernel", kernel::run), ("wal", wal::run)];
+const AREAS: &[(&str, fn(&mut Report))] =
+    &[("kernel", kernel::run), ("wal", wal::run), ("budget", budget::run)];
 
 fn main() {
     if let Err(message) = run() {

@@ -1,1 +1,82 @@
-//! The money.
+//! Budgets that cannot be overspent: tenants, amounts and the holds between them.
+//!
+//! A tenant is granted an amount. A call reserves what it may cost, and settles the reservation
+//! once with what it did cost: the surplus returns to the tenant. At every instant and for every
+//! observer
+//!
+//! ```text
+//! granted + debt = available + reserved + committed
+//! ```
+//!
+//! and there is debt only where an [`OverrunPolicy`] allows it. To reserve and to settle through a
+//! [`Tenant`] is compare-and-swap on the two words of its account: no lock, no map, no allocation.
+//! A tenant below another, or one with a rule to be asked, takes a short lock instead; the caller
+//! does not have to know. [`LEDGER.md`][ledger] states every state, transition and identity.
+//!
+//! ```
+//! use calybris_budget::BudgetEngine;
+//!
+//! let engine = BudgetEngine::new();
+//! let acme = engine.ensure_tenant("acme", 1_000_000)?;
+//!
+//! let reservation = acme.try_reserve(2_500)?;
+//! let settled = reservation.commit(1_800)?;
+//!
+//! assert_eq!(settled.released_microunits, 700);
+//! assert_eq!(acme.snapshot().available_microunits, 998_200);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What this crate does not do
+//!
+//! It knows no price, no request and no log, and it reads no clock. It moves amounts that it
+//! cannot interpret; one unit, the microunit, goes through all of it. It writes nothing: a caller
+//! who wants to find the money again after a crash appends a [`BudgetEvent`] for every change to a
+//! log of its own and gives them to [`Replay`] at the start. The order in which to do both is
+//! stated at [`BudgetEvent`].
+//!
+//! [ledger]: https://docs.rs/crate/calybris-budget/latest/source/LEDGER.md
+
+mod amount;
+mod error;
+mod sync;
+
+mod account;
+mod rules;
+
+mod adjustments;
+mod levels;
+mod reservation;
+mod tenant;
+
+mod directory;
+mod engine;
+mod holds;
+mod idempotency;
+mod shared;
+
+mod audit;
+mod event;
+mod replay;
+
+#[cfg(all(test, loom))]
+mod loom_models;
+
+pub use adjustments::TenantRules;
+pub use amount::{MAX_AMOUNT_MICROUNITS, MAX_LEVELS, MAX_NAME_BYTES};
+pub use audit::{Audit, AuditError, Sums};
+pub use engine::BudgetEngine;
+pub use error::{BudgetError, ReplayError};
+pub use event::BudgetEvent;
+pub use holds::{OpenHold, ReservationId};
+pub use idempotency::KEY_WINDOW;
+pub use replay::{Replay, Replayed};
+pub use reservation::{Covered, Overdraft, Reservation, SettleRefused, Settled};
+pub use rules::OverrunPolicy;
+pub use shared::SoftLimitReached;
+pub use tenant::{AccountSnapshot, Tenant};
+
+/// The examples of the README, compiled and run with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

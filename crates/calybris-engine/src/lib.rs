@@ -1,1 +1,75 @@
-//! The engine.
+//! What a gateway embeds: decide, reserve, log, settle, recover.
+//!
+//! The engine joins three crates that know nothing of each other. For each call it asks the kernel for a decision,
+//! reserves the decision's cost from the tenant's budget, and appends both to the log before it answers. The caller gets
+//! a [`Ticket`], does the work, and settles the ticket with the actual cost, or abandons it.
+//!
+//! ```
+//! use calybris_engine::{Call, Engine, EngineOptions, Names, Snapshot};
+//! # use calybris_kernel::*;
+//! # let dir = tempfile::tempdir()?;
+//! # let dir = dir.path().join("log");
+//! # let policy = Policy {
+//! #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000, minimum_confidence_bps: 5_000,
+//! #     risk_penalty_multiplier_bps: 2_500, latency_penalty_microunits_per_ms: 1,
+//! # };
+//! # let model = Model {
+//! #     model_id: 7, provider_id: 0, quality_bps: 8_000, risk_ceiling_bps: 9_000, enabled: true,
+//! #     p95_latency_ms: 400, capabilities: CapabilitySet::EMPTY, regions: RegionSet::EMPTY,
+//! #     input_price_microunits_per_million_tokens: 2_500_000,
+//! #     output_price_microunits_per_million_tokens: 10_000_000, fixed_price_microunits: 0,
+//! # };
+//! # let request = Request {
+//! #     sequence: 1, requested_model_id: 7, input_tokens: 1_000, output_tokens: 500,
+//! #     business_value_microunits: 50_000, budget_limit_microunits: 20_000, risk_bps: 500,
+//! #     confidence_bps: 9_000, minimum_quality_bps: 7_000, max_p95_latency_ms: 0,
+//! #     required_capabilities: CapabilitySet::EMPTY, allowed_providers: ProviderSet::ALL,
+//! #     required_regions: RegionSet::EMPTY,
+//! # };
+//! let snapshot = Snapshot::new(PolicySnapshot::new(policy, vec![model])?, Names::default());
+//! let engine = Engine::open(&dir, &EngineOptions::default())?;
+//! engine.install(snapshot, 1_700_000_000_000)?;
+//! engine.ensure_tenant("search", 1_000_000, 1_700_000_000_000)?;
+//!
+//! let call = Call { tenant: "search", time_unix_ms: 1_700_000_000_001, correlation_id: "", request };
+//! let outcome = engine.decide(&call)?;
+//! let ticket = outcome.ticket.ok_or("refused")?;
+//! assert_eq!((ticket.model_id(), ticket.reserved_microunits()), (7, 7_500));
+//! // ... call the model, then say what it cost:
+//! engine.settle(ticket, 6_100, 1_700_000_000_900)?;
+//! assert_eq!(engine.account("search").ok_or("gone")?.committed_microunits, 6_100);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it keeps
+//!
+//! * *Debit, then log; log, then credit.* Money leaves a budget before the record that says so is written, and comes
+//!   back only after. So every prefix of the log, which is what a crash leaves, replays to budgets that were never
+//!   overspent.
+//! * *The log is self-contained.* Every installed snapshot (policy, catalog, names) is a record; so is every tenant.
+//! * *There is no clock.* The caller passes the time, and the record carries it.
+//! * *Closed on failure.* If the log cannot be written, nothing is decided and nothing is spent.
+//! * *As durable as you ask.* A call that returned survives the end of the process; whether it survives a power cut is
+//!   [`EngineOptions::durability`].
+//!
+//! # When not to use it
+//!
+//! For a decision without money or a log, take `calybris-kernel` alone. One engine owns its log directory; it does not
+//! share a budget between machines.
+
+mod call;
+mod engine;
+mod ticket;
+
+mod error;
+mod record;
+mod recover;
+mod snapshot;
+
+pub use call::{Call, Outcome};
+pub use engine::{Engine, EngineOptions, MAX_CORRELATION_ID_BYTES};
+pub use error::{EngineError, SettleRefused};
+pub use record::{Admission, Decided, Record, SCHEMA_ID};
+pub use recover::Recovery;
+pub use snapshot::{Names, Snapshot, SnapshotDigest};
+pub use ticket::{OpenTicket, Settlement, Ticket};

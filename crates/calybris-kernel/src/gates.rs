@@ -1,6 +1,6 @@
 //! The eleven gates, in their order: what turns a request or a model away, and with what evidence.
 
-use crate::utility::{UtilityTerms, cost_microunits};
+use crate::utility::{UtilityTerms, Valuation};
 use crate::{CapabilitySet, MAX_BPS, Model, Policy, Reason, RegionSet, Request};
 
 /// A hard limit that a request or a model must pass. Gates are passed in this order, and the
@@ -194,6 +194,7 @@ impl Refusal {
 }
 
 /// The gates on the request: its own validity, then gates 1 and 2.
+#[inline]
 pub(crate) fn admit_request(policy: &Policy, request: &Request) -> Result<(), Refusal> {
     if let Some((field, found_bps)) = request.field_out_of_range() {
         return Err(Refusal::InvalidRequest { field, found_bps, limit_bps: MAX_BPS });
@@ -214,11 +215,12 @@ pub(crate) fn admit_request(policy: &Policy, request: &Request) -> Result<(), Re
 }
 
 /// The gates on one model, 3 to 11; a model that passes them all is eligible with these terms.
+#[inline(always)]
 pub(crate) fn admit_model(
-    policy: &Policy,
-    request: &Request,
+    valuation: &Valuation<'_>,
     model: &Model,
 ) -> Result<UtilityTerms, Refusal> {
+    let request = valuation.request();
     if !model.enabled {
         return Err(Refusal::Disabled);
     }
@@ -251,14 +253,21 @@ pub(crate) fn admit_model(
             ceiling_bps: model.risk_ceiling_bps,
         });
     }
-    let cost_microunits = cost_microunits(request, model);
-    if cost_microunits > request.budget_limit_microunits {
-        return Err(Refusal::Budget {
-            cost_microunits,
-            limit_microunits: request.budget_limit_microunits,
-        });
+    admit_price(valuation, model)
+}
+
+/// The last two gates on a model, 10 and 11, for one that has passed the others.
+#[inline(always)]
+pub(crate) fn admit_price(
+    valuation: &Valuation<'_>,
+    model: &Model,
+) -> Result<UtilityTerms, Refusal> {
+    let cost_microunits = valuation.cost_microunits(model);
+    let limit_microunits = valuation.request().budget_limit_microunits;
+    if cost_microunits > limit_microunits {
+        return Err(Refusal::Budget { cost_microunits, limit_microunits });
     }
-    let terms = UtilityTerms::new(policy, request, model);
+    let terms = valuation.terms_at_cost(model, cost_microunits);
     let utility_microunits = terms.utility_microunits();
     if utility_microunits <= 0 {
         return Err(Refusal::Utility { utility_microunits, terms });

@@ -1,6 +1,6 @@
 //! One candidate of the catalog.
 
-use crate::{CapabilitySet, RegionSet};
+use crate::{CapabilitySet, RegionSet, Request, utility};
 
 /// One candidate: an LLM model, or the quote of a supplier or a venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,4 +30,15 @@ pub struct Model {
     /// is also what serialized models without this field mean.
     #[cfg_attr(feature = "serde", serde(default))]
     pub fixed_price_microunits: u64,
+}
+
+impl Model {
+    /// What `request` costs with this model, in microunits: the fixed price and, for input and output tokens apart,
+    /// tokens times price per million tokens, rounded up. `u64::MAX` also stands for anything above it.
+    ///
+    /// With the tokens that were really used, this is the amount to settle.
+    #[must_use]
+    pub fn cost_microunits(&self, request: &Request) -> u64 {
+        utility::cost_microunits(request, self)
+    }
 }

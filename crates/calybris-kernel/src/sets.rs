@@ -109,6 +109,20 @@ impl ProviderSet {
         }
     }
 
+    /// The providers of this set that are not in `other`.
+    #[must_use]
+    pub(crate) fn without(self, other: &Self) -> Self {
+        let mut words = self.0;
+        for (word, other) in words.iter_mut().zip(other.0) {
+            *word &= !other;
+        }
+        Self(words)
+    }
+
+    pub(crate) fn count(&self) -> u32 {
+        self.0.iter().map(|word| word.count_ones()).sum()
+    }
+
     /// Whether the provider is in the set.
     #[must_use]
     pub const fn contains(&self, provider_id: u8) -> bool {

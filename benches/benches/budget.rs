@@ -1,0 +1,60 @@
+//! The budget: a pair of reserve and commit through each door, and an exact snapshot.
+#![allow(missing_docs, reason = "criterion's macros")]
+
+use std::hint::black_box;
+
+use calybris_core::budget::{BudgetEngine, BudgetError, Tenant};
+use criterion::{Criterion, criterion_group, criterion_main};
+
+const GRANTED: u64 = 1 << 50;
+
+fn pair(tenant: &Tenant, actual: u64) -> bool {
+    match black_box(tenant).try_reserve_scoped(black_box(100)) {
+        Ok(reservation) => reservation.commit(black_box(actual)).is_ok(),
+        Err(_) => false,
+    }
+}
+
+fn tenants(engine: &BudgetEngine) -> Result<Vec<Tenant>, BudgetError> {
+    (0..10_000).map(|index| engine.ensure_tenant(&format!("tenant-{index:05}"), GRANTED)).collect()
+}
+
+fn measure(criterion: &mut Criterion) -> Result<(), BudgetError> {
+    let engine = BudgetEngine::new();
+    let flat = engine.ensure_tenant("flat", GRANTED)?;
+    let organisation = engine.ensure_tenant("organisation", GRANTED)?;
+    let team = engine.ensure_child("team", GRANTED, &organisation)?;
+    let key = engine.ensure_child("key", GRANTED, &team)?;
+    let many = tenants(&engine)?;
+
+    let mut group = criterion.benchmark_group("budget");
+    group.bench_function("pair/exact", |bencher| bencher.iter(|| pair(&flat, 100)));
+    group.bench_function("pair/surplus", |bencher| bencher.iter(|| pair(&flat, 90)));
+    group.bench_function("pair/owned", |bencher| {
+        bencher.iter(|| match black_box(&flat).try_reserve(black_box(100)) {
+            Ok(reservation) => reservation.commit(black_box(90)).is_ok(),
+            Err(_) => false,
+        });
+    });
+    group.bench_function("pair/three levels", |bencher| bencher.iter(|| pair(&key, 90)));
+    group.bench_function("pair/by name", |bencher| {
+        bencher.iter(|| match engine.try_reserve(black_box("flat"), 100) {
+            Ok(id) => engine.commit("flat", id, 90).is_ok(),
+            Err(_) => false,
+        });
+    });
+    group.bench_function("snapshot/10000 tenants", |bencher| {
+        bencher.iter(|| many.iter().map(Tenant::snapshot).collect::<Vec<_>>());
+    });
+    group.finish();
+    Ok(())
+}
+
+fn budget(criterion: &mut Criterion) {
+    if let Err(error) = measure(criterion) {
+        eprintln!("error: {error}");
+    }
+}
+
+criterion_group!(benches, budget);
+criterion_main!(benches);

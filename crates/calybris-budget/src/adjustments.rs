@@ -1,0 +1,318 @@
+//! What the owner of a budget does to it: grants, refunds, rules. All of it is under the lock, none
+//! of it stops a call that reserves or settles.
+
+use crate::amount::check_amount;
+use crate::rules::Refusal;
+use crate::{BudgetError, MAX_AMOUNT_MICROUNITS, OverrunPolicy, Tenant};
+
+/// What else than its balance decides about the reservations of a tenant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct TenantRules {
+    /// The most that may be reserved at once, in microunits; `None` for no cap, 0 for nothing.
+    pub exposure_cap_microunits: Option<u64>,
+    /// The use (reserved and committed, in microunits) at which the engine warns, once for each
+    /// time the rules are set: [`take_warnings`](crate::BudgetEngine::take_warnings). `None` for
+    /// no warning.
+    pub soft_limit_microunits: Option<u64>,
+    /// What happens when a call cost more than was reserved for it.
+    pub overrun: OverrunPolicy,
+}
+
+impl Tenant {
+    /// Adds to the grant. What the tenant owes is paid first; the rest becomes available.
+    ///
+    /// # Errors
+    ///
+    /// [`AmountTooLarge`](BudgetError::AmountTooLarge), and
+    /// [`GrantTooLarge`](BudgetError::GrantTooLarge) when the grant would exceed the maximum.
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// acme.top_up(50)?;
+    /// assert_eq!(acme.snapshot().available_microunits, 150);
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    pub fn top_up(&self, amount_microunits: u64) -> Result<(), BudgetError> {
+        check_amount(amount_microunits)?;
+        self.locked(|| {
+            let balance = self.account().read();
+            let paid = balance.debt.min(amount_microunits);
+            let owed = balance.granted + balance.debt - paid;
+            if amount_microunits > MAX_AMOUNT_MICROUNITS - owed {
+                return Err(self.too_large(amount_microunits, owed));
+            }
+            self.account().adjust(|words| {
+                words.raise_granted(amount_microunits);
+                words.lower_debt(paid);
+                words.raise_available(amount_microunits - paid);
+            });
+            Ok(())
+        })
+    }
+
+    /// Takes back a part of the grant that is still available.
+    ///
+    /// # Errors
+    ///
+    /// [`Insufficient`](BudgetError::Insufficient) when less is available.
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// acme.reduce(40)?;
+    /// assert_eq!(acme.snapshot().granted_microunits, 60);
+    /// assert!(acme.reduce(61).is_err());
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    pub fn reduce(&self, amount_microunits: u64) -> Result<(), BudgetError> {
+        self.locked(|| {
+            // The word of a root is shared with those who hold no lock, so it is debited as they
+            // do it; a reader must not see the amount gone from one term and not from the other.
+            let mut debited = Ok(());
+            self.account().adjust(|words| {
+                debited = self.account().debit_locked(amount_microunits);
+                if debited.is_ok() {
+                    words.lower_granted(amount_microunits);
+                }
+            });
+            debited
+                .map_err(|available| self.refused(amount_microunits, Refusal::Short { available }))
+        })
+    }
+
+    /// Gives back what was spent: it is available again, on this level and on those above.
+    ///
+    /// A correction downwards is a refund; a correction upwards is a reservation that is committed
+    /// at once.
+    ///
+    /// # Errors
+    ///
+    /// [`RefundTooLarge`](BudgetError::RefundTooLarge) when less was committed.
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// acme.try_reserve(70)?.commit(70).unwrap();
+    /// acme.refund(30)?;
+    /// assert_eq!(acme.snapshot().committed_microunits, 40);
+    /// assert!(acme.refund(41).is_err());
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    pub fn refund(&self, amount_microunits: u64) -> Result<(), BudgetError> {
+        self.locked(|| {
+            for level in self.levels() {
+                let committed = level.account().read().committed;
+                if amount_microunits > committed {
+                    return Err(BudgetError::RefundTooLarge {
+                        tenant: level.name().to_owned(),
+                        requested_microunits: amount_microunits,
+                        committed_microunits: committed,
+                    });
+                }
+            }
+            for level in self.levels() {
+                level.account().adjust(|words| {
+                    words.lower_committed(amount_microunits);
+                    words.raise_available(amount_microunits);
+                });
+            }
+            Ok(())
+        })
+    }
+
+    /// Pays debt with what is available (releases may have made some), up to `most_microunits`,
+    /// and says how much was paid.
+    ///
+    /// ```
+    /// use calybris_budget::{BudgetEngine, OverrunPolicy, TenantRules};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// acme.set_rules(TenantRules { overrun: OverrunPolicy::DrawThenDebt, ..Default::default() })?;
+    /// let (first, second) = (acme.try_reserve(60)?, acme.try_reserve(40)?);
+    /// first.commit(75)?;
+    /// assert_eq!(acme.snapshot().debt_microunits, 15);
+    ///
+    /// second.release();
+    /// assert_eq!(acme.repay(100), 15);
+    /// assert_eq!(acme.snapshot().available_microunits, 25);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use = "what was paid belongs in the log"]
+    pub fn repay(&self, most_microunits: u64) -> u64 {
+        self.locked(|| {
+            let mut paid = 0;
+            self.account().adjust(|words| {
+                let debt = words.debt();
+                paid = self.account().draw_locked(debt.min(most_microunits));
+                words.lower_debt(paid);
+            });
+            paid
+        })
+    }
+
+    /// As [`repay`](Self::repay), all of `amount_microunits` or nothing.
+    pub(crate) fn repay_exactly(&self, amount_microunits: u64) -> Result<(), BudgetError> {
+        let now = self.snapshot();
+        if amount_microunits > now.debt_microunits {
+            let debt_microunits = now.debt_microunits;
+            return Err(BudgetError::InDebt { tenant: self.name().to_owned(), debt_microunits });
+        }
+        if amount_microunits > now.available_microunits {
+            let available = now.available_microunits;
+            return Err(self.refused(amount_microunits, Refusal::Short { available }));
+        }
+        // Nobody else writes to a budget that is being replayed, so all of it is paid.
+        let _paid = self.repay(amount_microunits);
+        Ok(())
+    }
+
+    /// Moves what is available here, up to `most_microunits`, into the grant of `to`, and says how
+    /// much that was.
+    ///
+    /// A period of a budget is a tenant of its own (`acme/2026-11`, below `acme` if its total
+    /// matters): a reservation is settled in the period that made it, however late. At the end of
+    /// a period the owner freezes it and carries over to the next as much as he likes.
+    ///
+    /// # Errors
+    ///
+    /// [`GrantTooLarge`](BudgetError::GrantTooLarge); nothing has moved then.
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// let november = engine.ensure_tenant("acme/2026-11", 100)?;
+    /// let late = november.try_reserve(70)?;
+    ///
+    /// november.freeze();
+    /// let december = engine.ensure_tenant("acme/2026-12", 100)?;
+    /// assert_eq!(november.carry_over(&december, 20)?, 20);
+    ///
+    /// late.commit(70).unwrap();
+    /// assert_eq!(november.snapshot().committed_microunits, 70);
+    /// assert_eq!(december.snapshot().available_microunits, 120);
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    pub fn carry_over(&self, to: &Tenant, most_microunits: u64) -> Result<u64, BudgetError> {
+        // What is not available any more when it is reduced was reserved meanwhile: look again.
+        loop {
+            let amount = self.snapshot().available_microunits.min(most_microunits);
+            match self.reduce(amount) {
+                Ok(()) => {}
+                Err(BudgetError::Insufficient { .. }) => continue,
+                Err(error) => return Err(error),
+            }
+            return match to.top_up(amount) {
+                Ok(()) => Ok(amount),
+                Err(error) => self.top_up(amount).and(Err(error)),
+            };
+        }
+    }
+
+    /// Admits no reservation any more, here and below. What is open is settled as ever.
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// acme.freeze();
+    /// assert!(acme.try_reserve(1).is_err());
+    /// acme.unfreeze();
+    /// assert!(acme.try_reserve(1).is_ok());
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    pub fn freeze(&self) {
+        self.set_frozen(true);
+    }
+
+    /// Admits reservations again.
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// acme.unfreeze();
+    /// assert!(!acme.is_frozen());
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    pub fn unfreeze(&self) {
+        self.set_frozen(false);
+    }
+
+    /// Whether the tenant itself is frozen; one above it may be as well.
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// acme.freeze();
+    /// assert!(acme.is_frozen());
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        self.locked(|| self.account().rules().frozen())
+    }
+
+    /// Replaces the rules. They hold for every reservation from here on; what is open stays open.
+    ///
+    /// # Errors
+    ///
+    /// [`AmountTooLarge`](BudgetError::AmountTooLarge).
+    ///
+    /// ```
+    /// use calybris_budget::{BudgetEngine, TenantRules};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// acme.set_rules(TenantRules { exposure_cap_microunits: Some(30), ..Default::default() })?;
+    /// let reservation = acme.try_reserve(30)?;
+    /// assert!(acme.try_reserve(1).is_err());
+    /// # reservation.release();
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    pub fn set_rules(&self, rules: TenantRules) -> Result<(), BudgetError> {
+        check_amount(rules.exposure_cap_microunits.unwrap_or(0))?;
+        check_amount(rules.soft_limit_microunits.unwrap_or(0))?;
+        self.locked(|| {
+            let account = self.account();
+            account.rules().cap_exposure(rules.exposure_cap_microunits);
+            account.rules().warn_at(rules.soft_limit_microunits);
+            account.rules().set_overrun(rules.overrun);
+            account.guard();
+        });
+        Ok(())
+    }
+
+    /// The rules as they are.
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// assert_eq!(engine.ensure_tenant("acme", 100)?.rules(), Default::default());
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    #[must_use]
+    pub fn rules(&self) -> TenantRules {
+        self.locked(|| {
+            let rules = self.account().rules();
+            TenantRules {
+                exposure_cap_microunits: rules.exposure_cap(),
+                soft_limit_microunits: rules.soft_limit(),
+                overrun: rules.overrun(),
+            }
+        })
+    }
+
+    /// Notes that the warning was given before.
+    pub(crate) fn set_warned(&self) {
+        self.locked(|| {
+            self.account().rules().set_warned();
+            self.account().guard();
+        });
+    }
+
+    fn set_frozen(&self, frozen: bool) {
+        self.locked(|| {
+            self.account().rules().freeze(frozen);
+            self.account().guard();
+        });
+    }
+}

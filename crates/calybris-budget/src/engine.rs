@@ -1,0 +1,428 @@
+//! The engine: all tenants by name, and the convenient door for callers who hold no handle.
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::amount::{check_amount, check_name};
+use crate::directory::Directory;
+use crate::idempotency::Keys;
+use crate::shared::Shared;
+use crate::{
+    BudgetError, MAX_LEVELS, OpenHold, Reservation, ReservationId, Settled, SoftLimitReached,
+    Tenant,
+};
+
+/// All tenants of a budget. It is shared by reference (or in an `Arc`) between threads.
+///
+/// [`tenant`](Self::tenant) gives the handle that is fast to use again and again. The methods that
+/// take a name are for callers who keep neither a handle nor a reservation: the engine keeps the
+/// reservation and they get its [`ReservationId`].
+#[derive(Default)]
+pub struct BudgetEngine {
+    directory: Directory,
+    shared: Arc<Shared>,
+    keys: Mutex<Keys>,
+}
+
+impl BudgetEngine {
+    /// An engine without tenants.
+    ///
+    /// ```
+    /// assert!(calybris_budget::BudgetEngine::new().tenants().is_empty());
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Opens a tenant with a grant of 0 to
+    /// [`MAX_AMOUNT_MICROUNITS`](crate::MAX_AMOUNT_MICROUNITS) microunits, or finds the one that
+    /// was opened so before.
+    ///
+    /// # Errors
+    ///
+    /// [`NameLength`](BudgetError::NameLength), [`AmountTooLarge`](BudgetError::AmountTooLarge),
+    /// and [`GrantDiffers`](BudgetError::GrantDiffers) when the tenant was opened with another
+    /// grant.
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// engine.ensure_tenant("acme", 100)?;
+    /// engine.ensure_tenant("acme", 100)?;
+    /// assert!(engine.ensure_tenant("acme", 200).is_err());
+    /// assert!(engine.ensure_tenant("", 100).is_err());
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    pub fn ensure_tenant(
+        &self,
+        name: &str,
+        granted_microunits: u64,
+    ) -> Result<Tenant, BudgetError> {
+        self.open(name, granted_microunits, None)
+    }
+
+    /// Opens a tenant below another, or finds the one that was opened so before. What it reserves
+    /// is taken from its own budget and from that of every tenant above it.
+    ///
+    /// # Errors
+    ///
+    /// As [`ensure_tenant`](Self::ensure_tenant);
+    /// [`ParentDiffers`](BudgetError::ParentDiffers) when the tenant is open elsewhere;
+    /// [`UnknownTenant`](BudgetError::UnknownTenant) when the parent is none of this engine;
+    /// [`ParentInUse`](BudgetError::ParentInUse) when this is the first child of a tenant that has
+    /// open reservations of its own; [`TooDeep`](BudgetError::TooDeep) below [`MAX_LEVELS`] levels.
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// let web = engine.ensure_child("acme/web", 60, &acme)?;
+    /// let jobs = engine.ensure_child("acme/jobs", 60, &acme)?;
+    ///
+    /// let reservation = web.try_reserve(60)?;
+    /// assert_eq!(acme.snapshot().reserved_microunits, 60);
+    /// // The child has 60; the parent has 40 left.
+    /// assert!(jobs.try_reserve(41).is_err());
+    /// # reservation.release();
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    pub fn ensure_child(
+        &self,
+        name: &str,
+        granted_microunits: u64,
+        parent: &Tenant,
+    ) -> Result<Tenant, BudgetError> {
+        check_name(name)?;
+        check_amount(granted_microunits)?;
+        if !self.tenant(parent.name()).is_some_and(|found| found.is(parent)) {
+            return Err(BudgetError::UnknownTenant { tenant: parent.name().to_owned() });
+        }
+        if parent.levels().count() >= MAX_LEVELS {
+            return Err(BudgetError::TooDeep { tenant: name.to_owned() });
+        }
+        parent.locked(|| parent.account().become_level()).map_err(|reserved_microunits| {
+            BudgetError::ParentInUse { tenant: parent.name().to_owned(), reserved_microunits }
+        })?;
+        self.open(name, granted_microunits, Some(parent))
+    }
+
+    fn open(
+        &self,
+        name: &str,
+        granted_microunits: u64,
+        parent: Option<&Tenant>,
+    ) -> Result<Tenant, BudgetError> {
+        check_name(name)?;
+        check_amount(granted_microunits)?;
+        let tenant = self.directory.find_or_insert(name, || {
+            let shared = Arc::downgrade(&self.shared);
+            Tenant::new(name, granted_microunits, parent.cloned(), shared)
+        });
+        let same_parent = match (tenant.parent(), parent) {
+            (None, None) => true,
+            (Some(found), Some(parent)) => found.is(parent),
+            _ => false,
+        };
+        if !same_parent {
+            return Err(BudgetError::ParentDiffers { tenant: name.to_owned() });
+        }
+        let opened_with = tenant.opened_with_microunits();
+        if opened_with != granted_microunits {
+            return Err(BudgetError::GrantDiffers {
+                tenant: name.to_owned(),
+                granted_microunits: opened_with,
+                requested_microunits: granted_microunits,
+            });
+        }
+        Ok(tenant)
+    }
+
+    /// The tenant of this name.
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// engine.ensure_tenant("acme", 100)?;
+    /// assert!(engine.tenant("acme").is_some());
+    /// assert!(engine.tenant("globex").is_none());
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    #[must_use]
+    pub fn tenant(&self, name: &str) -> Option<Tenant> {
+        self.directory.find(name)
+    }
+
+    /// All tenants, sorted by name.
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// engine.ensure_tenant("globex", 100)?;
+    /// engine.ensure_tenant("acme", 100)?;
+    /// let names: Vec<_> = engine.tenants().iter().map(|t| t.name().to_owned()).collect();
+    /// assert_eq!(names, ["acme", "globex"]);
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    #[must_use]
+    pub fn tenants(&self) -> Vec<Tenant> {
+        self.directory.sorted()
+    }
+
+    /// Holds an amount of the tenant of this name, as [`Tenant::try_reserve`] does, and keeps the
+    /// reservation until it is settled by its id.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownTenant`](BudgetError::UnknownTenant), and all of [`Tenant::try_reserve`].
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// engine.ensure_tenant("acme", 100)?;
+    /// let id = engine.try_reserve("acme", 70)?;
+    /// engine.commit("acme", id, 50)?;
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    pub fn try_reserve(
+        &self,
+        tenant: &str,
+        amount_microunits: u64,
+    ) -> Result<ReservationId, BudgetError> {
+        let unknown = || BudgetError::UnknownTenant { tenant: tenant.to_owned() };
+        let reservation =
+            self.tenant(tenant).ok_or_else(unknown)?.into_reservation(amount_microunits)?;
+        Ok(self.detach(reservation, None))
+    }
+
+    /// As [`try_reserve`](Self::try_reserve), once for each key: the same question under the same
+    /// key gets the same answer, though the reservation may have been settled since.
+    ///
+    /// The last [`KEY_WINDOW`](crate::KEY_WINDOW) keys are remembered, 1 to
+    /// [`MAX_NAME_BYTES`](crate::MAX_NAME_BYTES) bytes each. A refusal is not: who tries again may
+    /// have better luck.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_reserve`](Self::try_reserve), [`KeyLength`](BudgetError::KeyLength), and
+    /// [`KeyConflict`](BudgetError::KeyConflict) when the key was used for another question.
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// let id = engine.try_reserve_once("request-1", "acme", 70)?;
+    /// assert_eq!(engine.try_reserve_once("request-1", "acme", 70)?, id);
+    /// assert!(engine.try_reserve_once("request-1", "acme", 71).is_err());
+    /// assert_eq!(acme.snapshot().reserved_microunits, 70);
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    pub fn try_reserve_once(
+        &self,
+        key: &str,
+        tenant: &str,
+        amount_microunits: u64,
+    ) -> Result<ReservationId, BudgetError> {
+        let mut keys = self.keys.lock();
+        if let Some(id) = keys.find(key, tenant, amount_microunits)? {
+            return Ok(id);
+        }
+        let id = self.try_reserve(tenant, amount_microunits)?;
+        keys.remember(key, tenant, amount_microunits, id);
+        Ok(id)
+    }
+
+    /// Remembers an answer that a log has kept.
+    pub(crate) fn remember(
+        &self,
+        key: &str,
+        tenant: &str,
+        amount_microunits: u64,
+        id: ReservationId,
+    ) -> Result<(), BudgetError> {
+        let mut keys = self.keys.lock();
+        keys.find(key, tenant, amount_microunits)?;
+        keys.remember(key, tenant, amount_microunits, id);
+        Ok(())
+    }
+
+    /// Spends `actual_microunits` of a reservation of this tenant; the rest returns to it.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownReservation`](BudgetError::UnknownReservation) when the tenant has none of this id
+    /// (any more), and all of [`Reservation::commit`]; the reservation then stays open.
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// engine.ensure_tenant("acme", 100)?;
+    /// let id = engine.try_reserve("acme", 70)?;
+    ///
+    /// assert!(engine.commit("acme", id, 71).is_err());
+    /// assert_eq!(engine.commit("acme", id, 50)?.released_microunits, 20);
+    /// assert!(engine.commit("acme", id, 50).is_err());
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    pub fn commit(
+        &self,
+        tenant: &str,
+        id: ReservationId,
+        actual_microunits: u64,
+    ) -> Result<Settled, BudgetError> {
+        let covered = |held: &mut Reservation| held.cover(actual_microunits);
+        let (reservation, covered) = self.take(tenant, id, covered)?;
+        reservation.commit(covered.commit_microunits).map_err(|refused| refused.error)
+    }
+
+    /// Returns the whole amount of a reservation of this tenant to it.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownReservation`](BudgetError::UnknownReservation) when the tenant has none of this id
+    /// (any more).
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// engine.ensure_tenant("acme", 100)?;
+    /// let id = engine.try_reserve("acme", 70)?;
+    /// assert_eq!(engine.release("acme", id)?.released_microunits, 70);
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    pub fn release(&self, tenant: &str, id: ReservationId) -> Result<Settled, BudgetError> {
+        let (reservation, ()) = self.take(tenant, id, |_| Ok(()))?;
+        let released_microunits = reservation.amount_microunits();
+        reservation.release();
+        Ok(Settled { committed_microunits: 0, released_microunits })
+    }
+
+    /// Gives a reservation into the engine's keeping, until the caller's time `expires_at_ms` or
+    /// for good: it no longer ends with its owner, and its id may cross a process boundary.
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// let id = engine.detach(acme.try_reserve(70)?, Some(60_000));
+    /// engine.commit("acme", id, 50)?;
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    pub fn detach(&self, reservation: Reservation, expires_at_ms: Option<u64>) -> ReservationId {
+        self.shared.holds.keep(reservation, expires_at_ms)
+    }
+
+    /// As [`detach`](Self::detach), under an id of the caller's: a hold that came back from a log
+    /// keeps the number it had.
+    ///
+    /// # Errors
+    ///
+    /// The reservation, when the id names an open hold already.
+    ///
+    /// ```
+    /// use calybris_budget::{BudgetEngine, ReservationId};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// let id = ReservationId::from(7);
+    /// engine.detach_as(id, acme.try_reserve(70)?, None).unwrap();
+    /// engine.detach_as(id, acme.try_reserve(30)?, None).unwrap_err().release();
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    pub fn detach_as(
+        &self,
+        id: ReservationId,
+        reservation: Reservation,
+        expires_at_ms: Option<u64>,
+    ) -> Result<(), Reservation> {
+        self.shared.holds.keep_as(id, reservation, expires_at_ms)
+    }
+
+    /// Takes a reservation back from the engine. Who gets it is the only one who can settle it.
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// engine.ensure_tenant("acme", 100)?;
+    /// let id = engine.try_reserve("acme", 70)?;
+    /// engine.attach(id).unwrap().commit(50).unwrap();
+    /// assert!(engine.attach(id).is_none());
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    #[must_use]
+    pub fn attach(&self, id: ReservationId) -> Option<Reservation> {
+        self.shared.holds.take(id, |_| Ok::<_, BudgetError>(())).ok().flatten()
+    }
+
+    /// Every hold that the engine keeps, in order of id: those known by an id, and those in
+    /// suspense. A reservation that somebody owns is in its owner's hands and not listed.
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// engine.ensure_tenant("acme", 100)?;
+    /// engine.try_reserve("acme", 70)?;
+    /// assert_eq!(engine.open_holds()[0].amount_microunits, 70);
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    #[must_use]
+    pub fn open_holds(&self) -> Vec<OpenHold> {
+        self.shared.holds.list()
+    }
+
+    /// Takes back every reservation whose time has come at the caller's `now_ms`, in order of id.
+    /// To drop them is to release them; a caller with a log appends `Expired` for each of them
+    /// first. What was dispatched does not expire: it stays in suspense.
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// engine.detach(acme.try_reserve(70)?, Some(60_000));
+    /// assert!(engine.take_expired(59_999).is_empty());
+    /// drop(engine.take_expired(60_000));
+    /// assert_eq!(acme.snapshot().available_microunits, 100);
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    #[must_use = "what is dropped is released"]
+    pub fn take_expired(&self, now_ms: u64) -> Vec<(ReservationId, Reservation)> {
+        self.shared.holds.take_expired(now_ms)
+    }
+
+    /// The tenants that have reached their soft limit since the last call, in order.
+    ///
+    /// ```
+    /// use calybris_budget::{BudgetEngine, TenantRules};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// acme.set_rules(TenantRules { soft_limit_microunits: Some(80), ..Default::default() })?;
+    /// acme.try_reserve(80)?.release();
+    /// assert_eq!(engine.take_warnings()[0].tenant, "acme");
+    ///
+    /// acme.try_reserve(90)?.release();
+    /// assert!(engine.take_warnings().is_empty());
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    #[must_use]
+    pub fn take_warnings(&self) -> Vec<SoftLimitReached> {
+        self.shared.take_warnings()
+    }
+
+    /// Takes a reservation out of the engine's keeping if it is the tenant's and `check` lets it
+    /// go; otherwise it stays.
+    fn take<A>(
+        &self,
+        tenant: &str,
+        id: ReservationId,
+        check: impl FnOnce(&mut Reservation) -> Result<A, BudgetError>,
+    ) -> Result<(Reservation, A), BudgetError> {
+        let unknown = || BudgetError::UnknownReservation {
+            tenant: tenant.to_owned(),
+            reservation: id.as_u64(),
+        };
+        let mut answer = None;
+        let taken = self.shared.holds.take(id, |held| {
+            let held = held.filter(|held| held.tenant().name() == tenant);
+            answer = Some(check(held.ok_or_else(unknown)?)?);
+            Ok(())
+        })?;
+        taken.zip(answer).ok_or_else(unknown)
+    }
+}
+
+impl fmt::Debug for BudgetEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BudgetEngine").field("tenants", &self.tenants()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,171 @@
+//! The levels of a tenant: its own account and those above it, debited and settled together.
+//!
+//! A flat tenant has one level and needs no lock, unless a rule must be asked. The tenants of a tree
+//! share one lock, that of their root: every level is asked, then every level is debited, and nobody
+//! comes between.
+
+use std::iter::successors;
+
+use crate::account::NotDebited;
+use crate::rules::Refusal;
+use crate::{BudgetError, MAX_AMOUNT_MICROUNITS, Tenant};
+
+/// What decides about a debit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// The balance and the rules of every level.
+    Ruled,
+    /// The balance alone: a replay repeats what the rules admitted at the time.
+    Replayed,
+}
+
+impl Tenant {
+    /// This tenant, then its parent, and so on to the root.
+    pub(crate) fn levels(&self) -> impl Iterator<Item = &Tenant> {
+        successors(Some(self), |level| level.parent())
+    }
+
+    /// Runs `section` under the lock of the tree.
+    pub(crate) fn locked<T>(&self, section: impl FnOnce() -> T) -> T {
+        self.root().account().lock().with(section)
+    }
+
+    /// Takes `amount` from every level, or from none.
+    #[inline]
+    pub(crate) fn debit(&self, amount: u64) -> Result<(), BudgetError> {
+        match self.account().debit(amount) {
+            Ok(()) => Ok(()),
+            Err(NotDebited::Short(available)) => {
+                Err(self.refused(amount, Refusal::Short { available }))
+            }
+            Err(NotDebited::Guarded) => self.debit_levels(amount, Admission::Ruled),
+        }
+    }
+
+    // Out of line, so that the lock-free path stays a few instructions.
+    #[inline(never)]
+    pub(crate) fn debit_levels(
+        &self,
+        amount: u64,
+        admission: Admission,
+    ) -> Result<(), BudgetError> {
+        self.locked(|| {
+            for level in self.levels() {
+                let account = level.account();
+                let answer = match admission {
+                    Admission::Ruled => account.admit(amount),
+                    Admission::Replayed => account.covers(amount),
+                };
+                answer.map_err(|refusal| level.refused(amount, refusal))?;
+            }
+            for level in self.levels() {
+                let debited = level.account().debit_locked(amount);
+                // Every level covers it, so nothing was taken when one refuses: a replay may be
+                // the first to notice, on a flat tenant whose word others share.
+                debited.map_err(|available| level.refused(amount, Refusal::Short { available }))?;
+                if admission == Admission::Ruled && level.account().is_ruled() {
+                    level.warn();
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Spends `actual` of a debit of `reserved` on every level and returns the rest.
+    #[inline]
+    pub(crate) fn settle(&self, reserved: u64, actual: u64) {
+        if !self.account().is_level() {
+            return self.account().settle(reserved, actual);
+        }
+        self.settle_levels(reserved, actual);
+    }
+
+    #[inline(never)]
+    fn settle_levels(&self, reserved: u64, actual: u64) {
+        self.locked(|| {
+            for level in self.levels() {
+                level.account().settle_locked(reserved, actual);
+            }
+        });
+    }
+
+    /// Takes what it can of `extra` from every level, at most what `drawn` says, and adds the rest
+    /// to the debt of that level. Says what was taken from each, this tenant first.
+    pub(crate) fn overdraw(
+        &self,
+        extra: u64,
+        replayed: Option<&[u64]>,
+    ) -> Result<Vec<u64>, BudgetError> {
+        self.locked(|| {
+            for (index, level) in self.levels().enumerate() {
+                let balance = level.account().read();
+                let owed = balance.granted + balance.debt;
+                if extra > MAX_AMOUNT_MICROUNITS - owed {
+                    return Err(level.too_large(extra, owed));
+                }
+                if let Some(drawn) = replayed {
+                    let drawn = drawn.get(index).copied().unwrap_or(0);
+                    let covered = level.account().covers(drawn);
+                    covered.map_err(|refusal| level.refused(drawn, refusal))?;
+                }
+            }
+            let mut drawn_by_level = Vec::new();
+            for (index, level) in self.levels().enumerate() {
+                let most = replayed.map_or(extra, |drawn| drawn.get(index).copied().unwrap_or(0));
+                let drawn = level.account().draw_locked(most.min(extra));
+                if drawn < extra {
+                    level.account().adjust(|words| words.raise_debt(extra - drawn));
+                }
+                drawn_by_level.push(drawn);
+            }
+            Ok(drawn_by_level)
+        })
+    }
+
+    /// Tells the engine, once, that the soft limit was reached.
+    fn warn(&self) {
+        let account = self.account();
+        let Some(limit) = account.rules().warning_due() else { return };
+        let balance = account.read();
+        if balance.reserved() + balance.committed >= limit {
+            account.rules().set_warned();
+            account.guard();
+            if let Some(shared) = self.shared() {
+                shared.warn(self, limit);
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn refused(&self, requested_microunits: u64, refusal: Refusal) -> BudgetError {
+        let tenant = self.name().to_owned();
+        match refusal {
+            Refusal::Short { available: available_microunits } => {
+                BudgetError::Insufficient { tenant, requested_microunits, available_microunits }
+            }
+            Refusal::Frozen => BudgetError::Frozen { tenant },
+            Refusal::InDebt { debt: debt_microunits } => {
+                BudgetError::InDebt { tenant, debt_microunits }
+            }
+            Refusal::Exposed { cap: cap_microunits, reserved: reserved_microunits } => {
+                BudgetError::Exposed {
+                    tenant,
+                    requested_microunits,
+                    reserved_microunits,
+                    cap_microunits,
+                }
+            }
+        }
+    }
+
+    #[cold]
+    pub(crate) fn too_large(
+        &self,
+        requested_microunits: u64,
+        granted_microunits: u64,
+    ) -> BudgetError {
+        let tenant = self.name().to_owned();
+        BudgetError::GrantTooLarge { tenant, granted_microunits, requested_microunits }
+    }
+}

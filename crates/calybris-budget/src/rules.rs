@@ -1,0 +1,125 @@
+//! The rules of a tenant: what else than its balance decides whether a debit is admitted.
+
+use crate::account::Balance;
+use crate::sync::{AtomicU8, AtomicU64, Ordering::Relaxed};
+
+/// What happens when a call cost more than was reserved for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum OverrunPolicy {
+    /// The commit is refused; the reservation stays open and is given back.
+    #[default]
+    Reject,
+    /// The truth is posted: the rest is drawn from what is available, and what is missing becomes
+    /// debt. A tenant in debt reserves nothing until a top-up or a repayment has cleared it.
+    DrawThenDebt,
+    /// What was reserved is committed and no more; the rest is not charged to the tenant.
+    CapAtReserved,
+}
+
+/// The rules of an account. They are written and asked under its lock, so Relaxed is enough.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    /// The most that may be reserved at once; `NONE` when there is no cap.
+    exposure_cap: AtomicU64,
+    /// The use at which the tenant is to be warned; `NONE` when nobody asked.
+    soft_limit: AtomicU64,
+    warned: AtomicU8,
+    frozen: AtomicU8,
+    overrun: AtomicU8,
+}
+
+/// Above every amount.
+const NONE: u64 = u64::MAX;
+
+/// Why an account does not admit a debit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Short { available: u64 },
+    Frozen,
+    InDebt { debt: u64 },
+    Exposed { cap: u64, reserved: u64 },
+}
+
+impl Rules {
+    pub(crate) fn none() -> Self {
+        Self {
+            exposure_cap: AtomicU64::new(NONE),
+            soft_limit: AtomicU64::new(NONE),
+            warned: AtomicU8::new(0),
+            frozen: AtomicU8::new(0),
+            overrun: AtomicU8::new(0),
+        }
+    }
+
+    /// Whether a debit has anything to ask here.
+    pub(crate) fn must_be_asked(&self) -> bool {
+        self.frozen() || self.exposure_cap().is_some() || self.warning_due().is_some()
+    }
+
+    pub(crate) fn admit(&self, balance: &Balance, amount: u64) -> Result<(), Refusal> {
+        if self.frozen() {
+            return Err(Refusal::Frozen);
+        }
+        if balance.debt > 0 {
+            return Err(Refusal::InDebt { debt: balance.debt });
+        }
+        let cap = self.exposure_cap.load(Relaxed);
+        if balance.reserved() + amount > cap {
+            return Err(Refusal::Exposed { cap, reserved: balance.reserved() });
+        }
+        Ok(())
+    }
+
+    /// The soft limit, as long as nobody was warned of it.
+    pub(crate) fn warning_due(&self) -> Option<u64> {
+        self.soft_limit().filter(|_| self.warned.load(Relaxed) == 0)
+    }
+
+    pub(crate) fn set_warned(&self) {
+        self.warned.store(1, Relaxed);
+    }
+
+    pub(crate) fn frozen(&self) -> bool {
+        self.frozen.load(Relaxed) != 0
+    }
+
+    pub(crate) fn freeze(&self, frozen: bool) {
+        self.frozen.store(u8::from(frozen), Relaxed);
+    }
+
+    pub(crate) fn exposure_cap(&self) -> Option<u64> {
+        Some(self.exposure_cap.load(Relaxed)).filter(|cap| *cap != NONE)
+    }
+
+    pub(crate) fn cap_exposure(&self, cap: Option<u64>) {
+        self.exposure_cap.store(cap.unwrap_or(NONE), Relaxed);
+    }
+
+    pub(crate) fn soft_limit(&self) -> Option<u64> {
+        Some(self.soft_limit.load(Relaxed)).filter(|limit| *limit != NONE)
+    }
+
+    pub(crate) fn warn_at(&self, limit: Option<u64>) {
+        self.soft_limit.store(limit.unwrap_or(NONE), Relaxed);
+        self.warned.store(0, Relaxed);
+    }
+
+    pub(crate) fn overrun(&self) -> OverrunPolicy {
+        match self.overrun.load(Relaxed) {
+            0 => OverrunPolicy::Reject,
+            1 => OverrunPolicy::DrawThenDebt,
+            _ => OverrunPolicy::CapAtReserved,
+        }
+    }
+
+    pub(crate) fn set_overrun(&self, policy: OverrunPolicy) {
+        let code = match policy {
+            OverrunPolicy::Reject => 0,
+            OverrunPolicy::DrawThenDebt => 1,
+            OverrunPolicy::CapAtReserved => 2,
+        };
+        self.overrun.store(code, Relaxed);
+    }
+}

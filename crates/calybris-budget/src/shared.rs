@@ -1,0 +1,34 @@
+//! What the engine shares with its tenants: the holds it keeps and the warnings it owes.
+
+use parking_lot::Mutex;
+
+use crate::Tenant;
+use crate::holds::Holds;
+
+/// Reachable from every tenant for as long as the engine lives.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) holds: Holds,
+    warnings: Mutex<Vec<SoftLimitReached>>,
+}
+
+/// A tenant has reached its soft limit. It says so once, until a new limit is set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SoftLimitReached {
+    /// Who.
+    pub tenant: String,
+    /// The limit that was reached by what is reserved and committed, in microunits.
+    pub soft_limit_microunits: u64,
+}
+
+impl Shared {
+    pub(crate) fn warn(&self, tenant: &Tenant, soft_limit_microunits: u64) {
+        let tenant = tenant.name().to_owned();
+        self.warnings.lock().push(SoftLimitReached { tenant, soft_limit_microunits });
+    }
+
+    pub(crate) fn take_warnings(&self) -> Vec<SoftLimitReached> {
+        std::mem::take(&mut self.warnings.lock())
+    }
+}

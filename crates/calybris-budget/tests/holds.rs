@@ -1,0 +1,210 @@
+//! Holds with an id: expiry, suspense, listing, idempotency keys.
+
+use calybris_budget::{
+    BudgetEngine, BudgetError, BudgetEvent, KEY_WINDOW, MAX_NAME_BYTES, Replay, ReservationId,
+};
+
+#[test]
+fn a_hold_outlives_its_owner_and_is_settled_by_whoever_takes_it() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", 100).unwrap();
+    let id = engine.detach(acme.try_reserve(60).unwrap(), None);
+    assert_eq!(acme.snapshot().reserved_microunits, 60);
+
+    let taken: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| engine.attach(id))).collect();
+        threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(taken.len(), 1, "one taker");
+    drop(taken);
+    assert_eq!(acme.snapshot().available_microunits, 100);
+}
+
+#[test]
+fn a_sweep_takes_what_is_due_and_nothing_else() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", 1_000).unwrap();
+    let hold = |expires_at_ms| engine.detach(acme.try_reserve(10).unwrap(), expires_at_ms);
+    let (early, exact, late, never) =
+        (hold(Some(99)), hold(Some(100)), hold(Some(101)), hold(None));
+    let mut sent = acme.try_reserve(10).unwrap();
+    sent.mark_dispatched(ReservationId::from(1_000));
+    let sent = engine.detach(sent, Some(50));
+
+    let swept: Vec<_> = engine.take_expired(100).into_iter().map(|(id, _)| id).collect();
+    assert_eq!(swept, [early, exact]);
+    assert_eq!(acme.snapshot().reserved_microunits, 30);
+    assert!(engine.take_expired(100).is_empty());
+    assert!(matches!(engine.commit("acme", early, 1), Err(BudgetError::UnknownReservation { .. })));
+
+    let open: Vec<_> = engine.open_holds().iter().map(|hold| (hold.id, hold.dispatched)).collect();
+    assert_eq!(open, [(late, false), (never, false), (sent, true)]);
+}
+
+#[test]
+fn what_was_dispatched_is_kept_in_suspense_until_somebody_settles_it() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", 100).unwrap();
+    let call = {
+        let mut reservation = acme.try_reserve(60).unwrap();
+        reservation.mark_dispatched(ReservationId::from(7));
+        std::thread::spawn(move || {
+            let _reservation = reservation;
+            panic!("the answer never came");
+        })
+    };
+    assert!(call.join().is_err());
+    assert_eq!(acme.snapshot().reserved_microunits, 60);
+
+    let open = engine.open_holds();
+    assert_eq!(open.len(), 1);
+    assert_eq!((open[0].id.as_u64(), open[0].dispatched), (7, true));
+
+    // To take it and to lose it again is no release either.
+    drop(engine.attach(ReservationId::from(7)));
+    assert_eq!(acme.snapshot().reserved_microunits, 60);
+    engine.commit("acme", ReservationId::from(7), 45).unwrap();
+    assert_eq!(acme.snapshot().available_microunits, 55);
+    assert!(engine.open_holds().is_empty());
+}
+
+#[test]
+fn two_suspended_holds_of_one_number_are_both_kept() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", 100).unwrap();
+    for _ in 0..2 {
+        let mut reservation = acme.try_reserve(10).unwrap();
+        reservation.mark_dispatched(ReservationId::from(1));
+        drop(reservation);
+    }
+    assert_eq!(engine.open_holds().len(), 2);
+    // An id of the engine's own never meets one that is taken.
+    let id = engine.try_reserve("acme", 10).unwrap();
+    assert_eq!(engine.open_holds().len(), 3);
+    engine.release("acme", id).unwrap();
+}
+
+#[test]
+fn a_settled_reservation_leaves_nothing_in_suspense() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", 100).unwrap();
+    let mut reservation = acme.try_reserve(60).unwrap();
+    reservation.mark_dispatched(ReservationId::from(7));
+    reservation.commit(60).unwrap();
+    assert!(engine.open_holds().is_empty());
+}
+
+#[test]
+fn after_a_crash_the_undispatched_are_released_and_the_dispatched_are_in_suspense() {
+    let opened = BudgetEvent::TenantOpened { tenant: "acme".into(), granted_microunits: 100 };
+    let reserved =
+        |hold| BudgetEvent::Reserved { tenant: "acme".into(), hold, amount_microunits: 30 };
+    let events = [opened, reserved(7), reserved(8), BudgetEvent::Dispatched { hold: 8 }];
+    let replayed = Replay::run(events).unwrap();
+    let engine = replayed.engine;
+    drop(replayed.open_holds);
+
+    let acme = engine.tenant("acme").unwrap().snapshot();
+    assert_eq!((acme.available_microunits, acme.reserved_microunits), (70, 30));
+    assert_eq!(engine.open_holds()[0].id, ReservationId::from(8));
+}
+
+#[test]
+fn kept_holds_have_their_numbers_after_a_crash_and_new_ones_get_others() {
+    let events = [
+        BudgetEvent::TenantOpened { tenant: "acme".into(), granted_microunits: 100 },
+        BudgetEvent::Reserved { tenant: "acme".into(), hold: 1, amount_microunits: 30 },
+        BudgetEvent::Reserved { tenant: "acme".into(), hold: 3, amount_microunits: 30 },
+    ];
+    let engine = Replay::run(events).unwrap().keep_holds();
+    let new: Vec<_> = (0..3).map(|_| engine.try_reserve("acme", 10).unwrap()).collect();
+    assert!(new.iter().all(|id| ![1, 3].contains(&id.as_u64())));
+    assert_eq!(engine.commit("acme", 3.into(), 20).unwrap().released_microunits, 10);
+    assert_eq!(engine.open_holds().len(), 4);
+}
+
+#[test]
+fn a_key_gives_the_same_answer_to_the_same_question() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", 100).unwrap();
+    engine.ensure_tenant("globex", 100).unwrap();
+    let id = engine.try_reserve_once("k", "acme", 60).unwrap();
+    assert_eq!(engine.try_reserve_once("k", "acme", 60).unwrap(), id);
+    assert_eq!(acme.snapshot().reserved_microunits, 60);
+
+    let conflict =
+        BudgetError::KeyConflict { key: "k".into(), tenant: "acme".into(), amount_microunits: 60 };
+    assert_eq!(engine.try_reserve_once("k", "acme", 61).unwrap_err(), conflict);
+    assert_eq!(engine.try_reserve_once("k", "globex", 60).unwrap_err(), conflict);
+
+    engine.commit("acme", id, 60).unwrap();
+    assert_eq!(engine.try_reserve_once("k", "acme", 60).unwrap(), id, "a late retry");
+    assert_eq!(acme.snapshot().committed_microunits, 60);
+}
+
+#[test]
+fn a_refused_key_may_try_again() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", 50).unwrap();
+    assert!(engine.try_reserve_once("k", "acme", 60).is_err());
+    acme.top_up(10).unwrap();
+    assert!(engine.try_reserve_once("k", "acme", 60).is_ok());
+}
+
+#[test]
+fn one_key_from_many_threads_reserves_once() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", 1_000).unwrap();
+    let ids: Vec<_> = std::thread::scope(|scope| {
+        let ask = || engine.try_reserve_once("k", "acme", 10).unwrap();
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(ids.iter().all(|id| *id == ids[0]));
+    assert_eq!(acme.snapshot().reserved_microunits, 10);
+}
+
+#[test]
+fn the_window_forgets_the_oldest_key_and_no_other() {
+    let engine = BudgetEngine::new();
+    engine.ensure_tenant("acme", u64::from(u32::MAX)).unwrap();
+    let ask = |key: usize| engine.try_reserve_once(&key.to_string(), "acme", 1).unwrap();
+    let first = ask(0);
+    let second = ask(1);
+    for key in 2..KEY_WINDOW {
+        ask(key);
+    }
+    assert_eq!(ask(0), first, "the window is full, nothing is forgotten");
+    ask(KEY_WINDOW);
+    assert_eq!(ask(1), second);
+    assert_ne!(ask(0), first);
+}
+
+#[test]
+fn keys_have_a_length() {
+    let engine = BudgetEngine::new();
+    engine.ensure_tenant("acme", 100).unwrap();
+    let longest = "k".repeat(MAX_NAME_BYTES);
+    assert!(engine.try_reserve_once(&longest, "acme", 1).is_ok());
+    for key in [String::new(), longest + "k"] {
+        let bytes = key.len();
+        let error = engine.try_reserve_once(&key, "acme", 1).unwrap_err();
+        assert_eq!(error, BudgetError::KeyLength { bytes });
+    }
+}
+
+#[test]
+fn a_replay_remembers_the_keys() {
+    let events = [
+        BudgetEvent::TenantOpened { tenant: "acme".into(), granted_microunits: 100 },
+        BudgetEvent::ReservedOnce {
+            tenant: "acme".into(),
+            hold: 7,
+            amount_microunits: 60,
+            key: "k".into(),
+        },
+    ];
+    let engine = Replay::run(events).unwrap().keep_holds();
+    assert_eq!(engine.try_reserve_once("k", "acme", 60).unwrap().as_u64(), 7);
+    assert!(engine.try_reserve_once("k", "acme", 61).is_err());
+}

@@ -1,0 +1,431 @@
+//! The whole ledger against plain arithmetic: levels, rules, streaming, debt, refunds. Every step
+//! is also logged, and the log replays to the same accounts after each of them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed step fails the test"
+)]
+
+use calybris_budget::{
+    Audit, BudgetEngine, BudgetError, BudgetEvent, OverrunPolicy, Replay, Reservation, Tenant,
+    TenantRules,
+};
+use proptest::prelude::*;
+
+/// Name, parent and grant: a tree of three levels with two keys, and a flat tenant.
+const TENANTS: [(&str, Option<usize>, i128); 5] = [
+    ("org", None, 300),
+    ("org/team", Some(0), 200),
+    ("org/team/a", Some(1), 120),
+    ("org/team/b", Some(1), 150),
+    ("flat", None, 100),
+];
+
+/// An account in the plainest words; nothing is derived.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Plain {
+    granted: i128,
+    available: i128,
+    reserved: i128,
+    committed: i128,
+    debt: i128,
+}
+
+struct Model {
+    accounts: Vec<Plain>,
+    frozen: Vec<bool>,
+    rules: Vec<TenantRules>,
+}
+
+struct Held {
+    hold: u64,
+    tenant: usize,
+    amount: i128,
+    reservation: Reservation,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Reserve(usize, u64),
+    Extend(usize, u64),
+    CommitPart(usize, u64),
+    Commit(usize, u64),
+    Release(usize),
+    TopUp(usize, u64),
+    Reduce(usize, u64),
+    Refund(usize, u64),
+    Repay(usize, u64),
+    Freeze(usize, bool),
+    Rules(usize, Option<u64>, OverrunPolicy),
+    CarryOver(usize, usize, u64),
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let policy = prop_oneof![
+        Just(OverrunPolicy::Reject),
+        Just(OverrunPolicy::DrawThenDebt),
+        Just(OverrunPolicy::CapAtReserved)
+    ];
+    let (pick, amount) = (0..TENANTS.len(), 0..130_u64);
+    prop_oneof![
+        8 => (pick.clone(), amount.clone()).prop_map(|(t, n)| Step::Reserve(t, n)),
+        2 => (any::<usize>(), amount.clone()).prop_map(|(h, n)| Step::Extend(h, n)),
+        2 => (any::<usize>(), amount.clone()).prop_map(|(h, n)| Step::CommitPart(h, n)),
+        6 => (any::<usize>(), amount.clone()).prop_map(|(h, n)| Step::Commit(h, n)),
+        2 => any::<usize>().prop_map(Step::Release),
+        1 => (pick.clone(), amount.clone()).prop_map(|(t, n)| Step::TopUp(t, n)),
+        1 => (pick.clone(), amount.clone()).prop_map(|(t, n)| Step::Reduce(t, n)),
+        1 => (pick.clone(), amount.clone()).prop_map(|(t, n)| Step::Refund(t, n)),
+        1 => (pick.clone(), amount.clone()).prop_map(|(t, n)| Step::Repay(t, n)),
+        1 => (pick.clone(), any::<bool>()).prop_map(|(t, f)| Step::Freeze(t, f)),
+        2 => (pick.clone(), prop::option::of(50..200_u64), policy)
+            .prop_map(|(t, cap, policy)| Step::Rules(t, cap, policy)),
+        1 => (pick.clone(), pick, amount).prop_map(|(a, b, n)| Step::CarryOver(a, b, n)),
+    ]
+}
+
+impl Model {
+    fn levels(tenant: usize) -> Vec<usize> {
+        let mut levels = vec![tenant];
+        while let Some(parent) = TENANTS[levels[levels.len() - 1]].1 {
+            levels.push(parent);
+        }
+        levels
+    }
+
+    /// The level that refuses a debit, the lowest first, and the name of the refusal.
+    fn refusal(&self, tenant: usize, amount: i128) -> Option<(usize, &'static str)> {
+        for level in Self::levels(tenant) {
+            let account = &self.accounts[level];
+            let cap = self.rules[level].exposure_cap_microunits.map_or(i128::MAX, i128::from);
+            if self.frozen[level] {
+                return Some((level, "frozen"));
+            } else if account.debt > 0 {
+                return Some((level, "in debt"));
+            } else if account.reserved + amount > cap {
+                return Some((level, "exposed"));
+            } else if amount > account.available {
+                return Some((level, "insufficient"));
+            }
+        }
+        None
+    }
+
+    fn reserve(&mut self, tenant: usize, amount: i128) {
+        self.each(tenant, |account| {
+            account.available -= amount;
+            account.reserved += amount;
+        });
+    }
+
+    fn each(&mut self, tenant: usize, change: impl Fn(&mut Plain)) {
+        for level in Self::levels(tenant) {
+            change(&mut self.accounts[level]);
+        }
+    }
+}
+
+fn refusal_of(error: &BudgetError) -> (String, &'static str) {
+    match error {
+        BudgetError::Insufficient { tenant, .. } => (tenant.clone(), "insufficient"),
+        BudgetError::Frozen { tenant } => (tenant.clone(), "frozen"),
+        BudgetError::InDebt { tenant, .. } => (tenant.clone(), "in debt"),
+        BudgetError::Exposed { tenant, .. } => (tenant.clone(), "exposed"),
+        other => panic!("{other}"),
+    }
+}
+
+fn plain(tenant: &Tenant) -> Plain {
+    let now = tenant.snapshot();
+    Plain {
+        granted: now.granted_microunits.into(),
+        available: now.available_microunits.into(),
+        reserved: now.reserved_microunits.into(),
+        committed: now.committed_microunits.into(),
+        debt: now.debt_microunits.into(),
+    }
+}
+
+fn check(steps: Vec<Step>) {
+    let engine = BudgetEngine::new();
+    let mut log = Vec::new();
+    let mut tenants: Vec<Tenant> = Vec::new();
+    let mut model = Model { accounts: vec![], frozen: vec![false; 5], rules: vec![] };
+    for (name, parent, granted) in TENANTS {
+        let tenant = name.to_owned();
+        let granted_microunits = u64::try_from(granted).unwrap();
+        match parent {
+            None => {
+                log.push(BudgetEvent::TenantOpened { tenant, granted_microunits });
+                tenants.push(engine.ensure_tenant(name, granted_microunits).unwrap());
+            }
+            Some(parent) => {
+                let parent = &tenants[parent];
+                let parent_name = parent.name().to_owned();
+                log.push(BudgetEvent::ChildOpened {
+                    tenant,
+                    parent: parent_name,
+                    granted_microunits,
+                });
+                tenants.push(engine.ensure_child(name, granted_microunits, parent).unwrap());
+            }
+        }
+        model.accounts.push(Plain { granted, available: granted, ..Plain::default() });
+        model.rules.push(TenantRules::default());
+    }
+    let mut held: Vec<Held> = Vec::new();
+    let mut replay = Replay::new();
+    let mut audit = Audit::new();
+    let mut replayed = 0;
+
+    for (hold, step) in (0_u64..).zip(steps) {
+        let at = |pick: usize, held: &Vec<Held>| pick % held.len().max(1);
+        match step {
+            Step::Reserve(t, amount) => {
+                let expected = model.refusal(t, amount.into());
+                match tenants[t].try_reserve(amount) {
+                    Err(BudgetError::ZeroAmount { .. }) => assert_eq!(amount, 0),
+                    Err(error) => {
+                        let (level, why) = expected.unwrap();
+                        assert_eq!(refusal_of(&error), (TENANTS[level].0.to_owned(), why));
+                    }
+                    Ok(reservation) => {
+                        assert_eq!(expected, None);
+                        let (tenant, amount_microunits) = (TENANTS[t].0.to_owned(), amount);
+                        log.push(BudgetEvent::Reserved { tenant, hold, amount_microunits });
+                        let amount = i128::from(amount);
+                        model.reserve(t, amount);
+                        held.push(Held { hold, tenant: t, amount, reservation });
+                    }
+                }
+            }
+            Step::Extend(pick, more) if !held.is_empty() => {
+                let index = at(pick, &held);
+                let (t, n) = (held[index].tenant, i128::from(more));
+                let expected = model.refusal(t, n);
+                match held[index].reservation.extend(more) {
+                    Err(BudgetError::ZeroAmount { .. }) => assert_eq!(more, 0),
+                    Err(error) => {
+                        let (level, why) = expected.unwrap();
+                        assert_eq!(refusal_of(&error), (TENANTS[level].0.to_owned(), why));
+                    }
+                    Ok(()) => {
+                        assert_eq!(expected, None);
+                        let (hold, amount_microunits) = (held[index].hold, more);
+                        log.push(BudgetEvent::Extended { hold, amount_microunits });
+                        held[index].amount += n;
+                        model.reserve(t, n);
+                    }
+                }
+            }
+            Step::CommitPart(pick, actual) if !held.is_empty() => {
+                let index = at(pick, &held);
+                let (t, n) = (held[index].tenant, i128::from(actual));
+                let fits = n <= held[index].amount;
+                assert_eq!(held[index].reservation.commit_part(actual).is_ok(), fits);
+                if fits {
+                    let (hold, actual_microunits) = (held[index].hold, actual);
+                    log.push(BudgetEvent::PartCommitted { hold, actual_microunits });
+                    held[index].amount -= n;
+                    model
+                        .each(t, |a| (a.reserved, a.committed) = (a.reserved - n, a.committed + n));
+                }
+            }
+            Step::Commit(pick, actual) if !held.is_empty() => {
+                let index = at(pick, &held);
+                let mut it = held.swap_remove(index);
+                let (t, mut n) = (it.tenant, i128::from(actual));
+                let extra = n - it.amount;
+                if extra > 0 {
+                    match model.rules[t].overrun {
+                        OverrunPolicy::Reject => {
+                            let refused = it.reservation.commit(actual).unwrap_err();
+                            assert!(matches!(refused.error, BudgetError::Overrun { .. }));
+                            it.reservation = refused.reservation;
+                            held.push(it);
+                            compare(&tenants, &model);
+                            continue;
+                        }
+                        OverrunPolicy::CapAtReserved => n = it.amount,
+                        _ => {
+                            let covered = it.reservation.cover(actual).unwrap();
+                            let overdraft = covered.overdraft.unwrap();
+                            let mut drawn = overdraft.drawn_microunits.iter();
+                            for level in Model::levels(t) {
+                                let account = &mut model.accounts[level];
+                                let draw = extra.min(account.available);
+                                assert_eq!(i128::from(*drawn.next().unwrap()), draw);
+                                account.available -= draw;
+                                account.debt += extra - draw;
+                                account.reserved += extra;
+                            }
+                            log.push(BudgetEvent::Overdrawn {
+                                hold: it.hold,
+                                extra_microunits: overdraft.extra_microunits,
+                                drawn_microunits: overdraft.drawn_microunits,
+                            });
+                            it.amount += extra;
+                        }
+                    }
+                }
+                log.push(BudgetEvent::Committed {
+                    hold: it.hold,
+                    actual_microunits: u64::try_from(n).unwrap(),
+                });
+                let settled = it.reservation.commit(actual).unwrap();
+                assert_eq!(i128::from(settled.committed_microunits), n);
+                assert_eq!(i128::from(settled.released_microunits), it.amount - n);
+                let (reserved, rest) = (it.amount, it.amount - n);
+                model.each(t, |a| {
+                    a.reserved -= reserved;
+                    a.committed += n;
+                    a.available += rest;
+                });
+            }
+            Step::Release(pick) if !held.is_empty() => {
+                let index = at(pick, &held);
+                let it = held.swap_remove(index);
+                log.push(BudgetEvent::Released { hold: it.hold });
+                it.reservation.release();
+                model.each(it.tenant, |a| {
+                    (a.available, a.reserved) = (a.available + it.amount, a.reserved - it.amount);
+                });
+            }
+            Step::TopUp(t, amount) => {
+                let (tenant, amount_microunits) = (TENANTS[t].0.to_owned(), amount);
+                log.push(BudgetEvent::ToppedUp { tenant, amount_microunits });
+                tenants[t].top_up(amount).unwrap();
+                top_up(&mut model.accounts[t], amount.into());
+            }
+            Step::Reduce(t, amount) => {
+                let n = i128::from(amount);
+                let fits = n <= model.accounts[t].available;
+                assert_eq!(tenants[t].reduce(amount).is_ok(), fits);
+                if fits {
+                    let (tenant, amount_microunits) = (TENANTS[t].0.to_owned(), amount);
+                    log.push(BudgetEvent::Reduced { tenant, amount_microunits });
+                    model.accounts[t].granted -= n;
+                    model.accounts[t].available -= n;
+                }
+            }
+            Step::Refund(t, amount) => {
+                let n = i128::from(amount);
+                let fits =
+                    Model::levels(t).iter().all(|level| n <= model.accounts[*level].committed);
+                let answer = tenants[t].refund(amount);
+                assert_eq!(answer.is_ok(), fits);
+                if fits {
+                    let (tenant, amount_microunits) = (TENANTS[t].0.to_owned(), amount);
+                    log.push(BudgetEvent::Refunded { tenant, amount_microunits });
+                    model.each(t, |a| {
+                        a.available += n;
+                        a.committed -= n;
+                    });
+                }
+            }
+            Step::Repay(t, most) => {
+                let account = &mut model.accounts[t];
+                let paid = account.debt.min(account.available).min(most.into());
+                let answer = tenants[t].repay(most);
+                assert_eq!(i128::from(answer), paid);
+                account.debt -= paid;
+                account.available -= paid;
+                let (tenant, amount_microunits) = (TENANTS[t].0.to_owned(), answer);
+                log.push(BudgetEvent::Repaid { tenant, amount_microunits });
+            }
+            Step::Freeze(t, frozen) => {
+                let tenant = TENANTS[t].0.to_owned();
+                if frozen {
+                    tenants[t].freeze();
+                    log.push(BudgetEvent::Frozen { tenant });
+                } else {
+                    tenants[t].unfreeze();
+                    log.push(BudgetEvent::Unfrozen { tenant });
+                }
+                model.frozen[t] = frozen;
+            }
+            Step::Rules(t, exposure_cap_microunits, overrun) => {
+                let rules =
+                    TenantRules { exposure_cap_microunits, soft_limit_microunits: None, overrun };
+                tenants[t].set_rules(rules).unwrap();
+                log.push(BudgetEvent::RulesSet { tenant: TENANTS[t].0.to_owned(), rules });
+                model.rules[t] = rules;
+            }
+            Step::CarryOver(from, to, most) => {
+                let amount = model.accounts[from].available.min(most.into());
+                let answer = tenants[from].carry_over(&tenants[to], most).unwrap();
+                assert_eq!(i128::from(answer), amount);
+                log.push(BudgetEvent::CarriedOver {
+                    from: TENANTS[from].0.to_owned(),
+                    to: TENANTS[to].0.to_owned(),
+                    amount_microunits: answer,
+                });
+                model.accounts[from].granted -= amount;
+                model.accounts[from].available -= amount;
+                top_up(&mut model.accounts[to], amount);
+            }
+            Step::Extend(..) | Step::CommitPart(..) | Step::Commit(..) | Step::Release(..) => {}
+        }
+        compare(&tenants, &model);
+        for event in &log[replayed..] {
+            audit.apply(event).unwrap();
+            replay.apply(event.clone()).unwrap();
+        }
+        audit.prove(&engine).unwrap();
+        replayed = log.len();
+    }
+    for event in &log[replayed..] {
+        audit.apply(event).unwrap();
+        replay.apply(event.clone()).unwrap();
+    }
+    let replayed = replay.finish();
+    audit.prove(&replayed.engine).unwrap();
+    let accounts: Vec<Plain> =
+        tenants.iter().map(|t| plain(&replayed.engine.tenant(t.name()).unwrap())).collect();
+    assert_eq!(accounts, model.accounts, "the log says something else");
+    for (tenant, rules) in tenants.iter().zip(&model.rules) {
+        assert_eq!(replayed.engine.tenant(tenant.name()).unwrap().rules(), *rules);
+    }
+    let open: Vec<(u64, i128)> = {
+        let mut open: Vec<_> = held.iter().map(|it| (it.hold, it.amount)).collect();
+        open.sort_unstable();
+        open
+    };
+    let found: Vec<(u64, i128)> = replayed
+        .open_holds
+        .iter()
+        .map(|(hold, it)| (*hold, it.amount_microunits().into()))
+        .collect();
+    assert_eq!(found, open);
+
+    // And when all is given back, nothing is reserved on any level.
+    drop(held);
+    assert!(tenants.iter().all(|tenant| tenant.snapshot().reserved_microunits == 0));
+}
+
+fn top_up(account: &mut Plain, amount: i128) {
+    let paid = account.debt.min(amount);
+    account.granted += amount;
+    account.debt -= paid;
+    account.available += amount - paid;
+}
+
+fn compare(tenants: &[Tenant], model: &Model) {
+    let live: Vec<Plain> = tenants.iter().map(plain).collect();
+    assert_eq!(live, model.accounts);
+    for account in &live {
+        assert_eq!(
+            account.granted + account.debt,
+            account.available + account.reserved + account.committed
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_step_is_plain_arithmetic_and_replays(steps in prop::collection::vec(steps(), 1..80)) {
+        check(steps);
+    }
+}

@@ -1,0 +1,7 @@
+//! The commands, one file each.
+
+pub(crate) mod anchor;
+pub(crate) mod demo;
+pub(crate) mod route;
+mod summary;
+pub(crate) mod verify;

@@ -1,0 +1,141 @@
+//! `calybris demo`: the main job on bundled data, for a first look.
+
+use std::path::{Path, PathBuf};
+
+use crate::command::summary;
+use crate::failure::Failure;
+use crate::input::catalog::CatalogFile;
+use crate::input::policy::PolicyFile;
+use crate::input::row::RequestFile;
+use crate::page::Page;
+use crate::routing::Job;
+
+/// See it work: 300 bundled requests of three tenants against 40 real models.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Prices are public list prices; quality, risk, latency and regions are examples.
+
+Example:
+  calybris demo --dir ./demo")]
+pub(crate) struct Arguments {
+    /// Where to put the log and the input files; by default a new directory for temporary files
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Print one JSON object, amounts in microunits
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const CATALOG: (&str, &str) = ("catalog.toml", include_str!("../../data/demo-catalog.toml"));
+const POLICY: (&str, &str) = ("policy.toml", include_str!("../../data/demo-policy.toml"));
+const REQUESTS: (&str, &str) = ("requests.csv", include_str!("../../data/demo-requests.csv"));
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
+    let dir = match &arguments.dir {
+        Some(dir) => dir.clone(),
+        None => new_directory()?,
+    };
+    if std::fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        let what = "exists and is not empty; nothing is ever overwritten: name another directory";
+        return Err(Failure::at(&dir, what));
+    }
+    let policy_file = Path::new(POLICY.0);
+    let policy = PolicyFile::parse(policy_file, POLICY.1)?;
+    let catalog_file = CatalogFile::parse(Path::new(CATALOG.0), CATALOG.1)?;
+    let catalog = catalog_file.join(Path::new(CATALOG.0), &policy, policy_file)?;
+    let requests = RequestFile::bundled(REQUESTS.0, REQUESTS.1);
+    let log = dir.join("log");
+    let job = Job {
+        policy: &policy,
+        policy_file,
+        catalog: &catalog,
+        requests: &requests,
+        log: &log,
+        append: false,
+        key: None,
+    };
+    let request_count = job.check_requests()?;
+    write_inputs(&dir)?;
+    let routed = job.run(request_count)?;
+    let anchor = dir.join("anchor");
+    write(&anchor, &format!("{}\n", routed.anchor))?;
+    if arguments.json {
+        return Ok(summary::page(&job, &routed, true));
+    }
+    let mut page = Page::default();
+    page.line("Each example request is decided under hard limits, its cost reserved from its");
+    page.line("tenant's budget, logged, and settled. Prices are real; quality, risk, latency");
+    page.line("and regions of the models are made up.");
+    page.line("");
+    page.append(&summary::page(&job, &routed, false));
+    next(&dir, &log, &anchor, &mut page);
+    Ok(page)
+}
+
+/// The first free `calybris-demo-N` among the temporary files.
+fn new_directory() -> Result<PathBuf, Failure> {
+    let base = std::env::temp_dir();
+    let mut number = 1_u32;
+    loop {
+        let dir = base.join(format!("calybris-demo-{number}"));
+        match std::fs::create_dir(&dir) {
+            Ok(()) => return Ok(dir),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                number = number.saturating_add(1);
+            }
+            Err(error) => return Err(Failure::at(&dir, error)),
+        }
+    }
+}
+
+/// Puts the inputs beside the log, to be looked at, edited and routed again.
+fn write_inputs(dir: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(dir).map_err(|error| Failure::at(dir, error))?;
+    for (name, text) in [CATALOG, POLICY, REQUESTS] {
+        write(&dir.join(name), text)?;
+    }
+    Ok(())
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(file, text).map_err(|error| Failure::at(file, error))
+}
+
+fn next(dir: &Path, log: &Path, anchor: &Path, page: &mut Page) {
+    let file = |name: &str| shell_word(&dir.join(name));
+    let (log, anchor, program) = (shell_word(log), shell_word(anchor), program_name());
+    page.line(format_args!(
+        "
+What to try next. Inputs and log are in {}
+
+check the log, and that nothing was cut from its end
+  {program} verify {log} --anchor {anchor}
+
+change one byte in it, and check again
+  printf X | dd of={log}/00000000000000000001.cwal bs=1 seek=30000 conv=notrunc
+  {program} verify {log}
+
+edit the policy, and route the same requests under it
+  {program} route --policy {} --catalog {} \\
+      --requests {} --log {}",
+        dir.display(),
+        file(POLICY.0),
+        file(CATALOG.0),
+        file(REQUESTS.0),
+        file("log-2"),
+    ));
+}
+
+/// A path as a shell takes it for one word.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+:@%".contains(letter);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+/// The program as it was called, so that what is printed can be typed.
+fn program_name() -> String {
+    std::env::args_os()
+        .next()
+        .map_or_else(|| "calybris".to_owned(), |name| shell_word(Path::new(&name)))
+}

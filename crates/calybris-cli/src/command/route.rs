@@ -1,0 +1,76 @@
+//! `calybris route`: the main job on the user's own files.
+
+use std::path::PathBuf;
+
+use crate::command::summary;
+use crate::failure::Failure;
+use crate::input::catalog::CatalogFile;
+use crate::input::key::read_key;
+use crate::input::policy::PolicyFile;
+use crate::input::row::RequestFile;
+use crate::page::Page;
+use crate::routing::Job;
+
+/// Route requests: decide, reserve, log and settle each, then verify the log.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  calybris route --policy policy.toml --catalog catalog.toml \\
+      --requests requests.csv --log ./log
+  calybris route --policy policy.toml --catalog prices.json \\
+      --requests trace.csv --log ./log --key-file log.key
+
+The catalog is our TOML or a LiteLLM price list (JSON). Requests are CSV or
+JSON lines with our field names, or a trace with the columns
+TIMESTAMP,ContextTokens,GeneratedTokens. What they leave out comes from the
+policy file.
+
+Exit codes:
+  0  done, and the log verified
+  1  the log is not intact
+  2  nothing was done, and the message says why
+  3  begun and not finished; what was decided is in the log")]
+pub(crate) struct Arguments {
+    /// Limits, tenants and defaults (TOML)
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// Models and prices (TOML, or a LiteLLM price list)
+    #[arg(long, value_name = "FILE")]
+    catalog: PathBuf,
+    /// Requests (CSV, JSON lines or a trace); `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    requests: PathBuf,
+    /// The log's directory; made if it does not exist
+    #[arg(long, value_name = "DIR")]
+    log: PathBuf,
+    /// Continue the log in DIR. All requests of the file are routed, also those that an earlier
+    /// run routed already. What an earlier run reserved and did not settle goes back
+    #[arg(long)]
+    append: bool,
+    /// Authenticate the log with the key in this file (64 hexadecimal digits or more)
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Print one JSON object, amounts in microunits
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
+    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
+    let policy = PolicyFile::read(&arguments.policy)?;
+    let catalog_file = CatalogFile::read(&arguments.catalog)?;
+    let catalog = catalog_file.join(&arguments.catalog, &policy, &arguments.policy)?;
+    let requests = RequestFile::open(&arguments.requests)?;
+    let job = Job {
+        policy: &policy,
+        policy_file: &arguments.policy,
+        catalog: &catalog,
+        requests: &requests,
+        log: &arguments.log,
+        append: arguments.append,
+        key,
+    };
+    let request_count = job.check_requests()?;
+    let routed = job.run(request_count)?;
+    Ok(summary::page(&job, &routed, arguments.json))
+}

@@ -1,0 +1,236 @@
+//! What `route` and `demo` print when they are done.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::input::catalog::Skipped;
+use crate::page::Page;
+use crate::routing::{Job, Routed};
+use crate::table::{counted, grouped, money, table};
+use crate::tally::TenantTally;
+
+/// Rows of the longer tables; the rest is one line.
+const LONGEST_TABLE_ROWS: usize = 10;
+
+/// A run shorter than this says nothing about speed.
+const SHORTEST_RATED: Duration = Duration::from_millis(10);
+
+/// Tables for a terminal of 80 columns, or one JSON object.
+pub(crate) fn page(job: &Job<'_>, routed: &Routed, json: bool) -> Page {
+    let mut page = Page::default();
+    if json {
+        page.line(format_args!("{:#}", object(job, routed)));
+        return page;
+    }
+    inputs(job, &mut page);
+    earlier(routed, &mut page);
+    decisions(routed, &mut page);
+    tenants(routed, &mut page);
+    models(routed, &mut page);
+    substitutions(routed, &mut page);
+    page.line(format_args!("log      {}", job.log.display()));
+    let (records, bytes) = (routed.report.records, routed.report.bytes);
+    page.line(format_args!(
+        "         {}, {}; verified from the disk",
+        counted(records, "record"),
+        counted(bytes, "byte")
+    ));
+    page.line(format_args!("anchor   {}", routed.anchor));
+    page
+}
+
+fn object(job: &Job<'_>, routed: &Routed) -> serde_json::Value {
+    let catalog = job.catalog;
+    let balance = |(tenant, account): &(String, calybris_core::budget::AccountSnapshot)| {
+        json!({
+            "tenant": tenant,
+            "granted_microunits": account.granted_microunits,
+            "available_microunits": account.available_microunits,
+            "reserved_microunits": account.reserved_microunits,
+            "committed_microunits": account.committed_microunits,
+        })
+    };
+    json!({
+        "log": job.log.display().to_string(),
+        "catalog": {
+            "models": catalog.snapshot.names().models.len(),
+            "providers": catalog.snapshot.names().providers.len(),
+            "digest": catalog.snapshot.digest().to_string(),
+            "free_models": catalog.free_models,
+            "rounded_prices": catalog.rounded_prices,
+            "skipped_not_chat": catalog.skipped(Skipped::NotChat),
+            "skipped_no_price": catalog.skipped(Skipped::NoPrice),
+            "unmatched_rules": catalog.unmatched_rules,
+        },
+        "found": {
+            "records": routed.earlier.records,
+            "decisions": routed.earlier.decisions,
+            "torn_tail": routed.earlier.torn,
+            "abandoned_tickets": routed.earlier.abandoned_tickets,
+            "abandoned_microunits": routed.earlier.abandoned_microunits,
+        },
+        "routed": routed.tally,
+        "balances": routed.accounts.iter().map(balance).collect::<Vec<_>>(),
+        "elapsed_us": u64::try_from(routed.elapsed.as_micros()).unwrap_or(u64::MAX),
+        "records": routed.report.records,
+        "bytes": routed.report.bytes,
+        "anchor": routed.anchor.to_string(),
+        "verified": true,
+    })
+}
+
+fn inputs(job: &Job<'_>, page: &mut Page) {
+    let catalog = job.catalog;
+    let names = catalog.snapshot.names();
+    page.line(format_args!(
+        "catalog  {} of {}",
+        counted(names.models.len(), "model"),
+        counted(names.providers.len(), "provider")
+    ));
+    let (not_chat, no_price) =
+        (catalog.skipped(Skipped::NotChat), catalog.skipped(Skipped::NoPrice));
+    if not_chat + no_price > 0 {
+        page.line(format_args!(
+            "         skipped: {} that do not chat, {} without both prices",
+            grouped(not_chat),
+            grouped(no_price)
+        ));
+    }
+    if catalog.rounded_prices > 0 {
+        page.line(format_args!(
+            "         {} rounded up to a whole microunit per million tokens",
+            counted(catalog.rounded_prices, "price")
+        ));
+    }
+    if catalog.free_models > 0 {
+        page.line(format_args!(
+            "         {} nothing: is that so?",
+            if catalog.free_models == 1 {
+                "1 enabled model costs".to_owned()
+            } else {
+                format!("{} enabled models cost", grouped(catalog.free_models))
+            }
+        ));
+    }
+    if let [first, rest @ ..] = catalog.unmatched_rules.as_slice() {
+        let more = match rest.len() {
+            0 => String::new(),
+            more => format!(" and {more} more of its rules"),
+        };
+        page.line(format_args!("         no model matches `{first}` of the policy file{more}"));
+    }
+}
+
+fn earlier(routed: &Routed, page: &mut Page) {
+    let found = &routed.earlier;
+    if found.records == 0 {
+        return;
+    }
+    page.line(format_args!(
+        "found    {} of earlier runs in the log; {}",
+        counted(found.decisions, "decision"),
+        "all requests of the file are routed now"
+    ));
+    if let Some(torn) = &found.torn {
+        page.line(format_args!("         {torn}"));
+    }
+    if found.abandoned_tickets > 0 {
+        page.line(format_args!(
+            "         {} left open: {} given back",
+            counted(found.abandoned_tickets, "ticket"),
+            money(found.abandoned_microunits)
+        ));
+    }
+}
+
+fn decisions(routed: &Routed, page: &mut Page) {
+    let tally = &routed.tally;
+    let rate = if routed.elapsed < SHORTEST_RATED {
+        String::new()
+    } else {
+        let per_second = u128::from(tally.decisions) * 1_000_000 / routed.elapsed.as_micros();
+        format!(", {} per second", grouped(u64::try_from(per_second).unwrap_or(u64::MAX)))
+    };
+    page.line(format_args!(
+        "decided  {} in {:.3} s{rate}: reserved, logged, settled\n",
+        counted(tally.decisions, "request"),
+        routed.elapsed.as_secs_f64(),
+    ));
+    let row = |what: &str, count: u64| vec![what.to_owned(), grouped(count)];
+    let mut rows = vec![
+        row("the requested model was best", tally.executed_as_requested),
+        row("another model was better", tally.substituted),
+        row("rejected", tally.rejected),
+    ];
+    for rejection in &tally.rejections {
+        rows.push(row(&format!("  {}", rejection.meaning), rejection.count));
+    }
+    rows.push(row("refused: the tenant's budget did not suffice", tally.insufficient_budget));
+    page.line(table(&["outcome", "requests"], &[1], rows));
+    if tally.requested_unlisted_model > 0 {
+        page.line(format_args!(
+            "{} asked for a model outside the catalog",
+            counted(tally.requested_unlisted_model, "request")
+        ));
+    }
+    page.line("");
+}
+
+fn tenants(routed: &Routed, page: &mut Page) {
+    let rows = routed.accounts.iter().map(|(tenant, account)| {
+        let tally = routed.tally.tenants.get(tenant);
+        let count = |of: fn(&TenantTally) -> u64| grouped(tally.map_or(0, of));
+        vec![
+            tenant.clone(),
+            count(|tally| tally.decisions),
+            count(|tally| tally.carried_out),
+            count(|tally| tally.rejected),
+            count(|tally| tally.insufficient_budget),
+            money(tally.map_or(0, |tally| tally.committed_microunits)),
+            money(account.available_microunits),
+            money(account.granted_microunits),
+        ]
+    });
+    let spent = if routed.earlier.records > 0 { "spent now" } else { "spent" };
+    let header = ["tenant", "asked", "done", "rejected", "unfunded", spent, "left", "budget"];
+    page.line(table(&header, &[1, 2, 3, 4, 5, 6, 7], rows));
+    page.line("amounts in currency units of 1,000,000 microunits\n");
+}
+
+fn models(routed: &Routed, page: &mut Page) {
+    let mut models: Vec<_> = routed.tally.models.iter().collect();
+    models.sort_by_key(|(name, model)| (Reverse(model.carried_out), *name));
+    let rows = models.iter().take(LONGEST_TABLE_ROWS).map(|(name, model)| {
+        vec![(*name).clone(), grouped(model.carried_out), money(model.committed_microunits)]
+    });
+    if !models.is_empty() {
+        page.line(table(&["chosen model", "calls", "spent"], &[1, 2], rows));
+        rest(models.len(), "model", page);
+    }
+}
+
+fn substitutions(routed: &Routed, page: &mut Page) {
+    let substitutions = &routed.tally.substitutions;
+    let rows = substitutions.iter().take(LONGEST_TABLE_ROWS).map(|substitution| {
+        vec![
+            substitution.requested.clone(),
+            substitution.chosen.clone(),
+            grouped(substitution.count),
+        ]
+    });
+    if !substitutions.is_empty() {
+        page.line(table(&["requested", "chosen instead", "times"], &[2], rows));
+        rest(substitutions.len(), "substitution", page);
+    }
+}
+
+/// Says what a shortened table leaves out.
+fn rest(rows: usize, what: &str, page: &mut Page) {
+    let more = rows.saturating_sub(LONGEST_TABLE_ROWS);
+    if more > 0 {
+        page.line(format_args!("and {} more; --json lists them", counted(more, what)));
+    }
+    page.line("");
+}

@@ -1,0 +1,141 @@
+//! `calybris verify`: is the log what was written, and what does that establish?
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use calybris_core::wal::{Anchor, Report, Tail, VerifyOptions, WalError, verify};
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::input::error::{InputError, quoted, read};
+use crate::input::key::read_key;
+use crate::page::Page;
+use crate::table::counted;
+
+/// Verify a log from its first byte to its last.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  calybris verify ./log
+  calybris verify ./log --key-file log.key --anchor anchor.txt
+
+It may run while another process writes the log.
+
+Exit codes:
+  0  intact
+  1  not intact, and the message says what and where
+  2  could not be checked: usage, a missing key, a missing or empty log")]
+pub(crate) struct Arguments {
+    /// The log's directory
+    dir: PathBuf,
+    /// The key that the log was written with
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// An anchor that was kept elsewhere: shows whether records were cut from the end
+    #[arg(long, value_name = "FILE")]
+    anchor: Option<PathBuf>,
+    /// Verify with that many threads at once
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
+    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
+    let anchor = arguments.anchor.as_deref().map(read_anchor).transpose()?;
+    let options = VerifyOptions { key, anchor, threads: arguments.threads };
+    let report = verify(&arguments.dir, &options)
+        .map_err(|error| Failure::of_log(&arguments.dir, &error))?;
+    let mut page = Page::default();
+    if arguments.json {
+        page.line(format_args!("{:#}", json_of(&report)));
+    } else {
+        words(&arguments.dir, &report, &mut page);
+    }
+    Ok(page)
+}
+
+/// Reads an anchor file: the line that `calybris anchor` prints. The line itself will do, too.
+fn read_anchor(file: &Path) -> Result<Anchor, InputError> {
+    if let Some(anchor) = file.to_str().and_then(|text| text.parse().ok()) {
+        return Ok(anchor);
+    }
+    let text = read(file)?;
+    let what =
+        |_| format!("found {}, allowed is the line that `calybris anchor` prints", quoted(&text));
+    text.trim().parse().map_err(|error: WalError| InputError::in_file(file, what(error)))
+}
+
+fn json_of(report: &Report) -> serde_json::Value {
+    json!({
+        "intact": true,
+        "segments": report.segments,
+        "records": report.records,
+        "bytes": report.bytes,
+        "keyed": report.keyed,
+        "anchored": report.anchored,
+        "durable_through_sequence": report.durable_through,
+        "torn_tail_bytes": torn_bytes(report.tail),
+        "head": report.head.to_string(),
+    })
+}
+
+/// Bytes behind the last record that are none; 0 if the log ends with a whole one.
+fn torn_bytes(tail: Tail) -> u64 {
+    match tail {
+        Tail::Torn { bytes, .. } => bytes,
+        _ => 0,
+    }
+}
+
+fn words(dir: &Path, report: &Report, page: &mut Page) {
+    page.line(format_args!("{}: intact", dir.display()));
+    page.line(format_args!(
+        "  {} in {}, {}",
+        counted(report.records, "record"),
+        counted(report.segments, "segment"),
+        counted(report.bytes, "byte")
+    ));
+    let torn = torn_bytes(report.tail);
+    if torn > 0 {
+        page.line(format_args!(
+            "  {} at the end are no record yet: cut short by",
+            counted(torn, "byte")
+        ));
+        page.line(
+            "  a crash, or being written now. Nothing says that they were ever acknowledged;",
+        );
+        page.line("  opening the log to write sets them aside");
+    }
+    page.line(format_args!("  head {}", report.head));
+    page.line("\nThis establishes that");
+    page.line("  - every record is what its hash and all later hashes were made from: none was");
+    page.line("    changed, removed from the middle, inserted, swapped or taken from another log");
+    if report.keyed {
+        page.line("  - the hashes were made by a holder of the key");
+    }
+    if report.anchored {
+        page.line("  - the log still holds everything up to the anchor, unchanged");
+    }
+    page.line("It does not establish that");
+    match (report.anchored, report.keyed) {
+        (false, false) => {
+            page.line(
+                "  - nothing was cut from the end: only an anchor, kept elsewhere, shows that",
+            );
+            page.line("  - nobody wrote the whole log anew: a key or an anchor shows that");
+        }
+        (false, true) => {
+            page.line(
+                "  - nothing was cut from the end: only an anchor, kept elsewhere, shows that",
+            );
+        }
+        (true, false) => {
+            page.line("  - nothing after the anchor was cut off, or written anew by somebody else");
+        }
+        (true, true) => page.line("  - nothing after the anchor was cut off"),
+    }
+    page.line("  - what was written was true: it is what the writer wrote");
+}

@@ -1,0 +1,11 @@
+//! Reading the user's files: each has a room of its own, and every refusal says which file, where, and what is allowed.
+
+pub(crate) mod catalog;
+pub(crate) mod error;
+pub(crate) mod json;
+pub(crate) mod key;
+pub(crate) mod policy;
+pub(crate) mod price;
+pub(crate) mod price_list;
+pub(crate) mod request;
+pub(crate) mod row;

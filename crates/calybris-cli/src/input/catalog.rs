@@ -1,0 +1,420 @@
+//! The catalog file, ours or a price list, and how it becomes what the engine installs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use calybris_core::engine::{Names, Snapshot};
+use calybris_core::kernel::{CapabilitySet, Model, PolicySnapshot, RegionSet};
+use serde::Deserialize;
+
+use super::error::{InputError, read};
+use super::policy::{Bps, Microunits, PolicyFile, Traits, toml_error};
+use super::price_list;
+
+/// What a catalog file holds, whichever its form.
+#[derive(Debug, Default)]
+pub(crate) struct CatalogFile {
+    pub(crate) candidates: Vec<Candidate>,
+    /// Prices that were not a whole number of microunits per million tokens and were rounded up.
+    pub(crate) rounded_prices: u64,
+    pub(crate) skipped: Vec<Skipped>,
+}
+
+/// One model as its catalog lists it.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    pub(crate) name: String,
+    pub(crate) provider: String,
+    pub(crate) input_price_microunits_per_million_tokens: u64,
+    pub(crate) output_price_microunits_per_million_tokens: u64,
+    pub(crate) capabilities: Vec<String>,
+    /// What the catalog itself says of quality, latency and so on; the policy file says the rest.
+    pub(crate) traits: Traits,
+}
+
+/// Why an entry of a price list is not a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Skipped {
+    NotChat,
+    NoPrice,
+}
+
+/// Models whose every price is 0.
+fn count_free(models: &[Model]) -> usize {
+    let free = |model: &&Model| {
+        model.enabled
+            && model.input_price_microunits_per_million_tokens == 0
+            && model.output_price_microunits_per_million_tokens == 0
+            && model.fixed_price_microunits == 0
+    };
+    models.iter().filter(free).count()
+}
+
+/// A catalog joined with its policy, ready to be installed.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) rounded_prices: u64,
+    skipped: Vec<Skipped>,
+    /// Enabled models that cost nothing: in a price list that mostly means that nobody knows.
+    pub(crate) free_models: usize,
+    /// Patterns of the policy file that no model matches: most likely typing errors.
+    pub(crate) unmatched_rules: Vec<String>,
+}
+
+/// Our own form: `[[model]]` tables.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnFile {
+    #[serde(default)]
+    model: Vec<OwnEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnEntry {
+    name: String,
+    provider: String,
+    input_price_microunits_per_million_tokens: Microunits,
+    output_price_microunits_per_million_tokens: Microunits,
+    #[serde(default)]
+    capabilities: Vec<String>,
+    quality_bps: Option<Bps>,
+    risk_ceiling_bps: Option<Bps>,
+    p95_latency_ms: Option<u32>,
+    regions: Option<Vec<String>>,
+    fixed_price_microunits: Option<Microunits>,
+    enabled: Option<bool>,
+}
+
+impl CatalogFile {
+    /// Reads a catalog: a JSON object is a price list, anything else is our TOML.
+    pub(crate) fn read(file: &Path) -> Result<Self, InputError> {
+        Self::parse(file, &read(file)?)
+    }
+
+    /// Parses the text of a catalog; `file` is what messages call it.
+    pub(crate) fn parse(file: &Path, text: &str) -> Result<Self, InputError> {
+        match text.trim_start().chars().next() {
+            Some('{') => return price_list::parse(file, text),
+            Some('[') if text.trim_end().ends_with(']') && !text.contains("[[model]]") => {
+                let what =
+                    "a JSON array is no price list: the list is an object of model name to prices";
+                return Err(InputError::in_file(file, what));
+            }
+            _ => {}
+        }
+        let own: OwnFile = toml::from_str(text).map_err(|error| toml_error(file, text, &error))?;
+        let candidates = own.model.into_iter().map(OwnEntry::into_candidate).collect();
+        Ok(Self { candidates, ..Self::default() })
+    }
+
+    /// Joins the catalog with its policy. `file` and `policy_file` are what messages call them.
+    ///
+    /// Ids are given in order of the names, so the order of the file changes nothing.
+    pub(crate) fn join(
+        mut self,
+        file: &Path,
+        policy: &PolicyFile,
+        policy_file: &Path,
+    ) -> Result<Catalog, InputError> {
+        if self.candidates.is_empty() {
+            let skipped = self.skipped.len();
+            let what = format!(
+                "holds no model ({skipped} entries were skipped: no chat, or no price per token)"
+            );
+            return Err(InputError::in_file(file, what));
+        }
+        self.candidates.sort_by(|a, b| a.name.cmp(&b.name));
+        for pair in self.candidates.windows(2) {
+            if let [a, b] = pair
+                && a.name == b.name
+            {
+                let what = format!("model `{}` is listed twice; a name is unique", a.name);
+                return Err(InputError::in_file(file, what));
+            }
+        }
+        let mut matched = vec![false; policy.rules.len()];
+        for candidate in &mut self.candidates {
+            let mut traits = Traits::default();
+            for (rule, matched) in policy.rules.iter().zip(&mut matched) {
+                if rule.matches(&candidate.name, &candidate.provider) {
+                    *matched = true;
+                    traits.overlay(&rule.set);
+                }
+            }
+            traits.overlay(&candidate.traits);
+            candidate.traits = traits;
+        }
+        let providers = numbered(
+            file,
+            "providers",
+            256,
+            self.candidates.iter().map(|candidate| &candidate.provider),
+        )?;
+        let capabilities = numbered(
+            file,
+            "capabilities",
+            64,
+            self.candidates.iter().flat_map(|candidate| &candidate.capabilities),
+        )?;
+        let regions = numbered(
+            file,
+            "regions",
+            64,
+            self.candidates
+                .iter()
+                .filter_map(|candidate| candidate.traits.regions.as_ref())
+                .flatten(),
+        )?;
+        let mut models = Vec::with_capacity(self.candidates.len());
+        let mut model_names = BTreeMap::new();
+        for (model_id, candidate) in (0_u32..).zip(&self.candidates) {
+            let missing = |field: &str| {
+                let what = format!(
+                    "model `{}` has no `{field}`: say it in {} or in a `[[model]]` rule of {}",
+                    candidate.name,
+                    file.display(),
+                    policy_file.display()
+                );
+                InputError::in_file(file, what)
+            };
+            let traits = &candidate.traits;
+            models.push(Model {
+                model_id,
+                provider_id: number_of(&providers, &candidate.provider),
+                quality_bps: traits.quality_bps.ok_or_else(|| missing("quality_bps"))?.0,
+                risk_ceiling_bps: traits
+                    .risk_ceiling_bps
+                    .ok_or_else(|| missing("risk_ceiling_bps"))?
+                    .0,
+                enabled: traits.enabled.unwrap_or(true),
+                p95_latency_ms: traits.p95_latency_ms.ok_or_else(|| missing("p95_latency_ms"))?,
+                capabilities: CapabilitySet(named_bits(&capabilities, &candidate.capabilities)),
+                regions: RegionSet(named_bits(
+                    &regions,
+                    traits.regions.as_deref().unwrap_or_default(),
+                )),
+                input_price_microunits_per_million_tokens: candidate
+                    .input_price_microunits_per_million_tokens,
+                output_price_microunits_per_million_tokens: candidate
+                    .output_price_microunits_per_million_tokens,
+                fixed_price_microunits: traits
+                    .fixed_price_microunits
+                    .map_or(0, |Microunits(price)| price),
+            });
+            model_names.insert(model_id, candidate.name.clone());
+        }
+        let swap = |names: BTreeMap<String, u8>| {
+            names.into_iter().map(|(name, number)| (number, name)).collect()
+        };
+        let names = Names {
+            models: model_names,
+            providers: swap(providers),
+            capabilities: swap(capabilities),
+            regions: swap(regions),
+        };
+        let free_models = count_free(&models);
+        let policy_snapshot = PolicySnapshot::new(policy.policy(), models)
+            .map_err(|error| InputError::in_file(file, error))?;
+        let rules = policy.rules.iter().zip(matched);
+        Ok(Catalog {
+            snapshot: Snapshot::new(policy_snapshot, names),
+            rounded_prices: self.rounded_prices,
+            skipped: self.skipped,
+            free_models,
+            unmatched_rules: rules
+                .filter(|(_, matched)| !matched)
+                .map(|(rule, _)| rule.name.as_str().to_owned())
+                .collect(),
+        })
+    }
+}
+
+impl Catalog {
+    /// How many entries were skipped for that reason.
+    pub(crate) fn skipped(&self, why: Skipped) -> usize {
+        self.skipped.iter().filter(|skipped| **skipped == why).count()
+    }
+}
+
+impl OwnEntry {
+    fn into_candidate(self) -> Candidate {
+        Candidate {
+            name: self.name,
+            provider: self.provider,
+            input_price_microunits_per_million_tokens: self
+                .input_price_microunits_per_million_tokens
+                .0,
+            output_price_microunits_per_million_tokens: self
+                .output_price_microunits_per_million_tokens
+                .0,
+            capabilities: self.capabilities,
+            traits: Traits {
+                quality_bps: self.quality_bps,
+                risk_ceiling_bps: self.risk_ceiling_bps,
+                p95_latency_ms: self.p95_latency_ms,
+                regions: self.regions,
+                fixed_price_microunits: self.fixed_price_microunits,
+                enabled: self.enabled,
+            },
+        }
+    }
+}
+
+/// Numbers the distinct names in alphabetical order.
+fn numbered<'a>(
+    file: &Path,
+    what: &str,
+    limit: usize,
+    names: impl Iterator<Item = &'a String>,
+) -> Result<BTreeMap<String, u8>, InputError> {
+    let names: BTreeSet<&String> = names.collect();
+    if names.len() > limit {
+        let found = names.len();
+        return Err(InputError::in_file(
+            file,
+            format!("{found} {what}; at most {limit} are allowed"),
+        ));
+    }
+    Ok(names.into_iter().cloned().zip(0_u8..=u8::MAX).collect())
+}
+
+fn number_of(numbers: &BTreeMap<String, u8>, name: &str) -> u8 {
+    numbers.get(name).copied().unwrap_or_default()
+}
+
+/// A set as its bits.
+pub(crate) fn bits(numbers: &[u8]) -> u64 {
+    numbers.iter().fold(0, |bits, number| bits | 1_u64 << (number % 64))
+}
+
+fn named_bits(numbers: &BTreeMap<String, u8>, names: &[String]) -> u64 {
+    bits(&names.iter().map(|name| number_of(numbers, name)).collect::<Vec<u8>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: &str = "\
+[policy]
+policy_epoch = 1
+catalog_epoch = 1
+hard_risk_limit_bps = 9_500
+minimum_confidence_bps = 5_000
+risk_penalty_multiplier_bps = 2_500
+latency_penalty_microunits_per_ms = 1
+[tenants]
+t = 1
+[[model]]
+name = \"*\"
+set = { quality_bps = 5_000, risk_ceiling_bps = 9_000, p95_latency_ms = 500, regions = [\"us\"] }
+[[model]]
+name = \"b*\"
+provider = \"q\"
+set = { quality_bps = 6_000, enabled = false }
+[[model]]
+name = \"zzz\"
+set = { quality_bps = 1 }
+";
+
+    const CATALOG: &str = "\
+[[model]]
+name = \"b\"
+provider = \"q\"
+input_price_microunits_per_million_tokens = 7
+output_price_microunits_per_million_tokens = 0
+capabilities = [\"vision\", \"tools\"]
+[[model]]
+name = \"a\"
+provider = \"p\"
+input_price_microunits_per_million_tokens = 0
+output_price_microunits_per_million_tokens = 0
+quality_bps = 9_000
+regions = [\"eu\"]
+capabilities = [\"vision\"]
+";
+
+    /// The two prices that every model must state.
+    const FREE: &str = "input_price_microunits_per_million_tokens = 0
+output_price_microunits_per_million_tokens = 0
+";
+
+    fn join(catalog: &str, policy: &str) -> Result<Catalog, InputError> {
+        let (c, p) = (Path::new("c.toml"), Path::new("p.toml"));
+        CatalogFile::parse(c, catalog)?.join(c, &PolicyFile::parse(p, policy)?, p)
+    }
+
+    #[test]
+    fn the_catalog_overrides_rules_and_later_rules_override_earlier_ones() {
+        let catalog = join(CATALOG, POLICY).unwrap();
+        let [a, b] = catalog.snapshot.policy_snapshot().models() else { panic!("two models") };
+        assert_eq!((a.quality_bps, b.quality_bps), (9_000, 6_000));
+        assert_eq!((a.enabled, b.enabled), (true, false));
+        assert_eq!((a.regions, b.regions), (RegionSet(0b01), RegionSet(0b10)));
+        assert_eq!((a.capabilities, b.capabilities), (CapabilitySet(0b10), CapabilitySet(0b11)));
+        assert_eq!((a.provider_id, b.provider_id), (0, 1));
+        assert_eq!(b.input_price_microunits_per_million_tokens, 7);
+        assert_eq!(catalog.snapshot.names().models[&0], "a");
+        assert_eq!(catalog.snapshot.names().regions[&1], "us");
+        assert_eq!(catalog.unmatched_rules, ["zzz"]);
+    }
+
+    #[test]
+    fn what_nobody_says_is_missing_and_named() {
+        let rule = POLICY.replace("p95_latency_ms = 500, ", "");
+        let text = join(CATALOG, &rule).unwrap_err().to_string();
+        assert!(text.contains("model `a` has no `p95_latency_ms`"), "{text}");
+    }
+
+    #[test]
+    fn a_price_is_stated_even_if_it_is_nothing() {
+        let text =
+            join(&CATALOG.replace("input_price_microunits_per_million_tokens = 7\n", ""), POLICY);
+        let text = text.unwrap_err().to_string();
+        assert!(text.starts_with("c.toml:1:") && text.contains("input_price"), "{text}");
+        assert_eq!(join(CATALOG, POLICY).unwrap().free_models, 1);
+    }
+
+    #[test]
+    fn a_catalog_holds_at_least_one_model_and_is_no_array() {
+        for empty in ["", "{\"name\": \"x\"}", "{}"] {
+            let text = join(empty, POLICY).unwrap_err().to_string();
+            assert!(text.starts_with("c.toml: holds no model"), "{text}");
+        }
+        assert!(join("[{\"a\": 1}]", POLICY).unwrap_err().to_string().contains("array"));
+    }
+
+    #[test]
+    fn a_name_is_unique() {
+        let twice = CATALOG.replace("name = \"b\"", "name = \"a\"");
+        assert!(join(&twice, POLICY).unwrap_err().to_string().contains("listed twice"));
+    }
+
+    #[test]
+    fn there_are_at_most_256_providers_and_64_capabilities() {
+        let models = |count: u32| -> String {
+            (0..count)
+                .map(|n| format!("[[model]]\nname = \"m{n}\"\nprovider = \"p{n}\"\n{FREE}"))
+                .collect()
+        };
+        assert!(join(&models(256), POLICY).is_ok());
+        let text = join(&models(257), POLICY).unwrap_err().to_string();
+        assert_eq!(text, "c.toml: 257 providers; at most 256 are allowed");
+        let capabilities = |count: u32| {
+            let names: Vec<String> = (0..count).map(|n| format!("\"c{n}\"")).collect();
+            let names = names.join(",");
+            format!("[[model]]\nname = \"a\"\nprovider = \"p\"\ncapabilities = [{names}]\n{FREE}")
+        };
+        assert!(join(&capabilities(64), POLICY).is_ok());
+        assert!(join(&capabilities(65), POLICY).is_err());
+    }
+
+    #[test]
+    fn a_misspelled_key_of_a_catalog_is_named_with_its_line() {
+        let text =
+            join("[[model]]\nname = \"a\"\nproviderr = \"p\"\n", POLICY).unwrap_err().to_string();
+        assert!(text.starts_with("c.toml:3:") && text.contains("providerr"), "{text}");
+    }
+}

@@ -1,0 +1,61 @@
+//! The key file: the secret as hexadecimal digits, and nothing else.
+
+use std::path::Path;
+
+use calybris_core::wal::Key;
+
+use super::error::{InputError, read};
+
+/// Reads the key that authenticates a log. Its bytes are never part of a message.
+pub(crate) fn read_key(file: &Path) -> Result<Key, InputError> {
+    let text = read(file)?;
+    let digits: Vec<u8> = text.trim().bytes().collect();
+    let bytes: Option<Vec<u8>> = digits
+        .chunks(2)
+        .map(|pair| {
+            let pair = str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
+            let plain = pair.bytes().all(|digit| digit.is_ascii_hexdigit());
+            u8::from_str_radix(pair, 16).ok().filter(|_| plain)
+        })
+        .collect();
+    let Some(bytes) = bytes.filter(|bytes| bytes.len() >= SHORTEST_KEY_BYTES) else {
+        return Err(InputError::in_file(file, KEY_FORM));
+    };
+    Key::new(&bytes).map_err(|error| InputError::in_file(file, error))
+}
+
+/// As long as the hash it keys.
+const SHORTEST_KEY_BYTES: usize = 32;
+
+const KEY_FORM: &str = "a key file holds at least 64 hexadecimal digits (32 random bytes) and nothing else; \
+     `openssl rand -hex 32` makes one";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepts(content: &str) -> bool {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("key");
+        std::fs::write(&file, content).unwrap();
+        read_key(&file).is_ok()
+    }
+
+    #[test]
+    fn a_key_is_at_least_64_hexadecimal_digits() {
+        assert!(accepts(&"0a".repeat(32)));
+        assert!(accepts(&format!("{}\n", "F9".repeat(40))));
+        for bad in ["", "00", &"0a".repeat(31), &"0".repeat(65), &"zz".repeat(32), &"+1".repeat(32)]
+        {
+            assert!(!accepts(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_does_not_repeat_the_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("key");
+        std::fs::write(&file, "5ec7e7").unwrap();
+        assert!(!read_key(&file).unwrap_err().to_string().contains("5ec7e7"));
+    }
+}

@@ -1,0 +1,83 @@
+//! Prices: from a decimal text per token to whole microunits per million tokens, exactly, never through a float.
+
+use rust_decimal::Decimal;
+
+/// A price that the kernel can use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Price {
+    /// Microunits per million tokens.
+    pub(crate) microunits_per_million_tokens: u64,
+    /// Whether the text was between two whole microunits and was rounded up.
+    pub(crate) rounded_up: bool,
+}
+
+/// Parses a price in currency units per token: `0.0000025`, `2.5e-06`.
+///
+/// One unit per token is 10^12 microunits per million tokens. What is not whole is rounded up, so that nothing is
+/// reserved too low. On refusal, says what is allowed.
+pub(crate) fn parse_per_token(text: &str) -> Result<Price, String> {
+    let (digits, exponent) = match text.split_once(['e', 'E']) {
+        Some((digits, exponent)) => {
+            (digits, exponent.parse::<i16>().map_err(|_| NOT_A_DECIMAL.to_owned())?)
+        }
+        None => (text, 0),
+    };
+    let decimal = Decimal::from_str_exact(digits).map_err(|_| NOT_A_DECIMAL.to_owned())?;
+    let unscaled =
+        u128::try_from(decimal.mantissa()).map_err(|_| "a price is at least 0".to_owned())?;
+    let power = i64::from(exponent) + 12 - i64::from(decimal.scale());
+    let factor =
+        u32::try_from(power.unsigned_abs()).ok().and_then(|power| 10_u128.checked_pow(power));
+    let (whole, rounded_up) = match (power >= 0, factor) {
+        _ if unscaled == 0 => (Some(0), false),
+        (true, factor) => (factor.and_then(|factor| unscaled.checked_mul(factor)), false),
+        (false, Some(factor)) => (Some(unscaled.div_ceil(factor)), unscaled % factor != 0),
+        // Less than 10^29 divided by more than 10^38: above zero, below one.
+        (false, None) => (Some(1), true),
+    };
+    let microunits_per_million_tokens = whole
+        .and_then(|whole| u64::try_from(whole).ok())
+        .ok_or_else(|| format!("a price is at most {} microunits per million tokens", u64::MAX))?;
+    Ok(Price { microunits_per_million_tokens, rounded_up })
+}
+
+const NOT_A_DECIMAL: &str = "a price is a decimal number in currency units per token with at most 28 digits, such as `0.0000025` or `2.5e-06`";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn price(text: &str) -> (u64, bool) {
+        let price = parse_per_token(text).unwrap();
+        (price.microunits_per_million_tokens, price.rounded_up)
+    }
+
+    #[test]
+    fn a_whole_number_of_microunits_is_kept_exactly() {
+        assert_eq!(price("2.5e-06"), (2_500_000, false));
+        assert_eq!(price("0.0000025"), (2_500_000, false));
+        assert_eq!(price("1E-7"), (100_000, false));
+        assert_eq!(price("0"), (0, false));
+        assert_eq!(price("0.0"), (0, false));
+        assert_eq!(price("0e-400"), (0, false));
+        assert_eq!(price("1e-12"), (1, false));
+        assert_eq!(price("18446744.073709551615"), (u64::MAX, false));
+    }
+
+    #[test]
+    fn what_is_not_whole_is_rounded_up_and_says_so() {
+        assert_eq!(price("1.0000000000000001e-07"), (100_001, true));
+        assert_eq!(price("3.75e-13"), (1, true));
+        assert_eq!(price("1e-300"), (1, true));
+        assert_eq!(price("0.0000000000009999999999999999"), (1, true));
+    }
+
+    #[test]
+    fn what_is_not_a_price_is_refused() {
+        for text in ["", "-1e-6", "free", "1e", "1e1e1", "nan", "inf", "0x10", "1e99999", "1,5"] {
+            assert!(parse_per_token(text).is_err(), "{text}");
+        }
+        assert!(parse_per_token("18446744.073709551616").unwrap_err().contains("at most"));
+        assert!(parse_per_token("1e300").unwrap_err().contains("at most"));
+    }
+}

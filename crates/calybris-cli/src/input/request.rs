@@ -1,0 +1,394 @@
+//! From a row of a requests file to what the engine decides: defaults filled in, names resolved, ranges checked.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use calybris_core::engine::{MAX_CORRELATION_ID_BYTES, Names};
+use calybris_core::kernel::{CapabilitySet, ProviderSet, RegionSet, Request};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use super::catalog::bits;
+use super::error::{InputError, quoted};
+use super::policy::{Bps, PolicyFile};
+use super::row::Row;
+
+/// A request, ready for the engine.
+#[derive(Debug)]
+pub(crate) struct RoutedRequest {
+    pub(crate) tenant: String,
+    /// `None` if the file does not say; the program then takes the time at which it routes.
+    pub(crate) time_unix_ms: Option<u64>,
+    pub(crate) correlation_id: String,
+    pub(crate) request: Request,
+    /// What was really generated, at most `request.output_tokens`: decides the cost that is settled.
+    pub(crate) actual_output_tokens: u32,
+}
+
+/// Turns rows into requests, given what the catalog and the policy file say.
+pub(crate) struct RequestParser<'a> {
+    policy: &'a PolicyFile,
+    models: BTreeMap<&'a str, u32>,
+    providers: BTreeMap<&'a str, u8>,
+    capabilities: BTreeMap<&'a str, u8>,
+    regions: BTreeMap<&'a str, u8>,
+}
+
+/// The id for a requested model that the catalog does not have: no catalog of this program reaches it.
+pub(crate) const UNLISTED_MODEL_ID: u32 = u32::MAX;
+
+impl<'a> RequestParser<'a> {
+    pub(crate) fn new(policy: &'a PolicyFile, names: &'a Names) -> Self {
+        Self {
+            policy,
+            models: by_name(&names.models),
+            providers: by_name(&names.providers),
+            capabilities: by_name(&names.capabilities),
+            regions: by_name(&names.regions),
+        }
+    }
+
+    /// Checks the names in `[request]` of the policy file, so that no row is blamed for them.
+    pub(crate) fn check_defaults(&self, policy_file: &Path) -> Result<(), InputError> {
+        let defaults = &self.policy.request;
+        for (field, names, known) in [
+            ("required_capabilities", &defaults.required_capabilities, &self.capabilities),
+            ("allowed_providers", &defaults.allowed_providers, &self.providers),
+            ("required_regions", &defaults.required_regions, &self.regions),
+        ] {
+            let names = names.iter().map(String::as_str);
+            numbers(names, known).map_err(|what| {
+                InputError::in_file(policy_file, format!("`[request]`: `{field}`: {what}"))
+            })?;
+        }
+        if let Some(tenant) =
+            defaults.tenant.as_deref().filter(|name| !self.policy.tenants.contains_key(*name))
+        {
+            let what = format!("`[request]`: `tenant`: {}", self.unknown_tenant(tenant));
+            return Err(InputError::in_file(policy_file, what));
+        }
+        Ok(())
+    }
+
+    /// Parses one row; `position` counts the rows from 1 and is the sequence if the row names none.
+    pub(crate) fn parse(&self, row: &Row, position: u64) -> Result<RoutedRequest, InputError> {
+        let defaults = &self.policy.request;
+        let tokens = |field| row.number(field, U32)?.ok_or_else(|| row.refuse(field, "missing"));
+        let output_tokens: u32 = tokens("output_tokens")?;
+        let actual_output_tokens =
+            row.number("actual_output_tokens", U32)?.unwrap_or(output_tokens);
+        if actual_output_tokens > output_tokens {
+            let what = format!(
+                "found {actual_output_tokens}, allowed is 0..={output_tokens}: the reservation is made for `output_tokens`"
+            );
+            return Err(row.refuse("actual_output_tokens", what));
+        }
+        // No name means that every provider is allowed.
+        let providers =
+            self.set(row, "allowed_providers", &defaults.allowed_providers, &self.providers)?;
+        Ok(RoutedRequest {
+            tenant: self.tenant(row)?,
+            time_unix_ms: time(row)?,
+            correlation_id: correlation_id(row)?,
+            actual_output_tokens,
+            request: Request {
+                sequence: row.number("sequence", U64)?.unwrap_or(position),
+                requested_model_id: self.requested_model(row)?,
+                input_tokens: tokens("input_tokens")?,
+                output_tokens,
+                business_value_microunits: required(
+                    row,
+                    "business_value_microunits",
+                    "a whole number of microunits",
+                    defaults.business_value_microunits,
+                )?,
+                budget_limit_microunits: required(
+                    row,
+                    "budget_limit_microunits",
+                    U64,
+                    defaults.budget_limit_microunits,
+                )?,
+                risk_bps: bps(row, "risk_bps", defaults.risk_bps)?,
+                confidence_bps: bps(row, "confidence_bps", defaults.confidence_bps)?,
+                minimum_quality_bps: bps(row, "minimum_quality_bps", defaults.minimum_quality_bps)?,
+                max_p95_latency_ms: row
+                    .number("max_p95_latency_ms", U32)?
+                    .or(defaults.max_p95_latency_ms)
+                    .unwrap_or(0),
+                required_capabilities: CapabilitySet(bits(&self.set(
+                    row,
+                    "required_capabilities",
+                    &defaults.required_capabilities,
+                    &self.capabilities,
+                )?)),
+                allowed_providers: if providers.is_empty() {
+                    ProviderSet::ALL
+                } else {
+                    providers.into_iter().collect()
+                },
+                required_regions: RegionSet(bits(&self.set(
+                    row,
+                    "required_regions",
+                    &defaults.required_regions,
+                    &self.regions,
+                )?)),
+            },
+        })
+    }
+
+    fn tenant(&self, row: &Row) -> Result<String, InputError> {
+        let tenant = row.text("tenant").or(self.policy.request.tenant.as_deref());
+        let tenant = tenant.ok_or_else(|| row.refuse("tenant", MISSING_AND_NO_DEFAULT))?;
+        if self.policy.tenants.contains_key(tenant) {
+            return Ok(tenant.to_owned());
+        }
+        Err(row.refuse("tenant", self.unknown_tenant(tenant)))
+    }
+
+    fn unknown_tenant(&self, tenant: &str) -> String {
+        let known: Vec<&str> = self.policy.tenants.keys().map(String::as_str).collect();
+        format!("found {}, `[tenants]` of the policy file has {}", quoted(tenant), known.join(", "))
+    }
+
+    fn requested_model(&self, row: &Row) -> Result<u32, InputError> {
+        let name = row.text("requested_model").or(self.policy.request.requested_model.as_deref());
+        let name = name.ok_or_else(|| row.refuse("requested_model", MISSING_AND_NO_DEFAULT))?;
+        Ok(self.models.get(name).copied().unwrap_or(UNLISTED_MODEL_ID))
+    }
+
+    /// The numbers of the names in a field, or of the default's.
+    fn set(
+        &self,
+        row: &Row,
+        field: &str,
+        default: &[String],
+        known: &BTreeMap<&str, u8>,
+    ) -> Result<Vec<u8>, InputError> {
+        let names =
+            row.names(field).unwrap_or_else(|| default.iter().map(String::as_str).collect());
+        numbers(names.into_iter(), known).map_err(|what| row.refuse(field, what))
+    }
+}
+
+const U32: &str = "a whole number of 0..=4294967295";
+const U64: &str = "a whole number of 0..=18446744073709551615";
+const MISSING_AND_NO_DEFAULT: &str = "missing, and `[request]` of the policy file has no default";
+
+fn by_name<N: Copy>(names: &BTreeMap<N, String>) -> BTreeMap<&str, N> {
+    names.iter().map(|(number, name)| (name.as_str(), *number)).collect()
+}
+
+fn required<T: std::str::FromStr>(
+    row: &Row,
+    field: &str,
+    allowed: &str,
+    default: Option<T>,
+) -> Result<T, InputError> {
+    row.number(field, allowed)?.or(default).ok_or_else(|| row.refuse(field, MISSING_AND_NO_DEFAULT))
+}
+
+fn bps(row: &Row, field: &str, default: Option<Bps>) -> Result<u16, InputError> {
+    let allowed = "a whole number of 0..=10000";
+    let found = required(row, field, allowed, default.map(|Bps(bps)| bps))?;
+    if found > 10_000 {
+        return Err(row.refuse(field, format!("found `{found}`, allowed is {allowed}")));
+    }
+    Ok(found)
+}
+
+/// The numbers of names, or which name is not known and which are.
+fn numbers<'a>(
+    names: impl Iterator<Item = &'a str>,
+    known: &BTreeMap<&str, u8>,
+) -> Result<Vec<u8>, String> {
+    let number = |name: &str| {
+        known.get(name).copied().ok_or_else(|| {
+            let known: Vec<&str> = known.keys().copied().collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            format!("found {}, the catalog has {known}", quoted(name))
+        })
+    };
+    names.map(number).collect()
+}
+
+fn correlation_id(row: &Row) -> Result<String, InputError> {
+    let text = row.text("correlation_id").unwrap_or_default();
+    if text.len() > MAX_CORRELATION_ID_BYTES {
+        let found = text.len();
+        let what = format!("found {found} bytes, at most {MAX_CORRELATION_ID_BYTES} are allowed");
+        return Err(row.refuse("correlation_id", what));
+    }
+    Ok(text.to_owned())
+}
+
+/// A time with its offset from UTC, or without one: then it is UTC.
+fn time(row: &Row) -> Result<Option<u64>, InputError> {
+    let Some(text) = row.text("time") else { return Ok(None) };
+    let timestamp = text.parse::<Timestamp>().ok().or_else(|| {
+        let civil = text.parse::<DateTime>().ok()?;
+        Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    });
+    let milliseconds = timestamp.and_then(|time| u64::try_from(time.as_millisecond()).ok());
+    let allowed = "a time since 1970 such as `2026-11-02T09:00:01.206Z` or `2026-11-02 09:00:01`";
+    milliseconds
+        .map(Some)
+        .ok_or_else(|| row.refuse("time", format!("found {}, allowed is {allowed}", quoted(text))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::row::RequestFile;
+
+    const POLICY: &str = "\
+[policy]
+policy_epoch = 1
+catalog_epoch = 1
+hard_risk_limit_bps = 9_500
+minimum_confidence_bps = 5_000
+risk_penalty_multiplier_bps = 2_500
+latency_penalty_microunits_per_ms = 1
+[tenants]
+search = 1
+support = 1
+[request]
+tenant = \"search\"
+requested_model = \"a\"
+business_value_microunits = -5
+budget_limit_microunits = 7
+risk_bps = 1
+confidence_bps = 2
+minimum_quality_bps = 3
+required_regions = [\"eu\"]
+";
+
+    fn names() -> Names {
+        Names {
+            models: [(0, "a".to_owned()), (1, "b".to_owned())].into(),
+            providers: [(0, "p".to_owned()), (1, "q".to_owned())].into(),
+            capabilities: [(0, "tools".to_owned()), (5, "vision".to_owned())].into(),
+            regions: [(2, "eu".to_owned()), (3, "us".to_owned())].into(),
+        }
+    }
+
+    fn parse(text: &'static str) -> Result<RoutedRequest, String> {
+        let policy = PolicyFile::parse(Path::new("p"), POLICY).unwrap();
+        let names = names();
+        let parser = RequestParser::new(&policy, &names);
+        let file = RequestFile::bundled("r", text);
+        let row = file.rows().and_then(|mut rows| rows.next().unwrap());
+        row.and_then(|row| parser.parse(&row, 1)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_a_row_leaves_out_comes_from_the_policy_file() {
+        let routed = parse("input_tokens,output_tokens\n10,20\n").unwrap();
+        assert_eq!((routed.tenant.as_str(), routed.time_unix_ms), ("search", None));
+        assert_eq!(routed.actual_output_tokens, 20);
+        let request = routed.request;
+        assert_eq!((request.sequence, request.requested_model_id), (1, 0));
+        assert_eq!((request.business_value_microunits, request.budget_limit_microunits), (-5, 7));
+        assert_eq!(
+            (request.risk_bps, request.confidence_bps, request.minimum_quality_bps),
+            (1, 2, 3)
+        );
+        assert_eq!(request.required_regions, RegionSet(0b100));
+        assert_eq!(request.allowed_providers, ProviderSet::ALL);
+    }
+
+    #[test]
+    fn a_row_overrides_the_defaults() {
+        let routed = parse(
+            r#"{"tenant": "support", "time": "1970-01-01T00:00:01.5Z", "sequence": 9, "requested_model": "b",
+            "input_tokens": 1, "output_tokens": 2, "actual_output_tokens": 0, "risk_bps": 10000,
+            "required_capabilities": ["vision", "tools"], "allowed_providers": "q", "required_regions": "us eu"}"#
+                .replace('\n', " ")
+                .leak(),
+        )
+        .unwrap();
+        assert_eq!((routed.tenant.as_str(), routed.time_unix_ms), ("support", Some(1_500)));
+        let request = routed.request;
+        assert_eq!(
+            (request.sequence, request.requested_model_id, request.risk_bps),
+            (9, 1, 10_000)
+        );
+        assert_eq!(request.required_capabilities, CapabilitySet(0b10_0001));
+        assert_eq!(request.required_regions, RegionSet(0b1100));
+        assert!(request.allowed_providers.contains(1) && !request.allowed_providers.contains(0));
+        assert_eq!(routed.actual_output_tokens, 0);
+    }
+
+    #[test]
+    fn an_empty_list_overrides_a_default_and_an_empty_text_does_not() {
+        let routed = parse(r#"{"input_tokens": 1, "output_tokens": 2, "required_regions": []}"#);
+        assert_eq!(routed.unwrap().request.required_regions, RegionSet(0));
+        let routed = parse(r#"{"input_tokens": 1, "output_tokens": 2, "required_regions": " "}"#);
+        assert_eq!(routed.unwrap().request.required_regions, RegionSet(0b100));
+    }
+
+    #[test]
+    fn a_wrong_default_is_blamed_on_the_policy_file() {
+        let names = names();
+        for (from, to) in [("\"eu\"", "\"mars\""), ("tenant = \"search\"", "tenant = \"mars\"")] {
+            let policy = PolicyFile::parse(Path::new("p"), &POLICY.replace(from, to)).unwrap();
+            let parser = RequestParser::new(&policy, &names);
+            let refused = parser.check_defaults(Path::new("p")).unwrap_err().to_string();
+            assert!(
+                refused.starts_with("p: `[request]`") && refused.contains("`mars`"),
+                "{refused}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_model_outside_the_catalog_may_be_requested() {
+        let routed = parse("requested_model,input_tokens,output_tokens\nretired,10,20\n").unwrap();
+        assert_eq!(routed.request.requested_model_id, UNLISTED_MODEL_ID);
+    }
+
+    #[test]
+    fn a_time_without_an_offset_is_utc() {
+        let routed =
+            parse("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,374,44\n");
+        assert_eq!(routed.unwrap().time_unix_ms, Some(1_700_158_546_680));
+    }
+
+    #[test]
+    fn every_refusal_names_line_field_found_and_allowed() {
+        for (text, parts) in [
+            ("input_tokens,output_tokens\n1,\n", ["r:2: `output_tokens`", "missing"]),
+            (
+                "input_tokens,output_tokens\n4294967296,1\n",
+                ["`input_tokens`: found `4294967296`", "0..=4294967295"],
+            ),
+            (
+                "input_tokens,output_tokens,risk_bps\n1,1,10001\n",
+                ["`risk_bps`: found `10001`", "0..=10000"],
+            ),
+            (
+                "input_tokens,output_tokens,tenant\n1,1,x\n",
+                ["`tenant`: found `x`", "search, support"],
+            ),
+            (
+                "input_tokens,output_tokens,required_capabilities\n1,1,visoin\n",
+                ["found `visoin`", "tools, vision"],
+            ),
+            ("input_tokens,output_tokens,allowed_providers\n1,1,z\n", ["found `z`", "p, q"]),
+            (
+                "input_tokens,output_tokens,actual_output_tokens\n1,1,2\n",
+                ["`actual_output_tokens`: found 2", "0..=1"],
+            ),
+            ("input_tokens,output_tokens,time\n1,1,noon\n", ["`time`: found `noon`", "2026-11-02"]),
+            (
+                "input_tokens,output_tokens,time\n1,1,1969-12-31T23:59:59Z\n",
+                ["`time`", "since 1970"],
+            ),
+        ] {
+            let message = parse(text).unwrap_err();
+            assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+        }
+        let long = format!("input_tokens,output_tokens,correlation_id\n1,1,{}\n", "x".repeat(65));
+        assert!(parse(long.leak()).unwrap_err().contains("found 65 bytes"));
+    }
+}

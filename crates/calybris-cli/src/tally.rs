@@ -1,0 +1,150 @@
+//! What a run of requests came to: counted while routing, shown as tables or as JSON.
+
+use std::collections::BTreeMap;
+
+use calybris_core::engine::{Admission, Names, Outcome, Settlement};
+use calybris_core::kernel::{Action, Reason, Request};
+use serde::Serialize;
+
+use crate::input::request::UNLISTED_MODEL_ID;
+
+/// The counts of a run.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Tally {
+    pub(crate) decisions: u64,
+    pub(crate) executed_as_requested: u64,
+    pub(crate) substituted: u64,
+    /// Rejected by the kernel.
+    pub(crate) rejected: u64,
+    /// Decided, but refused for lack of budget.
+    pub(crate) insufficient_budget: u64,
+    /// Requests for a model that the catalog does not have.
+    pub(crate) requested_unlisted_model: u64,
+    pub(crate) reserved_microunits: u64,
+    pub(crate) committed_microunits: u64,
+    pub(crate) tenants: BTreeMap<String, TenantTally>,
+    pub(crate) models: BTreeMap<String, ModelTally>,
+    /// From the requested model to the one chosen instead.
+    pub(crate) substitutions: Vec<Substitution>,
+    /// Why requests were rejected, in the order of the reasons' codes.
+    pub(crate) rejections: Vec<Rejection>,
+    #[serde(skip)]
+    moves: BTreeMap<(u32, u32), u64>,
+}
+
+/// One tenant's part.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct TenantTally {
+    pub(crate) decisions: u64,
+    pub(crate) carried_out: u64,
+    pub(crate) rejected: u64,
+    pub(crate) insufficient_budget: u64,
+    pub(crate) committed_microunits: u64,
+}
+
+/// One chosen model's part.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct ModelTally {
+    pub(crate) carried_out: u64,
+    pub(crate) committed_microunits: u64,
+}
+
+/// How often the kernel gave one reason.
+#[derive(Debug, Serialize)]
+pub(crate) struct Rejection {
+    pub(crate) code: u16,
+    pub(crate) reason: String,
+    pub(crate) meaning: String,
+    pub(crate) count: u64,
+}
+
+/// How often one model was taken instead of another.
+#[derive(Debug, Serialize)]
+pub(crate) struct Substitution {
+    pub(crate) requested: String,
+    pub(crate) chosen: String,
+    pub(crate) count: u64,
+}
+
+impl Tally {
+    /// Counts one request.
+    pub(crate) fn count(
+        &mut self,
+        tenant: &str,
+        request: &Request,
+        outcome: &Outcome,
+        settlement: Option<&Settlement>,
+        names: &Names,
+    ) {
+        let decision = &outcome.decision;
+        self.decisions += 1;
+        self.requested_unlisted_model += u64::from(request.requested_model_id == UNLISTED_MODEL_ID);
+        if !self.tenants.contains_key(tenant) {
+            self.tenants.insert(tenant.to_owned(), TenantTally::default());
+        }
+        let Some(of_tenant) = self.tenants.get_mut(tenant) else { return };
+        of_tenant.decisions += 1;
+        let Some(chosen) = decision.selected_model_id else {
+            self.rejected += 1;
+            of_tenant.rejected += 1;
+            self.count_rejection(decision.reason);
+            return;
+        };
+        if let Admission::Insufficient { .. } = outcome.admission {
+            self.insufficient_budget += 1;
+            of_tenant.insufficient_budget += 1;
+            return;
+        }
+        if decision.action == Action::Substitute {
+            self.substituted += 1;
+            *self.moves.entry((request.requested_model_id, chosen)).or_default() += 1;
+        } else {
+            self.executed_as_requested += 1;
+        }
+        let committed = settlement.map_or(0, |settlement| settlement.committed_microunits);
+        self.reserved_microunits =
+            self.reserved_microunits.saturating_add(decision.estimated_cost_microunits);
+        self.committed_microunits = self.committed_microunits.saturating_add(committed);
+        of_tenant.carried_out += 1;
+        of_tenant.committed_microunits = of_tenant.committed_microunits.saturating_add(committed);
+        let of_model = self.models.entry(model_name(names, chosen)).or_default();
+        of_model.carried_out += 1;
+        of_model.committed_microunits = of_model.committed_microunits.saturating_add(committed);
+    }
+
+    fn count_rejection(&mut self, reason: Reason) {
+        let code = reason.code();
+        match self.rejections.binary_search_by_key(&code, |rejection| rejection.code) {
+            Ok(at) => {
+                if let Some(known) = self.rejections.get_mut(at) {
+                    known.count += 1;
+                }
+            }
+            Err(at) => {
+                let (name, meaning) = (format!("{reason:?}"), reason.to_string());
+                self.rejections.insert(at, Rejection { code, reason: name, meaning, count: 1 });
+            }
+        }
+    }
+
+    /// Ends the counting: names the substitutions, most frequent first.
+    pub(crate) fn finish(&mut self, names: &Names) {
+        let mut moves: Vec<((u32, u32), u64)> =
+            self.moves.iter().map(|(&ids, &count)| (ids, count)).collect();
+        moves.sort_by_key(|&(ids, count)| (std::cmp::Reverse(count), ids));
+        let named = moves.into_iter().map(|((requested, chosen), count)| Substitution {
+            requested: model_name(names, requested),
+            chosen: model_name(names, chosen),
+            count,
+        });
+        self.substitutions = named.collect();
+    }
+}
+
+fn model_name(names: &Names, model_id: u32) -> String {
+    let outside = || match model_id {
+        UNLISTED_MODEL_ID => "(not in the catalog)".to_owned(),
+        other => format!("model {other}"),
+    };
+    names.models.get(&model_id).cloned().unwrap_or_else(outside)
+}

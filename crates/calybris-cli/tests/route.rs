@@ -1,0 +1,268 @@
+//! `calybris route` and `demo`: the main job.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+
+mod program;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Stdio;
+
+use program::*;
+use serde_json::Value;
+
+fn json(ran: &Ran) -> Value {
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    serde_json::from_str(&ran.out).unwrap()
+}
+
+#[test]
+fn requests_may_come_from_a_pipe() {
+    let dir = tempfile::tempdir().unwrap();
+    for (number, path) in ["-", "/dev/stdin"].into_iter().enumerate() {
+        let log = dir.path().join(number.to_string());
+        let mut command = route(&input("catalog.toml"), Path::new(path), &log);
+        command.stdin(Stdio::from(std::fs::File::open(input("requests.jsonl")).unwrap()));
+        assert_eq!(json(&run(command.arg("--json")))["routed"]["decisions"], 3);
+        let log = log.with_extension("piped");
+        let mut command = route(&input("catalog.toml"), Path::new(path), &log);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).arg("--json");
+        let mut child = command.spawn().unwrap();
+        let text = std::fs::read(input("trace.csv")).unwrap();
+        child.stdin.take().unwrap().write_all(&text).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let object: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(object["routed"]["decisions"], 3);
+    }
+}
+
+#[test]
+fn every_form_of_catalog_and_requests_gives_the_same_decisions() {
+    let mut seen = Vec::new();
+    for catalog in ["catalog.toml", "prices.json"] {
+        for requests in ["trace.csv", "requests.jsonl"] {
+            let dir = tempfile::tempdir().unwrap();
+            let log = dir.path().join("log");
+            let ran = run(route(&input(catalog), &input(requests), &log).arg("--json"));
+            let object = json(&ran);
+            assert_eq!(object["routed"]["decisions"], 3);
+            assert_eq!(object["catalog"]["models"], 2);
+            assert_eq!(object["records"], 2 + 3 + 3);
+            // `small` wins: 374 * 0.15 + 44 * 0.6 dollars per million, each part rounded up, and so on.
+            assert_eq!(
+                object["routed"]["committed_microunits"],
+                (57 + 27) + (60 + 66) + (132 + 33)
+            );
+            seen.push((object["routed"].clone(), object["catalog"]["digest"].clone()));
+        }
+    }
+    assert!(seen.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn a_log_is_never_overwritten_and_is_continued_only_when_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let route = || route(&input("catalog.toml"), &input("trace.csv"), &log);
+    assert_eq!(run(&mut route()).code, 0);
+    let before = std::fs::read(segment(&log)).unwrap();
+    let again = run(&mut route());
+    assert_eq!(again.code, 2);
+    assert!(again.err.contains("never overwritten"), "{}", again.err);
+    assert_eq!(std::fs::read(segment(&log)).unwrap(), before);
+    let continued = json(&run(route().args(["--append", "--json"])));
+    assert_eq!(continued["found"]["records"], 8);
+    assert_eq!(continued["records"], 8 + 6);
+    let spent = 1_000_000 - continued["balances"][0]["available_microunits"].as_u64().unwrap();
+    assert_eq!(spent, 2 * 375);
+    assert!(std::fs::read(segment(&log)).unwrap().starts_with(&before));
+}
+
+#[test]
+fn what_was_really_generated_decides_what_is_spent() {
+    let dir = tempfile::tempdir().unwrap();
+    let requests = dir.path().join("r.csv");
+    std::fs::write(&requests, "input_tokens,output_tokens,actual_output_tokens\n1000,500,100\n")
+        .unwrap();
+    let ran = run(route(&input("catalog.toml"), &requests, &dir.path().join("log")).arg("--json"));
+    let object = json(&ran);
+    assert_eq!(object["routed"]["reserved_microunits"], 150 + 300);
+    assert_eq!(object["routed"]["committed_microunits"], 150 + 60);
+}
+
+#[test]
+fn a_keyed_log_needs_its_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, key, other) = (dir.path().join("log"), dir.path().join("k"), dir.path().join("o"));
+    std::fs::write(&key, "0a".repeat(32)).unwrap();
+    std::fs::write(&other, "0b".repeat(32)).unwrap();
+    let routed =
+        run(route(&input("catalog.toml"), &input("trace.csv"), &log).arg("--key-file").arg(&key));
+    assert_eq!(routed.code, 0, "{}", routed.err);
+    assert_eq!(verify(&log).code, 2);
+    let with = |key| run(program().arg("verify").arg(&log).arg("--key-file").arg(key));
+    assert_eq!(with(&other).code, 2);
+    let verified = with(&key);
+    assert_eq!(verified.code, 0, "{}", verified.err);
+    assert!(verified.out.contains("made by a holder of the key"));
+}
+
+#[test]
+fn the_demo_shows_every_kind_of_outcome_and_its_own_commands_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = dir.path().join("demo");
+    let ran = run(program().arg("demo").arg("--dir").arg(&demo));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    for part in [
+        "40 models of 14 providers",
+        "the requested model was best",
+        "another model was better",
+        "most models are below the minimum quality",
+        "the tenant's budget did not suffice",
+        "outside the catalog",
+        "verified from the disk",
+        "What to try next",
+    ] {
+        assert!(ran.out.contains(part), "{part}\n{}", ran.out);
+    }
+    let log = demo.join("log");
+    let anchored = run(program().arg("verify").arg(&log).arg("--anchor").arg(demo.join("anchor")));
+    assert_eq!(anchored.code, 0, "{}", anchored.err);
+    let again = run(program()
+        .arg("route")
+        .args(["--policy".into(), demo.join("policy.toml")])
+        .args(["--catalog".into(), demo.join("catalog.toml")])
+        .args(["--requests".into(), demo.join("requests.csv")])
+        .args(["--log".into(), demo.join("log-2")])
+        .arg("--json"));
+    let object = json(&again);
+    assert_eq!(object["routed"]["decisions"], 300);
+    // Bundled or read from files, the same requests give the same decisions and spend the same.
+    let bundled = ran.out.lines().filter(|line| line.contains("research")).collect::<String>();
+    let spent = object["routed"]["tenants"]["research"]["committed_microunits"].as_u64().unwrap();
+    let spent = format!("{}.{:06}", spent / 1_000_000, spent % 1_000_000);
+    assert!(bundled.contains(&spent), "{bundled} {spent}");
+    assert_eq!(run(program().arg("demo").arg("--dir").arg(&demo)).code, 2);
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = program()
+        .arg("demo")
+        .arg("--dir")
+        .arg(dir.path().join("demo"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+#[test]
+fn append_continues_a_log_and_makes_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("mistyped");
+    let ran = run(route(&input("catalog.toml"), &input("trace.csv"), &log).arg("--append"));
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("no log to continue"), "{}", ran.err);
+    assert!(!log.exists());
+    std::fs::create_dir(&log).unwrap();
+    std::fs::write(log.join("notes.txt"), "mine").unwrap();
+    let ran = run(route(&input("catalog.toml"), &input("trace.csv"), &log).arg("--append"));
+    assert_eq!(ran.code, 2);
+    assert_eq!(std::fs::read_dir(&log).unwrap().count(), 1);
+}
+
+#[test]
+fn another_grant_is_refused_before_anything_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    assert_eq!(run(&mut route(&input("catalog.toml"), &input("trace.csv"), &log)).code, 0);
+    let before = std::fs::read(segment(&log)).unwrap();
+    let policy = dir.path().join("policy.toml");
+    let text = std::fs::read_to_string(input("policy.toml")).unwrap();
+    let text = text.replace("chat = 1_000_000", "aaa = 5\nchat = 2_000_000");
+    std::fs::write(
+        &policy,
+        text.replace("hard_risk_limit_bps = 9_500", "hard_risk_limit_bps = 9_400"),
+    )
+    .unwrap();
+    let mut command = program();
+    command.arg("route").arg("--policy").arg(&policy).arg("--catalog").arg(input("catalog.toml"));
+    command.arg("--requests").arg(input("trace.csv")).arg("--log").arg(&log).arg("--append");
+    let ran = run(&mut command);
+    assert_eq!(ran.code, 2);
+    for part in ["policy.toml", "`chat`", "found 2000000", "grants 1000000"] {
+        assert!(ran.err.contains(part), "{part}: {}", ran.err);
+    }
+    assert_eq!(std::fs::read(segment(&log)).unwrap(), before);
+}
+
+#[test]
+fn a_failure_is_json_too_when_json_was_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran =
+        run(route(Path::new("missing"), &input("trace.csv"), &dir.path().join("l")).arg("--json"));
+    assert_eq!(ran.code, 2);
+    let object: Value = serde_json::from_str(&ran.out).unwrap();
+    assert!(object["error"].as_str().unwrap().starts_with("missing: "));
+    assert_eq!(object["intact"], Value::Null);
+}
+
+#[test]
+fn every_line_of_the_demo_fits_a_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran = run(program().current_dir(dir.path()).args(["demo", "--dir", "my demo"]));
+    let log = Path::new("my demo/log").display().to_string();
+    for line in ran.out.lines() {
+        // A path is as long as it is, and so is an anchor.
+        let own = line.contains(&log) || line.contains("anchor") || line.contains("calybris");
+        assert!(own || line.len() <= 80, "{line}");
+    }
+    assert!(ran.out.contains("'my demo/log'"), "{}", ran.out);
+}
+
+/// A file that may not grow is a disk that is full. The log was begun, so the exit code is 3, and what it holds is
+/// whole: it verifies, goes on, and its budgets add up.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_stops_the_run_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let requests = dir.path().join("requests.csv");
+    let rows = "100,20\n".repeat(2_000);
+    std::fs::write(&requests, format!("input_tokens,output_tokens\n{rows}")).unwrap();
+    let mut command = std::process::Command::new("sh");
+    command.arg("-c").arg("trap '' XFSZ; ulimit -f 64; exec \"$@\"").arg("sh");
+    let route = route(&input("catalog.toml"), &requests, &log);
+    command.arg(route.get_program()).args(route.get_args());
+    let ran = run(&mut command);
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(ran.err.contains("of 2000 requests were decided before"), "{}", ran.err);
+    assert_eq!(verify(&log).code, 0);
+    let again = run(route_again(&log).args(["--append", "--json"]));
+    let object = json(&again);
+    let found = object["found"]["decisions"].as_u64().unwrap();
+    assert!(found > 10 && found < 2_000, "{found}");
+    let balance = &object["balances"][0];
+    assert_eq!(balance["reserved_microunits"], 0);
+    // Each of these requests costs 250 + 200 microunits, but for one that the failure left open.
+    let spent = balance["committed_microunits"].as_u64().unwrap() - 375;
+    assert!(spent == found * 450 || spent == (found - 1) * 450, "{spent} {found}");
+}
+
+#[cfg(unix)]
+fn route_again(log: &Path) -> std::process::Command {
+    route(&input("catalog.toml"), &input("trace.csv"), log)
+}
+
+#[test]
+fn an_exit_code_survives_a_closed_standard_error() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let Ok(full) = full else { return };
+    let status = program().args(["verify", "no-such-log"]).stderr(full).status().unwrap();
+    assert_eq!(status.code(), Some(2));
+}

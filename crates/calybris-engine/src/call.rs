@@ -1,0 +1,32 @@
+//! What the engine is asked, and what it answers.
+
+use calybris_kernel::{Decision, Request};
+
+use crate::record::Admission;
+use crate::ticket::Ticket;
+
+/// One call to decide on.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// Whose budget pays. Must have been opened with [`Engine::ensure_tenant`](crate::Engine::ensure_tenant).
+    pub tenant: &'a str,
+    /// The caller's time, in milliseconds since 1970 UTC. It is recorded and decides nothing.
+    pub time_unix_ms: u64,
+    /// The caller's own id of the call (a trace id, say): at most 64 bytes, may be empty.
+    pub correlation_id: &'a str,
+    /// What is to be decided.
+    pub request: Request,
+}
+
+/// The answer to a call. It is in the log.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Sequence of the decision's record in the log.
+    pub decision_sequence: u64,
+    /// What the kernel answered.
+    pub decision: Decision,
+    /// What the budget answered.
+    pub admission: Admission,
+    /// The right to carry the decision out; `None` if the kernel rejected or the budget did not suffice.
+    pub ticket: Option<Ticket>,
+}

@@ -1,0 +1,84 @@
+//! What can go wrong, with its evidence.
+
+use calybris_budget::BudgetError;
+use calybris_kernel::SnapshotError;
+use calybris_wal::WalError;
+use thiserror::Error;
+
+#[cfg(doc)]
+use crate::record::Admission;
+use crate::ticket::Ticket;
+
+/// Why the engine could not do what it was asked. Budgets and open tickets are as before the call, and so is the log,
+/// but after a failed write: then bytes of the refused record may be on the disk, the log takes nothing more, and opening
+/// it again finds out. A decision whose `decide` failed so may come back as an open ticket, never as a lost one.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The log refused: it cannot be opened, is damaged, or could not be written. Nothing was decided or spent.
+    #[error(transparent)]
+    Log(#[from] WalError),
+    /// The budget refused: a cost above its reservation (the ticket stays open), a name or an amount out of range, another
+    /// grant for a tenant that has one. A lack of money is no error but an answer, [`Admission::Insufficient`].
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
+    /// The log is new and no policy and catalog were installed. Call `install` first.
+    #[error("no policy and catalog are installed")]
+    NoSnapshot,
+    /// Nobody opened this tenant. Call `ensure_tenant` first.
+    #[error("tenant `{tenant}` is not known: open it with a budget first")]
+    UnknownTenant {
+        /// The name as given.
+        tenant: String,
+    },
+    /// The caller's id of the call is too long to be logged.
+    #[error("a correlation id has at most {limit_bytes} bytes, found {found_bytes}")]
+    CorrelationIdTooLong {
+        /// Its length.
+        found_bytes: usize,
+        /// The most that is allowed.
+        limit_bytes: usize,
+    },
+    /// The ticket was settled or abandoned before, or never existed in this log.
+    #[error("the decision at sequence {decision_sequence} has no open ticket")]
+    TicketNotOpen {
+        /// Sequence of the decision.
+        decision_sequence: u64,
+    },
+    /// The model was free, so nothing was reserved, but a cost was to be settled. The ticket stays open.
+    #[error(
+        "decision {decision_sequence} reserved nothing, but {actual_microunits} microunits were to be settled"
+    )]
+    NothingReserved {
+        /// Sequence of the decision.
+        decision_sequence: u64,
+        /// What was to be settled.
+        actual_microunits: u64,
+    },
+    /// A record is authentic but contradicts what the log said before it, so the log was not written by this engine.
+    #[error("record {sequence} contradicts the log before it: {contradiction}")]
+    Contradiction {
+        /// Sequence of the record.
+        sequence: u64,
+        /// What does not fit.
+        contradiction: String,
+    },
+    /// A logged policy and catalog are not valid.
+    #[error("the snapshot at record {sequence} is not valid: {source}")]
+    InvalidSnapshot {
+        /// Sequence of the record.
+        sequence: u64,
+        /// What is wrong with it.
+        source: SnapshotError,
+    },
+}
+
+/// A settlement or an abandonment that did not happen, with the ticket given back.
+#[derive(Debug, Error)]
+#[error("{error}")]
+pub struct SettleRefused {
+    /// Why.
+    pub error: EngineError,
+    /// The ticket, still open unless the error says that it is not.
+    pub ticket: Ticket,
+}

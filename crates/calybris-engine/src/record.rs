@@ -1,0 +1,104 @@
+//! What the engine writes to the log: one versioned enum, encoded by the log's codec.
+//!
+//! INVARIANT (permanent records): the order of the variants and of their fields is the format. A new variant goes to the
+//! end; a changed one is a new variant. `tests/golden.rs` pins the bytes.
+
+use std::borrow::Cow;
+
+use calybris_kernel::{Decision, Model, Policy, Request};
+use serde::{Deserialize, Serialize};
+
+use crate::snapshot::{Names, SnapshotDigest};
+
+/// The schema id in the header of every log that holds these records: `CLY` and the version of the enum.
+pub const SCHEMA_ID: u64 = u64::from_be_bytes(*b"\0\0\0\0CLY\x01");
+
+/// One record of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Record<'a> {
+    /// 0: from here on, decisions may name this record's sequence as the snapshot they were made under.
+    SnapshotInstalled {
+        /// When, in milliseconds since 1970 UTC, by the caller's clock; 0 if the caller gave none.
+        time_unix_ms: u64,
+        /// SHA-256 over the canonical bytes of what follows.
+        digest: SnapshotDigest,
+        /// The policy.
+        policy: Policy,
+        /// The catalog, ascending by model id.
+        models: Cow<'a, [Model]>,
+        /// The names of the catalog's numbers.
+        names: Cow<'a, Names>,
+    },
+    /// 1: a tenant got its budget.
+    TenantOpened {
+        /// When, in milliseconds since 1970 UTC.
+        time_unix_ms: u64,
+        /// The tenant.
+        tenant: Cow<'a, str>,
+        /// What it may spend.
+        granted_microunits: u64,
+    },
+    /// 2: a request was decided, and its cost reserved or refused.
+    Decided(Decided<'a>),
+    /// 3: the decision at that sequence was carried out and cost this much.
+    Settled {
+        /// When, in milliseconds since 1970 UTC.
+        time_unix_ms: u64,
+        /// Sequence of the `Decided` record.
+        decision_sequence: u64,
+        /// The actual cost, at most what was reserved.
+        actual_cost_microunits: u64,
+    },
+    /// 4: the decision at that sequence was not carried out; what it had reserved went back.
+    Abandoned {
+        /// When, in milliseconds since 1970 UTC.
+        time_unix_ms: u64,
+        /// Sequence of the `Decided` record.
+        decision_sequence: u64,
+    },
+}
+
+/// One decision with everything that is needed to make it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided<'a> {
+    /// When, in milliseconds since 1970 UTC, by the caller's clock.
+    pub time_unix_ms: u64,
+    /// Who asked.
+    pub tenant: Cow<'a, str>,
+    /// The caller's own id of the call, at most 64 bytes; may be empty.
+    pub correlation_id: Cow<'a, str>,
+    /// Sequence of the `SnapshotInstalled` record it was decided under.
+    pub snapshot_sequence: u64,
+    /// The full request.
+    pub request: Request,
+    /// What the kernel answered.
+    pub decision: Decision,
+    /// What the budget answered.
+    pub admission: Admission,
+}
+
+/// What the budget said to a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Admission {
+    /// The kernel rejected the request: there was nothing to pay for.
+    NotAsked,
+    /// The decision's estimated cost is reserved (for a free model: nothing is) and the ticket is open.
+    Reserved,
+    /// The tenant had less than the estimated cost: no ticket.
+    Insufficient {
+        /// What the tenant had at that moment.
+        available_microunits: u64,
+    },
+}
+
+impl Decided<'_> {
+    /// What this decision took from the tenant's available budget: its estimated cost if admitted, else 0.
+    #[must_use]
+    pub fn reserved_microunits(&self) -> u64 {
+        match self.admission {
+            Admission::Reserved => self.decision.estimated_cost_microunits,
+            Admission::NotAsked | Admission::Insufficient { .. } => 0,
+        }
+    }
+}

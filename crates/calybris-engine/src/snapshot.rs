@@ -1,0 +1,94 @@
+//! What is installed: the kernel's snapshot, the names that people know its numbers by, and one digest of the behaviour.
+
+use core::fmt;
+use std::collections::BTreeMap;
+
+use calybris_kernel::PolicySnapshot;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The names of the numbers in a catalog, so that a log read years later still says which model was meant.
+///
+/// Any name may be missing; a name decides nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    /// Model id to name.
+    pub models: BTreeMap<u32, String>,
+    /// Provider id to name.
+    pub providers: BTreeMap<u8, String>,
+    /// Capability bit (0..=63) to name.
+    pub capabilities: BTreeMap<u8, String>,
+    /// Region bit (0..=63) to name.
+    pub regions: BTreeMap<u8, String>,
+}
+
+/// SHA-256 over the canonical bytes of (policy, catalog): equal digests decide alike.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SnapshotDigest(pub [u8; 32]);
+
+/// A policy and a catalog, frozen, with their names and their digest.
+///
+/// The digest is computed once, here.
+///
+/// ```
+/// # use calybris_engine::{Names, Snapshot};
+/// # use calybris_kernel::{Policy, PolicySnapshot};
+/// # let policy = Policy {
+/// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000, minimum_confidence_bps: 5_000,
+/// #     risk_penalty_multiplier_bps: 2_500, latency_penalty_microunits_per_ms: 1,
+/// # };
+/// let snapshot = Snapshot::new(PolicySnapshot::new(policy, vec![])?, Names::default());
+/// assert_eq!(snapshot.digest().to_string().len(), 64);
+/// # Ok::<(), calybris_kernel::SnapshotError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    policy_snapshot: PolicySnapshot,
+    names: Names,
+    digest: SnapshotDigest,
+}
+
+impl Snapshot {
+    /// Joins a snapshot with its names.
+    #[must_use]
+    pub fn new(policy_snapshot: PolicySnapshot, names: Names) -> Self {
+        let mut hasher = Sha256::new();
+        policy_snapshot.write_canonical(|bytes| hasher.update(bytes));
+        Self { policy_snapshot, names, digest: SnapshotDigest(hasher.finalize().into()) }
+    }
+
+    /// What the kernel decides with.
+    #[must_use]
+    pub fn policy_snapshot(&self) -> &PolicySnapshot {
+        &self.policy_snapshot
+    }
+
+    /// The names of its numbers.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The digest of (policy, catalog). Names are not part of it: they change no decision.
+    #[must_use]
+    pub fn digest(&self) -> SnapshotDigest {
+        self.digest
+    }
+
+    /// Whether both decide alike and call everything the same.
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        self.digest == other.digest && self.names == other.names
+    }
+}
+
+impl fmt::Display for SnapshotDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for SnapshotDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SnapshotDigest({self})")
+    }
+}

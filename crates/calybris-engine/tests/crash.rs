@@ -1,0 +1,298 @@
+//! What a crash leaves, at any byte, is what the log says: no acknowledged step missing, nothing overspent.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+
+mod world;
+
+use std::collections::BTreeMap;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use calybris_engine::{Admission, Decided, Engine, EngineError, EngineOptions, Record, SCHEMA_ID};
+use calybris_wal::{WalError, WalOptions, WalWriter};
+use proptest::prelude::*;
+use world::*;
+
+/// Runs a mixed load: rejections, refusals, settled, abandoned and forgotten tickets of two tenants.
+fn load(engine: &Engine) {
+    engine.ensure_tenant("a", 9_000, 1).unwrap();
+    engine.ensure_tenant("b", 2_500, 2).unwrap();
+    for sequence in 1..=12 {
+        let tenant = if sequence % 3 == 0 { "b" } else { "a" };
+        let quality = [9_000, 7_000, 9_500][usize::try_from(sequence % 3).unwrap()];
+        let Some(ticket) = engine.decide(&call(tenant, sequence, quality)).unwrap().ticket else {
+            continue;
+        };
+        let reserved = ticket.reserved_microunits();
+        match sequence % 4 {
+            0 => {}
+            1 => assert_eq!(engine.abandon(ticket, 50).unwrap().returned_microunits, reserved),
+            _ => {
+                assert_eq!(engine.settle(ticket, reserved - 1, 60).unwrap().returned_microunits, 1);
+            }
+        }
+    }
+}
+
+fn holds(engine: &Engine) -> BTreeMap<u64, u64> {
+    let tickets = engine.open_tickets().into_iter();
+    tickets.map(|ticket| (ticket.decision_sequence, ticket.reserved_microunits)).collect()
+}
+
+#[test]
+fn a_log_cut_at_any_byte_reopens_to_what_its_whole_records_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    load(&engine);
+    // A crash, not a close: the log ends where the last append left it.
+    let whole = records(dir.path());
+    let segment = segment(dir.path());
+    let bytes = std::fs::read(&segment).unwrap();
+    let name = segment.file_name().unwrap();
+    drop(engine);
+    let mut recovered = Vec::new();
+    for length in 0..=bytes.len() {
+        let cut = tempfile::tempdir().unwrap();
+        std::fs::write(cut.path().join(name), &bytes[..length]).unwrap();
+        let engine = open(cut.path());
+        let count = usize::try_from(engine.recovery().records).unwrap();
+        let (expected, open) = fold(&whole[..count]);
+        assert_eq!(balances(&engine), expected, "cut at {length}");
+        assert_eq!(holds(&engine), open, "cut at {length}");
+        recovered.push(count);
+    }
+    // Each record comes back with its last byte and not before.
+    assert!(recovered.is_sorted());
+    assert_eq!(recovered.last(), Some(&whole.len()));
+    let distinct: std::collections::BTreeSet<usize> = recovered.into_iter().collect();
+    assert_eq!(distinct.len(), whole.len() + 1);
+}
+
+#[test]
+fn every_open_ticket_can_be_settled_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    load(&engine);
+    let (before, tickets) = (balances(&engine), engine.open_tickets());
+    assert!(!tickets.is_empty());
+    drop(engine);
+    let engine = open(dir.path());
+    assert_eq!((balances(&engine), engine.open_tickets()), (before, tickets.clone()));
+    let held: u64 = tickets.iter().map(|ticket| ticket.reserved_microunits).sum();
+    assert_eq!(engine.recovery().held_microunits, held);
+    for open in tickets {
+        let ticket = engine.ticket(open.decision_sequence).unwrap();
+        engine.settle(ticket, open.reserved_microunits, 99).unwrap();
+    }
+    let (expected, open) = fold(&records(dir.path()));
+    assert!(open.is_empty());
+    assert_eq!(balances(&engine), expected);
+}
+
+#[test]
+fn many_threads_never_overspend_and_the_log_replays_to_the_live_balances() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    // Enough for four of the dearer calls at once: most of the time somebody is refused.
+    engine.ensure_tenant("a", 8_000, 1).unwrap();
+    let start = Barrier::new(4);
+    let refused = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for thread in 0..4_u64 {
+            let (engine, start, refused) = (&engine, &start, &refused);
+            scope.spawn(move || {
+                start.wait();
+                let mut kept = Vec::new();
+                for step in 0..100 {
+                    let sequence = thread * 100 + step;
+                    let quality = if step % 2 == 0 { 9_000 } else { 7_000 };
+                    let outcome = engine.decide(&call("a", sequence, quality)).unwrap();
+                    refused.fetch_add(u64::from(outcome.ticket.is_none()), Ordering::Relaxed);
+                    kept.extend(outcome.ticket);
+                    if step % 5 == 4 {
+                        for ticket in kept.drain(..) {
+                            if step % 10 == 4 {
+                                engine.settle(ticket, 1, 2).unwrap();
+                            } else {
+                                engine.abandon(ticket, 2).unwrap();
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let refused = refused.into_inner();
+    assert!((20..380).contains(&refused), "the budget was to bind now and then: {refused}");
+    // `fold` checks every prefix: at no point may the log have spent what was not there.
+    let (expected, open) = fold(&records(dir.path()));
+    assert_eq!(balances(&engine), expected);
+    assert_eq!(holds(&engine), open);
+    drop(engine);
+    let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
+    assert_eq!(balances(&engine), expected);
+}
+
+#[test]
+fn of_many_callers_with_the_same_ticket_one_settles_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+    for round in 1..=50 {
+        let ticket = engine.decide(&call("a", round, 9_000)).unwrap().ticket.unwrap();
+        let sequence = ticket.decision_sequence();
+        let start = Barrier::new(4);
+        let settled = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for caller in 0..4 {
+                let (engine, start, settled) = (&engine, &start, &settled);
+                let ticket = engine.ticket(sequence).unwrap();
+                scope.spawn(move || {
+                    start.wait();
+                    // The first asks for more than is reserved: it must not stand in the way of the others.
+                    let cost = if caller == 0 { 2_001 } else { 100 };
+                    let done = engine.settle(ticket, cost, 2).is_ok();
+                    settled.fetch_add(u64::from(done), Ordering::Relaxed);
+                });
+            }
+        });
+        assert_eq!(settled.into_inner(), 1);
+    }
+    assert_eq!(balances(&engine)["a"], (1_000_000, 995_000, 0, 5_000));
+    assert_eq!(fold(&records(dir.path())).0, balances(&engine));
+}
+
+#[test]
+fn of_many_callers_that_open_a_tenant_or_install_a_snapshot_one_is_logged() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let strict = calybris_kernel::Policy { policy_epoch: 2, ..POLICY };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for name in ["a", "b", "c"] {
+                    engine.ensure_tenant(name, 500_000, 1).unwrap();
+                    engine.install(snapshot_under(strict), 1).unwrap();
+                    let _open = engine.decide(&call(name, 1, 9_000)).unwrap().ticket;
+                }
+            });
+        }
+    });
+    // Two snapshots, three tenants, twelve decisions; and reopening finds every decision's snapshot before it.
+    assert_eq!(engine.head().sequence, 2 + 3 + 12);
+    let before = balances(&engine);
+    drop(engine);
+    assert_eq!(balances(&open(dir.path())), before);
+}
+
+#[test]
+fn a_decision_that_cannot_be_logged_reserves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    // A log whose records are just long enough for all but a decision with a long correlation id.
+    let options = WalOptions::new(SCHEMA_ID).max_record_bytes(150);
+    WalWriter::open(dir.path(), &options).unwrap().close().unwrap();
+    let engine = open(dir.path());
+    let tenant = "t".repeat(100);
+    engine.ensure_tenant(&tenant, 10_000, 1).unwrap();
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    let id = "x".repeat(64);
+    let mut long = call(&tenant, 1, 9_000);
+    long.correlation_id = &id;
+    let before = (engine.head(), balances(&engine));
+    let refused = engine.decide(&long).unwrap_err();
+    assert!(matches!(refused, EngineError::Log(WalError::RecordTooLarge { .. })), "{refused}");
+    assert_eq!((engine.head(), balances(&engine)), before);
+    assert!(engine.open_tickets().is_empty());
+    let ticket = engine.decide(&call("a", 2, 9_000)).unwrap().ticket.unwrap();
+    engine.settle(ticket, 2_000, 3).unwrap();
+}
+
+#[test]
+fn an_authentic_record_that_contradicts_the_log_is_not_replayed() {
+    let settled = |decision_sequence, actual_cost_microunits| Record::Settled {
+        time_unix_ms: 0,
+        decision_sequence,
+        actual_cost_microunits,
+    };
+    let decided = |snapshot_sequence, tenant: &'static str, quality, admission| {
+        let request = request(9, quality);
+        Record::Decided(Decided {
+            time_unix_ms: 0,
+            tenant: tenant.into(),
+            correlation_id: "".into(),
+            snapshot_sequence,
+            request,
+            decision: snapshot().policy_snapshot().prescribe(&request),
+            admission,
+        })
+    };
+    let opened =
+        Record::TenantOpened { time_unix_ms: 0, tenant: "a".into(), granted_microunits: 10_000 };
+    for (record, words) in [
+        (settled(99, 0), "decision 99 has no open ticket"),
+        (settled(3, 2_001), "2001"),
+        (
+            Record::Abandoned { time_unix_ms: 0, decision_sequence: 2 },
+            "decision 2 has no open ticket",
+        ),
+        (opened, "tenant `a` is open already"),
+        (decided(2, "a", 9_000, Admission::Reserved), "record 2 installed no snapshot"),
+        (decided(1, "b", 9_500, Admission::NotAsked), "tenant `b` was not opened"),
+        (decided(1, "a", 9_000, Admission::NotAsked), "does not fit"),
+        (decided(1, "a", 9_500, Admission::Reserved), "does not fit"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = open(dir.path());
+        engine.ensure_tenant("a", 10_000, 1).unwrap();
+        let ticket = engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap();
+        assert_eq!(ticket.decision_sequence(), 3);
+        drop(engine);
+        let log = WalWriter::open(dir.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
+        log.append(&record).unwrap();
+        log.close().unwrap();
+        let refused = Engine::open(dir.path(), &EngineOptions::default()).unwrap_err();
+        assert!(matches!(refused, EngineError::Contradiction { sequence: 4, .. }), "{refused}");
+        assert!(refused.to_string().contains(words), "{refused}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Any sequence of steps, with restarts in between, leaves the balances that the log's own fold gives.
+    #[test]
+    fn any_history_replays_to_its_own_balances(
+        steps in prop::collection::vec((0_u8..6, any::<prop::sample::Index>(), 0_u64..=2_500), 1..40),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut engine = open(dir.path());
+        engine.ensure_tenant("a", 6_000, 1).unwrap();
+        for (sequence, (kind, which, amount)) in (1..).zip(steps) {
+            let open_tickets = engine.open_tickets();
+            let chosen = (!open_tickets.is_empty()).then(|| which.get(&open_tickets).decision_sequence);
+            match (kind, chosen) {
+                (0 | 1, _) => {
+                    let _kept_open = engine.decide(&call("a", sequence, 9_000)).unwrap();
+                }
+                (2, _) => {
+                    let _kept_open = engine.decide(&call("a", sequence, 7_000)).unwrap();
+                }
+                (3, Some(chosen)) => {
+                    let ticket = engine.ticket(chosen).unwrap();
+                    let fits = amount <= ticket.reserved_microunits();
+                    prop_assert_eq!(engine.settle(ticket, amount, 1).is_ok(), fits);
+                }
+                (4, Some(chosen)) => {
+                    engine.abandon(engine.ticket(chosen).unwrap(), 1).unwrap();
+                }
+                (5, _) => {
+                    drop(engine);
+                    engine = open(dir.path());
+                }
+                _ => {}
+            }
+            let (expected, open) = fold(&records(dir.path()));
+            prop_assert_eq!(balances(&engine), expected);
+            prop_assert_eq!(holds(&engine), open);
+        }
+    }
+}

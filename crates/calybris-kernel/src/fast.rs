@@ -1,0 +1,31 @@
+//! The fast path: the same decisions as the readable scan, from a compact index of the catalog.
+//!
+//! Each idea has a room of its own:
+//!
+//! - [`lanes`]: sixteen 16-bit numbers at once;
+//! - [`magnitude`]: numbers of up to 128 bits in units that suit 16;
+//! - [`codes`]: sixteen models in 16-bit codes that never overstate a cost;
+//! - [`bounds`]: between which limits a model's utility and cost lie, from its codes alone;
+//! - [`rows`]: one bit per model for each yes-or-no gate;
+//! - [`index`]: the catalog in blocks of 64 models that are alike, with the corners of each block;
+//! - [`search`]: the blocks that matter, and in them the models that may win, valued exactly;
+//! - [`blame`]: which gate turned away the most, once a request is known to be rejected.
+//!
+//! Nothing here decides anything by an approximation: a model is counted or left out where the
+//! bounds prove what the exact formulas would say, and goes through them where they don't.
+
+mod lanes;
+mod magnitude;
+
+mod codes;
+
+mod bounds;
+mod rows;
+
+mod index;
+
+mod blame;
+mod search;
+
+pub(crate) use index::Index;
+pub(crate) use search::{search, search_into};

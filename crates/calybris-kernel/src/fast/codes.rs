@@ -1,0 +1,168 @@
+//! Sixteen models in 16-bit codes.
+
+use super::bounds::quality_code;
+use super::lanes::{LANES, Lanes};
+use crate::Model;
+
+/// How a number becomes a 16-bit code: shifted right until it fits, or left until it fills.
+///
+/// INVARIANT (codes): the code of `x` stands for `code * 2^right / 2^left`, which is at most `x`.
+/// Unless `x` is an outlier it is also more than `x - 2^right`, and equal to `x` if `right` is 0.
+/// Codes are monotone: a greater `x` never has a lesser code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Quantum {
+    right: u32,
+    left: u32,
+}
+
+/// The left shift of a column of zeros: it has no code but 0.
+const EMPTY: u32 = u16::BITS;
+
+impl Quantum {
+    /// The finest quantum in which `largest` still has a code of its own.
+    pub(crate) const fn new(largest: u64) -> Self {
+        let bits = u64::BITS - largest.leading_zeros();
+        if bits > u16::BITS {
+            Self { right: bits - u16::BITS, left: 0 }
+        } else if bits == 0 {
+            Self { right: 0, left: EMPTY }
+        } else {
+            Self { right: 0, left: u16::BITS - bits }
+        }
+    }
+
+    /// The same, but codes are exact: what does not fit is an outlier.
+    pub(crate) const fn exact(largest: u64) -> Self {
+        Self { right: 0, left: Self::new(largest).left }
+    }
+
+    /// The code, and whether the number is an outlier, above what codes can stand for.
+    pub(crate) fn encode(self, number: u64) -> (u16, bool) {
+        let greatest = u16::MAX.unbounded_shr(self.left);
+        match u16::try_from(number >> self.right) {
+            Ok(code) if code <= greatest => (code.unbounded_shl(self.left), false),
+            _ => (greatest.unbounded_shl(self.left), true),
+        }
+    }
+
+    /// What no number exceeds that is not an outlier.
+    pub(crate) const fn greatest(self) -> u64 {
+        let code = u64::MAX >> (u64::BITS - u16::BITS);
+        let one_more = code.unbounded_shr(self.left) + 1;
+        // At most 48 bits to the left of 16: the product may be 2^64, and one less is not.
+        one_more.wrapping_shl(self.right).wrapping_sub(1)
+    }
+
+    /// What a term of this column falls short of the true one at most, in units (see
+    /// [`bounds`](super::bounds)).
+    pub(crate) const fn shortfall(self) -> u16 {
+        match self {
+            Self { left: EMPTY, .. } => 0,
+            Self { right: 0, .. } => 2,
+            Self { .. } => 3,
+        }
+    }
+
+    /// A number's weight times 2 to this is the weight of one code, in 65,536ths:
+    /// `2^right / 2^left * 2^16`.
+    pub(crate) const fn weight_shift(self) -> u32 {
+        u16::BITS + self.right - self.left
+    }
+}
+
+/// The quanta of all coded columns of a catalog.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Quanta {
+    pub(crate) latency: Quantum,
+    pub(crate) input: Quantum,
+    pub(crate) output: Quantum,
+    pub(crate) fixed: Quantum,
+}
+
+/// The quality, at most 10,000, times this is its code: it uses the 16 bits well.
+pub(crate) const QUALITY_CODE: u16 = 4;
+
+/// One model in codes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Code {
+    pub(crate) quality: u16,
+    pub(crate) ceiling: u16,
+    pub(crate) latency: u16,
+    pub(crate) input: u16,
+    pub(crate) output: u16,
+    pub(crate) fixed: u16,
+}
+
+impl Code {
+    /// The codes of a model, and whether any number of it is an outlier.
+    pub(crate) fn new(quanta: &Quanta, model: &Model) -> (Self, bool) {
+        let (latency, slow) = quanta.latency.encode(model.p95_latency_ms.into());
+        let (input, dear_in) = quanta.input.encode(model.input_price_microunits_per_million_tokens);
+        let (output, dear_out) =
+            quanta.output.encode(model.output_price_microunits_per_million_tokens);
+        let (fixed, dear) = quanta.fixed.encode(model.fixed_price_microunits);
+        let code = Self {
+            quality: quality_code(model.quality_bps),
+            ceiling: model.risk_ceiling_bps,
+            latency,
+            input,
+            output,
+            fixed,
+        };
+        (code, slow | dear_in | dear_out | dear)
+    }
+
+    /// In each column the better of two codes: no model between them is better in any.
+    pub(crate) fn best(self, other: Self) -> Self {
+        Self {
+            quality: self.quality.max(other.quality),
+            ceiling: self.ceiling.max(other.ceiling),
+            latency: self.latency.min(other.latency),
+            input: self.input.min(other.input),
+            output: self.output.min(other.output),
+            fixed: self.fixed.min(other.fixed),
+        }
+    }
+
+    /// In each column the worse of two codes.
+    pub(crate) fn worst(self, other: Self) -> Self {
+        Self {
+            quality: self.quality.min(other.quality),
+            ceiling: self.ceiling.min(other.ceiling),
+            latency: self.latency.max(other.latency),
+            input: self.input.max(other.input),
+            output: self.output.max(other.output),
+            fixed: self.fixed.max(other.fixed),
+        }
+    }
+}
+
+/// Sixteen models in codes, a lane each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Codes {
+    pub(crate) quality: Lanes,
+    pub(crate) ceiling: Lanes,
+    pub(crate) latency: Lanes,
+    pub(crate) input: Lanes,
+    pub(crate) output: Lanes,
+    pub(crate) fixed: Lanes,
+}
+
+impl Codes {
+    /// Up to sixteen codes; lanes without one are 0.
+    pub(crate) fn gather(codes: impl Iterator<Item = Code>) -> Self {
+        let mut sixteen = [Code::default(); LANES];
+        for (place, code) in sixteen.iter_mut().zip(codes) {
+            *place = code;
+        }
+        let column = |number: fn(Code) -> u16| Lanes::new(sixteen.map(number));
+        Self {
+            quality: column(|code| code.quality),
+            ceiling: column(|code| code.ceiling),
+            latency: column(|code| code.latency),
+            input: column(|code| code.input),
+            output: column(|code| code.output),
+            fixed: column(|code| code.fixed),
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! The catalog in blocks of 64 models that are alike, with the corners of each block.
+
+use alloc::vec::Vec;
+
+use super::bounds::Scale;
+use super::codes::{Code, Codes, Quanta, Quantum};
+use super::lanes::LANES;
+use super::rows::{BLOCK, Bits, GROUP, Rows};
+use crate::{Model, Policy};
+
+/// What the fast path knows of a catalog.
+///
+/// INVARIANT (positions): position `p` is bit `p % 64` of block `p / 64` in every row, and lane
+/// `p % 16` of codes `p / 16`; `order` says which model stands there. Bits and lanes beyond the last
+/// model belong to no enabled model.
+#[derive(Clone, Debug)]
+pub(crate) struct Index {
+    pub(crate) scale: Scale,
+    pub(crate) order: Vec<u32>,
+    pub(crate) codes: Vec<Codes>,
+    pub(crate) rows: Rows,
+    /// One word per block: the models that not two others of the block outdo.
+    challengers: Vec<u64>,
+    /// One per block: at most as good in every column as any enabled model of it.
+    worst: Vec<Code>,
+    groups: Vec<Group>,
+    /// One per sixteen blocks.
+    pub(crate) corners: Vec<Corners>,
+}
+
+/// What is known of 64 blocks.
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    blocks_with_outliers: u64,
+    enabled_models: u32,
+}
+
+/// Sixteen blocks as twice sixteen models that need not exist: one at least as good in every column
+/// as any enabled model of its block, one at most as good.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Corners {
+    pub(crate) best: Codes,
+    pub(crate) worst: Codes,
+}
+
+impl Index {
+    pub(crate) fn new(policy: &Policy, models: &[Model]) -> Self {
+        let quanta = quanta(models);
+        let mut places: Vec<Place> = models
+            .iter()
+            .zip(0..)
+            .map(|(model, index)| {
+                let (code, outlier) = Code::new(&quanta, model);
+                Place { code, index, outlier, enabled: model.enabled }
+            })
+            .collect();
+        gather_alike(&mut places);
+
+        let mut codes: Vec<Codes> = places
+            .chunks(LANES)
+            .map(|places| Codes::gather(places.iter().map(|place| place.code)))
+            .collect();
+        if places.len() > BLOCK {
+            codes.resize(places.len().div_ceil(BLOCK) * (BLOCK / LANES), Codes::default());
+        }
+        let blocks: Vec<(Code, Code)> = places.chunks(BLOCK).map(corners).collect();
+        let corners = blocks
+            .chunks(LANES)
+            .map(|blocks| Corners {
+                best: Codes::gather(blocks.iter().map(|block| block.0)),
+                worst: Codes::gather(blocks.iter().map(|block| block.1)),
+            })
+            .collect();
+        let order: Vec<u32> = places.iter().map(|place| place.index).collect();
+        let placed: Vec<(&Model, bool)> = places
+            .iter()
+            .filter_map(|place| Some((models.get(place.index as usize)?, place.outlier)))
+            .collect();
+        let worst: Vec<Code> = blocks.iter().map(|block| block.1).collect();
+        let worst_of_all = worst.iter().copied().reduce(Code::worst).unwrap_or_default();
+        let challengers = placed.chunks(BLOCK).map(challengers).collect();
+        let rows = Rows::new(&placed);
+        let groups = rows.enabled().chunks(GROUP).zip(rows.outliers().chunks(GROUP));
+        let groups = groups
+            .map(|(enabled, outliers)| Group {
+                blocks_with_outliers: outliers
+                    .iter()
+                    .rev()
+                    .fold(0, |blocks, word| blocks << 1 | u64::from(*word != 0)),
+                enabled_models: enabled.iter().map(|word| word.count_ones()).sum(),
+            })
+            .collect();
+        Self {
+            worst,
+            groups,
+            challengers,
+            scale: Scale::new(policy, quanta, worst_of_all),
+            order,
+            codes,
+            rows,
+            corners,
+        }
+    }
+
+    /// How many groups of 64 blocks there are, the last of which may have fewer.
+    pub(crate) fn group_count(&self) -> usize {
+        self.rows.enabled().len().div_ceil(GROUP)
+    }
+
+    /// The codes of a block.
+    #[inline]
+    pub(crate) fn codes_of(&self, block: usize) -> &[Codes] {
+        part(&self.codes, block * (BLOCK / LANES), BLOCK / LANES)
+    }
+
+    /// The models of a block that may be among the two best of it.
+    #[inline]
+    pub(crate) fn challengers_of(&self, block: usize) -> u64 {
+        self.challengers.get(block).copied().unwrap_or(0)
+    }
+
+    /// The corners of the blocks of a group.
+    pub(crate) fn corners_of(&self, group: usize) -> &[Corners] {
+        part(&self.corners, group * (GROUP / LANES), GROUP / LANES)
+    }
+
+    /// Copies the enabled models of a group, one word per block.
+    pub(crate) fn enabled_of<'a>(
+        &self,
+        group: usize,
+        words: &'a mut [u64; GROUP],
+    ) -> &'a mut [u64] {
+        let enabled = part(self.rows.enabled(), group * GROUP, GROUP);
+        let words = words.get_mut(..enabled.len()).unwrap_or_default();
+        words.copy_from_slice(enabled);
+        words
+    }
+
+    /// Codes at most as good in every column as those of any enabled model of a block.
+    #[inline]
+    pub(crate) fn worst_of(&self, block: usize) -> Option<&Code> {
+        self.worst.get(block)
+    }
+
+    /// The models at some bits of a block.
+    #[inline]
+    pub(crate) fn models_of<'a>(
+        &'a self,
+        models: &'a [Model],
+        block: usize,
+        bits: u64,
+    ) -> impl Iterator<Item = (usize, &'a Model)> {
+        Bits(bits).filter_map(move |bit| Some((bit, self.model(models, block, bit)?)))
+    }
+
+    /// The enabled outliers of a block.
+    #[inline]
+    pub(crate) fn outliers_of(&self, block: usize) -> u64 {
+        self.rows.outliers().get(block).copied().unwrap_or(0)
+    }
+
+    /// One bit per block of a group that has enabled outliers.
+    pub(crate) fn blocks_with_outliers(&self, group: usize) -> u64 {
+        self.groups.get(group).map_or(!0, |group| group.blocks_with_outliers)
+    }
+
+    /// How many models of a group are enabled.
+    pub(crate) fn enabled_models_of(&self, group: usize) -> u32 {
+        self.groups.get(group).map_or(0, |group| group.enabled_models)
+    }
+
+    /// The model at a bit of a block.
+    #[inline]
+    pub(crate) fn model<'a>(
+        &self,
+        models: &'a [Model],
+        block: usize,
+        bit: usize,
+    ) -> Option<&'a Model> {
+        models.get(*self.order.get(block * BLOCK + bit)? as usize)
+    }
+}
+
+/// Up to `count` elements from `first` on.
+#[inline]
+fn part<T>(slice: &[T], first: usize, count: usize) -> &[T] {
+    let rest = slice.get(first..).unwrap_or_default();
+    rest.get(..count).unwrap_or(rest)
+}
+
+/// A model on its way to its position.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    code: Code,
+    index: u32,
+    outlier: bool,
+    enabled: bool,
+}
+
+/// Quanta that fit every model, or all but a sixty-fourth of them if that makes codes several
+/// times finer: a few extreme prices shall not coarsen all others. What doesn't fit is an outlier
+/// and always valued exactly.
+fn quanta(models: &[Model]) -> Quanta {
+    let mut column = Vec::with_capacity(models.len());
+    let mut largest = |number: fn(&Model) -> u64| {
+        column.clear();
+        column.extend(models.iter().filter(|model| model.enabled).map(number));
+        let greatest = column.iter().copied().max().unwrap_or(0);
+        let outliers = column.len() / BLOCK;
+        let Some(rank) = column.len().checked_sub(1 + outliers) else { return greatest };
+        let fitting = *column.select_nth_unstable(rank).1;
+        if fitting < greatest / 4 { fitting } else { greatest }
+    };
+    Quanta {
+        latency: Quantum::exact(largest(|model| model.p95_latency_ms.into())),
+        input: Quantum::new(largest(|model| model.input_price_microunits_per_million_tokens)),
+        output: Quantum::new(largest(|model| model.output_price_microunits_per_million_tokens)),
+        fixed: Quantum::new(largest(|model| model.fixed_price_microunits)),
+    }
+}
+
+/// Splits the catalog at the median of the column in which it is widest, and each half again,
+/// until 64 models are left: those are alike (a k-d tree; Bentley 1975).
+fn gather_alike(places: &mut [Place]) {
+    if places.len() <= BLOCK {
+        return;
+    }
+    let columns: [fn(&Place) -> u16; 5] = [
+        |place| place.code.quality,
+        |place| place.code.input,
+        |place| place.code.output,
+        |place| place.code.latency,
+        |place| place.code.fixed,
+    ];
+    let spread = |column: &fn(&Place) -> u16| {
+        let (low, high) = places
+            .iter()
+            .map(column)
+            .fold((u16::MAX, 0), |(low, high), code| (code.min(low), code.max(high)));
+        high - low
+    };
+    let Some(widest) = columns.into_iter().max_by_key(spread) else { return };
+    // Half of the blocks on either side.
+    let middle = (places.len().div_ceil(BLOCK) / 2) * BLOCK;
+    // The index makes the key unique, so the outcome doesn't depend on how selection works.
+    places.select_nth_unstable_by_key(middle, |place| (widest(place), place.index));
+    let (low, high) = places.split_at_mut(middle);
+    gather_alike(low);
+    gather_alike(high);
+}
+
+/// The enabled models of a block that fewer than two others outdo. The rest stand on no podium.
+fn challengers(block: &[(&Model, bool)]) -> u64 {
+    let enabled = || block.iter().map(|(model, _)| *model).filter(|model| model.enabled);
+    block.iter().enumerate().fold(0, |word, (bit, (model, _))| {
+        let outdone = enabled().filter(|other| outdoes(other, model)).take(2).count() == 2;
+        word | u64::from(model.enabled && !outdone) << bit
+    })
+}
+
+/// Whether one model passes every gate that another does and is then preferred to it, whatever the
+/// request: it is at least as good in every respect, so its utility is no less and its cost no
+/// more, and if both are equal its quality or its id decides.
+fn outdoes(model: &Model, other: &Model) -> bool {
+    model.provider_id == other.provider_id
+        && model.quality_bps >= other.quality_bps
+        && model.risk_ceiling_bps >= other.risk_ceiling_bps
+        && model.p95_latency_ms <= other.p95_latency_ms
+        && model.capabilities.contains_all(other.capabilities)
+        && other.regions.0 & !model.regions.0 == 0
+        && model.input_price_microunits_per_million_tokens
+            <= other.input_price_microunits_per_million_tokens
+        && model.output_price_microunits_per_million_tokens
+            <= other.output_price_microunits_per_million_tokens
+        && model.fixed_price_microunits <= other.fixed_price_microunits
+        && (model.quality_bps > other.quality_bps || model.model_id < other.model_id)
+}
+
+/// The best and the worst corner of the enabled models of a block.
+fn corners(block: &[Place]) -> (Code, Code) {
+    let mut codes = block.iter().filter(|place| place.enabled).map(|place| place.code);
+    let Some(first) = codes.next() else { return (Code::default(), Code::default()) };
+    codes.fold((first, first), |(best, worst), code| (best.best(code), worst.worst(code)))
+}

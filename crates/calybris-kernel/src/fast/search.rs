@@ -1,0 +1,377 @@
+//! The blocks that matter, and in them the models that may win, valued exactly.
+
+use super::blame::blame;
+use super::bounds::Bounds;
+use super::codes::Codes;
+use super::index::Index;
+use super::lanes::{LANES, Lanes};
+use super::rows::{BLOCK, Bits, GROUP};
+use crate::gates::{admit_model, admit_price};
+use crate::ranking::{Candidate, Podium, Ranking};
+use crate::scan::{Outcome, scan, scan_into};
+use crate::utility::Valuation;
+use crate::{Model, Reason};
+
+/// Catalogs of up to this many models are scanned: it takes no longer than bounding them.
+const SMALL: usize = 8;
+/// Up to this many models of a block are valued one by one.
+const FEW: u32 = 2;
+
+/// Finds what [`scan`](crate::scan::scan) finds.
+#[inline]
+pub(crate) fn search(index: &Index, models: &[Model], valuation: &Valuation<'_>) -> Outcome {
+    if models.len() <= SMALL {
+        return scan(valuation, models);
+    }
+    let mut podium = Podium::EMPTY;
+    let eligible_models = search_into(&mut podium, index, models, valuation);
+    let reject_reason = if eligible_models == 0 {
+        blame(index, models, valuation).reason()
+    } else {
+        Reason::NoEnabledModel
+    };
+    Outcome { podium, eligible_models, reject_reason }
+}
+
+/// Gives the best models their places and counts the eligible ones.
+#[inline]
+pub(crate) fn search_into<R: Ranking>(
+    ranking: &mut R,
+    index: &Index,
+    models: &[Model],
+    valuation: &Valuation<'_>,
+) -> u32 {
+    // Each of these makes bounds of its own: those that no reference leaves stay in registers.
+    match (index.rows.enabled(), index.codes_of(0).len()) {
+        _ if models.len() <= SMALL => scan_into(ranking, valuation, models).0,
+        (&[enabled], 1) => search_block::<1, R>(ranking, index, models, valuation, enabled),
+        (&[enabled], 2) => search_block::<2, R>(ranking, index, models, valuation, enabled),
+        (&[enabled], 3) => search_block::<3, R>(ranking, index, models, valuation, enabled),
+        (&[enabled], _) => search_block::<4, R>(ranking, index, models, valuation, enabled),
+        _ => search_groups(ranking, index, models, valuation),
+    }
+}
+
+/// Searches a catalog of one block.
+#[inline(always)]
+fn search_block<const N: usize, R: Ranking>(
+    ranking: &mut R,
+    index: &Index,
+    models: &[Model],
+    valuation: &Valuation<'_>,
+    enabled: u64,
+) -> u32 {
+    let bounds = Bounds::new(valuation, &index.scale);
+    let mut search =
+        Search { index, models, valuation, bounds: &bounds, ranking, bar: 1, eligible_models: 0 };
+    let mut live = [enabled];
+    index.rows.keep_live(valuation.request(), 0, &mut live);
+    let [live] = live;
+    search.visit::<N>(0, live, bounds.all_pass);
+    search.eligible_models
+}
+
+/// Searches a catalog of several blocks.
+#[inline(never)]
+fn search_groups<R: Ranking>(
+    ranking: &mut R,
+    index: &Index,
+    models: &[Model],
+    valuation: &Valuation<'_>,
+) -> u32 {
+    let bounds = Bounds::new(valuation, &index.scale);
+    let mut search =
+        Search { index, models, valuation, bounds: &bounds, ranking, bar: 1, eligible_models: 0 };
+    for group in 0..index.group_count() {
+        search.group(group);
+    }
+    search.eligible_models
+}
+
+struct Search<'a, R> {
+    index: &'a Index,
+    models: &'a [Model],
+    valuation: &'a Valuation<'a>,
+    bounds: &'a Bounds,
+    ranking: &'a mut R,
+    /// The score that a model must reach to get a place.
+    bar: u16,
+    eligible_models: u32,
+}
+
+impl<R: Ranking> Search<'_, R> {
+    /// Searches 64 blocks: those that can't matter are left out, those of which every live model
+    /// is eligible and none can win are counted, and the rest are visited, the best first.
+    fn group(&mut self, group: usize) {
+        let first_block = group * GROUP;
+        let mut words = [0; GROUP];
+        let live = self.index.enabled_of(group, &mut words);
+        let rows = &self.index.rows;
+        let constrained = rows.keep_live(self.valuation.request(), first_block, live);
+        let mut alive = !0;
+        if constrained {
+            alive = live.iter().rev().fold(0, |alive, live| alive << 1 | u64::from(*live != 0));
+        }
+
+        let mut scores = [Lanes::ZERO; GROUP / LANES];
+        let (mut hopeful, mut whole, mut passing, mut shift) = (0_u64, 0_u64, 0_u64, 0);
+        for (corners, score) in self.index.corners_of(group).iter().zip(&mut scores) {
+            let best = self.judge(&corners.best);
+            let worst = self.judge(&corners.worst);
+            let hope = best.passing & best.possible & sixteen_bits(alive >> shift);
+            *score = best.score.only(hope);
+            hopeful |= u64::from(hope) << shift;
+            passing |= u64::from(worst.passing) << shift;
+            whole |= u64::from(worst.passing & worst.sure) << shift;
+            shift += LANES;
+        }
+        if hopeful == 0 {
+            return;
+        }
+        whole &= hopeful & !self.index.blocks_with_outliers(group);
+
+        // The best block first: what it holds spares visits to others.
+        let greatest = scores.iter().fold(Lanes::ZERO, |greatest, score| greatest.max(*score));
+        let best = reaching(&scores, greatest.greatest()).trailing_zeros() as usize;
+        let visit = |search: &mut Self, block: usize| {
+            let live = live.get(block).copied().unwrap_or(0);
+            search.visit_whole(first_block + block, live, passing >> block & 1 == 1);
+        };
+        visit(self, best);
+        let mut counted = whole & !(1 << best);
+        let mut mixed = hopeful & !whole & !(1 << best);
+        while mixed != 0 {
+            visit(self, mixed.trailing_zeros() as usize);
+            mixed &= mixed - 1;
+        }
+        let mut passed_over = 0;
+        loop {
+            let contenders = counted & !passed_over & reaching(&scores, self.bar);
+            if contenders == 0 {
+                break;
+            }
+            let block = contenders.trailing_zeros() as usize;
+            passed_over |= 1 << block;
+            self.contend(first_block + block, live.get(block).copied().unwrap_or(0));
+        }
+        if !constrained {
+            // Most blocks are counted, so it is shorter to take the others off.
+            self.eligible_models += self.index.enabled_models_of(group);
+            for block in Bits(!counted) {
+                self.eligible_models -= live.get(block).map_or(0, |live| live.count_ones());
+            }
+            return;
+        }
+        for live in live.iter_mut() {
+            *live &= 0_u64.wrapping_sub(counted & 1);
+            counted >>= 1;
+        }
+        self.eligible_models += live.iter().map(|live| live.count_ones()).sum::<u32>();
+    }
+
+    #[inline(never)]
+    fn visit_whole(&mut self, block: usize, live: u64, passing: bool) {
+        self.visit::<{ BLOCK / LANES }>(block, live, passing);
+    }
+
+    /// Counts the eligible models among the live ones of a block, and offers the ranking those
+    /// that may get a place. `passing` says that all of them pass the gates on quality, latency
+    /// and risk ceiling. The block has `N` times sixteen codes: loops of a known length unroll.
+    #[inline(always)]
+    fn visit<const N: usize>(&mut self, block: usize, mut live: u64, passing: bool) {
+        let Some(codes) = self.index.codes_of(block).first_chunk::<N>() else { return };
+        if !passing {
+            live &= gather(codes, |codes| self.bounds.passing(codes));
+        }
+        let outliers = self.index.outliers_of(block);
+        if live & outliers != 0 {
+            self.eligible_models += judge_outliers(
+                self.index,
+                self.models,
+                self.valuation,
+                block,
+                live & outliers,
+                self.ranking,
+            );
+            live &= !outliers;
+        }
+        if at_most_few(live) {
+            return self.judge_exactly(block, live);
+        }
+
+        let mut scores = [Lanes::ZERO; N];
+        for (score, codes) in scores.iter_mut().zip(codes) {
+            *score = self.bounds.score(codes);
+        }
+        let mut possible = live & gather(&scores, |score| self.bounds.maybe_positive(*score));
+        let mut sure = live & gather(&scores, |score| self.bounds.surely_positive(*score));
+        if let Some(budget) = &self.bounds.budget {
+            possible &= !gather(codes, |codes| budget.above(codes));
+            sure &= gather(codes, |codes| budget.within(codes));
+        }
+        if possible != sure {
+            self.judge_exactly(block, possible & !sure);
+            if sure == 0 {
+                return;
+            }
+        }
+        self.eligible_models += sure.count_ones();
+        self.value_contenders(block, &mut scores, sure & self.challengers(block));
+    }
+
+    /// Offers the ranking those of a block's live models, all of them eligible, that may get a
+    /// place.
+    #[inline(never)]
+    fn contend(&mut self, block: usize, live: u64) {
+        let Some(codes) = self.index.codes_of(block).first_chunk::<{ BLOCK / LANES }>() else {
+            return;
+        };
+        let mut scores = [Lanes::ZERO; BLOCK / LANES];
+        for (score, codes) in scores.iter_mut().zip(codes) {
+            *score = self.bounds.score(codes);
+        }
+        self.value_contenders(block, &mut scores, live & self.challengers(block));
+    }
+
+    /// Values those of some eligible models exactly whose scores may get them a place.
+    #[inline(always)]
+    fn value_contenders<const N: usize>(
+        &mut self,
+        block: usize,
+        scores: &mut [Lanes; N],
+        eligible: u64,
+    ) {
+        let mut contenders = eligible & reaching(scores, self.bar);
+        if !at_most_few(contenders) {
+            let mut greatest = Lanes::ZERO;
+            let mut rest = contenders;
+            for score in scores.iter_mut() {
+                *score = score.only(sixteen_bits(rest));
+                greatest = greatest.max(*score);
+                rest >>= LANES;
+            }
+            let reached = match self.ranking.places() {
+                2 => greatest.reached_twice(),
+                places => greatest.reached_by(places),
+            };
+            let cut = reached.saturating_sub(self.bounds.shortfall());
+            contenders &= reaching(scores, cut);
+        }
+        if contenders == 0 {
+            return;
+        }
+        for bit in Bits(contenders) {
+            if let Some(model) = self.index.model(self.models, block, bit) {
+                self.ranking.offer(Candidate::new(model, &self.valuation.terms(model)));
+            }
+        }
+        self.raise_bar();
+    }
+
+    /// Sends models that pass all gates on other things through those on cost and utility.
+    #[inline(always)]
+    fn judge_exactly(&mut self, block: usize, bits: u64) {
+        for bit in Bits(bits) {
+            if let Some(model) = self.index.model(self.models, block, bit)
+                && let Ok(terms) = admit_price(self.valuation, model)
+            {
+                self.eligible_models += 1;
+                self.ranking.offer(Candidate::new(model, &terms));
+            }
+        }
+    }
+
+    /// The models of a block that may get a place: with two places, those that not two others
+    /// outdo.
+    #[inline(always)]
+    fn challengers(&self, block: usize) -> u64 {
+        if self.ranking.places() > 2 { !0 } else { self.index.challengers_of(block) }
+    }
+
+    /// Sets the score that a model must reach to get a place.
+    #[inline(always)]
+    fn raise_bar(&mut self) {
+        if let Some(least) = self.ranking.least_utility_microunits() {
+            self.bar = self.bounds.bar(u64::try_from(least).unwrap_or(0));
+        }
+    }
+
+    /// Judges sixteen corners.
+    #[inline]
+    fn judge(&self, corner: &Codes) -> Judged {
+        let score = self.bounds.score(corner);
+        let mut possible = self.bounds.maybe_positive(score);
+        let mut sure = self.bounds.surely_positive(score);
+        if let Some(budget) = &self.bounds.budget {
+            possible &= !budget.above(corner);
+            sure &= budget.within(corner);
+        }
+        Judged { passing: self.bounds.passing(corner), possible, sure, score }
+    }
+}
+
+/// One bit per corner, and the scores.
+struct Judged {
+    passing: u16,
+    possible: u16,
+    sure: u16,
+    score: Lanes,
+}
+
+/// Whether at most [`FEW`] bits are set; cheaper than counting where machines can't.
+#[inline]
+const fn at_most_few(mut bits: u64) -> bool {
+    let mut removed = 0;
+    while removed < FEW {
+        bits &= bits.wrapping_sub(1);
+        removed += 1;
+    }
+    bits == 0
+}
+
+/// One bit per model of a block.
+#[inline(always)]
+fn gather<T, const N: usize>(parts: &[T; N], bits: impl Fn(&T) -> u16) -> u64 {
+    let (mut word, mut shift) = (0, 0);
+    for part in parts {
+        word |= u64::from(bits(part)) << shift;
+        shift += LANES;
+    }
+    word
+}
+
+/// Sends models whose codes say too little through all gates; returns how many are eligible.
+#[cold]
+#[inline(never)]
+fn judge_outliers(
+    index: &Index,
+    models: &[Model],
+    valuation: &Valuation<'_>,
+    block: usize,
+    bits: u64,
+    ranking: &mut impl Ranking,
+) -> u32 {
+    let mut eligible_models = 0;
+    for bit in Bits(bits) {
+        if let Some(model) = index.model(models, block, bit)
+            && let Ok(terms) = admit_model(valuation, model)
+        {
+            eligible_models += 1;
+            ranking.offer(Candidate::new(model, &terms));
+        }
+    }
+    eligible_models
+}
+
+/// One bit per score that is at least the bar, which is above 0.
+#[inline(always)]
+fn reaching<const N: usize>(scores: &[Lanes; N], bar: u16) -> u64 {
+    let below = Lanes::splat(bar.saturating_sub(1));
+    gather(scores, |score| !score.saturating_sub(below).zeros())
+}
+
+#[inline(always)]
+fn sixteen_bits(word: u64) -> u16 {
+    let [low, high, ..] = word.to_le_bytes();
+    u16::from_le_bytes([low, high])
+}

@@ -1,0 +1,171 @@
+//! All crates together: whatever is decided, the log alone is enough to decide it again, bit for bit.
+#![allow(clippy::unwrap_used, reason = "test code")]
+
+use std::collections::{BTreeMap, HashMap};
+
+use calybris_core::engine::{Admission, Call, Engine, EngineOptions, Names, Record, Snapshot};
+use calybris_core::kernel::{
+    CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
+};
+use calybris_core::wal::{Key, Reader, VerifyOptions, verify};
+use proptest::prelude::*;
+
+fn model(model_id: u32) -> impl Strategy<Value = Model> {
+    let price = prop_oneof![0_u64..20_000_000, Just(u64::MAX)];
+    let bps = 0_u16..=10_000;
+    (0_u8..3, bps.clone(), bps, any::<bool>(), 0_u32..2_000, 0_u64..4, 0_u64..4, price).prop_map(
+        move |(
+            provider_id,
+            quality_bps,
+            risk_ceiling_bps,
+            disabled,
+            latency,
+            caps,
+            regions,
+            price,
+        )| Model {
+            model_id,
+            provider_id,
+            quality_bps,
+            risk_ceiling_bps,
+            enabled: !disabled || quality_bps % 4 != 0,
+            p95_latency_ms: latency,
+            capabilities: CapabilitySet(caps),
+            regions: RegionSet(regions),
+            input_price_microunits_per_million_tokens: price,
+            output_price_microunits_per_million_tokens: price / 2,
+            fixed_price_microunits: u64::from(latency % 3),
+        },
+    )
+}
+
+fn catalog() -> impl Strategy<Value = Vec<Model>> {
+    (0_u32..8).prop_flat_map(|count| (0..count).map(model).collect::<Vec<_>>())
+}
+
+fn policy() -> impl Strategy<Value = Policy> {
+    (8_000_u16..=10_000, 0_u16..3_000, any::<u16>(), 0_u64..5).prop_map(
+        |(hard_risk_limit_bps, minimum_confidence_bps, risk_penalty_multiplier_bps, latency)| {
+            Policy {
+                policy_epoch: 1,
+                catalog_epoch: 1,
+                hard_risk_limit_bps,
+                minimum_confidence_bps,
+                risk_penalty_multiplier_bps,
+                latency_penalty_microunits_per_ms: latency,
+            }
+        },
+    )
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    let bps = 0_u16..=10_001;
+    let amounts = (0_u32..5_000, 0_u32..5_000, -10_i64..2_000_000, 0_u64..200_000);
+    (0_u32..9, amounts, bps.clone(), bps, 0_u16..8_000, 0_u64..4, 0_u64..4).prop_map(
+        |(
+            requested_model_id,
+            (input, output, value, limit),
+            risk,
+            confidence,
+            quality,
+            caps,
+            regions,
+        )| Request {
+            sequence: 1,
+            requested_model_id,
+            input_tokens: input,
+            output_tokens: output,
+            business_value_microunits: value,
+            budget_limit_microunits: limit,
+            risk_bps: risk / 4,
+            confidence_bps: confidence,
+            minimum_quality_bps: quality,
+            max_p95_latency_ms: 0,
+            required_capabilities: CapabilitySet(caps & 1),
+            allowed_providers: ProviderSet::ALL,
+            required_regions: RegionSet(regions),
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_log_alone_decides_every_request_again(
+        catalogs in prop::collection::vec((policy(), catalog()), 1..4),
+        requests in prop::collection::vec((request(), 0_usize..4, 0_u64..=100), 1..40),
+        granted in 1_u64..500_000,
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let key = Key::new(&[7; 32]).unwrap();
+        let options = EngineOptions::default().key(key.clone());
+        let snapshots: Vec<Snapshot> = catalogs
+            .into_iter()
+            .map(|(policy, models)| Snapshot::new(PolicySnapshot::new(policy, models).unwrap(), Names::default()))
+            .collect();
+        let engine = Engine::open(dir.path(), &options).unwrap();
+        engine.install(snapshots.first().unwrap().clone(), 1).unwrap();
+        engine.ensure_tenant("t", granted, 1).unwrap();
+        for (request, install, percent) in requests {
+            if let Some(snapshot) = snapshots.get(install) {
+                engine.install(snapshot.clone(), 2).unwrap();
+            }
+            let call = Call { tenant: "t", time_unix_ms: 3, correlation_id: "", request };
+            if let Some(ticket) = engine.decide(&call).unwrap().ticket {
+                let cost = u128::from(ticket.reserved_microunits()) * u128::from(percent) / 100;
+                match percent {
+                    0..10 => {}
+                    10..20 => { engine.abandon(ticket, 4).unwrap(); },
+                    _ => { engine.settle(ticket, u64::try_from(cost).unwrap(), 4).unwrap(); },
+                }
+            }
+        }
+        let live = engine.account("t").unwrap();
+        let anchor = engine.close().unwrap();
+        let verified = VerifyOptions { key: Some(key.clone()), anchor: Some(anchor), ..VerifyOptions::default() };
+        prop_assert!(verify(dir.path(), &verified).unwrap().anchored);
+
+        // From here on there is only the log.
+        let mut installed: BTreeMap<u64, PolicySnapshot> = BTreeMap::new();
+        let mut open: HashMap<u64, u64> = HashMap::new();
+        let (mut available, mut committed) = (0_u64, 0_u64);
+        for entry in Reader::open(dir.path(), Some(&key)).unwrap() {
+            let entry = entry.unwrap();
+            match entry.decode::<Record<'static>>().unwrap() {
+                Record::SnapshotInstalled { policy, models, .. } => {
+                    let snapshot = PolicySnapshot::new(policy, models.into_owned()).unwrap();
+                    installed.insert(entry.sequence(), snapshot);
+                }
+                Record::TenantOpened { granted_microunits, .. } => available = granted_microunits,
+                Record::Decided(decided) => {
+                    let snapshot = &installed[&decided.snapshot_sequence];
+                    prop_assert_eq!(snapshot.prescribe(&decided.request), decided.decision);
+                    let cost = decided.decision.estimated_cost_microunits;
+                    match decided.admission {
+                        Admission::Reserved => {
+                            available = available.checked_sub(cost).unwrap();
+                            open.insert(entry.sequence(), cost);
+                        }
+                        Admission::Insufficient { available_microunits } => {
+                            prop_assert_eq!(available_microunits, available);
+                            prop_assert!(cost > available);
+                        }
+                        Admission::NotAsked => prop_assert_eq!(decided.decision.selected_model_id, None),
+                    }
+                }
+                Record::Settled { decision_sequence, actual_cost_microunits, .. } => {
+                    available += open.remove(&decision_sequence).unwrap() - actual_cost_microunits;
+                    committed += actual_cost_microunits;
+                }
+                Record::Abandoned { decision_sequence, .. } => {
+                    available += open.remove(&decision_sequence).unwrap();
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        prop_assert_eq!(live.available_microunits, available);
+        prop_assert_eq!(live.committed_microunits, committed);
+        prop_assert_eq!(live.reserved_microunits, open.values().sum::<u64>());
+    }
+}
