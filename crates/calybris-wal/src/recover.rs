@@ -13,7 +13,8 @@ use crate::options::WalOptions;
 use crate::pen::Pen;
 use crate::seal::sealed_end;
 use crate::segment::{
-    Opening, Segment, SegmentEnd, SegmentStep, Unfinished, check_start, io_error, segment_name,
+    Opening, Progress, Segment, SegmentEnd, SegmentStep, Unfinished, check_start, io_error,
+    segment_name,
 };
 use crate::storage::{Mode, Storage, StoredFile, read_up_to, write_all};
 use crate::tail::{Evidence, Place, Verdict, claims_behind, judge, only_zeros_behind};
@@ -53,6 +54,9 @@ pub(crate) fn create(
     options: &WalOptions,
     key: Option<&Key>,
 ) -> Result<(End, Recovery), WalError> {
+    if options.anchor.is_some() {
+        return Err(WalError::Missing { path: storage.path("") });
+    }
     let header = first_header(storage, options, key)?;
     let end = create_segment(storage, header, None, key)?;
     let recovery = Recovery { created: true, sequence: 0, quarantined: None, resynced_bytes: 0 };
@@ -80,6 +84,9 @@ pub(crate) fn recover(
         }
     };
     check_identity(storage, options, &segment.header)?;
+    if let (Some(anchor), Some(end)) = (options.anchor, &before) {
+        anchor.check_record(end.sequence, end.record_hash)?;
+    }
     match before {
         None => segment.check_is_first()?,
         Some(end) => {
@@ -88,7 +95,7 @@ pub(crate) fn recover(
             segment.progress.log_start = end.log_start;
         }
     }
-    let damage = walk_to_end(storage, &mut segment)?;
+    let damage = walk_to_end(storage, options, &mut segment)?;
     check_start(segments.first().copied().unwrap_or(1), segment.progress.log_start)?;
     let quarantined = match damage {
         None => None,
@@ -145,12 +152,26 @@ fn end_of(storage: &dyn Storage, segment: Segment) -> Result<End, WalError> {
 }
 
 /// Steps over every frame that verifies; what follows the last of them is the answer.
-fn walk_to_end(storage: &dyn Storage, segment: &mut Segment) -> Result<Option<Damage>, WalError> {
+fn walk_to_end(
+    storage: &dyn Storage,
+    options: &WalOptions,
+    segment: &mut Segment,
+) -> Result<Option<Damage>, WalError> {
     loop {
-        match segment.step(storage)? {
-            SegmentStep::Record | SegmentStep::Control => {}
-            SegmentStep::End => return Ok(None),
-            SegmentStep::Damaged(damage) => return Ok(Some(damage)),
+        let end = match segment.step(storage)? {
+            SegmentStep::Record | SegmentStep::Control => None,
+            SegmentStep::End => Some(None),
+            SegmentStep::Damaged(damage) => Some(Some(damage)),
+        };
+        let Progress { sequence, record_hash, .. } = segment.progress;
+        if let Some(anchor) = options.anchor {
+            anchor.check_record(sequence, record_hash)?;
+            if end.is_some() {
+                anchor.check_head(sequence)?;
+            }
+        }
+        if let Some(damage) = end {
+            return Ok(damage);
         }
     }
 }
@@ -213,6 +234,9 @@ fn begin_unfinished(
         None => return Err(WalError::MissingSegment { segment: 1 }),
     };
     check_identity(storage, options, &header)?;
+    if let Some(anchor) = options.anchor {
+        anchor.check_head(header.first_sequence.saturating_sub(1))?;
+    }
     let quarantined = match bytes {
         0 => None,
         _ => Some(quarantine(storage, file.as_ref(), first_sequence, 0)?),
@@ -265,6 +289,9 @@ fn check_identity(
             expected: header.schema_id,
             found: options.schema_id,
         });
+    }
+    if let Some(anchor) = options.anchor {
+        anchor.check_log(storage, header.log_id)?;
     }
     if let Some(expected) = options.log_id.filter(|expected| *expected != header.log_id) {
         let found = header.log_id;

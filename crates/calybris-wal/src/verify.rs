@@ -89,12 +89,12 @@ pub(crate) fn verify_in(
     let mut walk = Walk::open(storage, options.key.as_ref())?;
     let header = walk.segment().header;
     if let Some(anchor) = options.anchor {
-        check_log_id(&walk, anchor)?;
+        anchor.check_log(walk.storage(), header.log_id)?;
         let (sequence, first) = (anchor.sequence, walk.first_sequence());
         if first > 1 && sequence < first {
             return Err(WalError::Dropped { sequence, first });
         }
-        check_anchor(anchor, walk.head())?;
+        anchor.check_record(walk.head().sequence, walk.head().hash)?;
     }
     let threads = options.threads.unwrap_or(NonZeroUsize::MIN);
     let wanted = options.anchor.map(|anchor| anchor.sequence);
@@ -103,19 +103,19 @@ pub(crate) fn verify_in(
         let (passed, hash) = walk.fast_forward(threads, wanted)?;
         records += passed;
         if let (Some(anchor), Some(hash)) = (options.anchor, hash) {
-            check_anchor(anchor, Anchor { hash, ..anchor })?;
+            anchor.check_record(anchor.sequence, hash)?;
         }
         if !walk.advance()? {
             break;
         }
         records += 1;
         if let Some(anchor) = options.anchor {
-            check_anchor(anchor, walk.head())?;
+            anchor.check_record(walk.head().sequence, walk.head().hash)?;
         }
     }
     let head = walk.head();
-    if let Some(anchor) = options.anchor.filter(|anchor| anchor.sequence > head.sequence) {
-        return Err(WalError::AnchorAhead { anchor, head: head.sequence });
+    if let Some(anchor) = options.anchor {
+        anchor.check_head(head.sequence)?;
     }
     if records == 0 {
         return Err(WalError::Empty { path: walk.path() });
@@ -134,20 +134,4 @@ pub(crate) fn verify_in(
         tail: walk.tail(),
         anchored: options.anchor.is_some(),
     })
-}
-
-fn check_log_id(walk: &Walk, anchor: Anchor) -> Result<(), WalError> {
-    let found = walk.segment().header.log_id;
-    if anchor.log_id == found {
-        return Ok(());
-    }
-    Err(WalError::AnchorOfAnotherLog { path: walk.path(), anchor, found })
-}
-
-/// Compares the anchor with the log at the anchor's sequence; elsewhere there is nothing to compare.
-fn check_anchor(anchor: Anchor, found: Anchor) -> Result<(), WalError> {
-    if anchor.sequence != found.sequence || anchor.hash == found.hash {
-        return Ok(());
-    }
-    Err(WalError::AnchorContradicted { anchor, found: found.hash })
 }

@@ -90,6 +90,11 @@ impl Walk {
         self.storage.path("")
     }
 
+    /// The log's storage.
+    pub(crate) fn storage(&self) -> &dyn Storage {
+        self.storage.as_ref()
+    }
+
     /// The segment that the walk has come to.
     pub(crate) fn segment(&self) -> &Segment {
         &self.segment
