@@ -3,19 +3,28 @@
 use crate::shell::{Outcome, cargo, cargo_with};
 
 /// Feature sets beside the workspace's own, where a crate has features.
-const FEATURE_SETS: [&str; 4] = [
+const FEATURE_SETS: [&str; 5] = [
     "-p calybris-kernel --no-default-features",
     "-p calybris-kernel --no-default-features --features serde",
     "-p calybris-kernel",
+    "-p calybris-kernel --features simd",
     "-p calybris-budget",
 ];
 
+/// Workspaces of their own, which the commands above do not see.
+const OTHER_MANIFESTS: [&str; 2] = ["benches/versus/Cargo.toml", "xtask/no-std/Cargo.toml"];
+
 pub(crate) fn run() -> Outcome {
     cargo("fmt --all --check")?;
+    for manifest in OTHER_MANIFESTS {
+        cargo(&format!("fmt --manifest-path {manifest} --check"))?;
+    }
     cargo("clippy --workspace --all-targets --all-features -- -D warnings")?;
+    let deny = [("RUSTDOCFLAGS", "-D warnings")];
+    cargo_with("doc --workspace --no-deps --all-features", &deny)?;
     for set in FEATURE_SETS {
         cargo(&format!("clippy {set} -- -D warnings"))?;
+        cargo_with(&format!("doc {set} --no-deps"), &deny)?;
     }
-    let deny = [("RUSTDOCFLAGS", "-D warnings")];
-    cargo_with("doc --workspace --no-deps --all-features", &deny)
+    Ok(())
 }

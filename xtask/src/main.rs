@@ -4,6 +4,7 @@ mod bench;
 mod bless;
 mod ci;
 mod lint;
+mod loom;
 mod no_std;
 mod shell;
 mod test;
@@ -15,13 +16,17 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  ci               every task below; what continuous integration runs
+  ci               what continuous integration runs: the next six, in this order
   tidy             the rules of the house that no compiler checks
   lint             formatting, clippy and rustdoc with warnings denied, for each feature set
   test             all tests and doc tests, in debug and without debug assertions
-  no-std           the kernel linked into a library that has no standard library
-  bless [--check]  rewrite the golden files, or with --check compare with them
-  bench [--test]   run the benchmarks, or with --test run each of them once
+  no-std           the kernel built into a library that has no standard library
+  bless --check    compare with the golden files
+  bench --test     run each benchmark once
+
+  bless            rewrite the golden files
+  bench            run the benchmarks
+  loom             every interleaving of the small dangerous cases (some minutes)
   versus [AREA]    side by side with the published crate; --quick, --json, --data DIR";
 
 fn main() -> ExitCode {
@@ -37,6 +42,7 @@ fn main() -> ExitCode {
         ["bless", "--check"] => bless::run(bless::Mode::Check),
         ["bench"] => bench::run(bench::Mode::Measure),
         ["bench", "--test"] => bench::run(bench::Mode::Once),
+        ["loom"] => loom::run(),
         ["versus", ..] => versus::run(args.get(1..).unwrap_or_default()),
         _ => {
             eprintln!("{USAGE}");

@@ -19,7 +19,7 @@ pub(crate) fn cargo(arguments: &str) -> Outcome {
 
 /// [`cargo`] with environment variables set.
 pub(crate) fn cargo_with(arguments: &str, environment: &[(&str, &str)]) -> Outcome {
-    println!("$ cargo {arguments}");
+    eprintln!("$ cargo {arguments}");
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(program)
         .args(arguments.split_whitespace())

@@ -20,6 +20,9 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("xtask", &["calybris-core"]),
 ];
 
+/// Where a manifest names dependencies.
+const KINDS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
+
 /// Lines of a source file before its tests.
 const LONGEST_FILE_LINES: usize = 400;
 
@@ -52,14 +55,12 @@ pub(crate) fn run() -> Outcome {
 /// Reads every manifest: its arrows, and that it takes the workspace's lints.
 fn arrows(root: &Path, findings: &mut Vec<String>) -> Outcome {
     let mut manifests = Vec::new();
-    for folder in ["crates", "."] {
-        let entries =
-            fs::read_dir(root.join(folder)).map_err(|error| format!("{folder}: {error}"))?;
-        for entry in entries.flatten() {
-            let manifest = entry.path().join("Cargo.toml");
-            if manifest.is_file() {
-                manifests.push(manifest);
-            }
+    let crates = fs::read_dir(root.join("crates")).map_err(|error| format!("crates: {error}"))?;
+    let folders = crates.flatten().map(|entry| entry.path());
+    for folder in folders.chain(["benches", "xtask"].map(|folder| root.join(folder))) {
+        let manifest = folder.join("Cargo.toml");
+        if manifest.is_file() {
+            manifests.push(manifest);
         }
     }
     manifests.sort();
@@ -82,12 +83,17 @@ fn manifest_findings(text: &str) -> Result<Vec<String>, String> {
         return Ok(vec![format!("`{name}` is not in the table of arrows")]);
     };
     let mut findings = Vec::new();
-    for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
-        let Some(table) = manifest.get(kind).and_then(toml::Value::as_table) else { continue };
-        for dependency in table.keys() {
-            let ours = ARROWS.iter().any(|(package, _)| package == dependency);
-            if ours && !allowed.contains(&dependency.as_str()) {
-                findings.push(format!("wrong arrow in [{kind}]: `{name}` -> `{dependency}`"));
+    // Dependencies stand at the top, and again below each target.
+    let targets = manifest.get("target").and_then(toml::Value::as_table);
+    let targets = targets.into_iter().flat_map(|targets| targets.values());
+    let tables = targets.filter_map(toml::Value::as_table).chain([&manifest]);
+    for (table, kind) in tables.flat_map(|table| KINDS.map(|kind| (table, kind))) {
+        let Some(dependencies) = table.get(kind).and_then(toml::Value::as_table) else { continue };
+        for (alias, dependency) in dependencies {
+            let package = dependency.get("package").and_then(toml::Value::as_str).unwrap_or(alias);
+            let ours = ARROWS.iter().any(|(known, _)| *known == package);
+            if ours && !allowed.contains(&package) {
+                findings.push(format!("wrong arrow in [{kind}]: `{name}` -> `{package}`"));
             }
         }
     }
@@ -135,13 +141,23 @@ fn text_findings(name: &str, text: &str) -> Vec<String> {
         findings.push(format!("{name}: the first line is not `//! ` and what the file is for"));
     }
     let in_product = name.contains("/src/");
-    let lines = text.lines().take_while(|line| line.trim() != "#[cfg(test)]").count();
+    let lines = lines_before_tests(text);
     let excused = LONGER_FILES.iter().any(|(file, _)| *file == name);
     if in_product && lines > LONGEST_FILE_LINES && !excused {
         findings
             .push(format!("{name}: {lines} lines before its tests, {LONGEST_FILE_LINES} allowed"));
     }
     findings
+}
+
+/// Lines before the tests at the foot of a file: before `#[cfg(test)]` and a module with its body.
+fn lines_before_tests(text: &str) -> usize {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let foot = lines.windows(2).position(|pair| {
+        matches!(pair, [gate, module] if gate.starts_with("#[cfg(test)]")
+            && module.starts_with("mod ") && module.ends_with('{'))
+    });
+    foot.unwrap_or(lines.len())
 }
 
 /// The facade re-exports; it decides nothing.
@@ -173,13 +189,24 @@ mod tests {
 
     #[test]
     fn a_wrong_arrow_is_found_in_every_kind_of_dependency() {
-        for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
+        for kind in KINDS {
             let body = format!("[{kind}]\ncalybris-kernel.workspace = true\n");
             let found = manifest_findings(&manifest("calybris-wal", &body)).unwrap();
             assert_eq!(
                 found,
                 [format!("wrong arrow in [{kind}]: `calybris-wal` -> `calybris-kernel`")]
             );
+        }
+    }
+
+    #[test]
+    fn a_wrong_arrow_is_found_below_a_target_and_under_another_name() {
+        for body in [
+            "[target.'cfg(loom)'.dependencies]\ncalybris-kernel.workspace = true\n",
+            "[dependencies]\nk = { package = \"calybris-kernel\", path = \"..\" }\n",
+        ] {
+            let found = manifest_findings(&manifest("calybris-wal", body)).unwrap();
+            assert_eq!(found.len(), 1, "{body}");
         }
     }
 
@@ -206,8 +233,11 @@ mod tests {
         let code = |lines: usize| format!("//! Long.\n{}", "x\n".repeat(lines - 1));
         assert!(text_findings("a/src/b.rs", &code(LONGEST_FILE_LINES)).is_empty());
         assert_eq!(text_findings("a/src/b.rs", &code(LONGEST_FILE_LINES + 1)).len(), 1);
-        let tested = format!("{}#[cfg(test)]\n{}", code(LONGEST_FILE_LINES), "x\n".repeat(100));
+        let rest = "x\n".repeat(100);
+        let tested = format!("{}#[cfg(test)]\nmod tests {{\n{rest}", code(LONGEST_FILE_LINES));
         assert!(text_findings("a/src/b.rs", &tested).is_empty());
+        let gated = format!("{}#[cfg(test)]\nmod faults;\n{rest}", code(LONGEST_FILE_LINES));
+        assert_eq!(text_findings("a/src/b.rs", &gated).len(), 1);
     }
 
     #[test]

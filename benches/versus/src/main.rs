@@ -2,11 +2,15 @@
 //!
 //! `cargo xtask versus [kernel|wal|budget|engine] [--quick] [--json] [--data <dir>]` runs it.
 
+mod allocation;
 mod harness;
 
 mod budget;
 mod kernel;
 mod wal;
+
+#[global_allocator]
+static ALLOCATOR: allocation::Counting = allocation::Counting;
 
 use harness::{Effort, Report};
 

@@ -1,4 +1,4 @@
-//! How a command fails, and what the program exits with: 1 if the log is not intact, 2 if that could not be found out.
+//! How a command fails, and what the program exits with: 1 the log is not intact, 2 nothing was done, 3 begun only.
 
 use std::fmt;
 use std::path::Path;
@@ -6,31 +6,33 @@ use std::process::ExitCode;
 
 use calybris_core::engine::{EngineError, SettleRefused};
 use calybris_core::wal::WalError;
+use serde_json::{Value, json};
 
 use crate::input::error::InputError;
-use crate::page::Page;
 
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
     kind: Kind,
     message: String,
-    /// What goes to standard output all the same.
-    page: Page,
+    /// Where a log is damaged, as JSON; `null` if that is not known.
+    place: Value,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     /// A log is damaged, was tampered with, or contradicts its anchor.
     NotIntact,
-    /// Anything else: bad usage, bad files, a missing key.
+    /// Bad usage, bad files, a missing key: nothing was done.
     Refused,
+    /// The log has new records, but the job was not finished or its result not shown.
+    Begun,
 }
 
 impl Failure {
     /// A refusal: nothing was done.
     pub(crate) fn refused(what: impl fmt::Display) -> Self {
-        Self { kind: Kind::Refused, message: what.to_string(), page: Page::default() }
+        Self { kind: Kind::Refused, message: what.to_string(), place: Value::Null }
     }
 
     /// A refusal that concerns a path.
@@ -40,8 +42,21 @@ impl Failure {
 
     /// A failure of the log in `dir`.
     pub(crate) fn of_log(dir: &Path, error: &WalError) -> Self {
-        let kind = if error.is_tampering() { Kind::NotIntact } else { Kind::Refused };
-        Self { kind, ..Self::at(dir, error) }
+        let text = error.to_string();
+        // Many of the log's messages name the directory themselves.
+        let path = dir.display().to_string();
+        let text = if text.contains(&path) { text } else { format!("{path}: {text}") };
+        if !error.is_tampering() {
+            return Self::refused(text);
+        }
+        let place = match error {
+            WalError::Corrupt { segment, offset, sequence, what } => json!({
+                "segment": segment, "offset": offset, "sequence": sequence, "what": what.to_string(),
+            }),
+            _ => Value::Null,
+        };
+        let message = format!("not intact: {text}");
+        Self { kind: Kind::NotIntact, place, message }
     }
 
     /// A failure of the engine whose log is in `dir`.
@@ -49,7 +64,8 @@ impl Failure {
         match error {
             EngineError::Log(error) => Self::of_log(dir, error),
             EngineError::Contradiction { .. } | EngineError::InvalidSnapshot { .. } => {
-                Self { kind: Kind::NotIntact, ..Self::at(dir, error) }
+                let message = format!("not intact: {}: {error}", dir.display());
+                Self { kind: Kind::NotIntact, place: Value::Null, message }
             }
             _ => Self::at(dir, error),
         }
@@ -60,19 +76,40 @@ impl Failure {
         Self::of_engine(dir, &refused.error)
     }
 
-    /// The same failure with something for standard output.
-    pub(crate) fn with_page(self, page: Page) -> Self {
-        Self { page, ..self }
+    /// The same failure, met when that many of the requests had been decided.
+    pub(crate) fn after(self, decided: u64, request_count: u64) -> Self {
+        let kind = match self.kind {
+            Kind::NotIntact => Kind::NotIntact,
+            Kind::Refused | Kind::Begun => Kind::Begun,
+        };
+        let message = format!(
+            "{}\n  {decided} of {request_count} requests were decided before; what the log holds of them stays, \
+             and --append continues it",
+            self.message
+        );
+        Self { kind, message, ..self }
     }
 
-    pub(crate) fn page(&self) -> &Page {
-        &self.page
+    /// A failure to show what was done.
+    pub(crate) fn unshown(error: &std::io::Error) -> Self {
+        let message = format!("done, but standard output cannot be written: {error}");
+        Self { kind: Kind::Begun, message, place: Value::Null }
+    }
+
+    /// The failure for machines. `intact` is `null` where it was not found out.
+    pub(crate) fn json(&self) -> Value {
+        let intact = match self.kind {
+            Kind::NotIntact => json!(false),
+            Kind::Refused | Kind::Begun => Value::Null,
+        };
+        json!({ "error": self.message, "intact": intact, "place": self.place })
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self.kind {
             Kind::NotIntact => ExitCode::from(1),
             Kind::Refused => ExitCode::from(2),
+            Kind::Begun => ExitCode::from(3),
         }
     }
 }

@@ -8,9 +8,13 @@ mod routing;
 mod table;
 mod tally;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+use crate::page::Page;
 
 /// Deterministic decisions under hard limits, with budgets that cannot be overspent and a log that shows tampering.
 ///
@@ -31,24 +35,21 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
-        Command::Demo(arguments) => command::demo::run(&arguments),
-        Command::Route(arguments) => command::route::run(&arguments),
-        Command::Verify(arguments) => command::verify::run(&arguments),
-        Command::Anchor(arguments) => command::anchor::run(&arguments),
+    let command = Arguments::parse().command;
+    let (outcome, json) = match &command {
+        Command::Demo(arguments) => (command::demo::run(arguments), arguments.json),
+        Command::Route(arguments) => (command::route::run(arguments), arguments.json),
+        Command::Verify(arguments) => (command::verify::run(arguments), arguments.json),
+        Command::Anchor(arguments) => (command::anchor::run(arguments), false),
     };
-    let (page, exit_code) = match &outcome {
-        Ok(page) => (page, ExitCode::SUCCESS),
-        Err(failure) => {
-            eprintln!("calybris: {failure}");
-            (failure.page(), failure.exit_code())
-        }
-    };
-    match page.print() {
-        Ok(()) => exit_code,
-        Err(error) => {
-            eprintln!("calybris: cannot write to standard output: {error}");
-            ExitCode::from(2)
-        }
+    let shown = outcome.and_then(|page| page.print().map_err(|error| Failure::unshown(&error)));
+    let Err(failure) = shown else { return ExitCode::SUCCESS };
+    // Nobody is left to tell if this cannot be written either; the exit code still says it.
+    let _ = writeln!(std::io::stderr(), "calybris: {failure}");
+    if json {
+        let mut page = Page::default();
+        page.line(format_args!("{:#}", failure.json()));
+        let _ = page.print();
     }
+    failure.exit_code()
 }

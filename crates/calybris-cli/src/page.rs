@@ -14,6 +14,11 @@ impl Page {
         let _ = writeln!(self.0, "{text}");
     }
 
+    /// Adds what another page has.
+    pub(crate) fn append(&mut self, other: &Self) {
+        self.0.push_str(&other.0);
+    }
+
     /// Writes the page to standard output. A closed pipe (`| head`) is the reader's choice, not an error.
     pub(crate) fn print(&self) -> std::io::Result<()> {
         let mut output = std::io::stdout().lock();

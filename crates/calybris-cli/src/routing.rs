@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use calybris_core::budget::AccountSnapshot;
 use calybris_core::engine::{Call, Engine, EngineOptions};
 use calybris_core::kernel::Request;
 use calybris_core::wal::{Anchor, Key, Report, VerifyOptions, verify};
@@ -11,8 +12,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::Failure;
 use crate::input::catalog::Catalog;
-use crate::input::error::InputError;
-use crate::input::policy::PolicyFile;
+use crate::input::error::{InputError, quoted};
+use crate::input::policy::{Microunits, PolicyFile};
 use crate::input::request::RequestParser;
 use crate::input::row::RequestFile;
 use crate::tally::Tally;
@@ -20,9 +21,13 @@ use crate::tally::Tally;
 /// Checked inputs of a run.
 pub(crate) struct Job<'a> {
     pub(crate) policy: &'a PolicyFile,
+    /// What messages call the policy file.
+    pub(crate) policy_file: &'a Path,
     pub(crate) catalog: &'a Catalog,
     pub(crate) requests: &'a RequestFile,
     pub(crate) log: &'a Path,
+    /// Continue a log that exists, instead of making a new one.
+    pub(crate) append: bool,
     pub(crate) key: Option<Key>,
 }
 
@@ -36,8 +41,8 @@ pub(crate) struct Routed {
     pub(crate) anchor: Anchor,
     /// The log as verified from the disk after it was closed, against `anchor`.
     pub(crate) report: Report,
-    /// Tenant, what it was granted, what it has left.
-    pub(crate) balances: Vec<(String, u64, u64)>,
+    /// Every tenant's balance at the end.
+    pub(crate) accounts: Vec<(String, AccountSnapshot)>,
 }
 
 /// What opening found.
@@ -46,7 +51,7 @@ pub(crate) struct Earlier {
     pub(crate) decisions: u64,
     /// What a crash had torn and opening set aside, in words; `None` if the log ended cleanly.
     pub(crate) torn: Option<String>,
-    /// Tickets that the earlier run had left open. Nothing was ever dispatched for them, so they are abandoned, logged.
+    /// Tickets that the earlier run had left open. This program dispatches nothing, so they are abandoned, logged.
     pub(crate) abandoned_tickets: u64,
     pub(crate) abandoned_microunits: u64,
 }
@@ -57,6 +62,7 @@ impl Job<'_> {
     /// So a bad line 9,000 is found before line 1 is decided, and nothing half-done is left behind.
     pub(crate) fn check_requests(&self) -> Result<u64, InputError> {
         let parser = RequestParser::new(self.policy, self.catalog.snapshot.names());
+        parser.check_defaults(self.policy_file)?;
         let mut count = 0;
         for (position, row) in (1..).zip(self.requests.rows()?) {
             parser.parse(&row?, position)?;
@@ -70,26 +76,73 @@ impl Job<'_> {
 
     /// Opens or creates the log, routes every request, settles it, closes the log and verifies it from the disk.
     pub(crate) fn run(&self, request_count: u64) -> Result<Routed, Failure> {
-        let engine_failure = |error| Failure::of_engine(self.log, &error);
+        self.check_log()?;
+        let refuse = |error| Failure::of_engine(self.log, &error);
         let mut options = EngineOptions::default();
         if let Some(key) = &self.key {
             options = options.key(key.clone());
         }
-        let engine = Engine::open(self.log, &options, self.catalog.snapshot.clone())
-            .map_err(engine_failure)?;
-        let earlier = self.take_over(&engine)?;
-        for (tenant, granted_microunits) in &self.policy.tenants {
-            engine
-                .ensure_tenant(tenant, *granted_microunits, now_unix_ms())
-                .map_err(engine_failure)?;
+        let engine = Engine::open(self.log, &options).map_err(refuse)?;
+        if !self.append && !engine.recovery().log.created {
+            return Err(Failure::at(self.log, NEVER_OVERWRITTEN));
         }
-        let (tally, elapsed) = self.route(&engine, request_count)?;
-        let balances = engine.budget().tenants().into_iter().map(|tenant| {
-            let account = tenant.snapshot();
-            (tenant.name().to_owned(), account.granted_microunits, account.available_microunits)
-        });
-        let balances = balances.collect();
-        let anchor = engine.close().map_err(engine_failure)?;
+        self.check_grants(&engine)?;
+        // From here on there are new records, and a failure says how far it came.
+        let mut decided = 0;
+        let routed = self.route_all(engine, request_count, &mut decided);
+        routed.map_err(|failure| failure.after(decided, request_count))
+    }
+
+    /// A log is made where nothing is, and continued where one is and only if that was asked for.
+    fn check_log(&self) -> Result<(), Failure> {
+        let mut names = Vec::new();
+        match std::fs::read_dir(self.log) {
+            Ok(entries) => names.extend(entries.flatten().map(|entry| entry.file_name())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Failure::at(self.log, error)),
+        }
+        let is_segment = |name: &std::ffi::OsString| name.to_string_lossy().ends_with(".cwal");
+        match self.append {
+            true if !names.iter().any(is_segment) => {
+                let what = "there is no log to continue: without --append a new one is made";
+                Err(Failure::at(self.log, what))
+            }
+            false if !names.is_empty() => Err(Failure::at(self.log, NEVER_OVERWRITTEN)),
+            _ => Ok(()),
+        }
+    }
+
+    /// What the log grants a tenant is what the policy file has to say.
+    fn check_grants(&self, engine: &Engine) -> Result<(), Failure> {
+        for (tenant, Microunits(granted)) in &self.policy.tenants {
+            let logged = engine.account(tenant).map(|account| account.granted_microunits);
+            if let Some(logged) = logged.filter(|logged| logged != granted) {
+                let what = format!(
+                    "tenant {}: found {granted} microunits, but the log in {} grants {logged}; a grant is given once",
+                    quoted(tenant),
+                    self.log.display()
+                );
+                return Err(Failure::at(self.policy_file, what));
+            }
+        }
+        Ok(())
+    }
+
+    fn route_all(
+        &self,
+        engine: Engine,
+        request_count: u64,
+        decided: &mut u64,
+    ) -> Result<Routed, Failure> {
+        let refuse = |error| Failure::of_engine(self.log, &error);
+        engine.install(self.catalog.snapshot.clone(), now_unix_ms()).map_err(refuse)?;
+        let earlier = self.take_over(&engine)?;
+        for (tenant, Microunits(granted)) in &self.policy.tenants {
+            engine.ensure_tenant(tenant, *granted, now_unix_ms()).map_err(refuse)?;
+        }
+        let (tally, elapsed) = self.route(&engine, request_count, decided)?;
+        let accounts = engine.accounts();
+        let anchor = engine.close().map_err(refuse)?;
         let options = VerifyOptions {
             key: self.key.clone(),
             anchor: Some(anchor),
@@ -97,7 +150,7 @@ impl Job<'_> {
         };
         let report =
             verify(self.log, &options).map_err(|error| Failure::of_log(self.log, &error))?;
-        Ok(Routed { tally, earlier, elapsed, anchor, report, balances })
+        Ok(Routed { tally, earlier, elapsed, anchor, report, accounts })
     }
 
     /// What an earlier run left: its open tickets go back to their tenants.
@@ -125,7 +178,12 @@ impl Job<'_> {
         Ok(earlier)
     }
 
-    fn route(&self, engine: &Engine, request_count: u64) -> Result<(Tally, Duration), Failure> {
+    fn route(
+        &self,
+        engine: &Engine,
+        request_count: u64,
+        decided: &mut u64,
+    ) -> Result<(Tally, Duration), Failure> {
         let names = self.catalog.snapshot.names();
         let parser = RequestParser::new(self.policy, names);
         let bar = progress_bar(request_count);
@@ -155,19 +213,28 @@ impl Job<'_> {
             }
             elapsed += start.elapsed();
             tally.count(&routed.tenant, &routed.request, &outcome, settlement.as_ref(), names);
+            *decided = position;
             bar.inc(1);
         }
         bar.finish_and_clear();
+        if *decided != request_count {
+            let what =
+                format!("held {request_count} requests when it was checked, and then {decided}");
+            return Err(Failure::at(self.requests.name(), what));
+        }
         tally.finish(names);
         Ok((tally, elapsed))
     }
 }
 
+const NEVER_OVERWRITTEN: &str = "exists and is not empty; a log is never overwritten: \
+     name another directory, or continue the log in it with --append";
+
 fn progress_bar(length: u64) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let template = "{bar:40} {pos}/{len} decided, {per_sec}, {eta} left";
+    let template = "{bar:30} {human_pos} of {human_len} decided, {eta} left";
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(length).with_style(style)

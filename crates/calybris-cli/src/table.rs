@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
-/// A plain table; the named columns hold numbers and are aligned to the right.
+/// A plain table; the named columns hold numbers and are aligned to the right. Cells are never broken.
 pub(crate) fn table(
     header: &[&str],
     numeric: &[usize],
@@ -10,11 +10,12 @@ pub(crate) fn table(
 ) -> String {
     let mut table = Table::new();
     let style = TableStyle::new().header_separator(LineStyle::new('-', '-', '-', '-'));
-    table.load_style(style).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(style).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().copied());
     table.add_rows(rows);
-    for &index in numeric {
-        if let Some(column) = table.column_mut(index) {
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 1));
+        if numeric.contains(&index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
@@ -26,8 +27,15 @@ pub(crate) fn money(microunits: u64) -> String {
     format!("{}.{:06}", grouped(microunits / 1_000_000), microunits % 1_000_000)
 }
 
+/// How many of something: `1 record`, `2,000 records`.
+pub(crate) fn counted(number: impl ToString, what: &str) -> String {
+    let number = grouped(number);
+    let plural = if number == "1" { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
 /// A whole number with a comma before each group of three digits.
-pub(crate) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: impl ToString) -> String {
     let digits = number.to_string();
     let first = digits.len() % 3;
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -53,10 +61,21 @@ mod tests {
 
     #[test]
     fn digits_are_grouped_by_three() {
-        for (number, text) in
-            [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345, "12,345"), (1_234_567, "1,234,567")]
-        {
+        for (number, text) in [
+            (0_u64, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (12_345, "12,345"),
+            (1_234_567, "1,234,567"),
+        ] {
             assert_eq!(grouped(number), text);
         }
+    }
+
+    #[test]
+    fn one_is_not_plural() {
+        assert_eq!(counted(1_usize, "record"), "1 record");
+        assert_eq!(counted(0_u64, "record"), "0 records");
+        assert_eq!(counted(2_000_u64, "record"), "2,000 records");
     }
 }

@@ -51,6 +51,15 @@ fn policies() {
     policy("[tenants]", "[tenant]", &[":9: ", "tenant"]);
     policy("chat = 1_000_000", "chat = -1", &[":10: ", "chat = -1"]);
     policy("chat = 1_000_000", "", &["[tenants]"]);
+    policy("chat = 1_000_000", "\"\" = 1", &["[tenants]"]);
+    let long = format!("{} = 1", "n".repeat(129));
+    policy("chat = 1_000_000", &long, &["[tenants]", "129"]);
+    policy("tenant = \"chat\"", "tenant = \"chta\"", &["[request]", "`chta`", "chat"]);
+    policy(
+        "minimum_quality_bps = 5_000",
+        "minimum_quality_bps = 5_000\nrequired_regions = [\"mars\"]",
+        &["[request]", "`mars`", "us"],
+    );
     policy("risk_bps = 500", "risk = 500", &[":17: ", "risk"]);
     policy("name = \"*\"", "name = \"[\"", &[":22: ", "pattern"]);
     policy("quality_bps = 8_500", "quality = 8_500", &[":23: ", "quality"]);
@@ -67,6 +76,14 @@ fn catalogs() {
     catalog("= 2_500_000", "= 2.5", &[":4: ", "2.5"]);
     catalog("name = \"small\"", "name = \"large\"", &["`large` is listed twice"]);
     catalog("name = \"small\"", "", &["name"]);
+    catalog("input_price_microunits_per_million_tokens = 150_000\n", "", &["input_price"]);
+    refused("catalog.toml", "", &["holds no model"]);
+    refused(
+        "catalog.toml",
+        "{\"name\": \"x\", \"version\": \"1\"}",
+        &["holds no model", "2 entries"],
+    );
+    refused("catalog.toml", "[{\"name\": \"x\"}]", &["array"]);
 }
 
 #[test]
@@ -93,6 +110,13 @@ fn requests() {
     trace("396,109", "-396,109", &[":3: ", "`input_tokens`", "`-396`", "0..=4294967295"]);
     trace("396,109", "396,many", &[":3: ", "`output_tokens`", "`many`"]);
     trace("396,109", "396", &[":3:"]);
+    trace(
+        "TIMESTAMP,ContextTokens,GeneratedTokens",
+        "TIMESTAMP,ContextTokens",
+        &[":1: ", "`output_tokens`"],
+    );
+    trace("TIMESTAMP,", "TIMESTAMP;", &[":1: ", "commas", "ContextTokens"]);
+    refused("trace.csv", "[{\"input_tokens\": 1}]", &["JSON array"]);
     trace("2023-11-16 18:15:50", "yesterday", &[":3: ", "`time`", "yesterday"]);
     trace("GeneratedTokens", "Generated", &[":1: ", "`Generated`", "output_tokens"]);
     refused("trace.csv", "TIMESTAMP,ContextTokens,GeneratedTokens\n", &["no request"]);

@@ -3,12 +3,36 @@
 
 mod program;
 
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Stdio;
+
 use program::*;
 use serde_json::Value;
 
 fn json(ran: &Ran) -> Value {
     assert_eq!(ran.code, 0, "{}", ran.err);
     serde_json::from_str(&ran.out).unwrap()
+}
+
+#[test]
+fn requests_may_come_from_a_pipe() {
+    let dir = tempfile::tempdir().unwrap();
+    for (number, path) in ["-", "/dev/stdin"].into_iter().enumerate() {
+        let log = dir.path().join(number.to_string());
+        let mut command = route(&input("catalog.toml"), Path::new(path), &log);
+        command.stdin(Stdio::from(std::fs::File::open(input("requests.jsonl")).unwrap()));
+        assert_eq!(json(&run(command.arg("--json")))["routed"]["decisions"], 3);
+        let log = log.with_extension("piped");
+        let mut command = route(&input("catalog.toml"), Path::new(path), &log);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).arg("--json");
+        let mut child = command.spawn().unwrap();
+        let text = std::fs::read(input("trace.csv")).unwrap();
+        child.stdin.take().unwrap().write_all(&text).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let object: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(object["routed"]["decisions"], 3);
+    }
 }
 
 #[test]
@@ -127,12 +151,118 @@ fn a_reader_that_leaves_early_is_no_failure() {
         .arg("demo")
         .arg("--dir")
         .arg(dir.path().join("demo"))
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+#[test]
+fn append_continues_a_log_and_makes_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("mistyped");
+    let ran = run(route(&input("catalog.toml"), &input("trace.csv"), &log).arg("--append"));
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("no log to continue"), "{}", ran.err);
+    assert!(!log.exists());
+    std::fs::create_dir(&log).unwrap();
+    std::fs::write(log.join("notes.txt"), "mine").unwrap();
+    let ran = run(route(&input("catalog.toml"), &input("trace.csv"), &log).arg("--append"));
+    assert_eq!(ran.code, 2);
+    assert_eq!(std::fs::read_dir(&log).unwrap().count(), 1);
+}
+
+#[test]
+fn another_grant_is_refused_before_anything_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    assert_eq!(run(&mut route(&input("catalog.toml"), &input("trace.csv"), &log)).code, 0);
+    let before = std::fs::read(segment(&log)).unwrap();
+    let policy = dir.path().join("policy.toml");
+    let text = std::fs::read_to_string(input("policy.toml")).unwrap();
+    let text = text.replace("chat = 1_000_000", "aaa = 5\nchat = 2_000_000");
+    std::fs::write(
+        &policy,
+        text.replace("hard_risk_limit_bps = 9_500", "hard_risk_limit_bps = 9_400"),
+    )
+    .unwrap();
+    let mut command = program();
+    command.arg("route").arg("--policy").arg(&policy).arg("--catalog").arg(input("catalog.toml"));
+    command.arg("--requests").arg(input("trace.csv")).arg("--log").arg(&log).arg("--append");
+    let ran = run(&mut command);
+    assert_eq!(ran.code, 2);
+    for part in ["policy.toml", "`chat`", "found 2000000", "grants 1000000"] {
+        assert!(ran.err.contains(part), "{part}: {}", ran.err);
+    }
+    assert_eq!(std::fs::read(segment(&log)).unwrap(), before);
+}
+
+#[test]
+fn a_failure_is_json_too_when_json_was_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran =
+        run(route(Path::new("missing"), &input("trace.csv"), &dir.path().join("l")).arg("--json"));
+    assert_eq!(ran.code, 2);
+    let object: Value = serde_json::from_str(&ran.out).unwrap();
+    assert!(object["error"].as_str().unwrap().starts_with("missing: "));
+    assert_eq!(object["intact"], Value::Null);
+}
+
+#[test]
+fn every_line_of_the_demo_fits_a_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran = run(program().current_dir(dir.path()).args(["demo", "--dir", "my demo"]));
+    let log = Path::new("my demo/log").display().to_string();
+    for line in ran.out.lines() {
+        // A path is as long as it is, and so is an anchor.
+        let own = line.contains(&log) || line.contains("anchor") || line.contains("calybris");
+        assert!(own || line.len() <= 80, "{line}");
+    }
+    assert!(ran.out.contains("'my demo/log'"), "{}", ran.out);
+}
+
+/// A file that may not grow is a disk that is full. The log was begun, so the exit code is 3, and what it holds is
+/// whole: it verifies, goes on, and its budgets add up.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_stops_the_run_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let requests = dir.path().join("requests.csv");
+    let rows = "100,20\n".repeat(2_000);
+    std::fs::write(&requests, format!("input_tokens,output_tokens\n{rows}")).unwrap();
+    let mut command = std::process::Command::new("sh");
+    command.arg("-c").arg("trap '' XFSZ; ulimit -f 64; exec \"$@\"").arg("sh");
+    let route = route(&input("catalog.toml"), &requests, &log);
+    command.arg(route.get_program()).args(route.get_args());
+    let ran = run(&mut command);
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(ran.err.contains("of 2000 requests were decided before"), "{}", ran.err);
+    assert_eq!(verify(&log).code, 0);
+    let again = run(route_again(&log).args(["--append", "--json"]));
+    let object = json(&again);
+    let found = object["found"]["decisions"].as_u64().unwrap();
+    assert!(found > 10 && found < 2_000, "{found}");
+    let balance = &object["balances"][0];
+    assert_eq!(balance["reserved_microunits"], 0);
+    // Each of these requests costs 250 + 200 microunits, but for one that the failure left open.
+    let spent = balance["committed_microunits"].as_u64().unwrap() - 375;
+    assert!(spent == found * 450 || spent == (found - 1) * 450, "{spent} {found}");
+}
+
+#[cfg(unix)]
+fn route_again(log: &Path) -> std::process::Command {
+    route(&input("catalog.toml"), &input("trace.csv"), log)
+}
+
+#[test]
+fn an_exit_code_survives_a_closed_standard_error() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let Ok(full) = full else { return };
+    let status = program().args(["verify", "no-such-log"]).stderr(full).status().unwrap();
+    assert_eq!(status.code(), Some(2));
 }

@@ -89,6 +89,7 @@ mod decision;
 mod gates;
 mod utility;
 
+mod ranking;
 mod scan;
 
 mod fast;
@@ -96,15 +97,18 @@ mod fast;
 mod snapshot;
 
 mod canonical;
+mod counterfactual;
 mod error;
 mod explain;
 
+pub use counterfactual::{Margin, WinningChanges};
 pub use decision::{Action, Decision, Reason, UnknownCode};
 pub use error::SnapshotError;
 pub use explain::{Explanation, ModelVerdict, Verdict};
 pub use gates::{Gate, Refusal};
 pub use model::Model;
 pub use policy::Policy;
+pub use ranking::RankedModel;
 pub use request::Request;
 pub use sets::{CapabilitySet, ProviderSet, RegionSet};
 pub use snapshot::PolicySnapshot;

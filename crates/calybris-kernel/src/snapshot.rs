@@ -5,11 +5,11 @@ use alloc::vec::Vec;
 
 use crate::fast::{Index, search};
 use crate::gates::admit_request;
-use crate::scan::Outcome;
+use crate::ranking::{Leaders, Podium};
 use crate::utility::Valuation;
 use crate::{
-    Action, Decision, Explanation, MAX_BPS, Model, Policy, Reason, Request, SnapshotError,
-    canonical, explain,
+    Action, Decision, Explanation, MAX_BPS, Margin, Model, Policy, RankedModel, Reason, Request,
+    SnapshotError, WinningChanges, canonical, counterfactual, explain,
 };
 
 /// A policy and a catalog that were checked once and never change again.
@@ -101,13 +101,129 @@ impl PolicySnapshot {
     /// Does not allocate. The crate's first page has an example.
     #[must_use]
     pub fn prescribe(&self, request: &Request) -> Decision {
-        match admit_request(&self.policy, request) {
-            Ok(()) => {
-                let valuation = Valuation::new(&self.policy, request);
-                self.decide(request, search(&self.index, &self.models, &valuation))
-            }
-            Err(refusal) => self.reject(request, refusal.reason(), 0),
+        if let Err(refusal) = admit_request(&self.policy, request) {
+            return self.reject(request, refusal.reason(), 0);
         }
+        let valuation = Valuation::new(&self.policy, request);
+        let mut podium = Podium::EMPTY;
+        match search(&mut podium, &self.index, &self.models, &valuation) {
+            Ok(eligible_models) => self.select(request, &podium, eligible_models),
+            Err(reason) => self.reject(request, reason, self.model_count),
+        }
+    }
+
+    /// Fills `best` with the most preferred eligible models, the best first, and returns how many
+    /// there are; places beyond are left as they were.
+    ///
+    /// This is the order in which a gateway falls back when a call fails: the first is what
+    /// [`prescribe`](Self::prescribe) selects, the second its runner-up. Does not allocate.
+    ///
+    /// ```
+    /// # use calybris_kernel::*;
+    /// # let policy = Policy {
+    /// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000,
+    /// #     minimum_confidence_bps: 0, risk_penalty_multiplier_bps: 0,
+    /// #     latency_penalty_microunits_per_ms: 0,
+    /// # };
+    /// # let model = |model_id, fixed_price_microunits| Model {
+    /// #     model_id, provider_id: 0, quality_bps: 9_000, risk_ceiling_bps: 10_000,
+    /// #     enabled: true, p95_latency_ms: 300, capabilities: CapabilitySet::EMPTY,
+    /// #     regions: RegionSet::ALL, input_price_microunits_per_million_tokens: 0,
+    /// #     output_price_microunits_per_million_tokens: 0, fixed_price_microunits,
+    /// # };
+    /// # let request = Request {
+    /// #     sequence: 1, requested_model_id: 1, input_tokens: 0, output_tokens: 0,
+    /// #     business_value_microunits: 1_000, budget_limit_microunits: 500, risk_bps: 0,
+    /// #     confidence_bps: 10_000, minimum_quality_bps: 0, max_p95_latency_ms: 0,
+    /// #     required_capabilities: CapabilitySet::EMPTY, allowed_providers: ProviderSet::ALL,
+    /// #     required_regions: RegionSet::EMPTY,
+    /// # };
+    /// let snapshot = PolicySnapshot::new(policy, [model(1, 300), model(2, 100), model(3, 700)])?;
+    /// let mut best = [RankedModel::default(); 4];
+    /// let found = snapshot.rank(&request, &mut best);
+    /// let ids: Vec<u32> = best[..found].iter().map(|ranked| ranked.model_id).collect();
+    /// assert_eq!(ids, [2, 1]); // the third is beyond the budget
+    /// # Ok::<(), SnapshotError>(())
+    /// ```
+    pub fn rank(&self, request: &Request, best: &mut [RankedModel]) -> usize {
+        if best.is_empty() || admit_request(&self.policy, request).is_err() {
+            return 0;
+        }
+        let valuation = Valuation::new(&self.policy, request);
+        let mut leaders = Leaders::new(best);
+        match search(&mut leaders, &self.index, &self.models, &valuation) {
+            Ok(_) => leaders.taken(),
+            Err(_) => 0,
+        }
+    }
+
+    /// How far the selected model may move in each of its numbers before another is selected, or
+    /// none; nothing if the request is rejected.
+    ///
+    /// ```
+    /// # use calybris_kernel::*;
+    /// # let policy = Policy {
+    /// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000,
+    /// #     minimum_confidence_bps: 0, risk_penalty_multiplier_bps: 0,
+    /// #     latency_penalty_microunits_per_ms: 0,
+    /// # };
+    /// # let model = |model_id, fixed_price_microunits| Model {
+    /// #     model_id, provider_id: 0, quality_bps: 9_000, risk_ceiling_bps: 10_000,
+    /// #     enabled: true, p95_latency_ms: 300, capabilities: CapabilitySet::EMPTY,
+    /// #     regions: RegionSet::ALL, input_price_microunits_per_million_tokens: 0,
+    /// #     output_price_microunits_per_million_tokens: 0, fixed_price_microunits,
+    /// # };
+    /// # let request = Request {
+    /// #     sequence: 1, requested_model_id: 1, input_tokens: 0, output_tokens: 0,
+    /// #     business_value_microunits: 1_000, budget_limit_microunits: 500, risk_bps: 0,
+    /// #     confidence_bps: 10_000, minimum_quality_bps: 0, max_p95_latency_ms: 0,
+    /// #     required_capabilities: CapabilitySet::EMPTY, allowed_providers: ProviderSet::ALL,
+    /// #     required_regions: RegionSet::EMPTY,
+    /// # };
+    /// let snapshot = PolicySnapshot::new(policy, [model(1, 300), model(2, 100)])?;
+    /// let margin = snapshot.margin(&request).expect("a model is selected");
+    /// assert_eq!(margin.model_id, 2);
+    /// assert_eq!(margin.highest_fixed_price_microunits, 299); // at 300 the lower id decides
+    /// # Ok::<(), SnapshotError>(())
+    /// ```
+    #[must_use]
+    pub fn margin(&self, request: &Request) -> Option<Margin> {
+        counterfactual::margin(self, request)
+    }
+
+    /// What one number of a model would have to be for the kernel to select that model, each
+    /// number by itself; nothing if the catalog has no such model.
+    ///
+    /// ```
+    /// # use calybris_kernel::*;
+    /// # let policy = Policy {
+    /// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000,
+    /// #     minimum_confidence_bps: 0, risk_penalty_multiplier_bps: 0,
+    /// #     latency_penalty_microunits_per_ms: 0,
+    /// # };
+    /// # let model = |model_id, fixed_price_microunits| Model {
+    /// #     model_id, provider_id: 0, quality_bps: 9_000, risk_ceiling_bps: 10_000,
+    /// #     enabled: true, p95_latency_ms: 300, capabilities: CapabilitySet::EMPTY,
+    /// #     regions: RegionSet::ALL, input_price_microunits_per_million_tokens: 0,
+    /// #     output_price_microunits_per_million_tokens: 0, fixed_price_microunits,
+    /// # };
+    /// # let request = Request {
+    /// #     sequence: 1, requested_model_id: 1, input_tokens: 0, output_tokens: 0,
+    /// #     business_value_microunits: 1_000, budget_limit_microunits: 500, risk_bps: 0,
+    /// #     confidence_bps: 10_000, minimum_quality_bps: 0, max_p95_latency_ms: 0,
+    /// #     required_capabilities: CapabilitySet::EMPTY, allowed_providers: ProviderSet::ALL,
+    /// #     required_regions: RegionSet::EMPTY,
+    /// # };
+    /// let snapshot = PolicySnapshot::new(policy, [model(1, 200), model(2, 150)])?;
+    /// let changes = snapshot.what_would_win(&request, 1).expect("the catalog has it");
+    /// assert_eq!(changes.fixed_price_microunits, Some(150)); // then the lower id decides
+    /// assert_eq!(changes.quality_bps, Some(9_510));
+    /// assert_eq!(changes.p95_latency_ms, None);
+    /// # Ok::<(), SnapshotError>(())
+    /// ```
+    #[must_use]
+    pub fn what_would_win(&self, request: &Request, model_id: u32) -> Option<WinningChanges> {
+        counterfactual::what_would_win(self, request, model_id)
     }
 
     /// Says what each model came to: the gate that turned it away, with what was measured and the
@@ -173,12 +289,13 @@ impl PolicySnapshot {
         canonical::write_canonical(&self.policy, self.model_count, &self.models, sink);
     }
 
-    /// Puts what a scan found into words.
-    fn decide(&self, request: &Request, outcome: Outcome) -> Decision {
-        let Some(winner) = outcome.podium.winner() else {
-            return self.reject(request, outcome.reject_reason, self.model_count);
+    /// The decision for the model that leads the podium.
+    #[inline]
+    fn select(&self, request: &Request, podium: &Podium, eligible_models: u32) -> Decision {
+        let Some(winner) = podium.winner() else {
+            return self.reject(request, Reason::NoEnabledModel, self.model_count);
         };
-        let runner_up = outcome.podium.runner_up();
+        let runner_up = podium.runner_up();
         let (action, reason) = if winner.model_id.0 == request.requested_model_id {
             (Action::ExecuteRequested, Reason::RequestedModelMaximizesUtility)
         } else {
@@ -198,7 +315,7 @@ impl PolicySnapshot {
             runner_up_utility_microunits: runner_up
                 .map_or(0, |candidate| candidate.utility_microunits),
             evaluated_models: self.model_count,
-            eligible_models: outcome.eligible_models,
+            eligible_models,
         }
     }
 

@@ -107,15 +107,23 @@ pub(crate) fn cost_microunits(request: &Request, model: &Model) -> u64 {
     model.fixed_price_microunits.saturating_add(input).saturating_add(output)
 }
 
+/// `ceil(tokens * price / 10^6)`, or `u64::MAX` if that is more.
 #[inline]
 fn token_cost(tokens: u32, price_microunits_per_million_tokens: u64) -> u64 {
-    match u64::from(tokens).checked_mul(price_microunits_per_million_tokens) {
-        Some(product) => product.div_ceil(TOKENS_PER_PRICE),
-        None => {
-            let product = u128::from(tokens) * u128::from(price_microunits_per_million_tokens);
-            u64::try_from(product.div_ceil(u128::from(TOKENS_PER_PRICE))).unwrap_or(u64::MAX)
-        }
+    // 64 bits nearly always suffice, and a division in 64 bits is several times faster than one
+    // in 128.
+    let product = u64::from(tokens).checked_mul(price_microunits_per_million_tokens);
+    match product.and_then(|product| product.checked_add(TOKENS_PER_PRICE - 1)) {
+        Some(rounded_up) => rounded_up / TOKENS_PER_PRICE,
+        None => token_cost_in_128_bits(tokens, price_microunits_per_million_tokens),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn token_cost_in_128_bits(tokens: u32, price_microunits_per_million_tokens: u64) -> u64 {
+    let product = u128::from(tokens) * u128::from(price_microunits_per_million_tokens);
+    u64::try_from(product.div_ceil(u128::from(TOKENS_PER_PRICE))).unwrap_or(u64::MAX)
 }
 
 /// `floor(value * confidence * quality / 10^8)`. It never exceeds the value, because confidence
@@ -137,10 +145,15 @@ fn share_of_value(request: &Request, first_bps: u16, second_bps: u16) -> u128 {
     let value = request.value_microunits();
     let bps = u64::from(first_bps) * u64::from(second_bps);
     match value.checked_mul(bps) {
-        // A division in 64 bits is several times faster than one in 128.
         Some(product) => u128::from(product / BPS_SQUARED),
-        None => u128::from(value) * u128::from(bps) / u128::from(BPS_SQUARED),
+        None => share_in_128_bits(value, bps),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn share_in_128_bits(value: u64, bps: u64) -> u128 {
+    u128::from(value) * u128::from(bps) / u128::from(BPS_SQUARED)
 }
 
 /// `p95 latency * penalty`, below 2^96.

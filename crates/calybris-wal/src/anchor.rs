@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::WalError;
+use crate::storage::Storage;
 
 /// A log's id, a sequence, and the hash of the record with that sequence.
 ///
@@ -31,6 +32,32 @@ pub struct Anchor {
     pub sequence: u64,
     /// The record's hash; for sequence 0 the hash of the first segment's header.
     pub hash: [u8; 32],
+}
+
+impl Anchor {
+    /// Refuses a log with another id.
+    pub(crate) fn check_log(&self, storage: &dyn Storage, found: [u8; 16]) -> Result<(), WalError> {
+        if self.log_id == found {
+            return Ok(());
+        }
+        Err(WalError::AnchorOfAnotherLog { path: storage.path(""), anchor: *self, found })
+    }
+
+    /// Refuses another hash at the anchor's sequence; elsewhere there is nothing to compare.
+    pub(crate) fn check_record(&self, sequence: u64, hash: [u8; 32]) -> Result<(), WalError> {
+        if self.sequence != sequence || self.hash == hash {
+            return Ok(());
+        }
+        Err(WalError::AnchorContradicted { anchor: *self, found: hash })
+    }
+
+    /// Refuses a log that ends before the anchor.
+    pub(crate) fn check_head(&self, head: u64) -> Result<(), WalError> {
+        if self.sequence <= head {
+            return Ok(());
+        }
+        Err(WalError::AnchorAhead { anchor: *self, head })
+    }
 }
 
 impl fmt::Display for Anchor {

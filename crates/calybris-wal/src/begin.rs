@@ -48,7 +48,8 @@ pub(crate) fn begin_segment(
     storage.sync_directory().map_err(|source| io_error(storage, "sync", "", source))?;
     let header_hash: Hash = bytes.last_chunk::<HASH_BYTES>().copied().unwrap_or_default();
     let record_hash = before.map_or(header_hash, |end| end.record_hash);
-    let progress = Progress::at_start(&header, record_hash);
+    let mut progress = Progress::at_start(&header, record_hash);
+    progress.log_start = before.map_or(1, |end| end.log_start);
     let pen = Pen::new(header, chain, SEGMENT_HEADER_BYTES as u64, header_hash, &progress);
     Ok(End { file, pen })
 }

@@ -51,8 +51,13 @@ impl Chain {
 }
 
 /// Whether two hashes are equal, in a time that does not depend on where they differ.
-pub(crate) fn hashes_match(left: &[u8], right: &[u8]) -> bool {
-    left.ct_eq(right).into()
+pub(crate) fn hashes_match(left: &Hash, right: &Hash) -> bool {
+    // Word by word: the same comparison in an eighth of the steps.
+    let words = left.as_chunks().0.iter().zip(right.as_chunks().0);
+    let differing = words.fold(0, |differing, (left, right)| {
+        differing | (u64::from_le_bytes(*left) ^ u64::from_le_bytes(*right))
+    });
+    differing.ct_eq(&0).into()
 }
 
 /// The first 8 bytes of the SHA-256 of `bytes`: a checksum, not an authentication.

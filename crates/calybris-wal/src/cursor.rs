@@ -82,6 +82,12 @@ impl FrameCursor {
         self.filled = 0;
     }
 
+    /// Moves to another place between two frames.
+    pub(crate) fn move_to(&mut self, offset: u64) {
+        self.offset = offset;
+        self.refresh();
+    }
+
     /// Looks at the next frame and steps over it if it verifies.
     pub(crate) fn step(&mut self) -> io::Result<Step> {
         let least = HASH_BYTES + FRAME_HEADER_BYTES;

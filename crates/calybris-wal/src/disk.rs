@@ -62,6 +62,20 @@ impl Storage for Disk {
         Ok(Arc::new(options.open(self.path(name))?))
     }
 
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path(name))
+    }
+
+    fn copy_to(&self, name: &str, directory: &Path) -> io::Result<()> {
+        Self::at(directory).create()?;
+        // Under another name until it is whole, so that what has the name is the segment.
+        let (part, whole) = (directory.join(format!("{name}.part")), directory.join(name));
+        fs::copy(self.path(name), &part)?;
+        File::open(&part)?.sync_all()?;
+        fs::rename(&part, &whole)?;
+        Self::at(directory).sync_directory()
+    }
+
     fn sync_directory(&self) -> io::Result<()> {
         // Only Unix opens a directory as a file; elsewhere the file's own sync must do.
         if cfg!(unix) { File::open(&self.directory)?.sync_all() } else { Ok(()) }
@@ -97,7 +111,7 @@ impl StoredFile for File {
         return std::os::unix::fs::FileExt::write_at(self, bytes, offset);
     }
 
-    fn truncate(&self, length: u64) -> io::Result<()> {
+    fn set_length(&self, length: u64) -> io::Result<()> {
         self.set_len(length)
     }
 

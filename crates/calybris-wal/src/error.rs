@@ -197,6 +197,23 @@ pub enum WalError {
         /// The id in the log's header.
         found: [u8; 16],
     },
+    /// The record asked for is not in the log, or not in the part of it that was asked about.
+    #[error("there is no record {sequence} among {head} records")]
+    NoSuchRecord {
+        /// The sequence asked for.
+        sequence: u64,
+        /// How many records there are.
+        head: u64,
+    },
+    /// The records up to some sequence were dropped from the log, and what was asked for needs
+    /// them. Ask for it where they are archived.
+    #[error("record {sequence} was dropped: the log is kept from record {first} on")]
+    Dropped {
+        /// The sequence that is needed.
+        sequence: u64,
+        /// The first sequence that the log still holds.
+        first: u64,
+    },
     /// The text is not an anchor.
     #[error("`{text}` is not an anchor: {expected}")]
     InvalidAnchor {

@@ -1,7 +1,11 @@
 //! What the log promises when the disk fails, tears and forgets.
 
 mod memory;
+#[cfg(loom)]
+mod models;
 
 mod crashes;
 mod cuts;
+mod economy;
 mod failures;
+mod live;

@@ -7,6 +7,7 @@ mod anchor;
 mod error;
 mod key;
 mod options;
+mod proof;
 mod reader;
 mod verify;
 mod writer;
@@ -16,9 +17,12 @@ mod begin;
 mod commit;
 mod pen;
 mod recover;
+mod repair;
+mod retention;
 
 // Reading.
 mod cursor;
+mod parallel;
 mod seal;
 mod segment;
 mod tail;
@@ -29,6 +33,7 @@ mod chain;
 mod codec;
 mod digest;
 mod format;
+mod merkle;
 
 // What it stands on.
 mod disk;
@@ -42,8 +47,11 @@ pub use anchor::Anchor;
 pub use error::{Damage, WalError};
 pub use key::Key;
 pub use options::{Durability, WalOptions};
+pub use proof::{ConsistencyProof, InclusionProof, TreeHead};
 pub use reader::{Reader, Record};
 pub use recover::{Quarantine, Recovery};
+pub use repair::{Repair, repair};
+pub use retention::Disposal;
 pub use verify::{Report, VerifyOptions, verify};
 pub use walk::Tail;
 pub use writer::{Receipt, WalWriter};

@@ -1,5 +1,6 @@
 //! How a log is opened for writing.
 
+use crate::anchor::Anchor;
 use crate::error::WalError;
 use crate::format::header::RECORD_BYTES_CAP;
 
@@ -15,6 +16,7 @@ pub struct WalOptions {
     pub(crate) schema_id: u64,
     pub(crate) max_record_bytes: u32,
     pub(crate) log_id: Option<[u8; 16]>,
+    pub(crate) anchor: Option<Anchor>,
     pub(crate) durability: Durability,
     pub(crate) segment_bytes: u64,
 }
@@ -49,6 +51,7 @@ impl WalOptions {
             schema_id,
             max_record_bytes: 4 << 20,
             log_id: None,
+            anchor: None,
             durability: Durability::Os,
             segment_bytes: 64 << 20,
         }
@@ -67,6 +70,16 @@ impl WalOptions {
     #[must_use]
     pub fn log_id(mut self, log_id: [u8; 16]) -> Self {
         self.log_id = Some(log_id);
+        self
+    }
+
+    /// An anchor of the log, kept elsewhere. With one, no log is created: one that is missing, that
+    /// ends before the anchor or that is another is refused, and left as it is. The anchored hash
+    /// itself is compared if it stands in the last segment, which is all that opening reads;
+    /// [`verify`](crate::verify()) compares it anywhere.
+    #[must_use]
+    pub fn anchor(mut self, anchor: Anchor) -> Self {
+        self.anchor = Some(anchor);
         self
     }
 

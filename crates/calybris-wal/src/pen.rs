@@ -3,7 +3,8 @@
 use crate::chain::{Chain, HASH_BYTES, Hash};
 use crate::format::control::{DurableMark, SEAL_BYTES, Seal};
 use crate::format::frame::{
-    FRAME_OVERHEAD_BYTES, KIND_DATA, KIND_DURABLE_MARK, KIND_KEY_CHANGE, KIND_SEAL, push_frame,
+    FRAME_OVERHEAD_BYTES, KIND_DATA, KIND_DURABLE_MARK, KIND_KEY_CHANGE, KIND_LOG_START, KIND_SEAL,
+    push_frame,
 };
 use crate::format::header::SegmentHeader;
 use crate::segment::{Progress, SegmentEnd};
@@ -26,6 +27,8 @@ pub(crate) struct Pen {
     marked: u64,
     /// The mark that the next frame follows.
     due_mark: Option<DurableMark>,
+    /// The sequence from which on the log is kept.
+    log_start: u64,
 }
 
 impl Pen {
@@ -46,6 +49,7 @@ impl Pen {
             records: progress.records,
             marked: progress.durable_sequence,
             due_mark: None,
+            log_start: progress.log_start,
         }
     }
 
@@ -103,6 +107,18 @@ impl Pen {
         }
     }
 
+    /// The sequence from which on the log is kept.
+    pub(crate) fn log_start(&self) -> u64 {
+        self.log_start
+    }
+
+    /// Builds the frame that says that the log is kept from this sequence on.
+    pub(crate) fn push_log_start(&mut self, sequence: u64) {
+        self.push_due_mark();
+        self.log_start = sequence;
+        self.push(KIND_LOG_START, self.head.sequence, &sequence.to_le_bytes());
+    }
+
     /// Builds the end of the segment, and says what the next one continues.
     pub(crate) fn push_seal(&mut self, next_key_id: u64) -> SegmentEnd {
         self.due_mark = None;
@@ -110,9 +126,10 @@ impl Pen {
         if next_key_id != self.header.key_id {
             self.push(KIND_KEY_CHANGE, sequence, &next_key_id.to_le_bytes());
         }
-        let seal = Seal { records: self.records, bytes: self.offset, record_hash };
+        let (records, bytes, log_start) = (self.records, self.offset, self.log_start);
+        let seal = Seal { records, bytes, record_hash, log_start };
         let seal = self.push(KIND_SEAL, sequence, &seal.encode());
-        SegmentEnd { header: self.header, sequence, record_hash, next_key_id, seal }
+        SegmentEnd { header: self.header, sequence, record_hash, log_start, next_key_id, seal }
     }
 
     fn push(&mut self, kind: u8, sequence: u64, payload: &[u8]) -> Hash {

@@ -13,10 +13,11 @@ use crate::options::WalOptions;
 use crate::pen::Pen;
 use crate::seal::sealed_end;
 use crate::segment::{
-    Opening, Segment, SegmentEnd, SegmentStep, Unfinished, io_error, segment_name,
+    Opening, Progress, Segment, SegmentEnd, SegmentStep, Unfinished, check_start, io_error,
+    segment_name,
 };
 use crate::storage::{Mode, Storage, StoredFile, read_up_to, write_all};
-use crate::tail::{Evidence, Place, Verdict, claims_behind, judge};
+use crate::tail::{Evidence, Place, Verdict, claims_behind, judge, only_zeros_behind};
 
 /// What opening a log found and did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +54,9 @@ pub(crate) fn create(
     options: &WalOptions,
     key: Option<&Key>,
 ) -> Result<(End, Recovery), WalError> {
+    if options.anchor.is_some() {
+        return Err(WalError::Missing { path: storage.path("") });
+    }
     let header = first_header(storage, options, key)?;
     let end = create_segment(storage, header, None, key)?;
     let recovery = Recovery { created: true, sequence: 0, quarantined: None, resynced_bytes: 0 };
@@ -73,20 +77,29 @@ pub(crate) fn recover(
     let mut segment = match Segment::open(storage, last, Mode::Write, key)? {
         Opening::Segment(segment) => *segment,
         Opening::Unfinished(unfinished) => {
+            if let Some(end) = &before {
+                check_start(segments.first().copied().unwrap_or(1), end.log_start)?;
+            }
             return begin_unfinished(storage, options, key, before, last, unfinished);
         }
     };
     check_identity(storage, options, &segment.header)?;
+    if let (Some(anchor), Some(end)) = (options.anchor, &before) {
+        anchor.check_record(end.sequence, end.record_hash)?;
+    }
     match before {
         None => segment.check_is_first()?,
         Some(end) => {
             segment.check_continues(&end)?;
             segment.progress.record_hash = end.record_hash;
+            segment.progress.log_start = end.log_start;
         }
     }
-    let quarantined = match walk_to_end(storage, &mut segment)? {
+    let damage = walk_to_end(storage, options, &mut segment)?;
+    check_start(segments.first().copied().unwrap_or(1), segment.progress.log_start)?;
+    let quarantined = match damage {
         None => None,
-        Some(damage) => Some(cut_torn(storage, &mut segment, damage)?),
+        Some(damage) => cut_torn(storage, &mut segment, damage)?,
     };
     let resynced_bytes = rewrite_unsynced(storage, &mut segment)?;
     let sequence = segment.progress.sequence;
@@ -139,12 +152,26 @@ fn end_of(storage: &dyn Storage, segment: Segment) -> Result<End, WalError> {
 }
 
 /// Steps over every frame that verifies; what follows the last of them is the answer.
-fn walk_to_end(storage: &dyn Storage, segment: &mut Segment) -> Result<Option<Damage>, WalError> {
+fn walk_to_end(
+    storage: &dyn Storage,
+    options: &WalOptions,
+    segment: &mut Segment,
+) -> Result<Option<Damage>, WalError> {
     loop {
-        match segment.step(storage)? {
-            SegmentStep::Record | SegmentStep::Control => {}
-            SegmentStep::End => return Ok(None),
-            SegmentStep::Damaged(damage) => return Ok(Some(damage)),
+        let end = match segment.step(storage)? {
+            SegmentStep::Record | SegmentStep::Control => None,
+            SegmentStep::End => Some(None),
+            SegmentStep::Damaged(damage) => Some(Some(damage)),
+        };
+        let Progress { sequence, record_hash, .. } = segment.progress;
+        if let Some(anchor) = options.anchor {
+            anchor.check_record(sequence, record_hash)?;
+            if end.is_some() {
+                anchor.check_head(sequence)?;
+            }
+        }
+        if let Some(damage) = end {
+            return Ok(damage);
         }
     }
 }
@@ -154,22 +181,33 @@ fn cut_torn(
     storage: &dyn Storage,
     segment: &mut Segment,
     what: Damage,
-) -> Result<Quarantine, WalError> {
+) -> Result<Option<Quarantine>, WalError> {
     let (name, offset) = (segment.name(), segment.cursor.offset());
     let chain = segment.chain;
     let claimed = claims_behind(segment.cursor.file().as_ref(), &chain, offset)
         .map_err(|source| io_error(storage, "read", &name, source))?;
+    let zeros = only_zeros_behind(segment.cursor.file().as_ref(), offset)
+        .map_err(|source| io_error(storage, "read", &name, source))?;
     let evidence = Evidence {
         has_successor: false,
         sealed: segment.progress.seal.is_some(),
+        zeros,
         durable_offset: segment.progress.durable_offset.max(claimed),
     };
     match judge(Place::Frames { offset }, evidence) {
+        Verdict::Room => {
+            let file = segment.cursor.file();
+            let (cut, synced) = (file.set_length(offset), file.sync());
+            cut.map_err(|source| io_error(storage, "set the length of", &name, source))?;
+            synced.map_err(|source| io_error(storage, "sync", &name, source))?;
+            segment.cursor.refresh();
+            Ok(None)
+        }
         Verdict::Torn => {
             let file = segment.cursor.file().as_ref();
             let cut = quarantine(storage, file, segment.first_sequence, offset)?;
             segment.cursor.refresh();
-            Ok(cut)
+            Ok(Some(cut))
         }
         Verdict::Corrupt => Err(WalError::Corrupt {
             segment: segment.first_sequence,
@@ -196,6 +234,9 @@ fn begin_unfinished(
         None => return Err(WalError::MissingSegment { segment: 1 }),
     };
     check_identity(storage, options, &header)?;
+    if let Some(anchor) = options.anchor {
+        anchor.check_head(header.first_sequence.saturating_sub(1))?;
+    }
     let quarantined = match bytes {
         0 => None,
         _ => Some(quarantine(storage, file.as_ref(), first_sequence, 0)?),
@@ -249,6 +290,9 @@ fn check_identity(
             found: options.schema_id,
         });
     }
+    if let Some(anchor) = options.anchor {
+        anchor.check_log(storage, header.log_id)?;
+    }
     if let Some(expected) = options.log_id.filter(|expected| *expected != header.log_id) {
         let found = header.log_id;
         return Err(WalError::LogIdMismatch { path: storage.path(""), expected, found });
@@ -262,7 +306,7 @@ const COPY_BYTES: usize = 64 << 10;
 /// Moves the bytes of a segment from `offset` to its end into a file of their own.
 ///
 /// They are safe there before they are cut here, so a crash in between loses nothing.
-fn quarantine(
+pub(crate) fn quarantine(
     storage: &dyn Storage,
     file: &dyn StoredFile,
     segment: u64,
@@ -286,7 +330,7 @@ fn quarantine(
     }
     torn.sync().map_err(|source| torn_failed("sync", source))?;
     storage.sync_directory().map_err(|source| io_error(storage, "sync", "", source))?;
-    file.truncate(offset).map_err(|source| failed("truncate", source))?;
+    file.set_length(offset).map_err(|source| failed("set the length of", source))?;
     file.sync().map_err(|source| failed("sync", source))?;
     Ok(Quarantine { segment, offset, bytes, path: storage.path(&torn_name) })
 }

@@ -2,7 +2,7 @@
 
 use crate::chain::HASH_BYTES;
 use crate::error::{Damage, WalError};
-use crate::format::control::{KEY_CHANGE_BYTES, SEAL_BYTES, Seal, decode_key_change};
+use crate::format::control::{NUMBER_BYTES, SEAL_BYTES, Seal, decode_number};
 use crate::format::frame::{
     FRAME_OVERHEAD_BYTES, FrameHeader, KIND_KEY_CHANGE, KIND_SEAL, open_frame,
 };
@@ -10,7 +10,7 @@ use crate::segment::{Segment, SegmentEnd, io_error};
 use crate::storage::{Storage, read_up_to};
 
 const SEAL_FRAME_BYTES: usize = FRAME_OVERHEAD_BYTES + SEAL_BYTES;
-const KEY_CHANGE_FRAME_BYTES: usize = FRAME_OVERHEAD_BYTES + KEY_CHANGE_BYTES;
+const KEY_CHANGE_FRAME_BYTES: usize = FRAME_OVERHEAD_BYTES + NUMBER_BYTES;
 
 /// How a segment that has a successor ended. The successor's first sequence is `next`.
 ///
@@ -43,11 +43,12 @@ pub(crate) fn sealed_end(
         return Err(WalError::MissingSegment { segment: continued_at });
     }
     let key_change = frame_in(&tail, 0, segment, KIND_KEY_CHANGE)
-        .and_then(|(payload, _)| decode_key_change(payload));
+        .and_then(|(payload, _)| decode_number(payload));
     Ok(SegmentEnd {
         header: segment.header,
         sequence: next.saturating_sub(1),
         record_hash: seal.record_hash,
+        log_start: seal.log_start,
         next_key_id: key_change.unwrap_or(segment.header.key_id),
         seal: hash,
     })

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use crate::chain::{Chain, HASH_BYTES, Hash};
 use crate::cursor::{Frame, FrameCursor, Step};
 use crate::error::{Damage, WalError};
-use crate::format::control::{DurableMark, Seal, decode_key_change};
-use crate::format::frame::{KIND_DATA, KIND_DURABLE_MARK, KIND_KEY_CHANGE, KIND_SEAL};
+use crate::format::control::{DurableMark, Seal, decode_number};
+use crate::format::frame::{
+    KIND_DATA, KIND_DURABLE_MARK, KIND_KEY_CHANGE, KIND_LOG_START, KIND_SEAL,
+};
 use crate::format::header::{Algorithm, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::key::Key;
 use crate::storage::{Mode, Storage, StoredFile, read_up_to};
@@ -30,6 +32,15 @@ pub(crate) fn segments_in(storage: &dyn Storage) -> Result<Vec<u64>, WalError> {
         .collect();
     segments.sort_unstable();
     Ok(segments)
+}
+
+/// Refuses a log whose first segment is another than the log says: those before it are missing.
+/// There may be more than it says, when a crash came before they were dropped.
+pub(crate) fn check_start(first_segment: u64, log_start: u64) -> Result<(), WalError> {
+    if first_segment <= log_start {
+        return Ok(());
+    }
+    Err(WalError::MissingSegment { segment: log_start })
 }
 
 /// A [`WalError::Io`] about a file of the log.
@@ -55,6 +66,8 @@ pub(crate) struct Progress {
     pub(crate) durable_offset: u64,
     /// The last sequence that is known to be on disk.
     pub(crate) durable_sequence: u64,
+    /// The sequence from which on the log is kept; 1 unless segments were dropped.
+    pub(crate) log_start: u64,
     /// The id of the key that the next segment has, if it has another.
     pub(crate) next_key_id: Option<u64>,
     /// The hash of the seal, once it has come.
@@ -71,6 +84,7 @@ impl Progress {
             records: 0,
             durable_offset: SEGMENT_HEADER_BYTES as u64,
             durable_sequence: sequence,
+            log_start: 1,
             next_key_id: None,
             seal: None,
         }
@@ -117,11 +131,18 @@ impl Progress {
                 Seal::decode(frame.payload)
                     .filter(|seal| seal.bytes == frame.offset && seal.records == self.records)
                     .filter(|seal| seal.record_hash == self.record_hash)
+                    .filter(|seal| seal.log_start >= self.log_start)
+                    .map(|seal| self.log_start = seal.log_start)
                     .ok_or(contradiction)?;
                 self.seal = Some(*frame.hash);
             }
             KIND_KEY_CHANGE => {
-                self.next_key_id = Some(decode_key_change(frame.payload).ok_or(contradiction)?);
+                self.next_key_id = Some(decode_number(frame.payload).ok_or(contradiction)?);
+            }
+            KIND_LOG_START => {
+                self.log_start = decode_number(frame.payload)
+                    .filter(|start| (self.log_start..=self.sequence).contains(start))
+                    .ok_or(contradiction)?;
             }
             other => return Err(Misplaced::Newer("frame kind", other.into())),
         }
@@ -143,8 +164,6 @@ pub(crate) struct Segment {
     /// The sequence in its name.
     pub(crate) first_sequence: u64,
     pub(crate) header: SegmentHeader,
-    /// The hash at the end of its header.
-    pub(crate) header_hash: Hash,
     pub(crate) chain: Chain,
     pub(crate) cursor: FrameCursor,
     pub(crate) progress: Progress,
@@ -157,6 +176,8 @@ pub(crate) struct SegmentEnd {
     /// The last record's sequence.
     pub(crate) sequence: u64,
     pub(crate) record_hash: Hash,
+    /// The sequence from which on the log is kept.
+    pub(crate) log_start: u64,
     /// The id of the key that the next segment has.
     pub(crate) next_key_id: u64,
     /// The hash of the seal.
@@ -220,7 +241,8 @@ impl Segment {
             what,
         };
         // What a successor means for an unfinished segment is for those to judge who know of it.
-        let alone = Evidence { has_successor: false, sealed: false, durable_offset: 0 };
+        let alone =
+            Evidence { has_successor: false, sealed: false, zeros: false, durable_offset: 0 };
         let place = Place::Header { file_ends: length <= SEGMENT_HEADER_BYTES as u64 };
         let unfinished = judge(place, alone) == Verdict::Torn;
         let header = match SegmentHeader::decode(&bytes) {
@@ -266,26 +288,22 @@ impl Segment {
         let cursor =
             FrameCursor::new(file, chain, header.max_record_bytes, SEGMENT_HEADER_BYTES as u64);
         let progress = Progress::at_start(&header, header_hash);
-        Ok(Opening::Segment(Box::new(Self {
-            first_sequence,
-            header,
-            header_hash,
-            chain,
-            cursor,
-            progress,
-        })))
+        Ok(Opening::Segment(Box::new(Self { first_sequence, header, chain, cursor, progress })))
     }
 
-    /// Refuses a segment that is not the first of its log.
+    /// Refuses a segment that cannot be the first that is kept of its log. Whether those before it
+    /// were dropped rightly is for the log itself to say: see [`check_start`].
     pub(crate) fn check_is_first(&self) -> Result<(), WalError> {
         let header = &self.header;
-        if header.index != 0 || header.first_sequence != 1 {
-            return Err(WalError::MissingSegment { segment: 1 });
+        let firsts = [
+            header.index == 0,
+            header.first_sequence == 1,
+            header.previous_hash == [0; HASH_BYTES],
+        ];
+        match firsts {
+            [true, true, true] | [false, false, false] => Ok(()),
+            _ => Err(self.discontinuity()),
         }
-        if header.previous_hash != [0; HASH_BYTES] {
-            return Err(self.discontinuity());
-        }
-        Ok(())
     }
 
     /// Refuses a segment that does not continue a sealed one.
@@ -300,6 +318,7 @@ impl Segment {
             header: self.header,
             sequence: progress.sequence,
             record_hash: progress.record_hash,
+            log_start: progress.log_start,
             next_key_id: progress.next_key_id.unwrap_or(self.header.key_id),
             seal: progress.seal?,
         })
@@ -353,4 +372,108 @@ pub(crate) enum SegmentStep {
     Control,
     End,
     Damaged(Damage),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::frame::FrameHeader;
+
+    fn progress() -> Progress {
+        Progress {
+            sequence: 7,
+            record_hash: [1; 32],
+            records: 2,
+            durable_offset: 300,
+            durable_sequence: 6,
+            log_start: 2,
+            next_key_id: None,
+            seal: None,
+        }
+    }
+
+    fn accept(
+        progress: &mut Progress,
+        kind: u8,
+        sequence: u64,
+        payload: &[u8],
+    ) -> Result<bool, Misplaced> {
+        let length = u32::try_from(payload.len()).unwrap();
+        let header = FrameHeader { length, kind, flags: 0, sequence };
+        progress.accept(&Frame { header, offset: 500, payload, hash: &[2; 32] })
+    }
+
+    fn refuse(kind: u8, sequence: u64, payload: &[u8]) -> Misplaced {
+        let mut changed = progress();
+        let refused = accept(&mut changed, kind, sequence, payload).unwrap_err();
+        assert_eq!(changed, progress(), "a refused frame changes nothing");
+        refused
+    }
+
+    #[test]
+    fn a_record_follows_the_one_before() {
+        let mut after = progress();
+        assert_eq!(accept(&mut after, KIND_DATA, 8, b""), Ok(true));
+        assert_eq!((after.sequence, after.records, after.record_hash), (8, 3, [2; 32]));
+        for sequence in [0, 6, 7, 9, u64::MAX] {
+            let refused = refuse(KIND_DATA, sequence, b"");
+            assert_eq!(refused, Misplaced::Contradiction(Damage::Sequence));
+        }
+    }
+
+    #[test]
+    fn a_mark_claims_no_more_than_stands_before_it_and_no_less_than_the_last() {
+        let mark = |sequence, offset| DurableMark { sequence, offset }.encode();
+        let mut after = progress();
+        assert_eq!(accept(&mut after, KIND_DURABLE_MARK, 7, &mark(7, 500)), Ok(false));
+        assert_eq!((after.durable_sequence, after.durable_offset), (7, 500));
+        for lie in [mark(7, 501), mark(8, 500), mark(6, 299), mark(5, 400)] {
+            let refused = refuse(KIND_DURABLE_MARK, 7, &lie);
+            assert_eq!(refused, Misplaced::Contradiction(Damage::Control));
+        }
+        let refused = refuse(KIND_DURABLE_MARK, 6, &mark(6, 400));
+        assert_eq!(refused, Misplaced::Contradiction(Damage::Sequence));
+    }
+
+    #[test]
+    fn a_seal_counts_what_stands_before_it_and_nothing_follows() {
+        let seal = Seal { records: 2, bytes: 500, record_hash: [1; 32], log_start: 2 };
+        for lie in [
+            Seal { records: 3, ..seal },
+            Seal { bytes: 499, ..seal },
+            Seal { record_hash: [3; 32], ..seal },
+            Seal { log_start: 1, ..seal },
+        ] {
+            let refused = refuse(KIND_SEAL, 7, &lie.encode());
+            assert_eq!(refused, Misplaced::Contradiction(Damage::Control));
+        }
+        let mut sealed = progress();
+        assert_eq!(accept(&mut sealed, KIND_SEAL, 7, &seal.encode()), Ok(false));
+        let refused = accept(&mut sealed, KIND_DATA, 8, b"");
+        assert_eq!(refused, Err(Misplaced::Contradiction(Damage::AfterSeal)));
+    }
+
+    #[test]
+    fn only_a_seal_follows_a_key_change() {
+        let mut after = progress();
+        assert_eq!(accept(&mut after, KIND_KEY_CHANGE, 7, &[9; 8]), Ok(false));
+        let refused = accept(&mut after, KIND_DATA, 8, b"");
+        assert_eq!(refused, Err(Misplaced::Contradiction(Damage::Control)));
+    }
+
+    #[test]
+    fn a_log_start_moves_forward_and_not_past_the_last_record() {
+        let mut after = progress();
+        assert_eq!(accept(&mut after, KIND_LOG_START, 7, &7_u64.to_le_bytes()), Ok(false));
+        assert_eq!(after.log_start, 7);
+        for lie in [1_u64, 8, u64::MAX] {
+            let refused = refuse(KIND_LOG_START, 7, &lie.to_le_bytes());
+            assert_eq!(refused, Misplaced::Contradiction(Damage::Control));
+        }
+    }
+
+    #[test]
+    fn an_unknown_kind_is_newer_and_not_corrupt() {
+        assert_eq!(refuse(200, 7, b""), Misplaced::Newer("frame kind", 200));
+    }
 }

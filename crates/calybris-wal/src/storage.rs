@@ -4,7 +4,7 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A directory with files.
@@ -17,6 +17,10 @@ pub(crate) trait Storage: Debug + Send + Sync {
     fn list(&self) -> io::Result<Vec<String>>;
     /// Opens a file.
     fn open(&self, name: &str, mode: Mode) -> io::Result<Arc<dyn StoredFile>>;
+    /// Removes a file's name.
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// Copies a file into another directory, durably.
+    fn copy_to(&self, name: &str, directory: &Path) -> io::Result<()>;
     /// Makes names that were created, and those that were removed, durable.
     fn sync_directory(&self) -> io::Result<()>;
     /// Locks the directory until the answer is dropped. `None` when another holds the lock.
@@ -42,8 +46,8 @@ pub(crate) trait StoredFile: Send + Sync {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
     /// Writes some of `bytes` at `offset` and says how many.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize>;
-    /// Cuts the file.
-    fn truncate(&self, length: u64) -> io::Result<()>;
+    /// Cuts the file, or makes it longer by zeros.
+    fn set_length(&self, length: u64) -> io::Result<()>;
     /// Waits until everything that was written before is on disk.
     fn sync(&self) -> io::Result<()>;
 }

@@ -9,9 +9,12 @@
 //! | a segment that has a successor | -                                        | corrupt |
 //! | the last segment's header  | the file is longer than a header             | corrupt |
 //! | the last segment's header  | the file ends with the header or inside it   | torn    |
-//! | the last segment's frames  | a seal stands before X                       | corrupt |
 //! | the last segment's frames  | X lies before a byte that was claimed synced | corrupt |
-//! | the last segment's frames  | nothing at X or behind it was claimed synced | torn    |
+//! | the last segment's frames  | there are only zeros from X on               | room    |
+//! | the last segment's frames  | a seal stands before X                       | corrupt |
+//! | the last segment's frames  | none of these                                | torn    |
+//!
+//! Zeros up to the end of the file are room that a writer has made for frames to come.
 //!
 //! A frame that verifies and contradicts its place is no damage of this kind: it is always
 //! corrupt, since a crash does not make hashes that match.
@@ -45,6 +48,8 @@ pub(crate) struct Evidence {
     pub(crate) has_successor: bool,
     /// Whether a seal stands before the damage.
     pub(crate) sealed: bool,
+    /// Whether there are only zeros from the damage on.
+    pub(crate) zeros: bool,
     /// How much of the segment a mark before the damage or after it claims to have been synced, in
     /// bytes from the segment's start.
     pub(crate) durable_offset: u64,
@@ -53,6 +58,8 @@ pub(crate) struct Evidence {
 /// What the damage means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
+    /// Room for frames to come.
+    Room,
     /// A write that a crash cut short, or one that is still under way. Nothing that was
     /// acknowledged as durable is lost with it.
     Torn,
@@ -63,17 +70,30 @@ pub(crate) enum Verdict {
 /// The decision table at the head of this file.
 pub(crate) fn judge(place: Place, evidence: Evidence) -> Verdict {
     match (place, evidence) {
-        (_, Evidence { has_successor: true, .. })
-        | (Place::Header { file_ends: false }, _)
-        | (Place::Frames { .. }, Evidence { sealed: true, .. }) => Verdict::Corrupt,
+        (_, Evidence { has_successor: true, .. }) => Verdict::Corrupt,
+        (Place::Header { file_ends: false }, _) => Verdict::Corrupt,
         (Place::Header { file_ends: true }, _) => Verdict::Torn,
-        (Place::Frames { offset }, Evidence { durable_offset, .. }) => {
-            if offset < durable_offset {
-                Verdict::Corrupt
-            } else {
-                Verdict::Torn
-            }
+        (Place::Frames { offset }, _) if offset < evidence.durable_offset => Verdict::Corrupt,
+        (Place::Frames { .. }, Evidence { zeros: true, .. }) => Verdict::Room,
+        (Place::Frames { .. }, Evidence { sealed: true, .. }) => Verdict::Corrupt,
+        (Place::Frames { .. }, _) => Verdict::Torn,
+    }
+}
+
+/// Whether the file holds nothing but zeros from `from` on.
+pub(crate) fn only_zeros_behind(file: &dyn StoredFile, from: u64) -> io::Result<bool> {
+    let mut buffer = vec![0; SCAN_BYTES];
+    let mut at = from;
+    loop {
+        let filled = read_up_to(file, at, &mut buffer)?;
+        let read = buffer.get(..filled).unwrap_or_default();
+        if read.iter().any(|byte| *byte != 0) {
+            return Ok(false);
         }
+        if filled < SCAN_BYTES {
+            return Ok(true);
+        }
+        at += filled as u64;
     }
 }
 
@@ -154,7 +174,8 @@ fn claim_at(bytes: &[u8], window: &[u8], chain: &Chain) -> Option<u64> {
 mod tests {
     use super::*;
 
-    const NOTHING: Evidence = Evidence { has_successor: false, sealed: false, durable_offset: 0 };
+    const NOTHING: Evidence =
+        Evidence { has_successor: false, sealed: false, zeros: false, durable_offset: 0 };
 
     #[test]
     fn any_damage_in_a_segment_with_a_successor_is_corrupt() {
@@ -182,6 +203,22 @@ mod tests {
     fn damage_behind_a_seal_is_corrupt() {
         let evidence = Evidence { sealed: true, ..NOTHING };
         assert_eq!(judge(Place::Frames { offset: 1000 }, evidence), Verdict::Corrupt);
+    }
+
+    #[test]
+    fn zeros_up_to_the_end_are_room() {
+        for sealed in [false, true] {
+            let evidence = Evidence { zeros: true, sealed, durable_offset: 1000, ..NOTHING };
+            assert_eq!(judge(Place::Frames { offset: 1000 }, evidence), Verdict::Room);
+        }
+    }
+
+    #[test]
+    fn zeros_over_synced_bytes_are_corrupt() {
+        let evidence = Evidence { zeros: true, durable_offset: 1000, ..NOTHING };
+        assert_eq!(judge(Place::Frames { offset: 999 }, evidence), Verdict::Corrupt);
+        let evidence = Evidence { zeros: true, has_successor: true, ..NOTHING };
+        assert_eq!(judge(Place::Frames { offset: 999 }, evidence), Verdict::Corrupt);
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct Report {
     pub keyed: bool,
     /// How many segments there are.
     pub segments: u64,
+    /// The sequence of the first record that is kept; 1 unless segments were dropped.
+    pub first_sequence: u64,
     /// How many records verify.
     pub records: u64,
     /// How many bytes of the segments verify.
@@ -86,23 +88,34 @@ pub(crate) fn verify_in(
 ) -> Result<Report, WalError> {
     let mut walk = Walk::open(storage, options.key.as_ref())?;
     let header = walk.segment().header;
-    let at_start = Anchor { log_id: header.log_id, sequence: 0, hash: walk.segment().header_hash };
     if let Some(anchor) = options.anchor {
-        check_log_id(&walk, anchor)?;
-        check_anchor(anchor, at_start)?;
+        anchor.check_log(walk.storage(), header.log_id)?;
+        let (sequence, first) = (anchor.sequence, walk.first_sequence());
+        if first > 1 && sequence < first {
+            return Err(WalError::Dropped { sequence, first });
+        }
+        anchor.check_record(walk.head().sequence, walk.head().hash)?;
     }
+    let threads = options.threads.unwrap_or(NonZeroUsize::MIN);
+    let wanted = options.anchor.map(|anchor| anchor.sequence);
     let mut records = 0;
-    let mut head = at_start;
-    while walk.advance()? {
+    loop {
+        let (passed, hash) = walk.fast_forward(threads, wanted)?;
+        records += passed;
+        if let (Some(anchor), Some(hash)) = (options.anchor, hash) {
+            anchor.check_record(anchor.sequence, hash)?;
+        }
+        if !walk.advance()? {
+            break;
+        }
         records += 1;
-        let frame = walk.record();
-        head = Anchor { sequence: frame.header.sequence, hash: *frame.hash, ..head };
         if let Some(anchor) = options.anchor {
-            check_anchor(anchor, head)?;
+            anchor.check_record(walk.head().sequence, walk.head().hash)?;
         }
     }
-    if let Some(anchor) = options.anchor.filter(|anchor| anchor.sequence > head.sequence) {
-        return Err(WalError::AnchorAhead { anchor, head: head.sequence });
+    let head = walk.head();
+    if let Some(anchor) = options.anchor {
+        anchor.check_head(head.sequence)?;
     }
     if records == 0 {
         return Err(WalError::Empty { path: walk.path() });
@@ -113,6 +126,7 @@ pub(crate) fn verify_in(
         schema_id: header.schema_id,
         keyed: header.algorithm == Algorithm::HmacSha256,
         segments,
+        first_sequence: walk.first_sequence(),
         records,
         bytes,
         head,
@@ -120,20 +134,4 @@ pub(crate) fn verify_in(
         tail: walk.tail(),
         anchored: options.anchor.is_some(),
     })
-}
-
-fn check_log_id(walk: &Walk, anchor: Anchor) -> Result<(), WalError> {
-    let found = walk.segment().header.log_id;
-    if anchor.log_id == found {
-        return Ok(());
-    }
-    Err(WalError::AnchorOfAnotherLog { path: walk.path(), anchor, found })
-}
-
-/// Compares the anchor with the log at the anchor's sequence; elsewhere there is nothing to compare.
-fn check_anchor(anchor: Anchor, found: Anchor) -> Result<(), WalError> {
-    if anchor.sequence != found.sequence || anchor.hash == found.hash {
-        return Ok(());
-    }
-    Err(WalError::AnchorContradicted { anchor, found: found.hash })
 }

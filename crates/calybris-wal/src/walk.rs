@@ -4,14 +4,18 @@
 //! about it later, so before a verdict the evidence is gathered first and the bytes are read again
 //! after: bytes that a mark claims to be synced were whole before the mark was written.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use crate::anchor::Anchor;
+use crate::chain::Hash;
 use crate::cursor::Frame;
 use crate::error::{Damage, WalError};
 use crate::key::Key;
-use crate::segment::{Opening, Segment, SegmentStep, io_error, segments_in};
+use crate::parallel::{WORTH_THREADS_BYTES, fast_forward};
+use crate::segment::{Opening, Progress, Segment, SegmentStep, check_start, io_error, segments_in};
 use crate::storage::{Mode, Storage};
-use crate::tail::{Evidence, Place, Verdict, claims_behind, judge};
+use crate::tail::{Evidence, Place, Verdict, claims_behind, judge, only_zeros_behind};
 
 /// What stands behind the last record that verifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +43,10 @@ pub(crate) struct Walk {
     /// The damage at the cursor and what was found out about it, until the bytes are read again.
     suspect: Option<(u64, Evidence)>,
     tail: Tail,
+    /// Where in the segment several threads may be of use again.
+    try_threads_at: u64,
+    /// The first segment that there is.
+    first_segment: u64,
     /// How many segments were finished, and their length in bytes.
     finished: (u64, u64),
 }
@@ -71,6 +79,8 @@ impl Walk {
             segment,
             suspect: None,
             tail: Tail::Clean,
+            try_threads_at: 0,
+            first_segment: first,
             finished: (0, 0),
         })
     }
@@ -80,9 +90,20 @@ impl Walk {
         self.storage.path("")
     }
 
+    /// The log's storage.
+    pub(crate) fn storage(&self) -> &dyn Storage {
+        self.storage.as_ref()
+    }
+
     /// The segment that the walk has come to.
     pub(crate) fn segment(&self) -> &Segment {
         &self.segment
+    }
+
+    /// The last record that the walk has come to; the log's beginning if there was none.
+    pub(crate) fn head(&self) -> Anchor {
+        let Progress { sequence, record_hash, .. } = self.segment.progress;
+        Anchor { log_id: self.segment.header.log_id, sequence, hash: record_hash }
     }
 
     /// How many segments the walk has come to, and how many bytes of them verify.
@@ -95,9 +116,32 @@ impl Walk {
         self.tail
     }
 
+    /// The sequence of the first record that there is, or will be.
+    pub(crate) fn first_sequence(&self) -> u64 {
+        self.first_segment
+    }
+
     /// The record that [`Walk::advance`] has stepped over last.
     pub(crate) fn record(&self) -> Frame<'_> {
         self.segment.cursor.frame()
+    }
+
+    /// Goes over as many records of the segment as are in order, with several threads. Answers how
+    /// many, and the hash of the one with the sequence `wanted` if it was among them.
+    pub(crate) fn fast_forward(
+        &mut self,
+        threads: NonZeroUsize,
+        wanted: Option<u64>,
+    ) -> Result<(u64, Option<Hash>), WalError> {
+        let before = self.segment.progress.sequence;
+        if threads == NonZeroUsize::MIN || self.segment.cursor.offset() < self.try_threads_at {
+            return Ok((0, None));
+        }
+        let found = fast_forward(&mut self.segment, threads, wanted).map_err(|source| {
+            io_error(self.storage.as_ref(), "read", &self.segment.name(), source)
+        })?;
+        self.try_threads_at = self.segment.cursor.offset() + WORTH_THREADS_BYTES;
+        Ok((self.segment.progress.sequence - before, found))
     }
 
     /// Steps over the next record. `false` at the end of the log, where a writer may append more
@@ -143,6 +187,7 @@ impl Walk {
             };
             match judge(Place::Frames { offset }, evidence) {
                 Verdict::Corrupt => return Err(self.corrupt(offset, what)),
+                Verdict::Room => return self.end_with(Tail::Clean),
                 Verdict::Torn => {
                     let segment = self.segment.first_sequence;
                     let length = self.length()?;
@@ -154,6 +199,7 @@ impl Walk {
     }
 
     fn end_with(&mut self, tail: Tail) -> Result<bool, WalError> {
+        check_start(self.first_segment, self.segment.progress.log_start)?;
         self.suspect = None;
         self.segment.cursor.refresh();
         self.tail = tail;
@@ -182,14 +228,18 @@ impl Walk {
         let later = segments_in(self.storage.as_ref())?.into_iter().any(|segment| segment > first);
         let progress = self.segment.progress;
         let mut durable_offset = progress.durable_offset;
+        let mut zeros = false;
         if scan {
             let (offset, name) = (self.segment.cursor.offset(), self.segment.name());
             let chain = self.segment.chain;
             let claimed = claims_behind(self.segment.cursor.file().as_ref(), &chain, offset)
                 .map_err(|source| io_error(self.storage.as_ref(), "read", &name, source))?;
             durable_offset = durable_offset.max(claimed);
+            zeros = only_zeros_behind(self.segment.cursor.file().as_ref(), offset)
+                .map_err(|source| io_error(self.storage.as_ref(), "read", &name, source))?;
         }
-        Ok(Evidence { has_successor: later, sealed: progress.seal.is_some(), durable_offset })
+        let sealed = progress.seal.is_some();
+        Ok(Evidence { has_successor: later, sealed, zeros, durable_offset })
     }
 
     /// Goes on to the segment after a sealed one. `false` if it is not there yet.
@@ -197,6 +247,12 @@ impl Walk {
         let next = self.segment.progress.sequence.saturating_add(1);
         let segments = segments_in(self.storage.as_ref())?;
         if !segments.contains(&next) {
+            if let Some(&first) = segments.first().filter(|first| **first > next)
+                && !segments.contains(&self.segment.first_sequence)
+            {
+                // The writer has dropped this segment too meanwhile.
+                return Err(WalError::Dropped { sequence: next, first });
+            }
             if segments.iter().any(|segment| *segment > next) {
                 return Err(WalError::MissingSegment { segment: next });
             }
@@ -218,9 +274,11 @@ impl Walk {
         }
         // The last record's hash carries over: the next segment may be empty.
         segment.progress.record_hash = self.segment.progress.record_hash;
+        segment.progress.log_start = self.segment.progress.log_start;
         self.finished.0 += 1;
         self.finished.1 += self.segment.cursor.offset();
         self.segment = segment;
+        self.try_threads_at = 0;
         Ok(true)
     }
 }

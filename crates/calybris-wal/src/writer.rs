@@ -49,7 +49,7 @@ pub struct Receipt {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct WalWriter {
-    committer: Committer,
+    pub(crate) committer: Committer,
     recovery: Recovery,
     log_id: [u8; 16],
     max_record_bytes: u32,
@@ -114,6 +114,10 @@ impl WalWriter {
         key: Option<&Key>,
     ) -> Result<Self, WalError> {
         options.check()?;
+        // A log that should be there is not created, and neither is its directory.
+        if options.anchor.is_some() && segments_in(storage.as_ref()).is_err() {
+            return Err(WalError::Missing { path: storage.path("") });
+        }
         storage.create().map_err(|source| io_error(storage.as_ref(), "create", "", source))?;
         let lock = storage
             .lock()

@@ -314,3 +314,51 @@ fn a_reader_beside_a_writer_never_sees_damage() {
     });
     assert_eq!(verify(directory.path(), &without_key()).unwrap().records, 3000);
 }
+
+#[test]
+fn opening_with_an_anchor_refuses_a_log_that_does_not_reach_it() {
+    for key in keys() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        write_sample(&path, key.as_ref(), true);
+        let report = verify(&path, &VerifyOptions { key: key.clone(), ..without_key() }).unwrap();
+        let head = report.head;
+        let open_with = |anchor| logs::open_with(&path, &options().anchor(anchor), key.as_ref());
+        assert_eq!(open_with(head).unwrap().recovery().sequence, 6);
+
+        let bytes = fs::read(segment(&path)).unwrap();
+        let fifth = logs::frames(&bytes).iter().find(|frame| frame.sequence == 5).unwrap().end;
+        // Cut at a frame, and inside one: neither is touched.
+        for cut in [fifth, fifth + 7] {
+            log_of(&path, &bytes[..cut]);
+            assert!(matches!(open_with(head), Err(WalError::AnchorAhead { head: 5, .. })));
+            assert_eq!(fs::read(segment(&path)).unwrap(), &bytes[..cut]);
+        }
+        log_of(&path, &bytes);
+        let rewritten = Anchor { sequence: 3, ..head };
+        assert!(matches!(open_with(rewritten), Err(WalError::AnchorContradicted { .. })));
+        let other = Anchor { log_id: [1; 16], ..head };
+        assert!(matches!(open_with(other), Err(WalError::AnchorOfAnotherLog { .. })));
+
+        fs::remove_file(segment(&path)).unwrap();
+        assert!(matches!(open_with(head), Err(WalError::Missing { .. })));
+        fs::remove_dir_all(&path).unwrap();
+        assert!(matches!(open_with(head), Err(WalError::Missing { .. })));
+        assert!(!path.exists(), "nothing is created in the place of what is missing");
+    }
+}
+
+#[test]
+fn an_anchor_in_an_earlier_segment_does_not_stop_opening() {
+    let directory = tempfile::tempdir().unwrap();
+    logs::write_segments(directory.path(), &options(), None);
+    let (records, _) = read(directory.path(), None);
+    for record in &records {
+        let anchor = Anchor {
+            log_id: *b"calybris-wal log",
+            sequence: record.sequence(),
+            hash: record.hash(),
+        };
+        logs::open_with(directory.path(), &options().anchor(anchor), None).unwrap();
+    }
+}

@@ -325,3 +325,31 @@ fn what_is_buffered_is_written_when_flushed_or_dropped() {
     drop(writer);
     assert_eq!(read_payloads(directory.path(), None).len(), 3);
 }
+
+#[test]
+fn room_that_was_made_ahead_is_no_damage_and_is_given_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = options().durability(Durability::Synced);
+    let writer = open_with(directory.path(), &options, None).unwrap();
+    writer.append("one").unwrap();
+    let file = segment_from(directory.path(), 1);
+    let with_room = fs::read(&file).unwrap();
+    assert!(with_room.len() > 1 << 20, "a synced log makes room ahead");
+    let report = verify(directory.path(), &VerifyOptions::default()).unwrap();
+    assert_eq!((report.records, report.tail), (1, calybris_wal::Tail::Clean));
+    writer.append("two").unwrap();
+    writer.close().unwrap();
+    let closed = fs::metadata(&file).unwrap().len();
+    assert!(closed < 1000);
+
+    // As a crash leaves it: with the room.
+    fs::write(&file, &with_room).unwrap();
+    let writer = open_with(directory.path(), &options, None).unwrap();
+    assert_eq!(writer.recovery().quarantined, None);
+    assert_eq!(writer.append("two").unwrap().sequence, 2);
+    writer.rotate().unwrap();
+    assert!(fs::metadata(&file).unwrap().len() < 1000);
+    writer.append("three").unwrap();
+    writer.close().unwrap();
+    assert_eq!(read_payloads(directory.path(), None).len(), 3);
+}

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::command::{route, summary};
+use crate::command::summary;
 use crate::failure::Failure;
 use crate::input::catalog::CatalogFile;
 use crate::input::policy::PolicyFile;
@@ -21,6 +21,9 @@ pub(crate) struct Arguments {
     /// Where to put the log and the input files; by default a new directory for temporary files
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Print one JSON object, amounts in microunits
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 const CATALOG: (&str, &str) = ("catalog.toml", include_str!("../../data/demo-catalog.toml"));
@@ -32,28 +35,39 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         Some(dir) => dir.clone(),
         None => new_directory()?,
     };
-    if route::is_used(&dir)? {
+    if std::fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some()) {
         let what = "exists and is not empty; nothing is ever overwritten: name another directory";
         return Err(Failure::at(&dir, what));
     }
-    let policy = PolicyFile::parse(Path::new(POLICY.0), POLICY.1)?;
+    let policy_file = Path::new(POLICY.0);
+    let policy = PolicyFile::parse(policy_file, POLICY.1)?;
     let catalog_file = CatalogFile::parse(Path::new(CATALOG.0), CATALOG.1)?;
-    let catalog = catalog_file.join(Path::new(CATALOG.0), &policy, Path::new(POLICY.0))?;
-    let requests = RequestFile::Bundled(REQUESTS.0, REQUESTS.1);
+    let catalog = catalog_file.join(Path::new(CATALOG.0), &policy, policy_file)?;
+    let requests = RequestFile::bundled(REQUESTS.0, REQUESTS.1);
     let log = dir.join("log");
-    let job = Job { policy: &policy, catalog: &catalog, requests: &requests, log: &log, key: None };
+    let job = Job {
+        policy: &policy,
+        policy_file,
+        catalog: &catalog,
+        requests: &requests,
+        log: &log,
+        append: false,
+        key: None,
+    };
     let request_count = job.check_requests()?;
     write_inputs(&dir)?;
     let routed = job.run(request_count)?;
-    let mut page = Page::default();
-    page.line(format_args!(
-        "Calybris routes {request_count} example requests: each is decided under hard limits, its cost is"
-    ));
-    page.line("reserved from its tenant's budget, logged, and settled. Quality, risk, latency and regions of the");
-    page.line("models are made up; their prices are real.\n");
-    summary::tables(&job, &routed, &mut page);
     let anchor = dir.join("anchor");
     write(&anchor, &format!("{}\n", routed.anchor))?;
+    if arguments.json {
+        return Ok(summary::page(&job, &routed, true));
+    }
+    let mut page = Page::default();
+    page.line("Each example request is decided under hard limits, its cost reserved from its");
+    page.line("tenant's budget, logged, and settled. Prices are real; quality, risk, latency");
+    page.line("and regions of the models are made up.");
+    page.line("");
+    page.append(&summary::page(&job, &routed, false));
     next(&dir, &log, &anchor, &mut page);
     Ok(page)
 }
@@ -88,23 +102,40 @@ fn write(file: &Path, text: &str) -> Result<(), Failure> {
 }
 
 fn next(dir: &Path, log: &Path, anchor: &Path, page: &mut Page) {
-    let (dir, log, anchor) = (dir.display(), log.display(), anchor.display());
-    let program = program_name();
+    let file = |name: &str| shell_word(&dir.join(name));
+    let (log, anchor, program) = (shell_word(log), shell_word(anchor), program_name());
     page.line(format_args!(
         "
-What to try next (inputs and log are in {dir}):
-  check the log, and that nothing was cut from its end:
-    {program} verify {log} --anchor {anchor}
-  change one byte in it, and check again:
-    printf X | dd of=$(ls {log}/*.cwal) bs=1 seek=30000 conv=notrunc status=none
-    {program} verify {log}
-  edit {dir}/policy.toml and route the same requests under it:
-    {program} route --policy {dir}/policy.toml --catalog {dir}/catalog.toml \\
-      --requests {dir}/requests.csv --log {dir}/log-2"
+What to try next. Inputs and log are in {}
+
+check the log, and that nothing was cut from its end
+  {program} verify {log} --anchor {anchor}
+
+change one byte in it, and check again
+  printf X | dd of={log}/00000000000000000001.cwal bs=1 seek=30000 conv=notrunc
+  {program} verify {log}
+
+edit the policy, and route the same requests under it
+  {program} route --policy {} --catalog {} \\
+      --requests {} --log {}",
+        dir.display(),
+        file(POLICY.0),
+        file(CATALOG.0),
+        file(REQUESTS.0),
+        file("log-2"),
     ));
+}
+
+/// A path as a shell takes it for one word.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+:@%".contains(letter);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// The program as it was called, so that what is printed can be typed.
 fn program_name() -> String {
-    std::env::args().next().unwrap_or_else(|| "calybris".to_owned())
+    std::env::args_os()
+        .next()
+        .map_or_else(|| "calybris".to_owned(), |name| shell_word(Path::new(&name)))
 }

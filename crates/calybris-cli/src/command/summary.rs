@@ -1,36 +1,68 @@
 //! What `route` and `demo` print when they are done.
 
+use std::cmp::Reverse;
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::input::catalog::Skipped;
 use crate::page::Page;
 use crate::routing::{Job, Routed};
-use crate::table::{grouped, money, table};
-use crate::tally::Substitution;
+use crate::table::{counted, grouped, money, table};
+use crate::tally::TenantTally;
 
 /// Rows of the longer tables; the rest is one line.
-const LONGEST_TABLE_ROWS: usize = 12;
+const LONGEST_TABLE_ROWS: usize = 10;
 
-/// One JSON object.
-pub(crate) fn json(job: &Job<'_>, routed: &Routed, page: &mut Page) {
-    let skipped = |kind| job.catalog.skipped.iter().filter(|skipped| **skipped == kind).count();
-    let balances: Vec<_> = routed
-        .balances
-        .iter()
-        .map(|(tenant, granted, available)| {
-            json!({"tenant": tenant, "granted_microunits": granted, "available_microunits": available})
+/// A run shorter than this says nothing about speed.
+const SHORTEST_RATED: Duration = Duration::from_millis(10);
+
+/// Tables for a terminal of 80 columns, or one JSON object.
+pub(crate) fn page(job: &Job<'_>, routed: &Routed, json: bool) -> Page {
+    let mut page = Page::default();
+    if json {
+        page.line(format_args!("{:#}", object(job, routed)));
+        return page;
+    }
+    inputs(job, &mut page);
+    earlier(routed, &mut page);
+    decisions(routed, &mut page);
+    tenants(routed, &mut page);
+    models(routed, &mut page);
+    substitutions(routed, &mut page);
+    page.line(format_args!("log      {}", job.log.display()));
+    let (records, bytes) = (routed.report.records, routed.report.bytes);
+    page.line(format_args!(
+        "         {}, {}; verified from the disk",
+        counted(records, "record"),
+        counted(bytes, "byte")
+    ));
+    page.line(format_args!("anchor   {}", routed.anchor));
+    page
+}
+
+fn object(job: &Job<'_>, routed: &Routed) -> serde_json::Value {
+    let catalog = job.catalog;
+    let balance = |(tenant, account): &(String, calybris_core::budget::AccountSnapshot)| {
+        json!({
+            "tenant": tenant,
+            "granted_microunits": account.granted_microunits,
+            "available_microunits": account.available_microunits,
+            "reserved_microunits": account.reserved_microunits,
+            "committed_microunits": account.committed_microunits,
         })
-        .collect();
-    let object = json!({
+    };
+    json!({
         "log": job.log.display().to_string(),
         "catalog": {
-            "models": job.catalog.snapshot.names().models.len(),
-            "providers": job.catalog.snapshot.names().providers.len(),
-            "digest": job.catalog.snapshot.digest().to_string(),
-            "rounded_prices": job.catalog.rounded_prices,
-            "skipped_not_chat": skipped(Skipped::NotChat),
-            "skipped_no_price": skipped(Skipped::NoPrice),
-            "unmatched_rules": job.catalog.unmatched_rules,
+            "models": catalog.snapshot.names().models.len(),
+            "providers": catalog.snapshot.names().providers.len(),
+            "digest": catalog.snapshot.digest().to_string(),
+            "free_models": catalog.free_models,
+            "rounded_prices": catalog.rounded_prices,
+            "skipped_not_chat": catalog.skipped(Skipped::NotChat),
+            "skipped_no_price": catalog.skipped(Skipped::NoPrice),
+            "unmatched_rules": catalog.unmatched_rules,
         },
         "found": {
             "records": routed.earlier.records,
@@ -40,51 +72,54 @@ pub(crate) fn json(job: &Job<'_>, routed: &Routed, page: &mut Page) {
             "abandoned_microunits": routed.earlier.abandoned_microunits,
         },
         "routed": routed.tally,
-        "balances": balances,
+        "balances": routed.accounts.iter().map(balance).collect::<Vec<_>>(),
         "elapsed_us": u64::try_from(routed.elapsed.as_micros()).unwrap_or(u64::MAX),
-        "decisions_per_second": decisions_per_second(routed),
         "records": routed.report.records,
+        "bytes": routed.report.bytes,
         "anchor": routed.anchor.to_string(),
         "verified": true,
-    });
-    page.line(format_args!("{object:#}"));
-}
-
-/// Tables for a terminal.
-pub(crate) fn tables(job: &Job<'_>, routed: &Routed, page: &mut Page) {
-    inputs(job, page);
-    earlier(routed, page);
-    decisions(routed, page);
-    tenants(routed, page);
-    models(routed, page);
-    log(job, routed, page);
+    })
 }
 
 fn inputs(job: &Job<'_>, page: &mut Page) {
-    let names = job.catalog.snapshot.names();
-    let providers = names.providers.len();
+    let catalog = job.catalog;
+    let names = catalog.snapshot.names();
     page.line(format_args!(
-        "catalog    {} models of {providers} providers",
-        grouped_length(names.models.len())
+        "catalog  {} of {}",
+        counted(names.models.len(), "model"),
+        counted(names.providers.len(), "provider")
     ));
-    let count = |kind| job.catalog.skipped.iter().filter(|skipped| **skipped == kind).count();
-    let (not_chat, no_price) = (count(Skipped::NotChat), count(Skipped::NoPrice));
+    let (not_chat, no_price) =
+        (catalog.skipped(Skipped::NotChat), catalog.skipped(Skipped::NoPrice));
     if not_chat + no_price > 0 {
         page.line(format_args!(
-            "           skipped: {} that do not chat, {no_price} without both prices",
-            grouped_length(not_chat)
+            "         skipped: {} that do not chat, {} without both prices",
+            grouped(not_chat),
+            grouped(no_price)
         ));
     }
-    if job.catalog.rounded_prices > 0 {
+    if catalog.rounded_prices > 0 {
         page.line(format_args!(
-            "           {} prices were not whole microunits per million tokens and were rounded up",
-            grouped(job.catalog.rounded_prices)
+            "         {} rounded up to a whole microunit per million tokens",
+            counted(catalog.rounded_prices, "price")
         ));
     }
-    for rule in &job.catalog.unmatched_rules {
+    if catalog.free_models > 0 {
         page.line(format_args!(
-            "           note: no model matches the rule `{rule}` of the policy file"
+            "         {} nothing: is that so?",
+            if catalog.free_models == 1 {
+                "1 enabled model costs".to_owned()
+            } else {
+                format!("{} enabled models cost", grouped(catalog.free_models))
+            }
         ));
+    }
+    if let [first, rest @ ..] = catalog.unmatched_rules.as_slice() {
+        let more = match rest.len() {
+            0 => String::new(),
+            more => format!(" and {more} more of its rules"),
+        };
+        page.line(format_args!("         no model matches `{first}` of the policy file{more}"));
     }
 }
 
@@ -94,17 +129,17 @@ fn earlier(routed: &Routed, page: &mut Page) {
         return;
     }
     page.line(format_args!(
-        "found      {} records of an earlier run, {} decisions",
-        grouped(found.records),
-        grouped(found.decisions)
+        "found    {} of earlier runs in the log; {}",
+        counted(found.decisions, "decision"),
+        "all requests of the file are routed now"
     ));
     if let Some(torn) = &found.torn {
-        page.line(format_args!("           {torn}"));
+        page.line(format_args!("         {torn}"));
     }
     if found.abandoned_tickets > 0 {
         page.line(format_args!(
-            "           {} tickets were open; abandoned, {} went back to their tenants",
-            grouped(found.abandoned_tickets),
+            "         {} left open: {} given back",
+            counted(found.abandoned_tickets, "ticket"),
             money(found.abandoned_microunits)
         ));
     }
@@ -112,40 +147,41 @@ fn earlier(routed: &Routed, page: &mut Page) {
 
 fn decisions(routed: &Routed, page: &mut Page) {
     let tally = &routed.tally;
+    let rate = if routed.elapsed < SHORTEST_RATED {
+        String::new()
+    } else {
+        let per_second = u128::from(tally.decisions) * 1_000_000 / routed.elapsed.as_micros();
+        format!(", {} per second", grouped(u64::try_from(per_second).unwrap_or(u64::MAX)))
+    };
     page.line(format_args!(
-        "decided    {} requests in {:.3} s: {} decisions per second, each reserved, logged and settled",
-        grouped(tally.decisions),
+        "decided  {} in {:.3} s{rate}: reserved, logged, settled\n",
+        counted(tally.decisions, "request"),
         routed.elapsed.as_secs_f64(),
-        grouped(decisions_per_second(routed))
     ));
-    page.line("");
     let row = |what: &str, count: u64| vec![what.to_owned(), grouped(count)];
     let mut rows = vec![
         row("the requested model was best", tally.executed_as_requested),
         row("another model was better", tally.substituted),
         row("rejected", tally.rejected),
     ];
-    rows.extend(
-        tally
-            .rejections
-            .iter()
-            .map(|rejection| row(&format!("  {}", rejection.meaning), rejection.count)),
-    );
+    for rejection in &tally.rejections {
+        rows.push(row(&format!("  {}", rejection.meaning), rejection.count));
+    }
     rows.push(row("refused: the tenant's budget did not suffice", tally.insufficient_budget));
     page.line(table(&["outcome", "requests"], &[1], rows));
     if tally.requested_unlisted_model > 0 {
         page.line(format_args!(
-            "{} requests asked for a model outside the catalog",
-            grouped(tally.requested_unlisted_model)
+            "{} asked for a model outside the catalog",
+            counted(tally.requested_unlisted_model, "request")
         ));
     }
     page.line("");
 }
 
 fn tenants(routed: &Routed, page: &mut Page) {
-    let rows = routed.balances.iter().map(|(tenant, granted, available)| {
+    let rows = routed.accounts.iter().map(|(tenant, account)| {
         let tally = routed.tally.tenants.get(tenant);
-        let count = |of: fn(&crate::tally::TenantTally) -> u64| grouped(tally.map_or(0, of));
+        let count = |of: fn(&TenantTally) -> u64| grouped(tally.map_or(0, of));
         vec![
             tenant.clone(),
             count(|tally| tally.decisions),
@@ -153,59 +189,48 @@ fn tenants(routed: &Routed, page: &mut Page) {
             count(|tally| tally.rejected),
             count(|tally| tally.insufficient_budget),
             money(tally.map_or(0, |tally| tally.committed_microunits)),
-            money(*available),
-            money(*granted),
+            money(account.available_microunits),
+            money(account.granted_microunits),
         ]
     });
-    let header =
-        ["tenant", "requests", "carried out", "rejected", "no budget", "spent", "left", "budget"];
+    let spent = if routed.earlier.records > 0 { "spent now" } else { "spent" };
+    let header = ["tenant", "asked", "done", "rejected", "unfunded", spent, "left", "budget"];
     page.line(table(&header, &[1, 2, 3, 4, 5, 6, 7], rows));
     page.line("amounts in currency units of 1,000,000 microunits\n");
 }
 
 fn models(routed: &Routed, page: &mut Page) {
-    let tally = &routed.tally;
-    let mut models: Vec<_> = tally.models.iter().collect();
-    models.sort_by_key(|(name, model)| (std::cmp::Reverse(model.carried_out), *name));
+    let mut models: Vec<_> = routed.tally.models.iter().collect();
+    models.sort_by_key(|(name, model)| (Reverse(model.carried_out), *name));
     let rows = models.iter().take(LONGEST_TABLE_ROWS).map(|(name, model)| {
         vec![(*name).clone(), grouped(model.carried_out), money(model.committed_microunits)]
     });
-    page.line(table(&["chosen model", "calls", "spent"], &[1, 2], rows));
-    rest(models.len(), "models", page);
-    let substitutions = &tally.substitutions;
-    if !substitutions.is_empty() {
-        let rows = substitutions.iter().take(LONGEST_TABLE_ROWS).map(|substitution| {
-            let Substitution { requested, chosen, count } = substitution;
-            vec![requested.clone(), chosen.clone(), grouped(*count)]
-        });
-        page.line(table(&["requested", "chosen instead", "times"], &[2], rows));
-        rest(substitutions.len(), "substitutions", page);
+    if !models.is_empty() {
+        page.line(table(&["chosen model", "calls", "spent"], &[1, 2], rows));
+        rest(models.len(), "model", page);
     }
 }
 
+fn substitutions(routed: &Routed, page: &mut Page) {
+    let substitutions = &routed.tally.substitutions;
+    let rows = substitutions.iter().take(LONGEST_TABLE_ROWS).map(|substitution| {
+        vec![
+            substitution.requested.clone(),
+            substitution.chosen.clone(),
+            grouped(substitution.count),
+        ]
+    });
+    if !substitutions.is_empty() {
+        page.line(table(&["requested", "chosen instead", "times"], &[2], rows));
+        rest(substitutions.len(), "substitution", page);
+    }
+}
+
+/// Says what a shortened table leaves out.
 fn rest(rows: usize, what: &str, page: &mut Page) {
-    let rest = rows.saturating_sub(LONGEST_TABLE_ROWS);
-    if rest > 0 {
-        page.line(format_args!("... and {} more {what}; --json lists all", grouped_length(rest)));
+    let more = rows.saturating_sub(LONGEST_TABLE_ROWS);
+    if more > 0 {
+        page.line(format_args!("and {} more; --json lists them", counted(more, what)));
     }
     page.line("");
-}
-
-fn log(job: &Job<'_>, routed: &Routed, page: &mut Page) {
-    page.line(format_args!("log        {}", job.log.display()));
-    page.line(format_args!(
-        "           {} records, {} bytes; verified from the disk, hash by hash",
-        grouped(routed.report.records),
-        grouped(routed.report.bytes)
-    ));
-    page.line(format_args!("anchor     {}", routed.anchor));
-}
-
-fn decisions_per_second(routed: &Routed) -> u64 {
-    let microseconds = routed.elapsed.as_micros().max(1);
-    u64::try_from(u128::from(routed.tally.decisions) * 1_000_000 / microseconds).unwrap_or(u64::MAX)
-}
-
-fn grouped_length(length: usize) -> String {
-    grouped(u64::try_from(length).unwrap_or(u64::MAX))
 }

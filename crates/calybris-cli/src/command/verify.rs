@@ -1,15 +1,16 @@
 //! `calybris verify`: is the log what was written, and what does that establish?
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use calybris_core::wal::{Anchor, Report, Tail, VerifyOptions, verify};
+use calybris_core::wal::{Anchor, Report, Tail, VerifyOptions, WalError, verify};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::input::error::{InputError, read};
+use crate::input::error::{InputError, quoted, read};
 use crate::input::key::read_key;
 use crate::page::Page;
-use crate::table::grouped;
+use crate::table::counted;
 
 /// Verify a log from its first byte to its last.
 #[derive(clap::Args)]
@@ -20,8 +21,10 @@ Examples:
 
 It may run while another process writes the log.
 
-Exit codes: 0 intact; 1 not intact, and the message says what and where; 2 it could not be checked (usage, a missing
-key, a missing or empty log).")]
+Exit codes:
+  0  intact
+  1  not intact, and the message says what and where
+  2  could not be checked: usage, a missing key, a missing or empty log")]
 pub(crate) struct Arguments {
     /// The log's directory
     dir: PathBuf,
@@ -31,38 +34,38 @@ pub(crate) struct Arguments {
     /// An anchor that was kept elsewhere: shows whether records were cut from the end
     #[arg(long, value_name = "FILE")]
     anchor: Option<PathBuf>,
+    /// Verify with that many threads at once
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
     /// Print one JSON object
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let key = arguments.key_file.as_deref().map(read_key).transpose()?;
     let anchor = arguments.anchor.as_deref().map(read_anchor).transpose()?;
-    let options = VerifyOptions { key, anchor, ..VerifyOptions::default() };
-    let outcome = verify(&arguments.dir, &options);
+    let options = VerifyOptions { key, anchor, threads: arguments.threads };
+    let report = verify(&arguments.dir, &options)
+        .map_err(|error| Failure::of_log(&arguments.dir, &error))?;
     let mut page = Page::default();
-    match outcome {
-        Ok(report) if arguments.json => page.line(format_args!("{:#}", json_of(&report))),
-        Ok(report) => words(&arguments.dir, &report, &mut page),
-        Err(error) => {
-            let failure = Failure::of_log(&arguments.dir, &error);
-            if !arguments.json {
-                return Err(failure);
-            }
-            let intact = if error.is_tampering() { json!(false) } else { json!(null) };
-            let object = json!({ "intact": intact, "error": error.to_string() });
-            page.line(format_args!("{object:#}"));
-            return Err(failure.with_page(page));
-        }
+    if arguments.json {
+        page.line(format_args!("{:#}", json_of(&report)));
+    } else {
+        words(&arguments.dir, &report, &mut page);
     }
     Ok(page)
 }
 
-/// Reads an anchor file: the line that `calybris anchor` prints.
+/// Reads an anchor file: the line that `calybris anchor` prints. The line itself will do, too.
 fn read_anchor(file: &Path) -> Result<Anchor, InputError> {
+    if let Some(anchor) = file.to_str().and_then(|text| text.parse().ok()) {
+        return Ok(anchor);
+    }
     let text = read(file)?;
-    text.trim().parse().map_err(|error| InputError::in_file(file, error))
+    let what =
+        |_| format!("found {}, allowed is the line that `calybris anchor` prints", quoted(&text));
+    text.trim().parse().map_err(|error: WalError| InputError::in_file(file, what(error)))
 }
 
 fn json_of(report: &Report) -> serde_json::Value {
@@ -90,26 +93,26 @@ fn torn_bytes(tail: Tail) -> u64 {
 fn words(dir: &Path, report: &Report, page: &mut Page) {
     page.line(format_args!("{}: intact", dir.display()));
     page.line(format_args!(
-        "  {} records in {} segment{}, {} bytes",
-        grouped(report.records),
-        report.segments,
-        if report.segments == 1 { "" } else { "s" },
-        grouped(report.bytes)
+        "  {} in {}, {}",
+        counted(report.records, "record"),
+        counted(report.segments, "segment"),
+        counted(report.bytes, "byte")
     ));
     let torn = torn_bytes(report.tail);
     if torn > 0 {
         page.line(format_args!(
-            "  {} bytes at the end are no record yet: a write that a crash cut short, or one that is",
-            grouped(torn)
+            "  {} at the end are no record yet: cut short by",
+            counted(torn, "byte")
         ));
-        page.line("  under way; nothing says they were ever acknowledged. Opening the log sets them aside");
+        page.line(
+            "  a crash, or being written now. Nothing says that they were ever acknowledged;",
+        );
+        page.line("  opening the log to write sets them aside");
     }
     page.line(format_args!("  head {}", report.head));
     page.line("\nThis establishes that");
-    page.line(
-        "  - every record is, byte for byte, what its hash and all hashes after it were made from:",
-    );
-    page.line("    none was changed, removed from the middle, inserted, swapped or taken from another log");
+    page.line("  - every record is what its hash and all later hashes were made from: none was");
+    page.line("    changed, removed from the middle, inserted, swapped or taken from another log");
     if report.keyed {
         page.line("  - the hashes were made by a holder of the key");
     }
@@ -117,15 +120,22 @@ fn words(dir: &Path, report: &Report, page: &mut Page) {
         page.line("  - the log still holds everything up to the anchor, unchanged");
     }
     page.line("It does not establish that");
-    if !report.anchored {
-        page.line(
-            "  - nothing was cut from the end: keep an anchor elsewhere and pass it with --anchor",
-        );
-    } else {
-        page.line("  - nothing was cut from the end after the anchor was taken");
-    }
-    if !report.keyed {
-        page.line("  - nobody rewrote the whole log with new hashes: a key (--key-file) or an anchor shows that");
+    match (report.anchored, report.keyed) {
+        (false, false) => {
+            page.line(
+                "  - nothing was cut from the end: only an anchor, kept elsewhere, shows that",
+            );
+            page.line("  - nobody wrote the whole log anew: a key or an anchor shows that");
+        }
+        (false, true) => {
+            page.line(
+                "  - nothing was cut from the end: only an anchor, kept elsewhere, shows that",
+            );
+        }
+        (true, false) => {
+            page.line("  - nothing after the anchor was cut off, or written anew by somebody else");
+        }
+        (true, true) => page.line("  - nothing after the anchor was cut off"),
     }
     page.line("  - what was written was true: it is what the writer wrote");
 }

@@ -8,7 +8,7 @@ use calybris_core::kernel::{CapabilitySet, Model, PolicySnapshot, RegionSet};
 use serde::Deserialize;
 
 use super::error::{InputError, read};
-use super::policy::{Bps, PolicyFile, Traits, toml_error};
+use super::policy::{Bps, Microunits, PolicyFile, Traits, toml_error};
 use super::price_list;
 
 /// What a catalog file holds, whichever its form.
@@ -39,12 +39,25 @@ pub(crate) enum Skipped {
     NoPrice,
 }
 
+/// Models whose every price is 0.
+fn count_free(models: &[Model]) -> usize {
+    let free = |model: &&Model| {
+        model.enabled
+            && model.input_price_microunits_per_million_tokens == 0
+            && model.output_price_microunits_per_million_tokens == 0
+            && model.fixed_price_microunits == 0
+    };
+    models.iter().filter(free).count()
+}
+
 /// A catalog joined with its policy, ready to be installed.
 #[derive(Debug)]
 pub(crate) struct Catalog {
     pub(crate) snapshot: Snapshot,
     pub(crate) rounded_prices: u64,
-    pub(crate) skipped: Vec<Skipped>,
+    skipped: Vec<Skipped>,
+    /// Enabled models that cost nothing: in a price list that mostly means that nobody knows.
+    pub(crate) free_models: usize,
     /// Patterns of the policy file that no model matches: most likely typing errors.
     pub(crate) unmatched_rules: Vec<String>,
 }
@@ -62,17 +75,15 @@ struct OwnFile {
 struct OwnEntry {
     name: String,
     provider: String,
-    #[serde(default)]
-    input_price_microunits_per_million_tokens: u64,
-    #[serde(default)]
-    output_price_microunits_per_million_tokens: u64,
+    input_price_microunits_per_million_tokens: Microunits,
+    output_price_microunits_per_million_tokens: Microunits,
     #[serde(default)]
     capabilities: Vec<String>,
     quality_bps: Option<Bps>,
     risk_ceiling_bps: Option<Bps>,
     p95_latency_ms: Option<u32>,
     regions: Option<Vec<String>>,
-    fixed_price_microunits: Option<u64>,
+    fixed_price_microunits: Option<Microunits>,
     enabled: Option<bool>,
 }
 
@@ -84,8 +95,14 @@ impl CatalogFile {
 
     /// Parses the text of a catalog; `file` is what messages call it.
     pub(crate) fn parse(file: &Path, text: &str) -> Result<Self, InputError> {
-        if text.trim_start().starts_with('{') {
-            return price_list::parse(file, text);
+        match text.trim_start().chars().next() {
+            Some('{') => return price_list::parse(file, text),
+            Some('[') if text.trim_end().ends_with(']') && !text.contains("[[model]]") => {
+                let what =
+                    "a JSON array is no price list: the list is an object of model name to prices";
+                return Err(InputError::in_file(file, what));
+            }
+            _ => {}
         }
         let own: OwnFile = toml::from_str(text).map_err(|error| toml_error(file, text, &error))?;
         let candidates = own.model.into_iter().map(OwnEntry::into_candidate).collect();
@@ -101,6 +118,13 @@ impl CatalogFile {
         policy: &PolicyFile,
         policy_file: &Path,
     ) -> Result<Catalog, InputError> {
+        if self.candidates.is_empty() {
+            let skipped = self.skipped.len();
+            let what = format!(
+                "holds no model ({skipped} entries were skipped: no chat, or no price per token)"
+            );
+            return Err(InputError::in_file(file, what));
+        }
         self.candidates.sort_by(|a, b| a.name.cmp(&b.name));
         for pair in self.candidates.windows(2) {
             if let [a, b] = pair
@@ -166,13 +190,18 @@ impl CatalogFile {
                     .0,
                 enabled: traits.enabled.unwrap_or(true),
                 p95_latency_ms: traits.p95_latency_ms.ok_or_else(|| missing("p95_latency_ms"))?,
-                capabilities: CapabilitySet(bits(&capabilities, &candidate.capabilities)),
-                regions: RegionSet(bits(&regions, traits.regions.as_deref().unwrap_or_default())),
+                capabilities: CapabilitySet(named_bits(&capabilities, &candidate.capabilities)),
+                regions: RegionSet(named_bits(
+                    &regions,
+                    traits.regions.as_deref().unwrap_or_default(),
+                )),
                 input_price_microunits_per_million_tokens: candidate
                     .input_price_microunits_per_million_tokens,
                 output_price_microunits_per_million_tokens: candidate
                     .output_price_microunits_per_million_tokens,
-                fixed_price_microunits: traits.fixed_price_microunits.unwrap_or(0),
+                fixed_price_microunits: traits
+                    .fixed_price_microunits
+                    .map_or(0, |Microunits(price)| price),
             });
             model_names.insert(model_id, candidate.name.clone());
         }
@@ -185,6 +214,7 @@ impl CatalogFile {
             capabilities: swap(capabilities),
             regions: swap(regions),
         };
+        let free_models = count_free(&models);
         let policy_snapshot = PolicySnapshot::new(policy.policy(), models)
             .map_err(|error| InputError::in_file(file, error))?;
         let rules = policy.rules.iter().zip(matched);
@@ -192,11 +222,19 @@ impl CatalogFile {
             snapshot: Snapshot::new(policy_snapshot, names),
             rounded_prices: self.rounded_prices,
             skipped: self.skipped,
+            free_models,
             unmatched_rules: rules
                 .filter(|(_, matched)| !matched)
                 .map(|(rule, _)| rule.name.as_str().to_owned())
                 .collect(),
         })
+    }
+}
+
+impl Catalog {
+    /// How many entries were skipped for that reason.
+    pub(crate) fn skipped(&self, why: Skipped) -> usize {
+        self.skipped.iter().filter(|skipped| **skipped == why).count()
     }
 }
 
@@ -206,9 +244,11 @@ impl OwnEntry {
             name: self.name,
             provider: self.provider,
             input_price_microunits_per_million_tokens: self
-                .input_price_microunits_per_million_tokens,
+                .input_price_microunits_per_million_tokens
+                .0,
             output_price_microunits_per_million_tokens: self
-                .output_price_microunits_per_million_tokens,
+                .output_price_microunits_per_million_tokens
+                .0,
             capabilities: self.capabilities,
             traits: Traits {
                 quality_bps: self.quality_bps,
@@ -244,9 +284,13 @@ fn number_of(numbers: &BTreeMap<String, u8>, name: &str) -> u8 {
     numbers.get(name).copied().unwrap_or_default()
 }
 
-/// The set of the named bits.
-fn bits(numbers: &BTreeMap<String, u8>, names: &[String]) -> u64 {
-    names.iter().fold(0, |bits, name| bits | 1_u64 << number_of(numbers, name))
+/// A set as its bits.
+pub(crate) fn bits(numbers: &[u8]) -> u64 {
+    numbers.iter().fold(0, |bits, number| bits | 1_u64 << (number % 64))
+}
+
+fn named_bits(numbers: &BTreeMap<String, u8>, names: &[String]) -> u64 {
+    bits(&names.iter().map(|name| number_of(numbers, name)).collect::<Vec<u8>>())
 }
 
 #[cfg(test)]
@@ -280,13 +324,21 @@ set = { quality_bps = 1 }
 name = \"b\"
 provider = \"q\"
 input_price_microunits_per_million_tokens = 7
+output_price_microunits_per_million_tokens = 0
 capabilities = [\"vision\", \"tools\"]
 [[model]]
 name = \"a\"
 provider = \"p\"
+input_price_microunits_per_million_tokens = 0
+output_price_microunits_per_million_tokens = 0
 quality_bps = 9_000
 regions = [\"eu\"]
 capabilities = [\"vision\"]
+";
+
+    /// The two prices that every model must state.
+    const FREE: &str = "input_price_microunits_per_million_tokens = 0
+output_price_microunits_per_million_tokens = 0
 ";
 
     fn join(catalog: &str, policy: &str) -> Result<Catalog, InputError> {
@@ -317,6 +369,24 @@ capabilities = [\"vision\"]
     }
 
     #[test]
+    fn a_price_is_stated_even_if_it_is_nothing() {
+        let text =
+            join(&CATALOG.replace("input_price_microunits_per_million_tokens = 7\n", ""), POLICY);
+        let text = text.unwrap_err().to_string();
+        assert!(text.starts_with("c.toml:1:") && text.contains("input_price"), "{text}");
+        assert_eq!(join(CATALOG, POLICY).unwrap().free_models, 1);
+    }
+
+    #[test]
+    fn a_catalog_holds_at_least_one_model_and_is_no_array() {
+        for empty in ["", "{\"name\": \"x\"}", "{}"] {
+            let text = join(empty, POLICY).unwrap_err().to_string();
+            assert!(text.starts_with("c.toml: holds no model"), "{text}");
+        }
+        assert!(join("[{\"a\": 1}]", POLICY).unwrap_err().to_string().contains("array"));
+    }
+
+    #[test]
     fn a_name_is_unique() {
         let twice = CATALOG.replace("name = \"b\"", "name = \"a\"");
         assert!(join(&twice, POLICY).unwrap_err().to_string().contains("listed twice"));
@@ -326,7 +396,7 @@ capabilities = [\"vision\"]
     fn there_are_at_most_256_providers_and_64_capabilities() {
         let models = |count: u32| -> String {
             (0..count)
-                .map(|n| format!("[[model]]\nname = \"m{n}\"\nprovider = \"p{n}\"\n"))
+                .map(|n| format!("[[model]]\nname = \"m{n}\"\nprovider = \"p{n}\"\n{FREE}"))
                 .collect()
         };
         assert!(join(&models(256), POLICY).is_ok());
@@ -335,7 +405,7 @@ capabilities = [\"vision\"]
         let capabilities = |count: u32| {
             let names: Vec<String> = (0..count).map(|n| format!("\"c{n}\"")).collect();
             let names = names.join(",");
-            format!("[[model]]\nname = \"a\"\nprovider = \"p\"\ncapabilities = [{names}]\n")
+            format!("[[model]]\nname = \"a\"\nprovider = \"p\"\ncapabilities = [{names}]\n{FREE}")
         };
         assert!(join(&capabilities(64), POLICY).is_ok());
         assert!(join(&capabilities(65), POLICY).is_err());

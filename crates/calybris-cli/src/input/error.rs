@@ -35,11 +35,36 @@ impl fmt::Display for InputError {
 
 impl std::error::Error for InputError {}
 
-/// Reads a whole text file.
+/// What a file says, for a message: in backticks, control characters escaped, cut where it gets long.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut letters = text.trim().chars();
+    let shown: String =
+        letters.by_ref().take(LONGEST_QUOTE_LETTERS).flat_map(char::escape_debug).collect();
+    let more = if letters.next().is_some() { "..." } else { "" };
+    format!("`{}{more}`", shown.replace("\\\"", "\""))
+}
+
+const LONGEST_QUOTE_LETTERS: usize = 60;
+
+/// Reads a whole text file, without the byte order mark that some editors put first.
 pub(crate) fn read(file: &Path) -> Result<String, InputError> {
     let bytes = std::fs::read(file).map_err(|error| InputError::in_file(file, error))?;
-    String::from_utf8(bytes).map_err(|error| {
+    let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         InputError::in_file(file, format!("not text: byte {at} is not valid UTF-8"))
-    })
+    })?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_quote_is_short_and_harmless() {
+        assert_eq!(quoted(" a\"b "), "`a\"b`");
+        assert_eq!(quoted("\u{1b}[31m"), "`\\u{1b}[31m`");
+        assert_eq!(quoted(&"x".repeat(60)), format!("`{}`", "x".repeat(60)));
+        assert_eq!(quoted(&"x".repeat(61)), format!("`{}...`", "x".repeat(60)));
+    }
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use calybris_core::budget::BudgetEngine;
 use calybris_core::kernel::Policy;
 use glob::Pattern;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
 
-use super::error::{InputError, read};
+use super::error::{InputError, quoted, read};
 
 /// A policy file, parsed and checked.
 #[derive(Debug, Deserialize)]
@@ -17,7 +18,7 @@ use super::error::{InputError, read};
 pub(crate) struct PolicyFile {
     pub(crate) policy: Limits,
     /// Tenant to what it may spend, in microunits.
-    pub(crate) tenants: BTreeMap<String, u64>,
+    pub(crate) tenants: BTreeMap<String, Microunits>,
     #[serde(default)]
     pub(crate) request: RequestDefaults,
     /// What a catalog leaves out; of several that match a model, the last that says a thing decides it.
@@ -78,13 +79,17 @@ pub(crate) struct Traits {
     pub(crate) risk_ceiling_bps: Option<Bps>,
     pub(crate) p95_latency_ms: Option<u32>,
     pub(crate) regions: Option<Vec<String>>,
-    pub(crate) fixed_price_microunits: Option<u64>,
+    pub(crate) fixed_price_microunits: Option<Microunits>,
     pub(crate) enabled: Option<bool>,
 }
 
 /// Basis points, 0..=10,000, checked where they are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bps(pub(crate) u16);
+
+/// An amount or a price, 0 or more, checked where it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Microunits(pub(crate) u64);
 
 impl PolicyFile {
     /// Reads and checks a policy file.
@@ -98,6 +103,13 @@ impl PolicyFile {
         if parsed.tenants.is_empty() {
             let what = "`[tenants]` names nobody: give at least one tenant a budget in microunits";
             return Err(InputError::in_file(file, what));
+        }
+        // A budget engine of its own says what names and amounts are allowed, before there is a log.
+        let trial = BudgetEngine::new();
+        for (tenant, Microunits(granted)) in &parsed.tenants {
+            trial
+                .ensure_tenant(tenant, *granted)
+                .map_err(|error| InputError::in_file(file, format!("`[tenants]`: {error}")))?;
         }
         Ok(parsed)
     }
@@ -157,9 +169,18 @@ pub(crate) fn toml_error(file: &Path, text: &str, error: &toml::de::Error) -> In
     };
     let before = text.get(..start).unwrap_or_default();
     let line_index = before.matches('\n').count();
-    let content = text.lines().nth(line_index).unwrap_or_default().trim();
+    let content = text.lines().nth(line_index).unwrap_or_default();
+    let message = cut(error.message());
+    if content.trim().is_empty() {
+        return InputError::in_file(file, message);
+    }
     let line = u64::try_from(line_index).unwrap_or(u64::MAX).saturating_add(1);
-    InputError::at_line(file, line, format!("`{content}`: {}", error.message()))
+    InputError::at_line(file, line, format!("{}: {message}", quoted(content)))
+}
+
+/// A library's message, which may repeat what it found at any length.
+fn cut(message: &str) -> String {
+    if message.len() > 300 { quoted(message) } else { message.to_owned() }
 }
 
 /// Compiles a pattern of model or provider names.
@@ -174,27 +195,43 @@ fn some_pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Pat
 
 impl<'de> Deserialize<'de> for Bps {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct BpsVisitor;
-        impl Visitor<'_> for BpsVisitor {
-            type Value = Bps;
+        let whole = deserializer.deserialize_u64(WholeVisitor {
+            most: 10_000,
+            what: "basis points, a whole number of 0..=10000",
+        })?;
+        u16::try_from(whole).map(Bps).map_err(D::Error::custom)
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("basis points, a whole number of 0..=10000")
-            }
+impl<'de> Deserialize<'de> for Microunits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let what = "a whole number of microunits, 0 or more (1000000 are one currency unit)";
+        deserializer.deserialize_u64(WholeVisitor { most: u64::MAX, what }).map(Microunits)
+    }
+}
 
-            fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Bps, E> {
-                let in_range = u16::try_from(value).ok().filter(|bps| *bps <= 10_000);
-                in_range.map(Bps).ok_or_else(|| E::invalid_value(Unexpected::Signed(value), &self))
-            }
+/// A whole number of `0..=most`.
+struct WholeVisitor {
+    most: u64,
+    what: &'static str,
+}
 
-            fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Bps, E> {
-                let in_range = u16::try_from(value).ok().filter(|bps| *bps <= 10_000);
-                in_range
-                    .map(Bps)
-                    .ok_or_else(|| E::invalid_value(Unexpected::Unsigned(value), &self))
-            }
-        }
-        deserializer.deserialize_u64(BpsVisitor)
+impl Visitor<'_> for WholeVisitor {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<u64, E> {
+        let in_range = u64::try_from(value).ok().filter(|whole| *whole <= self.most);
+        in_range.ok_or_else(|| E::invalid_value(Unexpected::Signed(value), &self))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<u64, E> {
+        Some(value)
+            .filter(|whole| *whole <= self.most)
+            .ok_or_else(|| E::invalid_value(Unexpected::Unsigned(value), &self))
     }
 }
 
@@ -232,7 +269,7 @@ set = { quality_bps = 8_000 }
     fn a_good_file_is_read_whole() {
         let file = PolicyFile::parse(Path::new("p.toml"), GOOD).unwrap();
         assert_eq!(file.policy().risk_penalty_multiplier_bps, 20_000);
-        assert_eq!(file.tenants.get("search"), Some(&1_000_000));
+        assert_eq!(file.tenants.get("search"), Some(&Microunits(1_000_000)));
         assert!(file.rules[1].matches("gpt-4o", "openai"));
         assert!(!file.rules[1].matches("gpt-4o", "azure"));
     }
@@ -268,5 +305,9 @@ set = { quality_bps = 8_000 }
         assert!(refusal(&GOOD.replace("policy_epoch = 1\n", "")).contains("policy_epoch"));
         assert!(refusal(&GOOD.replace("gpt-4*", "gpt-[4")).contains("not a pattern"));
         assert!(refusal(&GOOD.replace("search = 1_000_000", "")).contains("[tenants]"));
+        assert!(refusal(&GOOD.replace("search = ", "\"\" = ")).contains("[tenants]"));
+        let long = format!("{} = ", "n".repeat(129));
+        assert!(refusal(&GOOD.replace("search = ", &long)).contains("[tenants]"));
+        assert_eq!(refusal(""), "p.toml: missing field `policy`");
     }
 }

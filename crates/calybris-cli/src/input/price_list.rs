@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::catalog::{Candidate, CatalogFile, Skipped};
-use super::error::InputError;
+use super::error::{InputError, quoted};
 use super::json::Entries;
 use super::policy::Traits;
 use super::price;
@@ -38,11 +38,14 @@ pub(crate) fn parse(file: &Path, text: &str) -> Result<CatalogFile, InputError> 
                 Value::Number(number) => number.to_string(),
                 Value::String(text) => text.clone(),
                 other => {
-                    return Err(refuse(field, format!("found `{other}`; a price is a number")));
+                    return Err(refuse(
+                        field,
+                        format!("found {}; a price is a number", quoted(&other.to_string())),
+                    ));
                 }
             };
             price::parse_per_token(&text)
-                .map_err(|allowed| refuse(field, format!("found `{text}`; {allowed}")))
+                .map_err(|allowed| refuse(field, format!("found {}; {allowed}", quoted(&text))))
         };
         let (input, output) = (parsed(input)?, parsed(output)?);
         catalog.rounded_prices += u64::from(input.rounded_up) + u64::from(output.rounded_up);

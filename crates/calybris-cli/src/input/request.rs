@@ -1,15 +1,17 @@
 //! From a row of a requests file to what the engine decides: defaults filled in, names resolved, ranges checked.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use calybris_core::engine::Names;
+use calybris_core::engine::{MAX_CORRELATION_ID_BYTES, Names};
 use calybris_core::kernel::{CapabilitySet, ProviderSet, RegionSet, Request};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use super::error::InputError;
-use super::policy::{Bps, PolicyFile, RequestDefaults};
+use super::catalog::bits;
+use super::error::{InputError, quoted};
+use super::policy::{Bps, PolicyFile};
 use super::row::Row;
 
 /// A request, ready for the engine.
@@ -36,9 +38,6 @@ pub(crate) struct RequestParser<'a> {
 /// The id for a requested model that the catalog does not have: no catalog of this program reaches it.
 pub(crate) const UNLISTED_MODEL_ID: u32 = u32::MAX;
 
-/// As many bytes as the engine takes.
-const LONGEST_CORRELATION_ID_BYTES: usize = 64;
-
 impl<'a> RequestParser<'a> {
     pub(crate) fn new(policy: &'a PolicyFile, names: &'a Names) -> Self {
         Self {
@@ -48,6 +47,28 @@ impl<'a> RequestParser<'a> {
             capabilities: by_name(&names.capabilities),
             regions: by_name(&names.regions),
         }
+    }
+
+    /// Checks the names in `[request]` of the policy file, so that no row is blamed for them.
+    pub(crate) fn check_defaults(&self, policy_file: &Path) -> Result<(), InputError> {
+        let defaults = &self.policy.request;
+        for (field, names, known) in [
+            ("required_capabilities", &defaults.required_capabilities, &self.capabilities),
+            ("allowed_providers", &defaults.allowed_providers, &self.providers),
+            ("required_regions", &defaults.required_regions, &self.regions),
+        ] {
+            let names = names.iter().map(String::as_str);
+            numbers(names, known).map_err(|what| {
+                InputError::in_file(policy_file, format!("`[request]`: `{field}`: {what}"))
+            })?;
+        }
+        if let Some(tenant) =
+            defaults.tenant.as_deref().filter(|name| !self.policy.tenants.contains_key(*name))
+        {
+            let what = format!("`[request]`: `tenant`: {}", self.unknown_tenant(tenant));
+            return Err(InputError::in_file(policy_file, what));
+        }
+        Ok(())
     }
 
     /// Parses one row; `position` counts the rows from 1 and is the sequence if the row names none.
@@ -63,6 +84,9 @@ impl<'a> RequestParser<'a> {
             );
             return Err(row.refuse("actual_output_tokens", what));
         }
+        // No name means that every provider is allowed.
+        let providers =
+            self.set(row, "allowed_providers", &defaults.allowed_providers, &self.providers)?;
         Ok(RoutedRequest {
             tenant: self.tenant(row)?,
             time_unix_ms: time(row)?,
@@ -92,9 +116,23 @@ impl<'a> RequestParser<'a> {
                     .number("max_p95_latency_ms", U32)?
                     .or(defaults.max_p95_latency_ms)
                     .unwrap_or(0),
-                required_capabilities: CapabilitySet(self.capabilities(row, defaults)?),
-                allowed_providers: self.providers(row, defaults)?,
-                required_regions: RegionSet(self.regions(row, defaults)?),
+                required_capabilities: CapabilitySet(bits(&self.set(
+                    row,
+                    "required_capabilities",
+                    &defaults.required_capabilities,
+                    &self.capabilities,
+                )?)),
+                allowed_providers: if providers.is_empty() {
+                    ProviderSet::ALL
+                } else {
+                    providers.into_iter().collect()
+                },
+                required_regions: RegionSet(bits(&self.set(
+                    row,
+                    "required_regions",
+                    &defaults.required_regions,
+                    &self.regions,
+                )?)),
             },
         })
     }
@@ -105,10 +143,12 @@ impl<'a> RequestParser<'a> {
         if self.policy.tenants.contains_key(tenant) {
             return Ok(tenant.to_owned());
         }
+        Err(row.refuse("tenant", self.unknown_tenant(tenant)))
+    }
+
+    fn unknown_tenant(&self, tenant: &str) -> String {
         let known: Vec<&str> = self.policy.tenants.keys().map(String::as_str).collect();
-        let what =
-            format!("found `{tenant}`, `[tenants]` of the policy file has {}", known.join(", "));
-        Err(row.refuse("tenant", what))
+        format!("found {}, `[tenants]` of the policy file has {}", quoted(tenant), known.join(", "))
     }
 
     fn requested_model(&self, row: &Row) -> Result<u32, InputError> {
@@ -117,19 +157,17 @@ impl<'a> RequestParser<'a> {
         Ok(self.models.get(name).copied().unwrap_or(UNLISTED_MODEL_ID))
     }
 
-    fn capabilities(&self, row: &Row, defaults: &RequestDefaults) -> Result<u64, InputError> {
-        let field = "required_capabilities";
-        Ok(bits(&numbers(row, field, &defaults.required_capabilities, &self.capabilities)?))
-    }
-
-    fn regions(&self, row: &Row, defaults: &RequestDefaults) -> Result<u64, InputError> {
-        Ok(bits(&numbers(row, "required_regions", &defaults.required_regions, &self.regions)?))
-    }
-
-    /// No name means that every provider is allowed.
-    fn providers(&self, row: &Row, defaults: &RequestDefaults) -> Result<ProviderSet, InputError> {
-        let ids = numbers(row, "allowed_providers", &defaults.allowed_providers, &self.providers)?;
-        Ok(if ids.is_empty() { ProviderSet::ALL } else { ids.into_iter().collect() })
+    /// The numbers of the names in a field, or of the default's.
+    fn set(
+        &self,
+        row: &Row,
+        field: &str,
+        default: &[String],
+        known: &BTreeMap<&str, u8>,
+    ) -> Result<Vec<u8>, InputError> {
+        let names =
+            row.names(field).unwrap_or_else(|| default.iter().map(String::as_str).collect());
+        numbers(names.into_iter(), known).map_err(|what| row.refuse(field, what))
     }
 }
 
@@ -159,36 +197,26 @@ fn bps(row: &Row, field: &str, default: Option<Bps>) -> Result<u16, InputError> 
     Ok(found)
 }
 
-/// Names separated by blanks, or the default's, as numbers.
-fn numbers(
-    row: &Row,
-    field: &str,
-    default: &[String],
+/// The numbers of names, or which name is not known and which are.
+fn numbers<'a>(
+    names: impl Iterator<Item = &'a str>,
     known: &BTreeMap<&str, u8>,
-) -> Result<Vec<u8>, InputError> {
-    let names: Vec<&str> = match row.text(field) {
-        Some(text) => text.split_whitespace().collect(),
-        None => default.iter().map(String::as_str).collect(),
-    };
-    let number = |name: &&str| {
+) -> Result<Vec<u8>, String> {
+    let number = |name: &str| {
         known.get(name).copied().ok_or_else(|| {
             let known: Vec<&str> = known.keys().copied().collect();
-            row.refuse(field, format!("found `{name}`, the catalog has {}", known.join(", ")))
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            format!("found {}, the catalog has {known}", quoted(name))
         })
     };
-    names.iter().map(number).collect()
-}
-
-fn bits(numbers: &[u8]) -> u64 {
-    numbers.iter().fold(0, |bits, number| bits | 1_u64 << number)
+    names.map(number).collect()
 }
 
 fn correlation_id(row: &Row) -> Result<String, InputError> {
     let text = row.text("correlation_id").unwrap_or_default();
-    if text.len() > LONGEST_CORRELATION_ID_BYTES {
+    if text.len() > MAX_CORRELATION_ID_BYTES {
         let found = text.len();
-        let what =
-            format!("found {found} bytes, at most {LONGEST_CORRELATION_ID_BYTES} are allowed");
+        let what = format!("found {found} bytes, at most {MAX_CORRELATION_ID_BYTES} are allowed");
         return Err(row.refuse("correlation_id", what));
     }
     Ok(text.to_owned())
@@ -205,13 +233,11 @@ fn time(row: &Row) -> Result<Option<u64>, InputError> {
     let allowed = "a time since 1970 such as `2026-11-02T09:00:01.206Z` or `2026-11-02 09:00:01`";
     milliseconds
         .map(Some)
-        .ok_or_else(|| row.refuse("time", format!("found `{text}`, allowed is {allowed}")))
+        .ok_or_else(|| row.refuse("time", format!("found {}, allowed is {allowed}", quoted(text))))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::input::row::RequestFile;
 
@@ -250,8 +276,9 @@ required_regions = [\"eu\"]
         let policy = PolicyFile::parse(Path::new("p"), POLICY).unwrap();
         let names = names();
         let parser = RequestParser::new(&policy, &names);
-        let row = RequestFile::Bundled("r", text).rows().unwrap().next().unwrap().unwrap();
-        parser.parse(&row, 1).map_err(|error| error.to_string())
+        let file = RequestFile::bundled("r", text);
+        let row = file.rows().and_then(|mut rows| rows.next().unwrap());
+        row.and_then(|row| parser.parse(&row, 1)).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -293,6 +320,28 @@ required_regions = [\"eu\"]
     }
 
     #[test]
+    fn an_empty_list_overrides_a_default_and_an_empty_text_does_not() {
+        let routed = parse(r#"{"input_tokens": 1, "output_tokens": 2, "required_regions": []}"#);
+        assert_eq!(routed.unwrap().request.required_regions, RegionSet(0));
+        let routed = parse(r#"{"input_tokens": 1, "output_tokens": 2, "required_regions": " "}"#);
+        assert_eq!(routed.unwrap().request.required_regions, RegionSet(0b100));
+    }
+
+    #[test]
+    fn a_wrong_default_is_blamed_on_the_policy_file() {
+        let names = names();
+        for (from, to) in [("\"eu\"", "\"mars\""), ("tenant = \"search\"", "tenant = \"mars\"")] {
+            let policy = PolicyFile::parse(Path::new("p"), &POLICY.replace(from, to)).unwrap();
+            let parser = RequestParser::new(&policy, &names);
+            let refused = parser.check_defaults(Path::new("p")).unwrap_err().to_string();
+            assert!(
+                refused.starts_with("p: `[request]`") && refused.contains("`mars`"),
+                "{refused}"
+            );
+        }
+    }
+
+    #[test]
     fn a_model_outside_the_catalog_may_be_requested() {
         let routed = parse("requested_model,input_tokens,output_tokens\nretired,10,20\n").unwrap();
         assert_eq!(routed.request.requested_model_id, UNLISTED_MODEL_ID);
@@ -308,7 +357,7 @@ required_regions = [\"eu\"]
     #[test]
     fn every_refusal_names_line_field_found_and_allowed() {
         for (text, parts) in [
-            ("input_tokens\n1\n", ["r:2: `output_tokens`", "missing"]),
+            ("input_tokens,output_tokens\n1,\n", ["r:2: `output_tokens`", "missing"]),
             (
                 "input_tokens,output_tokens\n4294967296,1\n",
                 ["`input_tokens`: found `4294967296`", "0..=4294967295"],

@@ -10,22 +10,34 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
-use super::error::InputError;
+use super::error::{InputError, quoted};
 use super::json::Entries;
 
-/// Where requests come from.
-pub(crate) enum RequestFile {
-    /// The user's file.
-    OnDisk(PathBuf),
-    /// Bundled with the program, under the name that messages call it.
-    Bundled(&'static str, &'static str),
+/// Where requests come from. They are read twice: checked from first to last, then routed.
+pub(crate) struct RequestFile {
+    name: PathBuf,
+    source: Source,
+}
+
+enum Source {
+    /// A file, which can be read again.
+    Disk,
+    /// What a pipe gave, or what is bundled with the program.
+    Memory(Vec<u8>),
 }
 
 /// One request as the file gives it.
 pub(crate) struct Row {
     file: PathBuf,
     line: u64,
-    values: [Option<String>; FIELDS.len()],
+    cells: [Option<Cell>; FIELDS.len()],
+}
+
+/// What a row says of one field.
+enum Cell {
+    Text(String),
+    /// Names; in a CSV they are a text with blanks between.
+    Names(Vec<String>),
 }
 
 /// The columns of a requests file, or the keys of a JSON line. Every name that a file uses must be one of these.
@@ -49,6 +61,12 @@ pub(crate) const FIELDS: [&str; 17] = [
     "required_regions",
 ];
 
+/// Those that are lists of names.
+const LISTS: [&str; 3] = ["required_capabilities", "allowed_providers", "required_regions"];
+
+/// Those without which there is no request.
+const REQUIRED: [&str; 2] = ["input_tokens", "output_tokens"];
+
 /// What the public LLM inference traces call three of them.
 const TRACE_NAMES: [(&str, &str); 3] = [
     ("TIMESTAMP", "time"),
@@ -57,38 +75,67 @@ const TRACE_NAMES: [(&str, &str); 3] = [
 ];
 
 impl RequestFile {
+    /// Opens the user's file; `-` is standard input. What is not a regular file is read into memory.
+    pub(crate) fn open(path: &Path) -> Result<Self, InputError> {
+        let refuse = |error| InputError::in_file(path, error);
+        let mut bytes = Vec::new();
+        if path == Path::new("-") {
+            std::io::stdin().lock().read_to_end(&mut bytes).map_err(refuse)?;
+            return Ok(Self { name: path.to_path_buf(), source: Source::Memory(bytes) });
+        }
+        let mut file = File::open(path).map_err(refuse)?;
+        if file.metadata().map_err(refuse)?.is_file() {
+            return Ok(Self { name: path.to_path_buf(), source: Source::Disk });
+        }
+        file.read_to_end(&mut bytes).map_err(refuse)?;
+        Ok(Self { name: path.to_path_buf(), source: Source::Memory(bytes) })
+    }
+
+    /// What is bundled with the program; `name` is what messages call it.
+    pub(crate) fn bundled(name: &str, text: &str) -> Self {
+        Self { name: PathBuf::from(name), source: Source::Memory(text.as_bytes().to_vec()) }
+    }
+
     /// What messages call the file.
     pub(crate) fn name(&self) -> &Path {
-        match self {
-            Self::OnDisk(path) => path,
-            Self::Bundled(name, _) => Path::new(name),
-        }
+        &self.name
     }
 
     /// The rows, from the beginning. Memory stays at one row.
-    pub(crate) fn rows(
-        &self,
-    ) -> Result<Box<dyn Iterator<Item = Result<Row, InputError>>>, InputError> {
-        let file = self.name().to_path_buf();
+    pub(crate) fn rows(&self) -> Result<Rows<'_>, InputError> {
+        let file = self.name.clone();
         let refuse = |error: std::io::Error| InputError::in_file(&file, error);
-        let source: Box<dyn Read> = match self {
-            Self::OnDisk(path) => Box::new(File::open(path).map_err(refuse)?),
-            Self::Bundled(_, text) => Box::new(text.as_bytes()),
+        let source: Box<dyn Read + '_> = match &self.source {
+            Source::Disk => Box::new(File::open(&self.name).map_err(refuse)?),
+            Source::Memory(bytes) => Box::new(bytes.as_slice()),
         };
         let mut source = BufReader::new(source);
-        let begins_with =
-            source.fill_buf().map_err(refuse)?.iter().find(|byte| !byte.is_ascii_whitespace());
-        if begins_with == Some(&b'{') {
-            return Ok(Box::new(json_rows(file, source)));
+        if source.fill_buf().map_err(refuse)?.starts_with(BYTE_ORDER_MARK) {
+            source.consume(BYTE_ORDER_MARK.len());
         }
-        Ok(Box::new(csv_rows(file, source)?))
+        let first =
+            source.fill_buf().map_err(refuse)?.iter().find(|byte| !byte.is_ascii_whitespace());
+        match first {
+            Some(b'{') => Ok(Box::new(json_rows(file, source))),
+            Some(b'[') => {
+                let what =
+                    "a JSON array; JSON lines have one object on each line and no brackets around";
+                Err(InputError::at_line(&file, 1, what))
+            }
+            _ => Ok(Box::new(csv_rows(file, source)?)),
+        }
     }
 }
 
-fn csv_rows(
+/// The rows of a file, or what is wrong with one of them.
+pub(crate) type Rows<'a> = Box<dyn Iterator<Item = Result<Row, InputError>> + 'a>;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+fn csv_rows<'a>(
     file: PathBuf,
-    source: impl Read + 'static,
-) -> Result<impl Iterator<Item = Result<Row, InputError>>, InputError> {
+    source: impl Read + 'a,
+) -> Result<impl Iterator<Item = Result<Row, InputError>> + 'a, InputError> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source);
     let refuse = |file: &Path, error: &csv::Error| match error.position() {
         Some(position) => InputError::at_line(file, position.line(), error),
@@ -103,12 +150,18 @@ fn csv_rows(
         }
         columns.push(column);
     }
+    for name in REQUIRED {
+        if !header.is_empty() && !field_index(name).is_some_and(|column| columns.contains(&column))
+        {
+            return Err(InputError::at_line(&file, 1, format!("no column `{name}`")));
+        }
+    }
     Ok(reader.into_records().map(move |record| {
         let record = record.map_err(|error| refuse(&file, &error))?;
         let line = record.position().map_or(0, csv::Position::line);
         let mut row = Row::empty(&file, line);
         for (&column, text) in columns.iter().zip(&record) {
-            row.set(column, text.to_owned());
+            row.set(column, Cell::Text(text.to_owned()));
         }
         Ok(row)
     }))
@@ -126,7 +179,9 @@ fn json_rows(file: PathBuf, source: impl BufRead) -> impl Iterator<Item = Result
         let mut row = Row::empty(&file, line);
         for (name, value) in entries {
             let column = field_index(&name).ok_or_else(|| unknown_field(&file, line, &name))?;
-            if row.set(column, json_text(&value)) {
+            let cell =
+                json_cell(&name, &value).map_err(|what| InputError::at_line(&file, line, what))?;
+            if row.set(column, cell) {
                 return Err(InputError::at_line(&file, line, format!("`{name}` stands twice")));
             }
         }
@@ -134,14 +189,25 @@ fn json_rows(file: PathBuf, source: impl BufRead) -> impl Iterator<Item = Result
     })
 }
 
-/// A JSON value as a cell of a CSV would write it: a list as its items with blanks between, `null` as nothing.
-fn json_text(value: &Value) -> String {
+/// A JSON value as what a row says: a text or a number, `null` as nothing, and for a list of names its strings.
+fn json_cell(name: &str, value: &Value) -> Result<Cell, String> {
+    let is_list = LISTS.contains(&name);
     match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(json_text).collect::<Vec<_>>().join(" "),
-        other => other.to_string(),
+        Value::Null => Ok(Cell::Text(String::new())),
+        Value::String(text) => Ok(Cell::Text(text.clone())),
+        Value::Number(number) if !is_list => Ok(Cell::Text(number.to_string())),
+        Value::Array(items) if is_list => {
+            let names = items.iter().map(|item| item.as_str().map(str::to_owned));
+            let names: Option<Vec<String>> = names.collect();
+            names.map(Cell::Names).ok_or_else(|| unfit(name, value, "a list of names"))
+        }
+        _ if is_list => Err(unfit(name, value, "a list of names, or names with blanks between")),
+        _ => Err(unfit(name, value, "a text or a number")),
     }
+}
+
+fn unfit(name: &str, value: &Value, allowed: &str) -> String {
+    format!("`{name}`: found {}, allowed is {allowed}", quoted(&value.to_string()))
 }
 
 fn field_index(name: &str) -> Option<usize> {
@@ -151,24 +217,44 @@ fn field_index(name: &str) -> Option<usize> {
 }
 
 fn unknown_field(file: &Path, line: u64, name: &str) -> InputError {
-    let what = format!("unknown field `{name}`; allowed are {}", FIELDS.join(", "));
-    InputError::at_line(file, line, what)
+    let theirs: Vec<&str> = TRACE_NAMES.iter().map(|(theirs, _)| *theirs).collect();
+    let hint = if name.contains([';', '\t']) { " (columns are separated by commas)" } else { "" };
+    let allowed = format!("{}, or as in a trace {}", FIELDS.join(", "), theirs.join(", "));
+    InputError::at_line(
+        file,
+        line,
+        format!("unknown field {}{hint}; allowed are {allowed}", quoted(name)),
+    )
 }
 
 impl Row {
     fn empty(file: &Path, line: u64) -> Self {
-        Self { file: file.to_path_buf(), line, values: Default::default() }
+        Self { file: file.to_path_buf(), line, cells: [const { None }; FIELDS.len()] }
     }
 
-    /// Sets a value and says whether there was one.
-    fn set(&mut self, column: usize, text: String) -> bool {
-        self.values.get_mut(column).is_some_and(|value| value.replace(text).is_some())
+    /// Sets a cell and says whether there was one.
+    fn set(&mut self, column: usize, cell: Cell) -> bool {
+        self.cells.get_mut(column).is_some_and(|old| old.replace(cell).is_some())
+    }
+
+    fn cell(&self, field: &str) -> Option<&Cell> {
+        self.cells.get(field_index(field)?)?.as_ref()
     }
 
     /// The text of a field; `None` if it is missing or empty.
     pub(crate) fn text(&self, field: &str) -> Option<&str> {
-        let column = field_index(field)?;
-        self.values.get(column)?.as_deref().filter(|text| !text.is_empty())
+        match self.cell(field)? {
+            Cell::Text(text) => Some(text.trim()).filter(|text| !text.is_empty()),
+            Cell::Names(_) => None,
+        }
+    }
+
+    /// The names in a field; `None` if it is missing or an empty text. A JSON list may be empty.
+    pub(crate) fn names(&self, field: &str) -> Option<Vec<&str>> {
+        match self.cell(field)? {
+            Cell::Text(_) => self.text(field).map(|text| text.split_whitespace().collect()),
+            Cell::Names(names) => Some(names.iter().map(String::as_str).collect()),
+        }
     }
 
     /// The whole number in a field; `allowed` says what is, for the message.
@@ -178,8 +264,9 @@ impl Row {
         allowed: &str,
     ) -> Result<Option<T>, InputError> {
         let parse = |text: &str| {
-            text.parse()
-                .map_err(|_| self.refuse(field, format!("found `{text}`, allowed is {allowed}")))
+            text.parse().map_err(|_| {
+                self.refuse(field, format!("found {}, allowed is {allowed}", quoted(text)))
+            })
         };
         self.text(field).map(parse).transpose()
     }
@@ -195,7 +282,7 @@ mod tests {
     use super::*;
 
     fn rows(text: &'static str) -> Result<Vec<Row>, InputError> {
-        RequestFile::Bundled("r", text).rows()?.collect()
+        RequestFile::bundled("r", text).rows()?.collect()
     }
 
     fn refusal(text: &'static str) -> String {
@@ -241,15 +328,45 @@ mod tests {
 
     #[test]
     fn a_bad_number_names_line_field_found_and_allowed() {
-        let rows = rows("input_tokens\n12\n-3\n").unwrap();
+        let rows = rows("input_tokens,output_tokens\n12,1\n-3,1\n").unwrap();
         let text = rows[1].number::<u32>("input_tokens", "0..=4294967295").unwrap_err().to_string();
         assert_eq!(text, "r:3: `input_tokens`: found `-3`, allowed is 0..=4294967295");
     }
 
     #[test]
-    fn a_json_list_is_its_items() {
-        let rows = rows("{\"required_regions\": [\"us\", \"eu\"], \"tenant\": null}").unwrap();
-        assert_eq!(rows[0].text("required_regions"), Some("us eu"));
+    fn a_json_list_is_its_items_and_may_be_empty() {
+        let text = "{\"required_regions\": [\"us west\", \"eu\"], \"allowed_providers\": [], \"tenant\": null}";
+        let rows = rows(text).unwrap();
+        assert_eq!(rows[0].names("required_regions"), Some(vec!["us west", "eu"]));
+        assert_eq!(rows[0].names("allowed_providers"), Some(vec![]));
+        assert_eq!(rows[0].names("required_capabilities"), None);
         assert_eq!(rows[0].text("tenant"), None);
+    }
+
+    #[test]
+    fn a_value_of_another_shape_is_refused() {
+        for (text, found) in [
+            ("{\"correlation_id\": {\"a\": 1}}", "{\"a\":1}"),
+            ("{\"tenant\": true}", "true"),
+            ("{\"tenant\": [\"a\"]}", "[\"a\"]"),
+            ("{\"required_regions\": [1]}", "[1]"),
+            ("{\"required_regions\": 1}", "1"),
+        ] {
+            let message = refusal(text);
+            assert!(message.contains(&format!("found `{found}`")), "{message}");
+        }
+        assert!(refusal("[{\"input_tokens\": 1}]").contains("a JSON array"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        assert_eq!(rows("\u{feff}{\"input_tokens\": 1}").unwrap().len(), 1);
+        assert_eq!(rows("\u{feff}input_tokens,output_tokens\n1,2\n").unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_semicolon_or_a_missing_column_is_explained() {
+        assert!(refusal("input_tokens;output_tokens\n1;2\n").contains("separated by commas"));
+        assert_eq!(refusal("input_tokens,tenant\n1,a\n"), "r:1: no column `output_tokens`");
     }
 }

@@ -4,14 +4,15 @@ use super::bounds::Bounds;
 use super::codes::Codes;
 use super::index::Index;
 use super::lanes::{LANES, Lanes};
-use super::rows::{Bits, GROUP};
 use crate::Model;
+use crate::gates::Gate;
 use crate::scan::Tally;
 use crate::utility::Valuation;
 
-/// Counts, gate by gate in their order, what each turned away.
+/// Counts, block by block and gate by gate in their order, what each gate turned away.
 ///
 /// No model is eligible, so whoever is left after the budget fell at the utility.
+#[inline(never)]
 pub(crate) fn blame(
     index: &Index,
     models: &[Model],
@@ -19,115 +20,80 @@ pub(crate) fn blame(
     bounds: &Bounds,
 ) -> Tally {
     let request = valuation.request();
+    let gates = index.rows.gates(request);
     let mut tally = Tally::default();
-    for group in 0..index.group_count() {
-        let mut words = [0; GROUP];
-        let first_block = group * GROUP;
-        let live = index.enabled_of(group, &mut words);
-        let gates = Gates { index, models, group };
-        let mut left = count(live);
-        let mut turned_away = |live: &[u64]| {
-            let before = left;
-            left = count(live);
-            before - left
+    for (block, &enabled) in index.rows.enabled().iter().enumerate() {
+        let outliers = index.outliers_of(block);
+        let codes = index.codes_of(block);
+        // Where even the worst of a block passes a gate, all do.
+        let worst = index.worst_of(block).map(|worst| bounds.passes(worst)).unwrap_or_default();
+        let mut live = enabled;
+        let mut left = enabled.count_ones();
+        let mut keep = |gate: Gate, kept: u64| {
+            if live & !kept != 0 {
+                live &= kept;
+                let before = left;
+                left = live.count_ones();
+                tally.add(gate, before - left);
+            }
+            live
         };
 
-        gates.keep(live, |codes| bounds.quality_shortage(codes));
-        tally.quality += turned_away(live);
+        if !worst.quality {
+            keep(Gate::Quality, pass(codes, |codes| bounds.quality_shortage(codes)));
+        }
+        if !worst.latency || outliers != 0 {
+            let mut kept = pass(codes, |codes| bounds.latency_excess(codes));
+            for (bit, model) in index.models_of(models, block, kept & outliers) {
+                if request.max_p95_latency_ms != 0
+                    && model.p95_latency_ms > request.max_p95_latency_ms
+                {
+                    kept &= !(1 << bit);
+                }
+            }
+            keep(Gate::Latency, kept);
+        }
+        keep(Gate::Capability, gates.capable(block));
+        keep(Gate::Provider, gates.provided(block));
+        let mut rest = keep(Gate::Region, gates.regional(block));
+        if !worst.ceiling {
+            rest = keep(Gate::RiskCeiling, pass(codes, |codes| bounds.risk_excess(codes)));
+        }
+        if rest == 0 {
+            continue;
+        }
 
-        gates.keep(live, |codes| bounds.latency_excess(codes));
-        gates.keep_outliers(live, |model| {
-            request.max_p95_latency_ms == 0 || model.p95_latency_ms <= request.max_p95_latency_ms
-        });
-        tally.latency += turned_away(live);
-
-        index.rows.keep_capable(request.required_capabilities, first_block, live);
-        tally.capability += turned_away(live);
-
-        index.rows.keep_provided(&request.allowed_providers, first_block, live);
-        tally.provider += turned_away(live);
-
-        index.rows.keep_regional(request.required_regions, first_block, live);
-        tally.region += turned_away(live);
-
-        gates.keep(live, |codes| bounds.risk_excess(codes));
-        tally.risk_ceiling += turned_away(live);
-
-        gates.keep_affordable(live, valuation, bounds);
-        tally.budget += turned_away(live);
-        tally.utility += count(live);
+        let (mut affordable, mut doubtful) = (!0, outliers);
+        if let Some(budget) = &bounds.budget {
+            affordable = !gather(codes, |codes| budget.above(budget.costs(codes)));
+            if rest & affordable != 0 {
+                doubtful |= !gather(codes, |codes| budget.within(budget.costs(codes)));
+            }
+        }
+        for (bit, model) in index.models_of(models, block, rest & affordable & doubtful) {
+            if valuation.cost_microunits(model) > request.budget_limit_microunits {
+                affordable &= !(1 << bit);
+            }
+        }
+        rest = keep(Gate::Budget, affordable);
+        tally.add(Gate::Utility, rest.count_ones());
     }
     tally
 }
 
-/// The gates on one group of blocks.
-struct Gates<'a> {
-    index: &'a Index,
-    models: &'a [Model],
-    group: usize,
-}
-
-impl Gates<'_> {
-    /// Keeps the models for which `failure` is 0.
-    fn keep(&self, live: &mut [u64], failure: impl Fn(&Codes) -> Lanes) {
-        let (mut none, mut all) = (0_u64, 0_u64);
-        for (corners, shift) in self.index.corners_of(self.group).iter().zip((0..).step_by(LANES)) {
-            none |= u64::from(!failure(&corners.best).zeros()) << shift;
-            all |= u64::from(failure(&corners.worst).zeros()) << shift;
-        }
-        for (block, live) in live.iter_mut().enumerate() {
-            if none >> block & 1 == 1 {
-                *live = 0;
-            } else if all >> block & 1 == 0 && *live != 0 {
-                let codes = self.index.codes_of(self.group * GROUP + block);
-                *live &= gather(codes, |codes| failure(codes).zeros());
-            }
-        }
-    }
-
-    /// Keeps those outliers that pass an exact test; the others are kept anyhow.
-    fn keep_outliers(&self, live: &mut [u64], passes: impl Fn(&Model) -> bool) {
-        for (block, live) in live.iter_mut().enumerate() {
-            let block = self.group * GROUP + block;
-            self.remove(live, block, *live & self.index.outliers_of(block), |model| !passes(model));
-        }
-    }
-
-    /// Keeps the models within the budget.
-    fn keep_affordable(&self, live: &mut [u64], valuation: &Valuation<'_>, bounds: &Bounds) {
-        let limit = valuation.request().budget_limit_microunits;
-        for (block, live) in live.iter_mut().enumerate().filter(|(_, live)| **live != 0) {
-            let block = self.group * GROUP + block;
-            let mut within = !0;
-            if let Some(budget) = bounds.budget {
-                let codes = self.index.codes_of(block);
-                *live &= !gather(codes, |codes| budget.above(codes));
-                within = gather(codes, |codes| budget.within(codes));
-            }
-            within &= !self.index.outliers_of(block);
-            self.remove(live, block, *live & !within, |model| {
-                valuation.cost_microunits(model) > limit
-            });
-        }
-    }
-
-    /// Takes out those of the doubtful models that fail an exact test.
-    fn remove(&self, live: &mut u64, block: usize, doubtful: u64, fails: impl Fn(&Model) -> bool) {
-        for bit in Bits(doubtful) {
-            if self.index.model(self.models, block, bit).is_some_and(&fails) {
-                *live &= !(1 << bit);
-            }
-        }
-    }
+/// One bit per model of a block for which `failure` is 0.
+#[inline]
+fn pass(codes: &[Codes], failure: impl Fn(&Codes) -> Lanes) -> u64 {
+    gather(codes, |codes| failure(codes).zeros())
 }
 
 /// One bit per model of a block.
 #[inline]
 fn gather(codes: &[Codes], bits: impl Fn(&Codes) -> u16) -> u64 {
-    let codes = codes.iter().zip((0..).step_by(LANES));
-    codes.fold(0, |word, (codes, shift)| word | u64::from(bits(codes)) << shift)
-}
-
-fn count(words: &[u64]) -> u32 {
-    words.iter().map(|word| word.count_ones()).sum()
+    let (mut word, mut shift) = (0, 0);
+    for codes in codes {
+        word |= u64::from(bits(codes)) << shift;
+        shift += LANES;
+    }
+    word
 }

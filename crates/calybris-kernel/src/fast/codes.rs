@@ -45,6 +45,14 @@ impl Quantum {
         }
     }
 
+    /// What no number exceeds that is not an outlier.
+    pub(crate) const fn greatest(self) -> u64 {
+        let code = u64::MAX >> (u64::BITS - u16::BITS);
+        let one_more = code.unbounded_shr(self.left) + 1;
+        // At most 48 bits to the left of 16: the product may be 2^64, and one less is not.
+        one_more.wrapping_shl(self.right).wrapping_sub(1)
+    }
+
     /// What a term of this column falls short of the true one at most, in units (see
     /// [`bounds`](super::bounds)).
     pub(crate) const fn shortfall(self) -> u16 {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::bounds::Scale;
 use super::codes::{Code, Codes, Quanta, Quantum};
 use super::lanes::LANES;
-use super::rows::{BLOCK, GROUP, Rows};
+use super::rows::{BLOCK, Bits, GROUP, Rows};
 use crate::{Model, Policy};
 
 /// What the fast path knows of a catalog.
@@ -21,8 +21,18 @@ pub(crate) struct Index {
     pub(crate) rows: Rows,
     /// One word per block: the models that not two others of the block outdo.
     challengers: Vec<u64>,
+    /// One per block: at most as good in every column as any enabled model of it.
+    worst: Vec<Code>,
+    groups: Vec<Group>,
     /// One per sixteen blocks.
     pub(crate) corners: Vec<Corners>,
+}
+
+/// What is known of 64 blocks.
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    blocks_with_outliers: u64,
+    enabled_models: u32,
 }
 
 /// Sixteen blocks as twice sixteen models that need not exist: one at least as good in every column
@@ -66,13 +76,28 @@ impl Index {
             .iter()
             .filter_map(|place| Some((models.get(place.index as usize)?, place.outlier)))
             .collect();
+        let worst: Vec<Code> = blocks.iter().map(|block| block.1).collect();
+        let worst_of_all = worst.iter().copied().reduce(Code::worst).unwrap_or_default();
         let challengers = placed.chunks(BLOCK).map(challengers).collect();
+        let rows = Rows::new(&placed);
+        let groups = rows.enabled().chunks(GROUP).zip(rows.outliers().chunks(GROUP));
+        let groups = groups
+            .map(|(enabled, outliers)| Group {
+                blocks_with_outliers: outliers
+                    .iter()
+                    .rev()
+                    .fold(0, |blocks, word| blocks << 1 | u64::from(*word != 0)),
+                enabled_models: enabled.iter().map(|word| word.count_ones()).sum(),
+            })
+            .collect();
         Self {
+            worst,
+            groups,
             challengers,
-            scale: Scale::new(policy, quanta),
+            scale: Scale::new(policy, quanta, worst_of_all),
             order,
             codes,
-            rows: Rows::new(&placed),
+            rows,
             corners,
         }
     }
@@ -111,6 +136,23 @@ impl Index {
         words
     }
 
+    /// Codes at most as good in every column as those of any enabled model of a block.
+    #[inline]
+    pub(crate) fn worst_of(&self, block: usize) -> Option<&Code> {
+        self.worst.get(block)
+    }
+
+    /// The models at some bits of a block.
+    #[inline]
+    pub(crate) fn models_of<'a>(
+        &'a self,
+        models: &'a [Model],
+        block: usize,
+        bits: u64,
+    ) -> impl Iterator<Item = (usize, &'a Model)> {
+        Bits(bits).filter_map(move |bit| Some((bit, self.model(models, block, bit)?)))
+    }
+
     /// The enabled outliers of a block.
     #[inline]
     pub(crate) fn outliers_of(&self, block: usize) -> u64 {
@@ -119,8 +161,12 @@ impl Index {
 
     /// One bit per block of a group that has enabled outliers.
     pub(crate) fn blocks_with_outliers(&self, group: usize) -> u64 {
-        let outliers = part(self.rows.outliers(), group * GROUP, GROUP);
-        outliers.iter().rev().fold(0, |blocks, word| blocks << 1 | u64::from(*word != 0))
+        self.groups.get(group).map_or(!0, |group| group.blocks_with_outliers)
+    }
+
+    /// How many models of a group are enabled.
+    pub(crate) fn enabled_models_of(&self, group: usize) -> u32 {
+        self.groups.get(group).map_or(0, |group| group.enabled_models)
     }
 
     /// The model at a bit of a block.
@@ -174,26 +220,28 @@ fn quanta(models: &[Model]) -> Quanta {
 }
 
 /// Splits the catalog at the median of the column in which it is widest, and each half again,
-/// until 64 models are left: those are alike (a k-d tree; Bentley 1975).
+/// until 64 models are left: those are alike (a k-d tree; Bentley 1975). Columns weigh as much as
+/// they usually matter to the utility.
 fn gather_alike(places: &mut [Place]) {
     if places.len() <= BLOCK {
         return;
     }
-    let columns: [fn(&Place) -> u16; 5] = [
-        |place| place.code.quality,
-        |place| place.code.input,
-        |place| place.code.output,
-        |place| place.code.latency,
-        |place| place.code.fixed,
+    type Column = fn(&Place) -> u16;
+    let columns: [(Column, u32); 5] = [
+        (|place| place.code.quality, 4),
+        (|place| place.code.input, 2),
+        (|place| place.code.output, 2),
+        (|place| place.code.latency, 1),
+        (|place| place.code.fixed, 2),
     ];
-    let spread = |column: &fn(&Place) -> u16| {
+    let spread = |(column, weight): &(Column, u32)| {
         let (low, high) = places
             .iter()
             .map(column)
             .fold((u16::MAX, 0), |(low, high), code| (code.min(low), code.max(high)));
-        high - low
+        u32::from(high - low) * weight
     };
-    let Some(widest) = columns.into_iter().max_by_key(spread) else { return };
+    let Some((widest, _)) = columns.into_iter().max_by_key(spread) else { return };
     // Half of the blocks on either side.
     let middle = (places.len().div_ceil(BLOCK) / 2) * BLOCK;
     // The index makes the key unique, so the outcome doesn't depend on how selection works.

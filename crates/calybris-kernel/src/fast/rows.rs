@@ -45,6 +45,17 @@ impl Rows {
         }
     }
 
+    /// The gates of a request.
+    #[inline]
+    pub(crate) fn gates(&self, request: &Request) -> RowGates<'_> {
+        RowGates {
+            rows: self,
+            required_capabilities: request.required_capabilities,
+            required_regions: request.required_regions,
+            excluded: self.providers.present.without(&request.allowed_providers),
+        }
+    }
+
     pub(crate) fn enabled(&self) -> &[u64] {
         &self.enabled
     }
@@ -53,69 +64,116 @@ impl Rows {
         &self.outliers
     }
 
-    /// Keeps the models that pass the gates on capabilities, providers and regions. `live` holds
-    /// up to [`GROUP`] words, the first of which belongs to `first_block`.
-    #[inline]
-    pub(crate) fn keep_live(&self, request: &Request, first_block: usize, live: &mut [u64]) {
-        self.keep_capable(request.required_capabilities, first_block, live);
-        self.keep_provided(&request.allowed_providers, first_block, live);
-        self.keep_regional(request.required_regions, first_block, live);
+    /// Keeps the models that pass the gates on capabilities, providers and regions, and says
+    /// whether those turn anyone away. `live` holds up to [`GROUP`] words, the first of which
+    /// belongs to `first_block`.
+    #[inline(always)]
+    pub(crate) fn keep_live(
+        &self,
+        request: &Request,
+        first_block: usize,
+        live: &mut [u64],
+    ) -> bool {
+        let capabilities = request.required_capabilities.0;
+        let excluded = self.providers.present.without(&request.allowed_providers);
+        let regions = request.required_regions.0;
+        let (all_capable, all_provided, all_regional) = (
+            capabilities & !self.capabilities.all == 0,
+            excluded == ProviderSet::EMPTY,
+            regions == 0 || regions & self.regions.all != 0,
+        );
+        if !all_capable {
+            self.keep_capable(capabilities, first_block, live);
+        }
+        if !all_provided {
+            self.keep_provided(&excluded, first_block, live);
+        }
+        if !all_regional {
+            self.keep_regional(regions, first_block, live);
+        }
+        !(all_capable && all_provided && all_regional)
     }
 
     /// Keeps the models that have every required capability.
-    #[inline]
-    pub(crate) fn keep_capable(
-        &self,
-        required: CapabilitySet,
-        first_block: usize,
-        live: &mut [u64],
-    ) {
-        if required.0 & !self.capabilities.any != 0 {
+    #[inline(never)]
+    fn keep_capable(&self, required: u64, first_block: usize, live: &mut [u64]) {
+        if required & !self.capabilities.any != 0 {
             live.fill(0);
             return;
         }
-        for row in self.capabilities.rows_of(required.0) {
+        for row in self.capabilities.rows_of(required) {
             and(row.get(first_block..), live);
         }
     }
 
-    /// Keeps the models whose provider is allowed.
-    #[inline]
-    pub(crate) fn keep_provided(
-        &self,
-        allowed: &ProviderSet,
-        first_block: usize,
-        live: &mut [u64],
-    ) {
-        let excluded = self.providers.present.without(allowed);
-        if excluded == ProviderSet::EMPTY {
-            return;
-        }
-        let present_and_allowed = self.providers.present.without(&excluded);
-        if excluded.count() <= present_and_allowed.count() {
-            for row in self.providers.rows_of(excluded) {
-                and_not(row.get(first_block..), live);
-            }
+    /// Keeps the models whose provider is not excluded.
+    #[inline(never)]
+    fn keep_provided(&self, excluded: &ProviderSet, first_block: usize, live: &mut [u64]) {
+        if excluded.count() * 2 <= self.providers.count {
+            self.providers.each_row(excluded, |row| and_not(row.get(first_block..), live));
         } else {
-            let mut provided = [0; GROUP];
-            for row in self.providers.rows_of(present_and_allowed) {
-                or(row.get(first_block..), &mut provided, live.len());
-            }
-            and(Some(&provided), live);
+            let mut union = [0; GROUP];
+            let union = union.get_mut(..live.len()).unwrap_or_default();
+            let provided = self.providers.present.without(excluded);
+            self.providers.each_row(&provided, |row| or(row.get(first_block..), union));
+            and(Some(union), live);
         }
     }
 
-    /// Keeps the models that share a required region, if any is required.
+    /// Keeps the models that share a required region.
+    #[inline(never)]
+    fn keep_regional(&self, required: u64, first_block: usize, live: &mut [u64]) {
+        let mut union = [0; GROUP];
+        let union = union.get_mut(..live.len()).unwrap_or_default();
+        for row in self.regions.rows_of(required) {
+            or(row.get(first_block..), union);
+        }
+        and(Some(union), live);
+    }
+}
+
+/// The yes-or-no gates of one request, a block at a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowGates<'a> {
+    rows: &'a Rows,
+    required_capabilities: CapabilitySet,
+    required_regions: RegionSet,
+    excluded: ProviderSet,
+}
+
+impl RowGates<'_> {
+    /// The models of a block that have every required capability.
     #[inline]
-    pub(crate) fn keep_regional(&self, required: RegionSet, first_block: usize, live: &mut [u64]) {
-        if required.is_empty() || required.0 & self.regions.all != 0 {
-            return;
+    pub(crate) fn capable(&self, block: usize) -> u64 {
+        if self.required_capabilities.0 & !self.rows.capabilities.any != 0 {
+            return 0;
         }
-        let mut regional = [0; GROUP];
-        for row in self.regions.rows_of(required.0) {
-            or(row.get(first_block..), &mut regional, live.len());
+        let rows = self.rows.capabilities.rows_of(self.required_capabilities.0);
+        rows.fold(!0, |word, row| word & row.get(block).copied().unwrap_or(0))
+    }
+
+    /// The models of a block whose provider is allowed.
+    #[inline]
+    pub(crate) fn provided(&self, block: usize) -> u64 {
+        if self.excluded == ProviderSet::EMPTY {
+            return !0;
         }
-        and(Some(&regional), live);
+        let mut excluded = 0;
+        self.rows.providers.each_row(&self.excluded, |row| {
+            excluded |= row.get(block).copied().unwrap_or(0);
+        });
+        !excluded
+    }
+
+    /// The models of a block that share a required region, if any is required.
+    #[inline]
+    pub(crate) fn regional(&self, block: usize) -> u64 {
+        if self.required_regions.is_empty() || self.required_regions.0 & self.rows.regions.all != 0
+        {
+            return !0;
+        }
+        let rows = self.rows.regions.rows_of(self.required_regions.0);
+        rows.fold(0, |word, row| word | row.get(block).copied().unwrap_or(0))
     }
 }
 
@@ -175,6 +233,8 @@ impl BitRows {
 #[derive(Clone, Debug)]
 struct ProviderRows {
     present: ProviderSet,
+    /// How many are present.
+    count: u32,
     row_of: Vec<u8>,
     row_words: usize,
     words: Vec<u64>,
@@ -193,7 +253,8 @@ impl ProviderRows {
                 next = next.wrapping_add(1);
             }
         }
-        let mut rows = Self { present, row_of, row_words, words: Vec::new() };
+        let mut rows =
+            Self { present, count: present.count(), row_of, row_words, words: Vec::new() };
         rows.words.resize(rows.present.count() as usize * row_words, 0);
         for (position, (model, _)) in models.iter().enumerate() {
             let row = rows.row_of.get(usize::from(model.provider_id)).copied().unwrap_or(0);
@@ -207,14 +268,18 @@ impl ProviderRows {
         rows
     }
 
+    /// Calls back with the row of each of these providers, all of them present.
     #[inline]
-    fn rows_of(&self, providers: ProviderSet) -> impl Iterator<Item = &[u64]> {
-        let ids = providers.0.into_iter().zip([0, 64, 128, 192]);
-        let ids = ids.flat_map(|(word, base)| Bits(word).map(move |bit| base + bit));
-        ids.filter_map(|provider_id| {
-            let row = usize::from(*self.row_of.get(provider_id)?);
-            self.words.get(row * self.row_words..(row + 1) * self.row_words)
-        })
+    fn each_row(&self, providers: &ProviderSet, mut with: impl FnMut(&[u64])) {
+        for (word, base) in providers.0.into_iter().zip([0, 64, 128, 192]) {
+            for bit in Bits(word) {
+                let row = self.row_of.get(base + bit).copied().map_or(0, usize::from);
+                if let Some(row) = self.words.get(row * self.row_words..(row + 1) * self.row_words)
+                {
+                    with(row);
+                }
+            }
+        }
     }
 }
 
@@ -251,8 +316,8 @@ fn and_not(row: Option<&[u64]>, words: &mut [u64]) {
 }
 
 #[inline]
-fn or(row: Option<&[u64]>, words: &mut [u64], count: usize) {
-    for (word, row) in words.iter_mut().zip(row.unwrap_or_default()).take(count) {
+fn or(row: Option<&[u64]>, words: &mut [u64]) {
+    for (word, row) in words.iter_mut().zip(row.unwrap_or_default()) {
         *word |= row;
     }
 }

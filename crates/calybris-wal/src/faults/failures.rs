@@ -194,14 +194,3 @@ fn every_thread_that_waits_for_a_failed_sync_is_told() {
         assert!(recovered >= acknowledged, "{recovered} of {acknowledged}, failure at {at}");
     }
 }
-
-#[test]
-fn threads_share_their_syncs() {
-    let disk = Memory::default();
-    let writer = open(&disk, Durability::Synced).unwrap();
-    for number in 0..5_u64 {
-        let before = disk.syncs();
-        writer.append(&number).unwrap();
-        assert_eq!(disk.syncs() - before, 1, "one thread alone syncs once per record");
-    }
-}

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -36,6 +36,7 @@ struct World {
     locked: bool,
     calls: u64,
     syncs: u64,
+    bytes_read: u64,
     fault: Option<(u64, Fault)>,
     /// How many bytes the disk still takes, if it is bounded.
     space: Option<usize>,
@@ -70,6 +71,11 @@ impl Memory {
     /// How many syncs of files succeeded.
     pub(crate) fn syncs(&self) -> u64 {
         self.world.lock().syncs
+    }
+
+    /// How many bytes were read.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.world.lock().bytes_read
     }
 
     /// Makes the call after `after` more of them fail.
@@ -118,6 +124,13 @@ impl Memory {
     /// The bytes of a file.
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         self.world.lock().names[name].lock().live.clone()
+    }
+
+    /// What of a file would survive a power cut for certain.
+    #[cfg(loom)]
+    pub(crate) fn durable(&self, name: &str) -> Vec<u8> {
+        let world = self.world.lock();
+        world.durable_names.get(name).map(|file| file.lock().durable.clone()).unwrap_or_default()
     }
 
     /// Puts a file on the disk, durably.
@@ -262,6 +275,16 @@ impl Storage for Memory {
         Ok(Arc::new(MemoryFile { disk: self.clone(), content }))
     }
 
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.simple_call()?;
+        self.world.lock().names.remove(name);
+        Ok(())
+    }
+
+    fn copy_to(&self, _: &str, _: &Path) -> io::Result<()> {
+        self.simple_call()
+    }
+
     fn sync_directory(&self) -> io::Result<()> {
         self.simple_call()?;
         let mut world = self.world.lock();
@@ -288,6 +311,8 @@ impl StoredFile for MemoryFile {
         let offset = usize::try_from(offset).unwrap().min(content.live.len());
         let count = buffer.len().min(content.live.len() - offset);
         buffer[..count].copy_from_slice(&content.live[offset..offset + count]);
+        drop(content);
+        self.disk.world.lock().bytes_read += count as u64;
         Ok(count)
     }
 
@@ -315,7 +340,7 @@ impl StoredFile for MemoryFile {
         }
     }
 
-    fn truncate(&self, length: u64) -> io::Result<()> {
+    fn set_length(&self, length: u64) -> io::Result<()> {
         self.disk.simple_call()?;
         let mut content = self.content.lock();
         content.live.resize(usize::try_from(length).unwrap(), 0);

@@ -39,16 +39,19 @@ pub(crate) struct Seal {
     pub(crate) bytes: u64,
     /// The hash of the log's last record.
     pub(crate) record_hash: Hash,
+    /// The sequence from which on the log is kept.
+    pub(crate) log_start: u64,
 }
 
 /// The length of a seal's payload, in bytes.
-pub(crate) const SEAL_BYTES: usize = 48;
+pub(crate) const SEAL_BYTES: usize = 56;
 
 impl Seal {
     pub(crate) fn encode(self) -> [u8; SEAL_BYTES] {
         let mut payload = [0; SEAL_BYTES];
         let numbers = (u128::from(self.records) | (u128::from(self.bytes) << 64)).to_le_bytes();
-        let fields = numbers.iter().chain(&self.record_hash);
+        let start = self.log_start.to_le_bytes();
+        let fields = numbers.iter().chain(&self.record_hash).chain(&start);
         payload.iter_mut().zip(fields).for_each(|(to, from)| *to = *from);
         payload
     }
@@ -60,16 +63,18 @@ impl Seal {
             records: u64::from_le_bytes(array_at(whole, 0)?),
             bytes: u64::from_le_bytes(array_at(whole, 8)?),
             record_hash: array_at(whole, 16)?,
+            log_start: u64::from_le_bytes(array_at(whole, 48)?),
         })
     }
 }
 
-/// The length of a key change's payload, which is the id of the next segment's key, in bytes.
-pub(crate) const KEY_CHANGE_BYTES: usize = 8;
+/// The length of the payload of a key change, which is the id of the next segment's key, and of a
+/// log start, which is the sequence from which on the log is kept; in bytes.
+pub(crate) const NUMBER_BYTES: usize = 8;
 
-/// The id in a key change. `None` when the payload is not of a key change's length.
-pub(crate) fn decode_key_change(payload: &[u8]) -> Option<u64> {
-    let whole: &[u8; KEY_CHANGE_BYTES] = payload.try_into().ok()?;
+/// The number in a key change or a log start. `None` when the payload is not of its length.
+pub(crate) fn decode_number(payload: &[u8]) -> Option<u64> {
+    let whole: &[u8; NUMBER_BYTES] = payload.try_into().ok()?;
     Some(u64::from_le_bytes(*whole))
 }
 
@@ -82,10 +87,10 @@ mod tests {
         let mark = DurableMark { sequence: 3, offset: u64::MAX };
         assert_eq!(DurableMark::decode(&mark.encode()), Some(mark));
         assert_eq!(DurableMark::decode(&mark.encode()[1..]), None);
-        let seal = Seal { records: 1, bytes: u64::MAX, record_hash: [7; 32] };
+        let seal = Seal { records: 1, bytes: u64::MAX, record_hash: [7; 32], log_start: 4 };
         assert_eq!(Seal::decode(&seal.encode()), Some(seal));
         assert_eq!(Seal::decode(&[0; SEAL_BYTES + 1]), None);
-        assert_eq!(decode_key_change(&9_u64.to_le_bytes()), Some(9));
-        assert_eq!(decode_key_change(&[9]), None);
+        assert_eq!(decode_number(&9_u64.to_le_bytes()), Some(9));
+        assert_eq!(decode_number(&[9]), None);
     }
 }

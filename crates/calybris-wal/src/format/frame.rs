@@ -18,6 +18,8 @@ pub(crate) const KIND_DURABLE_MARK: u8 = 2;
 pub(crate) const KIND_SEAL: u8 = 3;
 /// The kind of the frame with which the old key vouches for the next segment's key.
 pub(crate) const KIND_KEY_CHANGE: u8 = 4;
+/// The kind of the frame that says where the log begins since its oldest segments were dropped.
+pub(crate) const KIND_LOG_START: u8 = 5;
 
 /// A frame's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -135,8 +135,9 @@ impl SegmentHeader {
 
     /// Whether the hash at the end of `bytes` is theirs in `chain`.
     pub(crate) fn hash_matches(bytes: &[u8; SEGMENT_HEADER_BYTES], chain: &Chain) -> bool {
-        let (hashed, hash) = bytes.split_at(HASHED_BYTES);
-        hashes_match(&chain.segment_hash(hashed), hash)
+        bytes
+            .split_last_chunk()
+            .is_some_and(|(hashed, hash)| hashes_match(&chain.segment_hash(hashed), hash))
     }
 }
 

@@ -45,8 +45,19 @@ pub fn frames(segment: &[u8]) -> Vec<Frame> {
     frames
 }
 
+/// The secret of [`key`].
+pub const SECRET: &[u8] = b"a key for tests, of thirty-two b";
+/// The secret that replaces it in [`new_key`].
+pub const NEW_SECRET: &[u8] =
+    b"another key for tests, of more than thirty-two bytes, more than sixty-four";
+
 pub fn key() -> Key {
-    Key::new(b"a key for tests, of thirty-two b").unwrap()
+    Key::new(SECRET).unwrap()
+}
+
+/// A key that replaces [`key`].
+pub fn new_key() -> Key {
+    Key::new(NEW_SECRET).unwrap().replacing(&key())
 }
 
 /// Options for a log that comes out the same each time.

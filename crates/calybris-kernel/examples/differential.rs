@@ -1,0 +1,50 @@
+//! Compares the kernel with the oracle on as many generated cases as asked for, and says how many
+//! it compared: `cargo run --release --example differential -- <requests> [<first seed>]`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::cast_lossless,
+    reason = "the cases and the oracle are those of the tests"
+)]
+
+#[path = "../tests/cases/mod.rs"]
+mod cases;
+#[path = "../tests/oracle/mod.rs"]
+mod oracle;
+
+use calybris_kernel::{PolicySnapshot, RankedModel};
+use cases::Case;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).filter_map(|argument| argument.parse().ok());
+    let wanted: u64 = arguments.next().unwrap_or(100_000);
+    let mut seed: u64 = arguments.next().unwrap_or(0);
+    let (mut compared, mut models, mut eligible) = (0_u64, 0_u64, 0_u64);
+    while compared < wanted {
+        // Most catalogs are small, some have up to 3,000 models.
+        let most = if seed.is_multiple_of(64) { 3_000 } else { 150 };
+        let case = Case::generate(seed, most, 64);
+        let snapshot = PolicySnapshot::new(case.policy, case.models.clone()).unwrap();
+        for request in &case.requests {
+            let decision = snapshot.prescribe(request);
+            let expected = oracle::decide(&case.policy, &case.models, request);
+            assert_eq!(decision, expected, "seed {seed}: {request:?}");
+            if compared.is_multiple_of(16) && decision.evaluated_models > 0 {
+                let mut best = [RankedModel::default(); 5];
+                let found = snapshot.rank(request, &mut best);
+                let ranking = oracle::ranking(&case.policy, &case.models, request);
+                let expected = ranking.iter().take(5).map(|eligible| eligible.model_id);
+                assert!(best[..found].iter().map(|ranked| ranked.model_id).eq(expected));
+            }
+            models += u64::from(decision.evaluated_models);
+            eligible += u64::from(decision.eligible_models);
+            compared += 1;
+        }
+        seed += 1;
+    }
+    println!("{compared} decisions over {models} models, {eligible} of them eligible: all agree");
+}

@@ -1,0 +1,193 @@
+//! Ranking, margins and winning changes agree with the oracle on changed catalogs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::cast_lossless,
+    reason = "a test may panic, and the oracle converts as the law does"
+)]
+
+mod cases;
+mod oracle;
+
+use calybris_kernel::{Model, Policy, PolicySnapshot, RankedModel, Request};
+use cases::{Case, MODEL, POLICY, REQUEST};
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rank_is_the_head_of_the_order_of_preference(seed: u64, places in 0_usize..20) {
+        let case = Case::generate(seed, 400, 4);
+        let snapshot = PolicySnapshot::new(case.policy, case.models.clone()).unwrap();
+        for request in &case.requests {
+            let decision = snapshot.prescribe(request);
+            let mut expected = Vec::new();
+            if decision.evaluated_models > 0 {
+                expected = oracle::ranking(&case.policy, &case.models, request);
+                expected.truncate(places);
+            }
+            let untouched = RankedModel { model_id: u32::MAX, ..RankedModel::default() };
+            let mut best = vec![untouched; places];
+            let found = snapshot.rank(request, &mut best);
+            prop_assert_eq!(found, expected.len());
+            for (ranked, expected) in best.iter().zip(&expected) {
+                prop_assert_eq!(ranked.model_id, expected.model_id);
+                prop_assert_eq!(ranked.utility_microunits, expected.utility);
+                prop_assert_eq!(ranked.cost_microunits, expected.cost);
+                prop_assert_eq!(ranked.quality_bps, expected.quality);
+            }
+            prop_assert!(best[found..].iter().all(|place| *place == untouched));
+            if places > 0 {
+                prop_assert_eq!(best.first().filter(|_| found > 0).map(|ranked| ranked.model_id), decision.selected_model_id);
+            }
+        }
+    }
+
+    #[test]
+    fn a_winner_wins_up_to_its_margin_and_not_beyond(seed: u64) {
+        let case = Case::generate(seed, 60, 4);
+        let snapshot = PolicySnapshot::new(case.policy, case.models.clone()).unwrap();
+        for request in &case.requests {
+            let selected = snapshot.prescribe(request).selected_model_id;
+            let margin = snapshot.margin(request);
+            prop_assert_eq!(margin.map(|margin| margin.model_id), selected);
+            let Some(margin) = margin else { continue };
+            let model = *snapshot.model(margin.model_id).unwrap();
+            let wins = |changed: Model| selects(&case.policy, &case.models, request, changed);
+
+            let bps = margin.lowest_quality_bps;
+            prop_assert!(wins(with_quality(model, bps)));
+            prop_assert!(bps == 0 || !wins(with_quality(model, bps - 1)));
+            let bps = margin.lowest_risk_ceiling_bps;
+            prop_assert!(wins(with_ceiling(model, bps)));
+            prop_assert!(bps == 0 || !wins(with_ceiling(model, bps - 1)));
+            let latency = margin.highest_p95_latency_ms;
+            prop_assert!(wins(with_latency(model, latency)));
+            prop_assert!(latency == u32::MAX || !wins(with_latency(model, latency + 1)));
+            for (price, with) in [
+                (margin.highest_input_price_microunits_per_million_tokens, with_input_price as fn(Model, u64) -> Model),
+                (margin.highest_output_price_microunits_per_million_tokens, with_output_price),
+                (margin.highest_fixed_price_microunits, with_fixed_price),
+            ] {
+                prop_assert!(wins(with(model, price)));
+                prop_assert!(price == u64::MAX || !wins(with(model, price + 1)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_winning_change_wins_and_no_smaller_one_does(seed: u64, which: prop::sample::Index) {
+        let case = Case::generate(seed, 60, 4);
+        if case.models.is_empty() {
+            return Ok(());
+        }
+        let snapshot = PolicySnapshot::new(case.policy, case.models.clone()).unwrap();
+        let model = *which.get(&case.models);
+        for request in &case.requests {
+            let changes = snapshot.what_would_win(request, model.model_id).unwrap();
+            let wins = |changed: Model| selects(&case.policy, &case.models, request, changed);
+
+            match changes.quality_bps {
+                Some(bps) => {
+                    prop_assert!(wins(with_quality(model, bps)));
+                    prop_assert!(bps == model.quality_bps || !wins(with_quality(model, bps - 1)));
+                }
+                None => prop_assert!(!wins(with_quality(model, 10_000))),
+            }
+            match changes.risk_ceiling_bps {
+                Some(bps) => {
+                    prop_assert!(wins(with_ceiling(model, bps)));
+                    prop_assert!(bps == model.risk_ceiling_bps || !wins(with_ceiling(model, bps - 1)));
+                }
+                None => prop_assert!(!wins(with_ceiling(model, 10_000))),
+            }
+            match changes.p95_latency_ms {
+                Some(latency) => {
+                    prop_assert!(wins(with_latency(model, latency)));
+                    prop_assert!(latency == model.p95_latency_ms || !wins(with_latency(model, latency + 1)));
+                }
+                None => prop_assert!(!wins(with_latency(model, 0))),
+            }
+            for (change, present, with) in [
+                (
+                    changes.input_price_microunits_per_million_tokens,
+                    model.input_price_microunits_per_million_tokens,
+                    with_input_price as fn(Model, u64) -> Model,
+                ),
+                (
+                    changes.output_price_microunits_per_million_tokens,
+                    model.output_price_microunits_per_million_tokens,
+                    with_output_price,
+                ),
+                (changes.fixed_price_microunits, model.fixed_price_microunits, with_fixed_price),
+            ] {
+                match change {
+                    Some(price) => {
+                        prop_assert!(wins(with(model, price)));
+                        prop_assert!(price == present || !wins(with(model, price + 1)));
+                    }
+                    None => prop_assert!(!wins(with(model, 0))),
+                }
+            }
+        }
+    }
+}
+
+/// Whether the oracle selects a model once it is changed.
+fn selects(policy: &Policy, models: &[Model], request: &Request, changed: Model) -> bool {
+    let models: Vec<Model> = models
+        .iter()
+        .map(|model| if model.model_id == changed.model_id { changed } else { *model })
+        .collect();
+    oracle::decide(policy, &models, request).selected_model_id == Some(changed.model_id)
+}
+
+fn with_quality(model: Model, quality_bps: u16) -> Model {
+    Model { quality_bps, ..model }
+}
+
+fn with_ceiling(model: Model, risk_ceiling_bps: u16) -> Model {
+    Model { risk_ceiling_bps, ..model }
+}
+
+fn with_latency(model: Model, p95_latency_ms: u32) -> Model {
+    Model { p95_latency_ms, ..model }
+}
+
+fn with_input_price(model: Model, price: u64) -> Model {
+    Model { input_price_microunits_per_million_tokens: price, ..model }
+}
+
+fn with_output_price(model: Model, price: u64) -> Model {
+    Model { output_price_microunits_per_million_tokens: price, ..model }
+}
+
+fn with_fixed_price(model: Model, price: u64) -> Model {
+    Model { fixed_price_microunits: price, ..model }
+}
+
+#[test]
+fn the_selected_model_needs_no_change() {
+    let snapshot = PolicySnapshot::new(POLICY, [MODEL]).unwrap();
+    let changes = snapshot.what_would_win(&REQUEST, MODEL.model_id).unwrap();
+    assert_eq!(changes.quality_bps, Some(MODEL.quality_bps));
+    assert_eq!(changes.risk_ceiling_bps, Some(MODEL.risk_ceiling_bps));
+    assert_eq!(changes.p95_latency_ms, Some(MODEL.p95_latency_ms));
+    assert_eq!(changes.fixed_price_microunits, Some(MODEL.fixed_price_microunits));
+}
+
+#[test]
+fn a_rejected_request_has_no_margin_and_an_unknown_model_no_changes() {
+    let snapshot = PolicySnapshot::new(POLICY, [MODEL]).unwrap();
+    let rejected = Request { risk_bps: 9_500, ..REQUEST };
+    assert_eq!(snapshot.margin(&rejected), None);
+    assert_eq!(snapshot.what_would_win(&REQUEST, 77), None);
+    let changes = snapshot.what_would_win(&rejected, MODEL.model_id).unwrap();
+    assert_eq!(changes.quality_bps, None);
+    assert_eq!(snapshot.rank(&rejected, &mut [RankedModel::default(); 3]), 0);
+}

@@ -1,0 +1,69 @@
+//! How much the log asks of the disk.
+
+use std::sync::Arc;
+
+use crate::faults::memory::Memory;
+use crate::{Durability, WalOptions, WalWriter};
+
+fn open(disk: &Memory, durability: Durability) -> WalWriter {
+    let options = WalOptions::new(1).log_id([1; 16]).segment_bytes(64 << 10).durability(durability);
+    WalWriter::open_in(Arc::new(disk.clone()), &options, None).unwrap()
+}
+
+#[test]
+fn an_append_is_one_write() {
+    let disk = Memory::default();
+    let writer = open(&disk, Durability::Os);
+    for number in 0..20_u64 {
+        let before = disk.calls();
+        writer.append(&number).unwrap();
+        assert_eq!(disk.calls() - before, 1);
+        if number % 5 == 0 {
+            // The mark that is due after a sync goes with the next record.
+            writer.flush_and_sync().unwrap();
+        }
+    }
+}
+
+#[test]
+fn buffered_appends_share_their_writes() {
+    let disk = Memory::default();
+    let writer = open(&disk, Durability::Buffered);
+    let before = disk.calls();
+    for number in 0..200_u64 {
+        writer.append(&number).unwrap();
+    }
+    assert_eq!(disk.calls(), before);
+    writer.flush().unwrap();
+    assert_eq!(disk.calls() - before, 1);
+}
+
+#[test]
+fn a_thread_alone_syncs_once_for_each_record() {
+    let disk = Memory::default();
+    let writer = open(&disk, Durability::Synced);
+    for number in 0..5_u64 {
+        let before = (disk.syncs(), disk.calls());
+        writer.append(&number).unwrap();
+        // A write and a sync; before the first, room is made.
+        let calls = if number == 0 { 3 } else { 2 };
+        assert_eq!((disk.syncs() - before.0, disk.calls() - before.1), (1, calls));
+    }
+}
+
+#[test]
+fn opening_reads_the_last_segment_and_the_ends_of_the_others() {
+    let disk = Memory::default();
+    let writer = open(&disk, Durability::Buffered);
+    let record = [7; 1000];
+    for _ in 0..1000 {
+        writer.append_bytes(&record).unwrap();
+    }
+    writer.close().unwrap();
+    let segments = disk.segments().len() as u64;
+    assert!(segments > 10);
+    let before = disk.bytes_read();
+    drop(open(&disk, Durability::Os));
+    let read = disk.bytes_read() - before;
+    assert!(read < 64 * 1024 + 1024 * segments, "{read} bytes of {segments} segments");
+}

@@ -1,0 +1,95 @@
+//! Repairing keeps what verifies, sets all the rest aside, and touches nothing that is not corrupt.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod logs;
+
+use std::fs;
+use std::path::Path;
+
+use calybris_wal::{WalError, repair};
+use logs::{
+    frames, key, keys, log_of, open, options, payloads, read_payloads, segment_from, write_sample,
+    write_segments,
+};
+
+/// All files of a log and their bytes.
+fn files(path: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = fs::read_dir(path)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
+        .filter(|(name, _)| name != "LOCK")
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_corrupt_log_is_cut_at_its_first_damage_and_nothing_is_lost() {
+    for key in keys() {
+        for (first, whole) in [(1, 0), (3, 2), (5, 4)] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path();
+            write_segments(path, &options(), key.as_ref());
+            let name = segment_from(path, first);
+            let mut bytes = fs::read(&name).unwrap();
+            // The second record of the segment.
+            let second = frames(&bytes)[1];
+            bytes[second.start + 20] ^= 1;
+            fs::write(&name, &bytes).unwrap();
+            let before: usize = files(path).iter().map(|(_, bytes)| bytes.len()).sum();
+
+            let done = repair(path, key.as_ref()).unwrap().unwrap();
+            assert_eq!(done.sequence, whole + 1);
+            assert!(matches!(done.damage, WalError::Corrupt { segment, offset, .. }
+                if segment == first && offset == second.start as u64));
+            assert_eq!(done.quarantined.len() as u64, (5 - first) / 2 + 1);
+            let after: usize = files(path).iter().map(|(_, bytes)| bytes.len()).sum();
+            assert_eq!(after, before, "every byte is still there");
+            assert!(repair(path, key.as_ref()).unwrap().is_none());
+            let writer = open(path, key.as_ref()).unwrap();
+            assert_eq!(writer.append("more").unwrap().sequence, whole + 2);
+            drop(writer);
+            let kept = usize::try_from(whole).unwrap() + 1;
+            assert_eq!(read_payloads(path, key.as_ref())[..kept], payloads()[..kept]);
+        }
+    }
+}
+
+#[test]
+fn a_log_that_lost_a_segment_is_kept_up_to_it() {
+    let directory = tempfile::tempdir().unwrap();
+    write_segments(directory.path(), &options(), None);
+    fs::remove_file(segment_from(directory.path(), 3)).unwrap();
+    let done = repair(directory.path(), None).unwrap().unwrap();
+    assert!(matches!(done.damage, WalError::MissingSegment { segment: 3 }));
+    assert_eq!((done.sequence, done.quarantined.len()), (2, 1));
+    assert_eq!(open(directory.path(), None).unwrap().recovery().sequence, 2);
+}
+
+#[test]
+fn what_is_not_corrupt_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    write_sample(path, Some(&key()), true);
+    let before = files(path);
+    assert!(matches!(repair(path, None), Err(WalError::KeyRequired { .. })));
+    assert!(repair(path, Some(&key())).unwrap().is_none());
+    let writer = open(path, Some(&key())).unwrap();
+    assert!(matches!(repair(path, Some(&key())), Err(WalError::Locked { .. })));
+    drop(writer);
+    assert_eq!(files(path), before);
+}
+
+#[test]
+fn a_log_whose_beginning_is_damaged_is_not_repaired() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    write_sample(path, None, true);
+    let mut bytes = fs::read(segment_from(path, 1)).unwrap();
+    bytes[20] ^= 1;
+    log_of(path, &bytes);
+    let before = files(path);
+    assert!(matches!(repair(path, None), Err(WalError::Corrupt { offset: 0, .. })));
+    assert_eq!(files(path), before);
+}

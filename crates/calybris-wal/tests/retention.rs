@@ -1,0 +1,139 @@
+//! What is kept of a log verifies by itself, and what is missing without its consent is found.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod logs;
+
+use std::fs;
+use std::path::Path;
+
+use calybris_wal::{Anchor, Disposal, InclusionProof, TreeHead, VerifyOptions, WalError, verify};
+use logs::{keys, open, options, payloads, read, read_payloads, segment_from, write_segments};
+
+fn with(key: Option<&calybris_wal::Key>, anchor: Option<Anchor>) -> VerifyOptions {
+    VerifyOptions { key: key.cloned(), anchor, ..VerifyOptions::default() }
+}
+
+fn exists(path: &Path, first: u64) -> bool {
+    segment_from(path, first).exists()
+}
+
+#[test]
+fn whole_segments_before_a_record_are_dropped_and_no_others() {
+    for (sequence, dropped) in [(0, 0), (1, 0), (2, 0), (3, 1), (4, 1), (5, 2), (6, 2), (99, 2)] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        write_segments(path, &options(), None);
+        let writer = open(path, None).unwrap();
+        assert_eq!(writer.retain_from(sequence, Disposal::Remove).unwrap(), dropped);
+        assert_eq!(writer.retain_from(sequence, Disposal::Remove).unwrap(), 0);
+        let kept = [1, 3, 5].map(|first| exists(path, first));
+        assert_eq!(kept, [dropped < 1, dropped < 2, true], "{sequence}");
+        drop(writer);
+        assert_eq!(read_payloads(path, None), payloads()[2 * dropped..]);
+    }
+}
+
+#[test]
+fn what_is_kept_goes_on_and_verifies() {
+    for key in keys() {
+        let key = key.as_ref();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        write_segments(path, &options(), key);
+        let head = verify(path, &with(key, None)).unwrap().head;
+        let writer = open(path, key).unwrap();
+        writer.retain_from(5, Disposal::Remove).unwrap();
+        drop(writer);
+        let report = verify(path, &with(key, Some(head))).unwrap();
+        assert_eq!((report.first_sequence, report.records, report.head), (5, 2, head));
+        for _ in 0..3 {
+            let writer = open(path, key).unwrap();
+            writer.append("more").unwrap();
+            writer.rotate().unwrap();
+            writer.append("and more").unwrap();
+        }
+        let report = verify(path, &with(key, Some(head))).unwrap();
+        assert_eq!((report.first_sequence, report.records), (5, 8));
+        let writer = open(path, key).unwrap();
+        assert_eq!(writer.retain_from(10, Disposal::Remove).unwrap(), 2);
+        drop(writer);
+        assert_eq!(verify(path, &with(key, None)).unwrap().first_sequence, 10);
+        let error = verify(path, &with(key, Some(head))).unwrap_err();
+        assert!(matches!(error, WalError::Dropped { sequence: 6, first: 10 }));
+        assert!(!error.is_tampering());
+        assert_eq!(open(path, key).unwrap().head().sequence, 12);
+    }
+}
+
+#[test]
+fn a_segment_that_goes_missing_without_consent_is_found() {
+    for key in keys() {
+        let key = key.as_ref();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        write_segments(path, &options(), key);
+        open(path, key).unwrap().retain_from(3, Disposal::Remove).unwrap();
+        fs::remove_file(segment_from(path, 3)).unwrap();
+        let before = fs::read(segment_from(path, 5)).unwrap();
+        for error in [
+            open(path, key).unwrap_err(),
+            read(path, key).1.unwrap(),
+            verify(path, &with(key, None)).unwrap_err(),
+        ] {
+            assert!(matches!(error, WalError::MissingSegment { segment: 3 }), "{error}");
+        }
+        assert_eq!(fs::read(segment_from(path, 5)).unwrap(), before);
+    }
+}
+
+#[test]
+fn a_crash_before_the_segments_are_gone_leaves_a_log_that_verifies() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    write_segments(path, &options(), None);
+    let first = fs::read(segment_from(path, 1)).unwrap();
+    open(path, None).unwrap().retain_from(5, Disposal::Remove).unwrap();
+    // The third was dropped, the first is back: what lies between is missing.
+    fs::write(segment_from(path, 1), &first).unwrap();
+    assert!(open(path, None).unwrap_err().is_tampering());
+    fs::remove_file(segment_from(path, 1)).unwrap();
+    // As if the machine had stopped before the second of two was removed.
+    let other = tempfile::tempdir().unwrap();
+    write_segments(other.path(), &options(), None);
+    fs::copy(segment_from(other.path(), 3), segment_from(path, 3)).unwrap();
+    assert_eq!(verify(path, &with(None, None)).unwrap().first_sequence, 3);
+    let writer = open(path, None).unwrap();
+    assert_eq!(writer.retain_from(5, Disposal::Remove).unwrap(), 1);
+    assert_eq!(verify(path, &with(None, None)).unwrap().first_sequence, 5);
+}
+
+#[test]
+fn an_archive_is_a_log_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, archive) = (directory.path().join("log"), directory.path().join("a/rchive"));
+    write_segments(&path, &options(), None);
+    let writer = open(&path, None).unwrap();
+    assert_eq!(writer.retain_from(3, Disposal::Archive(&archive)).unwrap(), 1);
+    assert_eq!(writer.retain_from(5, Disposal::Archive(&archive)).unwrap(), 1);
+    assert_eq!(read_payloads(&archive, None), payloads()[..4]);
+    assert_eq!(read_payloads(&path, None), payloads()[4..]);
+    // Together they are the log as it was.
+    for first in [1, 3] {
+        fs::copy(segment_from(&archive, first), segment_from(&path, first)).unwrap();
+    }
+    assert_eq!(verify(&path, &with(None, None)).unwrap().records, 6);
+    assert!(TreeHead::of(&path, None, 6).is_ok());
+}
+
+#[test]
+fn a_proof_over_what_was_dropped_is_not_made_up() {
+    let directory = tempfile::tempdir().unwrap();
+    write_segments(directory.path(), &options(), None);
+    open(directory.path(), None).unwrap().retain_from(3, Disposal::Remove).unwrap();
+    for error in [
+        TreeHead::of(directory.path(), None, 6).unwrap_err(),
+        InclusionProof::of(directory.path(), None, 5, 6).unwrap_err(),
+    ] {
+        assert!(matches!(error, WalError::Dropped { sequence: 1, first: 3 }));
+    }
+}

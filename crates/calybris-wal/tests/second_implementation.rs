@@ -1,0 +1,110 @@
+//! A verifier in Python, written from `FORMAT.md` alone, says of every log what this crate says.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod logs;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use calybris_wal::{Key, Tail, VerifyOptions, WalError, verify};
+use logs::{NEW_SECRET, SECRET};
+
+/// What this crate says of a log, in the words of the other verifier.
+fn verdict(path: &Path, key: Option<&Key>) -> String {
+    match verify(path, &VerifyOptions { key: key.cloned(), ..VerifyOptions::default() }) {
+        Ok(report) => {
+            let torn = match report.tail {
+                Tail::Torn { bytes, .. } => bytes,
+                _ => 0,
+            };
+            format!("verified {} {} {torn} {}", report.records, report.segments, report.head)
+        }
+        Err(WalError::Corrupt { segment, offset, .. }) => format!("corrupt {segment} {offset}"),
+        Err(_) => "unchecked".to_owned(),
+    }
+}
+
+/// What the other verifier says of these logs.
+fn other_verdicts(paths: &[PathBuf], secrets: &[&[u8]]) -> Vec<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new("python3");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verify_log.py"));
+    for (index, secret) in secrets.iter().enumerate() {
+        let file = directory.path().join(index.to_string());
+        fs::write(&file, secret).unwrap();
+        command.arg("--key-file").arg(file);
+    }
+    let output = command.args(paths).output().expect("python3 is installed");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.is_empty(), "{errors}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let word = |line: &str| match line.strip_prefix("unchecked") {
+        Some(_) => "unchecked".to_owned(),
+        None => line.to_owned(),
+    };
+    lines.lines().map(word).collect()
+}
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+#[test]
+fn both_verify_every_golden_log() {
+    let key = logs::key();
+    for (name, key, secrets) in [
+        ("plain", None, vec![]),
+        ("segments", None, vec![]),
+        ("retained", None, vec![]),
+        ("keyed", Some(key.clone()), vec![SECRET]),
+        ("rekeyed", Some(logs::new_key()), vec![SECRET, NEW_SECRET]),
+    ] {
+        let verdict = verdict(&golden(name), key.as_ref());
+        let records = if name == "retained" { 5 } else { 6 };
+        assert!(verdict.starts_with(&format!("verified {records} ")), "{name}: {verdict}");
+        assert_eq!(other_verdicts(&[golden(name)], &secrets), [verdict], "{name}");
+    }
+}
+
+#[test]
+fn both_say_the_same_of_changed_and_cut_logs() {
+    for (name, key, secrets) in [
+        ("plain", None, vec![]),
+        ("segments", None, vec![]),
+        ("retained", None, vec![]),
+        ("keyed", Some(logs::key()), vec![SECRET]),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut paths = Vec::new();
+        let names: Vec<_> =
+            fs::read_dir(golden(name)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        for (file, changed) in names.iter().enumerate() {
+            let bytes = fs::read(golden(name).join(changed)).unwrap();
+            for byte in (0..bytes.len()).step_by(3) {
+                let mut flipped = bytes.clone();
+                flipped[byte] ^= 1 << (byte % 8);
+                for (kind, changed_bytes) in [("flip", &flipped[..]), ("cut", &bytes[..byte])] {
+                    let path = directory.path().join(format!("{kind}-{file}-{byte}"));
+                    fs::create_dir(&path).unwrap();
+                    for other in &names {
+                        fs::copy(golden(name).join(other), path.join(other)).unwrap();
+                    }
+                    fs::write(path.join(changed), changed_bytes).unwrap();
+                    paths.push(path);
+                }
+            }
+        }
+        let others = other_verdicts(&paths, &secrets);
+        assert_eq!(others.len(), paths.len());
+        for (path, other) in paths.iter().zip(others) {
+            assert_eq!(other, verdict(path, key.as_ref()), "{}", path.display());
+        }
+    }
+}

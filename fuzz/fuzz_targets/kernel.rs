@@ -1,0 +1,133 @@
+//! Any policy, any catalog, any request: the kernel decides as the oracle does, and never panics.
+//!
+//! `cargo +nightly fuzz run kernel`
+#![no_main]
+
+#[path = "../../crates/calybris-kernel/tests/oracle/mod.rs"]
+mod oracle;
+
+use calybris_kernel::{
+    CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RankedModel, RegionSet, Request,
+};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut bytes = Bytes(bytes);
+    let policy = policy(&mut bytes);
+    let count = bytes.u8();
+    let models: Vec<Model> = (0..count).map(|_| model(&mut bytes)).collect();
+    let Ok(snapshot) = PolicySnapshot::new(policy, models.clone()) else {
+        let mut ids: Vec<u32> = models.iter().map(|model| model.model_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let in_range = policy.hard_risk_limit_bps <= 10_000
+            && policy.minimum_confidence_bps <= 10_000
+            && models
+                .iter()
+                .all(|model| model.quality_bps <= 10_000 && model.risk_ceiling_bps <= 10_000);
+        assert!(!in_range || ids.len() < models.len(), "a good catalog was refused");
+        return;
+    };
+    for _ in 0..4 {
+        let request = request(&mut bytes, &models);
+        let decision = snapshot.prescribe(&request);
+        assert_eq!(decision, oracle::decide(&policy, &models, &request));
+        assert_eq!(snapshot.explain(&request).decision, decision);
+        let mut best = [RankedModel::default(); 3];
+        let found = snapshot.rank(&request, &mut best);
+        assert_eq!((found > 0).then_some(best[0].model_id), decision.selected_model_id);
+        assert_eq!(snapshot.margin(&request).map(|margin| margin.model_id), decision.selected_model_id);
+    }
+});
+
+/// Reads numbers from the fuzzer's bytes; 0 once they are used up.
+struct Bytes<'a>(&'a [u8]);
+
+impl Bytes<'_> {
+    fn u8(&mut self) -> u8 {
+        match self.0 {
+            [first, rest @ ..] => {
+                self.0 = rest;
+                *first
+            }
+            [] => 0,
+        }
+    }
+
+    fn u16(&mut self) -> u16 {
+        u16::from_le_bytes([self.u8(), self.u8()])
+    }
+
+    /// A bps that is mostly in range.
+    fn bps(&mut self) -> u16 {
+        let bps = self.u16();
+        if bps < 60_000 { bps % 10_001 } else { bps }
+    }
+
+    /// A number of any magnitude in two bytes: leading digits, and how far they are shifted.
+    fn u64(&mut self) -> u64 {
+        let digits = u64::from(self.u8());
+        match self.u8() {
+            shift @ 0..=56 => digits << shift,
+            128.. => u64::MAX - digits,
+            _ => digits,
+        }
+    }
+
+    fn u32(&mut self) -> u32 {
+        u32::try_from(self.u64()).unwrap_or(u32::MAX)
+    }
+}
+
+fn policy(bytes: &mut Bytes) -> Policy {
+    Policy {
+        policy_epoch: 1,
+        catalog_epoch: 2,
+        hard_risk_limit_bps: bytes.bps(),
+        minimum_confidence_bps: bytes.bps(),
+        risk_penalty_multiplier_bps: bytes.u16(),
+        latency_penalty_microunits_per_ms: bytes.u64(),
+    }
+}
+
+fn model(bytes: &mut Bytes) -> Model {
+    Model {
+        model_id: u32::from(bytes.u16()),
+        provider_id: bytes.u8(),
+        quality_bps: bytes.bps(),
+        risk_ceiling_bps: bytes.bps(),
+        enabled: bytes.u8() < 230,
+        p95_latency_ms: bytes.u32(),
+        capabilities: CapabilitySet(bytes.u64()),
+        regions: RegionSet(bytes.u64()),
+        input_price_microunits_per_million_tokens: bytes.u64(),
+        output_price_microunits_per_million_tokens: bytes.u64(),
+        fixed_price_microunits: bytes.u64(),
+    }
+}
+
+fn request(bytes: &mut Bytes, models: &[Model]) -> Request {
+    let value = bytes.u64();
+    let mut request = Request {
+        sequence: 9,
+        requested_model_id: u32::from(bytes.u16()),
+        input_tokens: bytes.u32(),
+        output_tokens: bytes.u32(),
+        business_value_microunits: i64::from_le_bytes(value.to_le_bytes()),
+        budget_limit_microunits: bytes.u64(),
+        risk_bps: bytes.bps(),
+        confidence_bps: bytes.bps(),
+        minimum_quality_bps: bytes.bps(),
+        max_p95_latency_ms: bytes.u32(),
+        required_capabilities: CapabilitySet(bytes.u64()),
+        allowed_providers: ProviderSet([bytes.u64(), bytes.u64(), bytes.u64(), bytes.u64()]),
+        required_regions: RegionSet(bytes.u64()),
+    };
+    // A boundary now and then: the budget is what some model costs, give or take one.
+    let (choice, which) = (bytes.u8(), usize::from(bytes.u8()));
+    if choice < 96 && !models.is_empty() {
+        let cost = oracle::cost(&request, &models[which % models.len()]);
+        request.budget_limit_microunits = cost.saturating_add(u64::from(choice % 3)).saturating_sub(1);
+    }
+    request
+}
