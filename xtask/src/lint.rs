@@ -3,10 +3,11 @@
 use crate::shell::{Outcome, cargo, cargo_with};
 
 /// Feature sets beside the workspace's own, where a crate has features.
-const FEATURE_SETS: [&str; 4] = [
+const FEATURE_SETS: [&str; 5] = [
     "-p calybris-kernel --no-default-features",
     "-p calybris-kernel --no-default-features --features serde",
     "-p calybris-kernel",
+    "-p calybris-kernel --features simd",
     "-p calybris-budget",
 ];
 

@@ -4,6 +4,7 @@ mod bench;
 mod bless;
 mod ci;
 mod lint;
+mod loom;
 mod no_std;
 mod shell;
 mod test;
@@ -25,6 +26,7 @@ usage: cargo xtask TASK
 
   bless            rewrite the golden files
   bench            run the benchmarks
+  loom             every interleaving of the small dangerous cases (some minutes)
   versus [AREA]    side by side with the published crate; --quick, --json, --data DIR";
 
 fn main() -> ExitCode {
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         ["bless", "--check"] => bless::run(bless::Mode::Check),
         ["bench"] => bench::run(bench::Mode::Measure),
         ["bench", "--test"] => bench::run(bench::Mode::Once),
+        ["loom"] => loom::run(),
         ["versus", ..] => versus::run(args.get(1..).unwrap_or_default()),
         _ => {
             eprintln!("{USAGE}");

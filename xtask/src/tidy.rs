@@ -55,14 +55,12 @@ pub(crate) fn run() -> Outcome {
 /// Reads every manifest: its arrows, and that it takes the workspace's lints.
 fn arrows(root: &Path, findings: &mut Vec<String>) -> Outcome {
     let mut manifests = Vec::new();
-    for folder in ["crates", "."] {
-        let entries =
-            fs::read_dir(root.join(folder)).map_err(|error| format!("{folder}: {error}"))?;
-        for entry in entries.flatten() {
-            let manifest = entry.path().join("Cargo.toml");
-            if manifest.is_file() {
-                manifests.push(manifest);
-            }
+    let crates = fs::read_dir(root.join("crates")).map_err(|error| format!("crates: {error}"))?;
+    let folders = crates.flatten().map(|entry| entry.path());
+    for folder in folders.chain(["benches", "xtask"].map(|folder| root.join(folder))) {
+        let manifest = folder.join("Cargo.toml");
+        if manifest.is_file() {
+            manifests.push(manifest);
         }
     }
     manifests.sort();

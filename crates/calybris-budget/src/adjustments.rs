@@ -37,19 +37,29 @@ impl Tenant {
     pub fn top_up(&self, amount_microunits: u64) -> Result<(), BudgetError> {
         check_amount(amount_microunits)?;
         self.locked(|| {
-            let balance = self.account().read();
-            let paid = balance.debt.min(amount_microunits);
-            let owed = balance.granted + balance.debt - paid;
-            if amount_microunits > MAX_AMOUNT_MICROUNITS - owed {
-                return Err(self.too_large(amount_microunits, owed));
-            }
-            self.account().adjust(|words| {
-                words.raise_granted(amount_microunits);
-                words.lower_debt(paid);
-                words.raise_available(amount_microunits - paid);
-            });
+            self.check_top_up(amount_microunits)?;
+            self.top_up_locked(amount_microunits);
             Ok(())
         })
+    }
+
+    /// Under the lock: refuses a top-up that INVARIANT (headroom) has no room for.
+    fn check_top_up(&self, amount_microunits: u64) -> Result<(), BudgetError> {
+        let balance = self.account().read();
+        let owed = balance.granted + balance.debt - balance.debt.min(amount_microunits);
+        if amount_microunits > MAX_AMOUNT_MICROUNITS - owed {
+            return Err(self.too_large(amount_microunits, owed));
+        }
+        Ok(())
+    }
+
+    fn top_up_locked(&self, amount_microunits: u64) {
+        self.account().adjust(|words| {
+            let paid = words.debt().min(amount_microunits);
+            words.raise_granted(amount_microunits);
+            words.lower_debt(paid);
+            words.raise_available(amount_microunits - paid);
+        });
     }
 
     /// Takes back a part of the grant that is still available.
@@ -195,19 +205,34 @@ impl Tenant {
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     pub fn carry_over(&self, to: &Tenant, most_microunits: u64) -> Result<u64, BudgetError> {
-        // What is not available any more when it is reduced was reserved meanwhile: look again.
-        loop {
-            let amount = self.snapshot().available_microunits.min(most_microunits);
-            match self.reduce(amount) {
-                Ok(()) => {}
-                Err(BudgetError::Insufficient { .. }) => continue,
-                Err(error) => return Err(error),
-            }
-            return match to.top_up(amount) {
-                Ok(()) => Ok(amount),
-                Err(error) => self.top_up(amount).and(Err(error)),
-            };
+        self.locked_with(to, || {
+            // Others may debit without the lock meanwhile, so less may be drawn than is seen here,
+            // but never more.
+            let amount = self.account().read().available.min(most_microunits);
+            to.check_top_up(amount)?;
+            let mut drawn = 0;
+            self.account().adjust(|words| {
+                drawn = self.account().draw_locked(amount);
+                words.lower_granted(drawn);
+            });
+            to.top_up_locked(drawn);
+            Ok(drawn)
+        })
+    }
+
+    /// As [`carry_over`](Self::carry_over), all of `amount_microunits` or nothing.
+    pub(crate) fn carry_over_exactly(
+        &self,
+        to: &Tenant,
+        amount_microunits: u64,
+    ) -> Result<(), BudgetError> {
+        let available = self.snapshot().available_microunits;
+        if amount_microunits > available {
+            return Err(self.refused(amount_microunits, Refusal::Short { available }));
         }
+        // Nobody else writes to a budget that is being replayed, so all of it is moved.
+        self.carry_over(to, amount_microunits)?;
+        Ok(())
     }
 
     /// Admits no reservation any more, here and below. What is open is settled as ever.

@@ -10,8 +10,7 @@ use crate::directory::Directory;
 use crate::idempotency::Keys;
 use crate::shared::Shared;
 use crate::{
-    BudgetError, MAX_LEVELS, OpenHold, Reservation, ReservationId, Settled, SoftLimitReached,
-    Tenant,
+    BudgetError, MAX_LEVELS, Reservation, ReservationId, Settled, SoftLimitReached, Tenant,
 };
 
 /// All tenants of a budget. It is shared by reference (or in an `Arc`) between threads.
@@ -22,7 +21,7 @@ use crate::{
 #[derive(Default)]
 pub struct BudgetEngine {
     directory: Directory,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     keys: Mutex<Keys>,
 }
 
@@ -101,9 +100,11 @@ impl BudgetEngine {
         if parent.levels().count() >= MAX_LEVELS {
             return Err(BudgetError::TooDeep { tenant: name.to_owned() });
         }
-        parent.locked(|| parent.account().become_level()).map_err(|reserved_microunits| {
-            BudgetError::ParentInUse { tenant: parent.name().to_owned(), reserved_microunits }
-        })?;
+        if self.tenant(name).is_none() {
+            parent.locked(|| parent.account().become_level()).map_err(|reserved_microunits| {
+                BudgetError::ParentInUse { tenant: parent.name().to_owned(), reserved_microunits }
+            })?;
+        }
         self.open(name, granted_microunits, Some(parent))
     }
 
@@ -228,6 +229,11 @@ impl BudgetEngine {
         Ok(id)
     }
 
+    /// Gives out no id up to this one any more.
+    pub(crate) fn skip_ids_to(&self, id: ReservationId) {
+        self.shared.holds.skip_to(id);
+    }
+
     /// Remembers an answer that a log has kept.
     pub(crate) fn remember(
         &self,
@@ -289,94 +295,6 @@ impl BudgetEngine {
         let released_microunits = reservation.amount_microunits();
         reservation.release();
         Ok(Settled { committed_microunits: 0, released_microunits })
-    }
-
-    /// Gives a reservation into the engine's keeping, until the caller's time `expires_at_ms` or
-    /// for good: it no longer ends with its owner, and its id may cross a process boundary.
-    ///
-    /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// let id = engine.detach(acme.try_reserve(70)?, Some(60_000));
-    /// engine.commit("acme", id, 50)?;
-    /// # Ok::<(), calybris_budget::BudgetError>(())
-    /// ```
-    pub fn detach(&self, reservation: Reservation, expires_at_ms: Option<u64>) -> ReservationId {
-        self.shared.holds.keep(reservation, expires_at_ms)
-    }
-
-    /// As [`detach`](Self::detach), under an id of the caller's: a hold that came back from a log
-    /// keeps the number it had.
-    ///
-    /// # Errors
-    ///
-    /// The reservation, when the id names an open hold already.
-    ///
-    /// ```
-    /// use calybris_budget::{BudgetEngine, ReservationId};
-    ///
-    /// let engine = BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// let id = ReservationId::from(7);
-    /// engine.detach_as(id, acme.try_reserve(70)?, None).unwrap();
-    /// engine.detach_as(id, acme.try_reserve(30)?, None).unwrap_err().release();
-    /// # Ok::<(), calybris_budget::BudgetError>(())
-    /// ```
-    pub fn detach_as(
-        &self,
-        id: ReservationId,
-        reservation: Reservation,
-        expires_at_ms: Option<u64>,
-    ) -> Result<(), Reservation> {
-        self.shared.holds.keep_as(id, reservation, expires_at_ms)
-    }
-
-    /// Takes a reservation back from the engine. Who gets it is the only one who can settle it.
-    ///
-    /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// engine.ensure_tenant("acme", 100)?;
-    /// let id = engine.try_reserve("acme", 70)?;
-    /// engine.attach(id).unwrap().commit(50).unwrap();
-    /// assert!(engine.attach(id).is_none());
-    /// # Ok::<(), calybris_budget::BudgetError>(())
-    /// ```
-    #[must_use]
-    pub fn attach(&self, id: ReservationId) -> Option<Reservation> {
-        self.shared.holds.take(id, |_| Ok::<_, BudgetError>(())).ok().flatten()
-    }
-
-    /// Every hold that the engine keeps, in order of id: those known by an id, and those in
-    /// suspense. A reservation that somebody owns is in its owner's hands and not listed.
-    ///
-    /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// engine.ensure_tenant("acme", 100)?;
-    /// engine.try_reserve("acme", 70)?;
-    /// assert_eq!(engine.open_holds()[0].amount_microunits, 70);
-    /// # Ok::<(), calybris_budget::BudgetError>(())
-    /// ```
-    #[must_use]
-    pub fn open_holds(&self) -> Vec<OpenHold> {
-        self.shared.holds.list()
-    }
-
-    /// Takes back every reservation whose time has come at the caller's `now_ms`, in order of id.
-    /// To drop them is to release them; a caller with a log appends `Expired` for each of them
-    /// first. What was dispatched does not expire: it stays in suspense.
-    ///
-    /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// engine.detach(acme.try_reserve(70)?, Some(60_000));
-    /// assert!(engine.take_expired(59_999).is_empty());
-    /// drop(engine.take_expired(60_000));
-    /// assert_eq!(acme.snapshot().available_microunits, 100);
-    /// # Ok::<(), calybris_budget::BudgetError>(())
-    /// ```
-    #[must_use = "what is dropped is released"]
-    pub fn take_expired(&self, now_ms: u64) -> Vec<(ReservationId, Reservation)> {
-        self.shared.holds.take_expired(now_ms)
     }
 
     /// The tenants that have reached their soft limit since the last call, in order.

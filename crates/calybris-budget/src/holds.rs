@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
 use crate::Reservation;
+use crate::hashing::NumberHasher;
 
 /// Names a hold. The engine gives none out twice; a caller with a log may choose its own numbers,
 /// for example those of its records.
@@ -36,9 +37,11 @@ pub struct OpenHold {
 /// How many locks share the ids. Ids are given out in turn, so threads seldom meet on one.
 const SHARDS: usize = 16;
 
+type Shard = HashMap<ReservationId, Held, BuildHasherDefault<NumberHasher>>;
+
 #[derive(Debug)]
 pub(crate) struct Holds {
-    shards: [Mutex<HashMap<ReservationId, Held, BuildHasherDefault<IdHasher>>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
     last_id: AtomicU64,
 }
 
@@ -53,10 +56,6 @@ impl ReservationId {
     #[must_use]
     pub fn as_u64(self) -> u64 {
         self.0
-    }
-
-    fn shard(self) -> usize {
-        usize::try_from(self.0 % 16).unwrap_or(0)
     }
 }
 
@@ -75,13 +74,18 @@ impl Holds {
     ) -> ReservationId {
         loop {
             // 2^64 ids last for centuries.
-            let id = ReservationId(self.last_id.fetch_add(1, Relaxed) + 1);
+            let id = ReservationId(self.last_id.fetch_add(1, Relaxed).wrapping_add(1));
             match self.keep_as(id, reservation, expires_at_ms) {
                 Ok(()) => return id,
-                // The caller had chosen this number for one of its own.
+                // Only after the numbers of the caller have come to their end and began anew.
                 Err(back) => reservation = back,
             }
         }
+    }
+
+    /// Gives out no id up to this one any more: it was given out before, or is the caller's.
+    pub(crate) fn skip_to(&self, id: ReservationId) {
+        self.last_id.fetch_max(id.0, Relaxed);
     }
 
     /// Keeps a reservation under the caller's id, or gives it back if that is taken.
@@ -91,8 +95,7 @@ impl Holds {
         reservation: Reservation,
         expires_at_ms: Option<u64>,
     ) -> Result<(), Reservation> {
-        let Some(shard) = self.shards.get(id.shard()) else { return Err(reservation) };
-        match shard.lock().entry(id) {
+        match self.shard(id).lock().entry(id) {
             Entry::Occupied(_) => Err(reservation),
             Entry::Vacant(vacant) => {
                 vacant.insert(Held { reservation, expires_at_ms });
@@ -107,8 +110,7 @@ impl Holds {
         id: ReservationId,
         check: impl FnOnce(Option<&mut Reservation>) -> Result<(), E>,
     ) -> Result<Option<Reservation>, E> {
-        let Some(shard) = self.shards.get(id.shard()) else { return check(None).map(|()| None) };
-        match shard.lock().entry(id) {
+        match self.shard(id).lock().entry(id) {
             Entry::Occupied(mut held) => {
                 check(Some(&mut held.get_mut().reservation))?;
                 Ok(Some(held.remove().reservation))
@@ -132,6 +134,12 @@ impl Holds {
         taken
     }
 
+    fn shard(&self, id: ReservationId) -> &Mutex<Shard> {
+        let [first, ..] = &self.shards;
+        // The low four bits are an index below 16.
+        usize::try_from(id.0 & 15).ok().and_then(|index| self.shards.get(index)).unwrap_or(first)
+    }
+
     /// Every hold, in order of id.
     pub(crate) fn list(&self) -> Vec<OpenHold> {
         let mut list = Vec::new();
@@ -152,28 +160,5 @@ impl Holds {
 impl Default for Holds {
     fn default() -> Self {
         Self { shards: std::array::from_fn(|_| Mutex::default()), last_id: AtomicU64::new(0) }
-    }
-}
-
-/// Spreads ids over a table. They are numbers of our own or of the caller's log, no input of
-/// strangers, so one multiplication is hash enough.
-#[derive(Default)]
-struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(self.0 ^ u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, id: u64) {
-        // The low bits of the product choose the bucket, the high ones the tag within it. The
-        // lowest four bits of all ids of a shard are equal, hence the rotation.
-        self.0 = id.rotate_right(4).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     }
 }

@@ -4,6 +4,7 @@
 //! share one lock, that of their root: every level is asked, then every level is debited, and nobody
 //! comes between.
 
+use std::cmp::Ordering;
 use std::iter::successors;
 
 use crate::account::NotDebited;
@@ -28,6 +29,18 @@ impl Tenant {
     /// Runs `section` under the lock of the tree.
     pub(crate) fn locked<T>(&self, section: impl FnOnce() -> T) -> T {
         self.root().account().lock().with(section)
+    }
+
+    /// Runs `section` under the locks of two trees, which may be one.
+    pub(crate) fn locked_with<T>(&self, other: &Tenant, section: impl FnOnce() -> T) -> T {
+        let (mine, theirs) = (self.root().account().lock(), other.root().account().lock());
+        // Whoever takes two locks takes them in the order of their addresses, so no two wait for
+        // each other.
+        match std::ptr::from_ref(mine).cmp(&std::ptr::from_ref(theirs)) {
+            Ordering::Less => mine.with(|| theirs.with(section)),
+            Ordering::Equal => mine.with(section),
+            Ordering::Greater => theirs.with(|| mine.with(section)),
+        }
     }
 
     /// Takes `amount` from every level, or from none.

@@ -47,10 +47,13 @@ mod rules;
 mod adjustments;
 mod levels;
 mod reservation;
+mod settlement;
 mod tenant;
 
+mod detached;
 mod directory;
 mod engine;
+mod hashing;
 mod holds;
 mod idempotency;
 mod shared;
@@ -71,8 +74,9 @@ pub use event::BudgetEvent;
 pub use holds::{OpenHold, ReservationId};
 pub use idempotency::KEY_WINDOW;
 pub use replay::{Replay, Replayed};
-pub use reservation::{Covered, Overdraft, Reservation, SettleRefused, Settled};
+pub use reservation::Reservation;
 pub use rules::OverrunPolicy;
+pub use settlement::{Covered, Overdraft, SettleRefused, Settled};
 pub use shared::SoftLimitReached;
 pub use tenant::{AccountSnapshot, Tenant};
 

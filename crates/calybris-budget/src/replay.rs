@@ -162,11 +162,7 @@ impl Replay {
                 self.tenant(&tenant)?.repay_exactly(amount_microunits)?;
             }
             BudgetEvent::CarriedOver { from, to, amount_microunits } => {
-                let (from, to) = (self.tenant(&from)?, self.tenant(&to)?);
-                from.reduce(amount_microunits)?;
-                if let Err(error) = to.top_up(amount_microunits) {
-                    return from.top_up(amount_microunits).and(Err(error));
-                }
+                self.tenant(&from)?.carry_over_exactly(&self.tenant(&to)?, amount_microunits)?;
             }
             BudgetEvent::Frozen { tenant } => self.tenant(&tenant)?.freeze(),
             BudgetEvent::Unfrozen { tenant } => self.tenant(&tenant)?.unfreeze(),
@@ -185,7 +181,10 @@ impl Replay {
         if self.open_holds.contains_key(&hold) {
             return Err(BudgetError::HoldExists { hold });
         }
-        Reservation::replayed(self.tenant(tenant)?, amount)
+        let reservation = Reservation::replayed(self.tenant(tenant)?, amount)?;
+        // A key may still answer with this number after it was settled, so nobody else gets it.
+        self.engine.skip_ids_to(hold.into());
+        Ok(reservation)
     }
 
     fn open(&mut self, hold: u64) -> Result<&mut Reservation, BudgetError> {

@@ -1,11 +1,11 @@
 //! A reservation: an amount that somebody owns until it is settled, once.
 
 use std::borrow::Borrow;
-use std::error::Error;
 use std::fmt;
 
 use crate::amount::check_amount;
 use crate::levels::Admission;
+use crate::settlement::{Covered, Overdraft, SettleRefused, Settled};
 use crate::{BudgetError, OverrunPolicy, ReservationId, Tenant};
 
 /// An amount held for one call. It is settled once: committed, released, or dropped.
@@ -32,46 +32,6 @@ pub struct Reservation<T: Borrow<Tenant> = Tenant> {
     amount_microunits: u64,
     /// The id under which it goes to suspense if it is dropped.
     dispatched_as: Option<ReservationId>,
-}
-
-/// What a settlement did with the amount that was reserved: the two parts add up to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settled {
-    /// What was spent, in microunits.
-    pub committed_microunits: u64,
-    /// What became available again, in microunits.
-    pub released_microunits: u64,
-}
-
-/// A commit that was refused. It gives the reservation back, open as it was.
-#[derive(Debug)]
-pub struct SettleRefused<T: Borrow<Tenant> = Tenant> {
-    /// Why.
-    pub error: BudgetError,
-    /// The reservation, to be committed with another amount or released.
-    pub reservation: Reservation<T>,
-}
-
-/// What had to be done so that a reservation covers the actual cost.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Covered {
-    /// What is to be committed now: the actual cost, or less under
-    /// [`CapAtReserved`](OverrunPolicy::CapAtReserved).
-    pub commit_microunits: u64,
-    /// What was taken beyond the reservation, if anything was.
-    pub overdraft: Option<Overdraft>,
-}
-
-/// What an overrun took beyond its reservation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Overdraft {
-    /// By how much the reservation grew, in microunits.
-    pub extra_microunits: u64,
-    /// How much of it was drawn from what was available, for the tenant itself and each level
-    /// above it in turn. The rest is debt of that level.
-    pub drawn_microunits: Vec<u64>,
 }
 
 impl Reservation {
@@ -402,6 +362,7 @@ fn suspend(tenant: &Tenant, amount_microunits: u64, id: ReservationId) {
     let Some(shared) = tenant.shared() else { return };
     let suspended =
         Reservation { tenant: tenant.clone(), amount_microunits, dispatched_as: Some(id) };
+    shared.holds.skip_to(id);
     if let Err(suspended) = shared.holds.keep_as(id, suspended, None) {
         shared.holds.keep(suspended, None);
     }
@@ -416,11 +377,3 @@ impl<T: Borrow<Tenant>> fmt::Debug for Reservation<T> {
             .finish()
     }
 }
-
-impl<T: Borrow<Tenant>> fmt::Display for SettleRefused<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the reservation stays open: {}", self.error)
-    }
-}
-
-impl<T: Borrow<Tenant> + fmt::Debug> Error for SettleRefused<T> {}

@@ -208,3 +208,19 @@ fn a_replay_remembers_the_keys() {
     assert_eq!(engine.try_reserve_once("k", "acme", 60).unwrap().as_u64(), 7);
     assert!(engine.try_reserve_once("k", "acme", 61).is_err());
 }
+
+#[test]
+fn a_settled_number_is_not_given_out_again_after_a_crash() {
+    let tenant = || "acme".to_owned();
+    let (hold, amount_microunits) = (7, 60);
+    let events = [
+        BudgetEvent::TenantOpened { tenant: tenant(), granted_microunits: 100 },
+        BudgetEvent::ReservedOnce { tenant: tenant(), hold, amount_microunits, key: "k".into() },
+        BudgetEvent::Committed { hold, actual_microunits: 60 },
+    ];
+    let engine = Replay::run(events).unwrap().keep_holds();
+    let new = engine.try_reserve("acme", 10).unwrap();
+    let late = engine.try_reserve_once("k", "acme", 60).unwrap();
+    assert_eq!((late.as_u64(), new.as_u64()), (7, 8));
+    assert!(engine.commit("acme", late, 1).is_err(), "it was settled, and nobody else has it");
+}

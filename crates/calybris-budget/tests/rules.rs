@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use calybris_budget::{
     BudgetEngine, BudgetError, BudgetEvent, MAX_AMOUNT_MICROUNITS, OverrunPolicy, Replay,
-    ReservationId, TenantRules,
+    ReservationId, Tenant, TenantRules,
 };
 
 fn cap(exposure_cap_microunits: u64) -> TenantRules {
@@ -289,4 +289,31 @@ fn a_stream_extends_commits_in_parts_and_settles() {
     stream.commit(4).unwrap();
     let now = acme.snapshot();
     assert_eq!((now.committed_microunits, now.reserved_microunits), (69, 0));
+}
+
+#[test]
+fn tenants_that_carry_over_to_each_other_lose_nothing() {
+    let engine = BudgetEngine::new();
+    let first = engine.ensure_tenant("first", 1_000).unwrap();
+    let second = engine.ensure_tenant("second", 1_000).unwrap();
+    let below = engine.ensure_child("below", 1_000, &engine.ensure_tenant("top", 1_000).unwrap());
+    let below = below.unwrap();
+    std::thread::scope(|scope| {
+        for (from, to) in
+            [(&first, &second), (&second, &first), (&second, &below), (&below, &first)]
+        {
+            scope.spawn(move || {
+                for most in 0..5_000 {
+                    from.carry_over(to, most % 700).unwrap();
+                    if let Ok(reservation) = from.try_reserve(100) {
+                        reservation.release();
+                    }
+                }
+            });
+        }
+    });
+    let all = [&first, &second, &below].map(Tenant::snapshot);
+    assert_eq!(all.iter().map(|now| now.granted_microunits).sum::<u64>(), 3_000);
+    assert_eq!(all.iter().map(|now| now.available_microunits).sum::<u64>(), 3_000);
+    assert_eq!(first.carry_over(&first, 5_000).unwrap(), first.snapshot().available_microunits);
 }

@@ -8,8 +8,8 @@
 //! - [`bounds`]: between which limits a model's utility and cost lie, from its codes alone;
 //! - [`rows`]: one bit per model for each yes-or-no gate;
 //! - [`index`]: the catalog in blocks of 64 models that are alike, with the corners of each block;
-//! - [`search`]: the blocks that matter, and in them the models that may win, valued exactly;
-//! - [`blame`]: which gate turned away the most, once a request is known to be rejected.
+//! - [`mod@search`]: the blocks that matter, and in them the models that may win, valued exactly;
+//! - [`mod@blame`]: which gate turned away the most, once a request is known to be rejected.
 //!
 //! Nothing here decides anything by an approximation: a model is counted or left out where the
 //! bounds prove what the exact formulas would say, and goes through them where they don't.
@@ -28,4 +28,4 @@ mod blame;
 mod search;
 
 pub(crate) use index::Index;
-pub(crate) use search::{search, search_into};
+pub(crate) use search::search;

@@ -28,7 +28,7 @@ impl Candidate {
     };
 
     #[inline]
-    fn somebody(self) -> Option<Self> {
+    fn somebody(&self) -> Option<&Self> {
         (self.utility_microunits > 0).then_some(self)
     }
 
@@ -56,21 +56,27 @@ pub(crate) trait Ranking {
 }
 
 /// The two best candidates seen so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// A new winner takes the place of the old runner-up, and the places change their meaning: nothing
+/// is copied, and so nothing is read in another width than it was written, which would cost more
+/// than all the comparisons.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Podium {
-    winner: Candidate,
-    runner_up: Candidate,
+    left: Candidate,
+    right: Candidate,
+    left_leads: bool,
 }
 
 impl Podium {
-    pub(crate) const EMPTY: Self = Self { winner: Candidate::NOBODY, runner_up: Candidate::NOBODY };
+    pub(crate) const EMPTY: Self =
+        Self { left: Candidate::NOBODY, right: Candidate::NOBODY, left_leads: true };
 
-    pub(crate) fn winner(&self) -> Option<Candidate> {
-        self.winner.somebody()
+    pub(crate) fn winner(&self) -> Option<&Candidate> {
+        if self.left_leads { &self.left } else { &self.right }.somebody()
     }
 
-    pub(crate) fn runner_up(&self) -> Option<Candidate> {
-        self.runner_up.somebody()
+    pub(crate) fn runner_up(&self) -> Option<&Candidate> {
+        if self.left_leads { &self.right } else { &self.left }.somebody()
     }
 }
 
@@ -82,11 +88,14 @@ impl Ranking for Podium {
 
     #[inline]
     fn offer(&mut self, candidate: Candidate) {
-        if candidate > self.winner {
-            self.runner_up = self.winner;
-            self.winner = candidate;
-        } else if candidate > self.runner_up {
-            self.runner_up = candidate;
+        let (winner, runner_up) = if self.left_leads {
+            (&self.left, &mut self.right)
+        } else {
+            (&self.right, &mut self.left)
+        };
+        if candidate > *runner_up {
+            self.left_leads ^= candidate > *winner;
+            *runner_up = candidate;
         }
     }
 

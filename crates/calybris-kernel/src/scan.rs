@@ -1,7 +1,7 @@
 //! The readable scan: every model through every gate, the two best kept, the refusals counted.
 
 use crate::gates::{Gate, admit_model};
-use crate::ranking::{Candidate, Podium, Ranking};
+use crate::ranking::{Candidate, Ranking};
 use crate::utility::Valuation;
 use crate::{Model, Reason};
 
@@ -58,26 +58,10 @@ impl Tally {
     }
 }
 
-/// What a scan of the catalog finds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Outcome {
-    pub(crate) podium: Podium,
-    pub(crate) eligible_models: u32,
-    /// The reason of the reject, if the podium is empty.
-    pub(crate) reject_reason: Reason,
-}
-
-/// Judges every model, one after the other.
+/// Judges every model, one after the other; returns how many are eligible, and how many each gate
+/// turned away.
 #[inline(never)]
-pub(crate) fn scan(valuation: &Valuation<'_>, models: &[Model]) -> Outcome {
-    let mut podium = Podium::EMPTY;
-    let (eligible_models, tally) = scan_into(&mut podium, valuation, models);
-    Outcome { podium, eligible_models, reject_reason: tally.reason() }
-}
-
-/// The same with any ranking; returns how many are eligible, and who turned the others away.
-#[inline]
-pub(crate) fn scan_into(
+pub(crate) fn scan(
     ranking: &mut impl Ranking,
     valuation: &Valuation<'_>,
     models: &[Model],

@@ -3,10 +3,9 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::fast::{Index, search, search_into};
+use crate::fast::{Index, search};
 use crate::gates::admit_request;
-use crate::ranking::Leaders;
-use crate::scan::Outcome;
+use crate::ranking::{Leaders, Podium};
 use crate::utility::Valuation;
 use crate::{
     Action, Decision, Explanation, MAX_BPS, Margin, Model, Policy, RankedModel, Reason, Request,
@@ -102,12 +101,14 @@ impl PolicySnapshot {
     /// Does not allocate. The crate's first page has an example.
     #[must_use]
     pub fn prescribe(&self, request: &Request) -> Decision {
-        match admit_request(&self.policy, request) {
-            Ok(()) => {
-                let valuation = Valuation::new(&self.policy, request);
-                self.decide(request, search(&self.index, &self.models, &valuation))
-            }
-            Err(refusal) => self.reject(request, refusal.reason(), 0),
+        if let Err(refusal) = admit_request(&self.policy, request) {
+            return self.reject(request, refusal.reason(), 0);
+        }
+        let valuation = Valuation::new(&self.policy, request);
+        let mut podium = Podium::EMPTY;
+        match search(&mut podium, &self.index, &self.models, &valuation) {
+            Ok(eligible_models) => self.select(request, &podium, eligible_models),
+            Err(reason) => self.reject(request, reason, self.model_count),
         }
     }
 
@@ -150,8 +151,10 @@ impl PolicySnapshot {
         }
         let valuation = Valuation::new(&self.policy, request);
         let mut leaders = Leaders::new(best);
-        search_into(&mut leaders, &self.index, &self.models, &valuation);
-        leaders.taken()
+        match search(&mut leaders, &self.index, &self.models, &valuation) {
+            Ok(_) => leaders.taken(),
+            Err(_) => 0,
+        }
     }
 
     /// How far the selected model may move in each of its numbers before another is selected, or
@@ -286,12 +289,13 @@ impl PolicySnapshot {
         canonical::write_canonical(&self.policy, self.model_count, &self.models, sink);
     }
 
-    /// Puts what a scan found into words.
-    fn decide(&self, request: &Request, outcome: Outcome) -> Decision {
-        let Some(winner) = outcome.podium.winner() else {
-            return self.reject(request, outcome.reject_reason, self.model_count);
+    /// The decision for the model that leads the podium.
+    #[inline]
+    fn select(&self, request: &Request, podium: &Podium, eligible_models: u32) -> Decision {
+        let Some(winner) = podium.winner() else {
+            return self.reject(request, Reason::NoEnabledModel, self.model_count);
         };
-        let runner_up = outcome.podium.runner_up();
+        let runner_up = podium.runner_up();
         let (action, reason) = if winner.model_id.0 == request.requested_model_id {
             (Action::ExecuteRequested, Reason::RequestedModelMaximizesUtility)
         } else {
@@ -311,7 +315,7 @@ impl PolicySnapshot {
             runner_up_utility_microunits: runner_up
                 .map_or(0, |candidate| candidate.utility_microunits),
             evaluated_models: self.model_count,
-            eligible_models: outcome.eligible_models,
+            eligible_models,
         }
     }
 

@@ -13,9 +13,13 @@ use crate::utility::Valuation;
 ///
 /// No model is eligible, so whoever is left after the budget fell at the utility.
 #[inline(never)]
-pub(crate) fn blame(index: &Index, models: &[Model], valuation: &Valuation<'_>) -> Tally {
+pub(crate) fn blame(
+    index: &Index,
+    models: &[Model],
+    valuation: &Valuation<'_>,
+    bounds: &Bounds,
+) -> Tally {
     let request = valuation.request();
-    let bounds = Bounds::new(valuation, &index.scale);
     let gates = index.rows.gates(request);
     let mut tally = Tally::default();
     for (block, &enabled) in index.rows.enabled().iter().enumerate() {
@@ -59,13 +63,14 @@ pub(crate) fn blame(index: &Index, models: &[Model], valuation: &Valuation<'_>) 
             continue;
         }
 
-        let (mut affordable, mut surely) = (!0, !0);
+        let (mut affordable, mut doubtful) = (!0, outliers);
         if let Some(budget) = &bounds.budget {
-            affordable = !gather(codes, |codes| budget.above(codes));
-            surely = gather(codes, |codes| budget.within(codes));
+            affordable = !gather(codes, |codes| budget.above(budget.costs(codes)));
+            if rest & affordable != 0 {
+                doubtful |= !gather(codes, |codes| budget.within(budget.costs(codes)));
+            }
         }
-        for (bit, model) in index.models_of(models, block, rest & affordable & (!surely | outliers))
-        {
+        for (bit, model) in index.models_of(models, block, rest & affordable & doubtful) {
             if valuation.cost_microunits(model) > request.budget_limit_microunits {
                 affordable &= !(1 << bit);
             }

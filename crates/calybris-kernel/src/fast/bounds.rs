@@ -219,7 +219,7 @@ impl Bounds {
     }
 
     /// One bit per model whose quality, latency and risk ceiling pass.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn passing(&self, codes: &Codes) -> u16 {
         self.quality_shortage(codes)
             .or(self.latency_excess(codes))
@@ -228,25 +228,25 @@ impl Bounds {
     }
 
     /// How far a model's quality is below the minimum; 0 passes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn quality_shortage(&self, codes: &Codes) -> Lanes {
         self.minimum_quality.lanes().saturating_sub(codes.quality)
     }
 
     /// How far a model's latency is above the limit; 0 passes, unless the model is an outlier.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn latency_excess(&self, codes: &Codes) -> Lanes {
         codes.latency.saturating_sub(self.latency_limit.lanes())
     }
 
     /// How far the request's risk is above a model's ceiling; 0 passes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn risk_excess(&self, codes: &Codes) -> Lanes {
         self.risk.lanes().saturating_sub(codes.ceiling)
     }
 
     /// The scores: each is above the model's utility, in units, or 0.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn score(&self, codes: &Codes) -> Lanes {
         let deductions = self
             .costs
@@ -258,13 +258,13 @@ impl Bounds {
     }
 
     /// One bit per score with which the utility may be positive.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn maybe_positive(&self, score: Lanes) -> u16 {
         !score.saturating_sub(self.one_microunit.lanes()).zeros()
     }
 
     /// One bit per score with which the utility is positive, unless the model is an outlier.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn surely_positive(&self, score: Lanes) -> u16 {
         !score.saturating_sub(self.shortfall.lanes()).zeros()
     }
@@ -277,7 +277,7 @@ impl Bounds {
 }
 
 impl CostWeights {
-    #[inline]
+    #[inline(always)]
     fn of(&self, codes: &Codes) -> Lanes {
         codes
             .input
@@ -320,17 +320,23 @@ impl Budget {
         })
     }
 
-    /// One bit per model that is surely above the limit.
-    #[inline]
-    pub(crate) fn above(&self, codes: &Codes) -> u16 {
-        !self.costs.of(codes).saturating_sub(self.limit.lanes()).zeros()
+    /// The costs by their codes, in the budget's units.
+    #[inline(always)]
+    pub(crate) fn costs(&self, codes: &Codes) -> Lanes {
+        self.costs.of(codes)
     }
 
-    /// One bit per model that is surely within the limit, unless it is an outlier.
-    #[inline]
-    pub(crate) fn within(&self, codes: &Codes) -> u16 {
+    /// One bit per cost that is surely above the limit.
+    #[inline(always)]
+    pub(crate) fn above(&self, costs: Lanes) -> u16 {
+        !costs.saturating_sub(self.limit.lanes()).zeros()
+    }
+
+    /// One bit per cost that is surely within the limit, unless the model is an outlier.
+    #[inline(always)]
+    pub(crate) fn within(&self, costs: Lanes) -> u16 {
         // A cost of 65,535 may stand for any, but no limit is as high once the slack is off.
-        let one_more = self.costs.of(codes).saturating_add(Lanes::splat(1));
+        let one_more = costs.saturating_add(Lanes::splat(1));
         one_more.saturating_sub(self.surely_within.lanes()).zeros()
     }
 }

@@ -220,26 +220,28 @@ fn quanta(models: &[Model]) -> Quanta {
 }
 
 /// Splits the catalog at the median of the column in which it is widest, and each half again,
-/// until 64 models are left: those are alike (a k-d tree; Bentley 1975).
+/// until 64 models are left: those are alike (a k-d tree; Bentley 1975). Columns weigh as much as
+/// they usually matter to the utility.
 fn gather_alike(places: &mut [Place]) {
     if places.len() <= BLOCK {
         return;
     }
-    let columns: [fn(&Place) -> u16; 5] = [
-        |place| place.code.quality,
-        |place| place.code.input,
-        |place| place.code.output,
-        |place| place.code.latency,
-        |place| place.code.fixed,
+    type Column = fn(&Place) -> u16;
+    let columns: [(Column, u32); 5] = [
+        (|place| place.code.quality, 4),
+        (|place| place.code.input, 2),
+        (|place| place.code.output, 2),
+        (|place| place.code.latency, 1),
+        (|place| place.code.fixed, 2),
     ];
-    let spread = |column: &fn(&Place) -> u16| {
+    let spread = |(column, weight): &(Column, u32)| {
         let (low, high) = places
             .iter()
             .map(column)
             .fold((u16::MAX, 0), |(low, high), code| (code.min(low), code.max(high)));
-        high - low
+        u32::from(high - low) * weight
     };
-    let Some(widest) = columns.into_iter().max_by_key(spread) else { return };
+    let Some((widest, _)) = columns.into_iter().max_by_key(spread) else { return };
     // Half of the blocks on either side.
     let middle = (places.len().div_ceil(BLOCK) / 2) * BLOCK;
     // The index makes the key unique, so the outcome doesn't depend on how selection works.

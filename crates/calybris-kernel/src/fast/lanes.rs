@@ -1,13 +1,32 @@
-//! Sixteen 16-bit numbers at once, as `wide` gives them to each machine.
+//! Sixteen 16-bit numbers at once: in plain Rust, or with the feature `simd` as `wide` gives them to each machine.
+//!
+//! Both are the same numbers: the feature changes how fast an answer comes, never the answer.
 
-use wide::{u16x8, u16x16};
+#[cfg(not(feature = "simd"))]
+mod portable;
+#[cfg(feature = "simd")]
+mod simd;
+
+#[cfg(not(feature = "simd"))]
+pub(crate) use portable::Lanes;
+#[cfg(feature = "simd")]
+pub(crate) use simd::Lanes;
 
 /// How many numbers there are.
 pub(crate) const LANES: usize = 16;
 
-/// Sixteen unsigned 16-bit numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Lanes(u16x16);
+/// The bit of each lane in a set of lanes.
+const BIT: [u16; LANES] = {
+    let mut bits = [1; LANES];
+    let mut rest: &mut [u16] = &mut bits;
+    let mut bit = 1;
+    while let [first, others @ ..] = rest {
+        *first = bit;
+        bit = bit.wrapping_shl(1);
+        rest = others;
+    }
+    bits
+};
 
 /// One number for all lanes. It is kept in 32 bits because memory is read back fastest in the width
 /// in which it was written, and no narrower read makes lanes.
@@ -35,26 +54,6 @@ impl Splat {
 impl Lanes {
     pub(crate) const ZERO: Self = Self::new([0; LANES]);
 
-    pub(crate) const fn new(lanes: [u16; LANES]) -> Self {
-        Self(u16x16::new(lanes))
-    }
-
-    #[inline(always)]
-    pub(crate) fn splat(number: u16) -> Self {
-        Self(u16x16::splat(number))
-    }
-
-    #[inline(always)]
-    fn halves(self) -> [u16x8; 2] {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = self.0.to_array();
-        [u16x8::new([a, b, c, d, e, f, g, h]), u16x8::new([i, j, k, l, m, n, o, p])]
-    }
-
-    #[inline(always)]
-    pub(crate) fn to_array(self) -> [u16; LANES] {
-        self.0.to_array()
-    }
-
     /// The greatest number.
     #[inline(always)]
     pub(crate) fn greatest(self) -> u16 {
@@ -65,9 +64,7 @@ impl Lanes {
     #[inline(always)]
     pub(crate) fn reached_twice(self) -> u16 {
         // The greater of the two halves, then the two greatest of eight numbers as in a tournament.
-        let [low, high] = self.halves();
-        let greater = low.saturating_sub(high) + high;
-        let [a, b, c, d, e, f, g, h] = greater.to_array();
+        let [a, b, c, d, e, f, g, h] = self.greater_half();
         let pair = |a: u16, b: u16| (a.max(b), a.min(b));
         let merge =
             |(a1, a2): (u16, u16), (b1, b2): (u16, u16)| (a1.max(b1), a1.min(b1).max(a2.max(b2)));
@@ -81,63 +78,38 @@ impl Lanes {
         lanes.sort_unstable_by(|a, b| b.cmp(a));
         count.checked_sub(1).and_then(|last| lanes.get(last)).copied().unwrap_or(0)
     }
+}
 
-    /// The upper half of each 32-bit product: `floor(a * b / 65,536)`.
-    #[inline(always)]
-    pub(crate) fn mul_high(self, other: Self) -> Self {
-        Self(self.0.mul_keep_high(other.0))
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    #[inline(always)]
-    pub(crate) fn saturating_add(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
-    }
-
-    #[inline(always)]
-    pub(crate) fn saturating_sub(self, other: Self) -> Self {
-        Self(self.0.saturating_sub(other.0))
-    }
-
-    /// The greater of each pair. Baseline x86-64 has no such instruction, but this is it.
-    #[inline(always)]
-    pub(crate) fn max(self, other: Self) -> Self {
-        Self(self.0.saturating_sub(other.0) + other.0)
-    }
-
-    #[inline(always)]
-    pub(crate) fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// One bit per lane, set where the number is 0.
-    #[inline(always)]
-    pub(crate) fn zeros(self) -> u16 {
-        let [low, high, ..] = self.0.simd_eq(u16x16::ZERO).to_bitmask().to_le_bytes();
-        u16::from_le_bytes([low, high])
-    }
-
-    /// The numbers whose bit is set, and 0 elsewhere.
-    #[inline(always)]
-    pub(crate) fn only(self, bits: u16) -> Self {
-        const BIT: u16x16 = u16x16::new([
-            1,
-            1 << 1,
-            1 << 2,
-            1 << 3,
-            1 << 4,
-            1 << 5,
-            1 << 6,
-            1 << 7,
-            1 << 8,
-            1 << 9,
-            1 << 10,
-            1 << 11,
-            1 << 12,
-            1 << 13,
-            1 << 14,
-            1 << 15,
-        ]);
-        let set = (u16x16::splat(bits) & BIT).simd_eq(BIT);
-        Self(self.0 & set)
+    /// What each operation is, one number at a time. It holds with the feature `simd` and without.
+    #[test]
+    fn every_lane_is_computed_as_a_number_alone() {
+        let numbers =
+            [0, 1, 2, 255, 256, 300, 4_095, 9_999, 32_767, 32_768, 40_000, 65_534, 65_535, 7, 0, 5];
+        for shift in 0..LANES {
+            let mut other = numbers;
+            other.rotate_left(shift);
+            let (a, b) = (Lanes::new(numbers), Lanes::new(other));
+            let each =
+                |apply: fn(u16, u16) -> u16| core::array::from_fn(|i| apply(numbers[i], other[i]));
+            assert_eq!(a.saturating_add(b).to_array(), each(u16::saturating_add));
+            assert_eq!(a.saturating_sub(b).to_array(), each(u16::saturating_sub));
+            assert_eq!(a.max(b).to_array(), each(u16::max));
+            assert_eq!(a.or(b).to_array(), each(|a, b| a | b));
+            let high = |a, b| u16::try_from((u32::from(a) * u32::from(b)) >> 16).unwrap();
+            assert_eq!(a.mul_high(b).to_array(), each(high));
+            let zeros = (0..LANES).filter(|&i| other[i] == 0).fold(0, |bits, i| bits | 1 << i);
+            assert_eq!(b.zeros(), zeros);
+            let bits = 0b1010_0110_1100_0011_u16.rotate_left(u32::try_from(shift).unwrap());
+            let kept = core::array::from_fn(|i| if bits >> i & 1 == 1 { numbers[i] } else { 0 });
+            assert_eq!(a.only(bits).to_array(), kept);
+            assert_eq!(b.greatest(), 65_535);
+            assert_eq!((b.reached_by(1), b.reached_by(2), b.reached_by(17)), (65_535, 65_534, 0));
+            let reached = b.reached_twice();
+            assert!(other.iter().filter(|&&number| number >= reached).count() >= 2);
+        }
     }
 }

@@ -67,7 +67,7 @@ impl Rows {
     /// Keeps the models that pass the gates on capabilities, providers and regions, and says
     /// whether those turn anyone away. `live` holds up to [`GROUP`] words, the first of which
     /// belongs to `first_block`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn keep_live(
         &self,
         request: &Request,
@@ -95,7 +95,7 @@ impl Rows {
     }
 
     /// Keeps the models that have every required capability.
-    #[inline]
+    #[inline(never)]
     fn keep_capable(&self, required: u64, first_block: usize, live: &mut [u64]) {
         if required & !self.capabilities.any != 0 {
             live.fill(0);
@@ -107,21 +107,21 @@ impl Rows {
     }
 
     /// Keeps the models whose provider is not excluded.
-    #[inline]
+    #[inline(never)]
     fn keep_provided(&self, excluded: &ProviderSet, first_block: usize, live: &mut [u64]) {
-        let provided = self.providers.present.without(excluded);
-        if excluded.count() <= provided.count() {
+        if excluded.count() * 2 <= self.providers.count {
             self.providers.each_row(excluded, |row| and_not(row.get(first_block..), live));
         } else {
             let mut union = [0; GROUP];
             let union = union.get_mut(..live.len()).unwrap_or_default();
+            let provided = self.providers.present.without(excluded);
             self.providers.each_row(&provided, |row| or(row.get(first_block..), union));
             and(Some(union), live);
         }
     }
 
     /// Keeps the models that share a required region.
-    #[inline]
+    #[inline(never)]
     fn keep_regional(&self, required: u64, first_block: usize, live: &mut [u64]) {
         let mut union = [0; GROUP];
         let union = union.get_mut(..live.len()).unwrap_or_default();
@@ -233,6 +233,8 @@ impl BitRows {
 #[derive(Clone, Debug)]
 struct ProviderRows {
     present: ProviderSet,
+    /// How many are present.
+    count: u32,
     row_of: Vec<u8>,
     row_words: usize,
     words: Vec<u64>,
@@ -251,7 +253,8 @@ impl ProviderRows {
                 next = next.wrapping_add(1);
             }
         }
-        let mut rows = Self { present, row_of, row_words, words: Vec::new() };
+        let mut rows =
+            Self { present, count: present.count(), row_of, row_words, words: Vec::new() };
         rows.words.resize(rows.present.count() as usize * row_words, 0);
         for (position, (model, _)) in models.iter().enumerate() {
             let row = rows.row_of.get(usize::from(model.provider_id)).copied().unwrap_or(0);

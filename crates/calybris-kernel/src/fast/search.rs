@@ -7,8 +7,8 @@ use super::index::Index;
 use super::lanes::{LANES, Lanes};
 use super::rows::{BLOCK, Bits, GROUP};
 use crate::gates::{admit_model, admit_price};
-use crate::ranking::{Candidate, Podium, Ranking};
-use crate::scan::{Outcome, scan, scan_into};
+use crate::ranking::{Candidate, Ranking};
+use crate::scan::scan;
 use crate::utility::Valuation;
 use crate::{Model, Reason};
 
@@ -17,73 +17,51 @@ const SMALL: usize = 8;
 /// Up to this many models of a block are valued one by one.
 const FEW: u32 = 2;
 
-/// Finds what [`scan`](crate::scan::scan) finds.
+/// Gives the best models their places; returns how many models are eligible and, if none is, the
+/// reason. It finds what [`scan`] finds.
 #[inline]
-pub(crate) fn search(index: &Index, models: &[Model], valuation: &Valuation<'_>) -> Outcome {
+pub(crate) fn search(
+    ranking: &mut impl Ranking,
+    index: &Index,
+    models: &[Model],
+    valuation: &Valuation<'_>,
+) -> Result<u32, Reason> {
     if models.len() <= SMALL {
-        return scan(valuation, models);
+        let (eligible_models, tally) = scan(ranking, valuation, models);
+        return if eligible_models > 0 { Ok(eligible_models) } else { Err(tally.reason()) };
     }
-    let mut podium = Podium::EMPTY;
-    let eligible_models = search_into(&mut podium, index, models, valuation);
-    let reject_reason = if eligible_models == 0 {
-        blame(index, models, valuation).reason()
-    } else {
-        Reason::NoEnabledModel
-    };
-    Outcome { podium, eligible_models, reject_reason }
+    let bounds = Bounds::new(valuation, &index.scale);
+    match search_within(ranking, index, models, valuation, &bounds) {
+        0 => Err(blame(index, models, valuation, &bounds).reason()),
+        eligible_models => Ok(eligible_models),
+    }
 }
 
 /// Gives the best models their places and counts the eligible ones.
-#[inline]
-pub(crate) fn search_into<R: Ranking>(
-    ranking: &mut R,
-    index: &Index,
-    models: &[Model],
-    valuation: &Valuation<'_>,
-) -> u32 {
-    // Each of these makes bounds of its own: those that no reference leaves stay in registers.
-    match (index.rows.enabled(), index.codes_of(0).len()) {
-        _ if models.len() <= SMALL => scan_into(ranking, valuation, models).0,
-        (&[enabled], 1) => search_block::<1, R>(ranking, index, models, valuation, enabled),
-        (&[enabled], 2) => search_block::<2, R>(ranking, index, models, valuation, enabled),
-        (&[enabled], 3) => search_block::<3, R>(ranking, index, models, valuation, enabled),
-        (&[enabled], _) => search_block::<4, R>(ranking, index, models, valuation, enabled),
-        _ => search_groups(ranking, index, models, valuation),
-    }
-}
-
-/// Searches a catalog of one block.
 #[inline(always)]
-fn search_block<const N: usize, R: Ranking>(
+fn search_within<R: Ranking>(
     ranking: &mut R,
     index: &Index,
     models: &[Model],
     valuation: &Valuation<'_>,
-    enabled: u64,
+    bounds: &Bounds,
 ) -> u32 {
-    let bounds = Bounds::new(valuation, &index.scale);
     let mut search =
-        Search { index, models, valuation, bounds: &bounds, ranking, bar: 1, eligible_models: 0 };
-    let mut live = [enabled];
-    index.rows.keep_live(valuation.request(), 0, &mut live);
-    let [live] = live;
-    search.visit::<N>(0, live, bounds.all_pass);
-    search.eligible_models
-}
-
-/// Searches a catalog of several blocks.
-#[inline(never)]
-fn search_groups<R: Ranking>(
-    ranking: &mut R,
-    index: &Index,
-    models: &[Model],
-    valuation: &Valuation<'_>,
-) -> u32 {
-    let bounds = Bounds::new(valuation, &index.scale);
-    let mut search =
-        Search { index, models, valuation, bounds: &bounds, ranking, bar: 1, eligible_models: 0 };
-    for group in 0..index.group_count() {
-        search.group(group);
+        Search { index, models, valuation, bounds, ranking, bar: 1, eligible_models: 0 };
+    if let [enabled] = *index.rows.enabled() {
+        let mut live = [enabled];
+        index.rows.keep_live(valuation.request(), 0, &mut live);
+        let [live] = live;
+        match index.codes.len() {
+            1 => search.visit::<1>(0, live, bounds.all_pass),
+            2 => search.visit::<2>(0, live, bounds.all_pass),
+            3 => search.visit::<3>(0, live, bounds.all_pass),
+            _ => search.visit::<4>(0, live, bounds.all_pass),
+        }
+    } else {
+        for group in 0..index.group_count() {
+            search.group(group);
+        }
     }
     search.eligible_models
 }
@@ -102,6 +80,7 @@ struct Search<'a, R> {
 impl<R: Ranking> Search<'_, R> {
     /// Searches 64 blocks: those that can't matter are left out, those of which every live model
     /// is eligible and none can win are counted, and the rest are visited, the best first.
+    #[inline(never)]
     fn group(&mut self, group: usize) {
         let first_block = group * GROUP;
         let mut words = [0; GROUP];
@@ -114,7 +93,7 @@ impl<R: Ranking> Search<'_, R> {
         }
 
         let mut scores = [Lanes::ZERO; GROUP / LANES];
-        let (mut hopeful, mut whole, mut passing, mut shift) = (0_u64, 0_u64, 0_u64, 0);
+        let (mut hopeful, mut sure, mut passing, mut shift) = (0_u64, 0_u64, 0_u64, 0);
         for (corners, score) in self.index.corners_of(group).iter().zip(&mut scores) {
             let best = self.judge(&corners.best);
             let worst = self.judge(&corners.worst);
@@ -122,13 +101,14 @@ impl<R: Ranking> Search<'_, R> {
             *score = best.score.only(hope);
             hopeful |= u64::from(hope) << shift;
             passing |= u64::from(worst.passing) << shift;
-            whole |= u64::from(worst.passing & worst.sure) << shift;
+            sure |= u64::from(worst.sure) << shift;
             shift += LANES;
         }
         if hopeful == 0 {
             return;
         }
-        whole &= hopeful & !self.index.blocks_with_outliers(group);
+        sure &= hopeful & !self.index.blocks_with_outliers(group);
+        let whole = sure & passing;
 
         // The best block first: what it holds spares visits to others.
         let greatest = scores.iter().fold(Lanes::ZERO, |greatest, score| greatest.max(*score));
@@ -139,10 +119,13 @@ impl<R: Ranking> Search<'_, R> {
         };
         visit(self, best);
         let mut counted = whole & !(1 << best);
-        let mut mixed = hopeful & !whole & !(1 << best);
-        while mixed != 0 {
-            visit(self, mixed.trailing_zeros() as usize);
-            mixed &= mixed - 1;
+        // Where all have a positive utility and none can win, only the gates are left to count by.
+        let gated = sure & !whole & !reaching(&scores, self.bar) & !(1 << best);
+        for block in Bits(gated) {
+            self.count_passing(first_block + block, live.get(block).copied().unwrap_or(0));
+        }
+        for block in Bits(hopeful & !whole & !gated & !(1 << best)) {
+            visit(self, block);
         }
         let mut passed_over = 0;
         loop {
@@ -167,6 +150,17 @@ impl<R: Ranking> Search<'_, R> {
             counted >>= 1;
         }
         self.eligible_models += live.iter().map(|live| live.count_ones()).sum::<u32>();
+    }
+
+    /// Counts those of a block's live models that pass the gates on quality, latency and risk
+    /// ceiling.
+    #[inline(never)]
+    fn count_passing(&mut self, block: usize, live: u64) {
+        let Some(codes) = self.index.codes_of(block).first_chunk::<{ BLOCK / LANES }>() else {
+            return;
+        };
+        let passing = live & gather(codes, |codes| self.bounds.passing(codes));
+        self.eligible_models += passing.count_ones();
     }
 
     #[inline(never)]
@@ -199,21 +193,29 @@ impl<R: Ranking> Search<'_, R> {
             return self.judge_exactly(block, live);
         }
 
-        let mut scores = [Lanes::ZERO; N];
-        for (score, codes) in scores.iter_mut().zip(codes) {
-            *score = self.bounds.score(codes);
-        }
-        let mut possible = live & gather(&scores, |score| self.bounds.maybe_positive(*score));
-        let mut sure = live & gather(&scores, |score| self.bounds.surely_positive(*score));
+        let (mut affordable, mut surely) = (!0, !0);
         if let Some(budget) = &self.bounds.budget {
-            possible &= !gather(codes, |codes| budget.above(codes));
-            sure &= gather(codes, |codes| budget.within(codes));
-        }
-        if possible != sure {
-            self.judge_exactly(block, possible & !sure);
-            if sure == 0 {
+            let costs = lanes_of_all(codes, |codes| budget.costs(codes));
+            affordable = !gather(&costs, |costs| budget.above(*costs));
+            if live & affordable == 0 {
                 return;
             }
+            surely = gather(&costs, |costs| budget.within(*costs));
+        }
+
+        let mut scores = lanes_of_all(codes, |codes| self.bounds.score(codes));
+        let mut sure = live & gather(&scores, |score| self.bounds.surely_positive(*score));
+        let mut possible = sure;
+        if sure != live {
+            possible = live & gather(&scores, |score| self.bounds.maybe_positive(*score));
+        }
+        possible &= affordable;
+        sure &= surely;
+        if possible != sure {
+            self.judge_exactly(block, possible & !sure);
+        }
+        if sure == 0 {
+            return;
         }
         self.eligible_models += sure.count_ones();
         self.value_contenders(block, &mut scores, sure & self.challengers(block));
@@ -226,10 +228,7 @@ impl<R: Ranking> Search<'_, R> {
         let Some(codes) = self.index.codes_of(block).first_chunk::<{ BLOCK / LANES }>() else {
             return;
         };
-        let mut scores = [Lanes::ZERO; BLOCK / LANES];
-        for (score, codes) in scores.iter_mut().zip(codes) {
-            *score = self.bounds.score(codes);
-        }
+        let mut scores = lanes_of_all(codes, |codes| self.bounds.score(codes));
         self.value_contenders(block, &mut scores, live & self.challengers(block));
     }
 
@@ -241,7 +240,10 @@ impl<R: Ranking> Search<'_, R> {
         scores: &mut [Lanes; N],
         eligible: u64,
     ) {
-        let mut contenders = eligible & reaching(scores, self.bar);
+        let mut contenders = eligible;
+        if self.bar > 1 {
+            contenders &= reaching(scores, self.bar);
+        }
         if !at_most_few(contenders) {
             let mut greatest = Lanes::ZERO;
             let mut rest = contenders;
@@ -303,8 +305,9 @@ impl<R: Ranking> Search<'_, R> {
         let mut possible = self.bounds.maybe_positive(score);
         let mut sure = self.bounds.surely_positive(score);
         if let Some(budget) = &self.bounds.budget {
-            possible &= !budget.above(corner);
-            sure &= budget.within(corner);
+            let costs = budget.costs(corner);
+            possible &= !budget.above(costs);
+            sure &= budget.within(costs);
         }
         Judged { passing: self.bounds.passing(corner), possible, sure, score }
     }
@@ -374,4 +377,31 @@ fn reaching<const N: usize>(scores: &[Lanes; N], bar: u16) -> u64 {
 fn sixteen_bits(word: u64) -> u16 {
     let [low, high, ..] = word.to_le_bytes();
     u16::from_le_bytes([low, high])
+}
+
+/// The same lanes for up to four times sixteen models. Written out, because a loop makes the
+/// compiler convert every weight to another width and back.
+#[inline(always)]
+fn lanes_of_all<const N: usize>(codes: &[Codes; N], of: impl Fn(&Codes) -> Lanes) -> [Lanes; N] {
+    let mut lanes = [Lanes::ZERO; N];
+    match (codes.as_slice(), lanes.as_mut_slice()) {
+        ([a], [lanes_a]) => *lanes_a = of(a),
+        ([a, b], [lanes_a, lanes_b]) => {
+            *lanes_a = of(a);
+            *lanes_b = of(b);
+        }
+        ([a, b, c], [lanes_a, lanes_b, lanes_c]) => {
+            *lanes_a = of(a);
+            *lanes_b = of(b);
+            *lanes_c = of(c);
+        }
+        ([a, b, c, d], [lanes_a, lanes_b, lanes_c, lanes_d]) => {
+            *lanes_a = of(a);
+            *lanes_b = of(b);
+            *lanes_c = of(c);
+            *lanes_d = of(d);
+        }
+        _ => {}
+    }
+    lanes
 }

@@ -1,0 +1,90 @@
+//! Preference, actions and counts.
+
+use super::*;
+
+fn selected(models: &[Model]) -> (u32, u32) {
+    let decision = decide(models, &REQUEST);
+    (decision.selected_model_id.unwrap(), decision.runner_up_model_id.unwrap())
+}
+
+#[test]
+fn higher_utility_wins_first() {
+    let better = Model { model_id: 2, quality_bps: 8_100, ..MODEL };
+    assert_eq!(selected(&[MODEL, better]), (2, 1));
+}
+
+#[test]
+fn of_equal_utility_the_lower_cost_wins() {
+    // One bps of quality is worth 100 microunits.
+    let dear = Model { quality_bps: 8_010, fixed_price_microunits: 2_000, ..MODEL };
+    let cheap = Model { model_id: 2, ..MODEL };
+    assert_eq!(selected(&[dear, cheap]), (2, 1));
+}
+
+#[test]
+fn of_equal_cost_too_the_higher_quality_wins() {
+    let policy = Policy { latency_penalty_microunits_per_ms: 1, ..POLICY };
+    let better = Model { model_id: 2, quality_bps: 8_001, p95_latency_ms: 300, ..MODEL };
+    let decision = PolicySnapshot::new(policy, [MODEL, better]).unwrap().prescribe(&REQUEST);
+    assert_eq!(decision.expected_utility_microunits, decision.runner_up_utility_microunits);
+    assert_eq!(decision.selected_model_id, Some(2));
+}
+
+#[test]
+fn of_equal_quality_too_the_lower_id_wins_and_zero_is_an_id() {
+    let twin = |model_id| Model { model_id, ..MODEL };
+    assert_eq!(selected(&[twin(9), twin(3), twin(7)]), (3, 7));
+    assert_eq!(selected(&[twin(u32::MAX), twin(0)]), (0, u32::MAX));
+}
+
+#[test]
+fn a_lone_candidate_has_no_runner_up() {
+    let decision = decide(&[MODEL], &REQUEST);
+    assert_eq!(decision.runner_up_model_id, None);
+    assert_eq!(decision.runner_up_utility_microunits, 0);
+}
+
+#[test]
+fn the_requested_model_is_executed_and_any_other_is_a_substitute() {
+    let decision = decide(&[MODEL], &REQUEST);
+    assert_eq!(decision.action, Action::ExecuteRequested);
+    assert_eq!(decision.reason, Reason::RequestedModelMaximizesUtility);
+    let decision = decide(&[MODEL], &Request { requested_model_id: 2, ..REQUEST });
+    assert_eq!(decision.action, Action::Substitute);
+    assert_eq!(decision.reason, Reason::AlternativeMaximizesUtility);
+    assert_eq!(decision.requested_model_id, 2);
+}
+
+#[test]
+fn a_decision_holds_what_it_was_made_of() {
+    let decision = decide(&[MODEL, Model { model_id: 4, enabled: false, ..MODEL }], &REQUEST);
+    let expected = Decision {
+        sequence: 42,
+        policy_epoch: 7,
+        catalog_epoch: 11,
+        action: Action::ExecuteRequested,
+        reason: Reason::RequestedModelMaximizesUtility,
+        requested_model_id: 1,
+        selected_model_id: Some(1),
+        estimated_cost_microunits: 1_000,
+        expected_utility_microunits: 799_000,
+        runner_up_model_id: None,
+        runner_up_utility_microunits: 0,
+        evaluated_models: 2,
+        eligible_models: 1,
+    };
+    assert_eq!(decision, expected);
+}
+
+#[test]
+fn counts_are_exact_beyond_sixteen_bits() {
+    let models: Vec<Model> = (0..70_000)
+        .map(|model_id| Model { model_id, enabled: !model_id.is_multiple_of(1_000), ..MODEL })
+        .collect();
+    let decision = decide(&models, &REQUEST);
+    assert_eq!((decision.evaluated_models, decision.eligible_models), (70_000, 69_930));
+    assert_eq!(decision.selected_model_id, Some(1));
+    let decision = decide(&models, &Request { budget_limit_microunits: 0, ..REQUEST });
+    assert_eq!(decision.evaluated_models, 70_000);
+    assert_eq!(decision.reason, Reason::BudgetConstraint);
+}

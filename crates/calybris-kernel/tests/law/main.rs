@@ -1,0 +1,67 @@
+//! One test per clause of the law in `SEMANTICS.md`, worked out by hand.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::cast_lossless,
+    reason = "a test may panic"
+)]
+
+#[path = "../cases/mod.rs"]
+mod cases;
+#[path = "../oracle/mod.rs"]
+mod oracle;
+
+mod choosing;
+mod codes;
+mod cost_and_utility;
+mod model_gates;
+mod rejecting;
+mod request_gates;
+#[cfg(feature = "serde")]
+mod serialized;
+mod snapshots;
+
+use calybris_kernel::{
+    Action, CapabilitySet, Decision, Gate, Model, Policy, PolicySnapshot, ProviderSet, Reason,
+    Refusal, RegionSet, Request, SnapshotError, Verdict,
+};
+use cases::{MODEL, POLICY, REQUEST};
+
+fn decide(models: &[Model], request: &Request) -> Decision {
+    PolicySnapshot::new(POLICY, models).unwrap().prescribe(request)
+}
+
+fn decide_under(policy: Policy, request: &Request) -> Decision {
+    PolicySnapshot::new(policy, [MODEL]).unwrap().prescribe(request)
+}
+
+/// The verdict on the one model of a catalog.
+fn verdict(policy: Policy, model: Model, request: &Request) -> Verdict {
+    PolicySnapshot::new(policy, [model]).unwrap().explain(request).models[0].verdict
+}
+
+fn refusal(model: Model, request: &Request) -> Refusal {
+    match verdict(POLICY, model, request) {
+        Verdict::Refused(refusal) => refusal,
+        Verdict::Eligible { .. } => panic!("eligible"),
+    }
+}
+
+fn utility(policy: Policy, model: Model, request: &Request) -> i64 {
+    match verdict(policy, model, request) {
+        Verdict::Refused(Refusal::Utility { utility_microunits, .. })
+        | Verdict::Eligible { utility_microunits, .. } => utility_microunits,
+        Verdict::Refused(refusal) => panic!("{refusal:?}"),
+    }
+}
+
+fn cost(model: Model, request: &Request) -> u64 {
+    match refusal(model, &Request { budget_limit_microunits: 0, ..*request }) {
+        Refusal::Budget { cost_microunits, .. } => cost_microunits,
+        refusal => panic!("{refusal:?}"),
+    }
+}
