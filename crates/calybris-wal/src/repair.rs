@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::disk::Disk;
 use crate::error::WalError;
 use crate::key::Key;
-use crate::recover::{Quarantine, quarantine};
+use crate::quarantine::{Quarantine, quarantine};
 use crate::segment::{io_error, segment_name, segments_in};
 use crate::storage::{Mode, Storage};
 use crate::walk::Walk;

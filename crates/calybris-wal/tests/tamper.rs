@@ -29,7 +29,7 @@ fn every_flipped_bit_is_found_and_judged_by_what_was_synced() {
             log_of(directory.path(), &flipped);
             let options = VerifyOptions { key: key.clone(), ..VerifyOptions::default() };
             let verdict = verify(directory.path(), &options);
-            // Opening and verifying share the verdict; once per byte shows that they do.
+            // Reading, opening and verifying share the verdict; once per byte shows that they do.
             let opened = (bit % 8 == bit / 8 % 8).then(|| {
                 open(directory.path(), key.as_ref()).map(|writer| {
                     writer.recovery().quarantined.as_ref().map(|cut| (cut.offset, cut.bytes))
@@ -49,8 +49,10 @@ fn every_flipped_bit_is_found_and_judged_by_what_was_synced() {
             let index = frames.iter().position(|frame| bit / 8 < frame.end).unwrap();
             let whole = frames[..index].iter().filter(|frame| frame.kind == DATA).count() as u64;
             let start = frames[index].start as u64;
-            let (records, _) = read(directory.path(), key.as_ref());
-            assert_eq!(records.len() as u64, whole, "bit {bit}");
+            if opened.is_some() {
+                let (records, _) = read(directory.path(), key.as_ref());
+                assert_eq!(records.len() as u64, whole, "bit {bit}");
+            }
             if frames[index].start < claimed(&frames, index) {
                 corrupt += 1;
                 let opened = opened.map(Result::unwrap_err);

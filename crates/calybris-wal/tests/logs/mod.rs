@@ -12,7 +12,6 @@ pub const HEADER: usize = 144;
 /// The kinds of frames.
 pub const DATA: u8 = 1;
 pub const MARK: u8 = 2;
-pub const SEAL: u8 = 3;
 
 /// A frame's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,74 @@
+//! Sets bytes aside: out of the log, into a file of their own, and never out of the world.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::error::WalError;
+use crate::segment::{io_error, segment_name};
+use crate::storage::{Mode, Storage, StoredFile, read_up_to, write_all};
+
+/// Bytes that a crash tore, moved out of the log into a file of their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Quarantine {
+    /// The segment that they were cut from, by the sequence that its name says.
+    pub segment: u64,
+    /// Where they began, in bytes from the segment's start.
+    pub offset: u64,
+    /// How many there were.
+    pub bytes: u64,
+    /// The file that holds them now.
+    pub path: PathBuf,
+}
+
+/// How much is copied at once, in bytes.
+const COPY_BYTES: usize = 64 << 10;
+
+/// Moves the bytes of a segment from `offset` to its end into a file of their own.
+///
+/// They are safe there before they are cut here, so a crash in between loses nothing.
+pub(crate) fn quarantine(
+    storage: &dyn Storage,
+    file: &dyn StoredFile,
+    segment: u64,
+    offset: u64,
+) -> Result<Quarantine, WalError> {
+    let name = segment_name(segment);
+    let failed = |action, source| io_error(storage, action, &name, source);
+    let (torn_name, torn) = create_torn(storage, segment, offset)?;
+    let torn_failed = |action, source| io_error(storage, action, &torn_name, source);
+    let mut bytes = 0;
+    let mut buffer = vec![0; COPY_BYTES];
+    loop {
+        let count = read_up_to(file, offset + bytes, &mut buffer)
+            .map_err(|source| failed("read", source))?;
+        let read = buffer.get(..count).unwrap_or_default();
+        if read.is_empty() {
+            break;
+        }
+        write_all(torn.as_ref(), bytes, read).map_err(|source| torn_failed("write", source))?;
+        bytes += count as u64;
+    }
+    torn.sync().map_err(|source| torn_failed("sync", source))?;
+    storage.sync_directory().map_err(|source| io_error(storage, "sync", "", source))?;
+    file.set_length(offset).map_err(|source| failed("set the length of", source))?;
+    file.sync().map_err(|source| failed("sync", source))?;
+    Ok(Quarantine { segment, offset, bytes, path: storage.path(&torn_name) })
+}
+
+/// Creates a `.torn` file under the first name that is free.
+fn create_torn(
+    storage: &dyn Storage,
+    segment: u64,
+    offset: u64,
+) -> Result<(String, Arc<dyn StoredFile>), WalError> {
+    let mut attempt = 1_u64;
+    loop {
+        let name = format!("{segment:020}-{offset}-{attempt}.torn");
+        match storage.open(&name, Mode::CreateNew) {
+            Ok(file) => return Ok((name, file)),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => attempt += 1,
+            Err(source) => return Err(io_error(storage, "create", &name, source)),
+        }
+    }
+}
