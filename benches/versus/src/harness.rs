@@ -19,8 +19,8 @@ pub enum Effort {
 impl Effort {
     fn rounds(self) -> usize {
         match self {
-            Self::Full => 400,
-            Self::Quick => 120,
+            Self::Full => 150,
+            Self::Quick => 20,
         }
     }
 
@@ -37,11 +37,19 @@ impl Effort {
 pub struct Contestant<'a> {
     pub name: &'static str,
     pub run: Box<dyn FnMut(u64) + 'a>,
+    /// A sample is a whole number of laps.
+    lap: u64,
 }
 
 impl<'a> Contestant<'a> {
     pub fn new(name: &'static str, run: impl FnMut(u64) + 'a) -> Self {
-        Self { name, run: Box::new(run) }
+        Self { name, run: Box::new(run), lap: 1 }
+    }
+
+    /// One whose iterations differ: after so many of them it has gone once round all there is. Its
+    /// samples are whole laps, so that every sample of every contestant is the same work.
+    pub fn in_laps(lap: usize, name: &'static str, run: impl FnMut(u64) + 'a) -> Self {
+        Self { lap: lap as u64, ..Self::new(name, run) }
     }
 }
 
@@ -151,7 +159,7 @@ impl Report {
 
     /// How many iterations last about one sample.
     fn iterations(&self, contestant: &mut Contestant<'_>) -> u64 {
-        let mut iterations = 1;
+        let mut iterations = contestant.lap;
         loop {
             let started = Instant::now();
             (contestant.run)(iterations);
@@ -159,7 +167,7 @@ impl Report {
             if elapsed * 2 >= self.effort.sample() || iterations > 1 << 30 {
                 let per_iteration = elapsed.as_nanos() as f64 / iterations as f64;
                 let wanted = self.effort.sample().as_nanos() as f64 / per_iteration;
-                return (wanted as u64).max(1);
+                return (wanted as u64).div_ceil(contestant.lap).max(1) * contestant.lap;
             }
             iterations *= 2;
         }

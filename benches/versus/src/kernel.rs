@@ -77,18 +77,18 @@ fn duel(report: &mut Report, workload: &Workload) {
         workload.name,
         workload.models.len(),
         "ns/decision",
-        Contestant::new("ours", |iterations| {
+        Contestant::in_laps(requests.len(), "ours", |iterations| {
             for index in turn.by_ref().take(iterations as usize) {
                 black_box(ours.prescribe(black_box(&requests[index])));
             }
         }),
         vec![
-            Contestant::new("0.2.1", |iterations| {
+            Contestant::in_laps(requests.len(), "0.2.1", |iterations| {
                 for index in old_turn.by_ref().take(iterations as usize) {
                     black_box(old.snapshot.prescribe(*black_box(&old_inputs[index])));
                 }
             }),
-            Contestant::new("1.3.0", |iterations| {
+            Contestant::in_laps(requests.len(), "1.3.0", |iterations| {
                 for index in new_turn.by_ref().take(iterations as usize) {
                     black_box(new.snapshot.prescribe(*black_box(&new_inputs[index])));
                 }

@@ -5,9 +5,16 @@ use calybris_kernel::{CapabilitySet, Model, Policy, ProviderSet, RegionSet, Requ
 use super::catalog::{self, Dice};
 
 /// How many requests a workload goes round in; enough that branch predictors can't learn them.
-const POOL: u64 = 8_192;
-/// How many of the larger catalogs, whose decisions take long.
-const LARGE_POOL: u64 = 1_024;
+const POOL: u64 = 2_048;
+
+/// How many for a catalog of so many models: fewer where decisions take long.
+fn pool(models: usize) -> u64 {
+    match models {
+        0..=256 => POOL,
+        257..=1_024 => POOL / 8,
+        _ => POOL / 32,
+    }
+}
 
 pub struct Workload {
     pub name: &'static str,
@@ -30,7 +37,7 @@ const POLICY: Policy = Policy { latency_penalty_microunits_per_ms: 5, ..SEED_POL
 impl Workload {
     /// The published crate's own benchmark.
     pub fn seed(n: usize) -> Self {
-        let requests = (0..20_000).map(seed_request).collect();
+        let requests = (0..10_000).map(seed_request).collect();
         Self { name: "seed", policy: SEED_POLICY, models: catalog::seed(n), requests }
     }
 
@@ -102,7 +109,7 @@ impl Workload {
     ) -> Self {
         let models = catalog::random(n, n as u64);
         let dice = &mut Dice(7 + n as u64);
-        let requests = (0..if n > 256 { LARGE_POOL } else { POOL })
+        let requests = (0..pool(n))
             .map(|sequence| {
                 let mut request = Request {
                     sequence,

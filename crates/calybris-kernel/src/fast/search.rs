@@ -140,7 +140,8 @@ impl<R: Ranking> Search<'_, R> {
         if !constrained {
             // Most blocks are counted, so it is shorter to take the others off.
             self.eligible_models += self.index.enabled_models_of(group);
-            for block in Bits(!counted) {
+            let beyond = GROUP.saturating_sub(live.len());
+            for block in Bits(!counted << beyond >> beyond) {
                 self.eligible_models -= live.get(block).map_or(0, |live| live.count_ones());
             }
             return;
