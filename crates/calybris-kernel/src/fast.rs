@@ -26,6 +26,7 @@ mod index;
 
 mod blame;
 mod search;
+mod words;
 
 pub(crate) use index::Index;
 pub(crate) use search::search;

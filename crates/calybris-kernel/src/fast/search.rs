@@ -6,6 +6,7 @@ use super::codes::Codes;
 use super::index::Index;
 use super::lanes::{LANES, Lanes};
 use super::rows::{BLOCK, Bits, GROUP};
+use super::words::{at_most, gather, lanes_of_all, reaching, sixteen_bits};
 use crate::gates::{admit_model, admit_price};
 use crate::ranking::{Candidate, Ranking};
 use crate::scan::scan;
@@ -190,7 +191,7 @@ impl<R: Ranking> Search<'_, R> {
             );
             live &= !outliers;
         }
-        if at_most_few(live) {
+        if at_most(FEW, live) {
             return self.judge_exactly(block, live);
         }
 
@@ -245,7 +246,7 @@ impl<R: Ranking> Search<'_, R> {
         if self.bar > 1 {
             contenders &= reaching(scores, self.bar);
         }
-        if !at_most_few(contenders) {
+        if !at_most(FEW, contenders) {
             let mut greatest = Lanes::ZERO;
             let mut rest = contenders;
             for score in scores.iter_mut() {
@@ -322,28 +323,6 @@ struct Judged {
     score: Lanes,
 }
 
-/// Whether at most [`FEW`] bits are set; cheaper than counting where machines can't.
-#[inline]
-const fn at_most_few(mut bits: u64) -> bool {
-    let mut removed = 0;
-    while removed < FEW {
-        bits &= bits.wrapping_sub(1);
-        removed += 1;
-    }
-    bits == 0
-}
-
-/// One bit per model of a block.
-#[inline(always)]
-fn gather<T, const N: usize>(parts: &[T; N], bits: impl Fn(&T) -> u16) -> u64 {
-    let (mut word, mut shift) = (0, 0);
-    for part in parts {
-        word |= u64::from(bits(part)) << shift;
-        shift += LANES;
-    }
-    word
-}
-
 /// Sends models whose codes say too little through all gates; returns how many are eligible.
 #[cold]
 #[inline(never)]
@@ -365,44 +344,4 @@ fn judge_outliers(
         }
     }
     eligible_models
-}
-
-/// One bit per score that is at least the bar, which is above 0.
-#[inline(always)]
-fn reaching<const N: usize>(scores: &[Lanes; N], bar: u16) -> u64 {
-    let below = Lanes::splat(bar.saturating_sub(1));
-    gather(scores, |score| !score.saturating_sub(below).zeros())
-}
-
-#[inline(always)]
-fn sixteen_bits(word: u64) -> u16 {
-    let [low, high, ..] = word.to_le_bytes();
-    u16::from_le_bytes([low, high])
-}
-
-/// The same lanes for up to four times sixteen models. Written out, because a loop makes the
-/// compiler convert every weight to another width and back.
-#[inline(always)]
-fn lanes_of_all<const N: usize>(codes: &[Codes; N], of: impl Fn(&Codes) -> Lanes) -> [Lanes; N] {
-    let mut lanes = [Lanes::ZERO; N];
-    match (codes.as_slice(), lanes.as_mut_slice()) {
-        ([a], [lanes_a]) => *lanes_a = of(a),
-        ([a, b], [lanes_a, lanes_b]) => {
-            *lanes_a = of(a);
-            *lanes_b = of(b);
-        }
-        ([a, b, c], [lanes_a, lanes_b, lanes_c]) => {
-            *lanes_a = of(a);
-            *lanes_b = of(b);
-            *lanes_c = of(c);
-        }
-        ([a, b, c, d], [lanes_a, lanes_b, lanes_c, lanes_d]) => {
-            *lanes_a = of(a);
-            *lanes_b = of(b);
-            *lanes_c = of(c);
-            *lanes_d = of(d);
-        }
-        _ => {}
-    }
-    lanes
 }
