@@ -1,6 +1,6 @@
 //! Measures each crate side by side with the published `calybris-core`, in one process.
 //!
-//! `cargo xtask versus [kernel|wal|budget|engine] [--quick] [--json] [--data <dir>]` runs it.
+//! `cargo xtask versus [kernel|wal|budget|engine] [--quick] [--json] [--data DIR]` runs it.
 
 mod allocation;
 mod harness;
