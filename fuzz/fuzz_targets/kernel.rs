@@ -36,7 +36,10 @@ fuzz_target!(|bytes: &[u8]| {
         let mut best = [RankedModel::default(); 3];
         let found = snapshot.rank(&request, &mut best);
         assert_eq!((found > 0).then_some(best[0].model_id), decision.selected_model_id);
-        assert_eq!(snapshot.margin(&request).map(|margin| margin.model_id), decision.selected_model_id);
+        assert_eq!(
+            snapshot.margin(&request).map(|margin| margin.model_id),
+            decision.selected_model_id
+        );
     }
 });
 
@@ -127,7 +130,8 @@ fn request(bytes: &mut Bytes, models: &[Model]) -> Request {
     let (choice, which) = (bytes.u8(), usize::from(bytes.u8()));
     if choice < 96 && !models.is_empty() {
         let cost = oracle::cost(&request, &models[which % models.len()]);
-        request.budget_limit_microunits = cost.saturating_add(u64::from(choice % 3)).saturating_sub(1);
+        request.budget_limit_microunits =
+            cost.saturating_add(u64::from(choice % 3)).saturating_sub(1);
     }
     request
 }

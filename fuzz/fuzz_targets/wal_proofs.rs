@@ -49,8 +49,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(!proof.proves(&other, &head));
         assert!(proof.path.len() <= 64);
     }
-    let proof =
-        ConsistencyProof { old_size: old.size, new_size: head.size, path: bytes.path() };
+    let proof = ConsistencyProof { old_size: old.size, new_size: head.size, path: bytes.path() };
     if proof.proves(&old, &head) {
         let other = TreeHead { root: [0xEE; 32], ..old };
         assert!(other == old || !proof.proves(&other, &head));
