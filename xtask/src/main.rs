@@ -16,17 +16,17 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  ci               what continuous integration runs: the next six, in this order
+  ci               what continuous integration runs: the next seven, in this order
   tidy             the rules of the house that no compiler checks
   lint             formatting, clippy and rustdoc with warnings denied, for each feature set
   test             all tests and doc tests, in debug and without debug assertions
+  loom             every interleaving of the small dangerous cases
   no-std           the kernel built into a library that has no standard library
   bless --check    compare with the golden files
   bench --test     run each benchmark once
 
   bless            rewrite the golden files
   bench            run the benchmarks
-  loom             every interleaving of the small dangerous cases (some minutes)
   versus [AREA]    side by side with the published crate; --quick, --json, --data DIR";
 
 fn main() -> ExitCode {
