@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use calybris_core::budget::BudgetEvent;
 use calybris_core::engine::{Admission, Call, Engine, EngineOptions, Names, Record, Snapshot};
 use calybris_core::kernel::{
     CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
@@ -133,11 +134,18 @@ proptest! {
         for entry in Reader::open(dir.path(), Some(&key)).unwrap() {
             let entry = entry.unwrap();
             match entry.decode::<Record<'static>>().unwrap() {
-                Record::SnapshotInstalled { policy, models, .. } => {
-                    let snapshot = PolicySnapshot::new(policy, models.into_owned()).unwrap();
+                Record::SnapshotInstalled { snapshot, .. } => {
+                    let models = snapshot.models.into_owned();
+                    let snapshot = PolicySnapshot::new(snapshot.policy, models).unwrap();
                     installed.insert(entry.sequence(), snapshot);
                 }
-                Record::TenantOpened { granted_microunits, .. } => available = granted_microunits,
+                Record::BudgetChanged { event, .. } => {
+                    let BudgetEvent::TenantOpened { granted_microunits, .. } = event else {
+                        prop_assert!(false, "no such event was written: {:?}", event);
+                        continue;
+                    };
+                    available = granted_microunits;
+                }
                 Record::Decided(decided) => {
                     let snapshot = &installed[&decided.snapshot_sequence];
                     prop_assert_eq!(snapshot.prescribe(&decided.request), decided.decision);

@@ -9,7 +9,9 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use calybris_budget::{AccountSnapshot, BudgetEngine, BudgetError, Reservation, Tenant};
+use calybris_budget::{
+    AccountSnapshot, BudgetEngine, BudgetError, BudgetEvent, Reservation, Tenant,
+};
 use calybris_kernel::Decision;
 use calybris_wal::{Anchor, Durability, Key, WalOptions, WalWriter};
 use parking_lot::{Mutex, RwLock};
@@ -137,8 +139,9 @@ impl Engine {
         if self.budget.tenant(tenant).is_none() {
             // A grant is a credit, so it is logged first. Whether the budget will take it is asked of an empty one.
             BudgetEngine::new().ensure_tenant(tenant, granted_microunits)?;
-            let tenant = Cow::Borrowed(tenant);
-            self.log.append(&Record::TenantOpened { time_unix_ms, tenant, granted_microunits })?;
+            let tenant = tenant.to_owned();
+            let event = BudgetEvent::TenantOpened { tenant, granted_microunits };
+            self.log.append(&Record::BudgetChanged { time_unix_ms, event })?;
         }
         self.budget.ensure_tenant(tenant, granted_microunits)?;
         Ok(())
@@ -159,13 +162,9 @@ impl Engine {
         {
             return Ok(current.sequence);
         }
-        let receipt = self.log.append(&Record::SnapshotInstalled {
-            time_unix_ms,
-            digest: snapshot.digest(),
-            policy: *snapshot.policy_snapshot().policy(),
-            models: Cow::Borrowed(snapshot.policy_snapshot().models()),
-            names: Cow::Borrowed(snapshot.names()),
-        })?;
+        let receipt = self
+            .log
+            .append(&Record::SnapshotInstalled { time_unix_ms, snapshot: snapshot.logged() })?;
         *current = Some(Arc::new(Installed { sequence: receipt.sequence, snapshot }));
         Ok(receipt.sequence)
     }
@@ -196,6 +195,7 @@ impl Engine {
             time_unix_ms: call.time_unix_ms,
             tenant: Cow::Borrowed(call.tenant),
             correlation_id: Cow::Borrowed(call.correlation_id),
+            request_key: Cow::Borrowed(""),
             snapshot_sequence: installed.sequence,
             request: call.request,
             decision,

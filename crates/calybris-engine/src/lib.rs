@@ -69,7 +69,7 @@ mod snapshot;
 pub use call::{Call, Outcome};
 pub use engine::{Engine, EngineOptions, MAX_CORRELATION_ID_BYTES};
 pub use error::{EngineError, SettleRefused};
-pub use record::{Admission, Decided, Record, SCHEMA_ID};
+pub use record::{Admission, Decided, Fallback, LoggedSnapshot, Record, SCHEMA_ID};
 pub use recover::Recovery;
 pub use snapshot::{Names, Snapshot, SnapshotDigest};
 pub use ticket::{OpenTicket, Settlement, Ticket};

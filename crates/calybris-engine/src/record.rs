@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use calybris_budget::BudgetEvent;
 use calybris_kernel::{Decision, Model, Policy, Request};
 use serde::{Deserialize, Serialize};
 
@@ -21,23 +22,17 @@ pub enum Record<'a> {
     SnapshotInstalled {
         /// When, in milliseconds since 1970 UTC, by the caller's clock; 0 if the caller gave none.
         time_unix_ms: u64,
-        /// SHA-256 over the canonical bytes of what follows.
-        digest: SnapshotDigest,
-        /// The policy.
-        policy: Policy,
-        /// The catalog, ascending by model id.
-        models: Cow<'a, [Model]>,
-        /// The names of the catalog's numbers.
-        names: Cow<'a, Names>,
+        /// What was installed.
+        snapshot: LoggedSnapshot<'a>,
     },
-    /// 1: a tenant got its budget.
-    TenantOpened {
+    /// 1: a budget changed otherwise than by a decision or its settlement: a tenant was opened, a grant raised, say.
+    ///
+    /// A hold is named by the sequence of the decision that reserved it.
+    BudgetChanged {
         /// When, in milliseconds since 1970 UTC.
         time_unix_ms: u64,
-        /// The tenant.
-        tenant: Cow<'a, str>,
-        /// What it may spend.
-        granted_microunits: u64,
+        /// The change.
+        event: BudgetEvent,
     },
     /// 2: a request was decided, and its cost reserved or refused.
     Decided(Decided<'a>),
@@ -47,7 +42,7 @@ pub enum Record<'a> {
         time_unix_ms: u64,
         /// Sequence of the `Decided` record.
         decision_sequence: u64,
-        /// The actual cost, at most what was reserved.
+        /// The actual cost, at most what the ticket holds.
         actual_cost_microunits: u64,
     },
     /// 4: the decision at that sequence was not carried out; what it had reserved went back.
@@ -57,6 +52,44 @@ pub enum Record<'a> {
         /// Sequence of the `Decided` record.
         decision_sequence: u64,
     },
+    /// 5: the model of an open ticket failed, and the ticket went on to the next that is eligible and affordable.
+    FellBack {
+        /// When, in milliseconds since 1970 UTC.
+        time_unix_ms: u64,
+        /// Sequence of the `Decided` record.
+        decision_sequence: u64,
+        /// Sequence of the snapshot that ranked the models: the one in force at that moment.
+        snapshot_sequence: u64,
+        /// The model that failed.
+        failed_model_id: u32,
+        /// Where the ticket went; `None` if no untried model is eligible and affordable: it then stays as it was.
+        fallback: Option<Fallback>,
+    },
+}
+
+/// A policy and a catalog with their names, as a record holds them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggedSnapshot<'a> {
+    /// SHA-256 over the canonical bytes of policy and catalog.
+    pub digest: SnapshotDigest,
+    /// The policy.
+    pub policy: Policy,
+    /// The catalog, ascending by model id.
+    pub models: Cow<'a, [Model]>,
+    /// The names of the catalog's numbers.
+    pub names: Cow<'a, Names>,
+}
+
+/// Where a ticket went whose model failed: the best by the snapshot's rank among those that the ticket has not tried and
+/// whose cost the ticket's hold and the tenant's available budget can pay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fallback {
+    /// The model to call now.
+    pub model_id: u32,
+    /// Its estimated cost, which the ticket holds from here on.
+    pub estimated_cost_microunits: u64,
+    /// Its expected utility.
+    pub expected_utility_microunits: i64,
 }
 
 /// One decision with everything that is needed to make it again.
@@ -68,6 +101,8 @@ pub struct Decided<'a> {
     pub tenant: Cow<'a, str>,
     /// The caller's own id of the call, at most 64 bytes; may be empty.
     pub correlation_id: Cow<'a, str>,
+    /// Under which the same call is decided once, at most 64 bytes; empty if it was not asked for.
+    pub request_key: Cow<'a, str>,
     /// Sequence of the `SnapshotInstalled` record it was decided under.
     pub snapshot_sequence: u64,
     /// The full request.

@@ -4,13 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use calybris_budget::{BudgetEngine, BudgetEvent, Replay, Replayed};
-use calybris_kernel::PolicySnapshot;
 use calybris_wal::{Key, Reader};
 
 use crate::engine::Installed;
 use crate::error::EngineError;
 use crate::record::{Admission, Decided, Record};
-use crate::snapshot::Snapshot;
 use crate::ticket::Hold;
 
 /// What opening an engine found in its log.
@@ -83,29 +81,19 @@ impl Fold {
     fn apply(&mut self, sequence: u64, record: Record<'static>) -> Result<(), EngineError> {
         self.records = self.records.saturating_add(1);
         match record {
-            Record::SnapshotInstalled { digest, policy, models, names, .. } => {
-                let policy_snapshot = PolicySnapshot::new(policy, models.into_owned())
-                    .map_err(|source| EngineError::InvalidSnapshot { sequence, source })?;
-                let snapshot = Snapshot::new(policy_snapshot, names.into_owned());
-                if snapshot.digest() != digest {
-                    let computed = snapshot.digest();
-                    return Err(contradiction(
-                        sequence,
-                        format!("it names digest {digest}, its contents have {computed}"),
-                    ));
-                }
+            Record::SnapshotInstalled { snapshot, .. } => {
+                let snapshot = snapshot.restore(sequence)?;
                 self.snapshots.insert(sequence);
                 self.installed = Some(Installed { sequence, snapshot });
             }
-            Record::TenantOpened { tenant, granted_microunits, .. } => {
-                let tenant = tenant.into_owned();
-                if !self.tenants.insert(tenant.clone()) {
-                    return Err(contradiction(
-                        sequence,
-                        format!("tenant `{tenant}` is open already"),
-                    ));
+            Record::BudgetChanged { event, .. } => {
+                if let BudgetEvent::TenantOpened { tenant, .. } = &event {
+                    if !self.tenants.insert(tenant.clone()) {
+                        let what = format!("tenant `{tenant}` is open already");
+                        return Err(contradiction(sequence, what));
+                    }
                 }
-                self.budget(sequence, BudgetEvent::TenantOpened { tenant, granted_microunits })?;
+                self.budget(sequence, event)?;
             }
             Record::Decided(decided) => self.decided(sequence, decided)?,
             Record::Settled { decision_sequence, actual_cost_microunits, .. } => {
@@ -125,6 +113,9 @@ impl Fold {
                 if ticket.reserved_microunits > 0 {
                     self.budget(sequence, BudgetEvent::Released { hold: decision_sequence })?;
                 }
+            }
+            Record::FellBack { .. } => {
+                return Err(contradiction(sequence, "falling back is not known yet".to_owned()));
             }
         }
         Ok(())

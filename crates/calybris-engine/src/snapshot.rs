@@ -1,11 +1,15 @@
 //! What is installed: the kernel's snapshot, the names that people know its numbers by, and one digest of the behaviour.
 
 use core::fmt;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use calybris_kernel::PolicySnapshot;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use crate::error::EngineError;
+use crate::record::LoggedSnapshot;
 
 /// The names of the numbers in a catalog, so that a log read years later still says which model was meant.
 ///
@@ -75,9 +79,38 @@ impl Snapshot {
         self.digest
     }
 
+    /// As a record holds it.
+    pub(crate) fn logged(&self) -> LoggedSnapshot<'_> {
+        LoggedSnapshot {
+            digest: self.digest,
+            policy: *self.policy_snapshot.policy(),
+            models: Cow::Borrowed(self.policy_snapshot.models()),
+            names: Cow::Borrowed(&self.names),
+        }
+    }
+
     /// Whether both decide alike and call everything the same.
     pub(crate) fn same_as(&self, other: &Self) -> bool {
         self.digest == other.digest && self.names == other.names
+    }
+}
+
+impl LoggedSnapshot<'_> {
+    /// The snapshot, ready to decide with. `sequence` is that of its record, for the errors.
+    ///
+    /// # Errors
+    /// [`EngineError::InvalidSnapshot`] if the kernel refuses the catalog, [`EngineError::Contradiction`] if the digest is
+    /// not that of the contents.
+    pub fn restore(self, sequence: u64) -> Result<Snapshot, EngineError> {
+        let policy_snapshot = PolicySnapshot::new(self.policy, self.models.into_owned())
+            .map_err(|source| EngineError::InvalidSnapshot { sequence, source })?;
+        let snapshot = Snapshot::new(policy_snapshot, self.names.into_owned());
+        let (named, computed) = (self.digest, snapshot.digest());
+        if named != computed {
+            let contradiction = format!("it names digest {named}, its contents have {computed}");
+            return Err(EngineError::Contradiction { sequence, contradiction });
+        }
+        Ok(snapshot)
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use calybris_budget::BudgetEvent;
 use calybris_engine::{Admission, Decided, Engine, EngineError, EngineOptions, Record, SCHEMA_ID};
 use calybris_wal::{WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
@@ -219,14 +220,15 @@ fn an_authentic_record_that_contradicts_the_log_is_not_replayed() {
             time_unix_ms: 0,
             tenant: tenant.into(),
             correlation_id: "".into(),
+            request_key: "".into(),
             snapshot_sequence,
             request,
             decision: snapshot().policy_snapshot().prescribe(&request),
             admission,
         })
     };
-    let opened =
-        Record::TenantOpened { time_unix_ms: 0, tenant: "a".into(), granted_microunits: 10_000 };
+    let event = BudgetEvent::TenantOpened { tenant: "a".into(), granted_microunits: 10_000 };
+    let opened = Record::BudgetChanged { time_unix_ms: 0, event };
     for (record, words) in [
         (settled(99, 0), "decision 99 has no open ticket"),
         (settled(3, 2_001), "2001"),

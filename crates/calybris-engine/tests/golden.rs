@@ -7,7 +7,10 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use calybris_engine::{Admission, Decided, Engine, EngineOptions, Record, SCHEMA_ID};
+use calybris_budget::BudgetEvent;
+use calybris_engine::{
+    Admission, Decided, Engine, EngineOptions, LoggedSnapshot, Record, SCHEMA_ID,
+};
 use calybris_wal::{Reader, WalOptions, WalWriter};
 use world::*;
 
@@ -29,6 +32,7 @@ fn every_record() -> Vec<Record<'static>> {
             time_unix_ms: 1_700_000_000_000 + sequence,
             tenant: Cow::Borrowed("search"),
             correlation_id: Cow::Borrowed("4bf92f3577b34da6a3ce929d0e0e4736"),
+            request_key: Cow::Borrowed("order-17"),
             snapshot_sequence: 1,
             request: request(sequence, quality),
             decision: decide(sequence, quality),
@@ -38,15 +42,19 @@ fn every_record() -> Vec<Record<'static>> {
     vec![
         Record::SnapshotInstalled {
             time_unix_ms: 1_700_000_000_000,
-            digest: snapshot.digest(),
-            policy: POLICY,
-            models: Cow::Owned(snapshot.policy_snapshot().models().to_vec()),
-            names: Cow::Owned(snapshot.names().clone()),
+            snapshot: LoggedSnapshot {
+                digest: snapshot.digest(),
+                policy: POLICY,
+                models: Cow::Owned(snapshot.policy_snapshot().models().to_vec()),
+                names: Cow::Owned(snapshot.names().clone()),
+            },
         },
-        Record::TenantOpened {
+        Record::BudgetChanged {
             time_unix_ms: 1_700_000_000_000,
-            tenant: Cow::Borrowed("search"),
-            granted_microunits: 4_000,
+            event: BudgetEvent::TenantOpened {
+                tenant: "search".to_owned(),
+                granted_microunits: 4_000,
+            },
         },
         decided(1, 9_000, Admission::Reserved),
         Record::Settled {

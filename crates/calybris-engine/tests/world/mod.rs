@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use calybris_budget::BudgetEvent;
 use calybris_engine::{Admission, Call, Engine, EngineOptions, Names, Record, Snapshot};
 use calybris_kernel::{
     CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
@@ -121,7 +122,10 @@ pub(crate) fn fold(
     let mut open: BTreeMap<u64, (String, u64)> = BTreeMap::new();
     for (sequence, record) in records {
         match record {
-            Record::TenantOpened { tenant, granted_microunits, .. } => {
+            Record::BudgetChanged {
+                event: BudgetEvent::TenantOpened { tenant, granted_microunits },
+                ..
+            } => {
                 let new = (*granted_microunits, *granted_microunits, 0, 0);
                 assert!(balances.insert(tenant.to_string(), new).is_none());
             }
