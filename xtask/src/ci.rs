@@ -3,16 +3,17 @@
 use std::time::Instant;
 
 use crate::shell::Outcome;
-use crate::{bench, bless, lint, loom, no_std, test, tidy};
+use crate::{bench, bless, examples, lint, loom, no_std, test, tidy};
 
 /// What a step is called, and the step.
 type Step = (&'static str, fn() -> Outcome);
 
 pub(crate) fn run() -> Outcome {
-    let steps: [Step; 7] = [
+    let steps: [Step; 8] = [
         ("tidy", tidy::run),
         ("lint", lint::run),
         ("test", test::run),
+        ("examples", examples::run),
         ("loom", loom::run),
         ("no-std", no_std::run),
         ("bless --check", || bless::run(bless::Mode::Check)),

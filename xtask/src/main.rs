@@ -3,6 +3,7 @@
 mod bench;
 mod bless;
 mod ci;
+mod examples;
 mod lint;
 mod loom;
 mod no_std;
@@ -16,10 +17,11 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  ci               what continuous integration runs: the next seven, in this order
+  ci               what continuous integration runs: the next eight, in this order
   tidy             the rules of the house that no compiler checks
   lint             formatting, clippy and rustdoc with warnings denied, for each feature set
   test             all tests and doc tests, in debug and without debug assertions
+  examples         every example runs to its end
   loom             every interleaving of the small dangerous cases
   no-std           the kernel built into a library that has no standard library
   bless --check    compare with the golden files
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["lint"] => lint::run(),
         ["test"] => test::run(),
+        ["examples"] => examples::run(),
         ["no-std"] => no_std::run(),
         ["bless"] => bless::run(bless::Mode::Rewrite),
         ["bless", "--check"] => bless::run(bless::Mode::Check),

@@ -1,0 +1,51 @@
+//! An agent that streams: a budget within a budget, a hold that grows, parts that are paid as they come.
+//!
+//! The organisation's budget stands above the agent's, and both are asked for every amount. The agent reserves for a
+//! first stretch, pays each chunk as it arrives, and asks for more when the stretch is used up. When the budget says no
+//! the agent stops with everything accounted for.
+//!
+//! Run it with `cargo run -p calybris-core --example agent_budget`.
+
+use calybris_core::budget::{BudgetEngine, BudgetError, TenantRules};
+
+const STRETCH_MICROUNITS: u64 = 4_000;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let budgets = BudgetEngine::new();
+    let organisation = budgets.ensure_tenant("acme", 1_000_000)?;
+    let agent = budgets.ensure_child("acme/research-agent", 20_000, &organisation)?;
+    agent
+        .set_rules(TenantRules { soft_limit_microunits: Some(15_000), ..TenantRules::default() })?;
+
+    let mut hold = agent.try_reserve(STRETCH_MICROUNITS)?;
+    let mut chunks = 0_u32;
+    // What each chunk of the stream cost, in microunits.
+    for cost_microunits in (0..40).map(|chunk| 600 + 37 * (chunk % 7)) {
+        if hold.amount_microunits() < cost_microunits {
+            match hold.extend(STRETCH_MICROUNITS) {
+                Ok(()) => println!("after {chunks} chunks: {STRETCH_MICROUNITS} more reserved"),
+                Err(BudgetError::Insufficient { tenant, available_microunits, .. }) => {
+                    println!(
+                        "after {chunks} chunks: {tenant} has {available_microunits} left, so the agent stops"
+                    );
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        hold.commit_part(cost_microunits)?;
+        chunks += 1;
+    }
+    hold.release(); // what is left of the last stretch goes back
+
+    for warning in budgets.take_warnings() {
+        println!("soft limit: {warning:?}");
+    }
+    let (own, above) = (agent.snapshot(), organisation.snapshot());
+    println!("agent:        {own:?}");
+    println!("organisation: {above:?}");
+    assert_eq!(own.committed_microunits, above.committed_microunits);
+    assert_eq!((own.reserved_microunits, above.reserved_microunits), (0, 0));
+    assert_eq!(own.granted_microunits, own.available_microunits + own.committed_microunits);
+    Ok(())
+}

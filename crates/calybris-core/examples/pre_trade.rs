@@ -1,0 +1,96 @@
+//! Pre-trade admission: which venue may take an order, and may the desk still afford it?
+//!
+//! A venue is a candidate: a fee per order, a fee per million shares, a fill quality, a latency, an instrument class it
+//! trades. The desk's exposure limit is its budget, with a cap on what may be open at once. Every order, refused ones
+//! too, is in the log before it is sent.
+//!
+//! Run it with `cargo run -p calybris-core --example pre_trade`.
+
+use calybris_core::engine::{Admission, Call, Engine, EngineOptions, Names, Snapshot};
+use calybris_core::kernel::{
+    CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
+};
+
+const EQUITIES: CapabilitySet = CapabilitySet(1);
+const OPTIONS: CapabilitySet = CapabilitySet(2);
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let policy = Policy {
+        policy_epoch: 3,
+        catalog_epoch: 12,
+        hard_risk_limit_bps: 6_000, // the desk's model of market risk; at or above it nothing is sent
+        minimum_confidence_bps: 7_000,
+        risk_penalty_multiplier_bps: 10_000,
+        latency_penalty_microunits_per_ms: 2_000,
+    };
+    let venue = |model_id, fill_bps, latency_ms, order_fee, fee_per_million_shares| Model {
+        model_id,
+        provider_id: 0,
+        quality_bps: fill_bps,
+        risk_ceiling_bps: 5_000,
+        enabled: true,
+        p95_latency_ms: latency_ms,
+        capabilities: EQUITIES,
+        regions: RegionSet::EMPTY,
+        input_price_microunits_per_million_tokens: fee_per_million_shares,
+        output_price_microunits_per_million_tokens: 0,
+        fixed_price_microunits: order_fee,
+    };
+    let venues = [
+        venue(1, 9_700, 2, 150_000, 900_000_000),
+        venue(2, 9_300, 9, 20_000, 400_000_000),
+        Model { capabilities: OPTIONS, ..venue(3, 9_900, 3, 300_000, 700_000_000) },
+    ];
+    let snapshot = Snapshot::new(PolicySnapshot::new(policy, venues)?, Names::default());
+
+    let directory = tempfile::tempdir()?;
+    let engine = Engine::open(directory.path().join("orders"), &EngineOptions::default())?;
+    engine.install(snapshot, 1_000)?;
+    engine.ensure_tenant("desk-7", 10_000_000, 1_000)?; // ten dollars of fees today
+
+    let order = |sequence, shares, risk_bps| Request {
+        sequence,
+        requested_model_id: 1,
+        input_tokens: shares,
+        output_tokens: 0,
+        business_value_microunits: 40_000_000, // what the signal is worth
+        budget_limit_microunits: 8_000_000,
+        risk_bps,
+        confidence_bps: 9_000,
+        minimum_quality_bps: 9_000,
+        max_p95_latency_ms: 20,
+        required_capabilities: EQUITIES,
+        allowed_providers: ProviderSet::ALL,
+        required_regions: RegionSet::EMPTY,
+    };
+    let mut answers = Vec::new();
+    for (sequence, shares, risk_bps) in
+        [(1, 5_000, 400), (2, 12_000, 6_000), (3, 15_000, 800), (4, 9_000, 300)]
+    {
+        let order_id = format!("order-{sequence}");
+        let call = Call {
+            tenant: "desk-7",
+            time_unix_ms: 1_000 + sequence,
+            correlation_id: &order_id,
+            request: order(sequence, shares, risk_bps),
+        };
+        let outcome = engine.decide(&call)?;
+        let answer = match (&outcome.ticket, outcome.admission) {
+            (Some(ticket), _) => format!("send to venue {}", ticket.model_id()),
+            (None, Admission::NotAsked) => format!("not sent: {}", outcome.decision.reason),
+            (None, refused) => format!("not sent: {refused:?}"),
+        };
+        println!("{order_id}: {answer}");
+        answers.push(outcome.ticket.is_some());
+        if let Some(ticket) = outcome.ticket {
+            let fee_microunits = ticket.reserved_microunits(); // filled whole
+            engine.settle(ticket, fee_microunits, 1_000 + sequence)?;
+        }
+    }
+    // Too risky, and the last one is more than what is left.
+    assert_eq!(answers, [true, false, true, false]);
+    let account = engine.account("desk-7").ok_or("the desk was opened above")?;
+    println!("left: {} microunits of {}", account.available_microunits, account.granted_microunits);
+    println!("anchor: {}", engine.close()?);
+    Ok(())
+}
