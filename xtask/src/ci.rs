@@ -3,19 +3,20 @@
 use std::time::Instant;
 
 use crate::shell::Outcome;
-use crate::{bench, bless, examples, lint, loom, no_std, test, tidy};
+use crate::{bench, benchmarks, bless, examples, lint, loom, no_std, test, tidy};
 
 /// What a step is called, and the step.
 type Step = (&'static str, fn() -> Outcome);
 
 pub(crate) fn run() -> Outcome {
-    let steps: [Step; 8] = [
+    let steps: [Step; 9] = [
         ("tidy", tidy::run),
         ("lint", lint::run),
         ("test", test::run),
         ("examples", examples::run),
         ("loom", loom::run),
         ("no-std", no_std::run),
+        ("benchmarks", || benchmarks::run(benchmarks::Mode::Check)),
         ("bless --check", || bless::run(bless::Mode::Check)),
         ("bench --test", || bench::run(bench::Mode::Once)),
     ];

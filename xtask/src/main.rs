@@ -1,6 +1,7 @@
 //! `cargo xtask TASK`: everything that keeps this workspace honest, one file per task.
 
 mod bench;
+mod benchmarks;
 mod bless;
 mod ci;
 mod examples;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  ci               what continuous integration runs: the next eight, in this order
+  ci               what continuous integration runs: the next nine, in this order
   tidy             the rules of the house that no compiler checks
   lint             formatting, clippy and rustdoc with warnings denied, for each feature set
   test             all tests and doc tests, in debug and without debug assertions
@@ -29,6 +30,7 @@ usage: cargo xtask TASK
 
   bless            rewrite the golden files
   bench            run the benchmarks
+  benchmarks       write docs/benchmarks.md and its chart from docs/benchmarks.jsonl
   versus [AREA]    side by side with the published crate; --quick, --json, --data DIR";
 
 fn main() -> ExitCode {
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         ["bless", "--check"] => bless::run(bless::Mode::Check),
         ["bench"] => bench::run(bench::Mode::Measure),
         ["bench", "--test"] => bench::run(bench::Mode::Once),
+        ["benchmarks"] => benchmarks::run(benchmarks::Mode::Rewrite),
         ["loom"] => loom::run(),
         ["versus", ..] => versus::run(args.get(1..).unwrap_or_default()),
         _ => {
