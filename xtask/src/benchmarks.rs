@@ -1,14 +1,13 @@
-//! `cargo xtask benchmarks`: the tables of `docs/benchmarks.md` and its chart, from what `versus --json` printed.
+//! The tables of `docs/benchmarks.md` and its chart, from what `versus --json` printed.
 //!
 //! The figures are in `docs/benchmarks.jsonl` as they came out of the program. The page's words are a person's; between
 //! `<!-- begin AREA -->` and `<!-- end AREA -->` stands a table made here.
 
 use std::fmt::Write as _;
-use std::fs;
 
 use serde::Deserialize;
 
-use crate::shell::{Outcome, root};
+use crate::pages::read;
 
 /// One line of `cargo xtask versus --json`. A ratio is peer over ours, so larger is better for us.
 #[derive(Deserialize)]
@@ -24,40 +23,11 @@ struct Figure {
     unit: String,
 }
 
-/// What to do with the page.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// Write page and chart anew.
-    Rewrite,
-    /// Fail if they would change.
-    Check,
-}
-
-pub(crate) fn run(mode: Mode) -> Outcome {
-    let docs = root().join("docs");
-    let read = |name: &str| {
-        let path = docs.join(name);
-        fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
-    };
-    let figures = parse(&read("benchmarks.jsonl")?)?;
-    let page = read("benchmarks.md")?;
-    let files = [("benchmarks.md", fill(&page, &figures)?), ("benchmarks.svg", chart(&figures))];
-    for (name, text) in files {
-        let path = docs.join(name);
-        let before = fs::read_to_string(&path).unwrap_or_default();
-        match mode {
-            _ if before == text => {}
-            Mode::Check => {
-                return Err(format!(
-                    "docs/{name} does not show docs/benchmarks.jsonl: `cargo xtask benchmarks`"
-                ));
-            }
-            Mode::Rewrite => {
-                fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
-            }
-        }
-    }
-    Ok(())
+/// The page and its chart.
+pub(crate) fn pages() -> Result<Vec<(&'static str, String)>, String> {
+    let figures = parse(&read("docs/benchmarks.jsonl")?)?;
+    let page = fill(&read("docs/benchmarks.md")?, &figures)?;
+    Ok(vec![("docs/benchmarks.md", page), ("docs/benchmarks.svg", chart(&figures))])
 }
 
 fn parse(lines: &str) -> Result<Vec<Figure>, String> {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::shell::Outcome;
-use crate::{bench, benchmarks, bless, examples, lint, loom, no_std, test, tidy};
+use crate::{bench, bless, examples, lint, loom, no_std, pages, test, tidy};
 
 /// What a step is called, and the step.
 type Step = (&'static str, fn() -> Outcome);
@@ -16,7 +16,7 @@ pub(crate) fn run() -> Outcome {
         ("examples", examples::run),
         ("loom", loom::run),
         ("no-std", no_std::run),
-        ("benchmarks", || benchmarks::run(benchmarks::Mode::Check)),
+        ("pages --check", || pages::run(bless::Mode::Check)),
         ("bless --check", || bless::run(bless::Mode::Check)),
         ("bench --test", || bench::run(bench::Mode::Once)),
     ];

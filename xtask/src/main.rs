@@ -4,10 +4,12 @@ mod bench;
 mod benchmarks;
 mod bless;
 mod ci;
+mod errors;
 mod examples;
 mod lint;
 mod loom;
 mod no_std;
+mod pages;
 mod shell;
 mod test;
 mod tidy;
@@ -25,12 +27,13 @@ usage: cargo xtask TASK
   examples         every example runs to its end
   loom             every interleaving of the small dangerous cases
   no-std           the kernel built into a library that has no standard library
+  pages --check    the pages of docs/ that are made say what they are made from
   bless --check    compare with the golden files
   bench --test     run each benchmark once
 
   bless            rewrite the golden files
+  pages            write docs/errors.md, docs/benchmarks.md and its chart anew
   bench            run the benchmarks
-  benchmarks       write docs/benchmarks.md and its chart from docs/benchmarks.jsonl
   versus [AREA]    side by side with the published crate; --quick, --json, --data DIR";
 
 fn main() -> ExitCode {
@@ -47,7 +50,8 @@ fn main() -> ExitCode {
         ["bless", "--check"] => bless::run(bless::Mode::Check),
         ["bench"] => bench::run(bench::Mode::Measure),
         ["bench", "--test"] => bench::run(bench::Mode::Once),
-        ["benchmarks"] => benchmarks::run(benchmarks::Mode::Rewrite),
+        ["pages"] => pages::run(bless::Mode::Rewrite),
+        ["pages", "--check"] => pages::run(bless::Mode::Check),
         ["loom"] => loom::run(),
         ["versus", ..] => versus::run(args.get(1..).unwrap_or_default()),
         _ => {
