@@ -3,16 +3,17 @@
 use std::time::Instant;
 
 use crate::shell::Outcome;
-use crate::{bench, bless, examples, lint, loom, no_std, pages, test, tidy};
+use crate::{bench, bless, examples, lint, loom, no_std, package, pages, test, tidy};
 
 /// What a step is called, and the step.
 type Step = (&'static str, fn() -> Outcome);
 
 pub(crate) fn run() -> Outcome {
-    let steps: [Step; 9] = [
+    let steps: [Step; 10] = [
         ("tidy", tidy::run),
         ("lint", lint::run),
         ("test", test::run),
+        ("package", package::run),
         ("examples", examples::run),
         ("loom", loom::run),
         ("no-std", no_std::run),

@@ -9,6 +9,7 @@ mod examples;
 mod lint;
 mod loom;
 mod no_std;
+mod package;
 mod pages;
 mod shell;
 mod test;
@@ -20,10 +21,11 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  ci               what continuous integration runs: the next nine, in this order
+  ci               what continuous integration runs: the next ten, in this order
   tidy             the rules of the house that no compiler checks
   lint             formatting, clippy and rustdoc with warnings denied, for each feature set
-  test             all tests and doc tests, in debug and without debug assertions
+  test             all tests and doc tests
+  package          each crate packaged, and its tests run from there, without debug assertions
   examples         every example runs to its end
   loom             every interleaving of the small dangerous cases
   no-std           the kernel built into a library that has no standard library
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         ["bless", "--check"] => bless::run(bless::Mode::Check),
         ["bench"] => bench::run(bench::Mode::Measure),
         ["bench", "--test"] => bench::run(bench::Mode::Once),
+        ["package"] => package::run(),
         ["pages"] => pages::run(bless::Mode::Rewrite),
         ["pages", "--check"] => pages::run(bless::Mode::Check),
         ["loom"] => loom::run(),

@@ -19,13 +19,20 @@ pub(crate) fn cargo(arguments: &str) -> Outcome {
 
 /// [`cargo`] with environment variables set.
 pub(crate) fn cargo_with(arguments: &str, environment: &[(&str, &str)]) -> Outcome {
-    eprintln!("$ cargo {arguments}");
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(program)
-        .args(arguments.split_whitespace())
-        .envs(environment.iter().copied())
-        .current_dir(root())
-        .status()
-        .map_err(|error| format!("cannot start cargo: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("`cargo {arguments}` failed: {status}")) }
+    let mut command = Command::new(program);
+    command.args(arguments.split_whitespace()).envs(environment.iter().copied());
+    start(command.current_dir(root()), &format!("cargo {arguments}"))
+}
+
+/// Runs a program in a directory and fails unless it succeeds.
+pub(crate) fn run_in(directory: &Path, program: &str, arguments: &[&str]) -> Outcome {
+    let line = format!("{program} {}", arguments.join(" "));
+    start(Command::new(program).args(arguments).current_dir(directory), &line)
+}
+
+fn start(command: &mut Command, line: &str) -> Outcome {
+    eprintln!("$ {line}");
+    let status = command.status().map_err(|error| format!("cannot start `{line}`: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("`{line}` failed: {status}")) }
 }
