@@ -19,6 +19,14 @@ pub struct TenantRules {
     pub overrun: OverrunPolicy,
 }
 
+impl TenantRules {
+    /// Refuses a cap or a limit that is no amount.
+    pub(crate) fn check(&self) -> Result<(), BudgetError> {
+        check_amount(self.exposure_cap_microunits.unwrap_or(0))?;
+        check_amount(self.soft_limit_microunits.unwrap_or(0))
+    }
+}
+
 impl Tenant {
     /// Adds to the grant. What the tenant owes is paid first; the rest becomes available.
     ///
@@ -295,16 +303,32 @@ impl Tenant {
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     pub fn set_rules(&self, rules: TenantRules) -> Result<(), BudgetError> {
-        check_amount(rules.exposure_cap_microunits.unwrap_or(0))?;
-        check_amount(rules.soft_limit_microunits.unwrap_or(0))?;
+        rules.check()?;
         self.locked(|| {
-            let account = self.account();
-            account.rules().cap_exposure(rules.exposure_cap_microunits);
-            account.rules().warn_at(rules.soft_limit_microunits);
-            account.rules().set_overrun(rules.overrun);
-            account.guard();
+            self.replace_rules(rules);
+            self.account().guard();
         });
         Ok(())
+    }
+
+    /// Under the lock; the caller sets the guard.
+    fn replace_rules(&self, rules: TenantRules) {
+        let of_account = self.account().rules();
+        of_account.cap_exposure(rules.exposure_cap_microunits);
+        of_account.warn_at(rules.soft_limit_microunits);
+        of_account.set_overrun(rules.overrun);
+    }
+
+    /// All that a checkpoint says of the rules, checked before.
+    pub(crate) fn restore_rules(&self, rules: TenantRules, frozen: bool, warned: bool) {
+        self.locked(|| {
+            self.replace_rules(rules);
+            self.account().rules().freeze(frozen);
+            if warned {
+                self.account().rules().set_warned();
+            }
+            self.account().guard();
+        });
     }
 
     /// The rules as they are.
@@ -324,6 +348,11 @@ impl Tenant {
                 overrun: rules.overrun(),
             }
         })
+    }
+
+    /// Whether the warning of the soft limit was given.
+    pub(crate) fn is_warned(&self) -> bool {
+        self.locked(|| self.account().rules().warned())
     }
 
     /// Notes that the warning was given before.

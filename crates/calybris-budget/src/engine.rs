@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::account::Balance;
 use crate::amount::{check_amount, check_name};
+use crate::checkpoint::KeyState;
 use crate::directory::Directory;
 use crate::idempotency::Keys;
 use crate::shared::Shared;
@@ -116,10 +118,8 @@ impl BudgetEngine {
     ) -> Result<Tenant, BudgetError> {
         check_name(name)?;
         check_amount(granted_microunits)?;
-        let tenant = self.directory.find_or_insert(name, || {
-            let shared = Arc::downgrade(&self.shared);
-            Tenant::new(name, granted_microunits, parent.cloned(), shared)
-        });
+        let balance = Balance::of_grant(granted_microunits);
+        let tenant = self.put(name, granted_microunits, balance, parent.cloned());
         let same_parent = match (tenant.parent(), parent) {
             (None, None) => true,
             (Some(found), Some(parent)) => found.is(parent),
@@ -137,6 +137,20 @@ impl BudgetEngine {
             });
         }
         Ok(tenant)
+    }
+
+    /// The tenant of this name: the one that exists, or else a new one with this balance.
+    pub(crate) fn put(
+        &self,
+        name: &str,
+        opened_with_microunits: u64,
+        balance: Balance,
+        parent: Option<Tenant>,
+    ) -> Tenant {
+        self.directory.find_or_insert(name, || {
+            let shared = Arc::downgrade(&self.shared);
+            Tenant::new(name, opened_with_microunits, balance, parent, shared)
+        })
     }
 
     /// The tenant of this name.
@@ -246,6 +260,19 @@ impl BudgetEngine {
         keys.find(key, tenant, amount_microunits)?;
         keys.remember(key, tenant, amount_microunits, id);
         Ok(())
+    }
+
+    /// Every answer that is remembered, the oldest first.
+    pub(crate) fn remembered(&self) -> Vec<KeyState> {
+        self.keys.lock().list()
+    }
+
+    /// Remembers answers that were checked.
+    pub(crate) fn remember_all(&self, answers: &[KeyState]) {
+        let mut keys = self.keys.lock();
+        for KeyState { key, tenant, amount_microunits, hold } in answers {
+            keys.remember(key, tenant, *amount_microunits, (*hold).into());
+        }
     }
 
     /// Spends `actual_microunits` of a reservation of this tenant; the rest returns to it.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use crate::account::Account;
+use crate::account::{Account, Balance};
 use crate::amount::check_amount;
 use crate::shared::Shared;
 use crate::{BudgetError, Reservation};
@@ -51,18 +51,18 @@ pub struct AccountSnapshot {
 }
 
 impl Tenant {
-    /// The caller has checked the name and the amount.
+    /// The caller has checked the name and the balance.
     pub(crate) fn new(
         name: &str,
-        granted_microunits: u64,
+        opened_with_microunits: u64,
+        balance: Balance,
         parent: Option<Tenant>,
         shared: Weak<Shared>,
     ) -> Self {
-        let account = Account::new(granted_microunits);
+        let account = Account::new(balance);
         if parent.is_some() {
             account.become_level_alone();
         }
-        let opened_with_microunits = granted_microunits;
         let root = parent.as_ref().map(|parent| parent.root().clone());
         let name = name.into();
         let record = Record { account, parent, root, name, opened_with_microunits, shared };
