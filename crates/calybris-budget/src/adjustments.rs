@@ -45,14 +45,14 @@ impl Tenant {
     pub fn top_up(&self, amount_microunits: u64) -> Result<(), BudgetError> {
         check_amount(amount_microunits)?;
         self.locked(|| {
-            self.check_top_up(amount_microunits)?;
+            self.check_top_up_locked(amount_microunits)?;
             self.top_up_locked(amount_microunits);
             Ok(())
         })
     }
 
     /// Under the lock: refuses a top-up that INVARIANT (headroom) has no room for.
-    fn check_top_up(&self, amount_microunits: u64) -> Result<(), BudgetError> {
+    pub(crate) fn check_top_up_locked(&self, amount_microunits: u64) -> Result<(), BudgetError> {
         let balance = self.account().read();
         let owed = balance.granted + balance.debt - balance.debt.min(amount_microunits);
         if amount_microunits > MAX_AMOUNT_MICROUNITS - owed {
@@ -120,16 +120,7 @@ impl Tenant {
     /// ```
     pub fn refund(&self, amount_microunits: u64) -> Result<(), BudgetError> {
         self.locked(|| {
-            for level in self.levels() {
-                let committed = level.account().read().committed;
-                if amount_microunits > committed {
-                    return Err(BudgetError::RefundTooLarge {
-                        tenant: level.name().to_owned(),
-                        requested_microunits: amount_microunits,
-                        committed_microunits: committed,
-                    });
-                }
-            }
+            self.check_refund_locked(amount_microunits)?;
             for level in self.levels() {
                 level.account().adjust(|words| {
                     words.lower_committed(amount_microunits);
@@ -138,6 +129,21 @@ impl Tenant {
             }
             Ok(())
         })
+    }
+
+    /// Under the lock: refuses a refund of more than was committed, on any level.
+    pub(crate) fn check_refund_locked(&self, amount_microunits: u64) -> Result<(), BudgetError> {
+        for level in self.levels() {
+            let committed = level.account().read().committed;
+            if amount_microunits > committed {
+                return Err(BudgetError::RefundTooLarge {
+                    tenant: level.name().to_owned(),
+                    requested_microunits: amount_microunits,
+                    committed_microunits: committed,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Pays debt with what is available (releases may have made some), up to `most_microunits`,
@@ -217,7 +223,7 @@ impl Tenant {
             // Others may debit without the lock meanwhile, so less may be drawn than is seen here,
             // but never more.
             let amount = self.account().read().available.min(most_microunits);
-            to.check_top_up(amount)?;
+            to.check_top_up_locked(amount)?;
             let mut drawn = 0;
             self.account().adjust(|words| {
                 drawn = self.account().draw_locked(amount);

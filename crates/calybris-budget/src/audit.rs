@@ -196,6 +196,14 @@ impl Audit {
                     sums.reserved += extra;
                 })?;
             }
+            BudgetEvent::PartReleased { hold, amount_microunits } => {
+                let amount = i128::from(*amount_microunits);
+                let tenant = self.change_hold(*hold, -amount)?;
+                self.each_level(&tenant, |sums, _| {
+                    sums.reserved -= amount;
+                    sums.available += amount;
+                })?;
+            }
             BudgetEvent::PartCommitted { hold, actual_microunits } => {
                 let actual = i128::from(*actual_microunits);
                 let tenant = self.change_hold(*hold, -actual)?;

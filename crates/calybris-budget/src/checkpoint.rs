@@ -237,6 +237,27 @@ impl Replay {
 }
 
 impl Checkpoint {
+    /// The same budget, of which every number up to `hold` was given out: by a caller who numbers
+    /// the holds himself and whose settled ones the budget has forgotten.
+    ///
+    /// ```
+    /// use calybris_budget::BudgetEngine;
+    ///
+    /// let (one, other) = (BudgetEngine::new(), BudgetEngine::new());
+    /// one.ensure_tenant("acme", 100)?;
+    /// other.ensure_tenant("acme", 100)?;
+    /// let id = one.try_reserve("acme", 70)?;
+    /// one.release("acme", id)?;
+    /// assert_ne!(one.checkpoint([])?, other.checkpoint([])?);
+    /// assert_eq!(one.checkpoint([])?.numbered_up_to(9), other.checkpoint([])?.numbered_up_to(9));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn numbered_up_to(mut self, hold: u64) -> Self {
+        self.last_hold = self.last_hold.max(hold);
+        self
+    }
+
     /// Refuses what no budget can have given. It is the whole of the trust in a checkpoint: what
     /// passes obeys INVARIANT (conservation) and INVARIANT (headroom), on every level.
     pub(crate) fn check(&self) -> Result<(), CheckpointError> {

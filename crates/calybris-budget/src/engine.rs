@@ -11,9 +11,7 @@ use crate::checkpoint::KeyState;
 use crate::directory::Directory;
 use crate::idempotency::Keys;
 use crate::shared::Shared;
-use crate::{
-    BudgetError, MAX_LEVELS, Reservation, ReservationId, Settled, SoftLimitReached, Tenant,
-};
+use crate::{BudgetError, Reservation, ReservationId, Settled, SoftLimitReached, Tenant};
 
 /// All tenants of a budget. It is shared by reference (or in an `Arc`) between threads.
 ///
@@ -73,7 +71,7 @@ impl BudgetEngine {
     /// [`ParentDiffers`](BudgetError::ParentDiffers) when the tenant is open elsewhere;
     /// [`UnknownTenant`](BudgetError::UnknownTenant) when the parent is none of this engine;
     /// [`ParentInUse`](BudgetError::ParentInUse) when this is the first child of a tenant that has
-    /// open reservations of its own; [`TooDeep`](BudgetError::TooDeep) below [`MAX_LEVELS`] levels.
+    /// open reservations of its own; [`TooDeep`](BudgetError::TooDeep) below [`MAX_LEVELS`](crate::MAX_LEVELS) levels.
     ///
     /// ```
     /// let engine = calybris_budget::BudgetEngine::new();
@@ -96,17 +94,7 @@ impl BudgetEngine {
     ) -> Result<Tenant, BudgetError> {
         check_name(name)?;
         check_amount(granted_microunits)?;
-        if !self.tenant(parent.name()).is_some_and(|found| found.is(parent)) {
-            return Err(BudgetError::UnknownTenant { tenant: parent.name().to_owned() });
-        }
-        if parent.levels().count() >= MAX_LEVELS {
-            return Err(BudgetError::TooDeep { tenant: name.to_owned() });
-        }
-        if self.tenant(name).is_none() {
-            parent.locked(|| parent.account().become_level()).map_err(|reserved_microunits| {
-                BudgetError::ParentInUse { tenant: parent.name().to_owned(), reserved_microunits }
-            })?;
-        }
+        self.check_parent(name, parent)?;
         self.open(name, granted_microunits, Some(parent))
     }
 
@@ -120,22 +108,7 @@ impl BudgetEngine {
         check_amount(granted_microunits)?;
         let balance = Balance::of_grant(granted_microunits);
         let tenant = self.put(name, granted_microunits, balance, parent.cloned());
-        let same_parent = match (tenant.parent(), parent) {
-            (None, None) => true,
-            (Some(found), Some(parent)) => found.is(parent),
-            _ => false,
-        };
-        if !same_parent {
-            return Err(BudgetError::ParentDiffers { tenant: name.to_owned() });
-        }
-        let opened_with = tenant.opened_with_microunits();
-        if opened_with != granted_microunits {
-            return Err(BudgetError::GrantDiffers {
-                tenant: name.to_owned(),
-                granted_microunits: opened_with,
-                requested_microunits: granted_microunits,
-            });
-        }
+        tenant.check_opened_so(granted_microunits, parent)?;
         Ok(tenant)
     }
 

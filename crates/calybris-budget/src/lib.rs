@@ -45,6 +45,8 @@ mod account;
 mod rules;
 
 mod adjustments;
+mod beforehand;
+mod give_back;
 mod levels;
 mod reservation;
 mod settlement;

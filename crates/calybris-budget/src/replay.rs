@@ -117,6 +117,22 @@ impl Replay {
         self.engine.tenant(name)
     }
 
+    /// The open hold of this number, as the events so far have left it.
+    ///
+    /// ```
+    /// use calybris_budget::{BudgetEvent, Replay};
+    ///
+    /// let mut replay = Replay::new();
+    /// replay.apply(BudgetEvent::TenantOpened { tenant: "acme".into(), granted_microunits: 100 })?;
+    /// replay.apply(BudgetEvent::Reserved { tenant: "acme".into(), hold: 7, amount_microunits: 70 })?;
+    /// assert_eq!(replay.hold(7).unwrap().amount_microunits(), 70);
+    /// # Ok::<(), calybris_budget::ReplayError>(())
+    /// ```
+    #[must_use]
+    pub fn hold(&self, hold: u64) -> Option<&Reservation> {
+        self.open_holds.get(&hold)
+    }
+
     /// What a checkpoint has restored, before the first event after it.
     pub(crate) fn resumed(engine: BudgetEngine, open_holds: BTreeMap<u64, Reservation>) -> Self {
         Self { engine, open_holds, applied: 0 }
@@ -164,6 +180,9 @@ impl Replay {
             BudgetEvent::Dispatched { hold } => self.open(hold)?.mark_dispatched(hold.into()),
             BudgetEvent::PartCommitted { hold, actual_microunits } => {
                 self.open(hold)?.commit_part(actual_microunits)?;
+            }
+            BudgetEvent::PartReleased { hold, amount_microunits } => {
+                self.open(hold)?.release_part(amount_microunits)?;
             }
             BudgetEvent::Committed { hold, actual_microunits } => {
                 // What an overrun took stands in an event before this one, so the policy of the

@@ -156,6 +156,30 @@ impl Tenant {
         Ok(Reservation::new(self.clone(), amount_microunits))
     }
 
+    /// As [`try_reserve`](Self::try_reserve), and 0 is an amount like any other: a call that is free
+    /// as far as is known, and may come to cost something. The rules are asked as for any amount.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_reserve`](Self::try_reserve), without [`ZeroAmount`](BudgetError::ZeroAmount).
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// let mut reservation = acme.try_hold(0)?;
+    /// reservation.extend(5)?;
+    /// assert_eq!(reservation.commit(5).unwrap().committed_microunits, 5);
+    /// acme.freeze();
+    /// assert!(acme.try_hold(0).is_err());
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    #[inline]
+    pub fn try_hold(&self, amount_microunits: u64) -> Result<Reservation, BudgetError> {
+        check_amount(amount_microunits)?;
+        self.debit(amount_microunits)?;
+        Ok(Reservation::new(self.clone(), amount_microunits))
+    }
+
     /// As [`try_reserve`](Self::try_reserve), with the handle itself instead of a clone of it.
     pub(crate) fn into_reservation(
         self,

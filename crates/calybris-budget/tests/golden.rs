@@ -57,6 +57,7 @@ fn events_keep_their_names_fields_and_discriminants() {
             key: "request-1".to_owned(),
         },
         BudgetEvent::CarriedOver { from: tenant(), to: "globex".to_owned(), amount_microunits: 9 },
+        BudgetEvent::PartReleased { hold: 7, amount_microunits: 9 },
     ];
     let (mut lines, mut bytes) = (String::new(), String::new());
     for event in events {
