@@ -93,7 +93,7 @@ pub(crate) fn request(sequence: u64, minimum_quality_bps: u16) -> Request {
 
 pub(crate) fn call(tenant: &str, sequence: u64, minimum_quality_bps: u16) -> Call<'_> {
     let request = request(sequence, minimum_quality_bps);
-    Call { tenant, time_unix_ms: 1_000 + sequence, correlation_id: "", request }
+    Call { tenant, time_unix_ms: 1_000 + sequence, correlation_id: "", request_key: "", request }
 }
 
 /// Granted, available, reserved and committed microunits of a tenant.
