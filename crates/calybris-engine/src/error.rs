@@ -67,7 +67,7 @@ pub enum EngineError {
     },
     /// The books do not add up, so no checkpoint can be made of them. Nothing was logged.
     #[error(transparent)]
-    Books(#[from] CheckpointError),
+    Books(Box<CheckpointError>),
     /// The ticket was settled or abandoned before, or never existed in this log.
     #[error("the decision at sequence {decision_sequence} has no open ticket")]
     TicketNotOpen {
@@ -92,7 +92,13 @@ pub enum EngineError {
     },
 }
 
-/// A settlement or an abandonment that did not happen, with the ticket given back.
+impl From<CheckpointError> for EngineError {
+    fn from(error: CheckpointError) -> Self {
+        Self::Books(Box::new(error))
+    }
+}
+
+/// A settlement, an abandonment or a step to the next model that did not happen, with the ticket given back.
 #[derive(Debug, Error)]
 #[error("{error}")]
 pub struct SettleRefused {

@@ -37,7 +37,7 @@ enum Known {
 
 /// What is known about a key.
 pub(crate) enum Claim<'a> {
-    Decided(KeyedDecision<'static>),
+    Decided(Box<KeyedDecision<'static>>),
     /// Nothing: who asked decides, and others with the same key wait for him.
     New(Claimed<'a>),
 }
@@ -86,7 +86,7 @@ impl RequestKeys {
                 Some(Known::BeingDecided) => self.done.wait(&mut state),
                 Some(Known::DecidedAt(sequence)) => {
                     if let Some(decision) = state.window.by_sequence.get(sequence) {
-                        return Claim::Decided(decision.clone());
+                        return Claim::Decided(Box::new(decision.clone()));
                     }
                     state.by_key.remove(key);
                 }
