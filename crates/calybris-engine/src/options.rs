@@ -3,7 +3,7 @@
 use calybris_wal::{Durability, Key};
 
 /// How an engine is opened. The default has no key (the log's hashes are plain SHA-256), hands each record to the
-/// operating system before the call returns, remembers 10,000 request keys and writes a checkpoint every 100,000 records.
+/// operating system before the call returns, remembers 4,096 request keys and writes a checkpoint every 32,768 records.
 ///
 /// ```
 /// use calybris_engine::EngineOptions;
@@ -30,8 +30,8 @@ impl Default for EngineOptions {
         Self {
             key: None,
             durability: Durability::default(),
-            request_keys: 10_000,
-            checkpoint_every_records: 100_000,
+            request_keys: 4_096,
+            checkpoint_every_records: 32_768,
         }
     }
 }
@@ -55,8 +55,8 @@ impl EngineOptions {
     }
 
     /// How many of the last decisions with a request key are remembered, 0 to [`MAX_REQUEST_KEYS`]: a repeated call is
-    /// answered for as long as fewer than this many came after it. Each takes some 400 bytes, in memory and in every
-    /// checkpoint. With 0 a key only joins calls that are made at the same time.
+    /// answered for as long as fewer than this many came after it. Each takes some 400 bytes of memory and some 200
+    /// of every checkpoint. With 0 a key only joins calls that are made at the same time.
     #[must_use]
     pub fn request_keys(mut self, count: usize) -> Self {
         self.request_keys = count;
@@ -64,7 +64,8 @@ impl EngineOptions {
     }
 
     /// After how many records a checkpoint is written by itself; 0 for never. Opening the log reads what came after the
-    /// last one.
+    /// last one; a checkpoint takes some 200 bytes for each open ticket and each remembered request key, and 100 for each
+    /// tenant.
     #[must_use]
     pub fn checkpoint_every_records(mut self, records: u64) -> Self {
         self.checkpoint_every_records = records;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use calybris_budget::{BudgetEvent, OverrunPolicy, TenantRules};
 use calybris_engine::{
-    Admission, Decided, Engine, EngineError, EngineOptions, Ledger, Record, SCHEMA_ID,
+    Admission, Call, Decided, Engine, EngineError, EngineOptions, Ledger, Record, SCHEMA_ID,
 };
 use calybris_wal::{WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
@@ -262,6 +262,83 @@ fn a_decision_that_cannot_be_logged_reserves_nothing() {
     assert!(engine.open_tickets().is_empty());
     let ticket = engine.decide(&call("a", 2, 9_000)).unwrap().ticket.unwrap();
     engine.settle(ticket, 2_000, 3).unwrap();
+}
+
+#[test]
+fn when_the_log_takes_nothing_more_nothing_is_decided_and_nothing_is_spent() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(&dir.path().join("log"));
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("debt", 4_000, 1).unwrap();
+    let rules = TenantRules { overrun: OverrunPolicy::DrawThenDebt, ..TenantRules::default() };
+    for tenant in ["a", "debt"] {
+        engine.set_rules(tenant, rules, 1).unwrap();
+    }
+    let open_ticket =
+        |tenant, quality| engine.decide(&call(tenant, 1, quality)).unwrap().ticket.unwrap();
+    let spent = open_ticket("a", 9_000);
+    let (mut large, small) = (open_ticket("a", 9_000), open_ticket("a", 7_000));
+    let (indebted, left) = (open_ticket("debt", 9_000), open_ticket("debt", 7_000));
+    engine.settle(spent, 1_000, 2).unwrap();
+    // In debt, and yet with something available.
+    engine.settle(indebted, 5_000, 2).unwrap();
+    engine.abandon(left, 2).unwrap();
+    let before = (engine.head(), state(&engine));
+
+    // There is no room for a new segment any more.
+    std::fs::remove_dir_all(dir.path().join("log")).unwrap();
+    assert!(engine.checkpoint(3).is_err());
+    let poisoned =
+        |error: &EngineError| matches!(error, EngineError::Log(WalError::Poisoned { .. }));
+    let unchanged = |what: &str| {
+        assert_eq!((engine.head(), state(&engine)), before, "{what}");
+    };
+    for request_key in ["", "key", "key"] {
+        let call = Call { request_key, ..call("a", 9, 9_000) };
+        assert!(poisoned(&engine.decide(&call).unwrap_err()));
+        unchanged("decide");
+    }
+    // Below, at and above the hold, and more than anybody has.
+    for cost in [0, 2_000, 2_001, 1_000_000] {
+        let refused = engine.settle(large, cost, 4).unwrap_err();
+        assert!(poisoned(&refused.error), "{refused}");
+        large = refused.ticket;
+        unchanged("settle");
+    }
+    let refused = engine.abandon(large, 4).unwrap_err();
+    assert!(poisoned(&refused.error));
+    unchanged("abandon");
+    large = refused.ticket;
+    assert!(poisoned(&engine.extend(&mut large, 10, 4).unwrap_err()));
+    assert_eq!(large.reserved_microunits(), 2_000);
+    unchanged("extend");
+    // To a cheaper model, and to a dearer one.
+    for ticket in [large, small] {
+        let (model_id, reserved) = (ticket.model_id(), ticket.reserved_microunits());
+        let refused = engine.fall_back(ticket, 4).unwrap_err();
+        assert!(poisoned(&refused.error));
+        assert_eq!(
+            (refused.ticket.model_id(), refused.ticket.reserved_microunits()),
+            (model_id, reserved)
+        );
+        unchanged("fall back");
+    }
+    for refused in [
+        engine.ensure_tenant("b", 1, 5),
+        engine.ensure_child("c", "debt", 1, 5),
+        engine.top_up("debt", 1, 5),
+        engine.reduce("a", 1, 5),
+        engine.reduce("debt", 200, 5),
+        engine.refund("a", 1, 5),
+        engine.set_rules("a", TenantRules::default(), 5),
+        engine.freeze("a", 5),
+        engine
+            .install(snapshot_under(calybris_kernel::Policy { policy_epoch: 2, ..POLICY }), 5)
+            .map(drop),
+    ] {
+        assert!(refused.as_ref().is_err_and(&poisoned), "{refused:?}");
+        unchanged("owner");
+    }
 }
 
 #[test]
