@@ -156,6 +156,7 @@ proptest! {
             let expected = ranking[..found].iter().find(|ranked| {
                 !tried.contains(&ranked.model_id) && ranked.cost_microunits <= granted
             });
+            prop_assert!(tried.len() <= qualities.len(), "no model is tried twice");
             let fell_back = engine.fall_back(ticket, 2).unwrap();
             let went_to = fell_back.fallback.map(|fallback| fallback.model_id);
             prop_assert_eq!(went_to, expected.map(|ranked| ranked.model_id));
