@@ -57,7 +57,7 @@ impl Gateway {
 
     /// Serves one request from decision to settlement.
     async fn serve(self, client: u64) -> Result<(), EngineError> {
-        let tenant = TENANTS[usize::try_from(client).unwrap() % TENANTS.len()];
+        let tenant = TENANTS.into_iter().cycle().nth(usize::try_from(client).unwrap()).unwrap();
         // A client that hears nothing asks again. Under one key that is one call: one decision, one reservation.
         let asks = |gateway: Gateway| async move {
             let key = format!("client-{client}");
@@ -227,7 +227,7 @@ fn call<'a>(tenant: &'a str, request_key: &'a str, client: u64, time_unix_ms: u6
 
 /// Calls a model. Every third call of each fails; the others send chunks that cost more than was estimated.
 fn open_stream(client: u64, model_id: u32) -> Option<mpsc::Receiver<u64>> {
-    if (client + u64::from(model_id)) % 3 == 0 {
+    if (client + u64::from(model_id)).is_multiple_of(3) {
         return None;
     }
     let (chunks, stream) = mpsc::channel(4);

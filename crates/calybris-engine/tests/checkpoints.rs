@@ -7,7 +7,7 @@ use std::path::Path;
 
 use calybris_budget::{BudgetEvent, OverrunPolicy, TenantRules};
 use calybris_engine::{Call, Engine, EngineError, EngineOptions, Ledger, Record, SCHEMA_ID};
-use calybris_wal::{Disposal, Reader, WalOptions, WalWriter};
+use calybris_wal::{Disposal, Durability, Reader, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;
 
@@ -256,6 +256,34 @@ fn calls_go_on_while_others_write_checkpoints() {
     let written = written.filter(|(_, record)| matches!(record, Record::Checkpoint(_))).count();
     assert!(written > 20, "{written}");
     assert_eq!(state(&Engine::open(dir.path(), &options).unwrap()), before);
+}
+
+#[test]
+fn a_warning_stands_in_the_log_on_the_side_of_the_rules_that_gave_it() {
+    let dir = tempfile::tempdir().unwrap();
+    // A record waits for the disk, so that others come between a warning and its record if anything lets them.
+    let options = EngineOptions::default().durability(Durability::Synced);
+    let engine = Engine::open(dir.path(), &options).unwrap();
+    engine.install(snapshot(), 0).unwrap();
+    engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+    let at_once = TenantRules { soft_limit_microunits: Some(1), ..TenantRules::default() };
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for sequence in 0..40 {
+                    let _open = engine.decide(&call("a", sequence, 7_000)).unwrap();
+                }
+            });
+        }
+        scope.spawn(|| {
+            for _ in 0..40 {
+                engine.set_rules("a", at_once, 2).unwrap();
+                engine.checkpoint(3).unwrap();
+            }
+        });
+    });
+    // A checkpoint says whether the tenant was warned.
+    Ledger::read(dir.path(), None).unwrap().conservation.unwrap();
 }
 
 proptest! {
