@@ -1,6 +1,6 @@
 //! What the owner of a budget does: tenants, grants, rules. Each change is a record.
 
-use calybris_budget::{BudgetEngine, BudgetEvent, SoftLimitReached, TenantRules};
+use calybris_budget::{BudgetEngine, BudgetError, BudgetEvent, SoftLimitReached, TenantRules};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -154,6 +154,94 @@ impl Engine {
             tenant.refund(amount_microunits)?;
             Ok(Some(sequence))
         })
+    }
+
+    /// Pays a tenant's debt with what is available to it (settled and abandoned tickets may have made some), up to
+    /// `most_microunits`, and says how much was paid. Nothing is logged where nothing is paid.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTenant`], or [`EngineError::Log`] if the log cannot be written: then nothing is paid.
+    pub fn repay(
+        &self,
+        tenant: &str,
+        most_microunits: u64,
+        time_unix_ms: u64,
+    ) -> Result<u64, EngineError> {
+        let mut amount_microunits = 0;
+        self.as_owner(time_unix_ms, |log| {
+            let tenant = self.tenant(tenant)?;
+            let now = tenant.snapshot();
+            // A tenant in debt reserves nothing, and only who holds `owner` makes or pays debt: what is available can
+            // only become more until it is paid, so that the log may come first.
+            amount_microunits =
+                most_microunits.min(now.debt_microunits).min(now.available_microunits);
+            if amount_microunits == 0 {
+                return Ok(None);
+            }
+            let name = tenant.name().to_owned();
+            let sequence = log(BudgetEvent::Repaid { tenant: name, amount_microunits })?;
+            let _all_of_it = tenant.repay(amount_microunits);
+            Ok(Some(sequence))
+        })?;
+        Ok(amount_microunits)
+    }
+
+    /// Moves what is available to one tenant, up to `most_microunits`, into the grant of another, and says how much that
+    /// was. A period of a budget is a tenant of its own: at its end the owner freezes it and carries over to the next as
+    /// much as he likes, while open tickets are settled in the period that made them.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if the grant of `to` would exceed the maximum;
+    /// [`EngineError::Log`] if the log cannot be written: then nothing is moved.
+    ///
+    /// ```
+    /// # use calybris_engine::{Engine, EngineOptions};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let engine = Engine::open(dir.path().join("log"), &EngineOptions::default())?;
+    /// engine.ensure_tenant("acme/2026-11", 1_000, 1)?;
+    /// engine.freeze("acme/2026-11", 2)?;
+    /// engine.ensure_tenant("acme/2026-12", 5_000, 2)?;
+    /// assert_eq!(engine.carry_over("acme/2026-11", "acme/2026-12", u64::MAX, 2)?, 1_000);
+    /// assert_eq!(engine.account("acme/2026-12").ok_or("gone")?.available_microunits, 6_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn carry_over(
+        &self,
+        from: &str,
+        to: &str,
+        most_microunits: u64,
+        time_unix_ms: u64,
+    ) -> Result<u64, EngineError> {
+        let mut amount_microunits = 0;
+        self.as_owner(time_unix_ms, |log| {
+            let (from, to) = (self.tenant(from)?, self.tenant(to)?);
+            loop {
+                amount_microunits = most_microunits.min(from.snapshot().available_microunits);
+                if amount_microunits == 0 {
+                    return Ok(None);
+                }
+                to.check_top_up(amount_microunits)?;
+                match from.reduce(amount_microunits) {
+                    Ok(()) => break,
+                    // Somebody has reserved some of it meanwhile.
+                    Err(BudgetError::Insufficient { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            let (from_name, to_name) = (from.name().to_owned(), to.name().to_owned());
+            match log(BudgetEvent::CarriedOver { from: from_name, to: to_name, amount_microunits })
+            {
+                Ok(sequence) => {
+                    to.top_up(amount_microunits)?;
+                    Ok(Some(sequence))
+                }
+                Err(error) => {
+                    from.unreduce(amount_microunits)?;
+                    Err(error)
+                }
+            }
+        })?;
+        Ok(amount_microunits)
     }
 
     /// Replaces a tenant's rules: how much may be reserved at once, from which use on to warn, and what happens to a cost

@@ -293,7 +293,7 @@ proptest! {
     /// checkpoints all lead to the state that the live engine had.
     #[test]
     fn recovery_with_and_without_checkpoints_is_the_same(
-        steps in prop::collection::vec((0_u8..16, any::<prop::sample::Index>(), 0_u64..=2_500), 1..50),
+        steps in prop::collection::vec((0_u8..18, any::<prop::sample::Index>(), 0_u64..=2_500), 1..50),
     ) {
         let dir = tempfile::tempdir().unwrap();
         let options = EngineOptions::default().request_keys(3);
@@ -336,6 +336,11 @@ proptest! {
                 (13, _) => {
                     let policy = calybris_kernel::Policy { policy_epoch: amount % 3, ..POLICY };
                     engine.install(snapshot_under(policy), 1).unwrap();
+                }
+                (16, _) => drop(engine.repay(tenant, amount, 1).unwrap()),
+                (17, _) => {
+                    let to = if tenant == "a" { "b" } else { "a" };
+                    drop(engine.carry_over(tenant, to, amount, 1).unwrap());
                 }
                 (14, _) => drop(engine.checkpoint(1).unwrap()),
                 (15, _) => {

@@ -329,6 +329,8 @@ fn when_the_log_takes_nothing_more_nothing_is_decided_and_nothing_is_spent() {
         engine.top_up("debt", 1, 5),
         engine.reduce("a", 1, 5),
         engine.reduce("debt", 200, 5),
+        engine.repay("debt", 200, 5).map(drop),
+        engine.carry_over("debt", "a", 200, 5).map(drop),
         engine.refund("a", 1, 5),
         engine.set_rules("a", TenantRules::default(), 5),
         engine.freeze("a", 5),

@@ -180,6 +180,51 @@ fn a_cost_above_the_reservation_is_met_as_the_rules_say() {
 }
 
 #[test]
+fn debt_is_repaid_with_what_is_available_and_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 4_000, 1).unwrap();
+    engine.set_rules("a", rules(OverrunPolicy::DrawThenDebt), 1).unwrap();
+    let first = engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap();
+    let second = engine.decide(&call("a", 2, 9_000)).unwrap().ticket.unwrap();
+    let head = engine.head();
+    assert_eq!(engine.repay("a", 10, 2).unwrap(), 0);
+    assert_eq!(engine.head(), head);
+    engine.settle(first, 5_000, 2).unwrap();
+    assert_eq!(engine.account("a").unwrap().debt_microunits, 3_000);
+    assert_eq!(engine.repay("a", 10, 3).unwrap(), 0);
+    engine.abandon(second, 3).unwrap();
+    assert_eq!(engine.repay("a", 10, 4).unwrap(), 10);
+    assert_eq!(engine.repay("a", u64::MAX, 5).unwrap(), 1_990);
+    let account = engine.account("a").unwrap();
+    assert_eq!((account.debt_microunits, account.available_microunits), (1_000, 0));
+    engine.top_up("a", 3_000, 6).unwrap();
+    let _admitted = engine.decide(&call("a", 3, 9_000)).unwrap().ticket.unwrap();
+    assert_survives(dir.path(), engine);
+}
+
+#[test]
+fn what_is_left_of_a_period_is_carried_over_and_a_late_ticket_is_settled_in_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("november", 10_000, 1).unwrap();
+    let late = engine.decide(&call("november", 1, 9_000)).unwrap().ticket.unwrap();
+    engine.freeze("november", 2).unwrap();
+    engine.ensure_tenant("december", 100, 2).unwrap();
+    assert_eq!(engine.carry_over("november", "december", 5_000, 3).unwrap(), 5_000);
+    assert_eq!(engine.carry_over("november", "december", u64::MAX, 3).unwrap(), 3_000);
+    let head = engine.head();
+    assert_eq!(engine.carry_over("november", "december", u64::MAX, 3).unwrap(), 0);
+    assert_eq!(engine.head(), head);
+    engine.settle(late, 1_500, 4).unwrap();
+    assert_eq!(balances(&engine)["november"], (2_000, 500, 0, 1_500));
+    assert_eq!(balances(&engine)["december"], (8_100, 8_100, 0, 0));
+    engine.ensure_tenant("full", calybris_budget::MAX_AMOUNT_MICROUNITS, 5).unwrap();
+    assert!(engine.carry_over("november", "full", 1, 5).is_err());
+    assert_survives(dir.path(), engine);
+}
+
+#[test]
 fn a_soft_limit_warns_once_and_is_logged() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());

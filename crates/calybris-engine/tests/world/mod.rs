@@ -202,6 +202,16 @@ impl Books {
                 let amount = i128::from(*amount_microunits);
                 self.one_level(tenant, [-amount, -amount, 0, 0, 0]);
             }
+            BudgetEvent::Repaid { tenant, amount_microunits } => {
+                let amount = i128::from(*amount_microunits);
+                self.one_level(tenant, [0, -amount, 0, 0, -amount]);
+            }
+            BudgetEvent::CarriedOver { from, to, amount_microunits } => {
+                let amount = i128::from(*amount_microunits);
+                self.one_level(from, [-amount, -amount, 0, 0, 0]);
+                let paid = self.accounts[to].sums[4].min(amount);
+                self.one_level(to, [amount, amount - paid, 0, 0, -paid]);
+            }
             BudgetEvent::Refunded { tenant, amount_microunits } => {
                 let amount = i128::from(*amount_microunits);
                 self.each_level(tenant, [0, amount, 0, -amount, 0]);
