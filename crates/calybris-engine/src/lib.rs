@@ -31,7 +31,7 @@
 //! engine.install(snapshot, 1_700_000_000_000)?;
 //! engine.ensure_tenant("search", 1_000_000, 1_700_000_000_000)?;
 //!
-//! let call = Call { tenant: "search", time_unix_ms: 1_700_000_000_001, correlation_id: "", request };
+//! let call = Call { tenant: "search", time_unix_ms: 1_700_000_000_001, correlation_id: "", request_key: "", request };
 //! let outcome = engine.decide(&call)?;
 //! let ticket = outcome.ticket.ok_or("refused")?;
 //! assert_eq!((ticket.model_id(), ticket.reserved_microunits()), (7, 7_500));
@@ -41,16 +41,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Between the two a ticket may [`extend`](Engine::extend) while a stream goes on, and [`fall_back`](Engine::fall_back)
+//! to the next model when one fails.
+//!
 //! # What it keeps
 //!
 //! * *Debit, then log; log, then credit.* Money leaves a budget before the record that says so is written, and comes
 //!   back only after. So every prefix of the log, which is what a crash leaves, replays to budgets that were never
 //!   overspent.
-//! * *The log is self-contained.* Every installed snapshot (policy, catalog, names) is a record; so is every tenant.
+//! * *The log is self-contained.* Every installed snapshot (policy, catalog, names) is a record; so is every change of a
+//!   budget; and a [`Checkpoint`] is the whole state, so that nothing after one needs anything before it.
+//! * *Once under a key.* A call with a [`request_key`](Call::request_key) is decided once, across restarts too.
 //! * *There is no clock.* The caller passes the time, and the record carries it.
 //! * *Closed on failure.* If the log cannot be written, nothing is decided and nothing is spent.
 //! * *As durable as you ask.* A call that returned survives the end of the process; whether it survives a power cut is
 //!   [`EngineOptions::durability`].
+//!
+//! A log can be read without opening it for writing: [`Ledger::read`].
 //!
 //! # When not to use it
 //!
@@ -59,17 +66,37 @@
 
 mod call;
 mod engine;
+mod options;
 mod ticket;
+
+mod checkpoint;
+mod decide;
+mod fall_back;
+mod owner;
+mod settle;
+
+mod keys;
+mod tickets;
+
+mod fold;
+mod ledger;
+mod recover;
 
 mod error;
 mod record;
-mod recover;
 mod snapshot;
 
 pub use call::{Call, Outcome};
-pub use engine::{Engine, EngineOptions, MAX_CORRELATION_ID_BYTES};
+pub use decide::{MAX_CORRELATION_ID_BYTES, MAX_REQUEST_KEY_BYTES};
+pub use engine::Engine;
 pub use error::{EngineError, SettleRefused};
-pub use record::{Admission, Decided, Fallback, LoggedSnapshot, Record, SCHEMA_ID};
+pub use fall_back::FellBack;
+pub use ledger::{Ledger, LedgerAccount};
+pub use options::{EngineOptions, MAX_REQUEST_KEYS};
+pub use record::{
+    Admission, Checkpoint, Decided, Fallback, KeyedDecision, LoggedSnapshot, LoggedTicket, Record,
+    SCHEMA_ID,
+};
 pub use recover::Recovery;
-pub use snapshot::{Names, Snapshot, SnapshotDigest};
+pub use snapshot::{Installed, Names, Snapshot, SnapshotDigest};
 pub use ticket::{OpenTicket, Settlement, Ticket};

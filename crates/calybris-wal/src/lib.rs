@@ -25,6 +25,7 @@ mod retention;
 mod cursor;
 mod parallel;
 mod seal;
+mod seek;
 mod segment;
 mod tail;
 mod walk;
