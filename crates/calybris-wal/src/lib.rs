@@ -9,6 +9,7 @@ mod key;
 mod options;
 mod proof;
 mod reader;
+mod record_ref;
 mod verify;
 mod writer;
 
@@ -45,12 +46,14 @@ mod sync;
 mod faults;
 
 pub use anchor::Anchor;
+pub use codec::decode;
 pub use error::{Damage, WalError};
 pub use key::Key;
 pub use options::{Durability, WalOptions};
 pub use proof::{ConsistencyProof, InclusionProof, TreeHead};
 pub use quarantine::Quarantine;
 pub use reader::{Reader, Record};
+pub use record_ref::RecordRef;
 pub use recover::Recovery;
 pub use repair::{Repair, repair};
 pub use retention::Disposal;
