@@ -61,6 +61,10 @@ mod call;
 mod engine;
 mod ticket;
 
+mod history;
+mod recorded;
+mod replay;
+
 mod error;
 mod record;
 mod recover;
@@ -69,7 +73,10 @@ mod snapshot;
 pub use call::{Call, Outcome};
 pub use engine::{Engine, EngineOptions, MAX_CORRELATION_ID_BYTES};
 pub use error::{EngineError, SettleRefused};
+pub use history::{Entry, History};
 pub use record::{Admission, Decided, Fallback, LoggedSnapshot, Record, SCHEMA_ID};
+pub use recorded::RecordedDecision;
 pub use recover::Recovery;
+pub use replay::{ReplayOptions, ReplayProgress, ReplayReport, Replayed, replay};
 pub use snapshot::{Names, Snapshot, SnapshotDigest};
 pub use ticket::{OpenTicket, Settlement, Ticket};
