@@ -26,6 +26,7 @@ mod retention;
 mod cursor;
 mod parallel;
 mod seal;
+mod seek;
 mod segment;
 mod tail;
 mod walk;

@@ -12,7 +12,7 @@ use crate::format::header::Algorithm;
 use crate::key::Key;
 use crate::record_ref::RecordRef;
 use crate::storage::Storage;
-use crate::walk::{Tail, Walk};
+use crate::walk::{Tail, Walk, existing_segments};
 
 /// An iterator over the records of a log.
 ///
@@ -53,6 +53,85 @@ impl Reader {
     /// segment's header does not verify.
     pub fn open(directory: impl AsRef<Path>, key: Option<&Key>) -> Result<Self, WalError> {
         Self::open_in(Arc::new(Disk::at(directory.as_ref())), key)
+    }
+
+    /// Opens the log in `directory` at the record with this sequence, from 1, which `next` answers
+    /// first. With the sequence after the last record it stands at the end, and answers what is
+    /// appended from then on.
+    ///
+    /// The time does not depend on how much of the log lies before: the names of the segments tell
+    /// in which the record is, and inside that one the headers of the frames before the record are
+    /// read, without hashing them.
+    ///
+    /// What is proven is therefore less. Verified are the header of the segment, the seal of the
+    /// one before it, which that header names, the record before the wanted one, and as always
+    /// everything that is handed out: it was written to this log with this sequence (with a key, by
+    /// a holder of the key), directly behind the records that came out before it. Not verified is
+    /// that the records passed over are what their hashes say, nor that their hashes lead to the
+    /// first that is handed out: for that there is [`verify`](crate::verify()). Where the reader
+    /// comes to a record whose hash was kept as an [`Anchor`](crate::Anchor), those handed out are
+    /// proven to be the ones that the anchor covers.
+    ///
+    /// ```
+    /// use calybris_wal::{Reader, WalError, WalOptions, WalWriter};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("log");
+    /// let writer = WalWriter::open(&path, &WalOptions::new(1))?;
+    /// for number in 1..=5_u64 {
+    ///     writer.append(&number)?;
+    /// }
+    /// let mut reader = Reader::open_at(&path, None, 4)?;
+    /// assert_eq!(reader.next().expect("record 4")?.decode::<u64>()?, 4);
+    /// assert_eq!(reader.next().expect("record 5")?.decode::<u64>()?, 5);
+    /// assert!(reader.next().is_none());
+    ///
+    /// let past = Reader::open_at(&path, None, 7);
+    /// assert!(matches!(past, Err(WalError::NoSuchRecord { sequence: 7, head: 5 })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Reader::open`]; and [`WalError::NoSuchRecord`] for sequence 0 and for one past the end,
+    /// [`WalError::Dropped`] for one before the first that the log says it is kept from,
+    /// [`WalError::MissingSegment`] for one in a segment that is gone without the log saying so,
+    /// [`WalError::Corrupt`] when what has to be verified on the way is damaged.
+    pub fn open_at(
+        directory: impl AsRef<Path>,
+        key: Option<&Key>,
+        sequence: u64,
+    ) -> Result<Self, WalError> {
+        let storage: Arc<dyn Storage> = Arc::new(Disk::at(directory.as_ref()));
+        Ok(Self { walk: Walk::open_at(&storage, key, sequence)?, failed: false })
+    }
+
+    /// The sequence that each segment of the log in `directory` begins with, in order, as the names
+    /// of the files say. The last may be that of a record that is still to come.
+    ///
+    /// From here a reader begins at a segment of its choice, such as the last:
+    ///
+    /// ```
+    /// use calybris_wal::{Reader, WalOptions, WalWriter};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("log");
+    /// let writer = WalWriter::open(&path, &WalOptions::new(1))?;
+    /// writer.append("one")?;
+    /// writer.append("two")?;
+    /// writer.rotate()?;
+    /// writer.append("three")?;
+    ///
+    /// let segments = Reader::segments(&path)?;
+    /// assert_eq!(segments, [1, 3]);
+    /// let last = segments.last().copied().unwrap_or(1);
+    /// assert_eq!(Reader::open_at(&path, None, last)?.count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`WalError::Missing`] when there is no log, and [`WalError::Io`]. Nothing is verified.
+    pub fn segments(directory: impl AsRef<Path>) -> Result<Vec<u64>, WalError> {
+        existing_segments(&Disk::at(directory.as_ref()))
     }
 
     pub(crate) fn open_in(storage: Arc<dyn Storage>, key: Option<&Key>) -> Result<Self, WalError> {
