@@ -45,16 +45,6 @@ pub enum EngineError {
         /// Sequence of the decision.
         decision_sequence: u64,
     },
-    /// The model was free, so nothing was reserved, but a cost was to be settled. The ticket stays open.
-    #[error(
-        "decision {decision_sequence} reserved nothing, but {actual_microunits} microunits were to be settled"
-    )]
-    NothingReserved {
-        /// Sequence of the decision.
-        decision_sequence: u64,
-        /// What was to be settled.
-        actual_microunits: u64,
-    },
     /// A record is authentic but contradicts what the log said before it, so the log was not written by this engine.
     #[error("record {sequence} contradicts the log before it: {contradiction}")]
     Contradiction {
@@ -70,16 +60,6 @@ pub enum EngineError {
         sequence: u64,
         /// What is wrong with it.
         source: SnapshotError,
-    },
-    /// The log has no record with that sequence. Its first is 1 unless older ones were dropped.
-    #[error("there is no record {sequence}: the log has records {first} to {last}")]
-    NoSuchRecord {
-        /// The sequence asked for.
-        sequence: u64,
-        /// The first that the log has.
-        first: u64,
-        /// The last that it has.
-        last: u64,
     },
     /// The record at that sequence is there, but is not a decision.
     #[error("record {sequence} is {found}, not a decision")]

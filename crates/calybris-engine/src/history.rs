@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use calybris_wal::{Key, Reader, Tail, WalError};
+#[cfg(doc)]
+use calybris_wal::WalError;
+use calybris_wal::{Key, Reader, Tail};
 
 use crate::error::EngineError;
-use crate::record::{LoggedSnapshot, Record, SCHEMA_ID};
+use crate::ledger::check_schema;
+use crate::record::{LoggedSnapshot, Record};
 use crate::snapshot::{Snapshot, SnapshotDigest};
 
 /// The records of an engine's log in order, each verified before it comes out.
@@ -128,20 +131,11 @@ impl Iterator for History {
     }
 }
 
-/// Opens a log and refuses one that no engine wrote.
+/// Opens a log at its beginning and refuses one that no engine wrote.
 pub(crate) fn open_reader(dir: &Path, key: Option<&Key>) -> Result<Reader, EngineError> {
     let reader = Reader::open(dir, key)?;
     check_schema(dir, &reader)?;
     Ok(reader)
-}
-
-/// Refuses a log that no engine wrote.
-pub(crate) fn check_schema(dir: &Path, reader: &Reader) -> Result<(), EngineError> {
-    let (expected, found) = (reader.schema_id(), SCHEMA_ID);
-    if expected == found {
-        return Ok(());
-    }
-    Err(WalError::SchemaMismatch { path: dir.to_owned(), expected, found }.into())
 }
 
 /// The snapshot that a record installs: decisions after it may name its sequence. Nothing else knows which records do.

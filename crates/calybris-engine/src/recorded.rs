@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use calybris_wal::Key;
+use calybris_wal::{Key, Reader, WalError};
 
 use crate::error::EngineError;
-use crate::history::{History, name_of};
+use crate::history::{installed_by, name_of};
+use crate::ledger::check_schema;
 use crate::record::{Decided, Record};
 use crate::snapshot::Snapshot;
 
@@ -55,36 +56,53 @@ pub struct RecordedDecision {
 }
 
 impl RecordedDecision {
-    /// Finds the decision at that sequence of the log in `dir`.
+    /// Finds the decision at that sequence of the log in `dir`, without reading what is before it.
+    ///
+    /// Verified are the decision's record and the one that installed its snapshot, each against the record before it
+    /// ([`Reader::open_at`] says what that proves); that both stand in the same unbroken chain is for
+    /// [`verify`](calybris_wal::verify()) and [`replay`](crate::replay()).
     ///
     /// # Errors
-    /// [`EngineError::NoSuchRecord`] if the log has no record there, [`EngineError::NotADecision`] if it has another,
-    /// [`EngineError::Contradiction`] if the snapshot that the decision names is none, and those of
-    /// [`History::open`].
+    /// [`EngineError::NotADecision`] if the record is another; [`EngineError::Contradiction`] if the snapshot that the
+    /// decision names is none; [`EngineError::Log`] if the log has no such record ([`WalError::NoSuchRecord`],
+    /// [`WalError::Dropped`]), cannot be read, does not verify there, or was not written by an engine.
     pub fn find(
         dir: impl AsRef<Path>,
         key: Option<&Key>,
         sequence: u64,
     ) -> Result<Self, EngineError> {
-        let mut history = History::open(dir, key)?;
-        let (mut first, mut last) = (None, 0);
-        while let Some(entry) = history.next().transpose()? {
-            first.get_or_insert(entry.sequence);
-            last = entry.sequence;
-            if entry.sequence != sequence {
-                continue;
-            }
-            let Record::Decided(decided) = entry.record else {
-                let found = name_of(&entry.record);
-                return Err(EngineError::NotADecision { sequence, found });
-            };
-            let named = decided.snapshot_sequence;
-            let snapshot = history.snapshot(named).cloned().ok_or_else(|| {
-                let contradiction = format!("record {named} installed no snapshot");
-                EngineError::Contradiction { sequence, contradiction }
-            })?;
-            return Ok(Self { sequence, hash: entry.hash, decided, snapshot });
+        let dir = dir.as_ref();
+        let (hash, record) = record_at(dir, key, sequence)?;
+        let Record::Decided(decided) = record else {
+            return Err(EngineError::NotADecision { sequence, found: name_of(&record) });
+        };
+        let named = decided.snapshot_sequence;
+        let contradiction = || {
+            let contradiction = format!("record {named} installed no snapshot");
+            EngineError::Contradiction { sequence, contradiction }
+        };
+        if named == 0 || named >= sequence {
+            return Err(contradiction());
         }
-        Err(EngineError::NoSuchRecord { sequence, first: first.unwrap_or(1), last })
+        let (_, installation) = record_at(dir, key, named)?;
+        let logged = installed_by(&installation).ok_or_else(contradiction)?;
+        Ok(Self { sequence, hash, decided, snapshot: Arc::new(logged.restore(named)?) })
+    }
+}
+
+/// The record at that sequence, and its hash.
+pub(crate) fn record_at(
+    dir: &Path,
+    key: Option<&Key>,
+    sequence: u64,
+) -> Result<([u8; 32], Record<'static>), EngineError> {
+    let mut reader = Reader::open_at(dir, key, sequence)?;
+    check_schema(dir, &reader)?;
+    match reader.lend() {
+        Some(record) => {
+            let record = record?;
+            Ok((record.hash(), record.decode()?))
+        }
+        None => Err(WalError::NoSuchRecord { sequence, head: sequence.saturating_sub(1) }.into()),
     }
 }
