@@ -202,8 +202,8 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         let first = self.rest.first().copied().unwrap_or_default();
         let width = match first {
             ..0x80 => 1,
-            ..0xe0 => 2,
-            ..0xf0 => 3,
+            0x80..0xe0 => 2,
+            0xe0..0xf0 => 3,
             _ => 4,
         };
         let fault = || Fault::new("a character is not UTF-8");
