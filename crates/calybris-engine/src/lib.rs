@@ -41,16 +41,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Between the two a ticket may [`extend`](Engine::extend) while a stream goes on, and [`fall_back`](Engine::fall_back)
+//! to the next model when one fails.
+//!
 //! # What it keeps
 //!
 //! * *Debit, then log; log, then credit.* Money leaves a budget before the record that says so is written, and comes
 //!   back only after. So every prefix of the log, which is what a crash leaves, replays to budgets that were never
 //!   overspent.
-//! * *The log is self-contained.* Every installed snapshot (policy, catalog, names) is a record; so is every tenant.
+//! * *The log is self-contained.* Every installed snapshot (policy, catalog, names) is a record; so is every change of a
+//!   budget; and a [`Checkpoint`] is the whole state, so that nothing after one needs anything before it.
+//! * *Once under a key.* A call with a [`request_key`](Call::request_key) is decided once, across restarts too.
 //! * *There is no clock.* The caller passes the time, and the record carries it.
 //! * *Closed on failure.* If the log cannot be written, nothing is decided and nothing is spent.
 //! * *As durable as you ask.* A call that returned survives the end of the process; whether it survives a power cut is
 //!   [`EngineOptions::durability`].
+//!
+//! A log can be read without opening it for writing: [`Ledger::read`].
 //!
 //! # When not to use it
 //!

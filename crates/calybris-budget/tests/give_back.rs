@@ -1,0 +1,120 @@
+//! What goes back while a reservation stays open goes back on every level, and a replay says the same.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+
+use calybris_budget::{
+    AccountSnapshot, Audit, BudgetEngine, BudgetError, BudgetEvent, OverrunPolicy, Replay,
+    TenantRules,
+};
+use proptest::prelude::*;
+
+fn accounts(engine: &BudgetEngine) -> Vec<AccountSnapshot> {
+    engine.tenants().iter().map(calybris_budget::Tenant::snapshot).collect()
+}
+
+/// `acme` with `acme/web` below it, which overdraws.
+fn tree(granted: u64, below: u64) -> BudgetEngine {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", granted).unwrap();
+    let web = engine.ensure_child("acme/web", below, &acme).unwrap();
+    let rules = TenantRules { overrun: OverrunPolicy::DrawThenDebt, ..TenantRules::default() };
+    web.set_rules(rules).unwrap();
+    engine
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn an_overdraft_that_is_undone_leaves_no_trace(
+        (granted, below) in (0_u64..100, 0_u64..100),
+        held in 0_u64..100,
+        costs in prop::collection::vec(0_u64..200, 1..4),
+    ) {
+        let engine = tree(granted, below);
+        let web = engine.tenant("acme/web").unwrap();
+        let mut reservation = web.try_hold(held.min(granted).min(below)).unwrap();
+        for cost in costs {
+            let (before, held_before) = (accounts(&engine), reservation.amount_microunits());
+            if let Some(overdraft) = reservation.cover(cost).unwrap().overdraft {
+                reservation.uncover(&overdraft).unwrap();
+            }
+            prop_assert_eq!((accounts(&engine), reservation.amount_microunits()), (before, held_before));
+        }
+        reservation.release();
+    }
+
+    #[test]
+    fn a_part_that_was_released_is_replayed_and_audited(held in 0_u64..=60, part in 0_u64..=61) {
+        let engine = tree(100, 60);
+        let web = engine.tenant("acme/web").unwrap();
+        let mut reservation = web.try_hold(held).unwrap();
+        let before = accounts(&engine);
+        let released = reservation.release_part(part);
+        if part > held {
+            let refused = matches!(released, Err(BudgetError::Overrun { .. }));
+            prop_assert!(refused && accounts(&engine) == before);
+            return Ok(());
+        }
+        released.unwrap();
+        let events = [
+            BudgetEvent::TenantOpened { tenant: "acme".into(), granted_microunits: 100 },
+            BudgetEvent::ChildOpened {
+                tenant: "acme/web".into(),
+                parent: "acme".into(),
+                granted_microunits: 60,
+            },
+            BudgetEvent::Reserved { tenant: "acme/web".into(), hold: 1, amount_microunits: held },
+            BudgetEvent::PartReleased { hold: 1, amount_microunits: part },
+        ];
+        let (mut replay, mut audit) = (Replay::new(), Audit::new());
+        for event in events {
+            audit.apply(&event).unwrap();
+            replay.apply(event).unwrap();
+        }
+        let replayed = replay.finish();
+        prop_assert_eq!(replayed.open_holds[&1].amount_microunits(), held - part);
+        prop_assert_eq!(accounts(&replayed.engine), accounts(&engine));
+        prop_assert_eq!(audit.prove(&engine).unwrap().reserved_microunits, held - part);
+    }
+}
+
+#[test]
+fn an_overdraft_of_somebody_else_is_not_undone() {
+    let engine = tree(100, 60);
+    let web = engine.tenant("acme/web").unwrap();
+    let mut indebted = web.try_reserve(10).unwrap();
+    let overdraft = indebted.cover(100).unwrap().overdraft.unwrap();
+    let before = accounts(&engine);
+    let mut small = engine.ensure_tenant("globex", 200).unwrap().try_reserve(200).unwrap();
+    assert!(matches!(small.uncover(&overdraft), Err(BudgetError::OverdraftDiffers { .. })));
+    assert_eq!(accounts(&engine)[..2], before[..2]);
+    indebted.uncover(&overdraft).unwrap();
+    indebted.release();
+}
+
+#[test]
+fn what_is_asked_beforehand_is_refused_as_it_would_be() {
+    let engine = tree(100, 60);
+    let acme = engine.tenant("acme").unwrap();
+    let web = engine.tenant("acme/web").unwrap();
+    let other = BudgetEngine::new().ensure_tenant("acme", 100).unwrap();
+    for (name, granted, parent) in [
+        ("", 1, None),
+        ("new", u64::MAX, None),
+        ("acme", 99, None),
+        ("acme", 100, None),
+        ("acme", 100, Some(&web)),
+        ("acme/web", 60, None),
+        ("acme/web", 60, Some(&acme)),
+        ("new", 1, Some(&other)),
+        ("new", 1, Some(&web)),
+        ("newer", 1, None),
+    ] {
+        let asked = engine.check_open(name, granted, parent);
+        let made = match parent {
+            None => engine.ensure_tenant(name, granted),
+            Some(parent) => engine.ensure_child(name, granted, parent),
+        };
+        assert_eq!(asked, made.map(drop), "{name}");
+    }
+}
