@@ -82,6 +82,11 @@ mod fold;
 mod ledger;
 mod recover;
 
+mod history;
+mod proof;
+mod recorded;
+mod replay;
+
 mod error;
 mod record;
 mod snapshot;
@@ -91,12 +96,16 @@ pub use decide::{MAX_CORRELATION_ID_BYTES, MAX_REQUEST_KEY_BYTES};
 pub use engine::Engine;
 pub use error::{EngineError, SettleRefused};
 pub use fall_back::FellBack;
+pub use history::{Entry, History};
 pub use ledger::{Ledger, LedgerAccount};
 pub use options::{EngineOptions, MAX_REQUEST_KEYS};
+pub use proof::DecisionProof;
 pub use record::{
     Admission, Checkpoint, Decided, Fallback, KeyedDecision, LoggedSnapshot, LoggedTicket, Record,
     SCHEMA_ID,
 };
+pub use recorded::RecordedDecision;
 pub use recover::Recovery;
+pub use replay::{ReplayOptions, ReplayProgress, ReplayReport, Replayed, replay};
 pub use snapshot::{Installed, Names, Snapshot, SnapshotDigest};
 pub use ticket::{OpenTicket, Settlement, Ticket};

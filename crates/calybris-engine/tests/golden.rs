@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use calybris_budget::{BudgetEvent, Replay};
 use calybris_engine::{
-    Admission, Checkpoint, Decided, Engine, EngineOptions, Fallback, KeyedDecision, LoggedSnapshot,
-    LoggedTicket, Record, SCHEMA_ID,
+    Admission, Checkpoint, Decided, DecisionProof, Engine, EngineOptions, Fallback, KeyedDecision,
+    LoggedSnapshot, LoggedTicket, Record, SCHEMA_ID,
 };
 use calybris_wal::{Reader, WalOptions, WalWriter};
 use world::*;
@@ -189,4 +189,23 @@ fn a_log_written_once_opens_forever() {
     assert_eq!(balances(&engine)["search"], (4_000, 2_250, 250, 1_500));
     assert_eq!(engine.open_tickets().len(), 1);
     assert_eq!(engine.head().sequence, 16);
+}
+
+#[test]
+fn a_proof_made_once_holds_forever() {
+    let dir = tempfile::tempdir().unwrap();
+    write_log(dir.path());
+    let made = DecisionProof::in_tree(dir.path(), None, 6, 9).unwrap();
+    let text = serde_json::to_string_pretty(&made).unwrap() + "\n";
+    let file = golden("proof.json");
+    if blessing() {
+        std::fs::write(&file, &text).unwrap();
+    }
+    let kept = std::fs::read_to_string(file).unwrap();
+    assert_eq!(kept, text);
+    let head = "cwal1-tree:63616c796272697320676f6c64656e21:9:\
+        d0602e22113998f2a264bc8c518b7e211e7ea48c8b44a78c162882fd58a13492";
+    let proof: DecisionProof = serde_json::from_str(&kept).unwrap();
+    let checked = proof.check(&head.parse().unwrap(), None).unwrap();
+    assert_eq!((checked.sequence, &*checked.decided.tenant), (6, "search"));
 }

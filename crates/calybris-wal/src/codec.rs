@@ -4,19 +4,20 @@
 
 use std::cell::Cell;
 
-use bincode::config::{self, Config};
+use bincode::config;
 use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::error::WalError;
+
+mod decoder;
 
 /// The codec byte of a segment header.
 pub(crate) const CODEC_BINCODE_2: u8 = 1;
 
-/// The most memory that decoding one record may claim, in bytes.
-const DECODE_BYTES_MAX: usize = 256 << 20;
+/// The most elements that a list in a record may have: as many as the longest record has bytes.
+const ELEMENTS_MAX: u64 = 256 << 20;
 
 thread_local! {
     /// One buffer per thread, so that records are encoded outside the writer's lock and without
@@ -43,21 +44,37 @@ pub(crate) fn with_encoded<T: Serialize + ?Sized, R>(
     answer
 }
 
-/// Decodes a payload, all of it.
-pub(crate) fn decode<T: DeserializeOwned>(
-    payload: &[u8],
+/// Decodes the payload of a record that was read earlier, all of it. What is text or bytes in it may
+/// be borrowed from the payload.
+///
+/// ```
+/// # use calybris_wal::{Reader, WalOptions, WalWriter};
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("log");
+/// WalWriter::open(&path, &WalOptions::new(1))?.append(&(7_u32, "a decision"))?;
+/// let record = Reader::open(&path, None)?.next().expect("a record was appended")?;
+///
+/// let kept: Vec<u8> = record.payload().to_vec();
+/// assert_eq!(calybris_wal::decode::<(u32, &str)>(&kept)?, (7, "a decision"));
+/// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+/// ```
+///
+/// # Errors
+/// What the codec answers when the bytes are not a value of this type, or go on behind it.
+pub fn decode<'a, T: Deserialize<'a>>(
+    payload: &'a [u8],
 ) -> Result<T, Box<dyn std::error::Error + Send + Sync>> {
-    let (value, used) = bincode::serde::decode_from_slice(payload, decoding())?;
-    if used != payload.len() {
-        return Err(
-            format!("{} of {} bytes are left over", payload.len() - used, payload.len()).into()
-        );
+    let (value, left_over) = decoder::read(payload, ELEMENTS_MAX)?;
+    if left_over > 0 {
+        return Err(format!("{left_over} of {} bytes are left over", payload.len()).into());
     }
     Ok(value)
 }
 
-fn decoding() -> impl Config {
-    config::standard().with_limit::<DECODE_BYTES_MAX>()
+/// How the library decodes: what the decoder is compared with.
+#[cfg(test)]
+fn decoding() -> impl config::Config {
+    config::standard().with_limit::<{ 256 << 20 }>()
 }
 
 /// A payload that stops growing at its limit.

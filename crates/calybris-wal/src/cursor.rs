@@ -176,6 +176,13 @@ impl FrameCursor {
         }
     }
 
+    /// The 32 bytes before the frame that the last step went over, which its hash covers.
+    pub(crate) fn previous_hash(&self) -> &Hash {
+        let before = self.start.checked_sub(self.last.frame_bytes());
+        let bytes = before.and_then(|before| self.buffer.get(before..)).unwrap_or_default();
+        bytes.first_chunk().unwrap_or(&NO_HASH)
+    }
+
     /// Reads until at least `needed` bytes lie between `start` and `filled`, and says how many do.
     fn fill(&mut self, needed: usize) -> io::Result<usize> {
         if self.filled - self.start >= needed {

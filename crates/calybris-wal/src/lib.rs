@@ -9,6 +9,8 @@ mod key;
 mod options;
 mod proof;
 mod reader;
+mod record_proof;
+mod record_ref;
 mod verify;
 mod writer;
 
@@ -46,12 +48,15 @@ mod sync;
 mod faults;
 
 pub use anchor::Anchor;
+pub use codec::decode;
 pub use error::{Damage, WalError};
 pub use key::Key;
 pub use options::{Durability, WalOptions};
 pub use proof::{ConsistencyProof, InclusionProof, TreeHead};
 pub use quarantine::Quarantine;
 pub use reader::{Reader, Record};
+pub use record_proof::RecordProof;
+pub use record_ref::RecordRef;
 pub use recover::Recovery;
 pub use repair::{Repair, repair};
 pub use retention::Disposal;

@@ -10,6 +10,7 @@ use crate::disk::Disk;
 use crate::error::WalError;
 use crate::format::header::Algorithm;
 use crate::key::Key;
+use crate::record_ref::RecordRef;
 use crate::storage::Storage;
 use crate::walk::{Tail, Walk, existing_segments};
 
@@ -155,6 +156,56 @@ impl Reader {
         self.walk.segment().header.algorithm == Algorithm::HmacSha256
     }
 
+    /// The id of the key that the segment at hand is hashed with; `None` in a log without a key.
+    pub(crate) fn key_id(&self) -> Option<u64> {
+        self.is_keyed().then_some(self.walk.segment().header.key_id)
+    }
+
+    /// The next record, lent until the call after: what `next` answers, without a copy of it.
+    ///
+    /// ```
+    /// # use calybris_wal::{Reader, WalOptions, WalWriter};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("log");
+    /// WalWriter::open(&path, &WalOptions::new(1))?.append("first")?;
+    ///
+    /// let mut reader = Reader::open(&path, None)?;
+    /// let record = reader.lend().expect("a record was appended")?;
+    /// assert_eq!(record.decode::<&str>()?, "first");
+    /// assert!(reader.lend().is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `next`; after an error it answers `None` for good.
+    pub fn lend(&mut self) -> Option<Result<RecordRef<'_>, WalError>> {
+        if self.failed {
+            return None;
+        }
+        match self.walk.advance() {
+            Ok(false) => None,
+            Ok(true) => Some(Ok(RecordRef::new(self.walk.segment()))),
+            Err(error) => {
+                self.failed = true;
+                Some(Err(error))
+            }
+        }
+    }
+
+    /// How many bytes of the segments it has gone over, headers and control frames included.
+    #[must_use]
+    pub fn bytes_read(&self) -> u64 {
+        self.walk.extent().1
+    }
+
+    /// How many bytes the log's segments have now, so that a long reading can say how far it is.
+    ///
+    /// # Errors
+    /// [`WalError::Io`].
+    pub fn bytes_in_log(&self) -> Result<u64, WalError> {
+        self.walk.bytes_in_log()
+    }
+
     /// What stands behind the last record; only known after `next` has answered `None`.
     #[must_use]
     pub fn tail(&self) -> Tail {
@@ -166,26 +217,7 @@ impl Iterator for Reader {
     type Item = Result<Record, WalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
-        }
-        match self.walk.advance() {
-            Ok(false) => None,
-            Ok(true) => {
-                let frame = self.walk.record();
-                Some(Ok(Record {
-                    sequence: frame.header.sequence,
-                    hash: *frame.hash,
-                    segment: self.walk.segment().first_sequence,
-                    offset: frame.offset,
-                    payload: frame.payload.to_vec(),
-                }))
-            }
-            Err(error) => {
-                self.failed = true;
-                Some(Err(error))
-            }
-        }
+        Some(self.lend()?.map(RecordRef::to_record))
     }
 }
 
@@ -198,11 +230,11 @@ impl std::fmt::Debug for Reader {
 /// A record of a log, verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    sequence: u64,
-    hash: [u8; 32],
-    segment: u64,
-    offset: u64,
-    payload: Vec<u8>,
+    pub(crate) sequence: u64,
+    pub(crate) hash: [u8; 32],
+    pub(crate) segment: u64,
+    pub(crate) offset: u64,
+    pub(crate) payload: Vec<u8>,
 }
 
 impl Record {

@@ -13,7 +13,9 @@ use crate::cursor::Frame;
 use crate::error::{Damage, WalError};
 use crate::key::Key;
 use crate::parallel::{WORTH_THREADS_BYTES, fast_forward};
-use crate::segment::{Opening, Progress, Segment, SegmentStep, check_start, io_error, segments_in};
+use crate::segment::{
+    Opening, Progress, Segment, SegmentStep, check_start, io_error, segment_name, segments_in,
+};
 use crate::storage::{Mode, Storage};
 use crate::tail::{Evidence, Place, Verdict, claims_behind, judge, only_zeros_behind};
 
@@ -124,6 +126,19 @@ impl Walk {
     /// How many segments the walk has come to, and how many bytes of them verify.
     pub(crate) fn extent(&self) -> (u64, u64) {
         (self.finished.0 + 1, self.finished.1 + self.segment.cursor.offset())
+    }
+
+    /// How many bytes the segments have that there are now.
+    pub(crate) fn bytes_in_log(&self) -> Result<u64, WalError> {
+        let storage = self.storage.as_ref();
+        let mut bytes = 0;
+        for segment in segments_in(storage)? {
+            let name = segment_name(segment);
+            let length = storage.open(&name, Mode::Read).and_then(|file| file.length());
+            bytes +=
+                length.map_err(|source| io_error(storage, "read the length of", &name, source))?;
+        }
+        Ok(bytes)
     }
 
     /// What stands behind the last record, after [`Walk::advance`] has found no more.
