@@ -96,6 +96,12 @@ impl Failure {
         Self { kind: Kind::Begun, message, place: Value::Null }
     }
 
+    /// A failure to write what a command makes to where it goes: what is there is a part of it.
+    pub(crate) fn unwritten(name: &str, error: &std::io::Error) -> Self {
+        let message = format!("{name}: cannot be written: {error}");
+        Self { kind: Kind::Begun, message, place: Value::Null }
+    }
+
     /// The failure for machines. `intact` is `null` where it was not found out.
     pub(crate) fn json(&self) -> Value {
         let intact = match self.kind {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use calybris_core::wal::{VerifyOptions, verify};
+use serde_json::json;
 
 use crate::failure::Failure;
 use crate::input::key::read_key;
@@ -24,6 +25,9 @@ pub(crate) struct Arguments {
     /// The key that the log was written with
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
@@ -31,6 +35,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let report = verify(&arguments.dir, &VerifyOptions { key, ..VerifyOptions::default() })
         .map_err(|error| Failure::of_log(&arguments.dir, &error))?;
     let mut page = Page::default();
-    page.line(report.head);
+    if arguments.json {
+        let sequence = report.head.sequence;
+        let object = json!({ "anchor": report.head.to_string(), "sequence": sequence });
+        page.line(format_args!("{object:#}"));
+    } else {
+        page.line(report.head);
+    }
     Ok(page)
 }

@@ -1,0 +1,147 @@
+//! The head of an explanation: who asked what, when, under which policy, what was answered and what became of it.
+
+use std::path::Path;
+
+use calybris_core::kernel::{Action, ProviderSet, Request};
+
+use crate::log::fate::Ending;
+use crate::log::find::Found;
+use crate::log::naming::{model_name, provider_name, set_names};
+use crate::page::Page;
+use crate::table::{grouped, money, signed_money};
+use crate::terminal::{Paint, clipped};
+use crate::time::rfc3339;
+
+pub(super) fn words(dir: &Path, found: &Found, paint: Paint, page: &mut Page) {
+    let (followed, names) = (&found.followed, found.snapshot.names());
+    let decided = &followed.decided;
+    let (request, decision) = (&decided.request, &decided.decision);
+    let title = format!("decision {} of {}", followed.sequence, dir.display());
+    page.line(paint.strong(&title));
+    let mut line = |what: &str, text: String| page.line(format_args!("  {what:9} {text}"));
+    line("when", rfc3339(decided.time_unix_ms));
+    let mut who = clipped(&decided.tenant, 60);
+    if !decided.correlation_id.is_empty() {
+        who = format!("{who}, call {}", clipped(&decided.correlation_id, 64));
+    }
+    if !decided.request_key.is_empty() {
+        who = format!("{who}, key {}", clipped(&decided.request_key, 64));
+    }
+    line("who", who);
+    line(
+        "asked",
+        format!(
+            "{} for {} tokens in and {} out",
+            clipped(&model_name(names, request.requested_model_id), 40),
+            grouped(request.input_tokens),
+            grouped(request.output_tokens)
+        ),
+    );
+    line(
+        "worth",
+        format!(
+            "{}, risk {} bps, confidence {} bps",
+            signed_money(request.business_value_microunits),
+            grouped(request.risk_bps),
+            grouped(request.confidence_bps)
+        ),
+    );
+    line("limits", limits(request));
+    if let Some(sets) = sets(found) {
+        line("", sets);
+    }
+    let policy = found.snapshot.policy_snapshot().policy();
+    let digest: String = found.snapshot.digest().to_string().chars().take(16).collect();
+    line(
+        "under",
+        format!(
+            "policy epoch {}, catalog epoch {}, record {}, digest {digest}",
+            policy.policy_epoch, policy.catalog_epoch, decided.snapshot_sequence
+        ),
+    );
+    let answer = match decision.selected_model_id {
+        Some(model_id) => {
+            let verb = match decision.action {
+                Action::ExecuteRequested => "execute as requested",
+                _ => "substitute",
+            };
+            let model = clipped(&model_name(names, model_id), 50);
+            format!("{}: {model}", paint.good(verb))
+        }
+        None => paint.bad("reject"),
+    };
+    line("answer", answer);
+    line("because", decision.reason.to_string());
+    for failed in &followed.failed {
+        let model = clipped(&model_name(names, failed.model_id), 30);
+        let next = match failed.fallback {
+            Some(next) => {
+                format!("went on with {}", clipped(&model_name(names, next.model_id), 30))
+            }
+            None => "no other was eligible and affordable".to_owned(),
+        };
+        line("then", format!("{model} failed, {next} (record {})", failed.sequence));
+    }
+    let reserved = followed
+        .failed
+        .iter()
+        .rev()
+        .find_map(|failed| failed.fallback)
+        .map_or(decision.estimated_cost_microunits, |fallback| fallback.estimated_cost_microunits);
+    let ending = match followed.ending {
+        Ending::Rejected => return page.line(""),
+        Ending::Unfunded { available_microunits } => {
+            let (cost, available) = (money(reserved), money(available_microunits));
+            paint.bad(&format!("refused: it costs {cost}, the tenant had {available}"))
+        }
+        Ending::Open => paint.notable(&format!(
+            "{} reserved, and open as of record {}",
+            money(reserved),
+            found.read_through
+        )),
+        Ending::Settled { sequence, cost_microunits, .. } => format!(
+            "{} reserved, settled for {} (record {sequence})",
+            money(reserved),
+            money(cost_microunits)
+        ),
+        Ending::Abandoned { sequence, .. } => {
+            format!("{} reserved, abandoned and given back (record {sequence})", money(reserved))
+        }
+    };
+    line("budget", ending);
+    page.line("");
+}
+
+fn limits(request: &Request) -> String {
+    let latency = match request.max_p95_latency_ms {
+        0 => "any latency".to_owned(),
+        limit => format!("p95 latency at most {} ms", grouped(limit)),
+    };
+    format!(
+        "cost at most {}, quality at least {} bps, {latency}",
+        money(request.budget_limit_microunits),
+        grouped(request.minimum_quality_bps)
+    )
+}
+
+/// Capabilities, regions and providers, if any is asked for.
+fn sets(found: &Found) -> Option<String> {
+    let (request, names) = (&found.followed.decided.request, found.snapshot.names());
+    let mut parts = Vec::new();
+    if request.required_capabilities.0 != 0 {
+        parts.push(format!(
+            "must have {}",
+            set_names(&names.capabilities, request.required_capabilities.0)
+        ));
+    }
+    if !request.required_regions.is_empty() {
+        parts.push(format!("served in {}", set_names(&names.regions, request.required_regions.0)));
+    }
+    if request.allowed_providers != ProviderSet::ALL {
+        let allowed = (0..=u8::MAX).filter(|id| request.allowed_providers.contains(*id));
+        let allowed: Vec<String> = allowed.map(|id| provider_name(names, id)).collect();
+        let allowed = if allowed.is_empty() { "nobody".to_owned() } else { allowed.join(" ") };
+        parts.push(format!("by {}", clipped(&allowed, 60)));
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
