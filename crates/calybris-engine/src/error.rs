@@ -45,16 +45,6 @@ pub enum EngineError {
         /// Sequence of the decision.
         decision_sequence: u64,
     },
-    /// The model was free, so nothing was reserved, but a cost was to be settled. The ticket stays open.
-    #[error(
-        "decision {decision_sequence} reserved nothing, but {actual_microunits} microunits were to be settled"
-    )]
-    NothingReserved {
-        /// Sequence of the decision.
-        decision_sequence: u64,
-        /// What was to be settled.
-        actual_microunits: u64,
-    },
     /// A record is authentic but contradicts what the log said before it, so the log was not written by this engine.
     #[error("record {sequence} contradicts the log before it: {contradiction}")]
     Contradiction {

@@ -61,15 +61,19 @@ mod call;
 mod engine;
 mod ticket;
 
+mod fold;
+mod ledger;
+mod recover;
+
 mod error;
 mod record;
-mod recover;
 mod snapshot;
 
 pub use call::{Call, Outcome};
 pub use engine::{Engine, EngineOptions, MAX_CORRELATION_ID_BYTES};
 pub use error::{EngineError, SettleRefused};
+pub use ledger::{Ledger, LedgerAccount};
 pub use record::{Admission, Decided, Fallback, LoggedSnapshot, Record, SCHEMA_ID};
 pub use recover::Recovery;
-pub use snapshot::{Names, Snapshot, SnapshotDigest};
+pub use snapshot::{Installed, Names, Snapshot, SnapshotDigest};
 pub use ticket::{OpenTicket, Settlement, Ticket};
