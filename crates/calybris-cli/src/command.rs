@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub(crate) mod anchor;
+pub(crate) mod budget;
 pub(crate) mod catalog;
 pub(crate) mod completions;
 pub(crate) mod demo;

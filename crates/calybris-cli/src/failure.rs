@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use calybris_core::budget::AuditError;
 use calybris_core::engine::{EngineError, SettleRefused};
 use calybris_core::wal::WalError;
 use serde_json::{Value, json};
@@ -57,6 +58,12 @@ impl Failure {
         };
         let message = format!("not intact: {text}");
         Self { kind: Kind::NotIntact, place, message }
+    }
+
+    /// The money of the log in `dir` does not add up.
+    pub(crate) fn of_conservation(dir: &Path, error: &AuditError) -> Self {
+        let message = format!("not intact: {}: the budgets do not add up: {error}", dir.display());
+        Self { kind: Kind::NotIntact, place: Value::Null, message }
     }
 
     /// A failure of the engine whose log is in `dir`.

@@ -35,6 +35,7 @@ enum Command {
     Route(command::route::Arguments),
     Show(command::show::Arguments),
     Explain(command::explain::Arguments),
+    Budget(command::budget::Arguments),
     Verify(command::verify::Arguments),
     Anchor(command::anchor::Arguments),
     Export(command::export::Arguments),
@@ -90,6 +91,9 @@ fn run(command: &Command) -> (Result<Page, Failure>, Form) {
         Command::Show(arguments) => (command::show::run(arguments), Form::line(arguments.json)),
         Command::Explain(arguments) => {
             (command::explain::run(arguments), Form::object(arguments.json))
+        }
+        Command::Budget(arguments) => {
+            (command::budget::run(arguments), Form::object(arguments.json))
         }
         Command::Verify(arguments) => {
             (command::verify::run(arguments), Form::object(arguments.json))

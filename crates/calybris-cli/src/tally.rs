@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use calybris_core::engine::{Admission, Names, Outcome, Settlement};
+use calybris_core::engine::{Names, Outcome, Settlement};
 use calybris_core::kernel::{Action, Reason, Request};
 use serde::Serialize;
 
@@ -91,7 +91,7 @@ impl Tally {
             self.count_rejection(decision.reason);
             return;
         };
-        if let Admission::Insufficient { .. } = outcome.admission {
+        if outcome.admission.is_refusal() {
             self.insufficient_budget += 1;
             of_tenant.insufficient_budget += 1;
             return;

@@ -163,7 +163,7 @@ fn row(cells: impl IntoIterator<Item = String>) -> Result<String, Failure> {
 type Cell = fn(&Followed, &dyn Fn(u32) -> String) -> String;
 
 /// The columns, in their order; a new one goes to the end.
-const COLUMNS: [(&str, Cell); 35] = [
+const COLUMNS: [(&str, Cell); 36] = [
     ("row", |_, _| "decision".to_owned()),
     ("sequence", |of, _| of.sequence.to_string()),
     ("time", |of, _| rfc3339(of.decided.time_unix_ms)),
@@ -199,6 +199,7 @@ const COLUMNS: [(&str, Cell); 35] = [
     }),
     ("fallbacks", |of, _| of.failed.len().to_string()),
     ("final_model", |of, name| optional(of.model_id().map(name))),
+    ("admission", |of, _| admission_word(of.decided.admission).to_owned()),
     ("available_when_refused_microunits", |of, _| match of.decided.admission {
         Admission::Insufficient { available_microunits } => available_microunits.to_string(),
         _ => String::new(),
@@ -217,6 +218,17 @@ const COLUMNS: [(&str, Cell); 35] = [
     ("catalog_epoch", |of, _| of.decided.decision.catalog_epoch.to_string()),
     ("hash", |of, _| json::hex(&of.hash)),
 ];
+
+const fn admission_word(admission: Admission) -> &'static str {
+    match admission {
+        Admission::NotAsked => "not_asked",
+        Admission::Reserved => "reserved",
+        Admission::Insufficient { .. } => "insufficient",
+        Admission::Frozen => "frozen",
+        Admission::InDebt { .. } => "in_debt",
+        Admission::Exposed { .. } => "exposed",
+    }
+}
 
 fn optional(text: Option<String>) -> String {
     text.unwrap_or_default()

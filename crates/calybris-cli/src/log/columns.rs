@@ -1,7 +1,7 @@
 //! Records as lines of at most 100 letters, in columns of fixed width, so that they can be printed as they come.
 
 use calybris_core::budget::BudgetEvent;
-use calybris_core::engine::{Names, Record};
+use calybris_core::engine::{Admission, Names, Record};
 use calybris_core::kernel::Action;
 
 use crate::log::fate::{Ending, Followed};
@@ -29,7 +29,7 @@ pub(crate) fn decision_line(followed: &Followed, names: &Names, paint: Paint) ->
         (Some(model_id), _) => {
             let (model, word) = (model_name(names, model_id), outcome(followed));
             let outcome = match followed.ending {
-                Ending::Unfunded { .. } => paint.bad(&word),
+                Ending::Unfunded(_) => paint.bad(&word),
                 Ending::Open => paint.notable(&word),
                 _ => word,
             };
@@ -63,8 +63,19 @@ fn outcome(followed: &Followed) -> String {
         Ending::Settled { cost_microunits, .. } => format!("settled {}", money(*cost_microunits)),
         Ending::Abandoned { .. } => "abandoned".to_owned(),
         Ending::Open => "open".to_owned(),
-        Ending::Unfunded { .. } => "unfunded".to_owned(),
+        Ending::Unfunded(refusal) => refusal_word(*refusal).to_owned(),
         Ending::Rejected => "rejected".to_owned(),
+    }
+}
+
+/// Why the budget refused, in a word or two.
+fn refusal_word(refusal: Admission) -> &'static str {
+    match refusal {
+        Admission::Insufficient { .. } => "unfunded",
+        Admission::Frozen => "tenant frozen",
+        Admission::InDebt { .. } => "tenant in debt",
+        Admission::Exposed { .. } => "over its cap",
+        Admission::NotAsked | Admission::Reserved => "",
     }
 }
 
@@ -119,8 +130,8 @@ fn words(entry: &Entry, journal: &Journal) -> String {
             let model = model_name(journal.names(decided.snapshot_sequence), model_id);
             let followed = Followed::new(entry.sequence, entry.hash, decided.clone());
             let unfunded = match followed.ending {
-                Ending::Unfunded { .. } => ", unfunded",
-                _ => "",
+                Ending::Unfunded(refusal) => format!(", {}", refusal_word(refusal)),
+                _ => String::new(),
             };
             let cost = money(decision.estimated_cost_microunits);
             format!("{tenant}: {action} {} {cost}{unfunded}", clipped(&model, 22))

@@ -9,8 +9,8 @@ use calybris_core::engine::{Admission, Decided, Fallback, Record};
 pub(crate) enum Ending {
     /// The kernel rejected the request.
     Rejected,
-    /// The tenant had too little.
-    Unfunded { available_microunits: u64 },
+    /// The budget refused: too little money, a frozen tenant, a cap.
+    Unfunded(Admission),
     /// Neither settled nor abandoned, as far as was read.
     Open,
     /// Carried out.
@@ -42,10 +42,8 @@ impl Followed {
     pub(crate) fn new(sequence: u64, hash: [u8; 32], decided: Decided<'static>) -> Self {
         let ending = match (decided.decision.selected_model_id, decided.admission) {
             (None, _) | (_, Admission::NotAsked) => Ending::Rejected,
-            (_, Admission::Insufficient { available_microunits }) => {
-                Ending::Unfunded { available_microunits }
-            }
             (Some(_), Admission::Reserved) => Ending::Open,
+            (Some(_), refusal) => Ending::Unfunded(refusal),
         };
         Self { sequence, hash, decided, failed: Vec::new(), ending }
     }

@@ -53,7 +53,7 @@ pub(crate) fn followed(followed: &Followed, names: &Names) -> Result<Map<String,
 pub(crate) const fn ending_word(ending: &Ending) -> &'static str {
     match ending {
         Ending::Rejected => "rejected",
-        Ending::Unfunded { .. } => "unfunded",
+        Ending::Unfunded(_) => "unfunded",
         Ending::Open => "open",
         Ending::Settled { .. } => "settled",
         Ending::Abandoned { .. } => "abandoned",
@@ -66,8 +66,8 @@ pub(crate) fn ending(ending: &Ending) -> Value {
     let Some(map) = object.as_object_mut() else { return object };
     match *ending {
         Ending::Rejected | Ending::Open => {}
-        Ending::Unfunded { available_microunits } => {
-            map.insert("available_microunits".to_owned(), available_microunits.into());
+        Ending::Unfunded(refusal) => {
+            map.insert("admission".to_owned(), json!(refusal));
         }
         Ending::Settled { sequence, time_unix_ms, cost_microunits } => {
             map.insert("sequence".to_owned(), sequence.into());

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use calybris_core::engine::Admission;
 use calybris_core::kernel::{Action, ProviderSet, Request};
 
 use crate::log::fate::Ending;
@@ -90,9 +91,8 @@ pub(super) fn words(dir: &Path, found: &Found, paint: Paint, page: &mut Page) {
         .map_or(decision.estimated_cost_microunits, |fallback| fallback.estimated_cost_microunits);
     let ending = match followed.ending {
         Ending::Rejected => return page.line(""),
-        Ending::Unfunded { available_microunits } => {
-            let (cost, available) = (money(reserved), money(available_microunits));
-            paint.bad(&format!("refused: it costs {cost}, the tenant had {available}"))
+        Ending::Unfunded(refusal) => {
+            paint.bad(&format!("refused: it costs {}, and {}", money(reserved), because(refusal)))
         }
         Ending::Open => paint.notable(&format!(
             "{} reserved, and open as of record {}",
@@ -110,6 +110,25 @@ pub(super) fn words(dir: &Path, found: &Found, paint: Paint, page: &mut Page) {
     };
     line("budget", ending);
     page.line("");
+}
+
+/// Why the budget refused.
+fn because(refusal: Admission) -> String {
+    match refusal {
+        Admission::Insufficient { available_microunits } => {
+            format!("{} was available", money(available_microunits))
+        }
+        Admission::Frozen => "the tenant, or one above it, was frozen".to_owned(),
+        Admission::InDebt { debt_microunits } => {
+            format!("the tenant, or one above it, owed {}", money(debt_microunits))
+        }
+        Admission::Exposed { reserved_microunits, cap_microunits } => format!(
+            "{} of the {} that may be reserved at once were reserved",
+            money(reserved_microunits),
+            money(cap_microunits)
+        ),
+        Admission::NotAsked | Admission::Reserved => "it was not asked".to_owned(),
+    }
 }
 
 fn limits(request: &Request) -> String {
