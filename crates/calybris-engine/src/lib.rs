@@ -65,6 +65,10 @@ mod fold;
 mod ledger;
 mod recover;
 
+mod history;
+mod recorded;
+mod replay;
+
 mod error;
 mod record;
 mod snapshot;
@@ -72,8 +76,11 @@ mod snapshot;
 pub use call::{Call, Outcome};
 pub use engine::{Engine, EngineOptions, MAX_CORRELATION_ID_BYTES};
 pub use error::{EngineError, SettleRefused};
+pub use history::{Entry, History};
 pub use ledger::{Ledger, LedgerAccount};
 pub use record::{Admission, Decided, Fallback, LoggedSnapshot, Record, SCHEMA_ID};
+pub use recorded::RecordedDecision;
 pub use recover::Recovery;
+pub use replay::{ReplayOptions, ReplayProgress, ReplayReport, Replayed, replay};
 pub use snapshot::{Installed, Names, Snapshot, SnapshotDigest};
 pub use ticket::{OpenTicket, Settlement, Ticket};

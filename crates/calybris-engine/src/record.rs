@@ -156,6 +156,21 @@ impl Admission {
 }
 
 impl Decided<'_> {
+    /// The same with texts of its own, to keep.
+    #[must_use]
+    pub fn into_owned(self) -> Decided<'static> {
+        Decided {
+            time_unix_ms: self.time_unix_ms,
+            tenant: Cow::Owned(self.tenant.into_owned()),
+            correlation_id: Cow::Owned(self.correlation_id.into_owned()),
+            request_key: Cow::Owned(self.request_key.into_owned()),
+            snapshot_sequence: self.snapshot_sequence,
+            request: self.request,
+            decision: self.decision,
+            admission: self.admission,
+        }
+    }
+
     /// What this decision took from the tenant's available budget: its estimated cost if admitted, else 0.
     #[must_use]
     pub fn reserved_microunits(&self) -> u64 {

@@ -106,6 +106,16 @@ impl Snapshot {
 }
 
 impl LoggedSnapshot<'_> {
+    /// The same, borrowed.
+    pub(crate) fn lend(&self) -> LoggedSnapshot<'_> {
+        LoggedSnapshot {
+            digest: self.digest,
+            policy: self.policy,
+            models: Cow::Borrowed(&self.models),
+            names: Cow::Borrowed(&self.names),
+        }
+    }
+
     /// The snapshot, ready to decide with. `sequence` is that of its record, for the errors.
     ///
     /// # Errors
