@@ -28,7 +28,8 @@ Examples:
   calybris explain ./log 12 --model gpt-4o
 
 The decision is made again from the log alone, under the policy and the catalog
-that it was made under, and must come out the same.
+that it was made under, and must come out the same. What stands before it is
+not read: `verify` tells whether the whole log is intact.
 
 Exit codes:
   0  explained
@@ -45,6 +46,9 @@ pub(crate) struct Arguments {
     /// Also explain this model
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
+    /// Read to the end of the log for what became of it, not only the next 65,536 records
+    #[arg(long)]
+    to_end: bool,
     /// The key that the log was written with
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
@@ -56,7 +60,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let key = arguments.key_file.as_deref().map(read_key).transpose()?;
     let dir = arguments.dir.as_path();
-    let found = find(dir, key.as_ref(), arguments.sequence)?;
+    let found = find(dir, key.as_ref(), arguments.sequence, arguments.to_end)?;
     let explained = Explained::new(&found).ok_or_else(|| {
         let contradiction =
             "the decision does not come out the same under the snapshot that it names".to_owned();

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use calybris_core::engine::{Admission, Record};
+use calybris_core::engine::{Admission, Entry, Record};
 use clap::ValueEnum;
 use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::input::key::read_key;
 use crate::log::fate::{Ending, Followed, Waiting, decision_of};
-use crate::log::journal::{Entry, Journal};
+use crate::log::journal::Journal;
 use crate::log::json;
 use crate::log::naming::model_name;
 use crate::page::{Page, Stream};
@@ -103,9 +103,10 @@ fn read_decisions(
 ) -> Result<(), Failure> {
     while let Some(Entry { sequence, hash, record }) = journal.next()? {
         if let Record::Decided(decided) = record {
-            waiting.push(Followed::new(sequence, hash, decided));
+            let names = journal.names(decided.snapshot_sequence);
+            waiting.push(Followed::new(sequence, hash, decided, names));
         } else if let Some(decision_sequence) = decision_of(&record)
-            && !waiting.take(sequence, &record)
+            && !waiting.take(sequence, &record, journal.names_of(&record))
         {
             late(decision_sequence, sequence, &record, journal, out)?;
         }
@@ -144,8 +145,8 @@ fn late(
         ("actual_cost_microunits", Record::Settled { actual_cost_microunits, .. }) => {
             actual_cost_microunits.to_string()
         }
-        ("final_model", Record::FellBack { snapshot_sequence, fallback: Some(fallback), .. }) => {
-            model_name(journal.names(*snapshot_sequence), fallback.model_id)
+        ("final_model", Record::FellBack { fallback: Some(fallback), .. }) => {
+            model_name(journal.names_of(record), fallback.model_id)
         }
         _ => String::new(),
     });
@@ -198,7 +199,7 @@ const COLUMNS: [(&str, Cell); 36] = [
         _ => String::new(),
     }),
     ("fallbacks", |of, _| of.failed.len().to_string()),
-    ("final_model", |of, name| optional(of.model_id().map(name))),
+    ("final_model", |of, _| optional(of.model().map(str::to_owned))),
     ("admission", |of, _| admission_word(of.decided.admission).to_owned()),
     ("available_when_refused_microunits", |of, _| match of.decided.admission {
         Admission::Insufficient { available_microunits } => available_microunits.to_string(),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use calybris_core::engine::{Decided, Record};
+use calybris_core::engine::{Decided, Entry, Record};
 use calybris_core::kernel::{Action, Reason};
 use clap::ValueEnum;
 
@@ -12,7 +12,7 @@ use crate::input::error::quoted;
 use crate::input::key::read_key;
 use crate::log::columns::{decision_heading, decision_line, record_heading, record_line, time_of};
 use crate::log::fate::{Followed, Waiting, decision_of};
-use crate::log::journal::{Entry, Journal};
+use crate::log::journal::Journal;
 use crate::log::json;
 use crate::log::naming::model_name;
 use crate::page::{Page, Stream};
@@ -243,7 +243,7 @@ impl Show {
         let mut headed = self.json;
         while let Some(Entry { sequence, hash, record }) = self.journal.next()? {
             let Record::Decided(decided) = record else {
-                waiting.take(sequence, &record);
+                waiting.take(sequence, &record, self.journal.names_of(&record));
                 continue;
             };
             if !self.filter.place(sequence, decided.time_unix_ms)
@@ -251,7 +251,8 @@ impl Show {
             {
                 continue;
             }
-            waiting.push(Followed::new(sequence, hash, decided));
+            let names = self.journal.names(decided.snapshot_sequence);
+            waiting.push(Followed::new(sequence, hash, decided, names));
             if self.limit == usize::MAX {
                 while let Some(followed) = waiting.pop_ready() {
                     self.decision(&followed, &mut headed)?;
@@ -272,8 +273,8 @@ impl Show {
     }
 
     fn decision(&mut self, followed: &Followed, headed: &mut bool) -> Result<(), Failure> {
-        let names = self.journal.names(followed.decided.snapshot_sequence);
         if self.json {
+            let names = self.journal.names(followed.decided.snapshot_sequence);
             let object = json::followed(followed, names)?;
             return self.out.line(serde_json::Value::Object(object));
         }
@@ -281,7 +282,7 @@ impl Show {
             *headed = true;
             self.out.line(self.paint.strong(&decision_heading()))?;
         }
-        self.out.line(decision_line(followed, names, self.paint))
+        self.out.line(decision_line(followed, self.paint))
     }
 
     /// A line per record.

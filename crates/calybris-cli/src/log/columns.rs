@@ -1,11 +1,11 @@
 //! Records as lines of at most 100 letters, in columns of fixed width, so that they can be printed as they come.
 
 use calybris_core::budget::BudgetEvent;
-use calybris_core::engine::{Admission, Names, Record};
+use calybris_core::engine::{Admission, Entry, Record};
 use calybris_core::kernel::Action;
 
 use crate::log::fate::{Ending, Followed};
-use crate::log::journal::{Entry, Journal};
+use crate::log::journal::Journal;
 use crate::log::json::kind;
 use crate::log::naming::{action_word, model_name};
 use crate::table::{counted, money};
@@ -22,19 +22,19 @@ pub(crate) fn decision_heading() -> String {
 }
 
 /// A decision with what became of it.
-pub(crate) fn decision_line(followed: &Followed, names: &Names, paint: Paint) -> String {
+pub(crate) fn decision_line(followed: &Followed, paint: Paint) -> String {
     let decided = &followed.decided;
-    let rest = match (followed.model_id(), decided.decision.action) {
+    let rest = match (followed.model(), decided.decision.action) {
         (None, _) | (_, Action::Reject) => clipped(&decided.decision.reason.to_string(), 50),
-        (Some(model_id), _) => {
-            let (model, word) = (model_name(names, model_id), outcome(followed));
+        (Some(model), _) => {
+            let word = outcome(followed);
             let outcome = match followed.ending {
                 Ending::Unfunded(_) => paint.bad(&word),
                 Ending::Open => paint.notable(&word),
                 _ => word,
             };
-            let cost = estimate(followed);
-            format!("{:22} {:>9} {outcome}", clipped(&model, 22), money(cost))
+            let cost = followed.estimated_cost_microunits();
+            format!("{:22} {:>9} {outcome}", clipped(model, 22), money(cost))
         }
     };
     let action = format!("{:10}", action_word(decided.decision.action));
@@ -49,13 +49,6 @@ pub(crate) fn decision_line(followed: &Followed, names: &Names, paint: Paint) ->
         to_the_second(decided.time_unix_ms),
         clipped(&decided.tenant, 10)
     )
-}
-
-/// What the model that the ticket stands for now was estimated to cost.
-fn estimate(followed: &Followed) -> u64 {
-    let fallback = followed.failed.iter().rev().find_map(|failed| failed.fallback);
-    let first = followed.decided.decision.estimated_cost_microunits;
-    fallback.map_or(first, |fallback| fallback.estimated_cost_microunits)
 }
 
 fn outcome(followed: &Followed) -> String {
@@ -127,14 +120,13 @@ fn words(entry: &Entry, journal: &Journal) -> String {
             let Some(model_id) = decision.selected_model_id else {
                 return format!("{tenant}: {action}: {}", decision.reason);
             };
-            let model = model_name(journal.names(decided.snapshot_sequence), model_id);
-            let followed = Followed::new(entry.sequence, entry.hash, decided.clone());
-            let unfunded = match followed.ending {
-                Ending::Unfunded(refusal) => format!(", {}", refusal_word(refusal)),
-                _ => String::new(),
+            let model = model_name(journal.names_of(&entry.record), model_id);
+            let refused = match decided.admission {
+                Admission::NotAsked | Admission::Reserved => String::new(),
+                refusal => format!(", {}", refusal_word(refusal)),
             };
             let cost = money(decision.estimated_cost_microunits);
-            format!("{tenant}: {action} {} {cost}{unfunded}", clipped(&model, 22))
+            format!("{tenant}: {action} {} {cost}{refused}", clipped(&model, 22))
         }
         Record::Settled { decision_sequence, actual_cost_microunits, .. } => {
             format!("decision {decision_sequence} cost {}", money(*actual_cost_microunits))
@@ -142,20 +134,13 @@ fn words(entry: &Entry, journal: &Journal) -> String {
         Record::Abandoned { decision_sequence, .. } => {
             format!("decision {decision_sequence} was not carried out")
         }
-        Record::FellBack {
-            decision_sequence,
-            snapshot_sequence,
-            failed_model_id,
-            fallback,
-            ..
-        } => {
-            let names = journal.names(*snapshot_sequence);
-            let failed = clipped(&model_name(names, *failed_model_id), 18);
+        Record::FellBack { decision_sequence, fallback, .. } => {
+            let names = journal.names_of(&entry.record);
             let next = match fallback {
-                Some(next) => format!("now {}", clipped(&model_name(names, next.model_id), 18)),
-                None => "no other can".to_owned(),
+                Some(next) => format!("went on with {}", model_name(names, next.model_id)),
+                None => "no other model can".to_owned(),
             };
-            format!("decision {decision_sequence}: {failed} failed, {next}")
+            format!("decision {decision_sequence}: its model failed, {next}")
         }
         _ => String::new(),
     }

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use calybris_core::engine::{Admission, Decided, Fallback, Record};
+use calybris_core::engine::{Admission, Decided, Fallback, Names, Record};
+
+use crate::log::naming::model_name;
 
 /// What became of a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,12 +21,12 @@ pub(crate) enum Ending {
     Abandoned { sequence: u64, time_unix_ms: u64 },
 }
 
-/// A model that failed, and where the ticket went.
+/// A model that failed, and where the ticket went. Names, because each record speaks in those of its own snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failed {
     pub(crate) sequence: u64,
-    pub(crate) model_id: u32,
-    pub(crate) fallback: Option<Fallback>,
+    pub(crate) model: String,
+    pub(crate) next: Option<(String, Fallback)>,
 }
 
 /// A decision and what became of it.
@@ -33,29 +35,47 @@ pub(crate) struct Followed {
     pub(crate) sequence: u64,
     pub(crate) hash: [u8; 32],
     pub(crate) decided: Decided<'static>,
+    /// The model that was chosen, by name; `None` for a rejection.
+    selected: Option<String>,
     pub(crate) failed: Vec<Failed>,
     pub(crate) ending: Ending,
 }
 
 impl Followed {
     /// A decision of which nothing more is known yet.
-    pub(crate) fn new(sequence: u64, hash: [u8; 32], decided: Decided<'static>) -> Self {
+    pub(crate) fn new(
+        sequence: u64,
+        hash: [u8; 32],
+        decided: Decided<'static>,
+        names: &Names,
+    ) -> Self {
+        let selected = decided.decision.selected_model_id.map(|id| model_name(names, id));
         let ending = match (decided.decision.selected_model_id, decided.admission) {
             (None, _) | (_, Admission::NotAsked) => Ending::Rejected,
             (Some(_), Admission::Reserved) => Ending::Open,
             (Some(_), refusal) => Ending::Unfunded(refusal),
         };
-        Self { sequence, hash, decided, failed: Vec::new(), ending }
+        Self { sequence, hash, decided, selected, failed: Vec::new(), ending }
     }
 
     /// The model that the ticket stands for now; `None` for a rejection.
-    pub(crate) fn model_id(&self) -> Option<u32> {
-        let fallback = self.failed.iter().rev().find_map(|failed| failed.fallback);
-        fallback.map(|fallback| fallback.model_id).or(self.decided.decision.selected_model_id)
+    pub(crate) fn model(&self) -> Option<&str> {
+        let fallback = self.last_fallback().map(|(model, _)| model.as_str());
+        fallback.or(self.selected.as_deref())
     }
 
-    /// Takes what a later record says of this decision.
-    pub(crate) fn take(&mut self, sequence: u64, record: &Record<'_>) {
+    /// What that model was estimated to cost.
+    pub(crate) fn estimated_cost_microunits(&self) -> u64 {
+        let first = self.decided.decision.estimated_cost_microunits;
+        self.last_fallback().map_or(first, |(_, fallback)| fallback.estimated_cost_microunits)
+    }
+
+    fn last_fallback(&self) -> Option<&(String, Fallback)> {
+        self.failed.iter().rev().find_map(|failed| failed.next.as_ref())
+    }
+
+    /// Takes what a later record says of this decision, in the names of that record's snapshot.
+    pub(crate) fn take(&mut self, sequence: u64, record: &Record<'_>, names: &Names) {
         match *record {
             Record::Settled { time_unix_ms, actual_cost_microunits, .. } => {
                 let cost_microunits = actual_cost_microunits;
@@ -64,8 +84,10 @@ impl Followed {
             Record::Abandoned { time_unix_ms, .. } => {
                 self.ending = Ending::Abandoned { sequence, time_unix_ms };
             }
-            Record::FellBack { failed_model_id: model_id, fallback, .. } => {
-                self.failed.push(Failed { sequence, model_id, fallback });
+            Record::FellBack { fallback, .. } => {
+                let model = self.model().unwrap_or_default().to_owned();
+                let next = fallback.map(|next| (model_name(names, next.model_id), next));
+                self.failed.push(Failed { sequence, model, next });
             }
             _ => {}
         }
@@ -98,13 +120,13 @@ impl Waiting {
     }
 
     /// Gives a later record to the decision that it speaks of. Whether that one waits here.
-    pub(crate) fn take(&mut self, sequence: u64, record: &Record<'_>) -> bool {
+    pub(crate) fn take(&mut self, sequence: u64, record: &Record<'_>, names: &Names) -> bool {
         let Some(decision) = decision_of(record) else { return false };
         let Ok(at) = self.0.binary_search_by_key(&decision, |followed| followed.sequence) else {
             return false;
         };
         let Some(followed) = self.0.get_mut(at) else { return false };
-        followed.take(sequence, record);
+        followed.take(sequence, record, names);
         true
     }
 

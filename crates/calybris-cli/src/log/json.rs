@@ -1,12 +1,12 @@
 //! Records as JSON objects: every field of the record as the engine has it, and beside it what people ask for (the time as
 //! a text, the names of models).
 
-use calybris_core::engine::{Names, Record};
+use calybris_core::engine::{Entry, Names, Record};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
 use crate::log::fate::{Ending, Followed};
-use crate::log::journal::{Entry, Journal};
+use crate::log::journal::Journal;
 use crate::log::naming::model_name;
 use crate::time::rfc3339;
 
@@ -18,11 +18,9 @@ pub(crate) fn object(entry: &Entry, journal: &Journal) -> Result<Map<String, Val
         Record::Decided(decided) => {
             add_names(&mut object, journal.names(decided.snapshot_sequence), decided);
         }
-        Record::FellBack { snapshot_sequence, failed_model_id, fallback, .. } => {
-            let names = journal.names(*snapshot_sequence);
-            object.insert("failed_model".to_owned(), model_name(names, *failed_model_id).into());
-            let model = fallback.map(|fallback| model_name(names, fallback.model_id));
-            object.insert("fallback_model".to_owned(), json!(model));
+        Record::FellBack { fallback: Some(fallback), .. } => {
+            let model = model_name(journal.names_of(&entry.record), fallback.model_id);
+            object.insert("fallback_model".to_owned(), model.into());
         }
         _ => {}
     }
@@ -40,8 +38,8 @@ pub(crate) fn followed(followed: &Followed, names: &Names) -> Result<Map<String,
     let failed = followed.failed.iter().map(|failed| {
         json!({
             "sequence": failed.sequence,
-            "failed_model": model_name(names, failed.model_id),
-            "fallback_model": failed.fallback.map(|to| model_name(names, to.model_id)),
+            "failed_model": failed.model,
+            "fallback_model": failed.next.as_ref().map(|(model, _)| model),
         })
     });
     object.insert("fallbacks".to_owned(), failed.collect());

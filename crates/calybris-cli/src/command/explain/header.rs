@@ -74,21 +74,14 @@ pub(super) fn words(dir: &Path, found: &Found, paint: Paint, page: &mut Page) {
     line("answer", answer);
     line("because", decision.reason.to_string());
     for failed in &followed.failed {
-        let model = clipped(&model_name(names, failed.model_id), 30);
-        let next = match failed.fallback {
-            Some(next) => {
-                format!("went on with {}", clipped(&model_name(names, next.model_id), 30))
-            }
+        let model = clipped(&failed.model, 30);
+        let next = match &failed.next {
+            Some((next, _)) => format!("went on with {}", clipped(next, 30)),
             None => "no other was eligible and affordable".to_owned(),
         };
         line("then", format!("{model} failed, {next} (record {})", failed.sequence));
     }
-    let reserved = followed
-        .failed
-        .iter()
-        .rev()
-        .find_map(|failed| failed.fallback)
-        .map_or(decision.estimated_cost_microunits, |fallback| fallback.estimated_cost_microunits);
+    let reserved = followed.estimated_cost_microunits();
     let ending = match followed.ending {
         Ending::Rejected => return page.line(""),
         Ending::Unfunded(refusal) => {
