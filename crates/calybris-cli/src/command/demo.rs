@@ -59,6 +59,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         requests: &requests,
         log: &log,
         append: false,
+        each: false,
         key: None,
     };
     let request_count = job.check_requests()?;

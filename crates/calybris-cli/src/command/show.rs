@@ -1,5 +1,7 @@
 //! `calybris show`: what a log holds, newest last.
 
+use std::collections::{HashSet, VecDeque};
+use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,7 +53,7 @@ pub(crate) struct Arguments {
     /// Only decisions with this reason: its code (103) or a part of its name (quality)
     #[arg(long, value_name = "REASON")]
     reason: Option<String>,
-    /// Only decisions that chose this model
+    /// Only decisions that chose this model; what they fell back on is not looked at
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
     /// Only from this sequence on
@@ -140,8 +142,8 @@ struct Filter {
     action: Option<Action>,
     reasons: Option<Vec<Reason>>,
     model: Option<String>,
-    sequences: std::ops::RangeInclusive<u64>,
-    times: std::ops::Range<u64>,
+    sequences: RangeInclusive<u64>,
+    times: Range<u64>,
     kinds: Vec<Kind>,
 }
 
@@ -236,11 +238,24 @@ struct Show {
 }
 
 impl Show {
-    /// A line per decision, with what became of it.
+    /// A line per decision, with what became of it. What stands before a damage is shown, too.
     fn decisions(&mut self) -> Result<(), Failure> {
         let mut waiting = Waiting::default();
-        let mut earlier = 0_u64;
-        let mut headed = self.json;
+        let (mut earlier, mut headed) = (0, self.json);
+        let read = self.read_decisions(&mut waiting, &mut earlier, &mut headed);
+        let shown = waiting.len() > 0 || headed;
+        while let Some(followed) = waiting.pop() {
+            self.decision(&followed, &mut headed)?;
+        }
+        if read.is_ok() { self.conclude(earlier, shown) } else { self.out.flush().and(read) }
+    }
+
+    fn read_decisions(
+        &mut self,
+        waiting: &mut Waiting,
+        earlier: &mut u64,
+        headed: &mut bool,
+    ) -> Result<(), Failure> {
         while let Some(Entry { sequence, hash, record }) = self.journal.next()? {
             let Record::Decided(decided) = record else {
                 waiting.take(sequence, &record, self.journal.names_of(&record));
@@ -255,21 +270,17 @@ impl Show {
             waiting.push(Followed::new(sequence, hash, decided, names));
             if self.limit == usize::MAX {
                 while let Some(followed) = waiting.pop_ready() {
-                    self.decision(&followed, &mut headed)?;
+                    self.decision(&followed, headed)?;
                 }
             } else if waiting.len() > self.limit {
                 waiting.pop();
-                earlier = earlier.saturating_add(1);
+                *earlier = earlier.saturating_add(1);
             }
             if self.out.is_closed() {
-                return Ok(());
+                break;
             }
         }
-        let shown = waiting.len() > 0 || headed;
-        while let Some(followed) = waiting.pop() {
-            self.decision(&followed, &mut headed)?;
-        }
-        self.conclude(earlier, shown)
+        Ok(())
     }
 
     fn decision(&mut self, followed: &Followed, headed: &mut bool) -> Result<(), Failure> {
@@ -285,50 +296,59 @@ impl Show {
         self.out.line(decision_line(followed, self.paint))
     }
 
-    /// A line per record.
+    /// A line per record. What stands before a damage is shown, too.
     fn records(&mut self, follow: bool) -> Result<(), Failure> {
-        let mut last = std::collections::VecDeque::new();
-        let mut matching = Matching::default();
-        let mut earlier = 0_u64;
+        let mut last = VecDeque::new();
+        let mut earlier = 0;
         if !self.json {
             self.out.line(self.paint.strong(&record_heading()))?;
         }
-        loop {
-            while let Some(entry) = self.journal.next()? {
-                if !matching.takes(&entry, &self.filter, &self.journal) {
-                    continue;
-                }
-                let line = if self.json {
-                    serde_json::Value::Object(json::object(&entry, &self.journal)?).to_string()
-                } else {
-                    record_line(&entry, &self.journal, self.paint)
-                };
-                if self.limit == usize::MAX {
-                    self.out.line(line)?;
-                } else {
-                    last.push_back(line);
-                    if last.len() > self.limit {
-                        last.pop_front();
-                        earlier = earlier.saturating_add(1);
-                    }
-                }
-                if self.out.is_closed() {
-                    return Ok(());
-                }
-            }
-            if !follow {
-                break;
-            }
+        let mut matching = Matching::default();
+        let mut read = self.read_records(&mut matching, &mut last, &mut earlier);
+        while follow && read.is_ok() {
             self.out.flush()?;
             if self.out.is_closed() {
                 return Ok(());
             }
             std::thread::sleep(FOLLOW_EVERY);
+            read = self.read_records(&mut matching, &mut last, &mut earlier);
         }
         for line in last {
             self.out.line(line)?;
         }
-        self.conclude(earlier, true)
+        if read.is_ok() { self.conclude(earlier, true) } else { self.out.flush().and(read) }
+    }
+
+    /// Shows what is there to be read, or keeps the last of it.
+    fn read_records(
+        &mut self,
+        matching: &mut Matching,
+        last: &mut VecDeque<String>,
+        earlier: &mut u64,
+    ) -> Result<(), Failure> {
+        while let Some(entry) = self.journal.next()? {
+            if !matching.takes(&entry, &self.filter, &self.journal) {
+                continue;
+            }
+            let line = if self.json {
+                serde_json::Value::Object(json::object(&entry, &self.journal)?).to_string()
+            } else {
+                record_line(&entry, &self.journal, self.paint)
+            };
+            if self.limit == usize::MAX {
+                self.out.line(line)?;
+            } else {
+                last.push_back(line);
+                if last.len() > self.limit {
+                    last.pop_front();
+                    *earlier = earlier.saturating_add(1);
+                }
+            }
+            if self.out.is_closed() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Says what was left out.
@@ -351,7 +371,7 @@ impl Show {
 #[derive(Default)]
 struct Matching {
     /// Decisions that matched and have not ended.
-    open: std::collections::HashSet<u64>,
+    open: HashSet<u64>,
 }
 
 impl Matching {
