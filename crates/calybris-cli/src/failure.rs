@@ -78,6 +78,12 @@ impl Failure {
         }
     }
 
+    /// The proof in `file` does not hold.
+    pub(crate) fn of_proof(file: &Path, error: &EngineError) -> Self {
+        let message = format!("not proven: {}: {error}", file.display());
+        Self { kind: Kind::NotIntact, place: Value::Null, message }
+    }
+
     /// A settlement that the engine refused.
     pub(crate) fn of_settlement(dir: &Path, refused: &SettleRefused) -> Self {
         Self::of_engine(dir, &refused.error)

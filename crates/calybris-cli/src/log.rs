@@ -3,6 +3,7 @@
 pub(crate) mod columns;
 pub(crate) mod fate;
 pub(crate) mod find;
+pub(crate) mod header;
 pub(crate) mod journal;
 pub(crate) mod json;
 pub(crate) mod naming;

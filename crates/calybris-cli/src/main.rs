@@ -38,6 +38,8 @@ enum Command {
     Budget(command::budget::Arguments),
     Verify(command::verify::Arguments),
     Anchor(command::anchor::Arguments),
+    Prove(command::prove::Arguments),
+    Check(command::check::Arguments),
     Export(command::export::Arguments),
     Repair(command::repair::Arguments),
     Keygen(command::keygen::Arguments),
@@ -101,6 +103,8 @@ fn run(command: &Command) -> (Result<Page, Failure>, Form) {
         Command::Anchor(arguments) => {
             (command::anchor::run(arguments), Form::object(arguments.json))
         }
+        Command::Prove(arguments) => (command::prove::run(arguments), Form::object(arguments.json)),
+        Command::Check(arguments) => (command::check::run(arguments), Form::object(arguments.json)),
         Command::Export(arguments) => (command::export::run(arguments), Form::line(arguments.json)),
         Command::Repair(arguments) => {
             (command::repair::run(arguments), Form::object(arguments.json))

@@ -31,6 +31,11 @@ impl Place {
         self.0.path()
     }
 
+    fn tree_head(&self) -> String {
+        let ran = run(program().current_dir(self.path()).args(["anchor", "log", "--tree"]));
+        ran.out.trim().to_owned()
+    }
+
     /// What a command prints, with what differs from run to run taken out.
     fn printed(&self, line: &str) -> String {
         let mut command = program();
@@ -128,6 +133,25 @@ fn budget() {
 fn verify_and_anchor() {
     Place::new()
         .check("verify", &["verify log", "verify log --json", "anchor log", "anchor log --json"]);
+}
+
+#[test]
+fn prove_and_check() {
+    let place = Place::new();
+    place.check(
+        "prove",
+        &[
+            "anchor log --tree",
+            "prove log 5",
+            "prove log 5 --output proof.json",
+            "check proof.json",
+            &format!("check proof.json --tree-head {}", place.tree_head()),
+            &format!("check proof.json --tree-head {} --json", place.tree_head()),
+            "check proof.json --tree-head cwal1-tree:07070707070707070707070707070707:19:0000000000000000000000000000000000000000000000000000000000000000",
+            "prove log 6",
+            "prove log 5 --tree-head cwal1-tree:07070707070707070707070707070707:19:0000000000000000000000000000000000000000000000000000000000000000",
+        ],
+    );
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! `calybris explain`: why a decision is what it is, every model with its grounds.
 
 mod changes;
-mod header;
 mod verdicts;
 
 use std::path::PathBuf;
@@ -14,8 +13,8 @@ use crate::failure::Failure;
 use crate::input::error::quoted;
 use crate::input::key::read_key;
 use crate::log::find::{Found, find};
-use crate::log::json;
 use crate::log::naming::model_name;
+use crate::log::{header, json};
 use crate::page::Page;
 use crate::terminal::Paint;
 
@@ -75,7 +74,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         return Ok(page);
     }
     let paint = Paint::of_stdout();
-    header::words(dir, &found, paint, &mut page);
+    page.line(paint.strong(&format!("decision {} of {}", arguments.sequence, dir.display())));
+    header::decision(&found.followed.decided, &found.snapshot, paint, &mut page);
+    header::fate(&found.followed, found.read_through, paint, &mut page);
+    page.line("");
     verdicts::words(&explained, arguments.all, paint, &mut page);
     if let Some(model_id) = asked_model {
         verdicts::one(&explained, model_id, paint, &mut page);

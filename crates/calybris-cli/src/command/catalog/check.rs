@@ -35,8 +35,8 @@ pub(crate) struct Arguments {
     pub(crate) json: bool,
 }
 
-/// Names that a line of a list shows.
-const NAMES_SHOWN: usize = 5;
+/// Letters of names that a line of a list shows.
+const LETTERS_SHOWN: usize = 56;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let file = arguments.file.as_path();
@@ -138,9 +138,11 @@ impl<'a> Found<'a> {
         line("capabilities", set(catalog.capabilities()));
         line("regions", set(catalog.regions()));
         let prices = |price: fn(&Candidate) -> u64| {
-            let prices = || catalog.candidates.iter().map(price);
-            let (least, most) = (prices().min().unwrap_or(0), prices().max().unwrap_or(0));
-            format!("{} to {} per million tokens", money(least), money(most))
+            let least = catalog.candidates.iter().map(price).min().unwrap_or_default();
+            let dearest = catalog.candidates.iter().max_by_key(|model| price(model));
+            let most = dearest.map_or(0, price);
+            let name = dearest.map_or_else(String::new, |model| clipped(&model.name, 28));
+            format!("{} to {} ({name}) per million tokens", money(least), money(most))
         };
         line("input price", prices(|model| model.input_price_microunits_per_million_tokens));
         line("output price", prices(|model| model.output_price_microunits_per_million_tokens));
@@ -170,13 +172,22 @@ impl<'a> Found<'a> {
     }
 }
 
-/// How many there are, and the first by name.
+/// How many there are, and the first by name: as many as fit a line.
 fn listed(names: &[&str]) -> String {
-    let first = names.iter().take(NAMES_SHOWN).map(|name| clipped(name, 28));
-    let first = first.collect::<Vec<_>>().join(", ");
-    match (names.len(), names.len().saturating_sub(NAMES_SHOWN)) {
+    let mut shown = Vec::new();
+    let mut letters = 0;
+    for name in names {
+        let name = clipped(name, 40);
+        letters += name.len() + 2;
+        if letters > LETTERS_SHOWN && !shown.is_empty() {
+            break;
+        }
+        shown.push(name);
+    }
+    let first = shown.join(", ");
+    match (names.len(), names.len().saturating_sub(shown.len())) {
         (0, _) => "none".to_owned(),
-        (count, 0) => format!("{count}: {first}"),
+        (count, 0) => format!("{}: {first}", grouped(count)),
         (count, more) => format!("{}: {first} and {} more", grouped(count), grouped(more)),
     }
 }

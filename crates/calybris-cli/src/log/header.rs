@@ -1,25 +1,20 @@
-//! The head of an explanation: who asked what, when, under which policy, what was answered and what became of it.
+//! A decision in words: who asked what, when, under which policy, and what was answered.
 
-use std::path::Path;
-
-use calybris_core::engine::Admission;
+use calybris_core::engine::{Admission, Decided, Snapshot};
 use calybris_core::kernel::{Action, ProviderSet, Request};
 
-use crate::log::fate::Ending;
-use crate::log::find::Found;
+use crate::log::fate::{Ending, Followed};
 use crate::log::naming::{model_name, provider_name, set_names};
 use crate::page::Page;
 use crate::table::{grouped, money, signed_money};
 use crate::terminal::{Paint, clipped};
 use crate::time::rfc3339;
 
-pub(super) fn words(dir: &Path, found: &Found, paint: Paint, page: &mut Page) {
-    let (followed, names) = (&found.followed, found.snapshot.names());
-    let decided = &followed.decided;
+/// The decision itself, for which its record suffices.
+pub(crate) fn decision(decided: &Decided<'_>, snapshot: &Snapshot, paint: Paint, page: &mut Page) {
+    let names = snapshot.names();
     let (request, decision) = (&decided.request, &decided.decision);
-    let title = format!("decision {} of {}", followed.sequence, dir.display());
-    page.line(paint.strong(&title));
-    let mut line = |what: &str, text: String| page.line(format_args!("  {what:9} {text}"));
+    let mut line = |what: &str, text: String| line(page, what, &text);
     line("when", rfc3339(decided.time_unix_ms));
     let mut who = clipped(&decided.tenant, 60);
     if !decided.correlation_id.is_empty() {
@@ -48,11 +43,11 @@ pub(super) fn words(dir: &Path, found: &Found, paint: Paint, page: &mut Page) {
         ),
     );
     line("limits", limits(request));
-    if let Some(sets) = sets(found) {
+    if let Some(sets) = sets(request, snapshot) {
         line("", sets);
     }
-    let policy = found.snapshot.policy_snapshot().policy();
-    let digest: String = found.snapshot.digest().to_string().chars().take(16).collect();
+    let policy = snapshot.policy_snapshot().policy();
+    let digest: String = snapshot.digest().to_string().chars().take(16).collect();
     line(
         "under",
         format!(
@@ -73,36 +68,40 @@ pub(super) fn words(dir: &Path, found: &Found, paint: Paint, page: &mut Page) {
     };
     line("answer", answer);
     line("because", decision.reason.to_string());
+}
+
+/// What became of it, which later records say.
+pub(crate) fn fate(followed: &Followed, read_through: u64, paint: Paint, page: &mut Page) {
     for failed in &followed.failed {
         let model = clipped(&failed.model, 30);
         let next = match &failed.next {
             Some((next, _)) => format!("went on with {}", clipped(next, 30)),
             None => "no other was eligible and affordable".to_owned(),
         };
-        line("then", format!("{model} failed, {next} (record {})", failed.sequence));
+        line(page, "then", &format!("{model} failed, {next} (record {})", failed.sequence));
     }
-    let reserved = followed.estimated_cost_microunits();
+    let reserved = money(followed.estimated_cost_microunits());
     let ending = match followed.ending {
-        Ending::Rejected => return page.line(""),
+        Ending::Rejected => return,
         Ending::Unfunded(refusal) => {
-            paint.bad(&format!("refused: it costs {}, and {}", money(reserved), because(refusal)))
+            paint.bad(&format!("refused: it costs {reserved}, and {}", because(refusal)))
         }
-        Ending::Open => paint.notable(&format!(
-            "{} reserved, and open as of record {}",
-            money(reserved),
-            found.read_through
-        )),
-        Ending::Settled { sequence, cost_microunits, .. } => format!(
-            "{} reserved, settled for {} (record {sequence})",
-            money(reserved),
-            money(cost_microunits)
-        ),
+        Ending::Open => {
+            paint.notable(&format!("{reserved} reserved, and open as of record {read_through}"))
+        }
+        Ending::Settled { sequence, cost_microunits, .. } => {
+            let cost = money(cost_microunits);
+            format!("{reserved} reserved, settled for {cost} (record {sequence})")
+        }
         Ending::Abandoned { sequence, .. } => {
-            format!("{} reserved, abandoned and given back (record {sequence})", money(reserved))
+            format!("{reserved} reserved, abandoned and given back (record {sequence})")
         }
     };
-    line("budget", ending);
-    page.line("");
+    line(page, "budget", &ending);
+}
+
+fn line(page: &mut Page, what: &str, text: &str) {
+    page.line(format_args!("  {what:9} {text}"));
 }
 
 /// Why the budget refused.
@@ -137,8 +136,8 @@ fn limits(request: &Request) -> String {
 }
 
 /// Capabilities, regions and providers, if any is asked for.
-fn sets(found: &Found) -> Option<String> {
-    let (request, names) = (&found.followed.decided.request, found.snapshot.names());
+fn sets(request: &Request, snapshot: &Snapshot) -> Option<String> {
+    let names = snapshot.names();
     let mut parts = Vec::new();
     if request.required_capabilities.0 != 0 {
         parts.push(format!(
