@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::failure::Failure;
 use crate::input::key::read_key;
 use crate::input::pin::read_tree_head;
+use crate::log::find::not_found;
 use crate::page::{Page, Stream};
 
 /// Prove one decision: its record, its policy and catalog, and their way to the log's tree head.
@@ -57,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         Some(head) => DecisionProof::in_tree(dir, key.as_ref(), sequence, head.size),
         None => DecisionProof::of(dir, key.as_ref(), sequence),
     };
-    let proof = proof.map_err(|error| Failure::of_engine(dir, &error))?;
+    let proof = proof.map_err(|error| not_found(dir, key.as_ref(), sequence, &error))?;
     if let Some(head) = head.filter(|head| *head != proof.head()) {
         return Err(Failure::of_proof(dir, &not_of_this_log(&head, &proof.head())));
     }

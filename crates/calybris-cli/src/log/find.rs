@@ -29,13 +29,8 @@ pub(crate) fn find(
     to_end: bool,
 ) -> Result<Found, Failure> {
     let failed = |error: WalError| Failure::of_log(dir, &error);
-    let recorded = RecordedDecision::find(dir, key, sequence).map_err(|error| match error {
-        EngineError::NotADecision { .. } => match record_at(dir, key, sequence) {
-            Ok(record) => Failure::at(dir, no_decision(sequence, &record)),
-            Err(error) => failed(error),
-        },
-        error => Failure::of_engine(dir, &error),
-    })?;
+    let recorded = RecordedDecision::find(dir, key, sequence)
+        .map_err(|error| not_found(dir, key, sequence, &error))?;
     let RecordedDecision { hash, decided, snapshot, .. } = recorded;
     let mut followed = Followed::new(sequence, hash, decided, snapshot.names());
     let mut read_through = sequence;
@@ -56,6 +51,20 @@ pub(crate) fn find(
         followed.take(read_through, &record, &names);
     }
     Ok(Found { followed, snapshot, read_through })
+}
+
+/// Why there is no decision at `sequence`: if there is another record, what that is.
+pub(crate) fn not_found(
+    dir: &Path,
+    key: Option<&Key>,
+    sequence: u64,
+    error: &EngineError,
+) -> Failure {
+    let EngineError::NotADecision { .. } = error else { return Failure::of_engine(dir, error) };
+    match record_at(dir, key, sequence) {
+        Ok(record) => Failure::at(dir, no_decision(sequence, &record)),
+        Err(error) => Failure::of_log(dir, &error),
+    }
 }
 
 fn record_at(dir: &Path, key: Option<&Key>, sequence: u64) -> Result<Record<'static>, WalError> {
