@@ -403,7 +403,7 @@ output_price_microunits_per_million_tokens = 0
     fn what_nobody_says_is_missing_and_named() {
         let rule = POLICY.replace("p95_latency_ms = 500, ", "");
         let text = join(CATALOG, &rule).unwrap_err().to_string();
-        assert!(text.contains("model `a` has no `p95_latency_ms`"), "{text}");
+        assert!(text.contains("model `a` and 1 more have no `p95_latency_ms`"), "{text}");
     }
 
     #[test]
