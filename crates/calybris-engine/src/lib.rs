@@ -66,6 +66,8 @@ mod record;
 mod recover;
 mod snapshot;
 
+mod what_if;
+
 pub use call::{Call, Outcome};
 pub use engine::{Engine, EngineOptions, MAX_CORRELATION_ID_BYTES};
 pub use error::{EngineError, SettleRefused};
@@ -73,3 +75,7 @@ pub use record::{Admission, Decided, Fallback, LoggedSnapshot, Record, SCHEMA_ID
 pub use recover::Recovery;
 pub use snapshot::{Names, Snapshot, SnapshotDigest};
 pub use ticket::{OpenTicket, Settlement, Ticket};
+pub use what_if::{
+    Change, Comparison, Flow, MAX_BUCKETS, ModelShift, RejectionShift, SeriesBucket, Shift, Side,
+    WhatIf,
+};
