@@ -72,6 +72,11 @@ pub(crate) enum NotDebited {
 }
 
 impl Balance {
+    /// All of a grant is available.
+    pub(crate) fn of_grant(granted: u64) -> Self {
+        Self { granted, debt: 0, available: granted, committed: 0 }
+    }
+
     /// INVARIANT (conservation) makes this the sum of the open debits, never negative.
     pub(crate) fn reserved(&self) -> u64 {
         self.granted + self.debt - self.available - self.committed
@@ -79,13 +84,14 @@ impl Balance {
 }
 
 impl Account {
-    pub(crate) fn new(granted: u64) -> Self {
+    /// The balance obeys INVARIANT (conservation) and INVARIANT (headroom).
+    pub(crate) fn new(balance: Balance) -> Self {
         Self {
-            available: AtomicU64::new(granted),
-            committed: AtomicU64::new(0),
+            available: AtomicU64::new(balance.available),
+            committed: AtomicU64::new(balance.committed),
             version: AtomicU64::new(0),
-            granted: AtomicU64::new(granted),
-            debt: AtomicU64::new(0),
+            granted: AtomicU64::new(balance.granted),
+            debt: AtomicU64::new(balance.debt),
             rules: Rules::none(),
             ruled: AtomicU8::new(0),
             shared: AtomicU8::new(0),

@@ -19,6 +19,14 @@ pub struct TenantRules {
     pub overrun: OverrunPolicy,
 }
 
+impl TenantRules {
+    /// Refuses a cap or a limit that is no amount.
+    pub(crate) fn check(&self) -> Result<(), BudgetError> {
+        check_amount(self.exposure_cap_microunits.unwrap_or(0))?;
+        check_amount(self.soft_limit_microunits.unwrap_or(0))
+    }
+}
+
 impl Tenant {
     /// Adds to the grant. What the tenant owes is paid first; the rest becomes available.
     ///
@@ -37,14 +45,14 @@ impl Tenant {
     pub fn top_up(&self, amount_microunits: u64) -> Result<(), BudgetError> {
         check_amount(amount_microunits)?;
         self.locked(|| {
-            self.check_top_up(amount_microunits)?;
+            self.check_top_up_locked(amount_microunits)?;
             self.top_up_locked(amount_microunits);
             Ok(())
         })
     }
 
     /// Under the lock: refuses a top-up that INVARIANT (headroom) has no room for.
-    fn check_top_up(&self, amount_microunits: u64) -> Result<(), BudgetError> {
+    pub(crate) fn check_top_up_locked(&self, amount_microunits: u64) -> Result<(), BudgetError> {
         let balance = self.account().read();
         let owed = balance.granted + balance.debt - balance.debt.min(amount_microunits);
         if amount_microunits > MAX_AMOUNT_MICROUNITS - owed {
@@ -112,16 +120,7 @@ impl Tenant {
     /// ```
     pub fn refund(&self, amount_microunits: u64) -> Result<(), BudgetError> {
         self.locked(|| {
-            for level in self.levels() {
-                let committed = level.account().read().committed;
-                if amount_microunits > committed {
-                    return Err(BudgetError::RefundTooLarge {
-                        tenant: level.name().to_owned(),
-                        requested_microunits: amount_microunits,
-                        committed_microunits: committed,
-                    });
-                }
-            }
+            self.check_refund_locked(amount_microunits)?;
             for level in self.levels() {
                 level.account().adjust(|words| {
                     words.lower_committed(amount_microunits);
@@ -130,6 +129,21 @@ impl Tenant {
             }
             Ok(())
         })
+    }
+
+    /// Under the lock: refuses a refund of more than was committed, on any level.
+    pub(crate) fn check_refund_locked(&self, amount_microunits: u64) -> Result<(), BudgetError> {
+        for level in self.levels() {
+            let committed = level.account().read().committed;
+            if amount_microunits > committed {
+                return Err(BudgetError::RefundTooLarge {
+                    tenant: level.name().to_owned(),
+                    requested_microunits: amount_microunits,
+                    committed_microunits: committed,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Pays debt with what is available (releases may have made some), up to `most_microunits`,
@@ -209,7 +223,7 @@ impl Tenant {
             // Others may debit without the lock meanwhile, so less may be drawn than is seen here,
             // but never more.
             let amount = self.account().read().available.min(most_microunits);
-            to.check_top_up(amount)?;
+            to.check_top_up_locked(amount)?;
             let mut drawn = 0;
             self.account().adjust(|words| {
                 drawn = self.account().draw_locked(amount);
@@ -295,16 +309,32 @@ impl Tenant {
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     pub fn set_rules(&self, rules: TenantRules) -> Result<(), BudgetError> {
-        check_amount(rules.exposure_cap_microunits.unwrap_or(0))?;
-        check_amount(rules.soft_limit_microunits.unwrap_or(0))?;
+        rules.check()?;
         self.locked(|| {
-            let account = self.account();
-            account.rules().cap_exposure(rules.exposure_cap_microunits);
-            account.rules().warn_at(rules.soft_limit_microunits);
-            account.rules().set_overrun(rules.overrun);
-            account.guard();
+            self.replace_rules(rules);
+            self.account().guard();
         });
         Ok(())
+    }
+
+    /// Under the lock; the caller sets the guard.
+    fn replace_rules(&self, rules: TenantRules) {
+        let of_account = self.account().rules();
+        of_account.cap_exposure(rules.exposure_cap_microunits);
+        of_account.warn_at(rules.soft_limit_microunits);
+        of_account.set_overrun(rules.overrun);
+    }
+
+    /// All that a checkpoint says of the rules, checked before.
+    pub(crate) fn restore_rules(&self, rules: TenantRules, frozen: bool, warned: bool) {
+        self.locked(|| {
+            self.replace_rules(rules);
+            self.account().rules().freeze(frozen);
+            if warned {
+                self.account().rules().set_warned();
+            }
+            self.account().guard();
+        });
     }
 
     /// The rules as they are.
@@ -324,6 +354,11 @@ impl Tenant {
                 overrun: rules.overrun(),
             }
         })
+    }
+
+    /// Whether the warning of the soft limit was given.
+    pub(crate) fn is_warned(&self) -> bool {
+        self.locked(|| self.account().rules().warned())
     }
 
     /// Notes that the warning was given before.

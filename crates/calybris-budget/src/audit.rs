@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::{AccountSnapshot, BudgetEngine, BudgetEvent};
+use crate::checkpoint::{HoldState, TenantState};
+use crate::{AccountSnapshot, BudgetEngine, BudgetEvent, Checkpoint, CheckpointError};
 
 /// Sums up events, independently of the budget that made them.
 ///
@@ -115,6 +116,41 @@ impl Audit {
         Self::default()
     }
 
+    /// An audit that goes on from a checkpoint, whose books it takes as they are: they were proven
+    /// when it was made, and they have to add up.
+    ///
+    /// # Errors
+    ///
+    /// A checkpoint that no budget can have given.
+    pub fn from_checkpoint(checkpoint: &Checkpoint) -> Result<Self, CheckpointError> {
+        checkpoint.check()?;
+        let account = |state: &TenantState| {
+            let AccountSnapshot {
+                granted_microunits,
+                available_microunits,
+                reserved_microunits,
+                committed_microunits,
+                debt_microunits,
+            } = state.account;
+            let sums = Sums {
+                granted: granted_microunits.into(),
+                available: available_microunits.into(),
+                reserved: reserved_microunits.into(),
+                committed: committed_microunits.into(),
+                debt: debt_microunits.into(),
+            };
+            (state.tenant.clone(), Account { parent: state.parent.clone(), sums })
+        };
+        let hold = |state: &HoldState| {
+            (state.hold, (state.tenant.clone(), i128::from(state.amount_microunits)))
+        };
+        Ok(Self {
+            accounts: checkpoint.tenants.iter().map(account).collect(),
+            holds: checkpoint.holds.iter().map(hold).collect(),
+            applied: 0,
+        })
+    }
+
     /// Adds the next event.
     ///
     /// # Errors
@@ -158,6 +194,14 @@ impl Audit {
                     sums.available -= drawn;
                     sums.debt += extra - drawn;
                     sums.reserved += extra;
+                })?;
+            }
+            BudgetEvent::PartReleased { hold, amount_microunits } => {
+                let amount = i128::from(*amount_microunits);
+                let tenant = self.change_hold(*hold, -amount)?;
+                self.each_level(&tenant, |sums, _| {
+                    sums.reserved -= amount;
+                    sums.available += amount;
                 })?;
             }
             BudgetEvent::PartCommitted { hold, actual_microunits } => {

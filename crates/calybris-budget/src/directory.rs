@@ -83,6 +83,7 @@ impl Default for Directory {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::account::Balance;
     use std::sync::Weak;
 
     #[test]
@@ -91,7 +92,7 @@ mod tests {
         for (name, expected) in [("a", 7), ("b", 8), ("c", 9)] {
             let free = find_in(&shard, 7, name).map(Tenant::name).unwrap_err();
             assert_eq!(free, expected);
-            shard.insert(free, Tenant::new(name, 0, None, Weak::new()));
+            shard.insert(free, Tenant::new(name, 0, Balance::of_grant(0), None, Weak::new()));
         }
         for name in ["a", "b", "c"] {
             assert_eq!(find_in(&shard, 7, name).unwrap().name(), name);

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::account::Balance;
 use crate::amount::{check_amount, check_name};
+use crate::checkpoint::KeyState;
 use crate::directory::Directory;
 use crate::idempotency::Keys;
 use crate::shared::Shared;
-use crate::{
-    BudgetError, MAX_LEVELS, Reservation, ReservationId, Settled, SoftLimitReached, Tenant,
-};
+use crate::{BudgetError, Reservation, ReservationId, Settled, SoftLimitReached, Tenant};
 
 /// All tenants of a budget. It is shared by reference (or in an `Arc`) between threads.
 ///
@@ -71,7 +71,7 @@ impl BudgetEngine {
     /// [`ParentDiffers`](BudgetError::ParentDiffers) when the tenant is open elsewhere;
     /// [`UnknownTenant`](BudgetError::UnknownTenant) when the parent is none of this engine;
     /// [`ParentInUse`](BudgetError::ParentInUse) when this is the first child of a tenant that has
-    /// open reservations of its own; [`TooDeep`](BudgetError::TooDeep) below [`MAX_LEVELS`] levels.
+    /// open reservations of its own; [`TooDeep`](BudgetError::TooDeep) below [`MAX_LEVELS`](crate::MAX_LEVELS) levels.
     ///
     /// ```
     /// let engine = calybris_budget::BudgetEngine::new();
@@ -94,17 +94,7 @@ impl BudgetEngine {
     ) -> Result<Tenant, BudgetError> {
         check_name(name)?;
         check_amount(granted_microunits)?;
-        if !self.tenant(parent.name()).is_some_and(|found| found.is(parent)) {
-            return Err(BudgetError::UnknownTenant { tenant: parent.name().to_owned() });
-        }
-        if parent.levels().count() >= MAX_LEVELS {
-            return Err(BudgetError::TooDeep { tenant: name.to_owned() });
-        }
-        if self.tenant(name).is_none() {
-            parent.locked(|| parent.account().become_level()).map_err(|reserved_microunits| {
-                BudgetError::ParentInUse { tenant: parent.name().to_owned(), reserved_microunits }
-            })?;
-        }
+        self.check_parent(name, parent)?;
         self.open(name, granted_microunits, Some(parent))
     }
 
@@ -116,27 +106,24 @@ impl BudgetEngine {
     ) -> Result<Tenant, BudgetError> {
         check_name(name)?;
         check_amount(granted_microunits)?;
-        let tenant = self.directory.find_or_insert(name, || {
-            let shared = Arc::downgrade(&self.shared);
-            Tenant::new(name, granted_microunits, parent.cloned(), shared)
-        });
-        let same_parent = match (tenant.parent(), parent) {
-            (None, None) => true,
-            (Some(found), Some(parent)) => found.is(parent),
-            _ => false,
-        };
-        if !same_parent {
-            return Err(BudgetError::ParentDiffers { tenant: name.to_owned() });
-        }
-        let opened_with = tenant.opened_with_microunits();
-        if opened_with != granted_microunits {
-            return Err(BudgetError::GrantDiffers {
-                tenant: name.to_owned(),
-                granted_microunits: opened_with,
-                requested_microunits: granted_microunits,
-            });
-        }
+        let balance = Balance::of_grant(granted_microunits);
+        let tenant = self.put(name, granted_microunits, balance, parent.cloned());
+        tenant.check_opened_so(granted_microunits, parent)?;
         Ok(tenant)
+    }
+
+    /// The tenant of this name: the one that exists, or else a new one with this balance.
+    pub(crate) fn put(
+        &self,
+        name: &str,
+        opened_with_microunits: u64,
+        balance: Balance,
+        parent: Option<Tenant>,
+    ) -> Tenant {
+        self.directory.find_or_insert(name, || {
+            let shared = Arc::downgrade(&self.shared);
+            Tenant::new(name, opened_with_microunits, balance, parent, shared)
+        })
     }
 
     /// The tenant of this name.
@@ -246,6 +233,19 @@ impl BudgetEngine {
         keys.find(key, tenant, amount_microunits)?;
         keys.remember(key, tenant, amount_microunits, id);
         Ok(())
+    }
+
+    /// Every answer that is remembered, the oldest first.
+    pub(crate) fn remembered(&self) -> Vec<KeyState> {
+        self.keys.lock().list()
+    }
+
+    /// Remembers answers that were checked.
+    pub(crate) fn remember_all(&self, answers: &[KeyState]) {
+        let mut keys = self.keys.lock();
+        for KeyState { key, tenant, amount_microunits, hold } in answers {
+            keys.remember(key, tenant, *amount_microunits, (*hold).into());
+        }
     }
 
     /// Spends `actual_microunits` of a reservation of this tenant; the rest returns to it.

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{MAX_AMOUNT_MICROUNITS, MAX_LEVELS, MAX_NAME_BYTES};
+use crate::{AccountSnapshot, KEY_WINDOW, MAX_AMOUNT_MICROUNITS, MAX_LEVELS, MAX_NAME_BYTES};
 
 /// Why an operation was refused. The state after a refusal is the state before it.
 ///
@@ -186,6 +186,22 @@ pub enum BudgetError {
         /// The id as given.
         hold: u64,
     },
+    /// An event speaks of an overdraft that no tenant can have made: it has another number of
+    /// levels, or draws more from one than was missing.
+    #[error(
+        "no overdraft of {extra_microunits} microunits by tenant `{tenant}` with {levels} levels \
+         draws {drawn_microunits:?}"
+    )]
+    OverdraftDiffers {
+        /// The tenant of the hold.
+        tenant: String,
+        /// It and all above it.
+        levels: usize,
+        /// By how much the hold was to grow.
+        extra_microunits: u64,
+        /// What the event says was drawn from each level.
+        drawn_microunits: Vec<u64>,
+    },
     /// No hold with this id is open.
     #[error("no hold {hold} is open")]
     UnknownHold {
@@ -203,4 +219,82 @@ pub struct ReplayError {
     pub event_index: u64,
     /// What is wrong with it.
     pub error: BudgetError,
+}
+
+/// A checkpoint that no budget can have given.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// A tenant has a name, a grant or a rule that no tenant can have.
+    #[error("tenant `{tenant}` of the checkpoint cannot exist: {error}")]
+    Invalid {
+        /// The name as given.
+        tenant: String,
+        /// What is wrong with it.
+        error: BudgetError,
+    },
+    /// Two tenants have one name.
+    #[error("the checkpoint has tenant `{tenant}` twice")]
+    DuplicateTenant {
+        /// The name.
+        tenant: String,
+    },
+    /// A parent that does not come before its child, or the tenant of a hold or of a key, is not in
+    /// the checkpoint.
+    #[error("{named_by} names tenant `{tenant}`, which the checkpoint does not have before it")]
+    UnknownTenant {
+        /// The name that was not found.
+        tenant: String,
+        /// What names it.
+        named_by: String,
+    },
+    /// A tenant is deeper below its root than [`MAX_LEVELS`] allows.
+    #[error("tenant `{tenant}` of the checkpoint has more than {} levels", MAX_LEVELS)]
+    TooDeep {
+        /// The tenant.
+        tenant: String,
+    },
+    /// The quantities of a tenant do not add up, or exceed [`MAX_AMOUNT_MICROUNITS`].
+    #[error(
+        "the books of tenant `{tenant}` do not add up to at most {}: {account:?}",
+        MAX_AMOUNT_MICROUNITS
+    )]
+    Unbalanced {
+        /// Whose books.
+        tenant: String,
+        /// The books.
+        account: Box<AccountSnapshot>,
+    },
+    /// What a tenant has reserved is not what the open holds of it and of all below it hold.
+    #[error(
+        "tenant `{tenant}` has {reserved_microunits} microunits reserved, \
+         its open holds hold {held_microunits}"
+    )]
+    HeldDiffers {
+        /// The tenant.
+        tenant: String,
+        /// What its account says.
+        reserved_microunits: u64,
+        /// What its holds say.
+        held_microunits: u128,
+    },
+    /// Two open holds have one number, or one has a greater number than any that was given out.
+    #[error("the checkpoint has hold {hold} twice, or above its last number")]
+    HoldOutOfTurn {
+        /// The number.
+        hold: u64,
+    },
+    /// An idempotency key is there twice, is empty or too long, or names a hold above any number
+    /// that was given out.
+    #[error("the checkpoint has key `{key}` twice, or no such key can exist")]
+    KeyOutOfTurn {
+        /// The key as given.
+        key: String,
+    },
+    /// There are more idempotency keys than are ever remembered.
+    #[error("the checkpoint has {keys} keys, at most {} are remembered", KEY_WINDOW)]
+    TooManyKeys {
+        /// How many there are.
+        keys: usize,
+    },
 }

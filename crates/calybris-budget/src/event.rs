@@ -22,6 +22,7 @@ use crate::TenantRules;
 /// | `Overdrawn` | [`cover`](crate::Reservation::cover), then append |
 /// | `Committed` | [`check_commit`](crate::Reservation::check_commit), append, then [`commit`](crate::Reservation::commit) |
 /// | `PartCommitted` | [`check_commit`](crate::Reservation::check_commit), append, then [`commit_part`](crate::Reservation::commit_part) |
+/// | `PartReleased` | append, then [`release_part`](crate::Reservation::release_part) |
 /// | `Released`, `Expired` | append, then [`release`](crate::Reservation::release) |
 /// | `Dispatched` | append, then send the call |
 /// | `ToppedUp` | append, then [`top_up`](crate::Tenant::top_up) |
@@ -207,6 +208,13 @@ pub enum BudgetEvent {
         /// To whom.
         to: String,
         /// How much.
+        amount_microunits: u64,
+    },
+    /// Discriminant 20: a part of a reservation was released; the rest stays open.
+    PartReleased {
+        /// Which one.
+        hold: u64,
+        /// How much of it.
         amount_microunits: u64,
     },
 }

@@ -88,6 +88,11 @@ impl Holds {
         self.last_id.fetch_max(id.0, Relaxed);
     }
 
+    /// The greatest id so far.
+    pub(crate) fn last_id(&self) -> u64 {
+        self.last_id.load(Relaxed)
+    }
+
     /// Keeps a reservation under the caller's id, or gives it back if that is taken.
     pub(crate) fn keep_as(
         &self,

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use crate::checkpoint::KeyState;
 use crate::{BudgetError, MAX_NAME_BYTES, ReservationId};
 
 /// How many keys are remembered. When one more comes, the oldest is forgotten.
@@ -29,9 +30,7 @@ impl Keys {
         tenant: &str,
         amount_microunits: u64,
     ) -> Result<Option<ReservationId>, BudgetError> {
-        if key.is_empty() || key.len() > MAX_NAME_BYTES {
-            return Err(BudgetError::KeyLength { bytes: key.len() });
-        }
+        check_key(key)?;
         let Some(answer) = self.answers.get(key) else { return Ok(None) };
         if answer.tenant != tenant || answer.amount_microunits != amount_microunits {
             return Err(BudgetError::KeyConflict {
@@ -60,4 +59,22 @@ impl Keys {
             self.answers.remove(&oldest);
         }
     }
+
+    /// Every answer, the oldest first.
+    pub(crate) fn list(&self) -> Vec<KeyState> {
+        let state = |key: &String| {
+            let Answer { tenant, amount_microunits, id } = self.answers.get(key)?;
+            let (key, tenant, hold) = (key.clone(), tenant.clone(), id.as_u64());
+            Some(KeyState { key, tenant, amount_microunits: *amount_microunits, hold })
+        };
+        self.in_order.iter().filter_map(state).collect()
+    }
+}
+
+/// Refuses a key that is empty or too long.
+pub(crate) fn check_key(key: &str) -> Result<(), BudgetError> {
+    if key.is_empty() || key.len() > MAX_NAME_BYTES {
+        return Err(BudgetError::KeyLength { bytes: key.len() });
+    }
+    Ok(())
 }

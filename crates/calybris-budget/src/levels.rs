@@ -102,13 +102,24 @@ impl Tenant {
         });
     }
 
-    /// Takes what it can of `extra` from every level, at most what `drawn` says, and adds the rest
-    /// to the debt of that level. Says what was taken from each, this tenant first.
+    /// Takes what it can of `extra` from every level, or what a replay says was taken, and adds the
+    /// rest to the debt of that level. Says what was taken from each, this tenant first.
     pub(crate) fn overdraw(
         &self,
         extra: u64,
         replayed: Option<&[u64]>,
     ) -> Result<Vec<u64>, BudgetError> {
+        if let Some(drawn) = replayed {
+            let levels = self.levels().count();
+            if drawn.len() != levels || drawn.iter().any(|drawn| *drawn > extra) {
+                return Err(BudgetError::OverdraftDiffers {
+                    tenant: self.name().to_owned(),
+                    levels,
+                    extra_microunits: extra,
+                    drawn_microunits: drawn.to_owned(),
+                });
+            }
+        }
         self.locked(|| {
             for (index, level) in self.levels().enumerate() {
                 let balance = level.account().read();
@@ -125,7 +136,7 @@ impl Tenant {
             let mut drawn_by_level = Vec::new();
             for (index, level) in self.levels().enumerate() {
                 let most = replayed.map_or(extra, |drawn| drawn.get(index).copied().unwrap_or(0));
-                let drawn = level.account().draw_locked(most.min(extra));
+                let drawn = level.account().draw_locked(most);
                 if drawn < extra {
                     level.account().adjust(|words| words.raise_debt(extra - drawn));
                 }

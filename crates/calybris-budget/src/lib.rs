@@ -45,6 +45,8 @@ mod account;
 mod rules;
 
 mod adjustments;
+mod beforehand;
+mod give_back;
 mod levels;
 mod reservation;
 mod settlement;
@@ -59,6 +61,7 @@ mod idempotency;
 mod shared;
 
 mod audit;
+mod checkpoint;
 mod event;
 mod replay;
 
@@ -68,8 +71,9 @@ mod loom_models;
 pub use adjustments::TenantRules;
 pub use amount::{MAX_AMOUNT_MICROUNITS, MAX_LEVELS, MAX_NAME_BYTES};
 pub use audit::{Audit, AuditError, Sums};
+pub use checkpoint::Checkpoint;
 pub use engine::BudgetEngine;
-pub use error::{BudgetError, ReplayError};
+pub use error::{BudgetError, CheckpointError, ReplayError};
 pub use event::BudgetEvent;
 pub use holds::{OpenHold, ReservationId};
 pub use idempotency::KEY_WINDOW;

@@ -9,12 +9,12 @@
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 
-use crate::account::{Account, NotDebited};
+use crate::account::{Account, Balance, NotDebited};
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::{AtomicU64, Ordering};
 
 fn account(granted: u64) -> Arc<Account> {
-    Arc::new(Account::new(granted))
+    Arc::new(Account::new(Balance::of_grant(granted)))
 }
 
 /// Runs a model that must fail, and says so if it does not.

@@ -101,6 +101,48 @@ impl Replay {
         Ok(())
     }
 
+    /// The tenant of this name, as the events so far have left it.
+    ///
+    /// ```
+    /// use calybris_budget::{BudgetEvent, Replay};
+    ///
+    /// let mut replay = Replay::new();
+    /// assert!(replay.tenant("acme").is_none());
+    /// replay.apply(BudgetEvent::TenantOpened { tenant: "acme".into(), granted_microunits: 100 })?;
+    /// assert_eq!(replay.tenant("acme").unwrap().snapshot().available_microunits, 100);
+    /// # Ok::<(), calybris_budget::ReplayError>(())
+    /// ```
+    #[must_use]
+    pub fn tenant(&self, name: &str) -> Option<Tenant> {
+        self.engine.tenant(name)
+    }
+
+    /// The open hold of this number, as the events so far have left it.
+    ///
+    /// ```
+    /// use calybris_budget::{BudgetEvent, Replay};
+    ///
+    /// let mut replay = Replay::new();
+    /// replay.apply(BudgetEvent::TenantOpened { tenant: "acme".into(), granted_microunits: 100 })?;
+    /// replay.apply(BudgetEvent::Reserved { tenant: "acme".into(), hold: 7, amount_microunits: 70 })?;
+    /// assert_eq!(replay.hold(7).unwrap().amount_microunits(), 70);
+    /// # Ok::<(), calybris_budget::ReplayError>(())
+    /// ```
+    #[must_use]
+    pub fn hold(&self, hold: u64) -> Option<&Reservation> {
+        self.open_holds.get(&hold)
+    }
+
+    /// What a checkpoint has restored, before the first event after it.
+    pub(crate) fn resumed(engine: BudgetEngine, open_holds: BTreeMap<u64, Reservation>) -> Self {
+        Self { engine, open_holds, applied: 0 }
+    }
+
+    /// All that a checkpoint is made of.
+    pub(crate) fn state(&self) -> (&BudgetEngine, &BTreeMap<u64, Reservation>) {
+        (&self.engine, &self.open_holds)
+    }
+
     /// The budget after the last event.
     #[must_use]
     pub fn finish(self) -> Replayed {
@@ -113,7 +155,7 @@ impl Replay {
                 self.engine.ensure_tenant(&tenant, granted_microunits)?;
             }
             BudgetEvent::ChildOpened { tenant, parent, granted_microunits } => {
-                let parent = self.tenant(&parent)?;
+                let parent = self.opened(&parent)?;
                 // The log may be ahead of the settlements that the live tenant waited for; here
                 // is nobody else who could settle meanwhile.
                 parent.account().become_level_alone();
@@ -139,6 +181,9 @@ impl Replay {
             BudgetEvent::PartCommitted { hold, actual_microunits } => {
                 self.open(hold)?.commit_part(actual_microunits)?;
             }
+            BudgetEvent::PartReleased { hold, amount_microunits } => {
+                self.open(hold)?.release_part(amount_microunits)?;
+            }
             BudgetEvent::Committed { hold, actual_microunits } => {
                 // What an overrun took stands in an event before this one, so the policy of the
                 // tenant, as it is by now, is not asked.
@@ -150,29 +195,29 @@ impl Replay {
                 self.close(hold)?.release();
             }
             BudgetEvent::ToppedUp { tenant, amount_microunits } => {
-                self.tenant(&tenant)?.top_up(amount_microunits)?;
+                self.opened(&tenant)?.top_up(amount_microunits)?;
             }
             BudgetEvent::Reduced { tenant, amount_microunits } => {
-                self.tenant(&tenant)?.reduce(amount_microunits)?;
+                self.opened(&tenant)?.reduce(amount_microunits)?;
             }
             BudgetEvent::Refunded { tenant, amount_microunits } => {
-                self.tenant(&tenant)?.refund(amount_microunits)?;
+                self.opened(&tenant)?.refund(amount_microunits)?;
             }
             BudgetEvent::Repaid { tenant, amount_microunits } => {
-                self.tenant(&tenant)?.repay_exactly(amount_microunits)?;
+                self.opened(&tenant)?.repay_exactly(amount_microunits)?;
             }
             BudgetEvent::CarriedOver { from, to, amount_microunits } => {
-                self.tenant(&from)?.carry_over_exactly(&self.tenant(&to)?, amount_microunits)?;
+                self.opened(&from)?.carry_over_exactly(&self.opened(&to)?, amount_microunits)?;
             }
-            BudgetEvent::Frozen { tenant } => self.tenant(&tenant)?.freeze(),
-            BudgetEvent::Unfrozen { tenant } => self.tenant(&tenant)?.unfreeze(),
-            BudgetEvent::RulesSet { tenant, rules } => self.tenant(&tenant)?.set_rules(rules)?,
-            BudgetEvent::SoftLimitReached { tenant } => self.tenant(&tenant)?.set_warned(),
+            BudgetEvent::Frozen { tenant } => self.opened(&tenant)?.freeze(),
+            BudgetEvent::Unfrozen { tenant } => self.opened(&tenant)?.unfreeze(),
+            BudgetEvent::RulesSet { tenant, rules } => self.opened(&tenant)?.set_rules(rules)?,
+            BudgetEvent::SoftLimitReached { tenant } => self.opened(&tenant)?.set_warned(),
         }
         Ok(())
     }
 
-    fn tenant(&self, name: &str) -> Result<Tenant, BudgetError> {
+    fn opened(&self, name: &str) -> Result<Tenant, BudgetError> {
         let unknown = || BudgetError::UnknownTenant { tenant: name.to_owned() };
         self.engine.tenant(name).ok_or_else(unknown)
     }
@@ -181,7 +226,7 @@ impl Replay {
         if self.open_holds.contains_key(&hold) {
             return Err(BudgetError::HoldExists { hold });
         }
-        let reservation = Reservation::replayed(self.tenant(tenant)?, amount)?;
+        let reservation = Reservation::replayed(self.opened(tenant)?, amount)?;
         // A key may still answer with this number after it was settled, so nobody else gets it.
         self.engine.skip_ids_to(hold.into());
         Ok(reservation)

@@ -29,7 +29,7 @@ pub struct Reservation<T: Borrow<Tenant> = Tenant> {
     tenant: T,
     /// INVARIANT (settled once): this is what the account holds for the reservation, at every
     /// moment. A settlement takes it, and leaves zero.
-    amount_microunits: u64,
+    pub(crate) amount_microunits: u64,
     /// The id under which it goes to suspense if it is dropped.
     dispatched_as: Option<ReservationId>,
 }
@@ -37,9 +37,9 @@ pub struct Reservation<T: Borrow<Tenant> = Tenant> {
 impl Reservation {
     /// A reservation that was admitted before.
     pub(crate) fn replayed(tenant: Tenant, amount_microunits: u64) -> Result<Self, BudgetError> {
-        let mut reservation = Self::new(tenant, 0);
-        reservation.extend_replayed(amount_microunits)?;
-        Ok(reservation)
+        check_amount(amount_microunits)?;
+        tenant.debit_levels(amount_microunits, Admission::Replayed)?;
+        Ok(Self::new(tenant, amount_microunits))
     }
 
     pub(crate) fn extend_replayed(&mut self, more_microunits: u64) -> Result<(), BudgetError> {
@@ -51,7 +51,7 @@ impl Reservation {
 }
 
 impl<T: Borrow<Tenant>> Reservation<T> {
-    /// The caller has debited `amount_microunits`, which is above zero.
+    /// The caller has debited `amount_microunits`.
     #[inline]
     pub(crate) fn new(tenant: T, amount_microunits: u64) -> Self {
         Self { tenant, amount_microunits, dispatched_as: None }

@@ -74,7 +74,11 @@ impl Rules {
 
     /// The soft limit, as long as nobody was warned of it.
     pub(crate) fn warning_due(&self) -> Option<u64> {
-        self.soft_limit().filter(|_| self.warned.load(Relaxed) == 0)
+        self.soft_limit().filter(|_| !self.warned())
+    }
+
+    pub(crate) fn warned(&self) -> bool {
+        self.warned.load(Relaxed) != 0
     }
 
     pub(crate) fn set_warned(&self) {

@@ -1,5 +1,7 @@
 //! What the engine shares with its tenants: the holds it keeps and the warnings it owes.
 
+use std::collections::BTreeSet;
+
 use parking_lot::Mutex;
 
 use crate::Tenant;
@@ -26,6 +28,11 @@ impl Shared {
     pub(crate) fn warn(&self, tenant: &Tenant, soft_limit_microunits: u64) {
         let tenant = tenant.name().to_owned();
         self.warnings.lock().push(SoftLimitReached { tenant, soft_limit_microunits });
+    }
+
+    /// The tenants of the warnings that nobody has taken yet.
+    pub(crate) fn untaken_warnings(&self) -> BTreeSet<String> {
+        self.warnings.lock().iter().map(|warning| warning.tenant.clone()).collect()
     }
 
     pub(crate) fn take_warnings(&self) -> Vec<SoftLimitReached> {

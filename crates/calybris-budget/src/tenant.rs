@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use crate::account::Account;
+use crate::account::{Account, Balance};
 use crate::amount::check_amount;
 use crate::shared::Shared;
 use crate::{BudgetError, Reservation};
@@ -51,18 +51,18 @@ pub struct AccountSnapshot {
 }
 
 impl Tenant {
-    /// The caller has checked the name and the amount.
+    /// The caller has checked the name and the balance.
     pub(crate) fn new(
         name: &str,
-        granted_microunits: u64,
+        opened_with_microunits: u64,
+        balance: Balance,
         parent: Option<Tenant>,
         shared: Weak<Shared>,
     ) -> Self {
-        let account = Account::new(granted_microunits);
+        let account = Account::new(balance);
         if parent.is_some() {
             account.become_level_alone();
         }
-        let opened_with_microunits = granted_microunits;
         let root = parent.as_ref().map(|parent| parent.root().clone());
         let name = name.into();
         let record = Record { account, parent, root, name, opened_with_microunits, shared };
@@ -152,6 +152,30 @@ impl Tenant {
     #[inline]
     pub fn try_reserve(&self, amount_microunits: u64) -> Result<Reservation, BudgetError> {
         self.check_reservable(amount_microunits)?;
+        self.debit(amount_microunits)?;
+        Ok(Reservation::new(self.clone(), amount_microunits))
+    }
+
+    /// As [`try_reserve`](Self::try_reserve), and 0 is an amount like any other: a call that is free
+    /// as far as is known, and may come to cost something. The rules are asked as for any amount.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_reserve`](Self::try_reserve), without [`ZeroAmount`](BudgetError::ZeroAmount).
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// let mut reservation = acme.try_hold(0)?;
+    /// reservation.extend(5)?;
+    /// assert_eq!(reservation.commit(5).unwrap().committed_microunits, 5);
+    /// acme.freeze();
+    /// assert!(acme.try_hold(0).is_err());
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    #[inline]
+    pub fn try_hold(&self, amount_microunits: u64) -> Result<Reservation, BudgetError> {
+        check_amount(amount_microunits)?;
         self.debit(amount_microunits)?;
         Ok(Reservation::new(self.clone(), amount_microunits))
     }

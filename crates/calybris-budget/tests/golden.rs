@@ -1,13 +1,16 @@
-//! The events as text and as bytes: names, fields and discriminants that a log written today must
-//! keep readable for ever.
+//! The events and the checkpoint as text and as bytes: names, fields and discriminants that a log
+//! written today must keep readable for ever.
 #![cfg(feature = "serde")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step fails the test")]
 
 use std::path::Path;
 
-use calybris_budget::{AccountSnapshot, BudgetEvent, OverrunPolicy, TenantRules};
+use calybris_budget::{
+    AccountSnapshot, Audit, BudgetEvent, Checkpoint, CheckpointError, KEY_WINDOW, MAX_LEVELS,
+    OverrunPolicy, Replay, TenantRules,
+};
 
 /// Compares with the golden file, or rewrites it when `CALYBRIS_BLESS` is 1.
-#[allow(clippy::unwrap_used, reason = "a missing golden file fails the test")]
 fn assert_golden(file: &str, found: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
     if std::env::var("CALYBRIS_BLESS").as_deref() == Ok("1") {
@@ -54,6 +57,7 @@ fn events_keep_their_names_fields_and_discriminants() {
             key: "request-1".to_owned(),
         },
         BudgetEvent::CarriedOver { from: tenant(), to: "globex".to_owned(), amount_microunits: 9 },
+        BudgetEvent::PartReleased { hold: 7, amount_microunits: 9 },
     ];
     let (mut lines, mut bytes) = (String::new(), String::new());
     for event in events {
@@ -81,4 +85,207 @@ fn snapshots_keep_their_fields() {
     let line = serde_json::to_string(&snapshot).unwrap();
     assert_eq!(serde_json::from_str::<AccountSnapshot>(&line).unwrap(), snapshot);
     assert_golden("snapshot.json", &(line + "\n"));
+}
+
+/// A budget with a tree, debt, rules, open holds and a key.
+fn checkpoint() -> Checkpoint {
+    let mut replay = Replay::new();
+    let tenant = || "acme".to_owned();
+    let web = || "web".to_owned();
+    let rules = TenantRules {
+        exposure_cap_microunits: Some(60),
+        soft_limit_microunits: Some(50),
+        overrun: OverrunPolicy::DrawThenDebt,
+    };
+    for event in [
+        BudgetEvent::TenantOpened { tenant: tenant(), granted_microunits: 100 },
+        BudgetEvent::ChildOpened { tenant: web(), parent: tenant(), granted_microunits: 60 },
+        BudgetEvent::RulesSet { tenant: web(), rules },
+        BudgetEvent::ReservedOnce {
+            tenant: web(),
+            hold: 3,
+            amount_microunits: 50,
+            key: "request-1".to_owned(),
+        },
+        BudgetEvent::SoftLimitReached { tenant: web() },
+        BudgetEvent::Overdrawn { hold: 3, extra_microunits: 20, drawn_microunits: vec![10, 20] },
+        BudgetEvent::PartCommitted { hold: 3, actual_microunits: 65 },
+        BudgetEvent::Dispatched { hold: 3 },
+        BudgetEvent::Reserved { tenant: tenant(), hold: 9, amount_microunits: 30 },
+        BudgetEvent::Released { hold: 9 },
+        BudgetEvent::ToppedUp { tenant: tenant(), amount_microunits: 7 },
+        BudgetEvent::Frozen { tenant: tenant() },
+    ] {
+        replay.apply(event).unwrap();
+    }
+    replay.checkpoint().unwrap()
+}
+
+#[test]
+fn checkpoints_keep_their_fields_and_their_order() {
+    let checkpoint = checkpoint();
+    let text = serde_json::to_string_pretty(&checkpoint).unwrap();
+    assert_eq!(serde_json::from_str::<Checkpoint>(&text).unwrap(), checkpoint);
+    assert_golden("checkpoint.json", &(text + "\n"));
+    let binary = bincode::serde::encode_to_vec(&checkpoint, bincode::config::standard()).unwrap();
+    let bytes: String = binary.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_golden("checkpoint.hex", &(bytes + "\n"));
+}
+
+/// What is changed in the encoded form, and how the refusal begins.
+#[test]
+fn a_checkpoint_that_no_budget_can_have_given_is_refused() {
+    let text = serde_json::to_string(&checkpoint()).unwrap();
+    let too_much = u64::try_from(i64::MAX).unwrap() + 1;
+    let long = "x".repeat(129);
+    let refused: [(&str, &str, String, &str); 19] = [
+        (
+            "sum",
+            r#""available_microunits":37"#,
+            r#""available_microunits":38"#.into(),
+            "the books of tenant `acme`",
+        ),
+        (
+            "sum",
+            r#""debt_microunits":10"#,
+            r#""debt_microunits":9"#.into(),
+            "the books of tenant `web`",
+        ),
+        (
+            "huge",
+            r#""granted_microunits":107,"available_microunits":37"#,
+            format!(r#""granted_microunits":{},"available_microunits":{too_much}"#, too_much + 70),
+            "the books of tenant `acme`",
+        ),
+        (
+            "hold",
+            r#""amount_microunits":5,"#,
+            r#""amount_microunits":4,"#.into(),
+            "tenant `acme` has 5 microunits reserved, its open holds hold 4",
+        ),
+        (
+            "hold",
+            r#"[{"hold":3,"tenant":"web""#,
+            r#"[{"hold":3,"tenant":"acme""#.into(),
+            "tenant `web` has 5 microunits reserved, its open holds hold 0",
+        ),
+        (
+            "hold",
+            r#"[{"hold":3,"tenant":"web""#,
+            r#"[{"hold":3,"tenant":"globex""#.into(),
+            "hold 3 names tenant `globex`",
+        ),
+        (
+            "hold twice",
+            r#""holds":["#,
+            r#""holds":[{"hold":3,"tenant":"web","amount_microunits":0,"dispatched":false},"#
+                .into(),
+            "the checkpoint has hold 3 twice",
+        ),
+        (
+            "hold above",
+            r#"[{"hold":3,"#,
+            r#"[{"hold":10,"#.into(),
+            "the checkpoint has hold 10 twice, or above",
+        ),
+        (
+            "no holds",
+            r#"{"hold":3,"tenant":"web","amount_microunits":5,"dispatched":true}"#,
+            String::new(),
+            "tenant `acme` has 5 microunits reserved, its open holds hold 0",
+        ),
+        (
+            "parent",
+            r#""parent":"acme""#,
+            r#""parent":"globex""#.into(),
+            "tenant `web` names tenant `globex`",
+        ),
+        (
+            "own parent",
+            r#""parent":"acme""#,
+            r#""parent":"web""#.into(),
+            "tenant `web` names tenant `web`",
+        ),
+        (
+            "twice",
+            r#""tenant":"web","parent":"acme""#,
+            r#""tenant":"acme","parent":"acme""#.into(),
+            "the checkpoint has tenant `acme` twice",
+        ),
+        (
+            "no name",
+            r#""tenant":"web","parent""#,
+            r#""tenant":"","parent""#.into(),
+            "tenant `` of the checkpoint cannot exist",
+        ),
+        (
+            "grant",
+            r#""opened_with_microunits":60"#,
+            format!(r#""opened_with_microunits":{too_much}"#),
+            "tenant `web` of the checkpoint cannot exist",
+        ),
+        (
+            "cap",
+            r#""exposure_cap_microunits":60"#,
+            format!(r#""exposure_cap_microunits":{too_much}"#),
+            "tenant `web` of the checkpoint cannot exist",
+        ),
+        ("key", r#""key":"request-1""#, r#""key":"""#.into(), "the checkpoint has key ``"),
+        ("key", r#""key":"request-1""#, format!(r#""key":"{long}""#), "the checkpoint has key `x"),
+        (
+            "key",
+            r#""key":"request-1","tenant":"web""#,
+            r#""key":"request-1","tenant":"globex""#.into(),
+            "key `request-1` names tenant `globex`",
+        ),
+        (
+            "keys",
+            r#""keys":["#,
+            r#""keys":[{"key":"request-1","tenant":"web","amount_microunits":1,"hold":1},"#.into(),
+            "the checkpoint has key `request-1` twice",
+        ),
+    ];
+    for (what, from, to, beginning) in refused {
+        assert_eq!(text.matches(from).count(), 1, "{what}: {from} in {text}");
+        let checkpoint: Checkpoint = serde_json::from_str(&text.replace(from, &to)).unwrap();
+        let error = Replay::from_checkpoint(&checkpoint).unwrap_err();
+        assert!(error.to_string().starts_with(beginning), "{what}: {error}");
+        assert_eq!(Audit::from_checkpoint(&checkpoint).unwrap_err(), error);
+    }
+}
+
+#[test]
+fn a_checkpoint_with_too_many_levels_or_keys_is_refused() {
+    let mut replay = Replay::new();
+    let name = |level: usize| format!("level-{level}");
+    replay.apply(BudgetEvent::TenantOpened { tenant: name(1), granted_microunits: 100 }).unwrap();
+    for level in 2..=MAX_LEVELS {
+        let (tenant, parent) = (name(level), name(level - 1));
+        replay.apply(BudgetEvent::ChildOpened { tenant, parent, granted_microunits: 100 }).unwrap();
+    }
+    let encoded = serde_json::to_value(replay.checkpoint().unwrap()).unwrap();
+    let resumed = |encoded: &serde_json::Value| {
+        let checkpoint: Checkpoint = serde_json::from_value(encoded.clone()).unwrap();
+        Replay::from_checkpoint(&checkpoint).map(drop)
+    };
+    resumed(&encoded).unwrap();
+
+    let mut deeper = encoded.clone();
+    let mut below = encoded["tenants"][MAX_LEVELS - 1].clone();
+    below["parent"] = below["tenant"].take();
+    below["tenant"] = "deeper".into();
+    deeper["tenants"].as_array_mut().unwrap().push(below);
+    let refused = resumed(&deeper).unwrap_err();
+    assert_eq!(refused, CheckpointError::TooDeep { tenant: "deeper".to_owned() });
+
+    let key = |index: usize| {
+        let (key, tenant) = (format!("request-{index}"), name(1));
+        serde_json::json!({ "key": key, "tenant": tenant, "amount_microunits": 1, "hold": 0 })
+    };
+    let mut crowded = encoded;
+    crowded["keys"] = (0..KEY_WINDOW).map(key).collect();
+    resumed(&crowded).unwrap();
+    crowded["keys"].as_array_mut().unwrap().push(key(KEY_WINDOW));
+    let refused = resumed(&crowded).unwrap_err();
+    assert_eq!(refused, CheckpointError::TooManyKeys { keys: KEY_WINDOW + 1 });
 }

@@ -317,3 +317,31 @@ fn tenants_that_carry_over_to_each_other_lose_nothing() {
     assert_eq!(all.iter().map(|now| now.available_microunits).sum::<u64>(), 3_000);
     assert_eq!(first.carry_over(&first, 5_000).unwrap(), first.snapshot().available_microunits);
 }
+
+#[test]
+fn an_overdraft_that_nobody_can_have_made_is_not_replayed() {
+    for drawn_microunits in [vec![], vec![6], vec![5, 0], vec![u64::MAX]] {
+        let mut replay = Replay::new();
+        for event in [
+            BudgetEvent::TenantOpened { tenant: "acme".into(), granted_microunits: 100 },
+            BudgetEvent::Reserved { tenant: "acme".into(), hold: 7, amount_microunits: 60 },
+        ] {
+            replay.apply(event).unwrap();
+        }
+        let before = replay.tenant("acme").unwrap().snapshot();
+        let refused = replay
+            .apply(BudgetEvent::Overdrawn {
+                hold: 7,
+                extra_microunits: 5,
+                drawn_microunits: drawn_microunits.clone(),
+            })
+            .unwrap_err();
+        let tenant = "acme".to_owned();
+        let (levels, extra_microunits) = (1, 5);
+        assert_eq!(
+            refused.error,
+            BudgetError::OverdraftDiffers { tenant, levels, extra_microunits, drawn_microunits }
+        );
+        assert_eq!(replay.tenant("acme").unwrap().snapshot(), before);
+    }
+}

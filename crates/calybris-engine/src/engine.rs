@@ -20,8 +20,8 @@ use crate::call::{Call, Outcome};
 use crate::error::{EngineError, SettleRefused};
 use crate::record::{Admission, Decided, Record, SCHEMA_ID};
 use crate::recover::{self, Recovered, Recovery};
-use crate::snapshot::Snapshot;
-use crate::ticket::{Hold, OpenTicket, Settlement, Ticket};
+use crate::snapshot::{Installed, Snapshot};
+use crate::ticket::{Hold, OpenTicket, Settlement, Ticket, TicketState};
 
 /// How an engine is opened. The default has no key (the log's hashes are plain SHA-256) and hands each record to the
 /// operating system before the call returns.
@@ -41,13 +41,6 @@ pub struct Engine {
     /// Held while a tenant is opened, so that two callers log it once.
     opening: Mutex<()>,
     recovery: Recovery,
-}
-
-/// A snapshot and the record that installed it.
-#[derive(Debug)]
-pub(crate) struct Installed {
-    pub(crate) sequence: u64,
-    pub(crate) snapshot: Snapshot,
 }
 
 impl EngineOptions {
@@ -202,9 +195,9 @@ impl Engine {
             admission,
         }))?;
         let decision_sequence = receipt.sequence;
-        let ticket = match (decision.selected_model_id, admission) {
-            (Some(model_id), Admission::Reserved) => {
-                let hold = Hold { tenant, model_id, reservation };
+        let ticket = match (decision.selected_model_id, reservation) {
+            (Some(model_id), Some(reservation)) => {
+                let hold = Hold { reservation, state: TicketState::new(model_id, call.request) };
                 let ticket = hold.ticket(decision_sequence);
                 self.open.lock().insert(decision_sequence, hold);
                 Some(ticket)
@@ -228,25 +221,17 @@ impl Engine {
         time_unix_ms: u64,
     ) -> Result<Settlement, SettleRefused> {
         let decision_sequence = ticket.decision_sequence;
-        let check = |hold: &Hold| match &hold.reservation {
-            Some(reservation) => Ok(reservation.check_commit(actual_cost_microunits)?),
-            None if actual_cost_microunits > 0 => Err(EngineError::NothingReserved {
-                decision_sequence,
-                actual_microunits: actual_cost_microunits,
-            }),
-            None => Ok(()),
-        };
+        let check = |hold: &Hold| Ok(hold.reservation.check_commit(actual_cost_microunits)?);
         let record = Record::Settled { time_unix_ms, decision_sequence, actual_cost_microunits };
         let (sequence, hold) = self.close_ticket(ticket, check, &record)?;
         let reserved_microunits = hold.reserved_microunits();
-        if let Some(reservation) = hold.reservation {
-            // `check` above was this reservation's own, for this amount; it is owned here and cannot be refused now.
-            let _committed = reservation.commit(actual_cost_microunits);
-        }
+        // `check` above was this reservation's own, for this amount; it is owned here and cannot be refused now.
+        let _committed = hold.reservation.commit(actual_cost_microunits);
         Ok(Settlement {
             sequence,
             committed_microunits: actual_cost_microunits,
             returned_microunits: reserved_microunits.saturating_sub(actual_cost_microunits),
+            uncharged_microunits: 0,
         })
     }
 
@@ -259,10 +244,13 @@ impl Engine {
         let record = Record::Abandoned { time_unix_ms, decision_sequence };
         let (sequence, hold) = self.close_ticket(ticket, |_| Ok(()), &record)?;
         let returned_microunits = hold.reserved_microunits();
-        if let Some(reservation) = hold.reservation {
-            reservation.release();
-        }
-        Ok(Settlement { sequence, committed_microunits: 0, returned_microunits })
+        hold.reservation.release();
+        Ok(Settlement {
+            sequence,
+            committed_microunits: 0,
+            returned_microunits,
+            uncharged_microunits: 0,
+        })
     }
 
     /// The open ticket of the decision at that sequence: after a restart, or when the ticket itself was dropped.
@@ -277,12 +265,7 @@ impl Engine {
         let open = self.open.lock();
         let mut tickets: Vec<OpenTicket> = open
             .iter()
-            .map(|(&decision_sequence, hold)| OpenTicket {
-                decision_sequence,
-                tenant: hold.tenant.name().to_owned(),
-                model_id: hold.model_id,
-                reserved_microunits: hold.reserved_microunits(),
-            })
+            .map(|(&sequence, hold)| hold.state.open_ticket(sequence, &hold.reservation))
             .collect();
         tickets.sort_unstable_by_key(|ticket| ticket.decision_sequence);
         tickets
@@ -344,20 +327,26 @@ fn admit(
     if decision.selected_model_id.is_none() {
         return Ok((Admission::NotAsked, None));
     }
-    if decision.estimated_cost_microunits == 0 {
-        return Ok((Admission::Reserved, None));
-    }
-    match tenant.try_reserve(decision.estimated_cost_microunits) {
-        Ok(reservation) => Ok((Admission::Reserved, Some(reservation))),
-        Err(BudgetError::Insufficient { available_microunits, .. }) => {
-            Ok((Admission::Insufficient { available_microunits }, None))
+    let refused = match tenant.try_hold(decision.estimated_cost_microunits) {
+        Ok(reservation) => return Ok((Admission::Reserved, Some(reservation))),
+        Err(refused) => refused,
+    };
+    let admission = match refused {
+        BudgetError::Insufficient { available_microunits, .. } => {
+            Admission::Insufficient { available_microunits }
         }
-        Err(BudgetError::AmountTooLarge { .. }) => {
+        BudgetError::AmountTooLarge { .. } => {
             let available_microunits = tenant.snapshot().available_microunits;
-            Ok((Admission::Insufficient { available_microunits }, None))
+            Admission::Insufficient { available_microunits }
         }
-        Err(error) => Err(error.into()),
-    }
+        BudgetError::Frozen { .. } => Admission::Frozen,
+        BudgetError::InDebt { debt_microunits, .. } => Admission::InDebt { debt_microunits },
+        BudgetError::Exposed { reserved_microunits, cap_microunits, .. } => {
+            Admission::Exposed { reserved_microunits, cap_microunits }
+        }
+        error => return Err(error.into()),
+    };
+    Ok((admission, None))
 }
 
 /// The most bytes that a correlation id may have: a W3C trace parent has 55, a UUID 36.

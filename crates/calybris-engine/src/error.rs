@@ -1,7 +1,7 @@
 //! What can go wrong, with its evidence.
 
 use calybris_budget::BudgetError;
-use calybris_kernel::SnapshotError;
+use calybris_kernel::{Decision, SnapshotError};
 use calybris_wal::WalError;
 use thiserror::Error;
 
@@ -45,16 +45,6 @@ pub enum EngineError {
         /// Sequence of the decision.
         decision_sequence: u64,
     },
-    /// The model was free, so nothing was reserved, but a cost was to be settled. The ticket stays open.
-    #[error(
-        "decision {decision_sequence} reserved nothing, but {actual_microunits} microunits were to be settled"
-    )]
-    NothingReserved {
-        /// Sequence of the decision.
-        decision_sequence: u64,
-        /// What was to be settled.
-        actual_microunits: u64,
-    },
     /// A record is authentic but contradicts what the log said before it, so the log was not written by this engine.
     #[error("record {sequence} contradicts the log before it: {contradiction}")]
     Contradiction {
@@ -71,6 +61,30 @@ pub enum EngineError {
         /// What is wrong with it.
         source: SnapshotError,
     },
+    /// The record at that sequence is there, but is not a decision.
+    #[error("record {sequence} is {found}, not a decision")]
+    NotADecision {
+        /// The sequence asked for.
+        sequence: u64,
+        /// What the record is.
+        found: &'static str,
+    },
+    /// A decision of the log does not come out again from its recorded request and snapshot: it was not made by this
+    /// kernel, or was altered by somebody who could write authentic records.
+    #[error(
+        "decision {sequence} replays differently: recorded {recorded:?}, replayed {replayed:?}"
+    )]
+    ReplayDiffers {
+        /// Sequence of the `Decided` record.
+        sequence: u64,
+        /// What the record says.
+        recorded: Box<Decision>,
+        /// What the kernel decides.
+        replayed: Box<Decision>,
+    },
+    /// A policy and a catalog that were proposed to a replay are not valid.
+    #[error("the proposed policy and catalog are not valid: {0}")]
+    InvalidProposal(#[from] SnapshotError),
 }
 
 /// A settlement or an abandonment that did not happen, with the ticket given back.

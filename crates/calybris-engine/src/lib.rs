@@ -61,9 +61,16 @@ mod call;
 mod engine;
 mod ticket;
 
+mod fold;
+mod ledger;
+mod recover;
+
+mod history;
+mod recorded;
+mod replay;
+
 mod error;
 mod record;
-mod recover;
 mod snapshot;
 
 mod what_if;
@@ -71,9 +78,13 @@ mod what_if;
 pub use call::{Call, Outcome};
 pub use engine::{Engine, EngineOptions, MAX_CORRELATION_ID_BYTES};
 pub use error::{EngineError, SettleRefused};
+pub use history::{Entry, History};
+pub use ledger::{Ledger, LedgerAccount};
 pub use record::{Admission, Decided, Fallback, LoggedSnapshot, Record, SCHEMA_ID};
+pub use recorded::RecordedDecision;
 pub use recover::Recovery;
-pub use snapshot::{Names, Snapshot, SnapshotDigest};
+pub use replay::{ReplayOptions, ReplayProgress, ReplayReport, Replayed, replay};
+pub use snapshot::{Installed, Names, Snapshot, SnapshotDigest};
 pub use ticket::{OpenTicket, Settlement, Ticket};
 pub use what_if::{
     Change, Comparison, Flow, MAX_BUCKETS, ModelShift, RejectionShift, SeriesBucket, Shift, Side,

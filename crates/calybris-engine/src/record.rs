@@ -120,20 +120,63 @@ pub enum Admission {
     NotAsked,
     /// The decision's estimated cost is reserved (for a free model: nothing is) and the ticket is open.
     Reserved,
-    /// The tenant had less than the estimated cost: no ticket.
+    /// The tenant, or one above it, had less than the estimated cost: no ticket.
     Insufficient {
-        /// What the tenant had at that moment.
+        /// What was available to it at that moment.
         available_microunits: u64,
+    },
+    /// The tenant, or one above it, is frozen: no ticket.
+    Frozen,
+    /// The tenant, or one above it, spent more than it was granted and reserves nothing until that is cleared: no ticket.
+    InDebt {
+        /// What it owed at that moment.
+        debt_microunits: u64,
+    },
+    /// The tenant, or one above it, would have more reserved at once than its cap allows: no ticket.
+    Exposed {
+        /// What it had reserved at that moment.
+        reserved_microunits: u64,
+        /// The most that it may have reserved at once.
+        cap_microunits: u64,
     },
 }
 
+impl Admission {
+    /// Whether the budget refused: there is a model, and no ticket.
+    #[must_use]
+    pub fn is_refusal(self) -> bool {
+        match self {
+            Self::NotAsked | Self::Reserved => false,
+            Self::Insufficient { .. }
+            | Self::Frozen
+            | Self::InDebt { .. }
+            | Self::Exposed { .. } => true,
+        }
+    }
+}
+
 impl Decided<'_> {
+    /// The same with texts of its own, to keep.
+    #[must_use]
+    pub fn into_owned(self) -> Decided<'static> {
+        Decided {
+            time_unix_ms: self.time_unix_ms,
+            tenant: Cow::Owned(self.tenant.into_owned()),
+            correlation_id: Cow::Owned(self.correlation_id.into_owned()),
+            request_key: Cow::Owned(self.request_key.into_owned()),
+            snapshot_sequence: self.snapshot_sequence,
+            request: self.request,
+            decision: self.decision,
+            admission: self.admission,
+        }
+    }
+
     /// What this decision took from the tenant's available budget: its estimated cost if admitted, else 0.
     #[must_use]
     pub fn reserved_microunits(&self) -> u64 {
         match self.admission {
             Admission::Reserved => self.decision.estimated_cost_microunits,
-            Admission::NotAsked | Admission::Insufficient { .. } => 0,
+            _ => 0,
         }
     }
 }

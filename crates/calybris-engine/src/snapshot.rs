@@ -30,6 +30,16 @@ pub struct Names {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SnapshotDigest(pub [u8; 32]);
 
+/// A snapshot and the record that put it in force.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Installed {
+    /// Sequence of the record, which decisions name.
+    pub sequence: u64,
+    /// What was installed.
+    pub snapshot: Snapshot,
+}
+
 /// A policy and a catalog, frozen, with their names and their digest.
 ///
 /// The digest is computed once, here.
@@ -96,6 +106,16 @@ impl Snapshot {
 }
 
 impl LoggedSnapshot<'_> {
+    /// The same, borrowed.
+    pub(crate) fn lend(&self) -> LoggedSnapshot<'_> {
+        LoggedSnapshot {
+            digest: self.digest,
+            policy: self.policy,
+            models: Cow::Borrowed(&self.models),
+            names: Cow::Borrowed(&self.names),
+        }
+    }
+
     /// The snapshot, ready to decide with. `sequence` is that of its record, for the errors.
     ///
     /// # Errors

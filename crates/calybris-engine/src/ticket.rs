@@ -1,6 +1,7 @@
 //! Tickets: the right to carry a decision out, and what stands behind it.
 
-use calybris_budget::{Reservation, Tenant};
+use calybris_budget::Reservation;
+use calybris_kernel::Request;
 
 /// The right to carry out one decision and the duty to say how it went.
 ///
@@ -10,8 +11,8 @@ use calybris_budget::{Reservation, Tenant};
 #[must_use = "an unsettled ticket holds its reservation until it is settled or abandoned"]
 pub struct Ticket {
     pub(crate) decision_sequence: u64,
-    model_id: u32,
-    reserved_microunits: u64,
+    pub(crate) model_id: u32,
+    pub(crate) reserved_microunits: u64,
 }
 
 /// What a settlement did to the budget.
@@ -23,6 +24,9 @@ pub struct Settlement {
     pub committed_microunits: u64,
     /// What went back to the tenant.
     pub returned_microunits: u64,
+    /// What the call cost beyond its hold and nobody was charged for, under
+    /// [`CapAtReserved`](calybris_budget::OverrunPolicy::CapAtReserved); 0 under the other policies. It is not in the log.
+    pub uncharged_microunits: u64,
 }
 
 /// A ticket that is neither settled nor abandoned.
@@ -32,19 +36,29 @@ pub struct OpenTicket {
     pub decision_sequence: u64,
     /// Who pays.
     pub tenant: String,
-    /// The model that was chosen.
+    /// The model that is to be called: the one that was chosen, or the one that the ticket fell back on.
     pub model_id: u32,
-    /// What is reserved.
+    /// The models that failed, in order.
+    pub failed_model_ids: Vec<u32>,
+    /// What is reserved, in microunits.
     pub reserved_microunits: u64,
 }
 
 /// What stands behind an open ticket.
 #[derive(Debug)]
 pub(crate) struct Hold {
-    pub(crate) tenant: Tenant,
+    /// Of 0 microunits when the model is free.
+    pub(crate) reservation: Reservation,
+    pub(crate) state: TicketState,
+}
+
+/// What is known about an open ticket, but for its money.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TicketState {
     pub(crate) model_id: u32,
-    /// `None` when the model is free: there is nothing to hold.
-    pub(crate) reservation: Option<Reservation>,
+    pub(crate) failed_model_ids: Vec<u32>,
+    /// What was asked: falling back asks it again.
+    pub(crate) request: Request,
 }
 
 impl Ticket {
@@ -69,11 +83,43 @@ impl Ticket {
 
 impl Hold {
     pub(crate) fn reserved_microunits(&self) -> u64 {
-        self.reservation.as_ref().map_or(0, Reservation::amount_microunits)
+        self.reservation.amount_microunits()
     }
 
     pub(crate) fn ticket(&self, decision_sequence: u64) -> Ticket {
-        let reserved_microunits = self.reserved_microunits();
-        Ticket { decision_sequence, model_id: self.model_id, reserved_microunits }
+        let (model_id, reserved_microunits) = (self.state.model_id, self.reserved_microunits());
+        Ticket { decision_sequence, model_id, reserved_microunits }
+    }
+}
+
+impl TicketState {
+    pub(crate) fn new(model_id: u32, request: Request) -> Self {
+        Self { model_id, failed_model_ids: Vec::new(), request }
+    }
+
+    /// Notes that the model failed that was to be called. It may have failed before, when there was none to go on to.
+    pub(crate) fn fail(&mut self) {
+        if !self.has_failed(self.model_id) {
+            self.failed_model_ids.push(self.model_id);
+        }
+    }
+
+    pub(crate) fn has_failed(&self, model_id: u32) -> bool {
+        self.failed_model_ids.contains(&model_id)
+    }
+
+    /// As a listing shows it.
+    pub(crate) fn open_ticket(
+        &self,
+        decision_sequence: u64,
+        reservation: &Reservation,
+    ) -> OpenTicket {
+        OpenTicket {
+            decision_sequence,
+            tenant: reservation.tenant().name().to_owned(),
+            model_id: self.model_id,
+            failed_model_ids: self.failed_model_ids.clone(),
+            reserved_microunits: reservation.amount_microunits(),
+        }
     }
 }

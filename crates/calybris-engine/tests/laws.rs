@@ -85,7 +85,14 @@ fn a_free_model_gets_a_ticket_that_reserves_nothing() {
     let ticket = free(1);
     assert_eq!((ticket.model_id(), ticket.reserved_microunits()), (FREE, 0));
     let refused = engine.settle(ticket, 1, 2).unwrap_err();
-    assert!(matches!(refused.error, EngineError::NothingReserved { actual_microunits: 1, .. }));
+    assert!(matches!(
+        refused.error,
+        EngineError::Budget(BudgetError::Overrun {
+            reserved_microunits: 0,
+            actual_microunits: 1,
+            ..
+        })
+    ));
     engine.settle(refused.ticket, 0, 2).unwrap();
     engine.abandon(free(2), 3).unwrap();
     let _kept_open = free(3);

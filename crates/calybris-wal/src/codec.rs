@@ -7,8 +7,7 @@ use std::cell::Cell;
 use bincode::config::{self, Config};
 use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::error::WalError;
 
@@ -43,11 +42,27 @@ pub(crate) fn with_encoded<T: Serialize + ?Sized, R>(
     answer
 }
 
-/// Decodes a payload, all of it.
-pub(crate) fn decode<T: DeserializeOwned>(
-    payload: &[u8],
+/// Decodes the payload of a record that was read earlier, all of it. What is text or bytes in it may
+/// be borrowed from the payload.
+///
+/// ```
+/// # use calybris_wal::{Reader, WalOptions, WalWriter};
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("log");
+/// WalWriter::open(&path, &WalOptions::new(1))?.append(&(7_u32, "a decision"))?;
+/// let record = Reader::open(&path, None)?.next().expect("a record was appended")?;
+///
+/// let kept: Vec<u8> = record.payload().to_vec();
+/// assert_eq!(calybris_wal::decode::<(u32, &str)>(&kept)?, (7, "a decision"));
+/// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+/// ```
+///
+/// # Errors
+/// What the codec answers when the bytes are not a value of this type, or go on behind it.
+pub fn decode<'a, T: Deserialize<'a>>(
+    payload: &'a [u8],
 ) -> Result<T, Box<dyn std::error::Error + Send + Sync>> {
-    let (value, used) = bincode::serde::decode_from_slice(payload, decoding())?;
+    let (value, used) = bincode::serde::borrow_decode_from_slice(payload, decoding())?;
     if used != payload.len() {
         return Err(
             format!("{} of {} bytes are left over", payload.len() - used, payload.len()).into()

@@ -88,6 +88,47 @@ impl FrameCursor {
         self.refresh();
     }
 
+    /// The header of the next frame, whose hash is not looked at. `None` when no header stands
+    /// there whose checksum and length are in order, or when the file ends before the frame does.
+    pub(crate) fn peek(&mut self) -> io::Result<Option<FrameHeader>> {
+        if self.fill(HASH_BYTES + FRAME_HEADER_BYTES)? < HASH_BYTES + FRAME_HEADER_BYTES {
+            return Ok(None);
+        }
+        let bytes = self.buffer.get(self.start + HASH_BYTES..self.filled).unwrap_or_default();
+        let Some(header) = bytes.first_chunk().and_then(FrameHeader::decode) else {
+            return Ok(None);
+        };
+        let buffered = self.filled - self.start >= HASH_BYTES + header.frame_bytes();
+        let whole = buffered || self.file.length()? >= self.offset + header.frame_bytes() as u64;
+        Ok((whole && header.length <= self.limit(header)).then_some(header))
+    }
+
+    /// Moves behind the frame whose header [`FrameCursor::peek`] has shown.
+    pub(crate) fn pass(&mut self, header: FrameHeader) {
+        let behind = self.start + header.frame_bytes();
+        self.offset += header.frame_bytes() as u64;
+        if behind + HASH_BYTES <= self.filled {
+            self.start = behind;
+        } else {
+            self.refresh();
+        }
+        self.last = NO_FRAME;
+    }
+
+    /// The hash before the next frame, which [`FrameCursor::peek`] has read.
+    pub(crate) fn hash_before(&self) -> Hash {
+        let bytes = self.buffer.get(self.start..self.filled).unwrap_or_default();
+        bytes.first_chunk().copied().unwrap_or(NO_HASH)
+    }
+
+    /// The greatest payload that a frame of this kind may have, in bytes.
+    fn limit(&self, header: FrameHeader) -> u32 {
+        match header.kind {
+            KIND_DATA => self.max_record_bytes,
+            _ => CONTROL_BYTES_MAX,
+        }
+    }
+
     /// Looks at the next frame and steps over it if it verifies.
     pub(crate) fn step(&mut self) -> io::Result<Step> {
         let least = HASH_BYTES + FRAME_HEADER_BYTES;
@@ -103,11 +144,7 @@ impl FrameCursor {
         let Some(header) = bytes.first_chunk().and_then(FrameHeader::decode) else {
             return Ok(Step::Damaged(Damage::FrameHeader));
         };
-        let limit = match header.kind {
-            KIND_DATA => self.max_record_bytes,
-            _ => CONTROL_BYTES_MAX,
-        };
-        if header.length > limit {
+        if header.length > self.limit(header) {
             return Ok(Step::Damaged(Damage::Length));
         }
         let whole = HASH_BYTES + header.frame_bytes();
@@ -137,6 +174,13 @@ impl FrameCursor {
             payload: self.buffer.get(payload_start..self.start).unwrap_or_default(),
             hash: self.buffer.get(self.start..).and_then(<[u8]>::first_chunk).unwrap_or(&NO_HASH),
         }
+    }
+
+    /// The 32 bytes before the frame that the last step went over, which its hash covers.
+    pub(crate) fn previous_hash(&self) -> &Hash {
+        let before = self.start.checked_sub(self.last.frame_bytes());
+        let bytes = before.and_then(|before| self.buffer.get(before..)).unwrap_or_default();
+        bytes.first_chunk().unwrap_or(&NO_HASH)
     }
 
     /// Reads until at least `needed` bytes lie between `start` and `filled`, and says how many do.

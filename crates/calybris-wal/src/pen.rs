@@ -19,7 +19,7 @@ pub(crate) struct Pen {
     buffer: Vec<u8>,
     /// Where the frame after those in the buffer goes, in bytes from the segment's start.
     offset: u64,
-    /// The last record's sequence and hash.
+    /// The last record's sequence and hash, and the segment that is written.
     head: Receipt,
     /// How many records the segment holds.
     records: u64,
@@ -45,7 +45,11 @@ impl Pen {
             chain,
             buffer: last_hash.to_vec(),
             offset,
-            head: Receipt { sequence: progress.sequence, hash: progress.record_hash },
+            head: Receipt {
+                sequence: progress.sequence,
+                hash: progress.record_hash,
+                segment: header.first_sequence,
+            },
             records: progress.records,
             marked: progress.durable_sequence,
             due_mark: None,
@@ -87,7 +91,7 @@ impl Pen {
         let sequence = self.head.sequence.checked_add(1)?;
         self.push_due_mark();
         let hash = self.push(KIND_DATA, sequence, payload);
-        self.head = Receipt { sequence, hash };
+        self.head = Receipt { sequence, hash, segment: self.header.first_sequence };
         self.records += 1;
         Some(self.head)
     }
@@ -122,7 +126,7 @@ impl Pen {
     /// Builds the end of the segment, and says what the next one continues.
     pub(crate) fn push_seal(&mut self, next_key_id: u64) -> SegmentEnd {
         self.due_mark = None;
-        let Receipt { sequence, hash: record_hash } = self.head;
+        let Receipt { sequence, hash: record_hash, .. } = self.head;
         if next_key_id != self.header.key_id {
             self.push(KIND_KEY_CHANGE, sequence, &next_key_id.to_le_bytes());
         }

@@ -10,8 +10,9 @@ use crate::disk::Disk;
 use crate::error::WalError;
 use crate::format::header::Algorithm;
 use crate::key::Key;
+use crate::record_ref::RecordRef;
 use crate::storage::Storage;
-use crate::walk::{Tail, Walk};
+use crate::walk::{Tail, Walk, existing_segments};
 
 /// An iterator over the records of a log.
 ///
@@ -54,6 +55,85 @@ impl Reader {
         Self::open_in(Arc::new(Disk::at(directory.as_ref())), key)
     }
 
+    /// Opens the log in `directory` at the record with this sequence, from 1, which `next` answers
+    /// first. With the sequence after the last record it stands at the end, and answers what is
+    /// appended from then on.
+    ///
+    /// The time does not depend on how much of the log lies before: the names of the segments tell
+    /// in which the record is, and inside that one the headers of the frames before the record are
+    /// read, without hashing them.
+    ///
+    /// What is proven is therefore less. Verified are the header of the segment, the seal of the
+    /// one before it, which that header names, the record before the wanted one, and as always
+    /// everything that is handed out: it was written to this log with this sequence (with a key, by
+    /// a holder of the key), directly behind the records that came out before it. Not verified is
+    /// that the records passed over are what their hashes say, nor that their hashes lead to the
+    /// first that is handed out: for that there is [`verify`](crate::verify()). Where the reader
+    /// comes to a record whose hash was kept as an [`Anchor`](crate::Anchor), those handed out are
+    /// proven to be the ones that the anchor covers.
+    ///
+    /// ```
+    /// use calybris_wal::{Reader, WalError, WalOptions, WalWriter};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("log");
+    /// let writer = WalWriter::open(&path, &WalOptions::new(1))?;
+    /// for number in 1..=5_u64 {
+    ///     writer.append(&number)?;
+    /// }
+    /// let mut reader = Reader::open_at(&path, None, 4)?;
+    /// assert_eq!(reader.next().expect("record 4")?.decode::<u64>()?, 4);
+    /// assert_eq!(reader.next().expect("record 5")?.decode::<u64>()?, 5);
+    /// assert!(reader.next().is_none());
+    ///
+    /// let past = Reader::open_at(&path, None, 7);
+    /// assert!(matches!(past, Err(WalError::NoSuchRecord { sequence: 7, head: 5 })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Reader::open`]; and [`WalError::NoSuchRecord`] for sequence 0 and for one past the end,
+    /// [`WalError::Dropped`] for one before the first that the log says it is kept from,
+    /// [`WalError::MissingSegment`] for one in a segment that is gone without the log saying so,
+    /// [`WalError::Corrupt`] when what has to be verified on the way is damaged.
+    pub fn open_at(
+        directory: impl AsRef<Path>,
+        key: Option<&Key>,
+        sequence: u64,
+    ) -> Result<Self, WalError> {
+        let storage: Arc<dyn Storage> = Arc::new(Disk::at(directory.as_ref()));
+        Ok(Self { walk: Walk::open_at(&storage, key, sequence)?, failed: false })
+    }
+
+    /// The sequence that each segment of the log in `directory` begins with, in order, as the names
+    /// of the files say. The last may be that of a record that is still to come.
+    ///
+    /// From here a reader begins at a segment of its choice, such as the last:
+    ///
+    /// ```
+    /// use calybris_wal::{Reader, WalOptions, WalWriter};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("log");
+    /// let writer = WalWriter::open(&path, &WalOptions::new(1))?;
+    /// writer.append("one")?;
+    /// writer.append("two")?;
+    /// writer.rotate()?;
+    /// writer.append("three")?;
+    ///
+    /// let segments = Reader::segments(&path)?;
+    /// assert_eq!(segments, [1, 3]);
+    /// let last = segments.last().copied().unwrap_or(1);
+    /// assert_eq!(Reader::open_at(&path, None, last)?.count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`WalError::Missing`] when there is no log, and [`WalError::Io`]. Nothing is verified.
+    pub fn segments(directory: impl AsRef<Path>) -> Result<Vec<u64>, WalError> {
+        existing_segments(&Disk::at(directory.as_ref()))
+    }
+
     pub(crate) fn open_in(storage: Arc<dyn Storage>, key: Option<&Key>) -> Result<Self, WalError> {
         Ok(Self { walk: Walk::open(storage, key)?, failed: false })
     }
@@ -76,6 +156,51 @@ impl Reader {
         self.walk.segment().header.algorithm == Algorithm::HmacSha256
     }
 
+    /// The next record, lent until the call after: what `next` answers, without a copy of it.
+    ///
+    /// ```
+    /// # use calybris_wal::{Reader, WalOptions, WalWriter};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("log");
+    /// WalWriter::open(&path, &WalOptions::new(1))?.append("first")?;
+    ///
+    /// let mut reader = Reader::open(&path, None)?;
+    /// let record = reader.lend().expect("a record was appended")?;
+    /// assert_eq!(record.decode::<&str>()?, "first");
+    /// assert!(reader.lend().is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `next`; after an error it answers `None` for good.
+    pub fn lend(&mut self) -> Option<Result<RecordRef<'_>, WalError>> {
+        if self.failed {
+            return None;
+        }
+        match self.walk.advance() {
+            Ok(false) => None,
+            Ok(true) => Some(Ok(RecordRef::new(self.walk.segment()))),
+            Err(error) => {
+                self.failed = true;
+                Some(Err(error))
+            }
+        }
+    }
+
+    /// How many bytes of the segments it has gone over, headers and control frames included.
+    #[must_use]
+    pub fn bytes_read(&self) -> u64 {
+        self.walk.extent().1
+    }
+
+    /// How many bytes the log's segments have now, so that a long reading can say how far it is.
+    ///
+    /// # Errors
+    /// [`WalError::Io`].
+    pub fn bytes_in_log(&self) -> Result<u64, WalError> {
+        self.walk.bytes_in_log()
+    }
+
     /// What stands behind the last record; only known after `next` has answered `None`.
     #[must_use]
     pub fn tail(&self) -> Tail {
@@ -87,26 +212,7 @@ impl Iterator for Reader {
     type Item = Result<Record, WalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
-        }
-        match self.walk.advance() {
-            Ok(false) => None,
-            Ok(true) => {
-                let frame = self.walk.record();
-                Some(Ok(Record {
-                    sequence: frame.header.sequence,
-                    hash: *frame.hash,
-                    segment: self.walk.segment().first_sequence,
-                    offset: frame.offset,
-                    payload: frame.payload.to_vec(),
-                }))
-            }
-            Err(error) => {
-                self.failed = true;
-                Some(Err(error))
-            }
-        }
+        Some(self.lend()?.map(RecordRef::to_record))
     }
 }
 
@@ -119,11 +225,11 @@ impl std::fmt::Debug for Reader {
 /// A record of a log, verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    sequence: u64,
-    hash: [u8; 32],
-    segment: u64,
-    offset: u64,
-    payload: Vec<u8>,
+    pub(crate) sequence: u64,
+    pub(crate) hash: [u8; 32],
+    pub(crate) segment: u64,
+    pub(crate) offset: u64,
+    pub(crate) payload: Vec<u8>,
 }
 
 impl Record {

@@ -17,6 +17,7 @@ use crate::segment::{
 };
 use crate::storage::{Mode, Storage, read_up_to, write_all};
 use crate::tail::{Evidence, Place, Verdict, claims_behind, judge, only_zeros_behind};
+use crate::walk::header_damage;
 
 /// What opening a log found and did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,10 +110,7 @@ fn check_seals(
         let &[first, next] = pair else { continue };
         let segment = match Segment::open(storage, first, Mode::Read, key)? {
             Opening::Segment(segment) => segment,
-            Opening::Unfinished(_) => {
-                let what = Damage::Header;
-                return Err(WalError::Corrupt { segment: first, offset: 0, sequence: first, what });
-            }
+            Opening::Unfinished(_) => return Err(header_damage(first)),
         };
         match &before {
             None => segment.check_is_first()?,

@@ -13,7 +13,7 @@ use crate::cursor::Frame;
 use crate::error::{Damage, WalError};
 use crate::key::Key;
 use crate::parallel::{WORTH_THREADS_BYTES, fast_forward};
-use crate::segment::{Opening, Progress, Segment, SegmentStep, check_start, io_error, segments_in};
+use crate::segment::{Opening, Progress, Segment, SegmentStep, check_start, io_error, segment_name, segments_in};
 use crate::storage::{Mode, Storage};
 use crate::tail::{Evidence, Place, Verdict, claims_behind, judge, only_zeros_behind};
 
@@ -54,26 +54,36 @@ pub(crate) struct Walk {
 impl Walk {
     /// Stands before the first record of the log.
     pub(crate) fn open(storage: Arc<dyn Storage>, key: Option<&Key>) -> Result<Self, WalError> {
-        let missing = || WalError::Missing { path: storage.path("") };
-        let segments = match segments_in(storage.as_ref()) {
-            Err(WalError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                return Err(missing());
-            }
-            other => other?,
-        };
-        let first = *segments.first().ok_or_else(missing)?;
+        let segments = existing_segments(storage.as_ref())?;
+        Self::at_first(&segments, storage, key)
+    }
+
+    /// Stands before the first record of the log that has these segments.
+    pub(crate) fn at_first(
+        segments: &[u64],
+        storage: Arc<dyn Storage>,
+        key: Option<&Key>,
+    ) -> Result<Self, WalError> {
+        let first = *segments.first().ok_or_else(|| missing(storage.as_ref()))?;
         let segment = match Segment::open(storage.as_ref(), first, Mode::Read, key)? {
             Opening::Segment(segment) => segment,
             Opening::Unfinished(_) if segments.len() == 1 => {
                 return Err(WalError::Empty { path: storage.path("") });
             }
-            Opening::Unfinished(_) => {
-                let what = Damage::Header;
-                return Err(WalError::Corrupt { segment: first, offset: 0, sequence: first, what });
-            }
+            Opening::Unfinished(_) => return Err(header_damage(first)),
         };
         segment.check_is_first()?;
-        Ok(Self {
+        Ok(Self::at(storage, key, segment, first))
+    }
+
+    /// Stands before the first frame of a segment of the log that is kept from `first` on.
+    pub(crate) fn at(
+        storage: Arc<dyn Storage>,
+        key: Option<&Key>,
+        segment: Box<Segment>,
+        first: u64,
+    ) -> Self {
+        Self {
             storage,
             key: key.cloned(),
             segment,
@@ -82,7 +92,7 @@ impl Walk {
             try_threads_at: 0,
             first_segment: first,
             finished: (0, 0),
-        })
+        }
     }
 
     /// The log's directory, for messages.
@@ -93,6 +103,11 @@ impl Walk {
     /// The log's storage.
     pub(crate) fn storage(&self) -> &dyn Storage {
         self.storage.as_ref()
+    }
+
+    /// The segment that the walk has come to, to be gone on in.
+    pub(crate) fn segment_mut(&mut self) -> &mut Segment {
+        &mut self.segment
     }
 
     /// The segment that the walk has come to.
@@ -109,6 +124,19 @@ impl Walk {
     /// How many segments the walk has come to, and how many bytes of them verify.
     pub(crate) fn extent(&self) -> (u64, u64) {
         (self.finished.0 + 1, self.finished.1 + self.segment.cursor.offset())
+    }
+
+    /// How many bytes the segments have that there are now.
+    pub(crate) fn bytes_in_log(&self) -> Result<u64, WalError> {
+        let storage = self.storage.as_ref();
+        let mut bytes = 0;
+        for segment in segments_in(storage)? {
+            let name = segment_name(segment);
+            let length = storage.open(&name, Mode::Read).and_then(|file| file.length());
+            bytes += length
+                .map_err(|source| io_error(storage, "read the length of", &name, source))?;
+        }
+        Ok(bytes)
     }
 
     /// What stands behind the last record, after [`Walk::advance`] has found no more.
@@ -264,10 +292,7 @@ impl Walk {
             Opening::Segment(segment) => segment,
             // The writer is creating it, or a crash came between.
             Opening::Unfinished(_) if is_last => return Ok(false),
-            Opening::Unfinished(_) => {
-                let what = Damage::Header;
-                return Err(WalError::Corrupt { segment: next, offset: 0, sequence: next, what });
-            }
+            Opening::Unfinished(_) => return Err(header_damage(next)),
         };
         if let Some(end) = self.segment.end() {
             segment.check_continues(&end)?;
@@ -281,4 +306,24 @@ impl Walk {
         self.try_threads_at = 0;
         Ok(true)
     }
+}
+
+/// The segments of a log that exists.
+pub(crate) fn existing_segments(storage: &dyn Storage) -> Result<Vec<u64>, WalError> {
+    match segments_in(storage) {
+        Err(WalError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Err(missing(storage))
+        }
+        Ok(segments) if segments.is_empty() => Err(missing(storage)),
+        other => other,
+    }
+}
+
+fn missing(storage: &dyn Storage) -> WalError {
+    WalError::Missing { path: storage.path("") }
+}
+
+/// The error for a segment without a whole header that has a successor.
+pub(crate) fn header_damage(segment: u64) -> WalError {
+    WalError::Corrupt { segment, offset: 0, sequence: segment, what: Damage::Header }
 }

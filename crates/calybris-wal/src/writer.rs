@@ -24,6 +24,10 @@ pub struct Receipt {
     pub sequence: u64,
     /// The record's hash, which covers the record and everything before it.
     pub hash: [u8; 32],
+    /// The segment that the record stands in, by the sequence of its first record. Where that is
+    /// the record's own sequence, the record is the first of a new segment: of all that append at
+    /// the same time, one is told.
+    pub segment: u64,
 }
 
 /// The one writer of a log.
@@ -185,6 +189,14 @@ impl WalWriter {
     pub fn head(&self) -> Anchor {
         let receipt = self.committer.head();
         Anchor { log_id: self.log_id, sequence: receipt.sequence, hash: receipt.hash }
+    }
+
+    /// The sequence of the first record of the segment that is written to: that of a record still to
+    /// come, right after a rotation. By the time the answer is used another thread may have
+    /// appended and begun the next; [`Receipt::segment`] cannot be overtaken so.
+    #[must_use]
+    pub fn segment_first_sequence(&self) -> u64 {
+        self.committer.head().segment
     }
 
     /// Finishes the segment and begins another, as happens by itself when a segment has reached

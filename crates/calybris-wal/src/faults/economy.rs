@@ -67,3 +67,20 @@ fn opening_reads_the_last_segment_and_the_ends_of_the_others() {
     let read = disk.bytes_read() - before;
     assert!(read < 64 * 1024 + 1024 * segments, "{read} bytes of {segments} segments");
 }
+
+#[test]
+fn a_record_is_found_with_what_is_read_of_its_segment() {
+    let disk = Memory::default();
+    let writer = open(&disk, Durability::Buffered);
+    for _ in 0..1000 {
+        writer.append_bytes(&[7; 1000]).unwrap();
+    }
+    writer.close().unwrap();
+    for sequence in [1, 2, 500, 501, 999, 1000, 1001] {
+        let before = disk.bytes_read();
+        let storage: Arc<dyn crate::storage::Storage> = Arc::new(disk.clone());
+        crate::walk::Walk::open_at(&storage, None, sequence).unwrap();
+        let read = disk.bytes_read() - before;
+        assert!(read < (64 + 2) * 1024, "{read} bytes for record {sequence}");
+    }
+}

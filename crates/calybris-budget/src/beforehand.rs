@@ -1,0 +1,124 @@
+//! What a change would be refused for, asked before it is made: by a caller who logs a credit first and makes it
+//! afterwards, when nothing may refuse it any more.
+
+use crate::amount::{check_amount, check_name};
+use crate::{BudgetEngine, BudgetError, MAX_LEVELS, Tenant};
+
+impl BudgetEngine {
+    /// Refuses what [`ensure_tenant`](Self::ensure_tenant) (without a parent) or
+    /// [`ensure_child`](Self::ensure_child) would refuse, and opens nothing. A parent is made ready for
+    /// children, which changes none of its amounts.
+    ///
+    /// A yes stays true until somebody else opens a tenant of this name.
+    ///
+    /// # Errors
+    ///
+    /// As the two.
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// let reservation = acme.try_reserve(1)?;
+    /// assert!(engine.check_open("acme/web", 60, Some(&acme)).is_err());
+    /// reservation.release();
+    /// engine.check_open("acme/web", 60, Some(&acme))?;
+    /// assert!(engine.tenant("acme/web").is_none());
+    /// assert!(engine.check_open("acme", 200, None).is_err());
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    pub fn check_open(
+        &self,
+        name: &str,
+        granted_microunits: u64,
+        parent: Option<&Tenant>,
+    ) -> Result<(), BudgetError> {
+        check_name(name)?;
+        check_amount(granted_microunits)?;
+        if let Some(parent) = parent {
+            self.check_parent(name, parent)?;
+        }
+        match self.tenant(name) {
+            Some(tenant) => tenant.check_opened_so(granted_microunits, parent),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a parent that cannot have this child, and makes it ready for its first.
+    pub(crate) fn check_parent(&self, name: &str, parent: &Tenant) -> Result<(), BudgetError> {
+        if !self.tenant(parent.name()).is_some_and(|found| found.is(parent)) {
+            return Err(BudgetError::UnknownTenant { tenant: parent.name().to_owned() });
+        }
+        if parent.levels().count() >= MAX_LEVELS {
+            return Err(BudgetError::TooDeep { tenant: name.to_owned() });
+        }
+        if self.tenant(name).is_none() {
+            parent.locked(|| parent.account().become_level()).map_err(|reserved_microunits| {
+                BudgetError::ParentInUse { tenant: parent.name().to_owned(), reserved_microunits }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Tenant {
+    /// Refuses what [`top_up`](Self::top_up) would refuse. A yes stays true while nobody else tops up or lets a cost
+    /// become debt.
+    ///
+    /// # Errors
+    ///
+    /// As [`top_up`](Self::top_up).
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// assert!(acme.check_top_up(50).is_ok());
+    /// assert!(acme.check_top_up(calybris_budget::MAX_AMOUNT_MICROUNITS).is_err());
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    pub fn check_top_up(&self, amount_microunits: u64) -> Result<(), BudgetError> {
+        check_amount(amount_microunits)?;
+        self.locked(|| self.check_top_up_locked(amount_microunits))
+    }
+
+    /// Refuses what [`refund`](Self::refund) would refuse. A yes stays true while nobody else refunds.
+    ///
+    /// # Errors
+    ///
+    /// As [`refund`](Self::refund).
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// assert!(acme.check_refund(1).is_err());
+    /// acme.try_reserve(1)?.commit(1).unwrap();
+    /// assert!(acme.check_refund(1).is_ok());
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    pub fn check_refund(&self, amount_microunits: u64) -> Result<(), BudgetError> {
+        self.locked(|| self.check_refund_locked(amount_microunits))
+    }
+
+    /// Refuses another parent or another grant than the tenant was opened with.
+    pub(crate) fn check_opened_so(
+        &self,
+        granted_microunits: u64,
+        parent: Option<&Tenant>,
+    ) -> Result<(), BudgetError> {
+        let same_parent = match (self.parent(), parent) {
+            (None, None) => true,
+            (Some(found), Some(parent)) => found.is(parent),
+            _ => false,
+        };
+        if !same_parent {
+            return Err(BudgetError::ParentDiffers { tenant: self.name().to_owned() });
+        }
+        if self.opened_with_microunits() != granted_microunits {
+            return Err(BudgetError::GrantDiffers {
+                tenant: self.name().to_owned(),
+                granted_microunits: self.opened_with_microunits(),
+                requested_microunits: granted_microunits,
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,205 @@
+//! The fold: what the records of a log, one after another, lead to. Recovery and every reader of the money stand on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use calybris_budget::{Audit, AuditError, BudgetEvent, Replay};
+
+use crate::error::EngineError;
+use crate::record::{Admission, Decided, Record};
+use crate::snapshot::Installed;
+use crate::ticket::TicketState;
+
+/// The state after the records so far.
+pub(crate) struct Fold {
+    pub(crate) budget: Replay,
+    /// The second opinion on the money: the same events, summed up by code that shares nothing with the budget.
+    /// `None` where nobody asked for it.
+    pub(crate) audit: Option<Result<Audit, AuditError>>,
+    /// INVARIANT (one hold a ticket): the open tickets are the open holds of `budget`, by the same numbers.
+    pub(crate) tickets: BTreeMap<u64, TicketState>,
+    pub(crate) installed: Option<Installed>,
+    /// Sequences of all snapshots, that a decision may name.
+    snapshots: BTreeSet<u64>,
+    pub(crate) records: u64,
+    pub(crate) decisions: u64,
+}
+
+impl Fold {
+    /// Before the first record.
+    pub(crate) fn new() -> Self {
+        Self {
+            budget: Replay::new(),
+            audit: None,
+            tickets: BTreeMap::new(),
+            installed: None,
+            snapshots: BTreeSet::new(),
+            records: 0,
+            decisions: 0,
+        }
+    }
+
+    /// As [`new`](Self::new), with the second opinion on the money.
+    pub(crate) fn audited() -> Self {
+        Self { audit: Some(Ok(Audit::new())), ..Self::new() }
+    }
+
+    /// Adds the next record.
+    pub(crate) fn apply(
+        &mut self,
+        sequence: u64,
+        record: Record<'static>,
+    ) -> Result<(), EngineError> {
+        self.records = self.records.saturating_add(1);
+        match record {
+            Record::SnapshotInstalled { snapshot, .. } => {
+                let snapshot = snapshot.restore(sequence)?;
+                self.snapshots.insert(sequence);
+                self.installed = Some(Installed { sequence, snapshot });
+                Ok(())
+            }
+            Record::BudgetChanged { event, .. } => self.changed(sequence, event),
+            Record::Decided(decided) => self.decided(sequence, decided),
+            Record::Settled { decision_sequence, actual_cost_microunits, .. } => {
+                self.close(sequence, decision_sequence)?;
+                let (hold, actual_microunits) = (decision_sequence, actual_cost_microunits);
+                self.budget(sequence, BudgetEvent::Committed { hold, actual_microunits })
+            }
+            Record::Abandoned { decision_sequence, .. } => {
+                self.close(sequence, decision_sequence)?;
+                self.budget(sequence, BudgetEvent::Released { hold: decision_sequence })
+            }
+            Record::FellBack { .. } => self.fell_back(sequence, &record),
+        }
+    }
+
+    /// What the owner of a budget did, or what made the hold of a ticket grow. All else that happens to a hold has a
+    /// record of its own.
+    fn changed(&mut self, sequence: u64, event: BudgetEvent) -> Result<(), EngineError> {
+        match &event {
+            BudgetEvent::TenantOpened { tenant, .. } | BudgetEvent::ChildOpened { tenant, .. } => {
+                if self.budget.tenant(tenant).is_some() {
+                    return Err(contradiction(
+                        sequence,
+                        format!("tenant `{tenant}` is open already"),
+                    ));
+                }
+            }
+            BudgetEvent::ToppedUp { .. }
+            | BudgetEvent::Reduced { .. }
+            | BudgetEvent::Refunded { .. }
+            | BudgetEvent::Repaid { .. }
+            | BudgetEvent::CarriedOver { .. }
+            | BudgetEvent::Frozen { .. }
+            | BudgetEvent::Unfrozen { .. }
+            | BudgetEvent::RulesSet { .. }
+            | BudgetEvent::SoftLimitReached { .. }
+            | BudgetEvent::Extended { .. }
+            | BudgetEvent::Overdrawn { .. } => {}
+            _ => {
+                let what = format!("{event:?} has a record of its own and is no change by itself");
+                return Err(contradiction(sequence, what));
+            }
+        }
+        self.budget(sequence, event)
+    }
+
+    fn decided(&mut self, sequence: u64, decided: Decided<'static>) -> Result<(), EngineError> {
+        self.decisions = self.decisions.saturating_add(1);
+        self.check_snapshot(sequence, decided.snapshot_sequence)?;
+        if self.budget.tenant(&decided.tenant).is_none() {
+            let what = format!("tenant `{}` was not opened", decided.tenant);
+            return Err(contradiction(sequence, what));
+        }
+        let model_id = match (decided.decision.selected_model_id, decided.admission) {
+            (Some(model_id), Admission::Reserved) => model_id,
+            (None, Admission::NotAsked) => return Ok(()),
+            (Some(_), refused) if refused.is_refusal() => return Ok(()),
+            (_, admission) => {
+                let what = format!("admission {admission:?} does not fit its decision");
+                return Err(contradiction(sequence, what));
+            }
+        };
+        let event = BudgetEvent::Reserved {
+            hold: sequence,
+            amount_microunits: decided.reserved_microunits(),
+            tenant: decided.tenant.into_owned(),
+        };
+        self.budget(sequence, event)?;
+        self.tickets.insert(sequence, TicketState::new(model_id, decided.request));
+        Ok(())
+    }
+
+    fn fell_back(&mut self, sequence: u64, record: &Record<'_>) -> Result<(), EngineError> {
+        let &Record::FellBack {
+            decision_sequence: hold,
+            snapshot_sequence,
+            failed_model_id,
+            fallback,
+            ..
+        } = record
+        else {
+            return Ok(());
+        };
+        self.check_snapshot(sequence, snapshot_sequence)?;
+        let held = self.budget.hold(hold).map(calybris_budget::Reservation::amount_microunits);
+        let (Some(ticket), Some(held_microunits)) = (self.tickets.get_mut(&hold), held) else {
+            return Err(no_ticket(sequence, hold));
+        };
+        if ticket.model_id != failed_model_id {
+            let what =
+                format!("model {failed_model_id} failed where model {} was tried", ticket.model_id);
+            return Err(contradiction(sequence, what));
+        }
+        ticket.fail();
+        let Some(fallback) = fallback else { return Ok(()) };
+        if ticket.has_failed(fallback.model_id) {
+            let what = format!("it falls back on model {}, which failed", fallback.model_id);
+            return Err(contradiction(sequence, what));
+        }
+        ticket.model_id = fallback.model_id;
+        let cost_microunits = fallback.estimated_cost_microunits;
+        let event = if let Some(amount_microunits) = cost_microunits.checked_sub(held_microunits) {
+            BudgetEvent::Extended { hold, amount_microunits }
+        } else {
+            let amount_microunits = held_microunits.saturating_sub(cost_microunits);
+            BudgetEvent::PartReleased { hold, amount_microunits }
+        };
+        if cost_microunits != held_microunits {
+            self.budget(sequence, event)?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, sequence: u64, decision_sequence: u64) -> Result<(), EngineError> {
+        match self.tickets.remove(&decision_sequence) {
+            Some(_) => Ok(()),
+            None => Err(no_ticket(sequence, decision_sequence)),
+        }
+    }
+
+    fn check_snapshot(&self, sequence: u64, snapshot_sequence: u64) -> Result<(), EngineError> {
+        if self.snapshots.contains(&snapshot_sequence) {
+            return Ok(());
+        }
+        Err(contradiction(sequence, format!("record {snapshot_sequence} installed no snapshot")))
+    }
+
+    fn budget(&mut self, sequence: u64, event: BudgetEvent) -> Result<(), EngineError> {
+        if let Some(Ok(audit)) = &mut self.audit
+            && let Err(error) = audit.apply(&event)
+        {
+            self.audit = Some(Err(error));
+        }
+        self.budget
+            .apply(event)
+            .map_err(|refused| contradiction(sequence, refused.error.to_string()))
+    }
+}
+
+pub(crate) fn contradiction(sequence: u64, contradiction: String) -> EngineError {
+    EngineError::Contradiction { sequence, contradiction }
+}
+
+fn no_ticket(sequence: u64, decision_sequence: u64) -> EngineError {
+    contradiction(sequence, format!("decision {decision_sequence} has no open ticket"))
+}

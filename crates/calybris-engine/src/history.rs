@@ -1,0 +1,189 @@
+//! Reads an engine's log from its beginning, record by record, with the snapshots it passes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+#[cfg(doc)]
+use calybris_wal::WalError;
+use calybris_wal::{Key, Reader, Tail};
+
+use crate::error::EngineError;
+use crate::ledger::check_schema;
+use crate::record::{LoggedSnapshot, Record};
+use crate::snapshot::{Snapshot, SnapshotDigest};
+
+/// The records of an engine's log in order, each verified before it comes out.
+///
+/// It keeps every snapshot that it passed, so that the one that a decision names is at hand; equal ones are kept once.
+/// Otherwise memory does not grow with the log. It takes no lock: beside a running engine it answers `None` at the end,
+/// and later what was appended meanwhile. After an error it answers `None` for good.
+///
+/// ```
+/// # use calybris_engine::{Engine, EngineOptions, Names, Snapshot};
+/// # use calybris_kernel::*;
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path().join("log");
+/// # let policy = Policy {
+/// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000, minimum_confidence_bps: 5_000,
+/// #     risk_penalty_multiplier_bps: 2_500, latency_penalty_microunits_per_ms: 1,
+/// # };
+/// # let snapshot = Snapshot::new(PolicySnapshot::new(policy, vec![])?, Names::default());
+/// use calybris_engine::{History, Record};
+///
+/// let engine = Engine::open(&dir, &EngineOptions::default())?;
+/// engine.install(snapshot, 1_700_000_000_000)?;
+/// engine.ensure_tenant("search", 1_000_000, 1_700_000_000_000)?;
+///
+/// let mut history = History::open(&dir, None)?;
+/// while let Some(entry) = history.next() {
+///     let entry = entry?;
+///     if let Record::SnapshotInstalled { snapshot, .. } = &entry.record {
+///         let kept = history.snapshot(entry.sequence).ok_or("it was passed just now")?;
+///         assert_eq!(kept.digest(), snapshot.digest);
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct History {
+    reader: Reader,
+    snapshots: Snapshots,
+    failed: bool,
+}
+
+/// A record of an engine's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its place in the log, from 1, without gaps.
+    pub sequence: u64,
+    /// Its hash, which covers the record and everything before it.
+    pub hash: [u8; 32],
+    /// What it says.
+    pub record: Record<'static>,
+}
+
+impl History {
+    /// Opens the log in `dir`, with its key if it is keyed.
+    ///
+    /// # Errors
+    /// [`EngineError::Log`] if there is no log, it is empty, the key is wrong or missing, or its schema is not that of
+    /// an engine's log ([`WalError::SchemaMismatch`]).
+    pub fn open(dir: impl AsRef<Path>, key: Option<&Key>) -> Result<Self, EngineError> {
+        let reader = open_reader(dir.as_ref(), key)?;
+        Ok(Self { reader, snapshots: Snapshots::default(), failed: false })
+    }
+
+    /// The snapshot that the record at that sequence installed, if it was passed.
+    #[must_use]
+    pub fn snapshot(&self, sequence: u64) -> Option<&Arc<Snapshot>> {
+        self.snapshots.at(sequence)
+    }
+
+    /// The log's id.
+    #[must_use]
+    pub fn log_id(&self) -> [u8; 16] {
+        self.reader.log_id()
+    }
+
+    /// Whether the log is chained with a key.
+    #[must_use]
+    pub fn is_keyed(&self) -> bool {
+        self.reader.is_keyed()
+    }
+
+    /// What stands behind the last record; only known after `next` has answered `None`.
+    #[must_use]
+    pub fn tail(&self) -> Tail {
+        self.reader.tail()
+    }
+
+    /// How many bytes of the log it has gone over, and how many the log has.
+    ///
+    /// # Errors
+    /// [`EngineError::Log`] if the lengths of the log's files cannot be read.
+    pub fn progress_bytes(&self) -> Result<(u64, u64), EngineError> {
+        Ok((self.reader.bytes_read(), self.reader.bytes_in_log()?))
+    }
+}
+
+impl Iterator for History {
+    type Item = Result<Entry, EngineError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let read = match self.reader.lend()? {
+            Ok(record) => {
+                record.decode().map(|decoded| (record.sequence(), record.hash(), decoded))
+            }
+            Err(error) => Err(error),
+        };
+        let entry = read.map_err(EngineError::from).and_then(|(sequence, hash, record)| {
+            if let Some(snapshot) = installed_by(&record) {
+                self.snapshots.install(sequence, snapshot)?;
+            }
+            Ok(Entry { sequence, hash, record })
+        });
+        self.failed = entry.is_err();
+        Some(entry)
+    }
+}
+
+/// Opens a log at its beginning and refuses one that no engine wrote.
+pub(crate) fn open_reader(dir: &Path, key: Option<&Key>) -> Result<Reader, EngineError> {
+    let reader = Reader::open(dir, key)?;
+    check_schema(dir, &reader)?;
+    Ok(reader)
+}
+
+/// The snapshot that a record installs: decisions after it may name its sequence. Nothing else knows which records do.
+pub(crate) fn installed_by<'a>(record: &'a Record<'_>) -> Option<LoggedSnapshot<'a>> {
+    match record {
+        Record::SnapshotInstalled { snapshot, .. } => Some(snapshot.lend()),
+        Record::BudgetChanged { .. }
+        | Record::Decided(_)
+        | Record::Settled { .. }
+        | Record::Abandoned { .. }
+        | Record::FellBack { .. } => None,
+    }
+}
+
+/// What a record is, in words.
+pub(crate) fn name_of(record: &Record<'_>) -> &'static str {
+    match record {
+        Record::SnapshotInstalled { .. } => "the installation of a snapshot",
+        Record::BudgetChanged { .. } => "a change of a budget",
+        Record::Decided(_) => "a decision",
+        Record::Settled { .. } => "a settlement",
+        Record::Abandoned { .. } => "an abandonment",
+        Record::FellBack { .. } => "a fallback",
+    }
+}
+
+/// The snapshots that a log has installed so far. Equal ones are kept once.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshots {
+    by_sequence: BTreeMap<u64, Arc<Snapshot>>,
+    latest: HashMap<SnapshotDigest, Arc<Snapshot>>,
+}
+
+impl Snapshots {
+    /// Takes what the record at that sequence installs.
+    pub(crate) fn install(
+        &mut self,
+        sequence: u64,
+        logged: LoggedSnapshot<'_>,
+    ) -> Result<&Arc<Snapshot>, EngineError> {
+        let snapshot = logged.restore(sequence)?;
+        let known = self.latest.get(&snapshot.digest()).filter(|known| known.same_as(&snapshot));
+        let snapshot = known.cloned().unwrap_or_else(|| Arc::new(snapshot));
+        self.latest.insert(snapshot.digest(), Arc::clone(&snapshot));
+        Ok(self.by_sequence.entry(sequence).or_insert(snapshot))
+    }
+
+    pub(crate) fn at(&self, sequence: u64) -> Option<&Arc<Snapshot>> {
+        self.by_sequence.get(&sequence)
+    }
+}

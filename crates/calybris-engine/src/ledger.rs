@@ -1,0 +1,170 @@
+//! The ledger: what a log says about the money, read without opening it for writing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use calybris_budget::{AccountSnapshot, AuditError, TenantRules};
+use calybris_wal::{Key, Reader, WalError};
+
+use crate::error::EngineError;
+use crate::fold::Fold;
+use crate::record::{Record, SCHEMA_ID};
+use crate::snapshot::Installed;
+use crate::ticket::OpenTicket;
+
+/// The state that a log leads to: accounts, open tickets, the snapshot in force, and the proof that the money adds up.
+///
+/// ```
+/// # use calybris_engine::{Engine, EngineOptions, Ledger};
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path().join("log");
+/// let engine = Engine::open(&dir, &EngineOptions::default())?;
+/// engine.ensure_tenant("acme", 1_000_000, 1_700_000_000_000)?;
+///
+/// // Beside the writer, or years after it.
+/// let ledger = Ledger::read(&dir, None)?;
+/// assert_eq!(ledger.accounts[0].tenant, "acme");
+/// assert_eq!(ledger.accounts[0].balance.available_microunits, 1_000_000);
+/// assert_eq!(ledger.conservation?.granted_microunits, 1_000_000);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Ledger {
+    /// Records read.
+    pub records: u64,
+    /// Decisions among them.
+    pub decisions: u64,
+    /// Sequence of the last record; 0 for an empty log.
+    pub last_sequence: u64,
+    /// The snapshot in force; `None` before the first.
+    pub installed: Option<Installed>,
+    /// Every tenant, a parent before its children, otherwise in order of the names.
+    pub accounts: Vec<LedgerAccount>,
+    /// Every ticket that is neither settled nor abandoned, oldest first.
+    pub open_tickets: Vec<OpenTicket>,
+    /// The proof of conservation. The events were summed up a second time by code that shares nothing with the budget
+    /// ([`calybris_budget::Audit`]), after every one of them `granted + debt = available + reserved + committed` held for
+    /// every tenant, and in the end every account is what the sums say: then this is the sum over all tenants without a
+    /// parent. Otherwise it is the first difference.
+    pub conservation: Result<AccountSnapshot, AuditError>,
+}
+
+/// One tenant in a [`Ledger`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LedgerAccount {
+    /// Its name.
+    pub tenant: String,
+    /// The name of the tenant above it, if there is one.
+    pub parent: Option<String>,
+    /// How many tenants are above it: 0 for one without a parent.
+    pub depth: usize,
+    /// Its balance.
+    pub balance: AccountSnapshot,
+    /// Its rules.
+    pub rules: TenantRules,
+    /// Whether it is frozen itself; one above it may be as well.
+    pub frozen: bool,
+}
+
+impl Ledger {
+    /// Reads the log in `dir` from its beginning to its end, which takes as long as the log is. It takes no lock: a
+    /// writer may be at work, and what it appends meanwhile may or may not be seen.
+    ///
+    /// # Errors
+    /// [`EngineError::Log`] if there is no log, the key is wrong or missing, the log has another schema or is damaged;
+    /// [`EngineError::Contradiction`] or [`EngineError::InvalidSnapshot`] if its records are not an engine's.
+    pub fn read(dir: impl AsRef<Path>, key: Option<&Key>) -> Result<Self, EngineError> {
+        let dir = dir.as_ref();
+        let reader = Reader::open(dir, key)?;
+        check_schema(dir, &reader)?;
+        let mut fold = Fold::audited();
+        let mut last_sequence = 0;
+        for entry in reader {
+            let entry = entry?;
+            last_sequence = entry.sequence();
+            fold.apply(last_sequence, entry.decode::<Record<'static>>()?)?;
+        }
+        Ok(Self::of(fold, last_sequence))
+    }
+
+    fn of(fold: Fold, last_sequence: u64) -> Self {
+        let replayed = fold.budget.finish();
+        let open_tickets = fold.tickets.iter().filter_map(|(sequence, state)| {
+            Some(state.open_ticket(*sequence, replayed.open_holds.get(sequence)?))
+        });
+        let open_tickets = open_tickets.collect();
+        let conservation = match fold.audit {
+            Some(Ok(audit)) => audit.prove(&replayed.engine),
+            Some(Err(error)) => Err(error),
+            None => Ok(AccountSnapshot {
+                granted_microunits: 0,
+                available_microunits: 0,
+                reserved_microunits: 0,
+                committed_microunits: 0,
+                debt_microunits: 0,
+            }),
+        };
+        Self {
+            records: fold.records,
+            decisions: fold.decisions,
+            last_sequence,
+            installed: fold.installed,
+            accounts: tree(replayed.engine.tenants()),
+            open_tickets,
+            conservation,
+        }
+    }
+}
+
+/// Refuses a log whose records are not an engine's.
+pub(crate) fn check_schema(dir: &Path, reader: &Reader) -> Result<(), EngineError> {
+    let expected = reader.schema_id();
+    if expected == SCHEMA_ID {
+        return Ok(());
+    }
+    Err(WalError::SchemaMismatch { path: dir.to_owned(), expected, found: SCHEMA_ID }.into())
+}
+
+/// The tenants, which come in order of the names, as a tree written down from the top.
+fn tree(tenants: Vec<calybris_budget::Tenant>) -> Vec<LedgerAccount> {
+    let path = |tenant: &calybris_budget::Tenant| {
+        let mut names = Vec::new();
+        let mut level = Some(tenant);
+        while let Some(found) = level {
+            names.push(found.name().to_owned());
+            level = found.parent();
+        }
+        names.reverse();
+        names
+    };
+    let by_path: BTreeMap<_, _> =
+        tenants.into_iter().map(|tenant| (path(&tenant), tenant)).collect();
+    let account = |(path, tenant): (Vec<String>, calybris_budget::Tenant)| LedgerAccount {
+        tenant: tenant.name().to_owned(),
+        parent: tenant.parent().map(|parent| parent.name().to_owned()),
+        depth: path.len().saturating_sub(1),
+        balance: tenant.snapshot(),
+        rules: tenant.rules(),
+        frozen: tenant.is_frozen(),
+    };
+    by_path.into_iter().map(account).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "test code")]
+mod tests {
+    use super::*;
+    use calybris_budget::BudgetEvent;
+
+    #[test]
+    fn money_that_no_record_speaks_of_does_not_pass() {
+        let mut fold = Fold::audited();
+        let event = BudgetEvent::TenantOpened { tenant: "a".into(), granted_microunits: 100 };
+        fold.apply(1, Record::BudgetChanged { time_unix_ms: 0, event }).unwrap();
+        fold.budget.tenant("a").unwrap().top_up(1).unwrap();
+        let refused = Ledger::of(fold, 1).conservation.unwrap_err();
+        assert!(matches!(refused, AuditError::Differs { tenant, .. } if tenant == "a"));
+    }
+}

@@ -1,0 +1,108 @@
+//! One decision of a log, with the snapshot it was made under.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use calybris_wal::{Key, Reader, WalError};
+
+use crate::error::EngineError;
+use crate::history::{installed_by, name_of};
+use crate::ledger::check_schema;
+use crate::record::{Decided, Record};
+use crate::snapshot::Snapshot;
+
+/// One decision as the log holds it, with the snapshot that it names.
+///
+/// ```
+/// # use calybris_engine::{Call, Engine, EngineOptions, Names, Snapshot};
+/// # use calybris_kernel::*;
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path().join("log");
+/// # let policy = Policy {
+/// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000, minimum_confidence_bps: 5_000,
+/// #     risk_penalty_multiplier_bps: 2_500, latency_penalty_microunits_per_ms: 1,
+/// # };
+/// # let snapshot = Snapshot::new(PolicySnapshot::new(policy, vec![])?, Names::default());
+/// # let request = Request {
+/// #     sequence: 1, requested_model_id: 7, input_tokens: 1_000, output_tokens: 500,
+/// #     business_value_microunits: 50_000, budget_limit_microunits: 20_000, risk_bps: 500,
+/// #     confidence_bps: 9_000, minimum_quality_bps: 7_000, max_p95_latency_ms: 0,
+/// #     required_capabilities: CapabilitySet::EMPTY, allowed_providers: ProviderSet::ALL,
+/// #     required_regions: RegionSet::EMPTY,
+/// # };
+/// # let engine = Engine::open(&dir, &EngineOptions::default())?;
+/// # engine.install(snapshot, 1_700_000_000_000)?;
+/// # engine.ensure_tenant("search", 1_000_000, 1_700_000_000_000)?;
+/// # let call = Call { tenant: "search", time_unix_ms: 1_700_000_000_001, correlation_id: "", request };
+/// use calybris_engine::RecordedDecision;
+///
+/// let outcome = engine.decide(&call)?;
+/// let recorded = RecordedDecision::find(&dir, None, outcome.decision_sequence)?;
+/// assert_eq!(recorded.decided.decision, outcome.decision);
+/// let explanation = recorded.snapshot.policy_snapshot().explain(&recorded.decided.request);
+/// assert_eq!(explanation.decision, outcome.decision);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct RecordedDecision {
+    /// Its sequence in the log.
+    pub sequence: u64,
+    /// Its record's hash.
+    pub hash: [u8; 32],
+    /// What was asked and answered.
+    pub decided: Decided<'static>,
+    /// What it was decided under.
+    pub snapshot: Arc<Snapshot>,
+}
+
+impl RecordedDecision {
+    /// Finds the decision at that sequence of the log in `dir`, without reading what is before it.
+    ///
+    /// Verified are the decision's record and the one that installed its snapshot, each against the record before it
+    /// ([`Reader::open_at`] says what that proves); that both stand in the same unbroken chain is for
+    /// [`verify`](calybris_wal::verify()) and [`replay`](crate::replay()).
+    ///
+    /// # Errors
+    /// [`EngineError::NotADecision`] if the record is another; [`EngineError::Contradiction`] if the snapshot that the
+    /// decision names is none; [`EngineError::Log`] if the log has no such record ([`WalError::NoSuchRecord`],
+    /// [`WalError::Dropped`]), cannot be read, does not verify there, or was not written by an engine.
+    pub fn find(
+        dir: impl AsRef<Path>,
+        key: Option<&Key>,
+        sequence: u64,
+    ) -> Result<Self, EngineError> {
+        let dir = dir.as_ref();
+        let (hash, record) = record_at(dir, key, sequence)?;
+        let Record::Decided(decided) = record else {
+            return Err(EngineError::NotADecision { sequence, found: name_of(&record) });
+        };
+        let named = decided.snapshot_sequence;
+        let contradiction = || {
+            let contradiction = format!("record {named} installed no snapshot");
+            EngineError::Contradiction { sequence, contradiction }
+        };
+        if named == 0 || named >= sequence {
+            return Err(contradiction());
+        }
+        let (_, installation) = record_at(dir, key, named)?;
+        let logged = installed_by(&installation).ok_or_else(contradiction)?;
+        Ok(Self { sequence, hash, decided, snapshot: Arc::new(logged.restore(named)?) })
+    }
+}
+
+/// The record at that sequence, and its hash.
+pub(crate) fn record_at(
+    dir: &Path,
+    key: Option<&Key>,
+    sequence: u64,
+) -> Result<([u8; 32], Record<'static>), EngineError> {
+    let mut reader = Reader::open_at(dir, key, sequence)?;
+    check_schema(dir, &reader)?;
+    match reader.lend() {
+        Some(record) => {
+            let record = record?;
+            Ok((record.hash(), record.decode()?))
+        }
+        None => Err(WalError::NoSuchRecord { sequence, head: sequence.saturating_sub(1) }.into()),
+    }
+}

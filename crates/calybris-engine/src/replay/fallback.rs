@@ -1,0 +1,199 @@
+//! Checks fallbacks against the rank of the models.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::Path;
+
+use calybris_kernel::{PolicySnapshot, RankedModel, Request};
+use calybris_wal::Key;
+
+use super::Replayed;
+use crate::error::EngineError;
+use crate::record::Fallback;
+use crate::recorded::RecordedDecision;
+
+/// How many of the last decisions are kept at hand: a ticket falls back soon if at all, and others are looked up.
+const RECENT_DECISIONS: usize = 1 << 16;
+
+/// What the log says about tickets that fell back, and about those that may.
+pub(super) struct Fallbacks<'a> {
+    dir: &'a Path,
+    key: Option<&'a Key>,
+    recent: VecDeque<Chosen>,
+    fallen: HashMap<u64, Fallen>,
+    checked: u64,
+}
+
+/// What a record says of a ticket that fell back.
+pub(super) struct FellBack {
+    pub(super) sequence: u64,
+    pub(super) decision_sequence: u64,
+    pub(super) snapshot_sequence: u64,
+    pub(super) failed_model_id: u32,
+    pub(super) fallback: Option<Fallback>,
+}
+
+/// A decision that chose a model.
+#[derive(Clone, Copy)]
+struct Chosen {
+    sequence: u64,
+    request: Request,
+    model_id: u32,
+    cost_microunits: u64,
+}
+
+/// A ticket that has fallen back.
+struct Fallen {
+    request: Request,
+    tried: Vec<u32>,
+    model_id: u32,
+    /// What it holds at least: an extension is not counted.
+    held_microunits: u64,
+}
+
+impl<'a> Fallbacks<'a> {
+    pub(super) fn new(dir: &'a Path, key: Option<&'a Key>) -> Self {
+        let (recent, fallen) = (VecDeque::new(), HashMap::new());
+        Self { dir, key, recent, fallen, checked: 0 }
+    }
+
+    /// How many were found to be right.
+    pub(super) fn checked(&self) -> u64 {
+        self.checked
+    }
+
+    /// Remembers a decision for a while.
+    pub(super) fn decided(&mut self, replayed: &Replayed<'_>) {
+        if self.recent.len() == RECENT_DECISIONS {
+            self.recent.pop_front();
+        }
+        self.recent.extend(Chosen::of(
+            replayed.sequence,
+            &replayed.decided.request,
+            &replayed.decided.decision,
+        ));
+    }
+
+    /// Forgets a ticket that was closed.
+    pub(super) fn closed(&mut self, decision_sequence: u64) {
+        self.fallen.remove(&decision_sequence);
+    }
+
+    /// Checks where a ticket went on to, under the snapshot that its record names.
+    pub(super) fn check(
+        &mut self,
+        fell_back: &FellBack,
+        snapshot: &PolicySnapshot,
+    ) -> Result<(), EngineError> {
+        let FellBack { sequence, decision_sequence, failed_model_id, fallback, .. } = *fell_back;
+        let contradiction =
+            |contradiction| Err(EngineError::Contradiction { sequence, contradiction });
+        if !self.fallen.contains_key(&decision_sequence) {
+            let Some(chosen) = self.chosen(decision_sequence)? else {
+                let what = format!("decision {decision_sequence} chose no model");
+                return contradiction(what);
+            };
+            self.fallen.insert(decision_sequence, chosen.into());
+        }
+        let Some(ticket) = self.fallen.get_mut(&decision_sequence) else { return Ok(()) };
+        if ticket.model_id != failed_model_id {
+            let current = ticket.model_id;
+            return contradiction(format!(
+                "model {failed_model_id} failed, but the ticket of decision {decision_sequence} was at model {current}"
+            ));
+        }
+        if !ticket.tried.contains(&failed_model_id) {
+            ticket.tried.push(failed_model_id);
+        }
+        if let Err(what) = ticket.check(snapshot, fallback) {
+            return contradiction(what);
+        }
+        if let Some(fallback) = fallback {
+            ticket.model_id = fallback.model_id;
+            ticket.held_microunits = fallback.estimated_cost_microunits;
+        }
+        self.checked += 1;
+        Ok(())
+    }
+
+    fn chosen(&self, sequence: u64) -> Result<Option<Chosen>, EngineError> {
+        let place = self.recent.binary_search_by_key(&sequence, |chosen| chosen.sequence);
+        if let Some(chosen) = place.ok().and_then(|place| self.recent.get(place)) {
+            return Ok(Some(*chosen));
+        }
+        let decided = RecordedDecision::find(self.dir, self.key, sequence)?.decided;
+        Ok(Chosen::of(sequence, &decided.request, &decided.decision))
+    }
+}
+
+impl Chosen {
+    fn of(sequence: u64, request: &Request, decision: &calybris_kernel::Decision) -> Option<Self> {
+        decision.selected_model_id.map(|model_id| Self {
+            sequence,
+            request: *request,
+            model_id,
+            cost_microunits: decision.estimated_cost_microunits,
+        })
+    }
+}
+
+impl From<Chosen> for Fallen {
+    fn from(chosen: Chosen) -> Self {
+        Self {
+            request: chosen.request,
+            tried: Vec::new(),
+            model_id: chosen.model_id,
+            held_microunits: chosen.cost_microunits,
+        }
+    }
+}
+
+impl Fallen {
+    /// Whether the ticket could go on so: the model is where the rank has it, and what it passed over was tried or
+    /// costs more than the ticket held.
+    fn check(&self, snapshot: &PolicySnapshot, fallback: Option<Fallback>) -> Result<(), String> {
+        // Mostly the next few of the rank decide; all of them are ranked only when they do not.
+        let mut places = 8;
+        loop {
+            let mut best = vec![RankedModel::default(); places];
+            let ranked = snapshot.rank(&self.request, &mut best);
+            for model in best.iter().take(ranked) {
+                if self.tried.contains(&model.model_id) {
+                    continue;
+                }
+                let &RankedModel { model_id, cost_microunits, utility_microunits, .. } = model;
+                match fallback {
+                    Some(fallback) if fallback.model_id == model_id => {
+                        let expected = Fallback {
+                            model_id,
+                            estimated_cost_microunits: cost_microunits,
+                            expected_utility_microunits: utility_microunits,
+                        };
+                        if fallback == expected {
+                            return Ok(());
+                        }
+                        return Err(format!(
+                            "it went on to {fallback:?}, the rank has {expected:?}"
+                        ));
+                    }
+                    _ if cost_microunits <= self.held_microunits => {
+                        let held = self.held_microunits;
+                        return Err(format!(
+                            "model {model_id} is the next in the rank and costs {cost_microunits} of the {held} that the ticket held"
+                        ));
+                    }
+                    _ => {}
+                }
+            }
+            if ranked < places {
+                return match fallback {
+                    None => Ok(()),
+                    Some(fallback) => Err(format!(
+                        "it went on to model {}, which was tried or is not eligible",
+                        fallback.model_id
+                    )),
+                };
+            }
+            places = places.saturating_mul(8);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The snapshots of a log, each with what is proposed in its place.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::error::EngineError;
+use crate::history::Snapshots;
+use crate::record::LoggedSnapshot;
+use crate::snapshot::Snapshot;
+
+/// Answers what is tried in place of a recorded snapshot.
+pub(super) trait Propose:
+    FnMut(&Arc<Snapshot>) -> Result<Vec<Arc<Snapshot>>, EngineError>
+{
+}
+
+impl<F: FnMut(&Arc<Snapshot>) -> Result<Vec<Arc<Snapshot>>, EngineError>> Propose for F {}
+
+/// A recorded snapshot and those proposed in its place.
+#[derive(Debug)]
+pub(super) struct Trial {
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) proposals: Vec<Arc<Snapshot>>,
+}
+
+/// All that were installed so far.
+#[derive(Debug, Default)]
+pub(super) struct Trials {
+    snapshots: Snapshots,
+    by_sequence: BTreeMap<u64, Arc<Trial>>,
+    /// By the address of the snapshot: equal ones have one, and it stays where it is.
+    distinct: HashMap<usize, Arc<Trial>>,
+    first_sequence: u64,
+}
+
+impl Trials {
+    /// Says with which sequence the log begins.
+    pub(super) fn begins_at(&mut self, sequence: u64) {
+        self.first_sequence = sequence;
+    }
+
+    /// Takes what the record at that sequence installs.
+    pub(super) fn install(
+        &mut self,
+        sequence: u64,
+        logged: LoggedSnapshot<'_>,
+        propose: &mut impl Propose,
+    ) -> Result<(), EngineError> {
+        let snapshot = Arc::clone(self.snapshots.install(sequence, logged)?);
+        let address = Arc::as_ptr(&snapshot).addr();
+        let trial = match self.distinct.get(&address) {
+            Some(trial) => Arc::clone(trial),
+            None => {
+                let proposals = propose(&snapshot)?;
+                let trial = Arc::new(Trial { snapshot, proposals });
+                self.distinct.insert(address, Arc::clone(&trial));
+                trial
+            }
+        };
+        self.by_sequence.insert(sequence, trial);
+        Ok(())
+    }
+
+    /// What the record at `named` installed, for the record at `sequence` that names it. `None` if it was dropped with
+    /// the log's beginning.
+    pub(super) fn named(
+        &self,
+        sequence: u64,
+        named: u64,
+    ) -> Result<Option<&Arc<Trial>>, EngineError> {
+        // Those after the naming record may be here already: the log is read ahead of what is decided.
+        match self.by_sequence.get(&named).filter(|_| named < sequence) {
+            Some(trial) => Ok(Some(trial)),
+            None if named > 0 && named < self.first_sequence => Ok(None),
+            None => {
+                let contradiction = format!("record {named} installed no snapshot");
+                Err(EngineError::Contradiction { sequence, contradiction })
+            }
+        }
+    }
+
+    /// How many differ from one another.
+    pub(super) fn distinct(&self) -> u64 {
+        u64::try_from(self.distinct.len()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,160 @@
+//! What can be read of a log's money without opening it for writing.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+
+mod world;
+
+use calybris_budget::BudgetEvent;
+use calybris_engine::{EngineError, Fallback, Ledger, Record, SCHEMA_ID};
+use calybris_wal::{Key, WalError, WalOptions, WalWriter};
+use world::*;
+
+fn changed(event: BudgetEvent) -> Record<'static> {
+    Record::BudgetChanged { time_unix_ms: 1, event }
+}
+
+fn fell_back(failed_model_id: u32, to: Option<(u32, u64)>) -> Record<'static> {
+    let fallback = to.map(|(model_id, estimated_cost_microunits)| Fallback {
+        model_id,
+        estimated_cost_microunits,
+        expected_utility_microunits: 1,
+    });
+    Record::FellBack {
+        time_unix_ms: 1,
+        decision_sequence: 3,
+        snapshot_sequence: 1,
+        failed_model_id,
+        fallback,
+    }
+}
+
+/// A log of snapshot, tenant `a` with 10,000 and one open ticket for 2,000, and then these records.
+fn log_with(records: &[Record<'_>]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    let ticket = engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap();
+    assert_eq!(ticket.decision_sequence(), 3);
+    drop(engine);
+    let log = WalWriter::open(dir.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
+    for record in records {
+        log.append(record).unwrap();
+    }
+    log.close().unwrap();
+    dir
+}
+
+#[test]
+fn the_ledger_of_a_log_is_the_state_of_its_engine() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("b", 500, 1).unwrap();
+    let _open = engine.decide(&call("a", 1, 9_000)).unwrap();
+    let ticket = engine.decide(&call("a", 2, 7_000)).unwrap().ticket.unwrap();
+    engine.settle(ticket, 150, 3).unwrap();
+    let _refused = engine.decide(&call("b", 3, 9_000)).unwrap();
+
+    let ledger = Ledger::read(dir.path(), None).unwrap();
+    let accounts: Vec<_> =
+        ledger.accounts.iter().map(|found| (found.tenant.clone(), found.balance)).collect();
+    assert_eq!(accounts, engine.accounts());
+    assert_eq!(ledger.open_tickets, engine.open_tickets());
+    assert_eq!((ledger.records, ledger.decisions, ledger.last_sequence), (7, 3, 7));
+    assert_eq!(ledger.installed.unwrap().sequence, 1);
+    let total = ledger.conservation.unwrap();
+    assert_eq!((total.granted_microunits, total.reserved_microunits), (10_500, 2_000));
+    assert_eq!((total.available_microunits, total.committed_microunits), (8_350, 150));
+}
+
+#[test]
+fn tenants_below_others_are_listed_below_them() {
+    let child = |tenant: &str, parent: &str| {
+        let (tenant, parent) = (tenant.to_owned(), parent.to_owned());
+        changed(BudgetEvent::ChildOpened { tenant, parent, granted_microunits: 60 })
+    };
+    let root = |tenant: &str| {
+        let tenant = tenant.to_owned();
+        changed(BudgetEvent::TenantOpened { tenant, granted_microunits: 100 })
+    };
+    let frozen = changed(BudgetEvent::Frozen { tenant: "web".to_owned() });
+    let log = log_with(&[root("z"), root("b"), child("web", "z"), child("c", "z"), frozen]);
+    let ledger = Ledger::read(log.path(), None).unwrap();
+    let listed: Vec<_> = ledger
+        .accounts
+        .iter()
+        .map(|found| (found.tenant.as_str(), found.parent.as_deref(), found.depth, found.frozen))
+        .collect();
+    let expected = [
+        ("a", None, 0, false),
+        ("b", None, 0, false),
+        ("z", None, 0, false),
+        ("c", Some("z"), 1, false),
+        ("web", Some("z"), 1, true),
+    ];
+    assert_eq!(listed, expected);
+    // What a child was granted is part of what the one above it was granted.
+    assert_eq!(ledger.conservation.unwrap().granted_microunits, 10_200);
+}
+
+#[test]
+fn the_hold_of_a_ticket_follows_it_from_model_to_model() {
+    for (records, model_id, reserved) in [
+        (vec![fell_back(LARGE, Some((SMALL, 200)))], SMALL, 200),
+        (vec![fell_back(LARGE, Some((SMALL, 2_000)))], SMALL, 2_000),
+        (vec![fell_back(LARGE, Some((SMALL, 9_000)))], SMALL, 9_000),
+        (vec![fell_back(LARGE, Some((FREE, 0))), fell_back(FREE, Some((SMALL, 200)))], SMALL, 200),
+        (vec![fell_back(LARGE, None), fell_back(LARGE, Some((SMALL, 200)))], SMALL, 200),
+        (vec![fell_back(LARGE, None)], LARGE, 2_000),
+    ] {
+        let log = log_with(&records);
+        let ledger = Ledger::read(log.path(), None).unwrap();
+        let [ticket] = ledger.open_tickets.try_into().unwrap();
+        assert_eq!((ticket.model_id, ticket.reserved_microunits), (model_id, reserved));
+        assert_eq!(ticket.failed_model_ids[0], LARGE);
+        assert_eq!(ledger.accounts[0].balance.reserved_microunits, reserved);
+        ledger.conservation.unwrap();
+    }
+}
+
+#[test]
+fn a_record_that_contradicts_the_log_is_named() {
+    let tenant = || "a".to_owned();
+    for (record, words) in [
+        (fell_back(SMALL, None), "model 2 failed where model 1 was tried"),
+        (fell_back(LARGE, Some((LARGE, 1))), "falls back on model 1, which failed"),
+        (fell_back(LARGE, Some((SMALL, 10_001))), "8001 were requested"),
+        (changed(BudgetEvent::Released { hold: 3 }), "has a record of its own"),
+        (
+            changed(BudgetEvent::Committed { hold: 3, actual_microunits: 0 }),
+            "has a record of its own",
+        ),
+        (
+            changed(BudgetEvent::Reserved { tenant: tenant(), hold: 9, amount_microunits: 1 }),
+            "has a record of its own",
+        ),
+        (changed(BudgetEvent::Extended { hold: 2, amount_microunits: 1 }), "no hold 2 is open"),
+        (changed(BudgetEvent::Reduced { tenant: tenant(), amount_microunits: 8_001 }), "8000"),
+        (changed(BudgetEvent::Frozen { tenant: "b".to_owned() }), "no tenant `b`"),
+    ] {
+        let log = log_with(&[record]);
+        let refused = Ledger::read(log.path(), None).unwrap_err();
+        assert!(matches!(refused, EngineError::Contradiction { sequence: 4, .. }), "{refused}");
+        assert!(refused.to_string().contains(words), "{refused}");
+        let reopened = calybris_engine::Engine::open(log.path(), &Default::default());
+        assert_eq!(reopened.unwrap_err().to_string(), refused.to_string());
+    }
+}
+
+#[test]
+fn a_log_that_is_not_an_engines_or_has_another_key_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = WalWriter::open(dir.path(), &WalOptions::new(42)).unwrap();
+    log.append_bytes(b"not a record of ours").unwrap();
+    drop(log);
+    let refused = Ledger::read(dir.path(), None).unwrap_err();
+    assert!(matches!(refused, EngineError::Log(WalError::SchemaMismatch { .. })), "{refused}");
+    let key = Key::new(&[1; 32]).unwrap();
+    let log = log_with(&[]);
+    let refused = Ledger::read(log.path(), Some(&key)).unwrap_err();
+    assert!(matches!(refused, EngineError::Log(WalError::NotKeyed { .. })), "{refused}");
+}

@@ -1,0 +1,474 @@
+//! What reading, replay and what-if promise.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
+
+mod world;
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+
+use calybris_engine::{
+    Admission, Call, Decided, EngineError, Fallback, History, Names, Record, RecordedDecision,
+    ReplayOptions, ReplayReport, SCHEMA_ID, Snapshot, replay,
+};
+use calybris_kernel::{Decision, Policy, PolicySnapshot};
+use calybris_wal::{Tail, WalError, WalOptions, WalWriter};
+use proptest::prelude::*;
+use world::*;
+
+const THREADS: [usize; 3] = [1, 2, 5];
+
+fn threads(threads: usize) -> ReplayOptions<'static> {
+    ReplayOptions { threads: NonZeroUsize::new(threads), progress: None }
+}
+
+/// Replays with nothing proposed; answers what was visited too.
+fn replayed(dir: &Path, count: usize) -> Result<(ReplayReport, Vec<u64>), EngineError> {
+    let mut visited = Vec::new();
+    let report = replay(
+        dir,
+        None,
+        &threads(count),
+        |_| Ok(Vec::new()),
+        |replayed| visited.push(replayed.sequence),
+    )?;
+    Ok((report, visited))
+}
+
+/// A log with settlements, rejections, refusals and three snapshots, one of them twice.
+fn lively_log(dir: &Path, decisions: u64) {
+    let engine = open(dir);
+    engine.ensure_tenant("a", 3_000_000, 1).unwrap();
+    engine.ensure_tenant("poor", 100, 1).unwrap();
+    for sequence in 1..=decisions {
+        if sequence % 700 == 0 {
+            let strict = Policy { policy_epoch: 2 + (sequence / 700) % 2, ..POLICY };
+            engine.install(snapshot_under(strict), sequence).unwrap();
+        }
+        let quality = [9_000, 7_000, 4_000, 9_500][usize::try_from(sequence % 4).unwrap()];
+        let tenant = if sequence % 5 == 0 { "poor" } else { "a" };
+        let id = format!("trace-{sequence}");
+        let call = Call { correlation_id: &id, ..call(tenant, sequence, quality) };
+        if let Some(ticket) = engine.decide(&call).unwrap().ticket {
+            match sequence % 3 {
+                0 => drop(engine.settle(ticket, 0, sequence).unwrap()),
+                1 => drop(engine.abandon(ticket, sequence).unwrap()),
+                _ => {}
+            }
+        }
+    }
+    engine.close().unwrap();
+}
+
+/// Appends authentic records behind an engine's.
+fn append(dir: &Path, records: &[Record<'_>]) {
+    let log = WalWriter::open(dir, &WalOptions::new(SCHEMA_ID)).unwrap();
+    for record in records {
+        log.append(record).unwrap();
+    }
+    log.close().unwrap();
+}
+
+/// A record of a decision made under the snapshot at sequence 1, as the kernel makes it.
+fn decided(sequence: u64, quality: u16) -> Decided<'static> {
+    let request = request(sequence, quality);
+    Decided {
+        time_unix_ms: 0,
+        tenant: "a".into(),
+        correlation_id: "".into(),
+        request_key: "".into(),
+        snapshot_sequence: 1,
+        request,
+        decision: snapshot().policy_snapshot().prescribe(&request),
+        admission: Admission::Reserved,
+    }
+}
+
+#[test]
+fn history_gives_every_record_and_keeps_equal_snapshots_once() {
+    let dir = tempfile::tempdir().unwrap();
+    lively_log(dir.path(), 3_000);
+    let mut history = History::open(dir.path(), None).unwrap();
+    let entries: Vec<_> = history.by_ref().map(Result::unwrap).collect();
+    let expected = records(dir.path());
+    assert_eq!(entries.len(), expected.len());
+    let mut installed = Vec::new();
+    for (entry, (sequence, record)) in entries.iter().zip(&expected) {
+        assert_eq!((entry.sequence, &entry.record), (*sequence, record));
+        if let Record::SnapshotInstalled { snapshot, .. } = record {
+            let kept = history.snapshot(*sequence).unwrap();
+            assert_eq!(kept.digest(), snapshot.digest);
+            installed.push(Arc::clone(kept));
+        } else {
+            assert!(history.snapshot(*sequence).is_none());
+        }
+    }
+    assert_eq!(installed.len(), 5);
+    assert!(Arc::ptr_eq(&installed[1], &installed[3]));
+    assert!(!Arc::ptr_eq(&installed[1], &installed[2]));
+    assert!(history.next().is_none());
+}
+
+#[test]
+fn a_log_that_no_engine_wrote_is_refused_by_every_door() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = WalWriter::open(dir.path(), &WalOptions::new(42)).unwrap();
+    log.append("not ours").unwrap();
+    log.close().unwrap();
+    let refused = [
+        History::open(dir.path(), None).err().unwrap(),
+        RecordedDecision::find(dir.path(), None, 1).unwrap_err(),
+        replayed(dir.path(), 1).unwrap_err(),
+    ];
+    for error in refused {
+        assert!(matches!(error, EngineError::Log(WalError::SchemaMismatch { .. })), "{error}");
+    }
+}
+
+#[test]
+fn a_decision_is_found_by_its_sequence_with_the_snapshot_that_it_names() {
+    let dir = tempfile::tempdir().unwrap();
+    lively_log(dir.path(), 1_500);
+    let logged = records(dir.path());
+    let few = |sequence: u64| !(120..2_000).contains(&sequence) || sequence.is_multiple_of(97);
+    for (sequence, record) in logged.iter().filter(|(sequence, _)| few(*sequence)) {
+        let found = RecordedDecision::find(dir.path(), None, *sequence);
+        if let Record::Decided(decided) = record {
+            let found = found.unwrap();
+            assert_eq!((found.sequence, &found.decided), (*sequence, decided));
+            let again = found.snapshot.policy_snapshot().prescribe(&decided.request);
+            assert_eq!(again, decided.decision);
+        } else {
+            assert!(matches!(found, Err(EngineError::NotADecision { .. })));
+        }
+    }
+    let last = logged.len() as u64;
+    for sequence in [0, last + 1, u64::MAX] {
+        let error = RecordedDecision::find(dir.path(), None, sequence).unwrap_err();
+        let expected = format!("there is no record {sequence} among {last} records");
+        assert_eq!(error.to_string(), expected);
+    }
+    let error = RecordedDecision::find(dir.path(), None, 1).unwrap_err();
+    assert_eq!(error.to_string(), "record 1 is the installation of a snapshot, not a decision");
+}
+
+#[test]
+fn a_log_replays_bit_for_bit_on_any_number_of_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    lively_log(dir.path(), 3_000);
+    let logged = records(dir.path());
+    let decisions = logged.iter().filter(|(_, record)| matches!(record, Record::Decided(_)));
+    let sequences: Vec<u64> = decisions.map(|(sequence, _)| *sequence).collect();
+    for count in THREADS {
+        let (report, visited) = replayed(dir.path(), count).unwrap();
+        assert_eq!(visited, sequences);
+        assert_eq!((report.records, report.decisions), (logged.len() as u64, 3_000));
+        assert_eq!((report.installations, report.snapshots, report.without_snapshot), (5, 3, 0));
+        assert_eq!((report.head.sequence, report.tail), (report.records, Tail::Clean));
+    }
+}
+
+#[test]
+fn a_forged_decision_is_caught_with_its_sequence() {
+    let alterations: [fn(&mut Decision); 5] = [
+        |decision| decision.estimated_cost_microunits += 1,
+        |decision| decision.selected_model_id = Some(FREE),
+        |decision| decision.expected_utility_microunits += 1,
+        |decision| decision.runner_up_model_id = None,
+        |decision| decision.eligible_models += 1,
+    ];
+    for alter in alterations {
+        for count in THREADS {
+            let dir = tempfile::tempdir().unwrap();
+            lively_log(dir.path(), 1_000);
+            let before = records(dir.path()).len() as u64;
+            let mut forged = decided(1, 4_000);
+            alter(&mut forged.decision);
+            let honest = decided(2, 4_000);
+            append(
+                dir.path(),
+                &[
+                    Record::Decided(honest.clone()),
+                    Record::Decided(forged.clone()),
+                    Record::Decided(honest),
+                ],
+            );
+            match replayed(dir.path(), count).unwrap_err() {
+                EngineError::ReplayDiffers { sequence, recorded, replayed } => {
+                    assert_eq!(sequence, before + 2);
+                    assert_eq!(*recorded, forged.decision);
+                    let kernel = snapshot();
+                    assert_eq!(*replayed, kernel.policy_snapshot().prescribe(&forged.request));
+                }
+                other => panic!("{other}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_decision_may_name_only_a_snapshot_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    let named =
+        |snapshot_sequence| Record::Decided(Decided { snapshot_sequence, ..decided(1, 4_000) });
+    for (later, count) in THREADS.into_iter().enumerate() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(dir.path()));
+        let names = [0, 3, 2][later];
+        let other = snapshot_under(Policy { policy_epoch: 9, ..POLICY });
+        append(
+            dir.path(),
+            &[
+                named(names),
+                Record::SnapshotInstalled {
+                    time_unix_ms: 0,
+                    snapshot: calybris_engine::LoggedSnapshot {
+                        digest: other.digest(),
+                        policy: *other.policy_snapshot().policy(),
+                        models: other.policy_snapshot().models().into(),
+                        names: std::borrow::Cow::Owned(other.names().clone()),
+                    },
+                },
+            ],
+        );
+        let error = replayed(dir.path(), count).unwrap_err();
+        let words = format!("record {names} installed no snapshot");
+        assert!(error.to_string().contains(&words), "{error}");
+        assert!(matches!(error, EngineError::Contradiction { sequence: 2, .. }));
+    }
+}
+
+#[test]
+fn what_was_read_before_damage_is_visited_first() {
+    let dir = tempfile::tempdir().unwrap();
+    lively_log(dir.path(), 2_000);
+    let path = segment(dir.path());
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let mut seen = Vec::new();
+    for count in THREADS {
+        let mut visited = Vec::new();
+        let outcome = replay(
+            dir.path(),
+            None,
+            &threads(count),
+            |_| Ok(Vec::new()),
+            |replayed| visited.push(replayed.sequence),
+        );
+        match outcome {
+            Err(EngineError::Log(WalError::Corrupt { .. })) => seen.push(visited),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(seen[0].len() > 500);
+    assert!(seen.iter().all(|visited| *visited == seen[0]));
+}
+
+#[test]
+fn the_recorded_policy_proposed_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    lively_log(dir.path(), 2_000);
+    for count in THREADS {
+        let mut asked = 0;
+        let mut visited = 0;
+        replay(
+            dir.path(),
+            None,
+            &threads(count),
+            |recorded| {
+                asked += 1;
+                Ok(vec![Arc::clone(recorded), Arc::clone(recorded)])
+            },
+            |replayed| {
+                visited += 1;
+                assert_eq!(replayed.proposed, [replayed.decided.decision; 2]);
+                assert!(replayed.proposals.iter().all(|one| Arc::ptr_eq(one, replayed.snapshot)));
+            },
+        )
+        .unwrap();
+        assert_eq!((asked, visited), (3, 2_000));
+    }
+}
+
+#[test]
+fn a_proposal_that_is_refused_ends_the_replay() {
+    let dir = tempfile::tempdir().unwrap();
+    lively_log(dir.path(), 100);
+    let invalid = |_: &Arc<Snapshot>| {
+        let policy = Policy { hard_risk_limit_bps: 10_001, ..POLICY };
+        let kernel = PolicySnapshot::new(policy, vec![])?;
+        Ok(vec![Arc::new(Snapshot::new(kernel, Names::default()))])
+    };
+    for count in THREADS {
+        let refused = replay(dir.path(), None, &threads(count), invalid, |_| {}).unwrap_err();
+        assert!(matches!(refused, EngineError::InvalidProposal(_)), "{refused}");
+    }
+}
+
+#[test]
+fn progress_ends_with_the_whole_log() {
+    let dir = tempfile::tempdir().unwrap();
+    lively_log(dir.path(), 3_000);
+    let seen = std::cell::RefCell::new(Vec::new());
+    let note = |progress| seen.borrow_mut().push(progress);
+    let options = ReplayOptions { progress: Some(&note), ..threads(2) };
+    let report = replay(dir.path(), None, &options, |_| Ok(Vec::new()), |_| {}).unwrap();
+    let seen = seen.into_inner();
+    assert!(seen.len() > 3);
+    assert!(seen.is_sorted_by_key(|progress| progress.bytes));
+    let last = seen.last().unwrap();
+    assert_eq!((last.records, last.bytes), (report.records, report.bytes));
+    assert_eq!(last.bytes, last.bytes_in_log);
+}
+
+fn fell_back(
+    decision_sequence: u64,
+    failed_model_id: u32,
+    fallback: Option<(u32, u64, i64)>,
+) -> Record<'static> {
+    let fallback = fallback.map(|(model_id, cost, utility)| Fallback {
+        model_id,
+        estimated_cost_microunits: cost,
+        expected_utility_microunits: utility,
+    });
+    Record::FellBack {
+        time_unix_ms: 0,
+        decision_sequence,
+        snapshot_sequence: 1,
+        failed_model_id,
+        fallback,
+    }
+}
+
+/// The models of the small world for a request that all can serve, in their rank: id, cost, utility.
+fn ranked() -> Vec<(u32, u64, i64)> {
+    let snapshot = snapshot();
+    let mut best = [calybris_kernel::RankedModel::default(); 3];
+    let found = snapshot.policy_snapshot().rank(&request(1, 4_000), &mut best);
+    let model = |model: &calybris_kernel::RankedModel| {
+        (model.model_id, model.cost_microunits, model.utility_microunits)
+    };
+    best[..found].iter().map(model).collect()
+}
+
+#[test]
+fn a_fallback_goes_down_the_rank() {
+    let ranked = ranked();
+    let [first, second, third] = ranked[..] else { panic!("{ranked:?}") };
+    let failed = |model: (u32, u64, i64), to| fell_back(2, model.0, to);
+    let wrong_cost = (second.0, second.1 + 1, second.2);
+    let wrong_utility = (second.0, second.1, second.2 - 1);
+    for (steps, error) in [
+        (vec![failed(first, Some(second)), failed(second, Some(third)), failed(third, None)], None),
+        (vec![failed(third, Some(second))], Some((3, "was at model"))),
+        (vec![failed(first, Some(wrong_cost))], Some((3, "the rank has"))),
+        (vec![failed(first, Some(wrong_utility))], Some((3, "the rank has"))),
+        (vec![failed(first, Some(first))], Some((3, ""))),
+        (vec![failed(first, Some(second)), failed(second, Some(first))], Some((4, ""))),
+        (vec![fell_back(1, first.0, Some(second))], Some((3, "not a decision"))),
+        (vec![fell_back(99, first.0, Some(second))], Some((3, "no record 99"))),
+    ] {
+        for count in THREADS {
+            let dir = tempfile::tempdir().unwrap();
+            drop(open(dir.path()));
+            append(dir.path(), &[Record::Decided(decided(1, 4_000))]);
+            append(dir.path(), &steps);
+            match (replayed(dir.path(), count), error) {
+                (Ok((report, _)), None) => assert_eq!(report.fallbacks, steps.len() as u64),
+                (Err(found), Some((sequence, words))) => {
+                    assert!(found.to_string().contains(words), "{found}");
+                    if let EngineError::Contradiction { sequence: at, .. } = found {
+                        assert_eq!(at, sequence);
+                    }
+                }
+                (found, expected) => panic!("{found:?} {expected:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_model_that_the_hold_can_pay_is_not_passed_over() {
+    let [small, large, free] = ranked()[..] else { panic!("three models are eligible") };
+    assert_eq!((small.1, large.1, free.1), (200, 2_000, 0));
+    let step = |failed: (u32, u64, i64), to| fell_back(2, failed.0, to);
+    for (steps, right) in [
+        // A ticket that holds 200 may be too poor for the large model, but not for the free one.
+        (vec![step(small, Some(free))], true),
+        (vec![step(small, None)], false),
+        // One that has gone on to the large model holds enough for all.
+        (vec![step(small, Some(large)), step(large, Some(free))], true),
+        (vec![step(small, Some(large)), step(large, None)], false),
+        // And one that is left with nothing is too poor for the large one.
+        (vec![step(small, Some(free)), step(free, None)], true),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(dir.path()));
+        append(dir.path(), &[Record::Decided(decided(1, 4_000))]);
+        append(dir.path(), &steps);
+        match replayed(dir.path(), 1) {
+            Ok((report, _)) => assert!(right && report.fallbacks == steps.len() as u64),
+            Err(error) => {
+                assert!(!right && error.to_string().contains("the ticket held"), "{error}");
+                assert!(matches!(error, EngineError::Contradiction { .. }));
+            }
+        }
+    }
+}
+
+fn any_policy() -> impl Strategy<Value = Policy> {
+    (0..=10_000_u16, 0..=10_000_u16, 0..=20_000_u32, 0..=50_u64).prop_map(
+        |(risk, confidence, multiplier, latency)| Policy {
+            policy_epoch: 7,
+            catalog_epoch: 1,
+            hard_risk_limit_bps: risk,
+            minimum_confidence_bps: confidence,
+            risk_penalty_multiplier_bps: multiplier.try_into().unwrap_or(0),
+            latency_penalty_microunits_per_ms: latency,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// What a replay says of any policies is what a plain loop over the history says.
+    #[test]
+    fn a_replay_is_a_loop_over_the_history(
+        policies in prop::collection::vec(any_policy(), 0..4),
+        decisions in 1..1_600_u64,
+        count in 1..4_usize,
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        lively_log(dir.path(), decisions);
+        let propose = |recorded: &Snapshot| -> Result<Vec<Arc<Snapshot>>, EngineError> {
+            let models = recorded.policy_snapshot().models();
+            let proposed = policies.iter().map(|policy| {
+                let kernel = PolicySnapshot::new(*policy, models)?;
+                Ok(Arc::new(Snapshot::new(kernel, Names::default())))
+            });
+            proposed.collect()
+        };
+        let mut expected = Vec::new();
+        let mut history = History::open(dir.path(), None).unwrap();
+        while let Some(entry) = history.next() {
+            let entry = entry.unwrap();
+            if let Record::Decided(decided) = entry.record {
+                let snapshot = history.snapshot(decided.snapshot_sequence).unwrap();
+                let proposed: Vec<Decision> = propose(snapshot).unwrap().iter()
+                    .map(|proposal| proposal.policy_snapshot().prescribe(&decided.request))
+                    .collect();
+                expected.push((entry.sequence, decided, snapshot.digest(), proposed));
+            }
+        }
+        let mut found = Vec::new();
+        replay(dir.path(), None, &threads(count), |recorded| propose(recorded), |replayed| {
+            let decided = replayed.decided.clone().into_owned();
+            found.push((replayed.sequence, decided, replayed.snapshot.digest(), replayed.proposed.to_vec()));
+        }).unwrap();
+        prop_assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,79 @@
+//! A record of a log, verified, that is lent and not copied.
+
+use serde::Deserialize;
+
+use crate::codec;
+use crate::error::WalError;
+use crate::reader::Record;
+use crate::segment::Segment;
+
+/// A record of a log, verified, as [`Reader::lend`](crate::Reader::lend) lends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordRef<'a> {
+    sequence: u64,
+    hash: &'a [u8; 32],
+    previous_hash: &'a [u8; 32],
+    segment: u64,
+    offset: u64,
+    payload: &'a [u8],
+}
+
+impl<'a> RecordRef<'a> {
+    /// The record that the segment's cursor has stepped over last.
+    pub(crate) fn new(segment: &'a Segment) -> Self {
+        let frame = segment.cursor.frame();
+        Self {
+            sequence: frame.header.sequence,
+            hash: frame.hash,
+            previous_hash: segment.cursor.previous_hash(),
+            segment: segment.first_sequence,
+            offset: frame.offset,
+            payload: frame.payload,
+        }
+    }
+
+    /// Its place among the records of the log, from 1, without gaps.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Its hash, which covers the record and everything before it.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        *self.hash
+    }
+
+    /// The hash that its own continues: that of the frame before it, or of the segment's header.
+    #[must_use]
+    pub fn previous_hash(&self) -> [u8; 32] {
+        *self.previous_hash
+    }
+
+    /// The bytes that were appended.
+    #[must_use]
+    pub fn payload(&self) -> &'a [u8] {
+        self.payload
+    }
+
+    /// The value that was appended, if it was one of this type; text in it may be borrowed.
+    ///
+    /// # Errors
+    /// [`WalError::Decode`] when the payload does not decode, or not to its last byte.
+    pub fn decode<T: Deserialize<'a>>(&self) -> Result<T, WalError> {
+        codec::decode(self.payload)
+            .map_err(|source| WalError::Decode { sequence: self.sequence, source })
+    }
+
+    /// The record, to keep.
+    #[must_use]
+    pub fn to_record(self) -> Record {
+        Record {
+            sequence: self.sequence,
+            hash: *self.hash,
+            segment: self.segment,
+            offset: self.offset,
+            payload: self.payload.to_vec(),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Finds a record in a log by its sequence, without hashing what stands before it.
+//!
+//! The names of the segments say in which of them the record is. Inside it the frames before the
+//! record are passed over by the lengths in their headers. Only what is rare and says something
+//! about the log, the control frames other than durable marks, is verified on the way, and the
+//! record before the wanted one; anything that is not in order is left to [`Walk::advance`], which
+//! alone knows what damage means.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+use crate::error::WalError;
+use crate::format::frame::{KIND_DATA, KIND_DURABLE_MARK};
+use crate::key::Key;
+use crate::seal::sealed_end;
+use crate::segment::{Opening, Segment, io_error, segment_name};
+use crate::storage::{Mode, Storage};
+use crate::walk::{Walk, existing_segments, header_damage};
+
+impl Walk {
+    /// Stands before the record with this sequence, or at the end of the log if the record is the
+    /// next that will be appended.
+    pub(crate) fn open_at(
+        storage: &Arc<dyn Storage>,
+        key: Option<&Key>,
+        sequence: u64,
+    ) -> Result<Self, WalError> {
+        let mut segments = existing_segments(storage.as_ref())?;
+        loop {
+            let found = Log { storage, key, segments: &segments }.seek(sequence);
+            // A writer may have dropped a segment since they were listed.
+            if let Err(WalError::Io { source, .. }) = &found
+                && source.kind() == ErrorKind::NotFound
+            {
+                let listed = std::mem::replace(&mut segments, existing_segments(storage.as_ref())?);
+                if listed != segments {
+                    continue;
+                }
+            }
+            return found;
+        }
+    }
+
+    /// Goes on until the last record before `wanted` has been verified, or the beginning of its
+    /// segment if it has none. `false` when the log ends before.
+    fn go_before(&mut self, wanted: u64) -> Result<bool, WalError> {
+        let before = wanted.saturating_sub(1);
+        while self.segment().progress.sequence < before {
+            self.pass_records(before)?;
+            if !self.advance()? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Passes over the records before the one with the sequence `wanted` that are next in order in
+    /// this segment, and over the durable marks between them.
+    ///
+    /// What these marks claim to be on disk ends before them, and damage is looked for behind.
+    fn pass_records(&mut self, wanted: u64) -> Result<(), WalError> {
+        let mut behind_record = false;
+        loop {
+            let Segment { cursor, progress, first_sequence, .. } = self.segment_mut();
+            let (next, first) = (cursor.peek(), *first_sequence);
+            if std::mem::take(&mut behind_record) {
+                progress.record_hash = cursor.hash_before();
+            }
+            let following = progress.sequence.saturating_add(1);
+            let header = match next {
+                Ok(Some(header)) if header.flags == 0 && following < wanted => header,
+                Ok(_) => return Ok(()),
+                Err(source) => {
+                    return Err(io_error(self.storage(), "read", &segment_name(first), source));
+                }
+            };
+            match header.kind {
+                KIND_DATA if header.sequence == following => {
+                    progress.sequence = following;
+                    progress.records += 1;
+                    behind_record = true;
+                }
+                KIND_DURABLE_MARK if header.sequence == progress.sequence => {}
+                _ => return Ok(()),
+            }
+            cursor.pass(header);
+        }
+    }
+}
+
+/// A log whose segments have been listed.
+struct Log<'a> {
+    storage: &'a Arc<dyn Storage>,
+    key: Option<&'a Key>,
+    segments: &'a [u64],
+}
+
+impl Log<'_> {
+    fn seek(&self, sequence: u64) -> Result<Walk, WalError> {
+        let first = self.segments.first().copied().unwrap_or(1);
+        if sequence >= first {
+            let mut walk = self.walk_from(sequence)?;
+            if walk.go_before(sequence)? {
+                return Ok(walk);
+            }
+        }
+        // What the answer says of the log is verified, up to the log's end.
+        let mut walk = self.walk_from(u64::MAX)?;
+        while walk.advance()? {}
+        let head = walk.segment().progress.sequence;
+        if !(1..first).contains(&sequence) {
+            return Err(WalError::NoSuchRecord { sequence, head });
+        }
+        // The end was reached, so the log itself says that it is kept from `first` on.
+        Err(WalError::Dropped { sequence, first })
+    }
+
+    /// Stands at the beginning of the last segment whose first sequence is not above `sequence`.
+    fn walk_from(&self, sequence: u64) -> Result<Walk, WalError> {
+        let count = self.segments.partition_point(|first| *first <= sequence);
+        let (upto, after) = self.segments.split_at(count);
+        let &[.., before, last] = upto else {
+            return Walk::at_first(self.segments, Arc::clone(self.storage), self.key);
+        };
+        let mut segment = match self.open(last)? {
+            Opening::Segment(segment) => segment,
+            // The writer is creating it, or a crash came between: the log ends before it.
+            Opening::Unfinished(_) if after.is_empty() => return self.walk_from(last - 1),
+            Opening::Unfinished(_) => return Err(header_damage(last)),
+        };
+        let Opening::Segment(previous) = self.open(before)? else {
+            return Err(header_damage(before));
+        };
+        let end = sealed_end(self.storage.as_ref(), &previous, last)?;
+        segment.check_continues(&end)?;
+        segment.progress.record_hash = end.record_hash;
+        segment.progress.log_start = end.log_start;
+        let first = self.segments.first().copied().unwrap_or(last);
+        Ok(Walk::at(Arc::clone(self.storage), self.key, segment, first))
+    }
+
+    fn open(&self, segment: u64) -> Result<Opening, WalError> {
+        Segment::open(self.storage.as_ref(), segment, Mode::Read, self.key)
+    }
+}
