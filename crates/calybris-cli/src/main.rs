@@ -4,6 +4,7 @@ mod command;
 mod failure;
 mod input;
 mod page;
+mod report;
 mod routing;
 mod table;
 mod tally;
@@ -32,6 +33,8 @@ enum Command {
     Route(command::route::Arguments),
     Verify(command::verify::Arguments),
     Anchor(command::anchor::Arguments),
+    Replay(command::replay::Arguments),
+    Sweep(command::sweep::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +44,8 @@ fn main() -> ExitCode {
         Command::Route(arguments) => (command::route::run(arguments), arguments.json),
         Command::Verify(arguments) => (command::verify::run(arguments), arguments.json),
         Command::Anchor(arguments) => (command::anchor::run(arguments), false),
+        Command::Replay(arguments) => (command::replay::run(arguments), arguments.json),
+        Command::Sweep(arguments) => (command::sweep::run(arguments), arguments.json),
     };
     let shown = outcome.and_then(|page| page.print().map_err(|error| Failure::unshown(&error)));
     let Err(failure) = shown else { return ExitCode::SUCCESS };

@@ -141,7 +141,7 @@ impl Tally {
     }
 }
 
-fn model_name(names: &Names, model_id: u32) -> String {
+pub(crate) fn model_name(names: &Names, model_id: u32) -> String {
     let outside = || match model_id {
         UNLISTED_MODEL_ID => "(not in the catalog)".to_owned(),
         other => format!("model {other}"),

@@ -68,12 +68,11 @@ mod recover;
 mod history;
 mod recorded;
 mod replay;
+mod what_if;
 
 mod error;
 mod record;
 mod snapshot;
-
-mod what_if;
 
 pub use call::{Call, Outcome};
 pub use engine::{Engine, EngineOptions, MAX_CORRELATION_ID_BYTES};

@@ -13,7 +13,9 @@ use crate::cursor::Frame;
 use crate::error::{Damage, WalError};
 use crate::key::Key;
 use crate::parallel::{WORTH_THREADS_BYTES, fast_forward};
-use crate::segment::{Opening, Progress, Segment, SegmentStep, check_start, io_error, segment_name, segments_in};
+use crate::segment::{
+    Opening, Progress, Segment, SegmentStep, check_start, io_error, segment_name, segments_in,
+};
 use crate::storage::{Mode, Storage};
 use crate::tail::{Evidence, Place, Verdict, claims_behind, judge, only_zeros_behind};
 
@@ -133,8 +135,8 @@ impl Walk {
         for segment in segments_in(storage)? {
             let name = segment_name(segment);
             let length = storage.open(&name, Mode::Read).and_then(|file| file.length());
-            bytes += length
-                .map_err(|source| io_error(storage, "read the length of", &name, source))?;
+            bytes +=
+                length.map_err(|source| io_error(storage, "read the length of", &name, source))?;
         }
         Ok(bytes)
     }

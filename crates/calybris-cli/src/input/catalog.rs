@@ -1,18 +1,19 @@
 //! The catalog file, ours or a price list, and how it becomes what the engine installs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use calybris_core::engine::{Names, Snapshot};
+use calybris_core::engine::Snapshot;
 use calybris_core::kernel::{CapabilitySet, Model, PolicySnapshot, RegionSet};
 use serde::Deserialize;
 
 use super::error::{InputError, read};
+use super::numbering::Numbering;
 use super::policy::{Bps, Microunits, PolicyFile, Traits, toml_error};
 use super::price_list;
 
 /// What a catalog file holds, whichever its form.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct CatalogFile {
     pub(crate) candidates: Vec<Candidate>,
     /// Prices that were not a whole number of microunits per million tokens and were rounded up.
@@ -21,7 +22,7 @@ pub(crate) struct CatalogFile {
 }
 
 /// One model as its catalog lists it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub(crate) name: String,
     pub(crate) provider: String,
@@ -113,10 +114,21 @@ impl CatalogFile {
     ///
     /// Ids are given in order of the names, so the order of the file changes nothing.
     pub(crate) fn join(
+        self,
+        file: &Path,
+        policy: &PolicyFile,
+        policy_file: &Path,
+    ) -> Result<Catalog, InputError> {
+        self.join_numbered(file, policy, policy_file, &Numbering::default())
+    }
+
+    /// The same, but whatever has a number in `numbering` keeps it.
+    pub(crate) fn join_numbered(
         mut self,
         file: &Path,
         policy: &PolicyFile,
         policy_file: &Path,
+        numbering: &Numbering,
     ) -> Result<Catalog, InputError> {
         if self.candidates.is_empty() {
             let skipped = self.skipped.len();
@@ -146,30 +158,18 @@ impl CatalogFile {
             traits.overlay(&candidate.traits);
             candidate.traits = traits;
         }
-        let providers = numbered(
-            file,
-            "providers",
-            256,
-            self.candidates.iter().map(|candidate| &candidate.provider),
-        )?;
-        let capabilities = numbered(
-            file,
-            "capabilities",
-            64,
-            self.candidates.iter().flat_map(|candidate| &candidate.capabilities),
-        )?;
-        let regions = numbered(
-            file,
-            "regions",
-            64,
-            self.candidates
-                .iter()
-                .filter_map(|candidate| candidate.traits.regions.as_ref())
-                .flatten(),
-        )?;
+        let candidates = || self.candidates.iter();
+        let providers = candidates().map(|candidate| &candidate.provider);
+        let providers = numbering.providers.number(file, "providers", 256, providers)?;
+        let capabilities = candidates().flat_map(|candidate| &candidate.capabilities);
+        let capabilities = numbering.capabilities.number(file, "capabilities", 64, capabilities)?;
+        let regions = candidates().filter_map(|candidate| candidate.traits.regions.as_ref());
+        let regions = numbering.regions.number(file, "regions", 64, regions.flatten())?;
+        let model_ids =
+            numbering.model_ids(candidates().map(|model| (&model.name, &model.provider)));
         let mut models = Vec::with_capacity(self.candidates.len());
         let mut model_names = BTreeMap::new();
-        for (model_id, candidate) in (0_u32..).zip(&self.candidates) {
+        for (model_id, candidate) in model_ids.into_iter().zip(&self.candidates) {
             let missing = |field: &str| {
                 let what = format!(
                     "model `{}` has no `{field}`: say it in {} or in a `[[model]]` rule of {}",
@@ -205,15 +205,7 @@ impl CatalogFile {
             });
             model_names.insert(model_id, candidate.name.clone());
         }
-        let swap = |names: BTreeMap<String, u8>| {
-            names.into_iter().map(|(name, number)| (number, name)).collect()
-        };
-        let names = Names {
-            models: model_names,
-            providers: swap(providers),
-            capabilities: swap(capabilities),
-            regions: swap(regions),
-        };
+        let names = numbering.names(model_names, [providers, capabilities, regions]);
         let free_models = count_free(&models);
         let policy_snapshot = PolicySnapshot::new(policy.policy(), models)
             .map_err(|error| InputError::in_file(file, error))?;
@@ -260,24 +252,6 @@ impl OwnEntry {
             },
         }
     }
-}
-
-/// Numbers the distinct names in alphabetical order.
-fn numbered<'a>(
-    file: &Path,
-    what: &str,
-    limit: usize,
-    names: impl Iterator<Item = &'a String>,
-) -> Result<BTreeMap<String, u8>, InputError> {
-    let names: BTreeSet<&String> = names.collect();
-    if names.len() > limit {
-        let found = names.len();
-        return Err(InputError::in_file(
-            file,
-            format!("{found} {what}; at most {limit} are allowed"),
-        ));
-    }
-    Ok(names.into_iter().cloned().zip(0_u8..=u8::MAX).collect())
 }
 
 fn number_of(numbers: &BTreeMap<String, u8>, name: &str) -> u8 {
