@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use calybris_core::budget::AuditError;
 use calybris_core::engine::{EngineError, SettleRefused};
+use calybris_core::kernel::Decision;
 use calybris_core::wal::WalError;
 use serde_json::{Value, json};
 
@@ -70,6 +71,15 @@ impl Failure {
     pub(crate) fn of_engine(dir: &Path, error: &EngineError) -> Self {
         match error {
             EngineError::Log(error) => Self::of_log(dir, error),
+            EngineError::ReplayDiffers { sequence, recorded, replayed } => {
+                let what = difference(recorded, replayed);
+                let place = json!({ "sequence": sequence, "what": what });
+                let dir = dir.display();
+                let message = format!(
+                    "not intact: {dir}: decision {sequence} does not come out as recorded: {what}"
+                );
+                Self { kind: Kind::NotIntact, place, message }
+            }
             EngineError::Contradiction { .. } | EngineError::InvalidSnapshot { .. } => {
                 let message = format!("not intact: {}: {error}", dir.display());
                 Self { kind: Kind::NotIntact, place: Value::Null, message }
@@ -131,6 +141,22 @@ impl Failure {
             Kind::Begun => ExitCode::from(3),
         }
     }
+}
+
+/// What a decision says otherwise than it should, the most telling first.
+fn difference(recorded: &Decision, replayed: &Decision) -> String {
+    let answer = |decision: &Decision| match decision.selected_model_id {
+        Some(model_id) => format!(
+            "model {model_id} for {} microunits at a utility of {}",
+            decision.estimated_cost_microunits, decision.expected_utility_microunits
+        ),
+        None => format!("rejected, {}", decision.reason),
+    };
+    let (was, is) = (answer(recorded), answer(replayed));
+    if was != is {
+        return format!("recorded is {was}, replayed is {is}");
+    }
+    format!("both have {was}, but recorded is {recorded:?}, replayed is {replayed:?}")
 }
 
 impl fmt::Display for Failure {

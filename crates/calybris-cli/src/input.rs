@@ -4,6 +4,7 @@ pub(crate) mod catalog;
 pub(crate) mod error;
 pub(crate) mod json;
 pub(crate) mod key;
+pub(crate) mod numbering;
 pub(crate) mod pin;
 pub(crate) mod policy;
 pub(crate) mod price;

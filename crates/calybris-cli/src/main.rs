@@ -5,6 +5,7 @@ mod failure;
 mod input;
 mod log;
 mod page;
+mod report;
 mod routing;
 mod table;
 mod tally;
@@ -40,6 +41,8 @@ enum Command {
     Anchor(command::anchor::Arguments),
     Prove(command::prove::Arguments),
     Check(command::check::Arguments),
+    Replay(command::replay::Arguments),
+    Sweep(command::sweep::Arguments),
     Export(command::export::Arguments),
     Repair(command::repair::Arguments),
     Keygen(command::keygen::Arguments),
@@ -105,6 +108,10 @@ fn run(command: &Command) -> (Result<Page, Failure>, Form) {
         }
         Command::Prove(arguments) => (command::prove::run(arguments), Form::object(arguments.json)),
         Command::Check(arguments) => (command::check::run(arguments), Form::object(arguments.json)),
+        Command::Replay(arguments) => {
+            (command::replay::run(arguments), Form::object(arguments.json))
+        }
+        Command::Sweep(arguments) => (command::sweep::run(arguments), Form::object(arguments.json)),
         Command::Export(arguments) => (command::export::run(arguments), Form::line(arguments.json)),
         Command::Repair(arguments) => {
             (command::repair::run(arguments), Form::object(arguments.json))

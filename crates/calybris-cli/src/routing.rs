@@ -262,13 +262,19 @@ const NEVER_OVERWRITTEN: &str = "exists and is not empty; a log is never overwri
      name another directory, or continue the log in it with --append";
 
 fn progress_bar(length: u64) -> ProgressBar {
+    let bar = progress_bar_of("{bar:30} {human_pos} of {human_len} decided, {eta} left");
+    bar.set_length(length);
+    bar
+}
+
+/// A bar of that form, drawn only on a terminal.
+pub(crate) fn progress_bar_of(template: &str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let template = "{bar:30} {human_pos} of {human_len} decided, {eta} left";
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(length).with_style(style)
+    ProgressBar::new(0).with_style(style)
 }
 
 /// The program's clock, for what the files do not date.

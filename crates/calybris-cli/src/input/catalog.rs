@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use calybris_core::engine::{Names, Snapshot};
+use calybris_core::engine::Snapshot;
 use calybris_core::kernel::{CapabilitySet, Model, PolicySnapshot, RegionSet};
 use serde::Deserialize;
 
 use super::error::{InputError, read};
+use super::numbering::Numbering;
 use super::policy::{Bps, Microunits, PolicyFile, Traits, toml_error};
 use super::price_list;
 
 /// What a catalog file holds, whichever its form.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct CatalogFile {
     pub(crate) candidates: Vec<Candidate>,
     /// Prices that were not a whole number of microunits per million tokens and were rounded up.
@@ -21,7 +22,7 @@ pub(crate) struct CatalogFile {
 }
 
 /// One model as its catalog lists it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub(crate) name: String,
     pub(crate) provider: String,
@@ -184,10 +185,21 @@ impl CatalogFile {
     ///
     /// Ids are given in order of the names, so the order of the file changes nothing.
     pub(crate) fn join(
+        self,
+        file: &Path,
+        policy: &PolicyFile,
+        policy_file: &Path,
+    ) -> Result<Catalog, InputError> {
+        self.join_numbered(file, policy, policy_file, &Numbering::default())
+    }
+
+    /// The same, but whatever has a number in `numbering` keeps it.
+    pub(crate) fn join_numbered(
         mut self,
         file: &Path,
         policy: &PolicyFile,
         policy_file: &Path,
+        numbering: &Numbering,
     ) -> Result<Catalog, InputError> {
         let matched = self.dress(policy);
         if let [problem, more @ ..] = self.problems(file, Some(policy_file)).as_slice() {
@@ -197,12 +209,20 @@ impl CatalogFile {
             };
             return Err(InputError::in_file(file, what));
         }
-        let providers = numbered(self.providers());
-        let capabilities = numbered(self.capabilities());
-        let regions = numbered(self.regions());
+        let providers =
+            numbering.providers.number(file, "providers", 256, self.providers().into_iter())?;
+        let capabilities = numbering.capabilities.number(
+            file,
+            "capabilities",
+            64,
+            self.capabilities().into_iter(),
+        )?;
+        let regions = numbering.regions.number(file, "regions", 64, self.regions().into_iter())?;
+        let model_ids =
+            numbering.model_ids(self.candidates.iter().map(|model| (&model.name, &model.provider)));
         let mut models = Vec::with_capacity(self.candidates.len());
         let mut model_names = BTreeMap::new();
-        for (model_id, candidate) in (0_u32..).zip(&self.candidates) {
+        for (model_id, candidate) in model_ids.into_iter().zip(&self.candidates) {
             let missing = |field: &str| {
                 let what = lacking(&[&candidate.name], field, file, policy_file);
                 InputError::in_file(file, what)
@@ -233,15 +253,7 @@ impl CatalogFile {
             });
             model_names.insert(model_id, candidate.name.clone());
         }
-        let swap = |names: BTreeMap<String, u8>| {
-            names.into_iter().map(|(name, number)| (number, name)).collect()
-        };
-        let names = Names {
-            models: model_names,
-            providers: swap(providers),
-            capabilities: swap(capabilities),
-            regions: swap(regions),
-        };
+        let names = numbering.names(model_names, [providers, capabilities, regions]);
         let free_models = count_free(&models);
         let policy_snapshot = PolicySnapshot::new(policy.policy(), models)
             .map_err(|error| InputError::in_file(file, error))?;
@@ -311,11 +323,6 @@ fn lacking(models: &[&str], field: &str, file: &Path, policy_file: &Path) -> Str
 
 fn too_many(what: &str, limit: usize, found: usize) -> Option<String> {
     (found > limit).then(|| format!("{found} {what}; at most {limit} are allowed"))
-}
-
-/// Numbers the names in alphabetical order.
-fn numbered(names: BTreeSet<&String>) -> BTreeMap<String, u8> {
-    names.into_iter().cloned().zip(0_u8..=u8::MAX).collect()
 }
 
 fn number_of(numbers: &BTreeMap<String, u8>, name: &str) -> u8 {
