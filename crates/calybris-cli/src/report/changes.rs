@@ -67,8 +67,8 @@ fn article(change: &Change, page: &mut Markup) {
     }
     page.add(format_args!("</tbody></table>\n<ul>"));
     for (side, outcome) in [("Recorded", &reasons.before), ("Proposed", &reasons.after)] {
-        if outcome.winner.is_none() {
-            page.add(format_args!("<li>{side}: rejected, {}.</li>", Text(&outcome.rejection)));
+        if let Some(reason) = &outcome.rejection {
+            page.add(format_args!("<li>{side}: rejected, {}.</li>", Text(reason)));
         }
     }
     for sentence in &reasons.why {

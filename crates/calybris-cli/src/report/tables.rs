@@ -195,7 +195,7 @@ fn rejections(what_if: &WhatIf, page: &mut Page) {
     }
     let rows = rejection_rows(what_if).into_iter().map(|mut row| {
         if let Some(reason) = row.first_mut() {
-            *reason = clipped(reason, 42);
+            *reason = clipped(reason, 38);
         }
         row
     });
@@ -216,7 +216,7 @@ fn flows(what_if: &WhatIf, page: &mut Page) {
         ]
     });
     page.line(table(&["moved from", "to", "decisions"], &[2], rows));
-    rest(moved.len(), "move", page);
+    rest(moved.len(), page);
 }
 
 /// Tenants by how much their cost changes, the most first.
@@ -243,7 +243,7 @@ fn tenants(what_if: &WhatIf, page: &mut Page) {
     );
     let header = ["tenant", "changed", "recorded cost", "proposed cost", "difference"];
     page.line(table(&header, &[1, 2, 3, 4], rows));
-    rest(what_if.tenants.len(), "tenant", page);
+    rest(what_if.tenants.len(), page);
 }
 
 /// Models by how often either side chose them, the most first.
@@ -268,7 +268,7 @@ fn models(what_if: &WhatIf, page: &mut Page) {
     });
     let header = ["model", "recorded", "proposed", "cost difference"];
     page.line(table(&header, &[1, 2, 3], rows));
-    rest(what_if.models.len(), "model", page);
+    rest(what_if.models.len(), page);
 }
 
 fn largest(what_if: &WhatIf, page: &mut Page) {
@@ -283,13 +283,12 @@ fn largest(what_if: &WhatIf, page: &mut Page) {
             clipped(name.unwrap_or("rejected"), LONGEST_NAME)
         };
         page.line(format_args!(
-            "  {}  decision {}, {}: {} -> {}",
+            "  {}  decision {}, tenant {}",
             money_delta(change.cost_delta_microunits()),
             change.sequence,
-            clipped(&change.tenant, 16),
-            name(&reasons.before),
-            name(&reasons.after)
+            clipped(&change.tenant, LONGEST_NAME)
         ));
+        page.line(format_args!("      {} -> {}", name(&reasons.before), name(&reasons.after)));
         for sentence in &reasons.why {
             indented(sentence, 6, page);
         }
@@ -301,10 +300,10 @@ fn largest(what_if: &WhatIf, page: &mut Page) {
 }
 
 /// Says what a shortened table leaves out.
-fn rest(rows: usize, what: &str, page: &mut Page) {
+fn rest(rows: usize, page: &mut Page) {
     let more = rows.saturating_sub(LONGEST_TABLE_ROWS);
     if more > 0 {
-        page.line(format_args!("and {} more; --json lists them", counted(more, what)));
+        page.line(format_args!("and {} more; --json lists them", grouped(more)));
     }
     page.line("");
 }

@@ -21,8 +21,8 @@ pub(crate) struct Reasons {
 pub(crate) struct Outcome {
     /// The model, or nothing for a rejection.
     pub(crate) winner: Option<(String, UtilityTerms)>,
-    /// Why nothing was chosen, for a rejection.
-    pub(crate) rejection: String,
+    /// Why no model was chosen, if the models were looked at.
+    pub(crate) rejection: Option<String>,
 }
 
 impl Reasons {
@@ -44,11 +44,9 @@ fn outcome(snapshot: &Snapshot, explanation: &Explanation) -> Outcome {
         let (_, terms) = eligible(explanation, model_id)?;
         Some((model_name(snapshot.names(), model_id), terms))
     });
-    let rejection = match (&explanation.request_refusal, chosen) {
-        (_, Some(_)) => String::new(),
-        (Some(refusal), None) => refused_because(refusal, snapshot.names()),
-        (None, None) => explanation.decision.reason.to_string(),
-    };
+    // A refusal of the request itself is told with its numbers, among the sentences.
+    let over_the_models = chosen.is_none() && explanation.request_refusal.is_none();
+    let rejection = over_the_models.then(|| explanation.decision.reason.to_string());
     Outcome { winner, rejection }
 }
 
@@ -56,7 +54,7 @@ fn why(old: &Snapshot, before: &Explanation, new: &Snapshot, after: &Explanation
     let mut sentences = Vec::new();
     match (before.decision.selected_model_id, after.decision.selected_model_id) {
         (Some(lost), won) if won != Some(lost) => {
-            sentences.push(why_not(lost, old, new, after, won));
+            sentences.push(format!("Now: {}", why_not(lost, old, new, after, won)));
             sentences.extend(terms_moved(lost, old, before, after));
             if let Some(won) = won {
                 let then = why_not(won, new, old, before, Some(lost));
