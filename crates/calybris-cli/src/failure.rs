@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use calybris_core::budget::AuditError;
 use calybris_core::engine::{EngineError, SettleRefused};
 use calybris_core::kernel::Decision;
 use calybris_core::wal::WalError;
@@ -60,6 +61,12 @@ impl Failure {
         Self { kind: Kind::NotIntact, place, message }
     }
 
+    /// The money of the log in `dir` does not add up.
+    pub(crate) fn of_conservation(dir: &Path, error: &AuditError) -> Self {
+        let message = format!("not intact: {}: the budgets do not add up: {error}", dir.display());
+        Self { kind: Kind::NotIntact, place: Value::Null, message }
+    }
+
     /// A failure of the engine whose log is in `dir`.
     pub(crate) fn of_engine(dir: &Path, error: &EngineError) -> Self {
         match error {
@@ -79,6 +86,12 @@ impl Failure {
             }
             _ => Self::at(dir, error),
         }
+    }
+
+    /// The proof in `file` does not hold.
+    pub(crate) fn of_proof(file: &Path, error: &EngineError) -> Self {
+        let message = format!("not proven: {}: {error}", file.display());
+        Self { kind: Kind::NotIntact, place: Value::Null, message }
     }
 
     /// A settlement that the engine refused.
@@ -103,6 +116,12 @@ impl Failure {
     /// A failure to show what was done.
     pub(crate) fn unshown(error: &std::io::Error) -> Self {
         let message = format!("done, but standard output cannot be written: {error}");
+        Self { kind: Kind::Begun, message, place: Value::Null }
+    }
+
+    /// A failure to write what a command makes to where it goes: what is there is a part of it.
+    pub(crate) fn unwritten(name: &str, error: &std::io::Error) -> Self {
+        let message = format!("{name}: cannot be written: {error}");
         Self { kind: Kind::Begun, message, place: Value::Null }
     }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use calybris_core::engine::{Admission, Names, Outcome, Settlement};
+use calybris_core::engine::{Names, Outcome, Settlement};
 use calybris_core::kernel::{Action, Reason, Request};
 use serde::Serialize;
 
 use crate::input::request::UNLISTED_MODEL_ID;
+use crate::log::naming::model_name;
 
 /// The counts of a run.
 #[derive(Debug, Default, Serialize)]
@@ -90,7 +91,7 @@ impl Tally {
             self.count_rejection(decision.reason);
             return;
         };
-        if let Admission::Insufficient { .. } = outcome.admission {
+        if outcome.admission.is_refusal() {
             self.insufficient_budget += 1;
             of_tenant.insufficient_budget += 1;
             return;
@@ -139,12 +140,4 @@ impl Tally {
         });
         self.substitutions = named.collect();
     }
-}
-
-pub(crate) fn model_name(names: &Names, model_id: u32) -> String {
-    let outside = || match model_id {
-        UNLISTED_MODEL_ID => "(not in the catalog)".to_owned(),
-        other => format!("model {other}"),
-    };
-    names.models.get(&model_id).cloned().unwrap_or_else(outside)
 }

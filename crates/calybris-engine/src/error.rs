@@ -82,6 +82,12 @@ pub enum EngineError {
         /// What the kernel decides.
         replayed: Box<Decision>,
     },
+    /// A proof of a decision does not hold, or not for the tree head it was checked against.
+    #[error("the proof does not hold: {what}")]
+    ProofRefused {
+        /// What does not hold.
+        what: String,
+    },
     /// A policy and a catalog that were proposed to a replay are not valid.
     #[error("the proposed policy and catalog are not valid: {0}")]
     InvalidProposal(#[from] SnapshotError),

@@ -66,6 +66,7 @@ mod ledger;
 mod recover;
 
 mod history;
+mod proof;
 mod recorded;
 mod replay;
 mod what_if;
@@ -79,6 +80,7 @@ pub use engine::{Engine, EngineOptions, MAX_CORRELATION_ID_BYTES};
 pub use error::{EngineError, SettleRefused};
 pub use history::{Entry, History};
 pub use ledger::{Ledger, LedgerAccount};
+pub use proof::DecisionProof;
 pub use record::{Admission, Decided, Fallback, LoggedSnapshot, Record, SCHEMA_ID};
 pub use recorded::RecordedDecision;
 pub use recover::Recovery;

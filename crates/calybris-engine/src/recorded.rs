@@ -88,6 +88,20 @@ impl RecordedDecision {
         let logged = installed_by(&installation).ok_or_else(contradiction)?;
         Ok(Self { sequence, hash, decided, snapshot: Arc::new(logged.restore(named)?) })
     }
+
+    /// Decides the recorded request under the recorded snapshot again, and compares.
+    ///
+    /// # Errors
+    /// [`EngineError::ReplayDiffers`].
+    pub fn replay(&self) -> Result<(), EngineError> {
+        let (recorded, sequence) = (self.decided.decision, self.sequence);
+        let replayed = self.snapshot.policy_snapshot().prescribe(&self.decided.request);
+        if replayed == recorded {
+            return Ok(());
+        }
+        let (recorded, replayed) = (Box::new(recorded), Box::new(replayed));
+        Err(EngineError::ReplayDiffers { sequence, recorded, replayed })
+    }
 }
 
 /// The record at that sequence, and its hash.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use calybris_budget::BudgetEvent;
 use calybris_engine::{
-    Admission, Decided, Engine, EngineOptions, LoggedSnapshot, Record, SCHEMA_ID,
+    Admission, Decided, DecisionProof, Engine, EngineOptions, LoggedSnapshot, Record, SCHEMA_ID,
 };
 use calybris_wal::{Reader, WalOptions, WalWriter};
 use world::*;
@@ -114,4 +114,23 @@ fn a_log_written_once_opens_forever() {
     assert_eq!(balances(&engine)["search"], (4_000, 500, 2_000, 1_500));
     assert_eq!(engine.open_tickets().len(), 1);
     assert_eq!(engine.head().sequence, 9);
+}
+
+#[test]
+fn a_proof_made_once_holds_forever() {
+    let dir = tempfile::tempdir().unwrap();
+    write_log(dir.path());
+    let made = DecisionProof::in_tree(dir.path(), None, 6, 9).unwrap();
+    let text = serde_json::to_string_pretty(&made).unwrap() + "\n";
+    let file = golden("proof.json");
+    if blessing() {
+        std::fs::write(&file, &text).unwrap();
+    }
+    let kept = std::fs::read_to_string(file).unwrap();
+    assert_eq!(kept, text);
+    let head = "cwal1-tree:63616c796272697320676f6c64656e21:9:\
+        6fcd5ad7a1277104835b1485991667f16d5be35af24cfc7dfb1de8be6fc1d71c";
+    let proof: DecisionProof = serde_json::from_str(&kept).unwrap();
+    let checked = proof.check(&head.parse().unwrap(), None).unwrap();
+    assert_eq!((checked.sequence, &*checked.decided.tenant), (6, "search"));
 }

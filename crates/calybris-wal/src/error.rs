@@ -222,6 +222,12 @@ pub enum WalError {
         /// What an anchor has at the place where this one differs.
         expected: &'static str,
     },
+    /// The text is not a tree head.
+    #[error("`{text}` is not a tree head: it is written `cwal1-tree:<log id>:<size>:<root>`")]
+    InvalidTreeHead {
+        /// The text supplied.
+        text: String,
+    },
     /// An earlier write or sync failed and the writer takes nothing more, because what reached
     /// the disk is no longer known. Open the log again: opening finds out.
     #[error("the writer stopped after an earlier failure: {cause}")]

@@ -1,8 +1,11 @@
 //! Proofs about a log that can be checked without the log.
 
+use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::anchor::{Anchor, write_hex};
 use crate::disk::Disk;
 use crate::error::WalError;
 use crate::key::Key;
@@ -16,6 +19,8 @@ use crate::walk::Walk;
 ///
 /// Published, it commits the keeper of the log to all of them: an [`InclusionProof`] shows that a
 /// record is among them, a [`ConsistencyProof`] that a later tree begins with them.
+///
+/// Its text form is one line, `cwal1-tree:<log id>:<size>:<root>`, with the id and the root in lower-case hexadecimal.
 ///
 /// ```
 /// use calybris_wal::{ConsistencyProof, InclusionProof, TreeHead, WalOptions, WalWriter};
@@ -79,6 +84,31 @@ impl TreeHead {
     pub fn of(directory: impl AsRef<Path>, key: Option<&Key>, size: u64) -> Result<Self, WalError> {
         let (log_id, roots) = roots_of(directory.as_ref(), key, &[(0, size)], size)?;
         Ok(Self { log_id, size, root: roots.first().copied().unwrap_or_default() })
+    }
+}
+
+/// One line, `cwal1-tree:<log id>:<size>:<root>`, with the id and the root in lower-case hexadecimal.
+impl fmt::Display for TreeHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cwal1-tree:")?;
+        write_hex(f, &self.log_id)?;
+        write!(f, ":{}:", self.size)?;
+        write_hex(f, &self.root)
+    }
+}
+
+impl FromStr for TreeHead {
+    type Err = WalError;
+
+    /// Reads the text form exactly as `Display` writes it.
+    fn from_str(text: &str) -> Result<Self, WalError> {
+        // It is an anchor's form behind another word.
+        let fields = text.strip_prefix("cwal1-tree:");
+        let anchor = fields.and_then(|fields| format!("cwal1:{fields}").parse().ok());
+        let Some(Anchor { log_id, sequence: size, hash: root }) = anchor else {
+            return Err(WalError::InvalidTreeHead { text: text.to_owned() });
+        };
+        Ok(Self { log_id, size, root })
     }
 }
 
@@ -216,6 +246,20 @@ mod tests {
                 assert!(!proof.proves(old, &rewritten));
             }
         }
+    }
+
+    #[test]
+    fn the_text_form_of_a_tree_head_is_read_only_as_it_is_written() {
+        let head = TreeHead { log_id: [0xab; 16], size: 10, root: [1; 32] };
+        let line = format!("cwal1-tree:{}:10:{}", "ab".repeat(16), "01".repeat(32));
+        assert_eq!(head.to_string(), line);
+        assert_eq!(line.parse::<TreeHead>().unwrap(), head);
+        let anchor = Anchor { log_id: head.log_id, sequence: 10, hash: head.root }.to_string();
+        let bad = [anchor, line.to_uppercase(), line.replace(":10:", ":010:"), format!("{line} ")];
+        for text in bad {
+            assert!(text.parse::<TreeHead>().is_err(), "{text}");
+        }
+        assert!(line.parse::<Anchor>().is_err());
     }
 
     #[test]

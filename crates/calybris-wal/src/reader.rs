@@ -156,6 +156,11 @@ impl Reader {
         self.walk.segment().header.algorithm == Algorithm::HmacSha256
     }
 
+    /// The id of the key that the segment at hand is hashed with; `None` in a log without a key.
+    pub(crate) fn key_id(&self) -> Option<u64> {
+        self.is_keyed().then_some(self.walk.segment().header.key_id)
+    }
+
     /// The next record, lent until the call after: what `next` answers, without a copy of it.
     ///
     /// ```

@@ -6,8 +6,8 @@ use calybris_core::engine::{Change, Names, Snapshot};
 use calybris_core::kernel::{Explanation, Refusal, UtilityTerms, Verdict};
 
 use super::amount::money;
+use crate::log::naming::model_name;
 use crate::table::grouped;
-use crate::tally::model_name;
 
 /// Both sides of a changed decision, explained.
 pub(crate) struct Reasons {
