@@ -17,7 +17,7 @@ const MAX_MODELS: usize = 7;
 /// What all bars of one side add up to, in tenths of a pixel.
 const BARS: u64 = 3_200;
 /// The least that a label takes.
-const LABEL: u64 = 380;
+const LABEL: u64 = 460;
 /// Between two nodes.
 const GAP: u64 = 80;
 

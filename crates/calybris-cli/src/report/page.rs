@@ -7,9 +7,9 @@ use super::lines::{Chart, Line, per_decision};
 use super::markup::{Markup, Text};
 use super::proposal::Proposal;
 use super::tables;
-use super::when::when;
 use super::{METHOD, NOT_A_FORECAST, Report, changes, flow};
 use crate::table::{counted, grouped};
+use crate::time::to_the_second;
 
 /// The whole page.
 pub(crate) fn page(report: &Report<'_>) -> String {
@@ -50,8 +50,9 @@ fn head(report: &Report<'_>, page: &mut Markup) {
     fact("head", format!("record {}", grouped(head.sequence)), false);
     fact("head hash", hexadecimal(&head.hash), true);
     if let ([first, ..], [.., last]) = (what_if.series.as_slice(), what_if.series.as_slice()) {
-        let (from, to) = (when(first.first_time_unix_ms), when(last.first_time_unix_ms));
-        fact("time", format!("{from} to about {to}"), false);
+        let (from, to) =
+            (to_the_second(first.first_time_unix_ms), to_the_second(last.first_time_unix_ms));
+        fact("time", format!("{from} UTC to about {to} UTC"), false);
     }
     fact("compared", counted(what_if.total.decisions, "decision"), false);
     if what_if.unfunded > 0 {

@@ -12,6 +12,7 @@ use super::words::Reasons;
 use super::{METHOD, NOT_A_FORECAST, Report};
 use crate::page::Page;
 use crate::table::{counted, grouped, table};
+use crate::terminal::clipped;
 
 /// Rows of the longer tables; the rest is one line.
 const LONGEST_TABLE_ROWS: usize = 10;
@@ -315,7 +316,7 @@ pub(crate) fn wrapped(text: &str, page: &mut Page) {
 
 fn indented(text: &str, columns: usize, page: &mut Page) {
     let mut line = " ".repeat(columns);
-    for word in harmless(text).split_whitespace() {
+    for word in clipped(text, usize::MAX).split_whitespace() {
         let begun = line.len() > columns;
         if begun && line.chars().count() + word.chars().count() >= WIDTH {
             page.line(&line);
@@ -326,30 +327,4 @@ fn indented(text: &str, columns: usize, page: &mut Page) {
         line.push_str(word);
     }
     page.line(line);
-}
-
-/// The text in at most so many letters; a longer one ends in `~`.
-pub(crate) fn clipped(text: &str, letters: usize) -> String {
-    let text = harmless(text);
-    if text.chars().count() <= letters {
-        return text;
-    }
-    text.chars().take(letters.saturating_sub(1)).chain(['~']).collect()
-}
-
-/// Names come from a log: what could move a cursor or colour a line is shown as `?`.
-fn harmless(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_clipped_and_cannot_move_the_cursor() {
-        assert_eq!(clipped("abcd", 4), "abcd");
-        assert_eq!(clipped("abcde", 4), "abc~");
-        assert_eq!(clipped("a\u{1b}[1m", 9), "a?[1m");
-    }
 }

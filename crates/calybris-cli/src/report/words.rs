@@ -1,12 +1,10 @@
 //! Why a decision is another one, in words: the gate that turned a model away, or the terms that made it lose.
 
-use std::collections::BTreeMap;
-
 use calybris_core::engine::{Change, Names, Snapshot};
 use calybris_core::kernel::{Explanation, Refusal, UtilityTerms, Verdict};
 
 use super::amount::money;
-use crate::log::naming::model_name;
+use crate::log::naming::{model_name, provider_name, set_names};
 use crate::table::grouped;
 
 /// Both sides of a changed decision, explained.
@@ -223,8 +221,7 @@ fn refused_because(refusal: &Refusal, names: &Names) -> String {
             )
         }
         Refusal::Provider { provider_id } => {
-            let name = names.providers.get(&provider_id).cloned();
-            let name = name.unwrap_or_else(|| format!("provider {provider_id}"));
+            let name = provider_name(names, provider_id);
             format!("the request does not allow its provider ({name})")
         }
         Refusal::Region { served, required } => format!(
@@ -246,11 +243,4 @@ fn refused_because(refusal: &Refusal, names: &Names) -> String {
             format!("its utility of {} is not above 0", money(utility_microunits.into()))
         }
     }
-}
-
-fn set_names(names: &BTreeMap<u8, String>, bits: u64) -> String {
-    let members = (0_u8..64).filter(|bit| bits >> bit & 1 == 1);
-    let named = members.map(|bit| names.get(&bit).cloned().unwrap_or_else(|| format!("bit {bit}")));
-    let named: Vec<String> = named.collect();
-    if named.is_empty() { "none".to_owned() } else { named.join(", ") }
 }

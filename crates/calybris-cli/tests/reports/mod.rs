@@ -1,13 +1,9 @@
 //! What `replay` and `sweep` print and write, word for word. `CALYBRIS_BLESS=1` rewrites the golden files.
-#![allow(clippy::unwrap_used, reason = "test code")]
-
-mod program;
-mod recorded;
 
 use std::path::Path;
 
-use program::*;
-use recorded::*;
+use crate::program::*;
+use crate::recorded::*;
 
 fn compare(name: &str, found: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report").join(name);
