@@ -23,9 +23,9 @@ pub(crate) fn page(job: &Job<'_>, routed: &Routed, json: bool) -> Page {
     if json {
         let object = object(job, routed);
         if job.each {
-            page.line(object)
+            page.line(object);
         } else {
-            page.line(format_args!("{object:#}"))
+            page.line(format_args!("{object:#}"));
         }
         return page;
     }

@@ -60,7 +60,11 @@ fn winner(explained: &Explained<'_>, margin: &Margin, paint: Paint, page: &mut P
             let ahead = i128::from(decision.expected_utility_microunits)
                 - i128::from(decision.runner_up_utility_microunits);
             let runner_up = clipped(&explained.name(runner_up), 40);
-            format!("{name} is ahead of {runner_up} by {}", signed_money(ahead))
+            if ahead > 0 {
+                format!("{name} is ahead of {runner_up} by {}", signed_money(ahead))
+            } else {
+                format!("{name} is as good as {runner_up}: cost, then quality, then id decide")
+            }
         }
         None => format!("{name} is the only one that passed"),
     };

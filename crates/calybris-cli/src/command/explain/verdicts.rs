@@ -130,8 +130,9 @@ fn refused(explained: &Explained<'_>, all: bool, paint: Paint, page: &mut Page) 
         let rows = by_gate.values().filter_map(|group| {
             let (model_id, refusal) = group.first()?;
             let (measured, limit) = evidence(refusal, explained);
-            let nearest =
-                format!("{}: {}", clipped(&explained.name(*model_id), 26), clipped(&measured, 22));
+            let such_as = if is_measured(refusal) { "" } else { "such as " };
+            let model = clipped(&explained.name(*model_id), 26);
+            let nearest = format!("{such_as}{model}: {}", clipped(&measured, 22));
             let gate = gate_words(refusal.gate()).to_owned();
             Some(vec![gate, grouped(group.len()), clipped(&limit, 30), nearest])
         });
@@ -169,6 +170,18 @@ pub(super) fn nearest(explained: &Explained<'_>) -> Vec<u32> {
     let mut groups: Vec<_> = by_gate.into_values().collect();
     groups.sort_by_key(|&(count, _, model_id)| (Reverse(count), model_id));
     groups.into_iter().map(|(_, _, model_id)| model_id).collect()
+}
+
+/// Whether one model can be nearer to passing than another.
+const fn is_measured(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::Quality { .. }
+            | Refusal::Latency { .. }
+            | Refusal::RiskCeiling { .. }
+            | Refusal::Budget { .. }
+            | Refusal::Utility { .. }
+    )
 }
 
 /// By how much a model failed its gate, for telling the nearest; 0 where there is no measure.
