@@ -12,7 +12,6 @@ pub(crate) mod proposal;
 pub(crate) mod sweep;
 pub(crate) mod sweep_page;
 pub(crate) mod tables;
-pub(crate) mod when;
 pub(crate) mod words;
 
 use std::path::Path;

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
 mod program;
+mod recorded;
+mod reports;
 
 use std::path::{Path, PathBuf};
 

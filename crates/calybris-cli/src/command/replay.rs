@@ -112,9 +112,9 @@ fn reproduce(arguments: &Arguments) -> Result<Page, Failure> {
 fn words(dir: &Path, replayed: &ReplayReport, elapsed: Duration, page: &mut Page) {
     page.line(format_args!("{}: every decision comes out as it was recorded", dir.display()));
     page.line(format_args!(
-        "  {} under {}, in {}",
+        "  {} under {} of policy and catalog, in {}",
         counted(replayed.decisions, "decision"),
-        counted(replayed.snapshots, "policy and catalog").replace("catalogs", "catalog"),
+        counted(replayed.snapshots, "snapshot"),
         counted(replayed.records, "record")
     ));
     if replayed.fallbacks > 0 {

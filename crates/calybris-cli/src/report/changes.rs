@@ -5,9 +5,9 @@ use calybris_core::kernel::UtilityTerms;
 
 use super::amount::{money, money_delta};
 use super::markup::{Markup, Text};
-use super::when::when;
 use super::words::{Outcome, Reasons, TERMS, wide};
 use crate::table::grouped;
+use crate::time::to_the_second;
 
 pub(crate) fn write(what_if: &WhatIf, page: &mut Markup) {
     if what_if.largest.is_empty() {
@@ -33,13 +33,13 @@ fn article(change: &Change, page: &mut Markup) {
         None => "rejected".to_owned(),
     };
     page.add(format_args!(
-        "<article>\n<h3>{}: {} &rarr; {}</h3>\n<p class=\"meta\">decision {}, tenant {}, {}{}; {} tokens in, {} out</p>",
+        "<article>\n<h3>{}: {} &rarr; {}</h3>\n<p class=\"meta\">decision {}, tenant {}, {} UTC{}; {} tokens in, {} out</p>",
         money_delta(change.cost_delta_microunits()),
         Text(&name(&reasons.before)),
         Text(&name(&reasons.after)),
         change.sequence,
         Text(&change.tenant),
-        when(change.time_unix_ms),
+        to_the_second(change.time_unix_ms),
         match change.correlation_id.as_str() {
             "" => String::new(),
             id => format!(", id {}", Text(id)),
@@ -67,8 +67,8 @@ fn article(change: &Change, page: &mut Markup) {
     }
     page.add(format_args!("</tbody></table>\n<ul>"));
     for (side, outcome) in [("Recorded", &reasons.before), ("Proposed", &reasons.after)] {
-        if outcome.winner.is_none() {
-            page.add(format_args!("<li>{side}: rejected, {}.</li>", Text(&outcome.rejection)));
+        if let Some(reason) = &outcome.rejection {
+            page.add(format_args!("<li>{side}: rejected, {}.</li>", Text(reason)));
         }
     }
     for sentence in &reasons.why {

@@ -17,7 +17,7 @@ const MAX_MODELS: usize = 7;
 /// What all bars of one side add up to, in tenths of a pixel.
 const BARS: u64 = 3_200;
 /// The least that a label takes.
-const LABEL: u64 = 380;
+const LABEL: u64 = 460;
 /// Between two nodes.
 const GAP: u64 = 80;
 
@@ -102,7 +102,7 @@ fn table(what_if: &WhatIf, page: &mut Markup) {
     page.add(format_args!("<h3>Where decisions moved</h3>"));
     let rows: Vec<Vec<String>> = moved
         .iter()
-        .take(MAX_ROWS)
+        .take(MAX_MOVES)
         .map(|flow| {
             vec![
                 choice(what_if, flow.from).to_owned(),
@@ -113,19 +113,22 @@ fn table(what_if: &WhatIf, page: &mut Markup) {
         })
         .collect();
     page.table(&["from", "to", "decisions", "of all"], 2, &rows);
-    rest(moved.len(), page);
+    rest(moved.len(), MAX_MOVES, page);
 }
 
-/// Rows of a table on a page.
+/// Rows of the table of moves.
+const MAX_MOVES: usize = 15;
+
+/// Rows of the other tables of a page.
 pub(crate) const MAX_ROWS: usize = 40;
 
 /// Says what a shortened table leaves out.
-pub(crate) fn rest(rows: usize, page: &mut Markup) {
-    let more = rows.saturating_sub(MAX_ROWS);
+pub(crate) fn rest(rows: usize, shown: usize, page: &mut Markup) {
+    let more = rows.saturating_sub(shown);
     if more > 0 {
         page.add(format_args!(
             "<p class=\"faint\">and {} more; <code>--json</code> lists them</p>",
-            counted(more, "row")
+            grouped(more)
         ));
     }
 }

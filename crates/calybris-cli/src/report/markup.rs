@@ -20,7 +20,9 @@ impl Markup {
     /// A table. Header and cells are escaped here; the columns after the first `words` hold numbers.
     pub(crate) fn table(&mut self, header: &[&str], words: usize, rows: &[Vec<String>]) {
         let class = |column: usize| if column < words { "" } else { " class=\"n\"" };
-        self.add(format_args!("<div class=\"wide\" tabindex=\"0\"><table>\n<thead><tr>"));
+        // On a narrow screen each row of such a table becomes a list, whose items the header names.
+        let stacked = if header.len() > MOST_COLUMNS { " class=\"stack\"" } else { "" };
+        self.add(format_args!("<div class=\"wide\" tabindex=\"0\"><table{stacked}>\n<thead><tr>"));
         for (column, name) in header.iter().enumerate() {
             self.add(format_args!("<th scope=\"col\"{}>{}</th>", class(column), Text(name)));
         }
@@ -28,9 +30,13 @@ impl Markup {
         for row in rows {
             self.0.push_str("<tr>");
             for (column, cell) in row.iter().enumerate() {
+                let cell = breakable(cell);
                 let _ = match column {
-                    0 => write!(self.0, "<th scope=\"row\">{}</th>", Text(cell)),
-                    _ => write!(self.0, "<td{}>{}</td>", class(column), Text(cell)),
+                    0 => write!(self.0, "<th scope=\"row\"{}>{cell}</th>", class(column)),
+                    _ => {
+                        let name = Text(header.get(column).copied().unwrap_or_default());
+                        write!(self.0, "<td{} data-name=\"{name}\">{cell}</td>", class(column))
+                    }
                 };
             }
             self.0.push_str("</tr>\n");
@@ -57,6 +63,12 @@ impl Markup {
     }
 }
 
+/// Text whose long names may be broken where their parts meet.
+pub(crate) fn breakable(text: &str) -> String {
+    // None of these letters is in what stands for a letter that is markup.
+    Text(text).to_string().replace('_', "_<wbr>").replace('/', "/<wbr>")
+}
+
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for letter in self.0.chars() {
@@ -76,6 +88,9 @@ impl fmt::Display for Text<'_> {
         Ok(())
     }
 }
+
+/// Columns that a narrow screen has room for.
+const MOST_COLUMNS: usize = 4;
 
 const STYLE: &str = include_str!("style.css");
 

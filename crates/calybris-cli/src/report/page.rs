@@ -7,9 +7,9 @@ use super::lines::{Chart, Line, per_decision};
 use super::markup::{Markup, Text};
 use super::proposal::Proposal;
 use super::tables;
-use super::when::when;
 use super::{METHOD, NOT_A_FORECAST, Report, changes, flow};
 use crate::table::{counted, grouped};
+use crate::time::to_the_second;
 
 /// The whole page.
 pub(crate) fn page(report: &Report<'_>) -> String {
@@ -50,8 +50,9 @@ fn head(report: &Report<'_>, page: &mut Markup) {
     fact("head", format!("record {}", grouped(head.sequence)), false);
     fact("head hash", hexadecimal(&head.hash), true);
     if let ([first, ..], [.., last]) = (what_if.series.as_slice(), what_if.series.as_slice()) {
-        let (from, to) = (when(first.first_time_unix_ms), when(last.first_time_unix_ms));
-        fact("time", format!("{from} to {to} or later"), false);
+        let (from, to) =
+            (to_the_second(first.first_time_unix_ms), to_the_second(last.first_time_unix_ms));
+        fact("time", format!("{from} UTC to about {to} UTC"), false);
     }
     fact("compared", counted(what_if.total.decisions, "decision"), false);
     if what_if.unfunded > 0 {
@@ -90,16 +91,16 @@ fn cards(total: &Shift, page: &mut Markup) {
         ));
     };
     let from_to = |before: String, after: String| format!("{before} &rarr; {after}");
-    let with_share = |value: String, share: String| match share.as_str() {
-        "" => value,
-        share => format!("{value} ({share})"),
+    let in_percent = |before: i128, after: i128| match percent_delta(before, after).as_str() {
+        "" => String::new(),
+        percent => format!(" ({percent})"),
     };
     let (cost, new_cost) = (before.estimated_cost_microunits, after.estimated_cost_microunits);
     card(
         "estimated cost",
-        with_share(money_delta(total.cost_delta_microunits()), percent_delta(cost, new_cost)),
+        money_delta(total.cost_delta_microunits()),
         Some(total.cost_delta_microunits()),
-        from_to(money(cost), money(new_cost)),
+        from_to(money(cost), money(new_cost)) + &in_percent(cost, new_cost),
     );
     card(
         "decisions changed",
@@ -118,12 +119,9 @@ fn cards(total: &Shift, page: &mut Markup) {
         (before.expected_utility_microunits, after.expected_utility_microunits);
     card(
         "expected utility",
-        with_share(
-            money_delta(total.utility_delta_microunits()),
-            percent_delta(utility, new_utility),
-        ),
+        money_delta(total.utility_delta_microunits()),
         Some(-total.utility_delta_microunits()),
-        from_to(money(utility), money(new_utility)),
+        from_to(money(utility), money(new_utility)) + &in_percent(utility, new_utility),
     );
     page.add(format_args!("</div>"));
     page.add(format_args!(
@@ -177,7 +175,7 @@ fn cost_over_the_log(what_if: &WhatIf, page: &mut Markup) {
     ];
     let total = &what_if.total;
     let place = |bucket: &calybris_core::engine::SeriesBucket| {
-        format!("record {}, {}", grouped(bucket.first_sequence), when(bucket.first_time_unix_ms))
+        format!("record {}", grouped(bucket.first_sequence))
     };
     let chart = Chart {
         caption: format!(
@@ -246,7 +244,7 @@ fn tenants(what_if: &WhatIf, page: &mut Markup) {
         })
         .collect();
     page.table(&header, 1, &rows);
-    flow::rest(what_if.tenants.len(), page);
+    flow::rest(what_if.tenants.len(), flow::MAX_ROWS, page);
     page.add(format_args!("</section>"));
 }
 
@@ -258,8 +256,8 @@ fn models(what_if: &WhatIf, page: &mut Markup) {
     let header = [
         "model",
         "provider",
-        "chosen, recorded",
-        "proposed",
+        "chosen before",
+        "chosen now",
         "recorded cost",
         "proposed cost",
         "difference",
@@ -281,7 +279,7 @@ fn models(what_if: &WhatIf, page: &mut Markup) {
         })
         .collect();
     page.table(&header, 2, &rows);
-    flow::rest(what_if.models.len(), page);
+    flow::rest(what_if.models.len(), flow::MAX_ROWS, page);
     page.add(format_args!("</section>"));
 }
 

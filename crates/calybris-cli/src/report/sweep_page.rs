@@ -1,7 +1,7 @@
 //! The page of a range: a chart of each measure, and the table of its points.
 
 use super::lines::{Chart, Line};
-use super::markup::{Markup, Text};
+use super::markup::{Markup, Text, breakable};
 use super::page::{foot, hexadecimal};
 use super::sweep::{HEADER, MEASURES, Sweep};
 use super::{METHOD, NOT_A_FORECAST};
@@ -10,7 +10,7 @@ use crate::table::{counted, grouped};
 pub(crate) fn page(sweep: &Sweep<'_>) -> String {
     let mut page = Markup::default();
     let key = sweep.number.key;
-    page.add(format_args!("<header>\n<h1>What if {key} were another?</h1>"));
+    page.add(format_args!("<header>\n<h1>What if {} were another?</h1>", breakable(key)));
     page.add(format_args!(
         "<p class=\"note\"><strong>{NOT_A_FORECAST}</strong> {METHOD} {}</p>\n<dl class=\"facts\">",
         Text(&sweep.base())

@@ -12,6 +12,7 @@ use super::words::Reasons;
 use super::{METHOD, NOT_A_FORECAST, Report};
 use crate::page::Page;
 use crate::table::{counted, grouped, table};
+use crate::terminal::clipped;
 
 /// Rows of the longer tables; the rest is one line.
 const LONGEST_TABLE_ROWS: usize = 10;
@@ -195,7 +196,7 @@ fn rejections(what_if: &WhatIf, page: &mut Page) {
     }
     let rows = rejection_rows(what_if).into_iter().map(|mut row| {
         if let Some(reason) = row.first_mut() {
-            *reason = clipped(reason, 42);
+            *reason = clipped(reason, 38);
         }
         row
     });
@@ -216,7 +217,7 @@ fn flows(what_if: &WhatIf, page: &mut Page) {
         ]
     });
     page.line(table(&["moved from", "to", "decisions"], &[2], rows));
-    rest(moved.len(), "move", page);
+    rest(moved.len(), page);
 }
 
 /// Tenants by how much their cost changes, the most first.
@@ -243,7 +244,7 @@ fn tenants(what_if: &WhatIf, page: &mut Page) {
     );
     let header = ["tenant", "changed", "recorded cost", "proposed cost", "difference"];
     page.line(table(&header, &[1, 2, 3, 4], rows));
-    rest(what_if.tenants.len(), "tenant", page);
+    rest(what_if.tenants.len(), page);
 }
 
 /// Models by how often either side chose them, the most first.
@@ -268,7 +269,7 @@ fn models(what_if: &WhatIf, page: &mut Page) {
     });
     let header = ["model", "recorded", "proposed", "cost difference"];
     page.line(table(&header, &[1, 2, 3], rows));
-    rest(what_if.models.len(), "model", page);
+    rest(what_if.models.len(), page);
 }
 
 fn largest(what_if: &WhatIf, page: &mut Page) {
@@ -283,13 +284,12 @@ fn largest(what_if: &WhatIf, page: &mut Page) {
             clipped(name.unwrap_or("rejected"), LONGEST_NAME)
         };
         page.line(format_args!(
-            "  {}  decision {}, {}: {} -> {}",
+            "  {}  decision {}, tenant {}",
             money_delta(change.cost_delta_microunits()),
             change.sequence,
-            clipped(&change.tenant, 16),
-            name(&reasons.before),
-            name(&reasons.after)
+            clipped(&change.tenant, LONGEST_NAME)
         ));
+        page.line(format_args!("      {} -> {}", name(&reasons.before), name(&reasons.after)));
         for sentence in &reasons.why {
             indented(sentence, 6, page);
         }
@@ -301,10 +301,10 @@ fn largest(what_if: &WhatIf, page: &mut Page) {
 }
 
 /// Says what a shortened table leaves out.
-fn rest(rows: usize, what: &str, page: &mut Page) {
+fn rest(rows: usize, page: &mut Page) {
     let more = rows.saturating_sub(LONGEST_TABLE_ROWS);
     if more > 0 {
-        page.line(format_args!("and {} more; --json lists them", counted(more, what)));
+        page.line(format_args!("and {} more; --json lists them", grouped(more)));
     }
     page.line("");
 }
@@ -316,7 +316,7 @@ pub(crate) fn wrapped(text: &str, page: &mut Page) {
 
 fn indented(text: &str, columns: usize, page: &mut Page) {
     let mut line = " ".repeat(columns);
-    for word in harmless(text).split_whitespace() {
+    for word in clipped(text, usize::MAX).split_whitespace() {
         let begun = line.len() > columns;
         if begun && line.chars().count() + word.chars().count() >= WIDTH {
             page.line(&line);
@@ -327,30 +327,4 @@ fn indented(text: &str, columns: usize, page: &mut Page) {
         line.push_str(word);
     }
     page.line(line);
-}
-
-/// The text in at most so many letters; a longer one ends in `~`.
-pub(crate) fn clipped(text: &str, letters: usize) -> String {
-    let text = harmless(text);
-    if text.chars().count() <= letters {
-        return text;
-    }
-    text.chars().take(letters.saturating_sub(1)).chain(['~']).collect()
-}
-
-/// Names come from a log: what could move a cursor or colour a line is shown as `?`.
-fn harmless(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_clipped_and_cannot_move_the_cursor() {
-        assert_eq!(clipped("abcd", 4), "abcd");
-        assert_eq!(clipped("abcde", 4), "abc~");
-        assert_eq!(clipped("a\u{1b}[1m", 9), "a?[1m");
-    }
 }

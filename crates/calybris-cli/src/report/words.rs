@@ -1,12 +1,10 @@
 //! Why a decision is another one, in words: the gate that turned a model away, or the terms that made it lose.
 
-use std::collections::BTreeMap;
-
 use calybris_core::engine::{Change, Names, Snapshot};
 use calybris_core::kernel::{Explanation, Refusal, UtilityTerms, Verdict};
 
 use super::amount::money;
-use crate::log::naming::model_name;
+use crate::log::naming::{model_name, provider_name, set_names};
 use crate::table::grouped;
 
 /// Both sides of a changed decision, explained.
@@ -21,8 +19,8 @@ pub(crate) struct Reasons {
 pub(crate) struct Outcome {
     /// The model, or nothing for a rejection.
     pub(crate) winner: Option<(String, UtilityTerms)>,
-    /// Why nothing was chosen, for a rejection.
-    pub(crate) rejection: String,
+    /// Why no model was chosen, if the models were looked at.
+    pub(crate) rejection: Option<String>,
 }
 
 impl Reasons {
@@ -44,11 +42,9 @@ fn outcome(snapshot: &Snapshot, explanation: &Explanation) -> Outcome {
         let (_, terms) = eligible(explanation, model_id)?;
         Some((model_name(snapshot.names(), model_id), terms))
     });
-    let rejection = match (&explanation.request_refusal, chosen) {
-        (_, Some(_)) => String::new(),
-        (Some(refusal), None) => refused_because(refusal, snapshot.names()),
-        (None, None) => explanation.decision.reason.to_string(),
-    };
+    // A refusal of the request itself is told with its numbers, among the sentences.
+    let over_the_models = chosen.is_none() && explanation.request_refusal.is_none();
+    let rejection = over_the_models.then(|| explanation.decision.reason.to_string());
     Outcome { winner, rejection }
 }
 
@@ -56,7 +52,7 @@ fn why(old: &Snapshot, before: &Explanation, new: &Snapshot, after: &Explanation
     let mut sentences = Vec::new();
     match (before.decision.selected_model_id, after.decision.selected_model_id) {
         (Some(lost), won) if won != Some(lost) => {
-            sentences.push(why_not(lost, old, new, after, won));
+            sentences.push(format!("Now: {}", why_not(lost, old, new, after, won)));
             sentences.extend(terms_moved(lost, old, before, after));
             if let Some(won) = won {
                 let then = why_not(won, new, old, before, Some(lost));
@@ -225,8 +221,7 @@ fn refused_because(refusal: &Refusal, names: &Names) -> String {
             )
         }
         Refusal::Provider { provider_id } => {
-            let name = names.providers.get(&provider_id).cloned();
-            let name = name.unwrap_or_else(|| format!("provider {provider_id}"));
+            let name = provider_name(names, provider_id);
             format!("the request does not allow its provider ({name})")
         }
         Refusal::Region { served, required } => format!(
@@ -248,11 +243,4 @@ fn refused_because(refusal: &Refusal, names: &Names) -> String {
             format!("its utility of {} is not above 0", money(utility_microunits.into()))
         }
     }
-}
-
-fn set_names(names: &BTreeMap<u8, String>, bits: u64) -> String {
-    let members = (0_u8..64).filter(|bit| bits >> bit & 1 == 1);
-    let named = members.map(|bit| names.get(&bit).cloned().unwrap_or_else(|| format!("bit {bit}")));
-    let named: Vec<String> = named.collect();
-    if named.is_empty() { "none".to_owned() } else { named.join(", ") }
 }
