@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use calybris_core::budget::AuditError;
 use calybris_core::engine::{EngineError, SettleRefused};
+use calybris_core::kernel::Decision;
 use calybris_core::wal::WalError;
 use serde_json::{Value, json};
 
@@ -59,16 +61,37 @@ impl Failure {
         Self { kind: Kind::NotIntact, place, message }
     }
 
+    /// The money of the log in `dir` does not add up.
+    pub(crate) fn of_conservation(dir: &Path, error: &AuditError) -> Self {
+        let message = format!("not intact: {}: the budgets do not add up: {error}", dir.display());
+        Self { kind: Kind::NotIntact, place: Value::Null, message }
+    }
+
     /// A failure of the engine whose log is in `dir`.
     pub(crate) fn of_engine(dir: &Path, error: &EngineError) -> Self {
         match error {
             EngineError::Log(error) => Self::of_log(dir, error),
+            EngineError::ReplayDiffers { sequence, recorded, replayed } => {
+                let what = difference(recorded, replayed);
+                let place = json!({ "sequence": sequence, "what": what });
+                let dir = dir.display();
+                let message = format!(
+                    "not intact: {dir}: decision {sequence} does not come out as recorded: {what}"
+                );
+                Self { kind: Kind::NotIntact, place, message }
+            }
             EngineError::Contradiction { .. } | EngineError::InvalidSnapshot { .. } => {
                 let message = format!("not intact: {}: {error}", dir.display());
                 Self { kind: Kind::NotIntact, place: Value::Null, message }
             }
             _ => Self::at(dir, error),
         }
+    }
+
+    /// The proof in `file` does not hold.
+    pub(crate) fn of_proof(file: &Path, error: &EngineError) -> Self {
+        let message = format!("not proven: {}: {error}", file.display());
+        Self { kind: Kind::NotIntact, place: Value::Null, message }
     }
 
     /// A settlement that the engine refused.
@@ -96,6 +119,12 @@ impl Failure {
         Self { kind: Kind::Begun, message, place: Value::Null }
     }
 
+    /// A failure to write what a command makes to where it goes: what is there is a part of it.
+    pub(crate) fn unwritten(name: &str, error: &std::io::Error) -> Self {
+        let message = format!("{name}: cannot be written: {error}");
+        Self { kind: Kind::Begun, message, place: Value::Null }
+    }
+
     /// The failure for machines. `intact` is `null` where it was not found out.
     pub(crate) fn json(&self) -> Value {
         let intact = match self.kind {
@@ -112,6 +141,22 @@ impl Failure {
             Kind::Begun => ExitCode::from(3),
         }
     }
+}
+
+/// What a decision says otherwise than it should, the most telling first.
+fn difference(recorded: &Decision, replayed: &Decision) -> String {
+    let answer = |decision: &Decision| match decision.selected_model_id {
+        Some(model_id) => format!(
+            "model {model_id} for {} microunits at a utility of {}",
+            decision.estimated_cost_microunits, decision.expected_utility_microunits
+        ),
+        None => format!("rejected, {}", decision.reason),
+    };
+    let (was, is) = (answer(recorded), answer(replayed));
+    if was != is {
+        return format!("recorded is {was}, replayed is {is}");
+    }
+    format!("both have {was}, but recorded is {recorded:?}, replayed is {replayed:?}")
 }
 
 impl fmt::Display for Failure {

@@ -4,6 +4,8 @@ pub(crate) mod catalog;
 pub(crate) mod error;
 pub(crate) mod json;
 pub(crate) mod key;
+pub(crate) mod numbering;
+pub(crate) mod pin;
 pub(crate) mod policy;
 pub(crate) mod price;
 pub(crate) mod price_list;

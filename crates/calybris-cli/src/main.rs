@@ -3,15 +3,19 @@
 mod command;
 mod failure;
 mod input;
+mod log;
 mod page;
+mod report;
 mod routing;
 mod table;
 mod tally;
+mod terminal;
+mod time;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::page::Page;
@@ -20,7 +24,7 @@ use crate::page::Page;
 ///
 /// Start with `calybris demo`.
 #[derive(Parser)]
-#[command(version, propagate_version = true)]
+#[command(name = "calybris", version, propagate_version = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -30,26 +34,97 @@ struct Arguments {
 enum Command {
     Demo(command::demo::Arguments),
     Route(command::route::Arguments),
+    Show(command::show::Arguments),
+    Explain(command::explain::Arguments),
+    Budget(command::budget::Arguments),
     Verify(command::verify::Arguments),
     Anchor(command::anchor::Arguments),
+    Prove(command::prove::Arguments),
+    Check(command::check::Arguments),
+    Replay(command::replay::Arguments),
+    Sweep(command::sweep::Arguments),
+    Export(command::export::Arguments),
+    Repair(command::repair::Arguments),
+    Keygen(command::keygen::Arguments),
+    #[command(subcommand)]
+    Catalog(command::catalog::Command),
+    Completions(command::completions::Arguments),
+    Man(command::man::Arguments),
+}
+
+/// How a failure is told to a machine beside the output of its command.
+enum Form {
+    /// Words on standard error only.
+    Words,
+    /// One object.
+    Object,
+    /// One object on a line of its own, where the command prints lines.
+    Line,
+}
+
+impl Form {
+    const fn object(json: bool) -> Self {
+        if json { Self::Object } else { Self::Words }
+    }
+
+    const fn line(json: bool) -> Self {
+        if json { Self::Line } else { Self::Words }
+    }
 }
 
 fn main() -> ExitCode {
     let command = Arguments::parse().command;
-    let (outcome, json) = match &command {
-        Command::Demo(arguments) => (command::demo::run(arguments), arguments.json),
-        Command::Route(arguments) => (command::route::run(arguments), arguments.json),
-        Command::Verify(arguments) => (command::verify::run(arguments), arguments.json),
-        Command::Anchor(arguments) => (command::anchor::run(arguments), false),
-    };
+    let (outcome, form) = run(&command);
     let shown = outcome.and_then(|page| page.print().map_err(|error| Failure::unshown(&error)));
     let Err(failure) = shown else { return ExitCode::SUCCESS };
     // Nobody is left to tell if this cannot be written either; the exit code still says it.
     let _ = writeln!(std::io::stderr(), "calybris: {failure}");
-    if json {
-        let mut page = Page::default();
-        page.line(format_args!("{:#}", failure.json()));
-        let _ = page.print();
+    let mut page = Page::default();
+    match form {
+        Form::Words => {}
+        Form::Object => page.line(format_args!("{:#}", failure.json())),
+        Form::Line => page.line(failure.json()),
     }
+    let _ = page.print();
     failure.exit_code()
+}
+
+fn run(command: &Command) -> (Result<Page, Failure>, Form) {
+    match command {
+        Command::Demo(arguments) => (command::demo::run(arguments), Form::object(arguments.json)),
+        Command::Route(arguments) => (command::route::run(arguments), Form::object(arguments.json)),
+        Command::Show(arguments) => (command::show::run(arguments), Form::line(arguments.json)),
+        Command::Explain(arguments) => {
+            (command::explain::run(arguments), Form::object(arguments.json))
+        }
+        Command::Budget(arguments) => {
+            (command::budget::run(arguments), Form::object(arguments.json))
+        }
+        Command::Verify(arguments) => {
+            (command::verify::run(arguments), Form::object(arguments.json))
+        }
+        Command::Anchor(arguments) => {
+            (command::anchor::run(arguments), Form::object(arguments.json))
+        }
+        Command::Prove(arguments) => (command::prove::run(arguments), Form::object(arguments.json)),
+        Command::Check(arguments) => (command::check::run(arguments), Form::object(arguments.json)),
+        Command::Replay(arguments) => {
+            (command::replay::run(arguments), Form::object(arguments.json))
+        }
+        Command::Sweep(arguments) => (command::sweep::run(arguments), Form::object(arguments.json)),
+        Command::Export(arguments) => (command::export::run(arguments), Form::line(arguments.json)),
+        Command::Repair(arguments) => {
+            (command::repair::run(arguments), Form::object(arguments.json))
+        }
+        Command::Keygen(arguments) => {
+            (command::keygen::run(arguments), Form::object(arguments.json))
+        }
+        Command::Catalog(command) => (command.run(), Form::object(command.json())),
+        Command::Completions(arguments) => {
+            (command::completions::run(arguments, Arguments::command()), Form::Words)
+        }
+        Command::Man(arguments) => {
+            (command::man::run(arguments, Arguments::command()), Form::Words)
+        }
+    }
 }

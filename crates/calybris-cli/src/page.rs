@@ -1,7 +1,12 @@
-//! What a command prints: composed first, written at once, so that a reader who leaves early is no failure.
+//! What a command prints: a page that is composed first and written at once, or a stream of lines. A reader who leaves
+//! early is no failure.
 
 use std::fmt::{Display, Write as _};
-use std::io::{ErrorKind, Write as _};
+use std::fs::File;
+use std::io::{BufWriter, ErrorKind, Write};
+use std::path::Path;
+
+use crate::failure::Failure;
 
 /// Lines for standard output.
 #[derive(Debug, Default)]
@@ -25,6 +30,75 @@ impl Page {
         match output.write_all(self.0.as_bytes()).and_then(|()| output.flush()) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             written => written,
+        }
+    }
+}
+
+/// Lines that are written as they come: to standard output or to a new file.
+pub(crate) struct Stream {
+    to: BufWriter<Box<dyn Write>>,
+    /// What failures call it.
+    name: String,
+    closed: bool,
+}
+
+impl Stream {
+    /// To standard output.
+    pub(crate) fn stdout() -> Self {
+        Self::to(Box::new(std::io::stdout()), "standard output".to_owned())
+    }
+
+    /// To a file that is made now; one that exists is left as it is.
+    pub(crate) fn create(file: &Path) -> Result<Self, Failure> {
+        let created = File::create_new(file).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                Failure::at(file, "exists; nothing is ever overwritten: name another file")
+            }
+            _ => Failure::at(file, error),
+        })?;
+        Ok(Self::to(Box::new(created), file.display().to_string()))
+    }
+
+    fn to(writer: Box<dyn Write>, name: String) -> Self {
+        Self { to: BufWriter::with_capacity(64 << 10, writer), name, closed: false }
+    }
+
+    /// Whether the reader has left: whoever makes the lines may stop.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Writes a line. After the reader has left it writes nothing.
+    pub(crate) fn line(&mut self, text: impl Display) -> Result<(), Failure> {
+        self.write(format_args!("{text}\n"))
+    }
+
+    /// Writes a text without a line end of its own.
+    pub(crate) fn write(&mut self, text: std::fmt::Arguments<'_>) -> Result<(), Failure> {
+        if self.closed {
+            return Ok(());
+        }
+        let written = self.to.write_fmt(text);
+        self.note(written)
+    }
+
+    /// Hands what was written to the reader.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        if self.closed {
+            return Ok(());
+        }
+        let flushed = self.to.flush();
+        self.note(flushed)
+    }
+
+    fn note(&mut self, written: std::io::Result<()>) -> Result<(), Failure> {
+        match written {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(())
+            }
+            Err(error) => Err(Failure::unwritten(&self.name, &error)),
+            Ok(()) => Ok(()),
         }
     }
 }

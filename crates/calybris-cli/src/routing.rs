@@ -5,17 +5,20 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use calybris_core::budget::AccountSnapshot;
-use calybris_core::engine::{Call, Engine, EngineOptions};
+use calybris_core::engine::{Call, Engine, EngineOptions, Names, Outcome, Settlement};
 use calybris_core::kernel::Request;
 use calybris_core::wal::{Anchor, Key, Report, VerifyOptions, verify};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::input::catalog::Catalog;
 use crate::input::error::{InputError, quoted};
 use crate::input::policy::{Microunits, PolicyFile};
-use crate::input::request::RequestParser;
+use crate::input::request::{RequestParser, RoutedRequest};
 use crate::input::row::RequestFile;
+use crate::log::naming::model_name;
+use crate::page::Stream;
 use crate::tally::Tally;
 
 /// Checked inputs of a run.
@@ -28,6 +31,8 @@ pub(crate) struct Job<'a> {
     pub(crate) log: &'a Path,
     /// Continue a log that exists, instead of making a new one.
     pub(crate) append: bool,
+    /// Print each decision, a JSON line, when it is in the log.
+    pub(crate) each: bool,
     pub(crate) key: Option<Key>,
 }
 
@@ -189,6 +194,7 @@ impl Job<'_> {
         let bar = progress_bar(request_count);
         let mut tally = Tally::default();
         let mut elapsed = Duration::ZERO;
+        let mut each = self.each.then(Stream::stdout);
         for (position, row) in (1..).zip(self.requests.rows()?) {
             let routed = parser.parse(&row?, position)?;
             let time_unix_ms = routed.time_unix_ms.unwrap_or_else(now_unix_ms);
@@ -213,6 +219,10 @@ impl Job<'_> {
                     Some(settled.map_err(|refused| Failure::of_settlement(self.log, &refused))?);
             }
             elapsed += start.elapsed();
+            if let Some(out) = &mut each {
+                out.line(line_of(&routed, &outcome, settlement.as_ref(), names))?;
+                out.flush()?;
+            }
             tally.count(&routed.tenant, &routed.request, &outcome, settlement.as_ref(), names);
             *decided = position;
             bar.inc(1);
@@ -228,17 +238,44 @@ impl Job<'_> {
     }
 }
 
+/// One request, decided: what `--each` prints.
+fn line_of(
+    routed: &RoutedRequest,
+    outcome: &Outcome,
+    settlement: Option<&Settlement>,
+    names: &Names,
+) -> Value {
+    let model_id = outcome.decision.selected_model_id;
+    json!({
+        "decision_sequence": outcome.decision_sequence,
+        "tenant": routed.tenant,
+        "correlation_id": routed.correlation_id,
+        "action": outcome.decision.action,
+        "reason": outcome.decision.reason,
+        "model": model_id.map(|model_id| model_name(names, model_id)),
+        "admission": outcome.admission,
+        "settled_sequence": settlement.map(|settlement| settlement.sequence),
+        "actual_cost_microunits": settlement.map(|settlement| settlement.committed_microunits),
+    })
+}
+
 const NEVER_OVERWRITTEN: &str = "exists and is not empty; a log is never overwritten: \
      name another directory, or continue the log in it with --append";
 
 fn progress_bar(length: u64) -> ProgressBar {
+    let bar = progress_bar_of("{bar:30} {human_pos} of {human_len} decided, {eta} left");
+    bar.set_length(length);
+    bar
+}
+
+/// A bar of that form, drawn only on a terminal.
+pub(crate) fn progress_bar_of(template: &str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let template = "{bar:30} {human_pos} of {human_len} decided, {eta} left";
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(length).with_style(style)
+    ProgressBar::new(0).with_style(style)
 }
 
 /// The program's clock, for what the files do not date.

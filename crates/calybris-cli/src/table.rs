@@ -23,8 +23,16 @@ pub(crate) fn table(
 }
 
 /// Microunits as currency units: `1_234_567` is `1.234567`.
-pub(crate) fn money(microunits: u64) -> String {
+pub(crate) fn money(microunits: impl Into<u128>) -> String {
+    let microunits = microunits.into();
     format!("{}.{:06}", grouped(microunits / 1_000_000), microunits % 1_000_000)
+}
+
+/// The same of an amount that may be negative.
+pub(crate) fn signed_money(microunits: impl Into<i128>) -> String {
+    let microunits = microunits.into();
+    let sign = if microunits < 0 { "-" } else { "" };
+    format!("{sign}{}", money(microunits.unsigned_abs()))
 }
 
 /// How many of something: `1 record`, `2,000 records`.
@@ -54,9 +62,16 @@ mod tests {
 
     #[test]
     fn an_amount_has_six_decimals() {
-        assert_eq!(money(0), "0.000000");
-        assert_eq!(money(1), "0.000001");
-        assert_eq!(money(1_234_567_890), "1,234.567890");
+        assert_eq!(money(0_u64), "0.000000");
+        assert_eq!(money(1_u64), "0.000001");
+        assert_eq!(money(1_234_567_890_u64), "1,234.567890");
+    }
+
+    #[test]
+    fn an_amount_may_be_negative() {
+        assert_eq!(signed_money(-1_i64), "-0.000001");
+        assert_eq!(signed_money(i64::MIN), "-9,223,372,036,854.775808");
+        assert_eq!(signed_money(1_i64), "0.000001");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use calybris_core::kernel::{Action, Reason, Request};
 use serde::Serialize;
 
 use crate::input::request::UNLISTED_MODEL_ID;
+use crate::log::naming::model_name;
 
 /// The counts of a run.
 #[derive(Debug, Default, Serialize)]
@@ -139,12 +140,4 @@ impl Tally {
         });
         self.substitutions = named.collect();
     }
-}
-
-fn model_name(names: &Names, model_id: u32) -> String {
-    let outside = || match model_id {
-        UNLISTED_MODEL_ID => "(not in the catalog)".to_owned(),
-        other => format!("model {other}"),
-    };
-    names.models.get(&model_id).cloned().unwrap_or_else(outside)
 }

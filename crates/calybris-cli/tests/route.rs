@@ -144,6 +144,27 @@ fn the_demo_shows_every_kind_of_outcome_and_its_own_commands_work() {
     assert_eq!(run(program().arg("demo").arg("--dir").arg(&demo)).code, 2);
 }
 
+/// What a new user is told to type works, in that order, and the changed byte is caught.
+#[cfg(unix)]
+#[test]
+fn every_command_that_the_demo_prints_works() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran = run(program().current_dir(dir.path()).args(["demo", "--dir", "my demo"]));
+    let (_, next) = ran.out.split_once("What to try next.").unwrap();
+    let commands = next.replace("\\\n", " ");
+    let commands: Vec<&str> = commands.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+    assert!(commands.len() >= 9, "{next}");
+    for command in &commands {
+        let mut shell = std::process::Command::new("sh");
+        let ran = run(shell.current_dir(dir.path()).arg("-c").arg(command));
+        let caught = command.contains("verify") && command.contains("log-changed");
+        assert_eq!(ran.code, i32::from(caught), "{command}\n{}\n{}", ran.out, ran.err);
+        assert!(!caught || ran.err.contains("the frame's hash does not match"), "{}", ran.err);
+    }
+    let page = std::fs::read_to_string(dir.path().join("my demo/report.html")).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>"));
+}
+
 #[test]
 fn a_reader_that_leaves_early_is_no_failure() {
     let dir = tempfile::tempdir().unwrap();

@@ -86,6 +86,7 @@ mod history;
 mod proof;
 mod recorded;
 mod replay;
+mod what_if;
 
 mod error;
 mod record;
@@ -109,3 +110,7 @@ pub use recover::Recovery;
 pub use replay::{ReplayOptions, ReplayProgress, ReplayReport, Replayed, replay};
 pub use snapshot::{Installed, Names, Snapshot, SnapshotDigest};
 pub use ticket::{OpenTicket, Settlement, Ticket};
+pub use what_if::{
+    Change, Comparison, Flow, MAX_BUCKETS, ModelShift, RejectionShift, SeriesBucket, Shift, Side,
+    WhatIf,
+};

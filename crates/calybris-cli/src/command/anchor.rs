@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use calybris_core::wal::{VerifyOptions, verify};
+use calybris_core::wal::{TreeHead, VerifyOptions, verify};
+use serde_json::json;
 
 use crate::failure::Failure;
 use crate::input::key::read_key;
@@ -16,6 +17,7 @@ use crate::page::Page;
 #[command(after_help = "\
 Example:
   calybris anchor ./log > anchor.txt
+  calybris anchor ./log --tree > tree-head.txt
 
 Exit codes: as of `calybris verify`.")]
 pub(crate) struct Arguments {
@@ -24,13 +26,32 @@ pub(crate) struct Arguments {
     /// The key that the log was written with
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
+    /// Print the tree head instead: what `calybris check` checks a proof of one decision against
+    #[arg(long)]
+    tree: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let key = arguments.key_file.as_deref().map(read_key).transpose()?;
-    let report = verify(&arguments.dir, &VerifyOptions { key, ..VerifyOptions::default() })
-        .map_err(|error| Failure::of_log(&arguments.dir, &error))?;
+    let dir = &arguments.dir;
+    let failed = |error| Failure::of_log(dir, &error);
+    let options = VerifyOptions { key: key.clone(), ..VerifyOptions::default() };
+    let head = verify(dir, &options).map_err(failed)?.head;
+    let (what, line) = if arguments.tree {
+        let tree = TreeHead::of(dir, key.as_ref(), head.sequence).map_err(failed)?;
+        ("tree_head", tree.to_string())
+    } else {
+        ("anchor", head.to_string())
+    };
     let mut page = Page::default();
-    page.line(report.head);
+    if arguments.json {
+        let object = json!({ what: line, "sequence": head.sequence });
+        page.line(format_args!("{object:#}"));
+    } else {
+        page.line(line);
+    }
     Ok(page)
 }

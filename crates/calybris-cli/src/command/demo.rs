@@ -2,11 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use calybris_core::engine::Record;
+use calybris_core::kernel::Action;
+
 use crate::command::summary;
 use crate::failure::Failure;
 use crate::input::catalog::CatalogFile;
 use crate::input::policy::PolicyFile;
 use crate::input::row::RequestFile;
+use crate::log::journal::Journal;
 use crate::page::Page;
 use crate::routing::Job;
 
@@ -28,6 +32,9 @@ pub(crate) struct Arguments {
 
 const CATALOG: (&str, &str) = ("catalog.toml", include_str!("../../data/demo-catalog.toml"));
 const POLICY: (&str, &str) = ("policy.toml", include_str!("../../data/demo-policy.toml"));
+/// The same with four numbers changed, to ask what they would have changed.
+const STRICT_POLICY: (&str, &str) =
+    ("policy-strict.toml", include_str!("../../data/demo-policy-strict.toml"));
 const REQUESTS: (&str, &str) = ("requests.csv", include_str!("../../data/demo-requests.csv"));
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
@@ -52,6 +59,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         requests: &requests,
         log: &log,
         append: false,
+        each: false,
         key: None,
     };
     let request_count = job.check_requests()?;
@@ -68,7 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     page.line("and regions of the models are made up.");
     page.line("");
     page.append(&summary::page(&job, &routed, false));
-    next(&dir, &log, &anchor, &mut page);
+    next(&dir, &anchor, worth_explaining(&log)?, &mut page);
     Ok(page)
 }
 
@@ -91,7 +99,7 @@ fn new_directory() -> Result<PathBuf, Failure> {
 /// Puts the inputs beside the log, to be looked at, edited and routed again.
 fn write_inputs(dir: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(dir).map_err(|error| Failure::at(dir, error))?;
-    for (name, text) in [CATALOG, POLICY, REQUESTS] {
+    for (name, text) in [CATALOG, POLICY, STRICT_POLICY, REQUESTS] {
         write(&dir.join(name), text)?;
     }
     Ok(())
@@ -101,28 +109,50 @@ fn write(file: &Path, text: &str) -> Result<(), Failure> {
     std::fs::write(file, text).map_err(|error| Failure::at(file, error))
 }
 
-fn next(dir: &Path, log: &Path, anchor: &Path, page: &mut Page) {
+/// The first decision in which many models passed and another than the requested one won.
+fn worth_explaining(log: &Path) -> Result<u64, Failure> {
+    let mut journal = Journal::open(log, None)?;
+    while let Some(entry) = journal.next()? {
+        if let Record::Decided(decided) = &entry.record
+            && decided.decision.action == Action::Substitute
+            && decided.decision.eligible_models >= 5
+        {
+            return Ok(entry.sequence);
+        }
+    }
+    Ok(1)
+}
+
+fn next(dir: &Path, anchor: &Path, decision: u64, page: &mut Page) {
     let file = |name: &str| shell_word(&dir.join(name));
-    let (log, anchor, program) = (shell_word(log), shell_word(anchor), program_name());
+    let (log, anchor, program) = (file("log"), shell_word(anchor), program_name());
+    let (copy, policy, strict) = (file("log-changed"), file(POLICY.0), file(STRICT_POLICY.0));
+    let (catalog, requests) = (file(CATALOG.0), file(REQUESTS.0));
+    let (report, log_2) = (file("report.html"), file("log-2"));
     page.line(format_args!(
         "
 What to try next. Inputs and log are in {}
 
-check the log, and that nothing was cut from its end
+understand one decision: why this model, and not the one that was asked for
+  {program} show {log} --limit 10
+  {program} explain {log} {decision}
+
+see who spent what, and that it adds up
+  {program} budget {log}
+
+change one byte in a copy of the log, and see it caught
+  cp -r {log} {copy}
+  printf X | dd of={copy}/00000000000000000001.cwal bs=1 seek=30000 conv=notrunc
+  {program} verify {copy}
   {program} verify {log} --anchor {anchor}
 
-change one byte in it, and check again
-  printf X | dd of={log}/00000000000000000001.cwal bs=1 seek=30000 conv=notrunc
-  {program} verify {log}
+see what a stricter policy would have changed, and look at the page it writes
+  {program} replay {log} --policy {strict} --html {report}
 
 edit the policy, and route the same requests under it
-  {program} route --policy {} --catalog {} \\
-      --requests {} --log {}",
+  {program} route --policy {policy} --catalog {catalog} \\
+      --requests {requests} --log {log_2}",
         dir.display(),
-        file(POLICY.0),
-        file(CATALOG.0),
-        file(REQUESTS.0),
-        file("log-2"),
     ));
 }
 

@@ -19,6 +19,8 @@ Examples:
       --requests requests.csv --log ./log
   calybris route --policy policy.toml --catalog prices.json \\
       --requests trace.csv --log ./log --key-file log.key
+  gateway-trace | calybris route --policy policy.toml --catalog prices.json \\
+      --requests - --log ./log --append --each --json
 
 The catalog is our TOML or a LiteLLM price list (JSON). Requests are CSV or
 JSON lines with our field names, or a trace with the columns
@@ -47,10 +49,13 @@ pub(crate) struct Arguments {
     /// run routed already. What an earlier run reserved and did not settle goes back
     #[arg(long)]
     append: bool,
+    /// Print each decision as a JSON line as soon as it is settled in the log, then the summary
+    #[arg(long)]
+    each: bool,
     /// Authenticate the log with the key in this file (64 hexadecimal digits or more)
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// Print one JSON object, amounts in microunits
+    /// Print one JSON object, amounts in microunits; with --each it is the last line
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -68,6 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         requests: &requests,
         log: &arguments.log,
         append: arguments.append,
+        each: arguments.each,
         key,
     };
     let request_count = job.check_requests()?;

@@ -21,7 +21,12 @@ const SHORTEST_RATED: Duration = Duration::from_millis(10);
 pub(crate) fn page(job: &Job<'_>, routed: &Routed, json: bool) -> Page {
     let mut page = Page::default();
     if json {
-        page.line(format_args!("{:#}", object(job, routed)));
+        let object = object(job, routed);
+        if job.each {
+            page.line(object);
+        } else {
+            page.line(format_args!("{object:#}"));
+        }
         return page;
     }
     inputs(job, &mut page);

@@ -3,12 +3,12 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use calybris_core::wal::{Anchor, Report, Tail, VerifyOptions, WalError, verify};
+use calybris_core::wal::{Report, Tail, VerifyOptions, verify};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::input::error::{InputError, quoted, read};
 use crate::input::key::read_key;
+use crate::input::pin::read_anchor;
 use crate::page::Page;
 use crate::table::counted;
 
@@ -55,17 +55,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         words(&arguments.dir, &report, &mut page);
     }
     Ok(page)
-}
-
-/// Reads an anchor file: the line that `calybris anchor` prints. The line itself will do, too.
-fn read_anchor(file: &Path) -> Result<Anchor, InputError> {
-    if let Some(anchor) = file.to_str().and_then(|text| text.parse().ok()) {
-        return Ok(anchor);
-    }
-    let text = read(file)?;
-    let what =
-        |_| format!("found {}, allowed is the line that `calybris anchor` prints", quoted(&text));
-    text.trim().parse().map_err(|error: WalError| InputError::in_file(file, what(error)))
 }
 
 fn json_of(report: &Report) -> serde_json::Value {
@@ -137,5 +126,6 @@ fn words(dir: &Path, report: &Report, page: &mut Page) {
         }
         (true, true) => page.line("  - nothing after the anchor was cut off"),
     }
-    page.line("  - what was written was true: it is what the writer wrote");
+    page.line("  - what was written was true: it is what the writer wrote. `calybris budget` adds");
+    page.line("    up its money again, `calybris replay` makes its decisions again");
 }

@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use calybris_core::engine::{Names, Snapshot};
+use calybris_core::engine::Snapshot;
 use calybris_core::kernel::{CapabilitySet, Model, PolicySnapshot, RegionSet};
 use serde::Deserialize;
 
 use super::error::{InputError, read};
+use super::numbering::Numbering;
 use super::policy::{Bps, Microunits, PolicyFile, Traits, toml_error};
 use super::price_list;
 
 /// What a catalog file holds, whichever its form.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct CatalogFile {
     pub(crate) candidates: Vec<Candidate>,
     /// Prices that were not a whole number of microunits per million tokens and were rounded up.
@@ -21,7 +22,7 @@ pub(crate) struct CatalogFile {
 }
 
 /// One model as its catalog lists it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub(crate) name: String,
     pub(crate) provider: String,
@@ -109,31 +110,10 @@ impl CatalogFile {
         Ok(Self { candidates, ..Self::default() })
     }
 
-    /// Joins the catalog with its policy. `file` and `policy_file` are what messages call them.
-    ///
-    /// Ids are given in order of the names, so the order of the file changes nothing.
-    pub(crate) fn join(
-        mut self,
-        file: &Path,
-        policy: &PolicyFile,
-        policy_file: &Path,
-    ) -> Result<Catalog, InputError> {
-        if self.candidates.is_empty() {
-            let skipped = self.skipped.len();
-            let what = format!(
-                "holds no model ({skipped} entries were skipped: no chat, or no price per token)"
-            );
-            return Err(InputError::in_file(file, what));
-        }
+    /// Adds what the rules of the policy say of each model and its catalog does not, and sorts by name. Answers, for each
+    /// rule, whether it matched a model.
+    pub(crate) fn dress(&mut self, policy: &PolicyFile) -> Vec<bool> {
         self.candidates.sort_by(|a, b| a.name.cmp(&b.name));
-        for pair in self.candidates.windows(2) {
-            if let [a, b] = pair
-                && a.name == b.name
-            {
-                let what = format!("model `{}` is listed twice; a name is unique", a.name);
-                return Err(InputError::in_file(file, what));
-            }
-        }
         let mut matched = vec![false; policy.rules.len()];
         for candidate in &mut self.candidates {
             let mut traits = Traits::default();
@@ -146,37 +126,105 @@ impl CatalogFile {
             traits.overlay(&candidate.traits);
             candidate.traits = traits;
         }
-        let providers = numbered(
-            file,
-            "providers",
-            256,
-            self.candidates.iter().map(|candidate| &candidate.provider),
-        )?;
-        let capabilities = numbered(
+        matched
+    }
+
+    /// Everything that keeps the catalog from being installed. What the rules of a policy file may still say is no problem
+    /// before they have been asked (`policy_file` is `None`).
+    pub(crate) fn problems(&self, file: &Path, policy_file: Option<&Path>) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.candidates.is_empty() {
+            let skipped = self.skipped.len();
+            problems.push(format!(
+                "holds no model ({skipped} entries were skipped: no chat, or no price per token)"
+            ));
+        }
+        let mut seen = BTreeMap::new();
+        for candidate in &self.candidates {
+            *seen.entry(candidate.name.as_str()).or_insert(0_u32) += 1;
+        }
+        for (name, times) in seen.into_iter().filter(|(_, times)| *times > 1) {
+            let times = if times == 2 { "twice".to_owned() } else { format!("{times} times") };
+            problems.push(format!("model `{name}` is listed {times}; a name is unique"));
+        }
+        problems.extend(too_many("providers", 256, self.providers().len()));
+        problems.extend(too_many("capabilities", 64, self.capabilities().len()));
+        problems.extend(too_many("regions", 64, self.regions().len()));
+        if let Some(policy_file) = policy_file {
+            for (field, is_said) in REQUIRED_TRAITS {
+                let silent = self.candidates.iter().filter(|candidate| !is_said(&candidate.traits));
+                let silent: Vec<&str> = silent.map(|candidate| candidate.name.as_str()).collect();
+                if !silent.is_empty() {
+                    problems.push(lacking(&silent, field, file, policy_file));
+                }
+            }
+        }
+        problems
+    }
+
+    pub(crate) fn providers(&self) -> BTreeSet<&String> {
+        self.candidates.iter().map(|candidate| &candidate.provider).collect()
+    }
+
+    pub(crate) fn capabilities(&self) -> BTreeSet<&String> {
+        self.candidates.iter().flat_map(|candidate| &candidate.capabilities).collect()
+    }
+
+    pub(crate) fn regions(&self) -> BTreeSet<&String> {
+        let regions =
+            self.candidates.iter().filter_map(|candidate| candidate.traits.regions.as_ref());
+        regions.flatten().collect()
+    }
+
+    /// How many entries were skipped for that reason.
+    pub(crate) fn skipped(&self, why: Skipped) -> usize {
+        self.skipped.iter().filter(|skipped| **skipped == why).count()
+    }
+
+    /// Joins the catalog with its policy. `file` and `policy_file` are what messages call them.
+    ///
+    /// Ids are given in order of the names, so the order of the file changes nothing.
+    pub(crate) fn join(
+        self,
+        file: &Path,
+        policy: &PolicyFile,
+        policy_file: &Path,
+    ) -> Result<Catalog, InputError> {
+        self.join_numbered(file, policy, policy_file, &Numbering::default())
+    }
+
+    /// The same, but whatever has a number in `numbering` keeps it.
+    pub(crate) fn join_numbered(
+        mut self,
+        file: &Path,
+        policy: &PolicyFile,
+        policy_file: &Path,
+        numbering: &Numbering,
+    ) -> Result<Catalog, InputError> {
+        let matched = self.dress(policy);
+        if let [problem, more @ ..] = self.problems(file, Some(policy_file)).as_slice() {
+            let what = match more.len() {
+                0 => problem.clone(),
+                more => format!("{problem}; `calybris catalog check` lists {more} more"),
+            };
+            return Err(InputError::in_file(file, what));
+        }
+        let providers =
+            numbering.providers.number(file, "providers", 256, self.providers().into_iter())?;
+        let capabilities = numbering.capabilities.number(
             file,
             "capabilities",
             64,
-            self.candidates.iter().flat_map(|candidate| &candidate.capabilities),
+            self.capabilities().into_iter(),
         )?;
-        let regions = numbered(
-            file,
-            "regions",
-            64,
-            self.candidates
-                .iter()
-                .filter_map(|candidate| candidate.traits.regions.as_ref())
-                .flatten(),
-        )?;
+        let regions = numbering.regions.number(file, "regions", 64, self.regions().into_iter())?;
+        let model_ids =
+            numbering.model_ids(self.candidates.iter().map(|model| (&model.name, &model.provider)));
         let mut models = Vec::with_capacity(self.candidates.len());
         let mut model_names = BTreeMap::new();
-        for (model_id, candidate) in (0_u32..).zip(&self.candidates) {
+        for (model_id, candidate) in model_ids.into_iter().zip(&self.candidates) {
             let missing = |field: &str| {
-                let what = format!(
-                    "model `{}` has no `{field}`: say it in {} or in a `[[model]]` rule of {}",
-                    candidate.name,
-                    file.display(),
-                    policy_file.display()
-                );
+                let what = lacking(&[&candidate.name], field, file, policy_file);
                 InputError::in_file(file, what)
             };
             let traits = &candidate.traits;
@@ -205,15 +253,7 @@ impl CatalogFile {
             });
             model_names.insert(model_id, candidate.name.clone());
         }
-        let swap = |names: BTreeMap<String, u8>| {
-            names.into_iter().map(|(name, number)| (number, name)).collect()
-        };
-        let names = Names {
-            models: model_names,
-            providers: swap(providers),
-            capabilities: swap(capabilities),
-            regions: swap(regions),
-        };
+        let names = numbering.names(model_names, [providers, capabilities, regions]);
         let free_models = count_free(&models);
         let policy_snapshot = PolicySnapshot::new(policy.policy(), models)
             .map_err(|error| InputError::in_file(file, error))?;
@@ -262,22 +302,27 @@ impl OwnEntry {
     }
 }
 
-/// Numbers the distinct names in alphabetical order.
-fn numbered<'a>(
-    file: &Path,
-    what: &str,
-    limit: usize,
-    names: impl Iterator<Item = &'a String>,
-) -> Result<BTreeMap<String, u8>, InputError> {
-    let names: BTreeSet<&String> = names.collect();
-    if names.len() > limit {
-        let found = names.len();
-        return Err(InputError::in_file(
-            file,
-            format!("{found} {what}; at most {limit} are allowed"),
-        ));
-    }
-    Ok(names.into_iter().cloned().zip(0_u8..=u8::MAX).collect())
+type IsSaid = fn(&Traits) -> bool;
+
+/// What every model must have from its catalog or from a rule, and whether it has it.
+pub(crate) const REQUIRED_TRAITS: [(&str, IsSaid); 3] = [
+    ("quality_bps", |traits| traits.quality_bps.is_some()),
+    ("risk_ceiling_bps", |traits| traits.risk_ceiling_bps.is_some()),
+    ("p95_latency_ms", |traits| traits.p95_latency_ms.is_some()),
+];
+
+fn lacking(models: &[&str], field: &str, file: &Path, policy_file: &Path) -> String {
+    let (first, more) = (models.first().copied().unwrap_or_default(), models.len());
+    let (file, policy_file) = (file.display(), policy_file.display());
+    let who = match more {
+        0 | 1 => format!("model `{first}` has"),
+        more => format!("model `{first}` and {} more have", more - 1),
+    };
+    format!("{who} no `{field}`: say it in {file} or in a `[[model]]` rule of {policy_file}")
+}
+
+fn too_many(what: &str, limit: usize, found: usize) -> Option<String> {
+    (found > limit).then(|| format!("{found} {what}; at most {limit} are allowed"))
 }
 
 fn number_of(numbers: &BTreeMap<String, u8>, name: &str) -> u8 {
@@ -365,7 +410,7 @@ output_price_microunits_per_million_tokens = 0
     fn what_nobody_says_is_missing_and_named() {
         let rule = POLICY.replace("p95_latency_ms = 500, ", "");
         let text = join(CATALOG, &rule).unwrap_err().to_string();
-        assert!(text.contains("model `a` has no `p95_latency_ms`"), "{text}");
+        assert!(text.contains("model `a` and 1 more have no `p95_latency_ms`"), "{text}");
     }
 
     #[test]

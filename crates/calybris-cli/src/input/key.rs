@@ -9,18 +9,23 @@ use super::error::{InputError, read};
 /// Reads the key that authenticates a log. Its bytes are never part of a message.
 pub(crate) fn read_key(file: &Path) -> Result<Key, InputError> {
     let text = read(file)?;
-    let digits: Vec<u8> = text.trim().bytes().collect();
-    let bytes: Option<Vec<u8>> = digits
-        .chunks(2)
-        .map(|pair| {
-            let pair = str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
-            let plain = pair.bytes().all(|digit| digit.is_ascii_hexdigit());
-            u8::from_str_radix(pair, 16).ok().filter(|_| plain)
-        })
-        .collect();
-    let Some(bytes) = bytes.filter(|bytes| bytes.len() >= SHORTEST_KEY_BYTES) else {
-        return Err(InputError::in_file(file, KEY_FORM));
+    let digits = text.trim();
+    if digits.is_empty() {
+        return Err(InputError::in_file(file, format!("is empty; {KEY_FORM}")));
+    }
+    let pairs = digits.as_bytes().chunks(2).map(|pair| {
+        let plain = pair.len() == 2 && pair.iter().all(u8::is_ascii_hexdigit);
+        let pair = str::from_utf8(pair).ok().filter(|_| plain)?;
+        u8::from_str_radix(pair, 16).ok()
+    });
+    let Some(bytes) = pairs.collect::<Option<Vec<u8>>>() else {
+        let what = format!("holds something else than pairs of hexadecimal digits; {KEY_FORM}");
+        return Err(InputError::in_file(file, what));
     };
+    if bytes.len() < SHORTEST_KEY_BYTES {
+        let found = digits.len();
+        return Err(InputError::in_file(file, format!("holds {found} digits; {KEY_FORM}")));
+    }
     Key::new(&bytes).map_err(|error| InputError::in_file(file, error))
 }
 
@@ -28,7 +33,7 @@ pub(crate) fn read_key(file: &Path) -> Result<Key, InputError> {
 const SHORTEST_KEY_BYTES: usize = 32;
 
 const KEY_FORM: &str = "a key file holds at least 64 hexadecimal digits (32 random bytes) and nothing else; \
-     `openssl rand -hex 32` makes one";
+     `calybris keygen FILE` makes one";
 
 #[cfg(test)]
 mod tests {

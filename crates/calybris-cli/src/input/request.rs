@@ -5,14 +5,12 @@ use std::path::Path;
 
 use calybris_core::engine::{MAX_CORRELATION_ID_BYTES, Names};
 use calybris_core::kernel::{CapabilitySet, ProviderSet, RegionSet, Request};
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 
 use super::catalog::bits;
 use super::error::{InputError, quoted};
 use super::policy::{Bps, PolicyFile};
 use super::row::Row;
+use crate::time::parse_unix_ms;
 
 /// A request, ready for the engine.
 #[derive(Debug)]
@@ -225,15 +223,9 @@ fn correlation_id(row: &Row) -> Result<String, InputError> {
 /// A time with its offset from UTC, or without one: then it is UTC.
 fn time(row: &Row) -> Result<Option<u64>, InputError> {
     let Some(text) = row.text("time") else { return Ok(None) };
-    let timestamp = text.parse::<Timestamp>().ok().or_else(|| {
-        let civil = text.parse::<DateTime>().ok()?;
-        Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())
-    });
-    let milliseconds = timestamp.and_then(|time| u64::try_from(time.as_millisecond()).ok());
-    let allowed = "a time since 1970 such as `2026-11-02T09:00:01.206Z` or `2026-11-02 09:00:01`";
-    milliseconds
-        .map(Some)
-        .ok_or_else(|| row.refuse("time", format!("found {}, allowed is {allowed}", quoted(text))))
+    parse_unix_ms(text).map(Some).map_err(|allowed| {
+        row.refuse("time", format!("found {}, allowed is {allowed}", quoted(text)))
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The program as its user runs it: a process with arguments, output and an exit code.
 #![allow(dead_code, clippy::unwrap_used, reason = "test code, and no test uses all of it")]
 
+pub(crate) mod log;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

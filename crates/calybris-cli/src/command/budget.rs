@@ -1,0 +1,249 @@
+//! `calybris budget`: what each tenant has, what is held, and the proof that it adds up.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use calybris_core::budget::AccountSnapshot;
+use calybris_core::engine::{Ledger, LedgerAccount, OpenTicket, Record};
+use calybris_core::wal::Key;
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::input::key::read_key;
+use crate::log::journal::Journal;
+use crate::log::naming::model_name;
+use crate::page::Page;
+use crate::table::{counted, grouped, money, table};
+use crate::terminal::{Paint, bar, clipped, draws_bars};
+use crate::time::to_the_second;
+
+/// Show every tenant's budget, what is held and not settled, and prove that the money adds up.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  calybris budget ./log
+  calybris budget ./log --json | jq '.accounts[] | select(.debt_microunits > 0)'
+
+The whole log is read and verified, and its events are summed up a second time
+by code that shares nothing with the budget. It may run while another process
+writes the log.
+
+Exit codes:
+  0  shown, and the money adds up
+  1  the log is not intact, or the money does not add up
+  2  could not be read: usage, a missing key, a missing log")]
+pub(crate) struct Arguments {
+    /// The log's directory
+    dir: PathBuf,
+    /// Rows of the table of open tickets, oldest first; 0 is all
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    top: usize,
+    /// The key that the log was written with
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Print one JSON object, amounts in microunits
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
+    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
+    let dir = arguments.dir.as_path();
+    let ledger =
+        Ledger::read(dir, key.as_ref()).map_err(|error| Failure::of_engine(dir, &error))?;
+    let total = match &ledger.conservation {
+        Ok(total) => total,
+        Err(error) => return Err(Failure::of_conservation(dir, error)),
+    };
+    let origins = origins(dir, key.as_ref(), &ledger.open_tickets)?;
+    let mut page = Page::default();
+    if arguments.json {
+        page.line(format_args!("{:#}", json_of(&ledger, total, &origins)));
+    } else {
+        let top = if arguments.top == 0 { usize::MAX } else { arguments.top };
+        words(dir, &ledger, total, &origins, top, &mut page);
+    }
+    Ok(page)
+}
+
+/// When a ticket was opened, and what its model is called.
+struct Origin {
+    time_unix_ms: u64,
+    model: String,
+}
+
+/// The log once more, for the tickets that are open: their times, and names from the snapshots that they were made under.
+fn origins(
+    dir: &Path,
+    key: Option<&Key>,
+    tickets: &[OpenTicket],
+) -> Result<BTreeMap<u64, Origin>, Failure> {
+    let mut origins: BTreeMap<u64, Origin> = BTreeMap::new();
+    let Some(last) = tickets.last() else { return Ok(origins) };
+    let is_open = |sequence: &u64| {
+        tickets.binary_search_by_key(sequence, |ticket| ticket.decision_sequence).is_ok()
+    };
+    let any_fell_back = tickets.iter().any(|ticket| !ticket.failed_model_ids.is_empty());
+    let mut journal = Journal::open(dir, key)?;
+    while let Some(entry) = journal.next()? {
+        match &entry.record {
+            Record::Decided(decided) if is_open(&entry.sequence) => {
+                let model_id = decided.decision.selected_model_id.unwrap_or_default();
+                let model = model_name(journal.names(decided.snapshot_sequence), model_id);
+                let time_unix_ms = decided.time_unix_ms;
+                origins.insert(entry.sequence, Origin { time_unix_ms, model });
+            }
+            Record::FellBack { decision_sequence, snapshot_sequence, fallback, .. } => {
+                if let Some(origin) = origins.get_mut(decision_sequence)
+                    && let Some(fallback) = fallback
+                {
+                    origin.model = model_name(journal.names(*snapshot_sequence), fallback.model_id);
+                }
+            }
+            _ => {}
+        }
+        if entry.sequence >= last.decision_sequence && !any_fell_back {
+            break;
+        }
+    }
+    Ok(origins)
+}
+
+fn words(
+    dir: &Path,
+    ledger: &Ledger,
+    total: &AccountSnapshot,
+    origins: &BTreeMap<u64, Origin>,
+    top: usize,
+    page: &mut Page,
+) {
+    let paint = Paint::of_stdout();
+    page.line(format_args!(
+        "{} at record {}: {}, {} open\n",
+        dir.display(),
+        ledger.last_sequence,
+        counted(ledger.decisions, "decision"),
+        counted(ledger.open_tickets.len(), "ticket")
+    ));
+    accounts(ledger, total, page);
+    tickets(ledger, origins, top, page);
+    page.line(paint.good("The money adds up."));
+    page.line("For every tenant, after every event, granted + debt = available + reserved +");
+    page.line("committed; and a second sum over all events is what the budgets say.");
+}
+
+fn accounts(ledger: &Ledger, total: &AccountSnapshot, page: &mut Page) {
+    let with_bars = draws_bars();
+    let debts = ledger.accounts.iter().any(|account| account.balance.debt_microunits > 0);
+    let mut header = vec!["tenant", "granted", "available", "reserved", "committed"];
+    if debts {
+        header.push("debt");
+    }
+    let numeric: Vec<usize> = (1..header.len()).collect();
+    if with_bars {
+        header.push("used # held +");
+    }
+    let row = |name: String, balance: &AccountSnapshot| {
+        let mut row = vec![
+            name,
+            money(balance.granted_microunits),
+            money(balance.available_microunits),
+            money(balance.reserved_microunits),
+            money(balance.committed_microunits),
+        ];
+        if debts {
+            row.push(money(balance.debt_microunits));
+        }
+        if with_bars {
+            let parts = [('#', balance.committed_microunits), ('+', balance.reserved_microunits)];
+            row.push(bar(16, balance.granted_microunits, &parts));
+        }
+        row
+    };
+    let mut rows: Vec<Vec<String>> =
+        ledger.accounts.iter().map(|account| row(name(account), &account.balance)).collect();
+    let roots = ledger.accounts.iter().filter(|account| account.depth == 0).count();
+    if roots > 1 {
+        rows.push(row("(all)".to_owned(), total));
+    }
+    page.line(table(&header, &numeric, rows));
+    page.line("amounts in currency units of 1,000,000 microunits\n");
+}
+
+/// The name, as deep as the tenant is, and what restrains it.
+fn name(account: &LedgerAccount) -> String {
+    let indent = "  ".repeat(account.depth);
+    let mut notes = String::new();
+    if account.frozen {
+        notes.push_str(" (frozen)");
+    }
+    if let Some(cap) = account.rules.exposure_cap_microunits {
+        notes.push_str(&format!(" (holds at most {})", money(cap)));
+    }
+    format!("{indent}{}{notes}", clipped(&account.tenant, 24))
+}
+
+fn tickets(ledger: &Ledger, origins: &BTreeMap<u64, Origin>, top: usize, page: &mut Page) {
+    if ledger.open_tickets.is_empty() {
+        return;
+    }
+    let rows = ledger.open_tickets.iter().take(top).map(|ticket| {
+        let origin = origins.get(&ticket.decision_sequence);
+        vec![
+            ticket.decision_sequence.to_string(),
+            origin.map_or_else(String::new, |origin| to_the_second(origin.time_unix_ms)),
+            clipped(&ticket.tenant, 20),
+            origin.map_or_else(String::new, |origin| clipped(&origin.model, 30)),
+            money(ticket.reserved_microunits),
+        ]
+    });
+    let header = ["open", "since (UTC)", "tenant", "model", "reserved"];
+    page.line(table(&header, &[0, 4], rows));
+    let more = ledger.open_tickets.len().saturating_sub(top);
+    if more > 0 {
+        page.line(format_args!("and {} more; --top 0 shows all", grouped(more)));
+    }
+    page.line("");
+}
+
+fn json_of(ledger: &Ledger, total: &AccountSnapshot, origins: &BTreeMap<u64, Origin>) -> Value {
+    let balance = |balance: &AccountSnapshot| {
+        json!({
+            "granted_microunits": balance.granted_microunits,
+            "available_microunits": balance.available_microunits,
+            "reserved_microunits": balance.reserved_microunits,
+            "committed_microunits": balance.committed_microunits,
+            "debt_microunits": balance.debt_microunits,
+        })
+    };
+    let account = |account: &LedgerAccount| {
+        let mut object = balance(&account.balance);
+        if let Some(map) = object.as_object_mut() {
+            map.insert("tenant".to_owned(), json!(account.tenant));
+            map.insert("parent".to_owned(), json!(account.parent));
+            map.insert("frozen".to_owned(), json!(account.frozen));
+            map.insert("rules".to_owned(), json!(account.rules));
+        }
+        object
+    };
+    let ticket = |ticket: &OpenTicket| {
+        let origin = origins.get(&ticket.decision_sequence);
+        json!({
+            "decision_sequence": ticket.decision_sequence,
+            "time_unix_ms": origin.map(|origin| origin.time_unix_ms),
+            "tenant": ticket.tenant,
+            "model_id": ticket.model_id,
+            "model": origin.map(|origin| &origin.model),
+            "reserved_microunits": ticket.reserved_microunits,
+        })
+    };
+    json!({
+        "records": ledger.records,
+        "decisions": ledger.decisions,
+        "last_sequence": ledger.last_sequence,
+        "accounts": ledger.accounts.iter().map(account).collect::<Vec<_>>(),
+        "total": balance(total),
+        "open_tickets": ledger.open_tickets.iter().map(ticket).collect::<Vec<_>>(),
+        "adds_up": true,
+    })
+}

@@ -1,0 +1,193 @@
+//! `calybris catalog check`: what would be installed, and everything that is wrong.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::input::catalog::{Candidate, CatalogFile, REQUIRED_TRAITS, Skipped};
+use crate::input::policy::{Microunits, PolicyFile};
+use crate::page::Page;
+use crate::table::{counted, grouped, money};
+use crate::terminal::clipped;
+
+/// Say what a catalog holds and what is wrong with it.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  calybris catalog check prices.json
+  calybris catalog check prices.json --policy policy.toml
+
+With --policy the rules of the policy file are applied, as `route` does, and a
+model that still lacks something is a problem. Without it, it is a note.
+
+Exit codes:
+  0  `route` would take it
+  2  it would not, and the message lists every problem")]
+pub(crate) struct Arguments {
+    /// The catalog (TOML, or a LiteLLM price list)
+    file: PathBuf,
+    /// The policy whose rules say what the catalog leaves out
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Print one JSON object, prices in microunits per million tokens
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Letters of names that a line of a list shows.
+const LETTERS_SHOWN: usize = 56;
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
+    let file = arguments.file.as_path();
+    let mut catalog = CatalogFile::read(file)?;
+    let policy = arguments.policy.as_deref().map(PolicyFile::read).transpose()?;
+    let unmatched = policy.as_ref().map_or_else(Vec::new, |policy| {
+        let matched = catalog.dress(policy);
+        let rules = policy.rules.iter().zip(matched).filter(|(_, matched)| !matched);
+        rules.map(|(rule, _)| rule.name.as_str().to_owned()).collect()
+    });
+    let problems = catalog.problems(file, arguments.policy.as_deref());
+    if !problems.is_empty() {
+        let what = match problems.as_slice() {
+            [problem] => problem.clone(),
+            many => format!("{} problems\n  {}", many.len(), many.join("\n  ")),
+        };
+        return Err(Failure::at(file, what));
+    }
+    let found = Found::of(&catalog, unmatched, policy.is_some());
+    let mut page = Page::default();
+    if arguments.json {
+        page.line(format_args!("{:#}", found.json(&catalog)));
+    } else {
+        page.line(format_args!("{}: {}", file.display(), found.verdict()));
+        found.words(&catalog, &mut page);
+    }
+    Ok(page)
+}
+
+/// What there is to say of a catalog without a problem.
+struct Found<'a> {
+    disabled: Vec<&'a str>,
+    /// Enabled, and every price is 0.
+    free: Vec<&'a str>,
+    unmatched: Vec<String>,
+    /// For each thing that a model must have, how many lack it: not asked of a policy yet.
+    lacking: Vec<(&'static str, usize)>,
+    with_policy: bool,
+}
+
+impl<'a> Found<'a> {
+    fn of(catalog: &'a CatalogFile, unmatched: Vec<String>, with_policy: bool) -> Self {
+        let enabled = |candidate: &&Candidate| candidate.traits.enabled.unwrap_or(true);
+        let free = |candidate: &&Candidate| {
+            let Microunits(fixed) =
+                candidate.traits.fixed_price_microunits.unwrap_or(Microunits(0));
+            candidate.input_price_microunits_per_million_tokens == 0
+                && candidate.output_price_microunits_per_million_tokens == 0
+                && fixed == 0
+        };
+        let name = |candidate: &'a Candidate| candidate.name.as_str();
+        let candidates = || catalog.candidates.iter();
+        let lacking = REQUIRED_TRAITS.map(|(field, is_said)| {
+            (field, candidates().filter(|candidate| !is_said(&candidate.traits)).count())
+        });
+        Self {
+            disabled: candidates().filter(|candidate| !enabled(candidate)).map(name).collect(),
+            free: candidates().filter(enabled).filter(free).map(name).collect(),
+            unmatched,
+            lacking: lacking.into_iter().filter(|(_, count)| *count > 0).collect(),
+            with_policy,
+        }
+    }
+
+    fn verdict(&self) -> &'static str {
+        if self.lacking.is_empty() {
+            "would be installed"
+        } else {
+            "would be installed with a policy file that says the rest"
+        }
+    }
+
+    fn json(&self, catalog: &CatalogFile) -> serde_json::Value {
+        let lacking = self.lacking.iter().map(|&(field, count)| (field.to_owned(), count.into()));
+        json!({
+            "models": catalog.candidates.len(),
+            "providers": catalog.providers(),
+            "capabilities": catalog.capabilities(),
+            "regions": catalog.regions(),
+            "skipped_not_chat": catalog.skipped(Skipped::NotChat),
+            "skipped_no_price": catalog.skipped(Skipped::NoPrice),
+            "rounded_prices": catalog.rounded_prices,
+            "disabled_models": self.disabled,
+            "free_models": self.free,
+            "unmatched_rules": self.unmatched,
+            "models_lacking": lacking.collect::<serde_json::Map<_, _>>(),
+            "policy_applied": self.with_policy,
+        })
+    }
+
+    fn words(&self, catalog: &CatalogFile, page: &mut Page) {
+        let mut line = |what: &str, text: String| page.line(format_args!("  {what:13} {text}"));
+        line("models", grouped(catalog.candidates.len()));
+        let set = |names: std::collections::BTreeSet<&String>| {
+            let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
+            listed(&names)
+        };
+        line("providers", set(catalog.providers()));
+        line("capabilities", set(catalog.capabilities()));
+        line("regions", set(catalog.regions()));
+        let prices = |price: fn(&Candidate) -> u64| {
+            let least = catalog.candidates.iter().map(price).min().unwrap_or_default();
+            let dearest = catalog.candidates.iter().max_by_key(|model| price(model));
+            let most = dearest.map_or(0, price);
+            let name = dearest.map_or_else(String::new, |model| clipped(&model.name, 28));
+            format!("{} to {} ({name}) per million tokens", money(least), money(most))
+        };
+        line("input price", prices(|model| model.input_price_microunits_per_million_tokens));
+        line("output price", prices(|model| model.output_price_microunits_per_million_tokens));
+        let skipped = (catalog.skipped(Skipped::NotChat), catalog.skipped(Skipped::NoPrice));
+        if skipped != (0, 0) {
+            let (not_chat, no_price) = (grouped(skipped.0), grouped(skipped.1));
+            let what = format!("{not_chat} that do not chat, {no_price} without both prices");
+            line("skipped", what);
+        }
+        if catalog.rounded_prices > 0 {
+            let prices = counted(catalog.rounded_prices, "price");
+            line("rounded", format!("{prices} up to a whole microunit per million tokens"));
+        }
+        if !self.disabled.is_empty() {
+            line("disabled", listed(&self.disabled));
+        }
+        if !self.free.is_empty() {
+            line("cost nothing", format!("{}: is that so?", listed(&self.free)));
+        }
+        if !self.unmatched.is_empty() {
+            let rules: Vec<&str> = self.unmatched.iter().map(String::as_str).collect();
+            line("rules without", format!("a model: {}", listed(&rules)));
+        }
+        for (field, count) in &self.lacking {
+            line("not said", format!("`{field}` of {}", counted(count, "model")));
+        }
+    }
+}
+
+/// How many there are, and the first by name: as many as fit a line.
+fn listed(names: &[&str]) -> String {
+    let mut shown = Vec::new();
+    let mut letters = 0;
+    for name in names {
+        let name = clipped(name, 40);
+        letters += name.len() + 2;
+        if letters > LETTERS_SHOWN && !shown.is_empty() {
+            break;
+        }
+        shown.push(name);
+    }
+    let first = shown.join(", ");
+    match (names.len(), names.len().saturating_sub(shown.len())) {
+        (0, _) => "none".to_owned(),
+        (count, 0) => format!("{}: {first}", grouped(count)),
+        (count, more) => format!("{}: {first} and {} more", grouped(count), grouped(more)),
+    }
+}

@@ -1,0 +1,117 @@
+//! `calybris check`: does a proof of one decision hold, without the log?
+
+use std::path::PathBuf;
+
+use calybris_core::engine::{DecisionProof, RecordedDecision};
+use calybris_core::wal::TreeHead;
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::input::error::{InputError, read};
+use crate::input::key::read_key;
+use crate::input::pin::read_tree_head;
+use crate::log::fate::Followed;
+use crate::log::{header, json};
+use crate::page::Page;
+use crate::terminal::Paint;
+
+/// Check a proof of one decision against a tree head, offline.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  calybris check proof.json --tree-head tree-head.txt
+  calybris check proof.json --tree-head cwal1-tree:0707...:540:9f2c...
+
+The tree head has to come from elsewhere than the proof: published by the log's
+keeper, or sent before the decision was in doubt. Without one there is nothing
+to check against, so --tree-head is asked for.
+
+Exit codes:
+  0  proven
+  1  not proven, and the message says what does not hold
+  2  could not be checked: usage, no tree head, a missing key, no proof")]
+pub(crate) struct Arguments {
+    /// The proof, as `calybris prove` makes it
+    proof: PathBuf,
+    /// The tree head: the line that `calybris anchor --tree` prints, or a file with it
+    #[arg(long, value_name = "HEAD")]
+    tree_head: Option<PathBuf>,
+    /// The key of the log, if it has one
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
+    let file = arguments.proof.as_path();
+    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
+    let head = arguments.tree_head.as_deref().map(read_tree_head).transpose()?;
+    let text = read(file)?;
+    let proof: DecisionProof = serde_json::from_str(&text).map_err(|error| {
+        let line = u64::try_from(error.line()).unwrap_or(u64::MAX);
+        InputError::at_line(file, line, format!("not a proof of a decision: {error}"))
+    })?;
+    let Some(head) = head else {
+        let what = format!(
+            "a proof is checked against a tree head that comes from elsewhere: name it with --tree-head\n  \
+             the proof itself says that it is for {}",
+            proof.head()
+        );
+        return Err(Failure::at(file, what));
+    };
+    match (proof.key_id(), key.as_ref().map(calybris_core::wal::Key::id)) {
+        (Some(needed), None) => {
+            let what = format!(
+                "the log has the key {needed:016x}, without which nothing can be checked: --key-file"
+            );
+            return Err(Failure::at(file, what));
+        }
+        (Some(needed), Some(given)) if needed != given => {
+            let what =
+                format!("the log has the key {needed:016x}, the key file holds {given:016x}");
+            return Err(Failure::at(file, what));
+        }
+        (None, Some(_)) => {
+            return Err(Failure::at(file, "the log has no key, and one was given"));
+        }
+        _ => {}
+    }
+    let checked = proof.check(&head, key.as_ref());
+    let recorded = checked.map_err(|error| Failure::of_proof(file, &error))?;
+    let mut page = Page::default();
+    if arguments.json {
+        let RecordedDecision { sequence, hash, decided, snapshot } = recorded;
+        let followed = Followed::new(sequence, hash, decided, snapshot.names());
+        let mut record = json::followed(&followed, snapshot.names())?;
+        // A proof says nothing of what came later.
+        record.remove("outcome");
+        record.remove("fallbacks");
+        let object = json!({
+            "proven": true,
+            "tree_head": head.to_string(),
+            "snapshot_digest": snapshot.digest().to_string(),
+            "record": record,
+        });
+        page.line(format_args!("{object:#}"));
+    } else {
+        words(arguments, &recorded, &head, &mut page);
+    }
+    Ok(page)
+}
+
+fn words(arguments: &Arguments, recorded: &RecordedDecision, head: &TreeHead, page: &mut Page) {
+    let paint = Paint::of_stdout();
+    let (file, sequence) = (arguments.proof.display(), recorded.sequence);
+    page.line(format_args!("{file}: {}, decision {sequence}", paint.good("proven")));
+    header::decision(&recorded.decided, &recorded.snapshot, paint, page);
+    page.line("\nThis establishes that");
+    page.line("  - this decision, to the bit, is that record of the log of the tree head");
+    page.line(format_args!("    {head}"));
+    page.line("  - the policy and the catalog it was made under stand before it in the same log");
+    page.line("  - the kernel decides so: it was run again now");
+    page.line("It does not establish that");
+    page.line("  - the tree head is the one that the log's keeper gave away: compare it");
+    page.line("  - what was asked was true, or what became of the decision");
+}

@@ -1,0 +1,170 @@
+//! `calybris explain`: why a decision is what it is, every model with its grounds.
+
+mod changes;
+mod verdicts;
+
+use std::path::PathBuf;
+
+use calybris_core::engine::{EngineError, Names, Snapshot};
+use calybris_core::kernel::{Explanation, ModelVerdict, RankedModel, Request, Verdict};
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::input::error::quoted;
+use crate::input::key::read_key;
+use crate::log::find::{Found, find};
+use crate::log::naming::model_name;
+use crate::log::{header, json};
+use crate::page::Page;
+use crate::terminal::Paint;
+
+/// Explain one decision: each model's gate or its utility, the margin, what would have won.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  calybris explain ./log 12
+  calybris explain ./log 12 --all
+  calybris explain ./log 12 --model gpt-4o
+
+The decision is made again from the log alone, under the policy and the catalog
+that it was made under, and must come out the same. What stands before it is
+not read: `verify` tells whether the whole log is intact.
+
+Exit codes:
+  0  explained
+  1  the log is not intact, or the decision does not come out the same
+  2  nothing to explain: usage, a missing key, no decision at this sequence")]
+pub(crate) struct Arguments {
+    /// The log's directory
+    dir: PathBuf,
+    /// The sequence of the decision, as `calybris show` prints it
+    sequence: u64,
+    /// List every model, however many there are
+    #[arg(long)]
+    all: bool,
+    /// Also explain this model
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Read to the end of the log for what became of it, not only the next 65,536 records
+    #[arg(long)]
+    to_end: bool,
+    /// The key that the log was written with
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Print one JSON object with everything, amounts in microunits
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
+    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
+    let dir = arguments.dir.as_path();
+    let found = find(dir, key.as_ref(), arguments.sequence, arguments.to_end)?;
+    let explained = Explained::new(&found).ok_or_else(|| {
+        let contradiction =
+            "the decision does not come out the same under the snapshot that it names".to_owned();
+        let sequence = arguments.sequence;
+        Failure::of_engine(dir, &EngineError::Contradiction { sequence, contradiction })
+    })?;
+    let asked_model = arguments.model.as_deref().map(|name| explained.model_id(name)).transpose();
+    let asked_model = asked_model.map_err(|what| Failure::at(dir, what))?;
+    let mut page = Page::default();
+    if arguments.json {
+        page.line(format_args!("{:#}", explained.json(&found, asked_model)?));
+        return Ok(page);
+    }
+    let paint = Paint::of_stdout();
+    page.line(paint.strong(&format!("decision {} of {}", arguments.sequence, dir.display())));
+    header::decision(&found.followed.decided, &found.snapshot, paint, &mut page);
+    header::fate(&found.followed, found.read_through, paint, &mut page);
+    page.line("");
+    verdicts::words(&explained, arguments.all, paint, &mut page);
+    if let Some(model_id) = asked_model {
+        verdicts::one(&explained, model_id, paint, &mut page);
+    }
+    changes::words(&explained, asked_model, paint, &mut page);
+    Ok(page)
+}
+
+/// A decision made again, with its grounds.
+struct Explained<'a> {
+    snapshot: &'a Snapshot,
+    request: &'a Request,
+    explanation: Explanation,
+    /// The eligible models, best first.
+    rank: Vec<RankedModel>,
+}
+
+impl<'a> Explained<'a> {
+    /// Makes the decision again. `None` if it does not come out as the log says.
+    fn new(found: &'a Found) -> Option<Self> {
+        let (snapshot, request) = (found.snapshot.as_ref(), &found.followed.decided.request);
+        let explanation = snapshot.policy_snapshot().explain(request);
+        let eligible = usize::try_from(explanation.decision.eligible_models).unwrap_or_default();
+        let mut rank = vec![RankedModel::default(); eligible];
+        let count = snapshot.policy_snapshot().rank(request, &mut rank);
+        rank.truncate(count);
+        let same = explanation.decision == found.followed.decided.decision;
+        same.then_some(Self { snapshot, request, explanation, rank })
+    }
+
+    fn names(&self) -> &Names {
+        self.snapshot.names()
+    }
+
+    fn name(&self, model_id: u32) -> String {
+        model_name(self.names(), model_id)
+    }
+
+    /// The model of that name, or of that number.
+    fn model_id(&self, name: &str) -> Result<u32, String> {
+        let named = self.names().models.iter().find(|(_, known)| *known == name).map(|(id, _)| *id);
+        let id = named.or_else(|| name.parse().ok());
+        id.filter(|id| self.snapshot.policy_snapshot().model(*id).is_some())
+            .ok_or_else(|| format!("model {} is not in the catalog that decided", quoted(name)))
+    }
+
+    fn verdict(&self, model_id: u32) -> Option<&ModelVerdict> {
+        let models = &self.explanation.models;
+        models
+            .binary_search_by_key(&model_id, |verdict| verdict.model_id)
+            .ok()
+            .and_then(|at| models.get(at))
+    }
+
+    fn json(&self, found: &Found, asked_model: Option<u32>) -> Result<Value, Failure> {
+        let policy_snapshot = self.snapshot.policy_snapshot();
+        let models = self.explanation.models.iter().map(|verdict| {
+            let mut object = json!({
+                "model_id": verdict.model_id,
+                "model": self.name(verdict.model_id),
+                "verdict": verdict.verdict,
+            });
+            if let (Verdict::Refused(refusal), Some(map)) =
+                (&verdict.verdict, object.as_object_mut())
+            {
+                map.insert("gate".to_owned(), json!(refusal.gate()));
+            }
+            object
+        });
+        let rank = self.rank.iter().map(|ranked| self.name(ranked.model_id));
+        let wanted = changes::candidates(self, asked_model);
+        let changes = wanted.iter().map(|&id| {
+            json!({ "model": self.name(id), "changes": policy_snapshot.what_would_win(self.request, id) })
+        });
+        Ok(json!({
+            "record": json::followed(&found.followed, self.names())?,
+            "read_through_sequence": found.read_through,
+            "snapshot": {
+                "sequence": found.followed.decided.snapshot_sequence,
+                "digest": self.snapshot.digest().to_string(),
+                "policy": policy_snapshot.policy(),
+            },
+            "request_refusal": self.explanation.request_refusal,
+            "models": models.collect::<Vec<_>>(),
+            "rank": rank.collect::<Vec<_>>(),
+            "margin": policy_snapshot.margin(self.request),
+            "what_would_win": changes.collect::<Vec<_>>(),
+        }))
+    }
+}

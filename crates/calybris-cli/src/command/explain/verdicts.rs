@@ -1,0 +1,262 @@
+//! What each model came to: the terms of those that passed, the gate that turned the others away.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use calybris_core::kernel::{Gate, Refusal, UtilityTerms, Verdict};
+
+use super::Explained;
+use crate::log::naming::{provider_name, set_names};
+use crate::page::Page;
+use crate::table::{counted, grouped, money, signed_money, table};
+use crate::terminal::{Paint, clipped};
+
+/// Eligible models that are listed unless all are asked for.
+const LISTED: usize = 10;
+
+pub(super) fn words(explained: &Explained<'_>, all: bool, paint: Paint, page: &mut Page) {
+    if let Some(refusal) = &explained.explanation.request_refusal {
+        page.line("No model was looked at: the request itself was turned away.");
+        let (measured, limit) = evidence(refusal, explained);
+        page.line(format_args!("  {}: {measured}, {limit}\n", gate_words(refusal.gate())));
+        return;
+    }
+    eligible(explained, all, paint, page);
+    refused(explained, all, paint, page);
+}
+
+/// One model, whatever it came to.
+pub(super) fn one(explained: &Explained<'_>, model_id: u32, paint: Paint, page: &mut Page) {
+    let Some(verdict) = explained.verdict(model_id) else { return };
+    page.line(paint.strong(&explained.name(model_id)));
+    match &verdict.verdict {
+        Verdict::Refused(refusal) => {
+            let (measured, limit) = evidence(refusal, explained);
+            let gate = gate_words(refusal.gate());
+            page.line(format_args!("  turned away: {gate} {measured}, {limit}"));
+        }
+        Verdict::Eligible { utility_microunits, terms } => {
+            let rank = explained.rank.iter().position(|ranked| ranked.model_id == model_id);
+            let place = rank.map_or(0, |rank| rank + 1);
+            page.line(format_args!(
+                "  passed every gate, place {place} of {}: {} = {}",
+                explained.rank.len(),
+                signed_money(*utility_microunits),
+                sum(terms)
+            ));
+        }
+    }
+    page.line("");
+}
+
+fn sum(terms: &UtilityTerms) -> String {
+    format!(
+        "{} - {} - {} - {}",
+        money(terms.adjusted_value_microunits),
+        money(terms.risk_penalty_microunits),
+        money(terms.cost_microunits),
+        money(terms.latency_penalty_microunits)
+    )
+}
+
+fn eligible(explained: &Explained<'_>, all: bool, paint: Paint, page: &mut Page) {
+    let decision = &explained.explanation.decision;
+    page.line(paint.strong(&format!(
+        "{} of {} passed every gate",
+        grouped(decision.eligible_models),
+        counted(decision.evaluated_models, "model")
+    )));
+    if explained.rank.is_empty() {
+        page.line("");
+        return;
+    }
+    let shown = if all { usize::MAX } else { LISTED };
+    let rows = (1..).zip(&explained.rank).take(shown).filter_map(|(place, ranked)| {
+        let Verdict::Eligible { utility_microunits, terms } =
+            &explained.verdict(ranked.model_id)?.verdict
+        else {
+            return None;
+        };
+        let requested = ranked.model_id == decision.requested_model_id;
+        let mark = if requested { " (asked for)" } else { "" };
+        Some(vec![
+            format!("{place}"),
+            format!("{}{mark}", clipped(&explained.name(ranked.model_id), 34)),
+            money(terms.adjusted_value_microunits),
+            money(terms.risk_penalty_microunits),
+            money(terms.cost_microunits),
+            money(terms.latency_penalty_microunits),
+            signed_money(*utility_microunits),
+        ])
+    });
+    let header = ["", "model", "value", "- risk", "- cost", "- latency", "= utility"];
+    page.line(table(&header, &[0, 2, 3, 4, 5, 6], rows));
+    let more = explained.rank.len().saturating_sub(shown);
+    if more > 0 {
+        page.line(format_args!("and {} more; --all lists them", grouped(more)));
+    }
+    page.line("");
+}
+
+fn refused(explained: &Explained<'_>, all: bool, paint: Paint, page: &mut Page) {
+    let models = &explained.explanation.models;
+    let refusals = models.iter().filter_map(|verdict| match &verdict.verdict {
+        Verdict::Refused(refusal) => Some((verdict.model_id, refusal)),
+        Verdict::Eligible { .. } => None,
+    });
+    let mut by_gate: BTreeMap<Option<Gate>, Vec<(u32, &Refusal)>> = BTreeMap::new();
+    for (model_id, refusal) in refusals {
+        by_gate.entry(refusal.gate()).or_default().push((model_id, refusal));
+    }
+    if by_gate.is_empty() {
+        return;
+    }
+    let count: usize = by_gate.values().map(Vec::len).sum();
+    let verb = if count == 1 { "was" } else { "were" };
+    page.line(
+        paint.strong(&format!("{} {verb} turned away, each at its first gate", grouped(count))),
+    );
+    for group in by_gate.values_mut() {
+        group.sort_by_key(|(model_id, refusal)| (shortfall(refusal), *model_id));
+    }
+    if all {
+        let rows = by_gate.values().flatten().map(|(model_id, refusal)| {
+            let (measured, limit) = evidence(refusal, explained);
+            let model = clipped(&explained.name(*model_id), 34);
+            vec![gate_words(refusal.gate()).to_owned(), model, clipped(&measured, 26), limit]
+        });
+        page.line(table(&["gate", "model", "measured", "limit"], &[], rows));
+    } else {
+        let rows = by_gate.values().filter_map(|group| {
+            let (model_id, refusal) = group.first()?;
+            let (measured, limit) = evidence(refusal, explained);
+            let such_as = if is_measured(refusal) { "" } else { "such as " };
+            let model = clipped(&explained.name(*model_id), 26);
+            let nearest = format!("{such_as}{model}: {}", clipped(&measured, 22));
+            let gate = gate_words(refusal.gate()).to_owned();
+            Some(vec![gate, grouped(group.len()), clipped(&limit, 30), nearest])
+        });
+        page.line(table(&["gate", "models", "limit", "the nearest"], &[1], rows));
+        requested(explained, paint, page);
+        page.line("--all lists each of them");
+    }
+    page.line("");
+}
+
+/// The model that was asked for, if it was turned away.
+fn requested(explained: &Explained<'_>, paint: Paint, page: &mut Page) {
+    let model_id = explained.explanation.decision.requested_model_id;
+    if let Some(Verdict::Refused(refusal)) = explained.verdict(model_id).map(|found| &found.verdict)
+    {
+        let (measured, limit) = evidence(refusal, explained);
+        let gate = gate_words(refusal.gate());
+        let model = clipped(&explained.name(model_id), 34);
+        page.line(paint.notable(&format!("{model} was asked for: {gate} {measured}, {limit}")));
+    }
+}
+
+/// The models that came nearest to passing, of the gate that turned away the most first.
+pub(super) fn nearest(explained: &Explained<'_>) -> Vec<u32> {
+    let mut by_gate: BTreeMap<Option<Gate>, (usize, u128, u32)> = BTreeMap::new();
+    for verdict in &explained.explanation.models {
+        let Verdict::Refused(refusal) = &verdict.verdict else { continue };
+        let missing = shortfall(refusal);
+        let group = by_gate.entry(refusal.gate()).or_insert((0, missing, verdict.model_id));
+        group.0 += 1;
+        if missing < group.1 {
+            (group.1, group.2) = (missing, verdict.model_id);
+        }
+    }
+    let mut groups: Vec<_> = by_gate.into_values().collect();
+    groups.sort_by_key(|&(count, _, model_id)| (Reverse(count), model_id));
+    groups.into_iter().map(|(_, _, model_id)| model_id).collect()
+}
+
+/// Whether one model can be nearer to passing than another.
+const fn is_measured(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::Quality { .. }
+            | Refusal::Latency { .. }
+            | Refusal::RiskCeiling { .. }
+            | Refusal::Budget { .. }
+            | Refusal::Utility { .. }
+    )
+}
+
+/// By how much a model failed its gate, for telling the nearest; 0 where there is no measure.
+fn shortfall(refusal: &Refusal) -> u128 {
+    match *refusal {
+        Refusal::Quality { quality_bps, minimum_bps } => minimum_bps.abs_diff(quality_bps).into(),
+        Refusal::Latency { p95_latency_ms, limit_ms } => p95_latency_ms.abs_diff(limit_ms).into(),
+        Refusal::RiskCeiling { risk_bps, ceiling_bps } => risk_bps.abs_diff(ceiling_bps).into(),
+        Refusal::Budget { cost_microunits, limit_microunits } => {
+            cost_microunits.abs_diff(limit_microunits).into()
+        }
+        Refusal::Utility { utility_microunits, .. } => utility_microunits.unsigned_abs().into(),
+        _ => 0,
+    }
+}
+
+/// What a gate is called.
+pub(super) const fn gate_words(gate: Option<Gate>) -> &'static str {
+    match gate {
+        None => "valid request",
+        Some(Gate::RiskHardLimit) => "hard risk limit",
+        Some(Gate::ConfidenceHardLimit) => "confidence",
+        Some(Gate::Enabled) => "enabled",
+        Some(Gate::Quality) => "quality",
+        Some(Gate::Latency) => "p95 latency",
+        Some(Gate::Capability) => "capability",
+        Some(Gate::Provider) => "provider",
+        Some(Gate::Region) => "region",
+        Some(Gate::RiskCeiling) => "risk ceiling",
+        Some(Gate::Budget) => "cost",
+        Some(Gate::Utility) => "utility",
+    }
+}
+
+/// What was measured, and the limit it failed.
+fn evidence(refusal: &Refusal, explained: &Explained<'_>) -> (String, String) {
+    let names = explained.names();
+    let bps = |number: u16| format!("{} bps", grouped(number));
+    match *refusal {
+        Refusal::InvalidRequest { field, found_bps, limit_bps } => {
+            (format!("{field} {}", bps(found_bps)), format!("at most {}", bps(limit_bps)))
+        }
+        Refusal::RiskHardLimit { risk_bps, limit_bps } => {
+            (format!("risk {}", bps(risk_bps)), format!("below {}", bps(limit_bps)))
+        }
+        Refusal::ConfidenceHardLimit { confidence_bps, minimum_bps } => {
+            (bps(confidence_bps), format!("at least {}", bps(minimum_bps)))
+        }
+        Refusal::Disabled => ("disabled".to_owned(), "enabled".to_owned()),
+        Refusal::Quality { quality_bps, minimum_bps } => {
+            (bps(quality_bps), format!("at least {}", bps(minimum_bps)))
+        }
+        Refusal::Latency { p95_latency_ms, limit_ms } => {
+            (format!("{} ms", grouped(p95_latency_ms)), format!("at most {} ms", grouped(limit_ms)))
+        }
+        Refusal::Capability { missing } => {
+            let required = explained.request.required_capabilities.0;
+            let lacks = format!("lacks {}", set_names(&names.capabilities, missing.0));
+            (lacks, format!("all of {}", set_names(&names.capabilities, required)))
+        }
+        Refusal::Provider { provider_id } => {
+            (provider_name(names, provider_id), "an allowed provider".to_owned())
+        }
+        Refusal::Region { served, required } => (
+            set_names(&names.regions, served.0),
+            format!("one of {}", set_names(&names.regions, required.0)),
+        ),
+        Refusal::RiskCeiling { risk_bps, ceiling_bps } => {
+            (bps(ceiling_bps), format!("at least the risk, {}", bps(risk_bps)))
+        }
+        Refusal::Budget { cost_microunits, limit_microunits } => {
+            (money(cost_microunits), format!("at most {}", money(limit_microunits)))
+        }
+        Refusal::Utility { utility_microunits, .. } => {
+            (signed_money(utility_microunits), "above 0".to_owned())
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! `calybris export`: the log for other tools, in a stream.
+
+use std::path::PathBuf;
+
+use calybris_core::engine::{Admission, Entry, Record};
+use clap::ValueEnum;
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::input::key::read_key;
+use crate::log::fate::{Ending, Followed, Waiting, decision_of};
+use crate::log::journal::Journal;
+use crate::log::json;
+use crate::log::naming::model_name;
+use crate::page::{Page, Stream};
+use crate::time::rfc3339;
+
+/// Export a log as JSON lines (every record) or CSV (every decision).
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  calybris export ./log --format jsonl | jq 'select(.kind == \"decision\")'
+  calybris export ./log --format csv --output decisions.csv
+
+JSON lines: one object per record, all of its fields, its sequence and hash,
+its time as a text and models by name. CSV: one row per decision, with what
+became of it in `outcome` (settled, abandoned, open, rejected, unfunded) and
+`actual_cost_microunits`. A decision waits for its outcome while at most 65,536
+later ones are read, so that memory is bounded; if it comes later still, its
+row says `open`, and a row with `row` = `outcome` follows, which has the same
+`sequence` and the columns of the outcome only. Amounts are in microunits.
+
+Every record is verified before it is exported.
+
+Exit codes:
+  0  exported
+  1  the log is not intact: what stands before the damage was exported
+  2  nothing was done: usage, a missing key, a missing log, a file that exists
+  3  begun, and the output could not be written to its end")]
+pub(crate) struct Arguments {
+    /// The log's directory
+    dir: PathBuf,
+    /// The form
+    #[arg(long, value_enum)]
+    format: Format,
+    /// The file to make; standard output if left out
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The key that the log was written with
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Report a failure as one JSON object, too
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Jsonl,
+    Csv,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
+    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
+    let mut journal = Journal::open(&arguments.dir, key.as_ref())?;
+    let mut out = match &arguments.output {
+        Some(file) => Stream::create(file)?,
+        None => Stream::stdout(),
+    };
+    let exported = match arguments.format {
+        Format::Jsonl => json_lines(&mut journal, &mut out),
+        Format::Csv => decisions(&mut journal, &mut out),
+    };
+    // What stands before a damage is worth having.
+    out.flush().and(exported)?;
+    Ok(Page::default())
+}
+
+fn json_lines(journal: &mut Journal, out: &mut Stream) -> Result<(), Failure> {
+    while let Some(entry) = journal.next()? {
+        out.line(Value::Object(json::object(&entry, journal)?))?;
+        if out.is_closed() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn decisions(journal: &mut Journal, out: &mut Stream) -> Result<(), Failure> {
+    out.write(format_args!("{}", row(COLUMNS.map(|(name, _)| name.to_owned()))?))?;
+    let mut waiting = Waiting::default();
+    let read = read_decisions(journal, &mut waiting, out);
+    while let Some(followed) = waiting.pop() {
+        decision(&followed, journal, out)?;
+    }
+    read
+}
+
+fn read_decisions(
+    journal: &mut Journal,
+    waiting: &mut Waiting,
+    out: &mut Stream,
+) -> Result<(), Failure> {
+    while let Some(Entry { sequence, hash, record }) = journal.next()? {
+        if let Record::Decided(decided) = record {
+            let names = journal.names(decided.snapshot_sequence);
+            waiting.push(Followed::new(sequence, hash, decided, names));
+        } else if let Some(decision_sequence) = decision_of(&record)
+            && !waiting.take(sequence, &record, journal.names_of(&record))
+        {
+            late(decision_sequence, sequence, &record, journal, out)?;
+        }
+        while let Some(followed) = waiting.pop_ready() {
+            decision(&followed, journal, out)?;
+        }
+        if out.is_closed() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn decision(followed: &Followed, journal: &Journal, out: &mut Stream) -> Result<(), Failure> {
+    let names = journal.names(followed.decided.snapshot_sequence);
+    let name = |model_id| model_name(names, model_id);
+    let cells = COLUMNS.map(|(_, cell)| cell(followed, &name));
+    out.write(format_args!("{}", row(cells)?))
+}
+
+/// The row for what came after its decision had been written.
+fn late(
+    decision_sequence: u64,
+    sequence: u64,
+    record: &Record<'_>,
+    journal: &Journal,
+    out: &mut Stream,
+) -> Result<(), Failure> {
+    let cells = COLUMNS.map(|(name, _)| match (name, record) {
+        ("row", _) => "outcome".to_owned(),
+        ("sequence", _) => decision_sequence.to_string(),
+        ("outcome_sequence", _) => sequence.to_string(),
+        ("outcome", Record::Settled { .. }) => "settled".to_owned(),
+        ("outcome", Record::Abandoned { .. }) => "abandoned".to_owned(),
+        ("outcome", Record::FellBack { .. }) => "open".to_owned(),
+        ("actual_cost_microunits", Record::Settled { actual_cost_microunits, .. }) => {
+            actual_cost_microunits.to_string()
+        }
+        ("final_model", Record::FellBack { fallback: Some(fallback), .. }) => {
+            model_name(journal.names_of(record), fallback.model_id)
+        }
+        _ => String::new(),
+    });
+    out.write(format_args!("{}", row(cells)?))
+}
+
+/// One line of CSV (RFC 4180, line ends `\n`).
+fn row(cells: impl IntoIterator<Item = String>) -> Result<String, Failure> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(cells).map_err(Failure::refused)?;
+    let bytes = writer.into_inner().map_err(Failure::refused)?;
+    String::from_utf8(bytes).map_err(Failure::refused)
+}
+
+type Cell = fn(&Followed, &dyn Fn(u32) -> String) -> String;
+
+/// The columns, in their order; a new one goes to the end.
+const COLUMNS: [(&str, Cell); 36] = [
+    ("row", |_, _| "decision".to_owned()),
+    ("sequence", |of, _| of.sequence.to_string()),
+    ("time", |of, _| rfc3339(of.decided.time_unix_ms)),
+    ("tenant", |of, _| of.decided.tenant.to_string()),
+    ("correlation_id", |of, _| of.decided.correlation_id.to_string()),
+    ("request_key", |of, _| of.decided.request_key.to_string()),
+    ("action", |of, _| format!("{:?}", of.decided.decision.action)),
+    ("reason", |of, _| format!("{:?}", of.decided.decision.reason)),
+    ("requested_model", |of, name| name(of.decided.decision.requested_model_id)),
+    ("selected_model", |of, name| optional(of.decided.decision.selected_model_id.map(name))),
+    ("estimated_cost_microunits", |of, _| {
+        of.decided.decision.estimated_cost_microunits.to_string()
+    }),
+    ("expected_utility_microunits", |of, _| {
+        of.decided.decision.expected_utility_microunits.to_string()
+    }),
+    ("runner_up_model", |of, name| optional(of.decided.decision.runner_up_model_id.map(name))),
+    ("runner_up_utility_microunits", |of, _| {
+        of.decided.decision.runner_up_utility_microunits.to_string()
+    }),
+    ("evaluated_models", |of, _| of.decided.decision.evaluated_models.to_string()),
+    ("eligible_models", |of, _| of.decided.decision.eligible_models.to_string()),
+    ("outcome", |of, _| json::ending_word(&of.ending).to_owned()),
+    ("outcome_sequence", |of, _| match of.ending {
+        Ending::Settled { sequence, .. } | Ending::Abandoned { sequence, .. } => {
+            sequence.to_string()
+        }
+        _ => String::new(),
+    }),
+    ("actual_cost_microunits", |of, _| match of.ending {
+        Ending::Settled { cost_microunits, .. } => cost_microunits.to_string(),
+        _ => String::new(),
+    }),
+    ("fallbacks", |of, _| of.failed.len().to_string()),
+    ("final_model", |of, _| optional(of.model().map(str::to_owned))),
+    ("admission", |of, _| admission_word(of.decided.admission).to_owned()),
+    ("available_when_refused_microunits", |of, _| match of.decided.admission {
+        Admission::Insufficient { available_microunits } => available_microunits.to_string(),
+        _ => String::new(),
+    }),
+    ("input_tokens", |of, _| of.decided.request.input_tokens.to_string()),
+    ("output_tokens", |of, _| of.decided.request.output_tokens.to_string()),
+    ("business_value_microunits", |of, _| of.decided.request.business_value_microunits.to_string()),
+    ("budget_limit_microunits", |of, _| of.decided.request.budget_limit_microunits.to_string()),
+    ("risk_bps", |of, _| of.decided.request.risk_bps.to_string()),
+    ("confidence_bps", |of, _| of.decided.request.confidence_bps.to_string()),
+    ("minimum_quality_bps", |of, _| of.decided.request.minimum_quality_bps.to_string()),
+    ("max_p95_latency_ms", |of, _| of.decided.request.max_p95_latency_ms.to_string()),
+    ("request_sequence", |of, _| of.decided.request.sequence.to_string()),
+    ("snapshot_sequence", |of, _| of.decided.snapshot_sequence.to_string()),
+    ("policy_epoch", |of, _| of.decided.decision.policy_epoch.to_string()),
+    ("catalog_epoch", |of, _| of.decided.decision.catalog_epoch.to_string()),
+    ("hash", |of, _| json::hex(&of.hash)),
+];
+
+const fn admission_word(admission: Admission) -> &'static str {
+    match admission {
+        Admission::NotAsked => "not_asked",
+        Admission::Reserved => "reserved",
+        Admission::Insufficient { .. } => "insufficient",
+        Admission::Frozen => "frozen",
+        Admission::InDebt { .. } => "in_debt",
+        Admission::Exposed { .. } => "exposed",
+    }
+}
+
+fn optional(text: Option<String>) -> String {
+    text.unwrap_or_default()
+}

@@ -1,0 +1,95 @@
+//! `calybris prove`: one decision in a file that a stranger can check without the log.
+
+use std::path::PathBuf;
+
+use calybris_core::engine::{DecisionProof, EngineError};
+use calybris_core::wal::TreeHead;
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::input::key::read_key;
+use crate::input::pin::read_tree_head;
+use crate::log::find::not_found;
+use crate::page::{Page, Stream};
+
+/// Prove one decision: its record, its policy and catalog, and their way to the log's tree head.
+///
+/// The proof holds nothing else of the log, so no other tenant's calls. It is worth something to whoever has the log's tree
+/// head from elsewhere: publish it, or send it every day (`calybris anchor --tree`).
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  calybris prove ./log 12 --output proof.json
+  calybris prove ./log 12 --tree-head tree-head.txt --output proof.json
+  calybris anchor ./log --tree        # the tree head, to be given away before
+  calybris check proof.json --tree-head tree-head.txt
+
+Without --tree-head the proof is for the tree over all records that the log has
+now. The whole log is read and verified.
+
+Exit codes:
+  0  proven
+  1  the log is not intact, or the tree head is not one of it
+  2  nothing was done: usage, a missing key, no decision at this sequence")]
+pub(crate) struct Arguments {
+    /// The log's directory
+    dir: PathBuf,
+    /// The sequence of the decision
+    sequence: u64,
+    /// Prove it for this tree head (the line, or a file with it), which was given away before
+    #[arg(long, value_name = "HEAD")]
+    tree_head: Option<PathBuf>,
+    /// The file to make; standard output if left out
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The key that the log was written with
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// With --output, print one JSON object about it
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
+    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
+    let head = arguments.tree_head.as_deref().map(read_tree_head).transpose()?;
+    let (dir, sequence) = (arguments.dir.as_path(), arguments.sequence);
+    let proof = match head {
+        Some(head) => DecisionProof::in_tree(dir, key.as_ref(), sequence, head.size),
+        None => DecisionProof::of(dir, key.as_ref(), sequence),
+    };
+    let proof = proof.map_err(|error| not_found(dir, key.as_ref(), sequence, &error))?;
+    if let Some(head) = head.filter(|head| *head != proof.head()) {
+        return Err(Failure::of_proof(dir, &not_of_this_log(&head, &proof.head())));
+    }
+    let text = serde_json::to_string_pretty(&proof).map_err(Failure::refused)?;
+    let mut page = Page::default();
+    let Some(file) = &arguments.output else {
+        page.line(text);
+        return Ok(page);
+    };
+    let mut out = Stream::create(file)?;
+    out.line(text)?;
+    out.flush()?;
+    let head = proof.head();
+    if arguments.json {
+        let object = json!({
+            "file": file.display().to_string(),
+            "sequence": sequence,
+            "tree_head": head.to_string(),
+        });
+        page.line(format_args!("{object:#}"));
+    } else {
+        page.line(format_args!("{}: proof of decision {sequence}", file.display()));
+        page.line(format_args!("  for the tree head over {} records", head.size));
+        page.line(format_args!("  {head}"));
+        page.line("Who has this tree head from elsewhere can check it, without the log:");
+        page.line(format_args!("  calybris check {} --tree-head HEAD", file.display()));
+    }
+    Ok(page)
+}
+
+fn not_of_this_log(wanted: &TreeHead, found: &TreeHead) -> EngineError {
+    let what = format!("the log has the tree head {found}, not {wanted}");
+    EngineError::ProofRefused { what }
+}

@@ -1,0 +1,90 @@
+//! `calybris repair`: a corrupt log made usable up to its first damage; all the rest is set aside.
+
+use std::path::PathBuf;
+
+use calybris_core::wal::{Repair, repair};
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::input::key::read_key;
+use crate::page::Page;
+use crate::table::counted;
+
+/// Cut a corrupt log at its first damage, and set everything from there on aside.
+///
+/// Nothing is deleted and nothing is guessed: the bytes are moved into files that end in `.torn`, in the log's directory.
+/// What is lost from the log is for you to judge: decisions after the damage, and what they spent. Look for a copy that
+/// verifies first.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  calybris verify ./log            # what is wrong, and where
+  cp -r ./log ./log-as-found
+  calybris repair ./log
+
+A torn end, which is what a crash leaves, needs no repair: opening the log to
+write sets it aside. No other process may have the log open.
+
+Exit codes:
+  0  repaired, or there was nothing to repair
+  1  not even the beginning of the log verifies: nothing could be kept
+  2  nothing was done: usage, a missing key, a missing log, a writer at work")]
+pub(crate) struct Arguments {
+    /// The log's directory
+    dir: PathBuf,
+    /// The key that the log was written with
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
+    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
+    let dir = &arguments.dir;
+    let repaired = repair(dir, key.as_ref()).map_err(|error| Failure::of_log(dir, &error))?;
+    let mut page = Page::default();
+    if arguments.json {
+        page.line(format_args!("{:#}", json_of(repaired.as_ref())));
+        return Ok(page);
+    }
+    let Some(done) = repaired else {
+        page.line(format_args!("{}: nothing to repair", dir.display()));
+        return Ok(page);
+    };
+    page.line(format_args!("{}: repaired", dir.display()));
+    page.line(format_args!("  found  {}", done.damage));
+    page.line(format_args!("  kept   everything up to record {}", done.sequence));
+    for aside in &done.quarantined {
+        page.line(format_args!(
+            "  aside  {} from byte {} of segment {} on, now in",
+            counted(aside.bytes, "byte"),
+            aside.offset,
+            aside.segment
+        ));
+        page.line(format_args!("         {}", aside.path.display()));
+    }
+    page.line("\nThe records set aside are no longer part of the log. An anchor that lies behind");
+    page.line("the damage stays contradicted. Verify, and look at the budgets:");
+    page.line(format_args!("  calybris verify {0}\n  calybris budget {0}", dir.display()));
+    Ok(page)
+}
+
+fn json_of(repaired: Option<&Repair>) -> serde_json::Value {
+    let Some(done) = repaired else { return json!({ "repaired": false }) };
+    let aside = done.quarantined.iter().map(|aside| {
+        json!({
+            "segment": aside.segment,
+            "offset": aside.offset,
+            "bytes": aside.bytes,
+            "path": aside.path.display().to_string(),
+        })
+    });
+    json!({
+        "repaired": true,
+        "kept_through_sequence": done.sequence,
+        "damage": done.damage.to_string(),
+        "quarantined": aside.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,215 @@
+//! `calybris sweep`: what a range of values of one policy number would have changed.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use calybris_core::engine::{Admission, Names, ReplayOptions, Shift, Snapshot, replay};
+use calybris_core::kernel::PolicySnapshot;
+
+use crate::command::replay::{Bar, PageFile, failure, stop};
+use crate::failure::Failure;
+use crate::input::error::{InputError, quoted};
+use crate::input::key::read_key;
+use crate::input::policy::PolicyFile;
+use crate::page::Page;
+use crate::report::numbers::{POLICY_NUMBERS, PolicyNumber};
+use crate::report::sweep::Sweep;
+use crate::report::sweep_page;
+
+/// Replay a log under a range of values of one policy number, in one reading.
+///
+/// Shows the cost, rejections and utility of each value, so that a limit can be chosen by looking. It is a replay, not a
+/// forecast: requests are as they were, and budgets are not replayed.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  calybris sweep ./log --vary latency_penalty_microunits_per_ms=0..10:1
+  calybris sweep ./log --vary hard_risk_limit_bps=5000..10000:500 --html sweep.html
+
+Numbers that can be varied: hard_risk_limit_bps, minimum_confidence_bps,
+risk_penalty_multiplier_bps, latency_penalty_microunits_per_ms.
+
+Exit codes: as of `calybris replay`.")]
+pub(crate) struct Arguments {
+    /// The log's directory
+    dir: PathBuf,
+    /// The number and its values, the last included if a step meets it: key=from..to:step
+    #[arg(long, value_name = "RANGE")]
+    vary: String,
+    /// Where the other numbers come from (TOML); without it they are as recorded
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Write the report as one page that loads nothing
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// The key that the log was written with
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Decide with that many threads at once
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Print one JSON object, amounts in microunits
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The most values of a range.
+const MOST_VALUES: u64 = 100;
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
+    let dir = &arguments.dir;
+    let (number, values) = parse_range(&arguments.vary)
+        .map_err(|what| Failure::refused(format_args!("--vary: {what}")))?;
+    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
+    let base = arguments.policy.as_deref().map(PolicyFile::read).transpose()?;
+    let html = arguments.html.as_deref().map(PageFile::at).transpose()?;
+
+    let mut points: Vec<(u64, Shift)> =
+        values.iter().map(|value| (*value, Shift::default())).collect();
+    let mut recorded_values = std::collections::BTreeSet::new();
+    let mut unfunded = 0_u64;
+    let mut refusal = None;
+    let bar = Bar::new();
+    let progress = |at| bar.show(at);
+    let options = ReplayOptions { threads: arguments.threads, progress: Some(&progress) };
+    let replayed = replay(
+        dir,
+        key.as_ref(),
+        &options,
+        |recorded| {
+            let kernel = recorded.policy_snapshot();
+            recorded_values.insert((number.of)(kernel.policy()));
+            let policy = base.as_ref().map_or(*kernel.policy(), PolicyFile::policy);
+            let proposed = values.iter().map(|value| {
+                let varied = PolicySnapshot::new((number.with)(policy, *value), kernel.models());
+                // Nobody reads the names of these: a sweep names no model.
+                varied.map(|varied| Arc::new(Snapshot::new(varied, Names::default())))
+            });
+            let proposed: Result<Vec<_>, _> = proposed.collect();
+            let refused = |error| stop(&mut refusal, InputError::in_file(dir, error));
+            proposed.map_err(refused)
+        },
+        |replayed| {
+            if let Admission::Insufficient { .. } = replayed.decided.admission {
+                unfunded += 1;
+                return;
+            }
+            let recorded = &replayed.decided.decision;
+            for ((_, shift), proposed) in points.iter_mut().zip(replayed.proposed) {
+                shift.add(recorded, proposed);
+            }
+        },
+    );
+    bar.clear();
+    let replayed = replayed.map_err(|error| failure(dir, refusal, &error))?;
+    let sweep = Sweep {
+        log: dir,
+        replayed: &replayed,
+        number,
+        policy_file: arguments.policy.as_deref(),
+        points,
+        recorded_values,
+        unfunded,
+    };
+    if let Some(file) = html {
+        file.write(&sweep_page::page(&sweep))?;
+    }
+    if arguments.json {
+        let mut page = Page::default();
+        page.line(format_args!("{:#}", sweep.object()));
+        return Ok(page);
+    }
+    let mut page = sweep.page();
+    if let Some(file) = &arguments.html {
+        page.line(format_args!("page     {}", file.display()));
+    }
+    Ok(page)
+}
+
+/// `key=from..to:step` as a number of the policy and its values, ascending.
+fn parse_range(text: &str) -> Result<(&'static PolicyNumber, Vec<u64>), String> {
+    let shape = || format!("found {}, allowed is key=from..to:step", quoted(text));
+    let (key, range) = text.split_once('=').ok_or_else(shape)?;
+    let (from, rest) = range.split_once("..").ok_or_else(shape)?;
+    let (to, step) = rest.split_once(':').ok_or_else(shape)?;
+    let number =
+        POLICY_NUMBERS.iter().find(|number| number.key == key.trim()).ok_or_else(|| {
+            let known: Vec<&str> = POLICY_NUMBERS.iter().map(|number| number.key).collect();
+            format!("{} is no number of a policy; these are: {}", quoted(key), known.join(", "))
+        })?;
+    let limit = number.limit;
+    let parse = |what: &str, text: &str| {
+        let digits = text.trim().replace('_', "");
+        digits.parse::<u64>().ok().filter(|value| *value <= limit).ok_or_else(|| {
+            let key = number.key;
+            format!("{what} {} is not a whole number of 0..={limit}, which {key} is", quoted(text))
+        })
+    };
+    let (from, to, step) = (parse("from", from)?, parse("to", to)?, parse("step", step)?);
+    if step == 0 {
+        return Err("the step is 0: it has to be at least 1".to_owned());
+    }
+    let Some(width) = to.checked_sub(from) else {
+        return Err(format!("the range is empty: from {from} is above to {to}"));
+    };
+    let count = (width / step).saturating_add(1);
+    if count > MOST_VALUES {
+        let least = width.div_ceil(MOST_VALUES - 1);
+        return Err(format!(
+            "{count} values, at most {MOST_VALUES} are allowed: a step of {least} or more would do"
+        ));
+    }
+    Ok((number, (0..count).map(|place| from.saturating_add(place.saturating_mul(step))).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_range;
+
+    fn values(text: &str) -> Vec<u64> {
+        parse_range(text).map(|(_, values)| values).unwrap()
+    }
+
+    fn refusal(text: &str) -> String {
+        parse_range(text).map(|(number, values)| (number.key, values)).unwrap_err()
+    }
+
+    #[test]
+    fn the_end_belongs_to_the_range_if_a_step_meets_it() {
+        assert_eq!(values("hard_risk_limit_bps=0..10_000:5_000"), [0, 5_000, 10_000]);
+        assert_eq!(values("hard_risk_limit_bps=1..10:4"), [1, 5, 9]);
+        assert_eq!(values("minimum_confidence_bps=7..7:1"), [7]);
+        let last = u64::MAX;
+        let most = format!("latency_penalty_microunits_per_ms={}..{last}:1", last - 1);
+        assert_eq!(values(&most), [last - 1, last]);
+    }
+
+    #[test]
+    fn a_bad_range_says_what_is_allowed() {
+        for (text, part) in [
+            ("", "key=from..to:step"),
+            ("hard_risk_limit_bps", "key=from..to:step"),
+            ("hard_risk_limit_bps=1..2", "key=from..to:step"),
+            ("hard_limit=1..2:1", "minimum_confidence_bps, risk_penalty_multiplier_bps"),
+            ("hard_risk_limit_bps=1..10001:1", "0..=10000"),
+            ("risk_penalty_multiplier_bps=0..65536:1000", "0..=65535"),
+            ("hard_risk_limit_bps=-1..5:1", "from `-1`"),
+            ("hard_risk_limit_bps=1..x:1", "to `x`"),
+            ("hard_risk_limit_bps=1..5:0", "the step is 0"),
+            ("hard_risk_limit_bps=5..1:1", "from 5 is above to 1"),
+            ("hard_risk_limit_bps=0..100:1", "101 values, at most 100"),
+        ] {
+            let found = refusal(text);
+            assert!(found.contains(part), "{text}: {found}");
+        }
+    }
+
+    #[test]
+    fn the_step_that_would_do_does() {
+        let text = refusal("hard_risk_limit_bps=0..10000:1");
+        assert!(text.contains("a step of 102 or more would do"), "{text}");
+        assert_eq!(values("hard_risk_limit_bps=0..10000:102").len(), 99);
+        assert_eq!(values("hard_risk_limit_bps=0..99:1").len(), 100);
+    }
+}

@@ -1,0 +1,179 @@
+//! The numbers of a recorded catalog, kept in a new one by name, so that recorded requests mean there what they meant.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use calybris_core::engine::{Names, Snapshot};
+
+use super::error::InputError;
+use super::request::UNLISTED_MODEL_ID;
+
+/// Numbers that are taken; the default takes none.
+#[derive(Debug, Default)]
+pub(crate) struct Numbering {
+    /// Name and provider to the id.
+    models: BTreeMap<(String, String), u32>,
+    model_ids: BTreeSet<u32>,
+    pub(crate) providers: Taken,
+    pub(crate) capabilities: Taken,
+    pub(crate) regions: Taken,
+    /// The names as they were recorded.
+    names: Names,
+}
+
+/// Numbers of one kind: those with a name, and all that are in use.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    by_name: BTreeMap<String, u8>,
+    numbers: BTreeSet<u8>,
+}
+
+impl Numbering {
+    /// The numbers of a recorded snapshot. A model without a name cannot be matched; its number stays taken.
+    pub(crate) fn of(recorded: &Snapshot) -> Self {
+        let names = recorded.names();
+        let catalog = recorded.policy_snapshot().models();
+        let mut models = BTreeMap::new();
+        for model in catalog {
+            if let Some(name) = names.models.get(&model.model_id) {
+                let provider = names.providers.get(&model.provider_id).cloned();
+                let key = (name.clone(), provider.unwrap_or_default());
+                models.entry(key).or_insert(model.model_id);
+            }
+        }
+        let bits_of = |set: u64| (0..64_u8).filter(move |bit| set >> bit & 1 == 1);
+        let capabilities = catalog.iter().flat_map(|model| bits_of(model.capabilities.0));
+        let regions = catalog.iter().flat_map(|model| bits_of(model.regions.0));
+        Self {
+            models,
+            model_ids: names
+                .models
+                .keys()
+                .copied()
+                .chain(catalog.iter().map(|m| m.model_id))
+                .collect(),
+            providers: Taken::new(&names.providers, catalog.iter().map(|model| model.provider_id)),
+            capabilities: Taken::new(&names.capabilities, capabilities),
+            regions: Taken::new(&names.regions, regions),
+            names: names.clone(),
+        }
+    }
+
+    /// An id for each model, given as name and provider: the recorded one, or else the next free above all recorded.
+    pub(crate) fn model_ids<'a>(
+        &self,
+        models: impl Iterator<Item = (&'a String, &'a String)>,
+    ) -> Vec<u32> {
+        let above = self.model_ids.last().map_or(0, |highest| highest.saturating_add(1));
+        let free = |id: &u32| *id != UNLISTED_MODEL_ID && !self.model_ids.contains(id);
+        let mut fresh = (above..UNLISTED_MODEL_ID).chain(0..above).filter(free);
+        let known = |name: &String, provider: &String| {
+            self.models.get(&(name.clone(), provider.clone())).copied()
+        };
+        models
+            .map_while(|(name, provider)| known(name, provider).or_else(|| fresh.next()))
+            .collect()
+    }
+
+    /// The recorded names, and those of the new catalog with their numbers.
+    pub(crate) fn names(
+        &self,
+        models: BTreeMap<u32, String>,
+        [providers, capabilities, regions]: [BTreeMap<String, u8>; 3],
+    ) -> Names {
+        let mut names = self.names.clone();
+        names.models.extend(models);
+        for (known, new) in [
+            (&mut names.providers, providers),
+            (&mut names.capabilities, capabilities),
+            (&mut names.regions, regions),
+        ] {
+            known.extend(new.into_iter().map(|(name, number)| (number, name)));
+        }
+        names
+    }
+}
+
+impl Taken {
+    fn new(names: &BTreeMap<u8, String>, used: impl Iterator<Item = u8>) -> Self {
+        let mut by_name = BTreeMap::new();
+        for (&number, name) in names {
+            by_name.entry(name.clone()).or_insert(number);
+        }
+        Self { by_name, numbers: names.keys().copied().chain(used).collect() }
+    }
+
+    /// A number below `limit` for each distinct name: the recorded one, or else the lowest free, in alphabetical order.
+    pub(crate) fn number<'a>(
+        &self,
+        file: &Path,
+        what: &str,
+        limit: u16,
+        names: impl Iterator<Item = &'a String>,
+    ) -> Result<BTreeMap<String, u8>, InputError> {
+        let names: BTreeSet<&String> = names.collect();
+        let new = names.iter().filter(|name| !self.by_name.contains_key(**name)).count();
+        let found = self.numbers.len().saturating_add(new);
+        if found > usize::from(limit) {
+            let with = if self.numbers.is_empty() { "" } else { " with those of the log" };
+            let what = format!("{found} {what}{with}; at most {limit} are allowed");
+            return Err(InputError::in_file(file, what));
+        }
+        let mut free = (0..=u8::MAX).filter(|number| !self.numbers.contains(number));
+        let known = |name: &String| self.by_name.get(name).copied();
+        Ok(names
+            .into_iter()
+            .filter_map(|name| Some((name.clone(), known(name).or_else(|| free.next())?)))
+            .collect())
+    }
+}
+
+/// What a new catalog has otherwise than a recorded one, by name.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Differences {
+    /// Models in both.
+    pub(crate) kept_models: BTreeSet<String>,
+    /// Recorded models that nothing in the new catalog matches: they are chosen no more.
+    pub(crate) gone_models: BTreeSet<String>,
+    /// Models that the recorded catalog does not have.
+    pub(crate) new_models: BTreeSet<String>,
+    /// Recorded providers, capabilities and regions that no new model has: who asks for one is served by nobody.
+    pub(crate) gone_names: BTreeSet<String>,
+    /// Providers that a recorded request can only allow by allowing all.
+    pub(crate) new_providers: BTreeSet<String>,
+}
+
+impl Differences {
+    /// Adds those between a recorded snapshot and one that keeps its numbers.
+    pub(crate) fn add(&mut self, recorded: &Snapshot, proposed: &Snapshot) {
+        let (old, new) = (recorded.policy_snapshot(), proposed.policy_snapshot());
+        let label = |snapshot: &Snapshot, model_id: u32| {
+            let name = snapshot.names().models.get(&model_id).cloned();
+            name.unwrap_or_else(|| format!("model {model_id}"))
+        };
+        for model in old.models() {
+            let name = label(recorded, model.model_id);
+            match new.model(model.model_id) {
+                Some(_) => self.kept_models.insert(name),
+                None => self.gone_models.insert(name),
+            };
+        }
+        let added = new.models().iter().filter(|model| old.model(model.model_id).is_none());
+        self.new_models.extend(added.map(|model| label(proposed, model.model_id)));
+        let capabilities = new.models().iter().fold(0, |set, model| set | model.capabilities.0);
+        let regions = new.models().iter().fold(0, |set, model| set | model.regions.0);
+        let providers: BTreeSet<u8> = new.models().iter().map(|model| model.provider_id).collect();
+        let names = recorded.names();
+        for (what, names, has) in [
+            ("provider", &names.providers, &(|id| providers.contains(&id)) as &dyn Fn(u8) -> bool),
+            ("capability", &names.capabilities, &|bit| capabilities >> (bit % 64) & 1 == 1),
+            ("region", &names.regions, &|bit| regions >> (bit % 64) & 1 == 1),
+        ] {
+            let gone = names.iter().filter(|(number, _)| !has(**number));
+            self.gone_names.extend(gone.map(|(_, name)| format!("{what} {name}")));
+        }
+        let known = &recorded.names().providers;
+        let unknown = proposed.names().providers.iter().filter(|(id, _)| !known.contains_key(id));
+        self.new_providers.extend(unknown.map(|(_, name)| name.clone()));
+    }
+}

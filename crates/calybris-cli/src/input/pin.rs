@@ -1,0 +1,30 @@
+//! The lines that pin a log down and are kept elsewhere: an anchor, a tree head. A file with the line, or the line itself.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use calybris_core::wal::{Anchor, TreeHead, WalError};
+
+use super::error::{InputError, quoted, read};
+
+/// Reads what `calybris anchor` prints.
+pub(crate) fn read_anchor(given: &Path) -> Result<Anchor, InputError> {
+    read_line(given, "calybris anchor")
+}
+
+/// Reads what `calybris anchor --tree` prints.
+pub(crate) fn read_tree_head(given: &Path) -> Result<TreeHead, InputError> {
+    read_line(given, "calybris anchor --tree")
+}
+
+fn read_line<T: FromStr<Err = WalError>>(given: &Path, printed_by: &str) -> Result<T, InputError> {
+    if let Some(found) = given.to_str().and_then(|text| text.parse().ok()) {
+        return Ok(found);
+    }
+    let text = read(given)?;
+    text.trim().parse().map_err(|_: WalError| {
+        let found = quoted(&text);
+        let what = format!("found {found}, allowed is the line that `{printed_by}` prints");
+        InputError::in_file(given, what)
+    })
+}

@@ -1,0 +1,9 @@
+//! Reading the log of an engine: its records in order, what became of each decision, and all of it in words and as JSON.
+
+pub(crate) mod columns;
+pub(crate) mod fate;
+pub(crate) mod find;
+pub(crate) mod header;
+pub(crate) mod journal;
+pub(crate) mod json;
+pub(crate) mod naming;

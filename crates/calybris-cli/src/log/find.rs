@@ -1,0 +1,105 @@
+//! One decision of a log with all that explains it: its snapshot, and what became of it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use calybris_core::engine::{EngineError, Names, Record, RecordedDecision, Snapshot};
+use calybris_core::wal::{Key, Reader, WalError};
+
+use crate::failure::Failure;
+use crate::log::fate::{Ending, Followed, decision_of};
+
+/// A decision, found.
+pub(crate) struct Found {
+    pub(crate) followed: Followed,
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// The last record that was read: what became of the decision is known up to there.
+    pub(crate) read_through: u64,
+}
+
+/// How far it is read for what became of a decision, unless the end is asked for: enough for any call that takes its time,
+/// and read in some 50 ms.
+const LOOK_AHEAD_RECORDS: u64 = 65_536;
+
+/// Finds the decision at `sequence` without reading what stands before it, and reads on to what became of it.
+pub(crate) fn find(
+    dir: &Path,
+    key: Option<&Key>,
+    sequence: u64,
+    to_end: bool,
+) -> Result<Found, Failure> {
+    let failed = |error: WalError| Failure::of_log(dir, &error);
+    let recorded = RecordedDecision::find(dir, key, sequence)
+        .map_err(|error| not_found(dir, key, sequence, &error))?;
+    let RecordedDecision { hash, decided, snapshot, .. } = recorded;
+    let mut followed = Followed::new(sequence, hash, decided, snapshot.names());
+    let mut read_through = sequence;
+    if followed.ending != Ending::Open {
+        return Ok(Found { followed, snapshot, read_through });
+    }
+    let mut reader = Reader::open_at(dir, key, sequence.saturating_add(1)).map_err(failed)?;
+    let until = if to_end { u64::MAX } else { sequence.saturating_add(LOOK_AHEAD_RECORDS) };
+    while followed.ending == Ending::Open && read_through < until {
+        let Some(entry) = reader.next() else { break };
+        let entry = entry.map_err(failed)?;
+        read_through = entry.sequence();
+        let record: Record<'static> = entry.decode().map_err(failed)?;
+        if decision_of(&record) != Some(sequence) {
+            continue;
+        }
+        let names = match &record {
+            Record::FellBack { snapshot_sequence, .. } => names_at(dir, key, *snapshot_sequence)?,
+            _ => Names::default(),
+        };
+        followed.take(read_through, &record, &names);
+    }
+    Ok(Found { followed, snapshot, read_through })
+}
+
+/// Why there is no decision at `sequence`: if there is another record, what that is.
+pub(crate) fn not_found(
+    dir: &Path,
+    key: Option<&Key>,
+    sequence: u64,
+    error: &EngineError,
+) -> Failure {
+    let EngineError::NotADecision { .. } = error else { return Failure::of_engine(dir, error) };
+    match record_at(dir, key, sequence) {
+        Ok(record) => Failure::at(dir, no_decision(sequence, &record)),
+        Err(error) => Failure::of_log(dir, &error),
+    }
+}
+
+fn record_at(dir: &Path, key: Option<&Key>, sequence: u64) -> Result<Record<'static>, WalError> {
+    let mut reader = Reader::open_at(dir, key, sequence)?;
+    match reader.next() {
+        Some(record) => record?.decode(),
+        None => Err(WalError::NoSuchRecord { sequence, head: sequence.saturating_sub(1) }),
+    }
+}
+
+/// The names of the snapshot that was installed there.
+fn names_at(dir: &Path, key: Option<&Key>, sequence: u64) -> Result<Names, Failure> {
+    match record_at(dir, key, sequence).map_err(|error| Failure::of_log(dir, &error))? {
+        Record::SnapshotInstalled { snapshot, .. } => Ok(snapshot.names.into_owned()),
+        _ => Ok(Names::default()),
+    }
+}
+
+/// Says what a record is instead, and where the decision is that it speaks of.
+fn no_decision(sequence: u64, record: &Record<'_>) -> String {
+    let verb = match record {
+        Record::Settled { .. } => "settles",
+        Record::Abandoned { .. } => "abandons",
+        Record::FellBack { .. } => "is a fallback of",
+        Record::SnapshotInstalled { .. } => {
+            return format!("record {sequence} is no decision: it installs a policy and a catalog");
+        }
+        Record::BudgetChanged { .. } => {
+            return format!("record {sequence} is no decision: it changes a budget");
+        }
+        _ => return format!("record {sequence} is no decision"),
+    };
+    let decision = decision_of(record).unwrap_or_default();
+    format!("record {sequence} is no decision: it {verb} decision {decision}, ask for that one")
+}

@@ -1,0 +1,158 @@
+//! A decision in words: who asked what, when, under which policy, and what was answered.
+
+use calybris_core::engine::{Admission, Decided, Snapshot};
+use calybris_core::kernel::{Action, ProviderSet, Request};
+
+use crate::log::fate::{Ending, Followed};
+use crate::log::naming::{model_name, provider_name, set_names};
+use crate::page::Page;
+use crate::table::{grouped, money, signed_money};
+use crate::terminal::{Paint, clipped};
+use crate::time::rfc3339;
+
+/// The decision itself, for which its record suffices.
+pub(crate) fn decision(decided: &Decided<'_>, snapshot: &Snapshot, paint: Paint, page: &mut Page) {
+    let names = snapshot.names();
+    let (request, decision) = (&decided.request, &decided.decision);
+    let mut line = |what: &str, text: String| line(page, what, &text);
+    line("when", rfc3339(decided.time_unix_ms));
+    let mut who = clipped(&decided.tenant, 60);
+    if !decided.correlation_id.is_empty() {
+        who = format!("{who}, call {}", clipped(&decided.correlation_id, 64));
+    }
+    if !decided.request_key.is_empty() {
+        who = format!("{who}, key {}", clipped(&decided.request_key, 64));
+    }
+    line("who", who);
+    line(
+        "asked",
+        format!(
+            "{} for {} tokens in and {} out",
+            clipped(&model_name(names, request.requested_model_id), 40),
+            grouped(request.input_tokens),
+            grouped(request.output_tokens)
+        ),
+    );
+    line(
+        "worth",
+        format!(
+            "{}, risk {} bps, confidence {} bps",
+            signed_money(request.business_value_microunits),
+            grouped(request.risk_bps),
+            grouped(request.confidence_bps)
+        ),
+    );
+    line("limits", limits(request));
+    if let Some(sets) = sets(request, snapshot) {
+        line("", sets);
+    }
+    let policy = snapshot.policy_snapshot().policy();
+    let digest: String = snapshot.digest().to_string().chars().take(16).collect();
+    line(
+        "under",
+        format!(
+            "policy epoch {}, catalog epoch {}, record {}, digest {digest}",
+            policy.policy_epoch, policy.catalog_epoch, decided.snapshot_sequence
+        ),
+    );
+    let answer = match decision.selected_model_id {
+        Some(model_id) => {
+            let verb = match decision.action {
+                Action::ExecuteRequested => "execute as requested",
+                _ => "substitute",
+            };
+            let model = clipped(&model_name(names, model_id), 50);
+            format!("{}: {model}", paint.good(verb))
+        }
+        None => paint.bad("reject"),
+    };
+    line("answer", answer);
+    line("because", decision.reason.to_string());
+}
+
+/// What became of it, which later records say.
+pub(crate) fn fate(followed: &Followed, read_through: u64, paint: Paint, page: &mut Page) {
+    for failed in &followed.failed {
+        let model = clipped(&failed.model, 30);
+        let next = match &failed.next {
+            Some((next, _)) => format!("went on with {}", clipped(next, 30)),
+            None => "no other was eligible and affordable".to_owned(),
+        };
+        line(page, "then", &format!("{model} failed, {next} (record {})", failed.sequence));
+    }
+    let reserved = money(followed.estimated_cost_microunits());
+    let ending = match followed.ending {
+        Ending::Rejected => return,
+        Ending::Unfunded(refusal) => {
+            paint.bad(&format!("refused: it costs {reserved}, and {}", because(refusal)))
+        }
+        Ending::Open => {
+            paint.notable(&format!("{reserved} reserved, and open as of record {read_through}"))
+        }
+        Ending::Settled { sequence, cost_microunits, .. } => {
+            let cost = money(cost_microunits);
+            format!("{reserved} reserved, settled for {cost} (record {sequence})")
+        }
+        Ending::Abandoned { sequence, .. } => {
+            format!("{reserved} reserved, abandoned and given back (record {sequence})")
+        }
+    };
+    line(page, "budget", &ending);
+}
+
+fn line(page: &mut Page, what: &str, text: &str) {
+    page.line(format_args!("  {what:9} {text}"));
+}
+
+/// Why the budget refused.
+fn because(refusal: Admission) -> String {
+    match refusal {
+        Admission::Insufficient { available_microunits } => {
+            format!("{} was available", money(available_microunits))
+        }
+        Admission::Frozen => "the tenant, or one above it, was frozen".to_owned(),
+        Admission::InDebt { debt_microunits } => {
+            format!("the tenant, or one above it, owed {}", money(debt_microunits))
+        }
+        Admission::Exposed { reserved_microunits, cap_microunits } => format!(
+            "{} of the {} that may be reserved at once were reserved",
+            money(reserved_microunits),
+            money(cap_microunits)
+        ),
+        Admission::NotAsked | Admission::Reserved => "it was not asked".to_owned(),
+    }
+}
+
+fn limits(request: &Request) -> String {
+    let latency = match request.max_p95_latency_ms {
+        0 => "any latency".to_owned(),
+        limit => format!("p95 latency at most {} ms", grouped(limit)),
+    };
+    format!(
+        "cost at most {}, quality at least {} bps, {latency}",
+        money(request.budget_limit_microunits),
+        grouped(request.minimum_quality_bps)
+    )
+}
+
+/// Capabilities, regions and providers, if any is asked for.
+fn sets(request: &Request, snapshot: &Snapshot) -> Option<String> {
+    let names = snapshot.names();
+    let mut parts = Vec::new();
+    if request.required_capabilities.0 != 0 {
+        parts.push(format!(
+            "must have {}",
+            set_names(&names.capabilities, request.required_capabilities.0)
+        ));
+    }
+    if !request.required_regions.is_empty() {
+        parts.push(format!("served in {}", set_names(&names.regions, request.required_regions.0)));
+    }
+    if request.allowed_providers != ProviderSet::ALL {
+        let allowed = (0..=u8::MAX).filter(|id| request.allowed_providers.contains(*id));
+        let allowed: Vec<String> = allowed.map(|id| provider_name(names, id)).collect();
+        let allowed = if allowed.is_empty() { "nobody".to_owned() } else { allowed.join(" ") };
+        parts.push(format!("by {}", clipped(&allowed, 60)));
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
+}

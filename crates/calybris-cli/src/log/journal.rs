@@ -1,0 +1,44 @@
+//! The records of a log in order, each verified and decoded, with the names that their snapshots give to numbers.
+
+use std::path::{Path, PathBuf};
+
+use calybris_core::engine::{Entry, History, Names, Record};
+use calybris_core::wal::Key;
+
+use crate::failure::Failure;
+
+/// A log that is being read. At its end it answers `None`, and later what was appended meanwhile.
+pub(crate) struct Journal {
+    dir: PathBuf,
+    history: History,
+    nameless: Names,
+}
+
+impl Journal {
+    /// Opens the log in `dir`, beside a writer if there is one.
+    pub(crate) fn open(dir: &Path, key: Option<&Key>) -> Result<Self, Failure> {
+        let history = History::open(dir, key).map_err(|error| Failure::of_engine(dir, &error))?;
+        Ok(Self { dir: dir.to_path_buf(), history, nameless: Names::default() })
+    }
+
+    /// The next record.
+    pub(crate) fn next(&mut self) -> Result<Option<Entry>, Failure> {
+        let failed = |error| Failure::of_engine(&self.dir, &error);
+        self.history.next().transpose().map_err(failed)
+    }
+
+    /// The names of the snapshot that a record names; no names if it was not passed.
+    pub(crate) fn names(&self, snapshot_sequence: u64) -> &Names {
+        let snapshot = self.history.snapshot(snapshot_sequence);
+        snapshot.map_or(&self.nameless, |snapshot| snapshot.names())
+    }
+
+    /// The names in which a record speaks of models, if it does.
+    pub(crate) fn names_of(&self, record: &Record<'_>) -> &Names {
+        match record {
+            Record::Decided(decided) => self.names(decided.snapshot_sequence),
+            Record::FellBack { snapshot_sequence, .. } => self.names(*snapshot_sequence),
+            _ => &self.nameless,
+        }
+    }
+}

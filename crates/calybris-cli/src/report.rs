@@ -1,0 +1,39 @@
+//! What a replay under another policy came to: for a terminal, for machines, and as a page to read, print and pass on.
+
+pub(crate) mod amount;
+pub(crate) mod changes;
+pub(crate) mod flow;
+pub(crate) mod lines;
+pub(crate) mod markup;
+pub(crate) mod numbers;
+pub(crate) mod object;
+pub(crate) mod page;
+pub(crate) mod proposal;
+pub(crate) mod sweep;
+pub(crate) mod sweep_page;
+pub(crate) mod tables;
+pub(crate) mod words;
+
+use std::path::Path;
+
+use calybris_core::engine::{ReplayReport, WhatIf};
+
+use crate::report::proposal::Proposal;
+
+/// Everything that a report of one comparison says.
+pub(crate) struct Report<'a> {
+    /// The log's directory, as the user called it.
+    pub(crate) log: &'a Path,
+    pub(crate) replayed: &'a ReplayReport,
+    pub(crate) proposal: &'a Proposal,
+    pub(crate) what_if: &'a WhatIf,
+}
+
+/// The sentence that every report begins with, whatever its form.
+pub(crate) const NOT_A_FORECAST: &str = "This is a replay, not a forecast.";
+
+/// What a replay is, and what it is not.
+pub(crate) const METHOD: &str = "Each recorded request is decided again, as it was asked then. Costs are the \
+     estimates for the tokens of the request, utilities are measured by the policy that decides. Budgets are not \
+     replayed: a decision that a tenant's budget refused is left out, and whatever the proposed policy chooses is taken \
+     to be affordable. Fallbacks and settled costs are not compared.";

@@ -1,0 +1,293 @@
+//! The page of a comparison: one file, nothing loaded, nothing run.
+
+use calybris_core::engine::{Shift, WhatIf};
+
+use super::amount::{count_delta, money, money_delta, percent_delta, share};
+use super::lines::{Chart, Line, per_decision};
+use super::markup::{Markup, Text};
+use super::proposal::Proposal;
+use super::tables;
+use super::{METHOD, NOT_A_FORECAST, Report, changes, flow};
+use crate::table::{counted, grouped};
+use crate::time::to_the_second;
+
+/// The whole page.
+pub(crate) fn page(report: &Report<'_>) -> String {
+    let mut page = Markup::default();
+    let what_if = report.what_if;
+    head(report, &mut page);
+    cards(&what_if.total, &mut page);
+    proposal(report.proposal, &mut page);
+    if what_if.total.decisions > 0 {
+        page.add(format_args!("<section>\n<h2>From model to model</h2>"));
+        flow::chart(what_if, &mut page);
+        page.add(format_args!("</section>"));
+        cost_over_the_log(what_if, &mut page);
+        rejections(what_if, &mut page);
+        tenants(what_if, &mut page);
+        models(what_if, &mut page);
+        changes::write(what_if, &mut page);
+    }
+    foot(&mut page);
+    page.into_page(&format!("What if: {}", report.proposal.policy_file.display()))
+}
+
+fn head(report: &Report<'_>, page: &mut Markup) {
+    let proposal = report.proposal;
+    let policy_file = proposal.policy_file.display().to_string();
+    page.add(format_args!("<header>\n<h1>What if: {}</h1>", Text(&policy_file)));
+    page.add(format_args!(
+        "<p class=\"note\"><strong>{NOT_A_FORECAST}</strong> {METHOD}</p>\n<dl class=\"facts\">"
+    ));
+    let what_if = report.what_if;
+    let head = &report.replayed.head;
+    let mut fact = |name: &str, value: String, code: bool| {
+        let (open, close) = if code { ("<code>", "</code>") } else { ("", "") };
+        page.add(format_args!("<dt>{name}</dt><dd>{open}{}{close}</dd>", Text(&value)));
+    };
+    fact("log", report.log.display().to_string(), false);
+    fact("log id", hexadecimal(&head.log_id), true);
+    fact("head", format!("record {}", grouped(head.sequence)), false);
+    fact("head hash", hexadecimal(&head.hash), true);
+    if let ([first, ..], [.., last]) = (what_if.series.as_slice(), what_if.series.as_slice()) {
+        let (from, to) =
+            (to_the_second(first.first_time_unix_ms), to_the_second(last.first_time_unix_ms));
+        fact("time", format!("{from} UTC to about {to} UTC"), false);
+    }
+    fact("compared", counted(what_if.total.decisions, "decision"), false);
+    if what_if.unfunded > 0 {
+        let left_out = counted(what_if.unfunded, "decision");
+        fact("left out", format!("{left_out} that a tenant's budget refused"), false);
+    }
+    if report.replayed.without_snapshot > 0 {
+        let left_out = counted(report.replayed.without_snapshot, "decision");
+        fact(
+            "left out",
+            format!("{left_out} whose policy was dropped with the log's beginning"),
+            false,
+        );
+    }
+    if let Some(catalog) = &proposal.catalog_file {
+        fact("catalog", catalog.display().to_string(), false);
+    }
+    page.add(format_args!("</dl>\n</header>"));
+}
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn cards(total: &Shift, page: &mut Markup) {
+    let (before, after) = (&total.recorded, &total.proposed);
+    page.add(format_args!("<div class=\"cards\">"));
+    let mut card = |name: &str, value: String, less_is_better: Option<i128>, detail: String| {
+        let class = match less_is_better.map(i128::signum) {
+            Some(-1) => " class=\"good\"",
+            Some(1) => " class=\"bad\"",
+            _ => "",
+        };
+        page.add(format_args!(
+            "<div class=\"card\"><span>{name}</span><b{class}>{value}</b><span>{detail}</span></div>"
+        ));
+    };
+    let from_to = |before: String, after: String| format!("{before} &rarr; {after}");
+    let in_percent = |before: i128, after: i128| match percent_delta(before, after).as_str() {
+        "" => String::new(),
+        percent => format!(" ({percent})"),
+    };
+    let (cost, new_cost) = (before.estimated_cost_microunits, after.estimated_cost_microunits);
+    card(
+        "estimated cost",
+        money_delta(total.cost_delta_microunits()),
+        Some(total.cost_delta_microunits()),
+        from_to(money(cost), money(new_cost)) + &in_percent(cost, new_cost),
+    );
+    card(
+        "decisions changed",
+        grouped(total.changed()),
+        None,
+        format!("{} of {}", share(total.changed(), total.decisions), grouped(total.decisions)),
+    );
+    let (rejected, now_rejected) = (total.recorded_rejections(), total.proposed_rejections());
+    card(
+        "rejections",
+        count_delta(rejected, now_rejected),
+        Some(i128::from(now_rejected) - i128::from(rejected)),
+        from_to(grouped(rejected), grouped(now_rejected)),
+    );
+    let (utility, new_utility) =
+        (before.expected_utility_microunits, after.expected_utility_microunits);
+    card(
+        "expected utility",
+        money_delta(total.utility_delta_microunits()),
+        Some(-total.utility_delta_microunits()),
+        from_to(money(utility), money(new_utility)) + &in_percent(utility, new_utility),
+    );
+    page.add(format_args!("</div>"));
+    page.add(format_args!(
+        "<p>{} moved to another model, {} newly rejected, {} newly accepted, {} stayed at another price.</p>",
+        grouped(total.moved),
+        grouped(total.newly_rejected),
+        grouped(total.newly_accepted),
+        grouped(total.repriced)
+    ));
+}
+
+fn proposal(proposal: &Proposal, page: &mut Markup) {
+    page.add(format_args!("<section>\n<h2>What is proposed</h2>"));
+    let rows = tables::policy_rows(proposal);
+    let changed: Vec<Vec<String>> =
+        rows.iter().filter(|row| row.differs).map(|row| row.cells.clone()).collect();
+    if changed.is_empty() {
+        page.add(format_args!("<p>The numbers of the policy are the recorded ones.</p>"));
+    } else {
+        page.table(&["number of the policy", "recorded", "proposed"], 1, &changed);
+    }
+    let same: Vec<String> = rows
+        .iter()
+        .filter(|row| !row.differs)
+        .filter_map(|row| Some(format!("{} {}", row.cells.first()?, row.cells.get(1)?)))
+        .collect();
+    if !same.is_empty() && !changed.is_empty() {
+        page.add(format_args!("<p class=\"faint\">The same: {}.</p>", Text(&same.join(", "))));
+    }
+    for line in tables::catalog_lines(proposal) {
+        page.add(format_args!("<p>{}</p>", Text(&line)));
+    }
+    page.add(format_args!("</section>"));
+}
+
+fn cost_over_the_log(what_if: &WhatIf, page: &mut Markup) {
+    let [first, .., last] = what_if.series.as_slice() else { return };
+    page.add(format_args!("<section>\n<h2>Cost over the log</h2>"));
+    let line = |label, class, of: fn(&calybris_core::engine::SeriesBucket) -> i128| Line {
+        label,
+        class,
+        values: what_if
+            .series
+            .iter()
+            .map(|bucket| per_decision(of(bucket), bucket.decisions))
+            .collect(),
+    };
+    let lines = [
+        line("recorded", "was", |bucket| bucket.recorded_cost_microunits),
+        line("proposed", "now", |bucket| bucket.proposed_cost_microunits),
+    ];
+    let total = &what_if.total;
+    let place = |bucket: &calybris_core::engine::SeriesBucket| {
+        format!("record {}", grouped(bucket.first_sequence))
+    };
+    let chart = Chart {
+        caption: format!(
+            "Estimated cost per decision, averaged over {} at a time; in all {} recorded and {} proposed.",
+            counted(first.decisions, "decision"),
+            money(total.recorded.estimated_cost_microunits),
+            money(total.proposed.estimated_cost_microunits)
+        ),
+        lines: &lines,
+        from_zero: true,
+        written: money,
+        span: [place(first), place(last)],
+        dots: None,
+    };
+    chart.write(page);
+    let rows: Vec<Vec<String>> = what_if
+        .series
+        .iter()
+        .map(|bucket| {
+            vec![
+                grouped(bucket.first_sequence),
+                grouped(bucket.decisions),
+                money(bucket.recorded_cost_microunits),
+                money(bucket.proposed_cost_microunits),
+            ]
+        })
+        .collect();
+    page.add(format_args!("<details><summary>The numbers of this chart</summary>"));
+    page.table(&["from record", "decisions", "recorded cost", "proposed cost"], 0, &rows);
+    page.add(format_args!("</details>\n</section>"));
+}
+
+fn rejections(what_if: &WhatIf, page: &mut Markup) {
+    if what_if.rejections.is_empty() {
+        return;
+    }
+    page.add(format_args!("<section>\n<h2>Rejections by reason</h2>"));
+    page.table(&tables::REJECTION_HEADER, 1, &tables::rejection_rows(what_if));
+    page.add(format_args!("</section>"));
+}
+
+fn tenants(what_if: &WhatIf, page: &mut Markup) {
+    page.add(format_args!("<section>\n<h2>By tenant</h2>"));
+    let header = [
+        "tenant",
+        "decisions",
+        "changed",
+        "recorded cost",
+        "proposed cost",
+        "difference",
+        "utility difference",
+    ];
+    let rows: Vec<Vec<String>> = tables::tenants_by_difference(what_if)
+        .into_iter()
+        .take(flow::MAX_ROWS)
+        .map(|(tenant, shift)| {
+            vec![
+                tenant.clone(),
+                grouped(shift.decisions),
+                grouped(shift.changed()),
+                money(shift.recorded.estimated_cost_microunits),
+                money(shift.proposed.estimated_cost_microunits),
+                money_delta(shift.cost_delta_microunits()),
+                money_delta(shift.utility_delta_microunits()),
+            ]
+        })
+        .collect();
+    page.table(&header, 1, &rows);
+    flow::rest(what_if.tenants.len(), flow::MAX_ROWS, page);
+    page.add(format_args!("</section>"));
+}
+
+fn models(what_if: &WhatIf, page: &mut Markup) {
+    if what_if.models.is_empty() {
+        return;
+    }
+    page.add(format_args!("<section>\n<h2>By model</h2>"));
+    let header = [
+        "model",
+        "provider",
+        "chosen before",
+        "chosen now",
+        "recorded cost",
+        "proposed cost",
+        "difference",
+    ];
+    let rows: Vec<Vec<String>> = tables::models_by_use(what_if)
+        .into_iter()
+        .take(flow::MAX_ROWS)
+        .map(|model| {
+            let (before, after) = (&model.recorded, &model.proposed);
+            vec![
+                model.label.clone(),
+                model.provider.clone(),
+                grouped(before.accepted),
+                grouped(after.accepted),
+                money(before.estimated_cost_microunits),
+                money(after.estimated_cost_microunits),
+                money_delta(after.estimated_cost_microunits - before.estimated_cost_microunits),
+            ]
+        })
+        .collect();
+    page.table(&header, 2, &rows);
+    flow::rest(what_if.models.len(), flow::MAX_ROWS, page);
+    page.add(format_args!("</section>"));
+}
+
+/// The end of every page.
+pub(crate) fn foot(page: &mut Markup) {
+    page.add(format_args!(
+        "<footer>Amounts are in currency units of 1,000,000 microunits. Made by calybris {}; this page loads nothing \
+         and runs nothing.</footer>",
+        env!("CARGO_PKG_VERSION")
+    ));
+}

@@ -1,0 +1,109 @@
+//! What is tried in place of what was recorded: the numbers of another policy, and another catalog if there is one.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use calybris_core::engine::Snapshot;
+use calybris_core::kernel::{Policy, PolicySnapshot};
+
+use super::numbers::{POLICY_NUMBERS, PolicyNumber};
+use crate::input::catalog::CatalogFile;
+use crate::input::error::InputError;
+use crate::input::numbering::{Differences, Numbering};
+use crate::input::policy::PolicyFile;
+
+/// A policy file, with a catalog file or without, and what it met in the log.
+pub(crate) struct Proposal {
+    pub(crate) policy_file: PathBuf,
+    file: PolicyFile,
+    pub(crate) catalog_file: Option<PathBuf>,
+    catalog: Option<CatalogFile>,
+    /// What the recorded snapshots had, over all of them.
+    pub(crate) recorded: Recorded,
+    /// What the proposed catalog has otherwise than the recorded ones; empty without one.
+    pub(crate) differences: Differences,
+}
+
+/// What the recorded snapshots had.
+#[derive(Debug, Default)]
+pub(crate) struct Recorded {
+    /// For each of [`POLICY_NUMBERS`], the values it had.
+    values: [BTreeSet<u64>; POLICY_NUMBERS.len()],
+    /// Their digests, in the order of the log.
+    pub(crate) digests: Vec<String>,
+}
+
+impl Recorded {
+    pub(crate) fn add(&mut self, recorded: &Snapshot) {
+        let policy = recorded.policy_snapshot().policy();
+        for (values, number) in self.values.iter_mut().zip(&POLICY_NUMBERS) {
+            values.insert((number.of)(policy));
+        }
+        let digest = recorded.digest().to_string();
+        if !self.digests.contains(&digest) {
+            self.digests.push(digest);
+        }
+    }
+
+    /// Each number with the values it had in the log.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = (&'static PolicyNumber, &BTreeSet<u64>)> {
+        POLICY_NUMBERS.iter().zip(&self.values)
+    }
+}
+
+impl Proposal {
+    /// Reads the files and checks whatever can be checked without a log.
+    pub(crate) fn read(
+        policy_file: &Path,
+        catalog_file: Option<&Path>,
+    ) -> Result<Self, InputError> {
+        let file = PolicyFile::read(policy_file)?;
+        let catalog = catalog_file.map(CatalogFile::read).transpose()?;
+        if let (Some(catalog), Some(catalog_file)) = (&catalog, catalog_file) {
+            catalog.clone().join(catalog_file, &file, policy_file)?;
+        }
+        Ok(Self {
+            policy_file: policy_file.to_owned(),
+            file,
+            catalog_file: catalog_file.map(Path::to_owned),
+            catalog,
+            recorded: Recorded::default(),
+            differences: Differences::default(),
+        })
+    }
+
+    /// The policy that is tried.
+    pub(crate) fn policy(&self) -> Policy {
+        self.file.policy()
+    }
+
+    /// What is tried in place of a recorded snapshot. It numbers models, providers, capabilities and regions as that does.
+    pub(crate) fn in_place_of(&mut self, recorded: &Snapshot) -> Result<Arc<Snapshot>, InputError> {
+        self.recorded.add(recorded);
+        let proposed = match (&self.catalog, &self.catalog_file) {
+            (Some(catalog), Some(catalog_file)) => {
+                let numbering = Numbering::of(recorded);
+                let catalog = catalog.clone();
+                catalog
+                    .join_numbered(catalog_file, &self.file, &self.policy_file, &numbering)?
+                    .snapshot
+            }
+            _ => with_policy(recorded, self.policy())
+                .map_err(|error| InputError::in_file(&self.policy_file, error))?,
+        };
+        if self.catalog.is_some() {
+            self.differences.add(recorded, &proposed);
+        }
+        Ok(Arc::new(proposed))
+    }
+}
+
+/// The recorded catalog under another policy.
+pub(crate) fn with_policy(
+    recorded: &Snapshot,
+    policy: Policy,
+) -> Result<Snapshot, calybris_core::kernel::SnapshotError> {
+    let policy_snapshot = PolicySnapshot::new(policy, recorded.policy_snapshot().models())?;
+    Ok(Snapshot::new(policy_snapshot, recorded.names().clone()))
+}

@@ -1,0 +1,330 @@
+//! A comparison on a terminal of 80 columns, and the rows that pages have too.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use calybris_core::engine::{ModelShift, Shift, WhatIf};
+
+use super::amount::{count_delta, money, money_delta, percent_delta};
+use super::flow::choice;
+use super::proposal::Proposal;
+use super::words::Reasons;
+use super::{METHOD, NOT_A_FORECAST, Report};
+use crate::page::Page;
+use crate::table::{counted, grouped, table};
+use crate::terminal::clipped;
+
+/// Rows of the longer tables; the rest is one line.
+const LONGEST_TABLE_ROWS: usize = 10;
+
+/// Changes that are explained on a terminal.
+const EXPLAINED_CHANGES: usize = 3;
+
+/// The most letters of a name in a table of 80 columns.
+const LONGEST_NAME: usize = 28;
+
+/// The columns of a terminal.
+const WIDTH: usize = 80;
+
+pub(crate) fn page(report: &Report<'_>) -> Page {
+    let mut page = Page::default();
+    let (what_if, total) = (report.what_if, &report.what_if.total);
+    page.line(format_args!("what if  {} had been in force", report.proposal.policy_file.display()));
+    page.line(format_args!("log      {}", report.log.display()));
+    page.line(format_args!("         {} compared", counted(total.decisions, "decision")));
+    if what_if.unfunded > 0 {
+        let left_out = counted(what_if.unfunded, "decision");
+        page.line(format_args!("         {left_out} left out: a tenant's budget refused them"));
+    }
+    if report.replayed.without_snapshot > 0 {
+        let left_out = counted(report.replayed.without_snapshot, "decision");
+        page.line(format_args!(
+            "         {left_out} left out: their policy is no longer in the log"
+        ));
+    }
+    page.line("");
+    wrapped(&format!("{NOT_A_FORECAST} {METHOD}"), &mut page);
+    page.line("");
+    proposal(report.proposal, &mut page);
+    totals(total, &mut page);
+    rejections(what_if, &mut page);
+    flows(what_if, &mut page);
+    tenants(what_if, &mut page);
+    models(what_if, &mut page);
+    largest(what_if, &mut page);
+    page
+}
+
+/// A row of two policies side by side.
+pub(crate) struct PolicyRow {
+    pub(crate) differs: bool,
+    /// The name, as recorded, as proposed.
+    pub(crate) cells: Vec<String>,
+}
+
+/// The numbers of the recorded policies beside the proposed one.
+pub(crate) fn policy_rows(proposal: &Proposal) -> Vec<PolicyRow> {
+    let proposed = proposal.policy();
+    let row = |(number, values): (&super::numbers::PolicyNumber, &BTreeSet<u64>)| {
+        let value = (number.of)(&proposed);
+        PolicyRow {
+            differs: values.iter().any(|recorded| *recorded != value),
+            cells: vec![number.key.to_owned(), several(values), grouped(value)],
+        }
+    };
+    proposal.recorded.numbers().map(row).collect()
+}
+
+/// Values that a number had in the log.
+fn several(values: &BTreeSet<u64>) -> String {
+    let mut written: Vec<String> = values.iter().take(3).map(grouped).collect();
+    if values.len() > 3 {
+        written.push("...".to_owned());
+    }
+    written.join(" / ")
+}
+
+/// What the proposed catalog has otherwise than the recorded ones; without a catalog, that it is the recorded one.
+pub(crate) fn catalog_lines(proposal: &Proposal) -> Vec<String> {
+    if proposal.catalog_file.is_none() {
+        return vec![
+            "Catalogs are as they were recorded; model rules and tenants of the policy file are not used.".to_owned(),
+        ];
+    }
+    let found = &proposal.differences;
+    let mut lines = vec![format!(
+        "Models are matched by name and provider: {} in both catalogs.",
+        counted(found.kept_models.len(), "model")
+    )];
+    for (names, one, what) in [
+        (&found.gone_models, "model", "of the log not in the new catalog, so never chosen"),
+        (&found.new_models, "model", "new"),
+        (
+            &found.gone_names,
+            "name",
+            "that no new model has, so no request that asks for one is served",
+        ),
+        (
+            &found.new_providers,
+            "provider",
+            "new, allowed only to requests that allow every provider",
+        ),
+    ] {
+        if !names.is_empty() {
+            lines.push(format!("{} {what}: {}.", counted(names.len(), one), few(names)));
+        }
+    }
+    lines
+}
+
+/// The first names of a set.
+fn few(names: &BTreeSet<String>) -> String {
+    let first: Vec<&str> = names.iter().take(5).map(String::as_str).collect();
+    match names.len().saturating_sub(5) {
+        0 => first.join(", "),
+        more => format!("{} and {} more", first.join(", "), grouped(more)),
+    }
+}
+
+fn proposal(proposal: &Proposal, page: &mut Page) {
+    let rows = policy_rows(proposal).into_iter().map(|row| {
+        let [name, cells @ ..] = row.cells.as_slice() else { return row.cells };
+        let mark = if row.differs { "* " } else { "  " };
+        [&[format!("{mark}{name}")], cells].concat()
+    });
+    page.line(table(&["  number of the policy", "recorded", "proposed"], &[1, 2], rows));
+    for line in catalog_lines(proposal) {
+        wrapped(&line, page);
+    }
+    page.line("");
+}
+
+fn totals(total: &Shift, page: &mut Page) {
+    let (before, after) = (&total.recorded, &total.proposed);
+    let count = |what: &str, before: u64, after: u64| {
+        let percent = percent_delta(before.into(), after.into());
+        vec![what.to_owned(), grouped(before), grouped(after), count_delta(before, after), percent]
+    };
+    let amount = |what: &str, before: i128, after: i128| {
+        let percent = percent_delta(before, after);
+        vec![what.to_owned(), money(before), money(after), money_delta(after - before), percent]
+    };
+    let rows = [
+        amount("estimated cost", before.estimated_cost_microunits, after.estimated_cost_microunits),
+        amount(
+            "expected utility",
+            before.expected_utility_microunits,
+            after.expected_utility_microunits,
+        ),
+        count("accepted", before.accepted, after.accepted),
+        count("rejected", total.recorded_rejections(), total.proposed_rejections()),
+    ];
+    let header = ["", "recorded", "proposed", "difference", ""];
+    page.line(table(&header, &[1, 2, 3, 4], rows));
+    page.line("amounts in currency units of 1,000,000 microunits\n");
+    let row = |what: &str, count: u64| vec![what.to_owned(), grouped(count)];
+    let rows = [
+        row("the same answer", total.unchanged()),
+        row("  of these at another price", total.repriced),
+        row("moved to another model", total.moved),
+        row("newly rejected", total.newly_rejected),
+        row("newly accepted", total.newly_accepted),
+    ];
+    page.line(table(&["what became of them", "decisions"], &[1], rows));
+    page.line("");
+}
+
+pub(crate) const REJECTION_HEADER: [&str; 5] =
+    ["rejected because", "recorded", "proposed", "newly", "no longer"];
+
+pub(crate) fn rejection_rows(what_if: &WhatIf) -> Vec<Vec<String>> {
+    let row = |rejection: &calybris_core::engine::RejectionShift| {
+        vec![
+            rejection.reason.to_string(),
+            grouped(rejection.recorded),
+            grouped(rejection.proposed),
+            grouped(rejection.newly_rejected),
+            grouped(rejection.newly_accepted),
+        ]
+    };
+    what_if.rejections.iter().map(row).collect()
+}
+
+fn rejections(what_if: &WhatIf, page: &mut Page) {
+    if what_if.rejections.is_empty() {
+        return;
+    }
+    let rows = rejection_rows(what_if).into_iter().map(|mut row| {
+        if let Some(reason) = row.first_mut() {
+            *reason = clipped(reason, 38);
+        }
+        row
+    });
+    page.line(table(&REJECTION_HEADER, &[1, 2, 3, 4], rows));
+    page.line("");
+}
+
+fn flows(what_if: &WhatIf, page: &mut Page) {
+    let moved: Vec<_> = what_if.flows.iter().filter(|flow| flow.from != flow.to).collect();
+    if moved.is_empty() {
+        return;
+    }
+    let rows = moved.iter().take(LONGEST_TABLE_ROWS).map(|flow| {
+        vec![
+            clipped(choice(what_if, flow.from), LONGEST_NAME),
+            clipped(choice(what_if, flow.to), LONGEST_NAME),
+            grouped(flow.decisions),
+        ]
+    });
+    page.line(table(&["moved from", "to", "decisions"], &[2], rows));
+    rest(moved.len(), page);
+}
+
+/// Tenants by how much their cost changes, the most first.
+pub(crate) fn tenants_by_difference(what_if: &WhatIf) -> Vec<&(String, Shift)> {
+    let mut tenants: Vec<_> = what_if.tenants.iter().collect();
+    tenants.sort_by_key(|(_, shift)| Reverse(shift.cost_delta_microunits().unsigned_abs()));
+    tenants
+}
+
+fn tenants(what_if: &WhatIf, page: &mut Page) {
+    if what_if.tenants.is_empty() {
+        return;
+    }
+    let rows = tenants_by_difference(what_if).into_iter().take(LONGEST_TABLE_ROWS).map(
+        |(tenant, shift)| {
+            vec![
+                clipped(tenant, LONGEST_NAME - 8),
+                grouped(shift.changed()),
+                money(shift.recorded.estimated_cost_microunits),
+                money(shift.proposed.estimated_cost_microunits),
+                money_delta(shift.cost_delta_microunits()),
+            ]
+        },
+    );
+    let header = ["tenant", "changed", "recorded cost", "proposed cost", "difference"];
+    page.line(table(&header, &[1, 2, 3, 4], rows));
+    rest(what_if.tenants.len(), page);
+}
+
+/// Models by how often either side chose them, the most first.
+pub(crate) fn models_by_use(what_if: &WhatIf) -> Vec<&ModelShift> {
+    let mut models: Vec<_> = what_if.models.iter().collect();
+    models.sort_by_key(|model| Reverse(model.recorded.accepted.max(model.proposed.accepted)));
+    models
+}
+
+fn models(what_if: &WhatIf, page: &mut Page) {
+    if what_if.models.is_empty() {
+        return;
+    }
+    let rows = models_by_use(what_if).into_iter().take(LONGEST_TABLE_ROWS).map(|model| {
+        let (before, after) = (&model.recorded, &model.proposed);
+        vec![
+            clipped(&model.label, LONGEST_NAME),
+            grouped(before.accepted),
+            grouped(after.accepted),
+            money_delta(after.estimated_cost_microunits - before.estimated_cost_microunits),
+        ]
+    });
+    let header = ["model", "recorded", "proposed", "cost difference"];
+    page.line(table(&header, &[1, 2, 3], rows));
+    rest(what_if.models.len(), page);
+}
+
+fn largest(what_if: &WhatIf, page: &mut Page) {
+    if what_if.largest.is_empty() {
+        return;
+    }
+    page.line("the largest changes, by cost");
+    for change in what_if.largest.iter().take(EXPLAINED_CHANGES) {
+        let reasons = Reasons::of(change);
+        let name = |outcome: &super::words::Outcome| {
+            let name = outcome.winner.as_ref().map(|(name, _)| name.as_str());
+            clipped(name.unwrap_or("rejected"), LONGEST_NAME)
+        };
+        page.line(format_args!(
+            "  {}  decision {}, tenant {}",
+            money_delta(change.cost_delta_microunits()),
+            change.sequence,
+            clipped(&change.tenant, LONGEST_NAME)
+        ));
+        page.line(format_args!("      {} -> {}", name(&reasons.before), name(&reasons.after)));
+        for sentence in &reasons.why {
+            indented(sentence, 6, page);
+        }
+    }
+    let kept = what_if.largest.len().saturating_sub(EXPLAINED_CHANGES);
+    if kept > 0 {
+        page.line(format_args!("and {} more; --html and --json have them", grouped(kept)));
+    }
+}
+
+/// Says what a shortened table leaves out.
+fn rest(rows: usize, page: &mut Page) {
+    let more = rows.saturating_sub(LONGEST_TABLE_ROWS);
+    if more > 0 {
+        page.line(format_args!("and {} more; --json lists them", grouped(more)));
+    }
+    page.line("");
+}
+
+/// Text in lines of the terminal's width.
+pub(crate) fn wrapped(text: &str, page: &mut Page) {
+    indented(text, 0, page);
+}
+
+fn indented(text: &str, columns: usize, page: &mut Page) {
+    let mut line = " ".repeat(columns);
+    for word in clipped(text, usize::MAX).split_whitespace() {
+        let begun = line.len() > columns;
+        if begun && line.chars().count() + word.chars().count() >= WIDTH {
+            page.line(&line);
+            line = " ".repeat(columns);
+        } else if begun {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    page.line(line);
+}

@@ -1,0 +1,246 @@
+//! Why a decision is another one, in words: the gate that turned a model away, or the terms that made it lose.
+
+use calybris_core::engine::{Change, Names, Snapshot};
+use calybris_core::kernel::{Explanation, Refusal, UtilityTerms, Verdict};
+
+use super::amount::money;
+use crate::log::naming::{model_name, provider_name, set_names};
+use crate::table::grouped;
+
+/// Both sides of a changed decision, explained.
+pub(crate) struct Reasons {
+    pub(crate) before: Outcome,
+    pub(crate) after: Outcome,
+    /// Sentences.
+    pub(crate) why: Vec<String>,
+}
+
+/// What one side decided.
+pub(crate) struct Outcome {
+    /// The model, or nothing for a rejection.
+    pub(crate) winner: Option<(String, UtilityTerms)>,
+    /// Why no model was chosen, if the models were looked at.
+    pub(crate) rejection: Option<String>,
+}
+
+impl Reasons {
+    pub(crate) fn of(change: &Change) -> Self {
+        let (old, new) = (&*change.recorded_snapshot, &*change.proposed_snapshot);
+        let before = old.policy_snapshot().explain(&change.request);
+        let after = new.policy_snapshot().explain(&change.request);
+        Self {
+            why: why(old, &before, new, &after),
+            before: outcome(old, &before),
+            after: outcome(new, &after),
+        }
+    }
+}
+
+fn outcome(snapshot: &Snapshot, explanation: &Explanation) -> Outcome {
+    let chosen = explanation.decision.selected_model_id;
+    let winner = chosen.and_then(|model_id| {
+        let (_, terms) = eligible(explanation, model_id)?;
+        Some((model_name(snapshot.names(), model_id), terms))
+    });
+    // A refusal of the request itself is told with its numbers, among the sentences.
+    let over_the_models = chosen.is_none() && explanation.request_refusal.is_none();
+    let rejection = over_the_models.then(|| explanation.decision.reason.to_string());
+    Outcome { winner, rejection }
+}
+
+fn why(old: &Snapshot, before: &Explanation, new: &Snapshot, after: &Explanation) -> Vec<String> {
+    let mut sentences = Vec::new();
+    match (before.decision.selected_model_id, after.decision.selected_model_id) {
+        (Some(lost), won) if won != Some(lost) => {
+            sentences.push(format!("Now: {}", why_not(lost, old, new, after, won)));
+            sentences.extend(terms_moved(lost, old, before, after));
+            if let Some(won) = won {
+                let then = why_not(won, new, old, before, Some(lost));
+                sentences.push(format!("Before: {then}"));
+            }
+        }
+        (None, Some(won)) => {
+            let name = model_name(new.names(), won);
+            let refusal = before.request_refusal.as_ref();
+            sentences.push(match refusal {
+                Some(refusal) => format!(
+                    "Before, the request was rejected before any model was looked at: {}.",
+                    refused_because(refusal, old.names())
+                ),
+                None => format!("Before: {}", why_not(won, new, old, before, None)),
+            });
+            sentences.push(format!("Now {name} passes every gate and is worth its cost."));
+        }
+        (Some(same), _) => {
+            let name = model_name(new.names(), same);
+            sentences.push(format!("{name} is still the best choice, at another price."));
+            sentences.extend(terms_moved(same, old, before, after));
+        }
+        (None, None) => {}
+    }
+    sentences
+}
+
+/// Why a model is not the one chosen under `judge`. `known` has its name, `won` is who was chosen there.
+fn why_not(
+    model_id: u32,
+    known: &Snapshot,
+    judge: &Snapshot,
+    explanation: &Explanation,
+    won: Option<u32>,
+) -> String {
+    let name = model_name(known.names(), model_id);
+    if let Some(refusal) = &explanation.request_refusal {
+        let because = refused_because(refusal, judge.names());
+        return format!("the request is rejected before any model is looked at: {because}.");
+    }
+    let verdicts = &explanation.models;
+    let place = verdicts.binary_search_by_key(&model_id, |verdict| verdict.model_id);
+    let verdict = place.ok().and_then(|place| verdicts.get(place)).map(|verdict| verdict.verdict);
+    match verdict {
+        None => format!("{name} is not in the catalog."),
+        Some(Verdict::Refused(refusal)) => {
+            format!("{name} is turned away: {}.", refused_because(&refusal, judge.names()))
+        }
+        Some(Verdict::Eligible { utility_microunits, .. }) => {
+            let own = money(utility_microunits.into());
+            let winner = won.and_then(|won| Some((won, eligible(explanation, won)?.0)));
+            match winner {
+                Some((won, best)) if best > utility_microunits => format!(
+                    "{name} passes every gate with a utility of {own}, but {} has {}: {} more.",
+                    model_name(judge.names(), won),
+                    money(best.into()),
+                    money(i128::from(best) - i128::from(utility_microunits)),
+                ),
+                Some((won, _)) => format!(
+                    "{name} passes every gate with a utility of {own}, and so does {}: the tie goes to {}.",
+                    model_name(judge.names(), won),
+                    model_name(judge.names(), won),
+                ),
+                None => format!("{name} passes every gate with a utility of {own}."),
+            }
+        }
+    }
+}
+
+/// Which terms of a model's utility are others now.
+fn terms_moved(
+    model_id: u32,
+    old: &Snapshot,
+    before: &Explanation,
+    after: &Explanation,
+) -> Option<String> {
+    let (_, then) = eligible(before, model_id)?;
+    let (_, now) = terms_of(after, model_id)?;
+    let terms = |terms: &UtilityTerms| {
+        [
+            i128::from(terms.adjusted_value_microunits),
+            wide(terms.risk_penalty_microunits),
+            i128::from(terms.cost_microunits),
+            wide(terms.latency_penalty_microunits),
+        ]
+    };
+    let moved: Vec<String> = TERMS
+        .iter()
+        .zip(terms(&then).into_iter().zip(terms(&now)))
+        .filter(|(_, (then, now))| then != now)
+        .map(|(term, (then, now))| {
+            let verb = if now > then { "rises" } else { "falls" };
+            format!("its {term} {verb} from {} to {}", money(then), money(now))
+        })
+        .collect();
+    if moved.is_empty() {
+        return None;
+    }
+    Some(format!("Of {}, {}.", model_name(old.names(), model_id), moved.join(", ")))
+}
+
+/// The terms of a utility as they are called here, in the order of [`UtilityTerms`]. All but the first are deducted.
+pub(crate) const TERMS: [&str; 4] = ["value", "risk penalty", "cost", "latency penalty"];
+
+/// Utility and terms of a model that passed every gate.
+fn eligible(explanation: &Explanation, model_id: u32) -> Option<(i64, UtilityTerms)> {
+    match verdict(explanation, model_id)? {
+        Verdict::Eligible { utility_microunits, terms } => Some((utility_microunits, terms)),
+        Verdict::Refused(_) => None,
+    }
+}
+
+/// The same, also of one whose utility is what turned it away.
+fn terms_of(explanation: &Explanation, model_id: u32) -> Option<(i64, UtilityTerms)> {
+    match verdict(explanation, model_id)? {
+        Verdict::Eligible { utility_microunits, terms }
+        | Verdict::Refused(Refusal::Utility { utility_microunits, terms }) => {
+            Some((utility_microunits, terms))
+        }
+        Verdict::Refused(_) => None,
+    }
+}
+
+fn verdict(explanation: &Explanation, model_id: u32) -> Option<Verdict> {
+    let verdicts = &explanation.models;
+    let place = verdicts.binary_search_by_key(&model_id, |verdict| verdict.model_id).ok()?;
+    verdicts.get(place).map(|verdict| verdict.verdict)
+}
+
+/// A term that no catalog makes larger than an `i128`.
+pub(crate) fn wide(term_microunits: u128) -> i128 {
+    i128::try_from(term_microunits).unwrap_or(i128::MAX)
+}
+
+/// What was measured and the limit that it failed.
+fn refused_because(refusal: &Refusal, names: &Names) -> String {
+    let bps = |bps: u16| format!("{} bps", grouped(bps));
+    match *refusal {
+        Refusal::InvalidRequest { field, found_bps, limit_bps } => {
+            format!("its {field} is {}, above {}", grouped(found_bps), grouped(limit_bps))
+        }
+        Refusal::RiskHardLimit { risk_bps, limit_bps } => {
+            format!("its risk of {} reaches the hard limit of {}", bps(risk_bps), bps(limit_bps))
+        }
+        Refusal::ConfidenceHardLimit { confidence_bps, minimum_bps } => format!(
+            "its confidence of {} is below the minimum of {}",
+            bps(confidence_bps),
+            bps(minimum_bps)
+        ),
+        Refusal::Disabled => "it is disabled".to_owned(),
+        Refusal::Quality { quality_bps, minimum_bps } => format!(
+            "its quality of {} is below the {} that the request demands",
+            bps(quality_bps),
+            bps(minimum_bps)
+        ),
+        Refusal::Latency { p95_latency_ms, limit_ms } => format!(
+            "its latency of {} ms is above the {} ms that the request allows",
+            grouped(p95_latency_ms),
+            grouped(limit_ms)
+        ),
+        Refusal::Capability { missing } => {
+            format!(
+                "it lacks what the request needs ({})",
+                set_names(&names.capabilities, missing.0)
+            )
+        }
+        Refusal::Provider { provider_id } => {
+            let name = provider_name(names, provider_id);
+            format!("the request does not allow its provider ({name})")
+        }
+        Refusal::Region { served, required } => format!(
+            "it is served in {}, the request demands {}",
+            set_names(&names.regions, served.0),
+            set_names(&names.regions, required.0)
+        ),
+        Refusal::RiskCeiling { risk_bps, ceiling_bps } => format!(
+            "the request's risk of {} is above its ceiling of {}",
+            bps(risk_bps),
+            bps(ceiling_bps)
+        ),
+        Refusal::Budget { cost_microunits, limit_microunits } => format!(
+            "its cost of {} is above the request's limit of {}",
+            money(cost_microunits.into()),
+            money(limit_microunits.into())
+        ),
+        Refusal::Utility { utility_microunits, .. } => {
+            format!("its utility of {} is not above 0", money(utility_microunits.into()))
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What only a terminal gets: colours and bars. A pipe or a file gets the same words, plain.
+
+use std::io::IsTerminal as _;
+
+/// Whether standard output may be coloured: it is a terminal, not a dumb one, and nobody asked for no colour
+/// (<https://no-color.org>).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Paint {
+    on: bool,
+}
+
+impl Paint {
+    /// As standard output is.
+    pub(crate) fn of_stdout() -> Self {
+        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        Self { on: std::io::stdout().is_terminal() && !dumb && !set("NO_COLOR") }
+    }
+
+    /// Something went as wished.
+    pub(crate) fn good(self, text: &str) -> String {
+        self.wrap("32", text)
+    }
+
+    /// Something was turned away.
+    pub(crate) fn bad(self, text: &str) -> String {
+        self.wrap("31", text)
+    }
+
+    /// Something to look at.
+    pub(crate) fn notable(self, text: &str) -> String {
+        self.wrap("33", text)
+    }
+
+    /// What matters less.
+    pub(crate) fn faint(self, text: &str) -> String {
+        self.wrap("2", text)
+    }
+
+    /// A heading.
+    pub(crate) fn strong(self, text: &str) -> String {
+        self.wrap("1", text)
+    }
+
+    fn wrap(self, code: &str, text: &str) -> String {
+        if self.on && !text.is_empty() {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// Whether standard output is a terminal, and so whether bars are drawn.
+pub(crate) fn draws_bars() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// A bar of `width` letters, with as many of each part's letter as the part is of the whole.
+pub(crate) fn bar(width: u64, whole: u64, parts: &[(char, u64)]) -> String {
+    let letters = |amount: u64| u128::from(amount) * u128::from(width) / u128::from(whole.max(1));
+    let mut drawn = String::new();
+    let mut upto = 0_u64;
+    for (letter, amount) in parts {
+        upto = upto.saturating_add(*amount).min(whole);
+        while u128::try_from(drawn.len()).is_ok_and(|length| length < letters(upto)) {
+            drawn.push(*letter);
+        }
+    }
+    let width = usize::try_from(width).unwrap_or_default();
+    format!("[{drawn:.<width$}]")
+}
+
+/// The text in at most `width` letters: a longer one ends in `~`. Control characters, which could move the cursor, are
+/// shown as `?`.
+pub(crate) fn clipped(text: &str, width: usize) -> String {
+    let harmless = |letter: char| if letter.is_control() { '?' } else { letter };
+    if text.chars().count() <= width {
+        return text.chars().map(harmless).collect();
+    }
+    let kept = text.chars().take(width.saturating_sub(1)).map(harmless);
+    kept.chain(['~']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_has_its_width_whatever_the_amounts() {
+        assert_eq!(bar(10, 100, &[('#', 50), ('+', 20)]), "[#####++...]");
+        assert_eq!(bar(10, 0, &[('#', 0)]), "[..........]");
+        assert_eq!(bar(4, 1, &[('#', u64::MAX), ('+', u64::MAX)]), "[####]");
+        assert_eq!(bar(4, u64::MAX, &[('#', u64::MAX - 1)]), "[###.]");
+    }
+
+    #[test]
+    fn a_clipped_text_fits_and_cannot_move_the_cursor() {
+        assert_eq!(clipped("abcd", 4), "abcd");
+        assert_eq!(clipped("abcde", 4), "abc~");
+        assert_eq!(clipped("a\u{1b}[1m", 9), "a?[1m");
+    }
+}

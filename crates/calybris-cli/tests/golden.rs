@@ -1,0 +1,260 @@
+//! What every command prints, to the letter. With `CALYBRIS_BLESS=1` the files are written instead of compared.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
+
+mod program;
+mod recorded;
+mod reports;
+
+use std::path::{Path, PathBuf};
+
+use program::log::*;
+use program::*;
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name).with_extension("txt")
+}
+
+/// A directory with a log and the inputs, from which commands are run.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        write_log(&dir.path().join("log"));
+        for name in
+            ["catalog.toml", "catalog-later.toml", "prices.json", "policy.toml", "trace.csv"]
+        {
+            std::fs::copy(input(name), dir.path().join(name)).unwrap();
+        }
+        Self(dir)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn tree_head(&self) -> String {
+        let ran = run(program().current_dir(self.path()).args(["anchor", "log", "--tree"]));
+        ran.out.trim().to_owned()
+    }
+
+    /// What a command prints, with what differs from run to run taken out.
+    fn printed(&self, line: &str) -> String {
+        let mut command = program();
+        command.current_dir(self.path()).env("COLUMNS", "100").args(line.split_whitespace());
+        let ran = run(&mut command);
+        let out: Vec<String> = ran.out.lines().map(|line| self.steady(line)).collect();
+        let mut text = format!("$ calybris {line}\n{}\n", out.join("\n"));
+        if !ran.err.is_empty() {
+            text.push_str(&format!("--- standard error\n{}", self.steady(&ran.err)));
+            text.push('\n');
+        }
+        text.push_str(&format!("--- exit code {}\n", ran.code));
+        text
+    }
+
+    /// Paths, the program's own, and what a clock or chance made.
+    fn steady(&self, line: &str) -> String {
+        let line = line.replace(env!("CARGO_BIN_EXE_calybris"), "calybris");
+        let line = line.replace(&self.path().display().to_string(), "DIR");
+        match line.split_once(" requests in ") {
+            Some((count, _)) => format!("{count} requests in (time): reserved, logged, settled"),
+            None if line.starts_with("anchor   cwal1:") => "anchor   (anchor)".to_owned(),
+            None => line.trim_end().to_owned(),
+        }
+    }
+
+    /// Compares what the commands print with the golden file, or writes it.
+    fn check(&self, name: &str, lines: &[&str]) {
+        let printed: Vec<String> = lines.iter().map(|line| self.printed(line)).collect();
+        let printed = printed.join("\n");
+        for line in printed.lines() {
+            let as_long_as_it_is = ["{", "cwal1", "calybris", ",", "\"", "decision,"];
+            let fits = line.chars().count() <= 100;
+            assert!(fits || as_long_as_it_is.iter().any(|part| line.contains(part)), "{line}");
+        }
+        let file = golden(name);
+        if std::env::var("CALYBRIS_BLESS").as_deref() == Ok("1") {
+            std::fs::write(&file, &printed).unwrap();
+            return;
+        }
+        let known = std::fs::read_to_string(&file)
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let differing = known.lines().zip(printed.lines()).find(|(known, found)| known != found);
+        assert!(known == printed, "{}: first difference {differing:?}\n{printed}", file.display());
+    }
+}
+
+#[test]
+fn show() {
+    Place::new().check(
+        "show",
+        &[
+            "show log",
+            "show log --limit 2",
+            "show log --tenant lab",
+            "show log --action substitute --limit 0",
+            "show log --reason quality",
+            "show log --reason 101",
+            "show log --model middle",
+            "show log --since 2026-11-02T09:00:10Z --until 2026-11-02T09:00:16Z",
+            "show log --from-sequence 6 --to-sequence 9",
+            "show log --kind all",
+            "show log --kind snapshot,budget --limit 3",
+            "show log --kind all --tenant lab",
+            "show log --json --limit 2",
+            "show log --json --kind fellback",
+        ],
+    );
+}
+
+#[test]
+fn explain() {
+    let place = Place::new();
+    place.check(
+        "explain",
+        &[
+            &format!("explain log {EXECUTED}"),
+            &format!("explain log {ABANDONED} --all"),
+            &format!("explain log {REJECTED}"),
+            &format!("explain log {UNFUNDED} --model slow"),
+            &format!("explain log {FELL_BACK}"),
+            &format!("explain log {OPEN} --model another"),
+            &format!("explain log {RISKY}"),
+        ],
+    );
+    place.check("explain-json", &[&format!("explain log {EXECUTED} --json")]);
+}
+
+#[test]
+fn budget() {
+    Place::new().check("budget", &["budget log", "budget log --json"]);
+}
+
+#[test]
+fn verify_and_anchor() {
+    Place::new()
+        .check("verify", &["verify log", "verify log --json", "anchor log", "anchor log --json"]);
+}
+
+#[test]
+fn prove_and_check() {
+    let place = Place::new();
+    place.check(
+        "prove",
+        &[
+            "anchor log --tree",
+            "prove log 5",
+            "prove log 5 --output proof.json",
+            "check proof.json",
+            &format!("check proof.json --tree-head {}", place.tree_head()),
+            &format!("check proof.json --tree-head {} --json", place.tree_head()),
+            "check proof.json --tree-head cwal1-tree:07070707070707070707070707070707:19:0000000000000000000000000000000000000000000000000000000000000000",
+            "prove log 6",
+            "prove log 5 --tree-head cwal1-tree:07070707070707070707070707070707:19:0000000000000000000000000000000000000000000000000000000000000000",
+        ],
+    );
+}
+
+#[test]
+fn export() {
+    Place::new().check("export", &["export log --format jsonl", "export log --format csv"]);
+}
+
+#[test]
+fn catalog() {
+    Place::new().check(
+        "catalog",
+        &[
+            "catalog check catalog.toml",
+            "catalog check catalog.toml --policy policy.toml",
+            "catalog check prices.json --policy policy.toml",
+            "catalog check prices.json --json",
+            "catalog diff catalog.toml catalog-later.toml",
+            "catalog diff catalog.toml catalog-later.toml --policy policy.toml --top 1",
+            "catalog diff catalog.toml prices.json --json",
+            "catalog diff catalog.toml catalog.toml",
+        ],
+    );
+}
+
+#[test]
+fn repair() {
+    let place = Place::new();
+    let log = place.path().join("log");
+    let mut bytes = std::fs::read(segment(&log)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    place.check("repair-nothing", &["repair log"]);
+    std::fs::write(segment(&log), bytes).unwrap();
+    place.check("repair", &["verify log", "show log", "repair log", "verify log", "budget log"]);
+}
+
+#[test]
+fn route_and_demo() {
+    Place::new().check(
+        "route",
+        &[
+            "route --policy policy.toml --catalog catalog.toml --requests trace.csv --log new",
+            "demo --dir demo",
+            "explain demo/log 9",
+        ],
+    );
+}
+
+#[test]
+fn refusals() {
+    Place::new().check(
+        "refusals",
+        &[
+            "explain log 0",
+            "explain log 1",
+            "explain log 2",
+            "explain log 6",
+            "explain log 8",
+            "explain log 12",
+            &format!("explain log {}", LAST + 1),
+            "explain log 5 --model nobody",
+            "explain nowhere 5",
+            "explain nowhere 5 --json",
+            "show nowhere",
+            "show nowhere --json",
+            "show log --since yesterday",
+            "show log --reason spite",
+            "budget nowhere",
+            "export nowhere --format csv",
+            "export log --format csv --output policy.toml",
+            "repair nowhere",
+            "keygen policy.toml",
+            "catalog check nowhere.toml",
+            "catalog diff catalog.toml nowhere.toml",
+            "man --output policy.toml",
+        ],
+    );
+}
+
+#[test]
+fn help() {
+    let place = Place::new();
+    for command in [
+        "",
+        "demo",
+        "route",
+        "show",
+        "explain",
+        "budget",
+        "verify",
+        "anchor",
+        "export",
+        "repair",
+        "keygen",
+        "catalog",
+        "catalog check",
+        "catalog diff",
+        "completions",
+        "man",
+    ] {
+        let name = format!("help {command}").trim_end().replace(' ', "-");
+        place.check(&name, &[format!("{command} --help").trim_start()]);
+    }
+}
