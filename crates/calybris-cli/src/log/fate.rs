@@ -146,3 +146,122 @@ impl Waiting {
 /// So many decisions behind an open one are held back until it ends. It bounds the memory (some 30 MB) however long the
 /// log is; what ends later than that is told apart.
 pub(crate) const LONGEST_WAIT_DECISIONS: usize = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use calybris_core::kernel::{
+        CapabilitySet, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
+    };
+
+    fn decided(selected_model_id: Option<u32>, admission: Admission) -> Decided<'static> {
+        let request = Request {
+            sequence: 1,
+            requested_model_id: 1,
+            input_tokens: 1,
+            output_tokens: 1,
+            business_value_microunits: 1,
+            budget_limit_microunits: 1,
+            risk_bps: 1,
+            confidence_bps: 9_000,
+            minimum_quality_bps: 0,
+            max_p95_latency_ms: 0,
+            required_capabilities: CapabilitySet::EMPTY,
+            allowed_providers: ProviderSet::ALL,
+            required_regions: RegionSet::EMPTY,
+        };
+        let policy = Policy {
+            policy_epoch: 1,
+            catalog_epoch: 1,
+            hard_risk_limit_bps: 9_000,
+            minimum_confidence_bps: 0,
+            risk_penalty_multiplier_bps: 0,
+            latency_penalty_microunits_per_ms: 0,
+        };
+        let mut decision = PolicySnapshot::new(policy, vec![]).unwrap().prescribe(&request);
+        decision.selected_model_id = selected_model_id;
+        Decided {
+            time_unix_ms: 0,
+            tenant: "t".into(),
+            correlation_id: "".into(),
+            request_key: "".into(),
+            snapshot_sequence: 1,
+            request,
+            decision,
+            admission,
+        }
+    }
+
+    fn open(sequence: u64) -> Followed {
+        let names = Names { models: [(1, "one".to_owned())].into(), ..Names::default() };
+        Followed::new(sequence, [0; 32], decided(Some(1), Admission::Reserved), &names)
+    }
+
+    fn settled(decision_sequence: u64) -> Record<'static> {
+        Record::Settled { time_unix_ms: 7, decision_sequence, actual_cost_microunits: 5 }
+    }
+
+    #[test]
+    fn a_decision_waits_for_its_ending_and_those_behind_it_wait_too() {
+        let (mut waiting, names) = (Waiting::default(), Names::default());
+        waiting.push(open(2));
+        waiting.push(open(3));
+        assert!(waiting.take(4, &settled(3), &names));
+        assert!(waiting.pop_ready().is_none());
+        assert!(waiting.take(5, &settled(2), &names));
+        let endings = [waiting.pop_ready(), waiting.pop_ready()].map(|found| {
+            let found = found.unwrap();
+            (found.sequence, found.ending)
+        });
+        let ending = |sequence| Ending::Settled { sequence, time_unix_ms: 7, cost_microunits: 5 };
+        assert_eq!(endings, [(2, ending(5)), (3, ending(4))]);
+    }
+
+    #[test]
+    fn no_more_wait_than_memory_is_meant_for_and_what_ends_later_is_told_apart() {
+        let (mut waiting, names) = (Waiting::default(), Names::default());
+        let one = open(1);
+        for sequence in (1..).take(LONGEST_WAIT_DECISIONS) {
+            waiting.push(Followed { sequence, ..one.clone() });
+            assert!(waiting.pop_ready().is_none());
+        }
+        waiting.push(open(1_000_000));
+        let first = waiting.pop_ready().unwrap();
+        assert_eq!((first.sequence, first.ending), (1, Ending::Open));
+        assert!(!waiting.take(1_000_001, &settled(1), &names));
+        assert!(waiting.take(1_000_002, &settled(2), &names));
+    }
+
+    #[test]
+    fn what_asks_for_no_settlement_waits_for_none() {
+        let names = Names::default();
+        let followed =
+            |model, admission| Followed::new(1, [0; 32], decided(model, admission), &names);
+        assert_eq!(followed(None, Admission::NotAsked).ending, Ending::Rejected);
+        let frozen = followed(Some(1), Admission::Frozen);
+        assert_eq!(frozen.ending, Ending::Unfunded(Admission::Frozen));
+    }
+
+    #[test]
+    fn a_fallback_is_called_by_the_names_of_its_own_snapshot() {
+        let mut followed = open(1);
+        let other = Names {
+            models: [(1, "uno".to_owned()), (2, "due".to_owned())].into(),
+            ..Names::default()
+        };
+        let next =
+            Fallback { model_id: 2, estimated_cost_microunits: 9, expected_utility_microunits: 1 };
+        let fell_back = |fallback| Record::FellBack {
+            time_unix_ms: 0,
+            decision_sequence: 1,
+            snapshot_sequence: 5,
+            failed_model_id: 1,
+            fallback,
+        };
+        followed.take(6, &fell_back(Some(next)), &other);
+        assert_eq!((followed.model(), followed.estimated_cost_microunits()), (Some("due"), 9));
+        assert_eq!(followed.failed[0].model, "one");
+        followed.take(7, &fell_back(None), &other);
+        assert_eq!((followed.model(), followed.failed[1].model.as_str()), (Some("due"), "due"));
+    }
+}
