@@ -2,9 +2,9 @@
 //! answers, and then the time.
 
 mod catalog;
-mod peers;
+pub mod peers;
 mod real;
-mod workload;
+pub mod workload;
 
 use std::hint::black_box;
 

@@ -6,6 +6,7 @@ mod allocation;
 mod harness;
 
 mod budget;
+mod engine;
 mod kernel;
 mod wal;
 
@@ -16,7 +17,7 @@ use harness::{Effort, Report};
 
 /// The areas that can be measured, each in a file of its own.
 const AREAS: &[(&str, fn(&mut Report))] =
-    &[("kernel", kernel::run), ("wal", wal::run), ("budget", budget::run)];
+    &[("kernel", kernel::run), ("wal", wal::run), ("budget", budget::run), ("engine", engine::run)];
 
 fn main() {
     if let Err(message) = run() {

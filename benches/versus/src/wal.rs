@@ -91,7 +91,8 @@ fn write_logs(root: &Path, records: u64, keyed: bool) {
     other.flush_and_sync().expect("the peer syncs");
 }
 
-fn length_of(path: &Path) -> u64 {
+/// The bytes of a file, or of all files in a directory.
+pub fn length_of(path: &Path) -> u64 {
     let metadata = std::fs::metadata(path).expect("the log exists");
     if metadata.is_file() {
         return metadata.len();

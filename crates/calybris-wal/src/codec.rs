@@ -4,18 +4,20 @@
 
 use std::cell::Cell;
 
-use bincode::config::{self, Config};
+use bincode::config;
 use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
 use serde::{Deserialize, Serialize};
 
 use crate::error::WalError;
 
+mod decoder;
+
 /// The codec byte of a segment header.
 pub(crate) const CODEC_BINCODE_2: u8 = 1;
 
-/// The most memory that decoding one record may claim, in bytes.
-const DECODE_BYTES_MAX: usize = 256 << 20;
+/// The most elements that a list in a record may have: as many as the longest record has bytes.
+const ELEMENTS_MAX: u64 = 256 << 20;
 
 thread_local! {
     /// One buffer per thread, so that records are encoded outside the writer's lock and without
@@ -62,17 +64,17 @@ pub(crate) fn with_encoded<T: Serialize + ?Sized, R>(
 pub fn decode<'a, T: Deserialize<'a>>(
     payload: &'a [u8],
 ) -> Result<T, Box<dyn std::error::Error + Send + Sync>> {
-    let (value, used) = bincode::serde::borrow_decode_from_slice(payload, decoding())?;
-    if used != payload.len() {
-        return Err(
-            format!("{} of {} bytes are left over", payload.len() - used, payload.len()).into()
-        );
+    let (value, left_over) = decoder::read(payload, ELEMENTS_MAX)?;
+    if left_over > 0 {
+        return Err(format!("{left_over} of {} bytes are left over", payload.len()).into());
     }
     Ok(value)
 }
 
-fn decoding() -> impl Config {
-    config::standard().with_limit::<DECODE_BYTES_MAX>()
+/// How the library decodes: what the decoder is compared with.
+#[cfg(test)]
+fn decoding() -> impl config::Config {
+    config::standard().with_limit::<{ 256 << 20 }>()
 }
 
 /// A payload that stops growing at its limit.

@@ -34,6 +34,9 @@ pub(crate) fn find(
     let RecordedDecision { hash, decided, snapshot, .. } = recorded;
     let mut followed = Followed::new(sequence, hash, decided, snapshot.names());
     let mut read_through = sequence;
+    if followed.ending != Ending::Open {
+        return Ok(Found { followed, snapshot, read_through });
+    }
     let mut reader = Reader::open_at(dir, key, sequence.saturating_add(1)).map_err(failed)?;
     let until = if to_end { u64::MAX } else { sequence.saturating_add(LOOK_AHEAD_RECORDS) };
     while followed.ending == Ending::Open && read_through < until {
