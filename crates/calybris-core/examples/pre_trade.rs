@@ -72,6 +72,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             tenant: "desk-7",
             time_unix_ms: 1_000 + sequence,
             correlation_id: &order_id,
+            request_key: &order_id, // sent twice, an order is decided once
             request: order(sequence, shares, risk_bps),
         };
         let outcome = engine.decide(&call)?;
