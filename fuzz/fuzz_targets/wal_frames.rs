@@ -65,15 +65,26 @@ fuzz_target!(|bytes: &[u8]| {
     fs::write(&segment, &log).expect("a file");
 
     let mut records = 0;
+    let mut hashes = Vec::new();
     let mut failed = None;
     for record in Reader::open(path, None).expect("the header verifies") {
         match record {
             Ok(record) => {
                 records += 1;
                 assert_eq!(record.sequence(), records);
+                hashes.push(record.hash());
             }
             Err(error) => failed = Some(error.to_string()),
         }
+    }
+    // What verifies from the beginning on is found by its sequence as well.
+    for (from, hash) in (1..).zip(&hashes) {
+        let mut reader = Reader::open_at(path, None, from).expect("the record is there");
+        let record = reader.next().expect("a record").expect("it verifies");
+        assert_eq!((record.sequence(), &record.hash()), (from, hash));
+    }
+    for past in [0, records + 1, records + 2, u64::MAX] {
+        let _ = Reader::open_at(path, None, past).map(Iterator::count);
     }
     match verify(path, &VerifyOptions::default()) {
         Ok(report) => assert!(failed.is_none() && report.records == records),

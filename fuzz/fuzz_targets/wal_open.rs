@@ -40,6 +40,11 @@ fuzz_target!(|bytes: &[u8]| {
             failed
         }
     };
+    for from in 1..=records {
+        let mut reader = Reader::open_at(path, None, from).expect("the record is there");
+        assert_eq!(reader.next().expect("a record").expect("it verifies").sequence(), from);
+    }
+    let _ = Reader::open_at(path, None, records + 2).map(Iterator::count);
     match verify(path, &VerifyOptions::default()) {
         Ok(report) => assert!(failed.is_none() && report.records == records && records > 0),
         Err(WalError::Empty { .. }) => assert_eq!(records, 0),

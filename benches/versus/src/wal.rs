@@ -1,5 +1,6 @@
 //! The log against the published log, and against two logs of other projects that sync.
 
+mod cost;
 mod others;
 mod record;
 
@@ -10,7 +11,7 @@ use calybris_wal::{Durability, Key, VerifyOptions, WalOptions, WalWriter, verify
 use peer_1_3::wal as peer;
 use record::Record;
 
-use crate::harness::{Contestant, Report};
+use crate::harness::{Contestant, Effort, Report};
 
 const KEY: &[u8; 32] = b"a key of thirty-two bytes, here.";
 
@@ -20,6 +21,7 @@ pub fn run(report: &mut Report) {
     for keyed in [false, true] {
         append(report, &root.join("append"), keyed);
     }
+    cost::append_cost(report, root);
     bytes_per_record(report, root);
     for keyed in [false, true] {
         verification(report, root, keyed);
@@ -147,24 +149,29 @@ fn verification(report: &mut Report, root: &Path, keyed: bool) {
         vec![Contestant::new("1.3.0", theirs)],
     );
     if !keyed {
-        report.duel(
-            "wal",
-            "verify_2t",
-            20_000,
-            "ns/log",
-            Contestant::new("calybris-wal", run(2)),
-            vec![Contestant::new("ours 1t", run(1))],
-        );
+        // Both cores must be free at the same time, so this takes more rounds.
+        let rounds = if report.effort == Effort::Quick { 40 } else { 600 };
+        let (mut best, mut contestants) = ([f64::MAX; 2], [run(2), run(1)]);
+        for _ in 0..rounds {
+            for (best, contestant) in best.iter_mut().zip(&mut contestants) {
+                let started = Instant::now();
+                contestant(1);
+                *best = best.min(started.elapsed().as_nanos() as f64);
+            }
+        }
+        report.figure("wal", "verify_2t", 20_000, "ns/log", best[0], "ours 1t", best[1]);
     }
 }
 
-/// Opens a log of a million records for writing.
+/// Opens a log of a million records for writing; of a tenth of them, when in haste.
 fn reopen(report: &mut Report, root: &Path) {
     let root = root.join("reopen");
-    let records = 1_000_000;
+    let (case, records, rounds) = match report.effort {
+        Effort::Quick => ("reopen_100k", 100_000, 1),
+        Effort::Full => ("reopen_1m", 1_000_000, 3),
+    };
     write_logs(&root, records, false);
     let time = |open: &dyn Fn()| {
-        let rounds = if report.effort == crate::harness::Effort::Quick { 1 } else { 3 };
         let seconds = (0..rounds).map(|_| {
             let started = Instant::now();
             open();
@@ -177,5 +184,5 @@ fn reopen(report: &mut Report, root: &Path) {
         assert_eq!(writer.head().sequence, records);
     });
     let yours = time(&|| assert_eq!(theirs(&root.join("theirs"), false).sequence(), records));
-    report.figure("wal", "reopen_1m", 1_000_000, "ms/open", mine, "1.3.0", yours);
+    report.figure("wal", case, records as usize, "ms/open", mine, "1.3.0", yours);
 }

@@ -48,6 +48,13 @@ impl Chain {
     pub(crate) fn frame_hash(&self, previous_hash_and_frame: &[u8]) -> Hash {
         self.frame.hash(previous_hash_and_frame)
     }
+
+    /// The hash of the frame at the end of `bytes`, over what stands from `start` on: the previous
+    /// hash, then the frame's header and its payload.
+    #[inline]
+    pub(crate) fn frame_hash_at_end(&self, bytes: &mut Vec<u8>, start: usize) -> Hash {
+        self.frame.hash_at_end(bytes, start)
+    }
 }
 
 /// Whether two hashes are equal, in a time that does not depend on where they differ.
@@ -96,6 +103,12 @@ impl Start {
         let inner = self.inner.finish(bytes);
         self.outer.map_or(inner, |outer| outer.finish(&inner))
     }
+
+    #[inline]
+    fn hash_at_end(&self, bytes: &mut Vec<u8>, start: usize) -> Hash {
+        let inner = self.inner.finish_in_place(bytes, start);
+        self.outer.map_or(inner, |outer| outer.finish(&inner))
+    }
 }
 
 #[cfg(test)]
@@ -126,6 +139,11 @@ mod tests {
                     _ => chain.segment_hash(&bytes),
                 };
                 assert_eq!(found, expected, "{length} bytes, keyed: {keyed}");
+                if label == FRAME_LABEL {
+                    let mut written = [b"before".to_vec(), bytes.clone()].concat();
+                    assert_eq!(chain.frame_hash_at_end(&mut written, 6), expected);
+                    assert_eq!(written[6..], bytes, "the padding is gone");
+                }
             }
         }
     }

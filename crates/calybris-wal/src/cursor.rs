@@ -188,12 +188,17 @@ impl FrameCursor {
         if self.filled - self.start >= needed {
             return Ok(self.filled - self.start);
         }
-        self.buffer.copy_within(self.start..self.filled, 0);
+        if self.buffer.len() < needed.max(READ_BYTES) {
+            // Zeros from the allocator cost nothing; those that `resize` writes do.
+            let mut longer = vec![0; needed.max(READ_BYTES)];
+            let unread = self.buffer.get(self.start..self.filled).unwrap_or_default();
+            longer.iter_mut().zip(unread).for_each(|(to, from)| *to = *from);
+            self.buffer = longer;
+        } else {
+            self.buffer.copy_within(self.start..self.filled, 0);
+        }
         self.filled -= self.start;
         self.start = 0;
-        if self.buffer.len() < needed.max(READ_BYTES) {
-            self.buffer.resize(needed.max(READ_BYTES), 0);
-        }
         let next = self.offset - HASH_BYTES as u64 + self.filled as u64;
         if let Some(rest) = self.buffer.get_mut(self.filled..) {
             self.filled += read_up_to(self.file.as_ref(), next, rest)?;

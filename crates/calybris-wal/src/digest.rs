@@ -59,10 +59,33 @@ impl Midstate {
             *length = bits.to_be_bytes();
         }
         compress256(&mut words, &[last]);
-        let mut hash = [0; 32];
-        for (bytes, word) in hash.as_chunks_mut().0.iter_mut().zip(words) {
-            *bytes = word.to_be_bytes();
-        }
-        hash
+        bytes_of(words)
     }
+
+    /// The hash when the bytes from `start` on are the last. They are padded where they stand, so
+    /// that all blocks are one slice and none is copied; the padding is taken away again.
+    #[inline]
+    pub(crate) fn finish_in_place(&self, bytes: &mut Vec<u8>, start: usize) -> [u8; 32] {
+        let end = bytes.len();
+        let length = end.saturating_sub(start);
+        let bits = (self.bytes + length as u64) * 8;
+        let padded = (length + 9).next_multiple_of(BLOCK_BYTES);
+        bytes.reserve(padded - length);
+        bytes.push(0x80);
+        bytes.resize(start + padded - 8, 0);
+        bytes.extend_from_slice(&bits.to_be_bytes());
+        let mut words = self.words;
+        compress256(&mut words, bytes.get(start..).unwrap_or_default().as_chunks().0);
+        bytes.truncate(end);
+        bytes_of(words)
+    }
+}
+
+#[inline]
+fn bytes_of(words: [u32; 8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    for (bytes, word) in hash.as_chunks_mut().0.iter_mut().zip(words) {
+        *bytes = word.to_be_bytes();
+    }
+    hash
 }

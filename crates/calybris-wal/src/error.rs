@@ -147,6 +147,16 @@ pub enum WalError {
         /// What the codec answered.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The record is intact and could not be written as a line of JSON: it has no form in JSON, such
+    /// as a map whose keys are no text, or the output failed. The lines before it are whole.
+    #[cfg(feature = "json")]
+    #[error("record {sequence} cannot be written as a line of JSON: {source}")]
+    Export {
+        /// The record's sequence.
+        sequence: u64,
+        /// What the serialiser or the output answered.
+        source: std::io::Error,
+    },
     /// The log is not what was written: edited, damaged, spliced or incomplete. Nothing was
     /// changed. Keep the files as they are, and restore from a copy that verifies.
     #[error(

@@ -5,6 +5,8 @@
 // The door.
 mod anchor;
 mod error;
+#[cfg(feature = "json")]
+mod export;
 mod key;
 mod options;
 mod proof;

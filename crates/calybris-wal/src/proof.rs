@@ -115,9 +115,9 @@ impl FromStr for TreeHead {
 impl InclusionProof {
     /// The proof that the record with this sequence is among the first `size`.
     ///
-    /// All of those are read and verified, wherever the record stands: as long as
-    /// [`verify`](crate::verify()) takes for them and half as long again, in the same bounded memory.
-    /// The proof has as many hashes as `size` has binary digits, at most.
+    /// All of those are read and verified, wherever the record stands: up to twice as long as
+    /// [`verify`](crate::verify()) takes for them, in the same bounded memory. The proof has as many
+    /// hashes as `size` has binary digits, at most.
     ///
     /// # Errors
     /// [`WalError::NoSuchRecord`] when it is not, or when there are fewer records, and those of
