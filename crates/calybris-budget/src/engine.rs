@@ -12,7 +12,8 @@ use crate::directory::Directory;
 use crate::idempotency::Keys;
 use crate::shared::Shared;
 use crate::{
-    BudgetError, MAX_LEVELS, Reservation, ReservationId, Settled, SoftLimitReached, Tenant,
+    BudgetError, MAX_LEVELS, OpenHold, Reservation, ReservationId, Settled, SoftLimitReached,
+    Tenant,
 };
 
 /// All tenants of a budget. It is shared by reference (or in an `Arc`) between threads.
@@ -164,7 +165,7 @@ impl BudgetEngine {
     /// ```
     #[must_use]
     pub fn tenant(&self, name: &str) -> Option<Tenant> {
-        self.directory.find(name)
+        self.directory.find(name).map(|(_, tenant)| tenant.clone())
     }
 
     /// All tenants, sorted by name.
@@ -201,10 +202,12 @@ impl BudgetEngine {
         tenant: &str,
         amount_microunits: u64,
     ) -> Result<ReservationId, BudgetError> {
-        let unknown = || BudgetError::UnknownTenant { tenant: tenant.to_owned() };
-        let reservation =
-            self.tenant(tenant).ok_or_else(unknown)?.into_reservation(amount_microunits)?;
-        Ok(self.detach(reservation, None))
+        let Some((place, tenant)) = self.directory.find(tenant) else {
+            return Err(BudgetError::UnknownTenant { tenant: tenant.to_owned() });
+        };
+        tenant.check_reservable(amount_microunits)?;
+        tenant.debit(amount_microunits)?;
+        Ok(self.shared.holds.keep_short(place, tenant, amount_microunits))
     }
 
     /// As [`try_reserve`](Self::try_reserve), once for each key: the same question under the same
@@ -241,6 +244,16 @@ impl BudgetEngine {
         let id = self.try_reserve(tenant, amount_microunits)?;
         keys.remember(key, tenant, amount_microunits, id);
         Ok(id)
+    }
+
+    /// Moves a hold to where it can wait for an answer.
+    pub(crate) fn lengthen(&self, id: ReservationId) {
+        self.shared.holds.lengthen(id, &self.directory);
+    }
+
+    /// Every hold that the engine keeps, in order of id.
+    pub(crate) fn holds(&self) -> Vec<OpenHold> {
+        self.shared.holds.list(&self.directory)
     }
 
     /// Gives out no id up to this one any more.
@@ -298,6 +311,9 @@ impl BudgetEngine {
         id: ReservationId,
         actual_microunits: u64,
     ) -> Result<Settled, BudgetError> {
+        if let Some(settled) = self.settle_short(tenant, id, actual_microunits) {
+            return Ok(settled);
+        }
         let covered = |held: &mut Reservation| held.cover(actual_microunits);
         let (reservation, covered) = self.take(tenant, id, covered)?;
         reservation.commit(covered.commit_microunits).map_err(|refused| refused.error)
@@ -318,6 +334,9 @@ impl BudgetEngine {
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     pub fn release(&self, tenant: &str, id: ReservationId) -> Result<Settled, BudgetError> {
+        if let Some(settled) = self.settle_short(tenant, id, 0) {
+            return Ok(settled);
+        }
         let (reservation, ()) = self.take(tenant, id, |_| Ok(()))?;
         let released_microunits = reservation.amount_microunits();
         reservation.release();
@@ -344,6 +363,16 @@ impl BudgetEngine {
         self.shared.take_warnings()
     }
 
+    /// Spends `actual` of a hold of this tenant that is a tenant and an amount and nothing else, if
+    /// that is enough.
+    #[inline]
+    fn settle_short(&self, tenant: &str, id: ReservationId, actual: u64) -> Option<Settled> {
+        let holds = &self.shared.holds;
+        let (tenant, reserved) = holds.take_short(id, &self.directory, tenant, actual)?;
+        tenant.settle(reserved, actual);
+        Some(Settled { committed_microunits: actual, released_microunits: reserved - actual })
+    }
+
     /// Takes a reservation out of the engine's keeping if it is the tenant's and `check` lets it
     /// go; otherwise it stays.
     fn take<A>(
@@ -356,9 +385,10 @@ impl BudgetEngine {
             tenant: tenant.to_owned(),
             reservation: id.as_u64(),
         };
+        self.lengthen(id);
         let mut answer = None;
         let taken = self.shared.holds.take(id, |held| {
-            let held = held.filter(|held| held.tenant().name() == tenant);
+            let held = held.filter(|held| held.tenant().is_named(tenant));
             answer = Some(check(held.ok_or_else(unknown)?)?);
             Ok(())
         })?;

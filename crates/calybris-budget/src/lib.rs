@@ -46,6 +46,7 @@ mod rules;
 
 mod adjustments;
 mod levels;
+mod name;
 mod reservation;
 mod settlement;
 mod tenant;
@@ -56,6 +57,7 @@ mod engine;
 mod hashing;
 mod holds;
 mod idempotency;
+mod ring;
 mod shared;
 
 mod audit;
