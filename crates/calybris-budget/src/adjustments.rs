@@ -132,8 +132,7 @@ impl Tenant {
             }
             for level in self.levels() {
                 level.account().adjust(|words| {
-                    words.lower_committed(amount_microunits);
-                    words.raise_available(amount_microunits);
+                    words.refund(amount_microunits);
                 });
             }
             Ok(())

@@ -8,7 +8,8 @@ pub(crate) enum Name {
     Long(Box<str>),
 }
 
-const SHORT: usize = 22;
+/// A name then has 32 bytes, so that what follows it in a record keeps together.
+const SHORT: usize = 30;
 
 impl Name {
     pub(crate) fn new(name: &str) -> Self {
