@@ -359,7 +359,7 @@ impl Account {
     /// Changes what only an adjustment may change, unseen by every reader until it is done. One
     /// within another is a part of it.
     pub(crate) fn adjust(&self, change: impl FnOnce(&Adjustment<'_>)) {
-        let outermost = self.version.load(Relaxed) % 2 == 0;
+        let outermost = self.version.load(Relaxed).is_multiple_of(2);
         if outermost {
             self.version.fetch_add(1, Release);
         }

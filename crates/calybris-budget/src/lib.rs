@@ -9,7 +9,7 @@
 //! ```
 //!
 //! and there is debt only where an [`OverrunPolicy`] allows it. To reserve and to settle through a
-//! [`Tenant`] is compare-and-swap on the two words of its account: no lock, no map, no allocation.
+//! [`Tenant`] is compare-and-swap on one word of its account: no lock, no map, no allocation.
 //! A tenant below another, or one with a rule to be asked, takes a short lock instead; the caller
 //! does not have to know. [`LEDGER.md`][ledger] states every state, transition and identity.
 //!
