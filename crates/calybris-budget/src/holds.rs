@@ -97,7 +97,18 @@ impl Holds {
     /// Keeps what was debited of a tenant, under an id that was never given out.
     #[inline]
     pub(crate) fn keep_short(&self, place: Place, tenant: &Tenant, amount: u64) -> ReservationId {
-        let id = self.next_id();
+        self.keep_short_as(self.next_id(), place, tenant, amount)
+    }
+
+    /// The id is new; but a caller may choose the same until it stands somewhere.
+    #[inline]
+    fn keep_short_as(
+        &self,
+        id: ReservationId,
+        place: Place,
+        tenant: &Tenant,
+        amount: u64,
+    ) -> ReservationId {
         let hold = Short { tenant: place, amount };
         let is_taken = || id.0 <= self.named.load(SeqCst);
         if self.ring.slot_for(id.0).is_some_and(|slot| slot.keep(id.0, hold, is_taken)) {
@@ -268,5 +279,38 @@ impl Default for Holds {
             last_id: AtomicU64::new(0),
             named: AtomicU64::new(0),
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::account::Balance;
+    use std::sync::Weak;
+
+    #[test]
+    fn an_id_that_a_caller_chose_before_it_stood_anywhere_is_not_given_out() {
+        let acme = Tenant::new("acme", 100, Balance::of_grant(100), None, Weak::new());
+        let holds = Holds::default();
+        let on_its_way = holds.next_id();
+        holds.keep_as(on_its_way, acme.try_reserve(5).unwrap(), None).unwrap();
+
+        acme.debit(7).unwrap();
+        let given = holds.keep_short_as(on_its_way, 0, &acme, 7);
+        assert_ne!(given, on_its_way);
+        let taken = |id| holds.take(id, |_| Ok::<_, ()>(())).unwrap().unwrap().amount_microunits();
+        assert_eq!((taken(on_its_way), taken(given)), (5, 7));
+        assert_eq!(acme.snapshot().available_microunits, 100);
+    }
+
+    #[test]
+    fn a_caller_cannot_choose_an_id_that_stands_in_the_ring() {
+        let acme = Tenant::new("acme", 100, Balance::of_grant(100), None, Weak::new());
+        let holds = Holds::default();
+        acme.debit(7).unwrap();
+        let given = holds.keep_short(0, &acme, 7);
+        assert!(holds.ring.has(given.0));
+        holds.keep_as(given, acme.try_reserve(5).unwrap(), None).unwrap_err().release();
+        assert!(holds.ring.has(given.0));
     }
 }
