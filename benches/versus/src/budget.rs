@@ -19,10 +19,11 @@ const TENANTS: usize = 10_000;
 /// How many pairs each of two threads makes in one iteration: long enough that to start the
 /// threads costs little beside it.
 const PAIRS_PER_THREAD: usize = 20_000;
-/// How many pairs of a walk over all tenants make a sample, at the least: each tenant comes up in it
-/// six times, so the caches are those of a long run and not what another contestant has left behind.
-const LAP: usize = 1 << 16;
-/// How many snapshots make a sample, for the same reason.
+/// How many pairs of a walk over all tenants make a sample, at the least: most tenants come up in it
+/// more than once, so the caches are not just what another contestant has left behind; and it is
+/// short enough to pass between two interruptions.
+const LAP: usize = 1 << 14;
+/// How many snapshots make a sample, for the same reasons.
 const SNAPSHOTS: usize = 20;
 
 pub fn run(report: &mut Report) {
@@ -64,7 +65,7 @@ impl Books {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             (state >> 33) as usize % TENANTS
         })
-        .take(LAP)
+        .take(1 << 16)
         .collect();
         Self { ours, peer, names, handles, walk }
     }
@@ -149,7 +150,7 @@ fn floor(report: &mut Report, books: &Books) {
     let word = AtomicU64::new(GRANTED);
     let swap = |by: u64| {
         let seen = word.load(Ordering::Relaxed);
-        let next = black_box(seen.wrapping_add(by));
+        let next = seen.wrapping_add(by);
         black_box(word.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed).is_ok());
     };
     report.duel(

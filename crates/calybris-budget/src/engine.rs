@@ -7,7 +7,6 @@ use parking_lot::Mutex;
 
 use crate::account::Balance;
 use crate::amount::{check_amount, check_name};
-use crate::checkpoint::KeyState;
 use crate::directory::Directory;
 use crate::idempotency::Keys;
 use crate::shared::Shared;
@@ -25,7 +24,7 @@ use crate::{
 pub struct BudgetEngine {
     directory: Directory,
     pub(crate) shared: Arc<Shared>,
-    keys: Mutex<Keys>,
+    pub(crate) keys: Mutex<Keys>,
 }
 
 impl BudgetEngine {
@@ -273,19 +272,6 @@ impl BudgetEngine {
         keys.find(key, tenant, amount_microunits)?;
         keys.remember(key, tenant, amount_microunits, id);
         Ok(())
-    }
-
-    /// Every answer that is remembered, the oldest first.
-    pub(crate) fn remembered(&self) -> Vec<KeyState> {
-        self.keys.lock().list()
-    }
-
-    /// Remembers answers that were checked.
-    pub(crate) fn remember_all(&self, answers: &[KeyState]) {
-        let mut keys = self.keys.lock();
-        for KeyState { key, tenant, amount_microunits, hold } in answers {
-            keys.remember(key, tenant, *amount_microunits, (*hold).into());
-        }
     }
 
     /// Spends `actual_microunits` of a reservation of this tenant; the rest returns to it.

@@ -8,6 +8,15 @@
 
 mod account;
 mod holds;
+mod levels;
+
+use loom::sync::Arc;
+
+use crate::account::{Account, Balance};
+
+fn account(granted: u64) -> Arc<Account> {
+    Arc::new(Account::new(Balance::of_grant(granted)))
+}
 
 /// Runs a model that must fail, and says so if it does not.
 fn must_fail(model: impl Fn() + Sync + Send + 'static) {

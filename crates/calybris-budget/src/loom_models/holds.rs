@@ -3,15 +3,11 @@
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 
-use super::must_fail;
-use crate::account::{Account, Balance};
+use super::{account, must_fail};
+use crate::account::Account;
 use crate::ring::{Short, Slot};
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::{Acquire, Release};
-
-fn account(granted: u64) -> Arc<Account> {
-    Arc::new(Account::new(Balance::of_grant(granted)))
-}
 
 /// A slot of the ring: two threads take the hold that stands there and one gets it; a third puts the
 /// next one into the slot as soon as it is free, and nobody gets that one for the first.
