@@ -1,4 +1,4 @@
-//! The budget: a pair of reserve and commit through each door, and an exact snapshot.
+//! The budget: a pair of reserve and commit through each door, an exact snapshot, a checkpoint.
 #![allow(missing_docs, reason = "criterion's macros")]
 
 use std::hint::black_box;
@@ -45,6 +45,9 @@ fn measure(criterion: &mut Criterion) -> Result<(), BudgetError> {
     });
     group.bench_function("snapshot/10000 tenants", |bencher| {
         bencher.iter(|| many.iter().map(Tenant::snapshot).collect::<Vec<_>>());
+    });
+    group.bench_function("checkpoint/10000 tenants", |bencher| {
+        bencher.iter(|| engine.checkpoint([]).is_ok());
     });
     group.finish();
     Ok(())

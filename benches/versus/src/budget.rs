@@ -3,10 +3,12 @@
 //! otherwise.
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use calybris_budget::{BudgetEngine, Tenant};
 use peer_1_3::budget::BudgetEngine as Peer;
 
+use crate::allocation;
 use crate::harness::{Contestant, Report};
 
 const RESERVED: u64 = 100;
@@ -16,10 +18,18 @@ const GRANTED: u64 = 1 << 48;
 const TENANTS: usize = 10_000;
 /// How many pairs each of two threads makes in one iteration: long enough that to start the
 /// threads costs little beside it.
-const PAIRS_PER_THREAD: usize = 5_000;
+const PAIRS_PER_THREAD: usize = 20_000;
+/// How many pairs of a walk over all tenants make a sample, at the least: most tenants come up in it
+/// more than once, so the caches are not just what another contestant has left behind; and it is
+/// short enough to pass between two interruptions.
+const LAP: usize = 1 << 14;
+/// How many snapshots make a sample, for the same reasons.
+const SNAPSHOTS: usize = 20;
 
 pub fn run(report: &mut Report) {
     let books = Books::new();
+    memory(report);
+    floor(report, &books);
     handle_one(report, &books);
     handle_10k(report, &books);
     name_10k(report, &books);
@@ -44,13 +54,12 @@ impl Books {
     fn new() -> Self {
         let (ours, peer) = (BudgetEngine::new(), Peer::new());
         let names: Vec<String> = (0..TENANTS).map(|index| format!("tenant-{index:05}")).collect();
-        let handles = names
-            .iter()
-            .map(|name| {
-                peer.ensure_tenant(name, GRANTED.cast_signed());
-                ours.ensure_tenant(name, GRANTED).expect("the name is new")
-            })
-            .collect();
+        // One engine after the other, so that neither stands scattered among the other's memory.
+        let open = |name: &String| ours.ensure_tenant(name, GRANTED).expect("the name is new");
+        let handles = names.iter().map(open).collect();
+        for name in &names {
+            peer.ensure_tenant(name, GRANTED.cast_signed());
+        }
         let mut state = 1_u64;
         let walk = std::iter::repeat_with(|| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -106,6 +115,63 @@ fn peer_commits(peer: &Peer, name: &str, actual: u64) {
     black_box(peer.commit(id, black_box(actual.cast_signed())));
 }
 
+/// What a tenant takes, and how often a pair by handle asks for memory.
+fn memory(report: &mut Report) {
+    let names: Vec<String> = (0..TENANTS).map(|index| format!("tenant-{index:05}")).collect();
+    let (ours, _, bytes) = allocation::measure(|| {
+        let engine = BudgetEngine::new();
+        for name in &names {
+            engine.ensure_tenant(name, GRANTED).expect("the name is new");
+        }
+        engine
+    });
+    let (peer, _, peer_bytes) = allocation::measure(|| {
+        let peer = Peer::new();
+        for name in &names {
+            peer.ensure_tenant(name, GRANTED.cast_signed());
+        }
+        peer
+    });
+    let each = |bytes: i64| bytes as f64 / TENANTS as f64;
+    let (bytes, peer_bytes) = (each(bytes), each(peer_bytes));
+    report.figure("budget", "tenant", TENANTS, "bytes/tenant", bytes, "1.3.0", peer_bytes);
+
+    let tenant = ours.tenant(&names[0]).expect("it was opened");
+    let ((), count, _) = allocation::measure(|| ours_by_handle(&tenant));
+    assert_eq!(count, 0, "a pair by handle asks for memory");
+    let ((), peer_count, _) = allocation::measure(|| peer_pair(&peer, &names[0]));
+    let (count, peer_count) = (count as f64, peer_count as f64);
+    report.figure("budget", "allocations", 1, "allocations/pair", count, "1.3.0", peer_count);
+}
+
+/// What no budget can be faster than that admits exactly and settles exactly: two bare
+/// compare-and-swaps on one word.
+fn floor(report: &mut Report, books: &Books) {
+    let word = AtomicU64::new(GRANTED);
+    let swap = |by: u64| {
+        let seen = word.load(Ordering::Relaxed);
+        let next = seen.wrapping_add(by);
+        black_box(word.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed).is_ok());
+    };
+    report.duel(
+        "budget",
+        "floor",
+        1,
+        "ns/2 swaps",
+        Contestant::new("ours", |iterations| {
+            for _ in 0..iterations {
+                swap(1);
+                swap(u64::MAX);
+            }
+        }),
+        vec![Contestant::new("1.3.0", |iterations| {
+            for _ in 0..iterations {
+                peer_pair(&books.peer, &books.names[0]);
+            }
+        })],
+    );
+}
+
 /// One tenant, again and again: with a reservation that borrows the handle, the same with no surplus
 /// to return, and with one that owns a clone of the handle.
 fn handle_one(report: &mut Report, books: &Books) {
@@ -142,12 +208,12 @@ fn handle_10k(report: &mut Report, books: &Books) {
         "handle_10k",
         TENANTS,
         "ns/pair",
-        Contestant::new("ours", |iterations| {
+        Contestant::in_laps(LAP, "ours", |iterations| {
             for &index in turn.by_ref().take(iterations as usize) {
                 ours_by_handle(&books.handles[index]);
             }
         }),
-        vec![Contestant::new("1.3.0", |iterations| {
+        vec![Contestant::in_laps(LAP, "1.3.0", |iterations| {
             for &index in peer_turn.by_ref().take(iterations as usize) {
                 peer_pair(&books.peer, &books.names[index]);
             }
@@ -162,14 +228,14 @@ fn name_10k(report: &mut Report, books: &Books) {
         "name_10k",
         TENANTS,
         "ns/pair",
-        Contestant::new("ours", |iterations| {
+        Contestant::in_laps(LAP, "ours", |iterations| {
             for &index in turn.by_ref().take(iterations as usize) {
                 let name = black_box(books.names[index].as_str());
                 let id = books.ours.try_reserve(name, RESERVED).expect("there is enough");
                 black_box(books.ours.commit(name, id, ACTUAL).is_ok());
             }
         }),
-        vec![Contestant::new("1.3.0", |iterations| {
+        vec![Contestant::in_laps(LAP, "1.3.0", |iterations| {
             for &index in peer_turn.by_ref().take(iterations as usize) {
                 peer_pair(&books.peer, &books.names[index]);
             }
@@ -195,7 +261,7 @@ fn hot_2t(report: &mut Report, books: &Books) {
         "budget",
         "hot_2t",
         1,
-        "ns/2x5000 pairs",
+        "ns/2x20000 pairs",
         Contestant::new("ours", |iterations| {
             two_threads(iterations, |_, _| ours_by_handle(tenant));
         }),
@@ -213,7 +279,7 @@ fn many_2t(report: &mut Report, books: &Books) {
         "budget",
         "many_2t",
         TENANTS,
-        "ns/2x5000 pairs",
+        "ns/2x20000 pairs",
         Contestant::new("ours", |iterations| {
             two_threads(iterations, |thread, turn| {
                 ours_by_handle(&books.handles[index(thread, turn)]);
@@ -227,20 +293,23 @@ fn many_2t(report: &mut Report, books: &Books) {
     );
 }
 
-/// Every account, exactly.
+/// Every account, exactly. Ours are read into a list that is used again and again, as the published
+/// crate's snapshot cannot be.
 fn snapshot_10k(report: &mut Report, books: &Books) {
+    let mut all = Vec::new();
     report.duel(
         "budget",
         "snapshot_10k",
         TENANTS,
         "ns/snapshot",
-        Contestant::new("ours", |iterations| {
+        Contestant::in_laps(SNAPSHOTS, "ours", |iterations| {
             for _ in 0..iterations {
-                let all: Vec<_> = books.handles.iter().map(Tenant::snapshot).collect();
-                black_box(all);
+                all.clear();
+                all.extend(books.handles.iter().map(Tenant::snapshot));
+                black_box(&all);
             }
         }),
-        vec![Contestant::new("1.3.0", |iterations| {
+        vec![Contestant::in_laps(SNAPSHOTS, "1.3.0", |iterations| {
             for _ in 0..iterations {
                 black_box(books.peer.snapshot());
             }

@@ -1,17 +1,23 @@
 //! The account of one tenant: a few atomic words, and the protocol that keeps them exact.
 //!
-//! `available` is what may still be reserved. `committed` is what was spent. `reserved` is derived:
-//! what was granted (or is owed) and is in neither.
+//! What a call changes is in one word, `hot`: a part of what is available and a part of what was
+//! committed. So a debit is one compare-and-swap and a settlement is one, and nobody can see half of
+//! either. The rest of both amounts stands in two wider words; now and then some of it is moved.
 //!
 //! ```text
-//! debit    available -= amount                                     if amount <= available
-//! settle   committed += actual, then available += surplus
-//! adjust   version odd; change any word; version even              one at a time, under a lock
-//! read     version, committed, available, committed, version:      exact when both pairs agree
+//! available = ready (in hot) + stock             committed = spent (in hot) + posted
+//!
+//! debit    ready -= amount                               if amount <= ready
+//! settle   spent += actual and ready += surplus          if both have room
+//! adjust   version odd; change any word; version even    one at a time, under a lock
+//! read     version, the others, version                  exact when it has not changed
 //! ```
 //!
-//! Debit and settle are compare-and-swap and addition: no lock. Whatever is rarer (a top-up, a
-//! refund, a rule) is an adjustment under the account's lock.
+//! `reserved` is derived: what was granted (or is owed) and is in neither. What does not fit in the
+//! hot word, and whatever is rarer (a top-up, a refund, a rule), is an adjustment under the account's
+//! lock.
+
+mod adjustment;
 
 use crate::rules::{Refusal, Rules};
 use crate::sync::{
@@ -20,24 +26,38 @@ use crate::sync::{
     pause,
 };
 
-/// The top bit of `available`, free by INVARIANT (headroom). Where it is set, a debit goes through
-/// the lock: a rule must be asked, or several levels must admit it together. As it is part of the
-/// word, a debit that did not see it set cannot succeed after it was.
+/// How wide the two parts of the hot word are: four thousand and two thousand units of money. Loom
+/// explores narrow ones, so that it comes to their ends.
+const READY_BITS: u32 = if cfg!(loom) { 5 } else { 32 };
+const SPENT_BITS: u32 = if cfg!(loom) { 5 } else { 31 };
+
+/// The largest part of what is available that the hot word holds, in its lowest bits.
+const READY: u64 = (1 << READY_BITS) - 1;
+
+/// How much of what is available an adjustment leaves in the hot word: as much as it can, with as
+/// much room for what will be returned.
+const READY_AT_REST: u64 = READY / 2 + 1;
+
+/// The largest part of what was committed that the hot word holds, above `READY`.
+const SPENT: u64 = (1 << SPENT_BITS) - 1;
+
+/// The top bit of the hot word. Where it is set, a debit goes through the lock: a rule must be asked,
+/// or several levels must admit it together. As it is part of the word, a debit that did not see it
+/// set cannot succeed after it was.
 const GUARDED: u64 = 1 << 63;
 
 /// The words of a tenant.
 ///
 /// INVARIANT (conservation): `granted + debt = available + reserved + committed`, where `reserved`
 /// is the sum of the amounts that were debited and not yet settled. Each step moves an amount
-/// between those terms, and an adjustment that changes two of them hides the instant in between
-/// from every reader, so nobody sees a moment without it.
+/// between those terms, and an adjustment that changes two words hides the instant in between from
+/// every reader, so nobody sees a moment without it.
 ///
 /// What every call uses comes first and stays together.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Account {
-    available: AtomicU64,
-    committed: AtomicU64,
+    hot: AtomicU64,
     /// Not zero when the account is a level of a tree.
     ///
     /// INVARIANT (one writer): from then on every debit and settlement holds the lock of the tree's
@@ -48,6 +68,11 @@ pub(crate) struct Account {
     lock: Lock,
     /// Odd while an adjustment is under way.
     version: AtomicU64,
+    /// What is available beside the hot word. Like all words from here on it is changed by
+    /// adjustments only.
+    stock: AtomicU64,
+    /// What was committed beside the hot word.
+    posted: AtomicU64,
     granted: AtomicU64,
     debt: AtomicU64,
     rules: Rules,
@@ -83,19 +108,40 @@ impl Balance {
     }
 }
 
+/// The part of what is available in a hot word.
+#[inline]
+fn ready(hot: u64) -> u64 {
+    hot & READY
+}
+
+/// The part of what was committed in a hot word.
+#[inline]
+fn spent(hot: u64) -> u64 {
+    (hot >> READY_BITS) & SPENT
+}
+
+/// The hot word after a settlement, if both parts have room for it.
+#[inline]
+fn settled(hot: u64, actual: u64, surplus: u64) -> Option<u64> {
+    let fits = surplus <= READY - ready(hot) && actual <= SPENT - spent(hot);
+    fits.then(|| hot + (actual << READY_BITS) + surplus)
+}
+
 impl Account {
     /// The balance obeys INVARIANT (conservation) and INVARIANT (headroom).
     pub(crate) fn new(balance: Balance) -> Self {
+        let ready = balance.available.min(READY_AT_REST);
         Self {
-            available: AtomicU64::new(balance.available),
-            committed: AtomicU64::new(balance.committed),
+            hot: AtomicU64::new(ready),
+            shared: AtomicU8::new(0),
+            ruled: AtomicU8::new(0),
+            lock: Lock::default(),
             version: AtomicU64::new(0),
+            stock: AtomicU64::new(balance.available - ready),
+            posted: AtomicU64::new(balance.committed),
             granted: AtomicU64::new(balance.granted),
             debt: AtomicU64::new(balance.debt),
             rules: Rules::none(),
-            ruled: AtomicU8::new(0),
-            shared: AtomicU8::new(0),
-            lock: Lock::default(),
         }
     }
 
@@ -114,7 +160,7 @@ impl Account {
         &self.lock
     }
 
-    /// Takes `amount` out of `available`, or says why not and changes nothing.
+    /// Takes `amount` out of what is available, or says why not and changes nothing.
     ///
     /// Admission is exact: what is checked and what is replaced are the same word, and a debit
     /// that will be refused never touches it, so it cannot make another one fail.
@@ -124,69 +170,78 @@ impl Account {
     /// A log behind a lock would have the two in order by itself; with the pair any log has.
     #[inline]
     pub(crate) fn debit(&self, amount: u64) -> Result<(), NotDebited> {
-        let mut available = self.available.load(Relaxed);
+        let mut hot = self.hot.load(Relaxed);
         loop {
-            if available & GUARDED != 0 {
+            if hot & GUARDED != 0 {
                 return Err(NotDebited::Guarded);
             }
-            let Some(left) = available.checked_sub(amount) else {
-                return Err(NotDebited::Short(available));
-            };
-            match self.available.compare_exchange_weak(available, left, Acquire, Relaxed) {
+            if amount > ready(hot) {
+                return Err(self.not_ready(amount));
+            }
+            match self.hot.compare_exchange_weak(hot, hot - amount, Acquire, Relaxed) {
                 Ok(_) => return Ok(()),
-                Err(found) => available = found,
+                Err(found) => hot = found,
             }
         }
     }
 
-    /// Spends `actual` of a debit of `reserved` and returns the rest to `available`.
+    /// Less is ready. Either less is available, at the instant of the reading, or the lock has to
+    /// fetch some of the stock.
+    #[cold]
+    #[inline(never)]
+    fn not_ready(&self, amount: u64) -> NotDebited {
+        let available = self.read().available;
+        if amount > available { NotDebited::Short(available) } else { NotDebited::Guarded }
+    }
+
+    /// Spends `actual` of a debit of `reserved` and returns the rest.
     ///
     /// The caller owns the debit and gives it up here: `actual <= reserved`, and a debit is
     /// settled once. By INVARIANT (conservation) neither sum can then exceed what was granted and
     /// is owed, so by INVARIANT (headroom) neither wraps.
-    ///
-    /// Between the two steps the surplus is still reserved, which is a legal state. `committed`
-    /// rises first, so that who sees the surplus sees what was spent as well.
     #[inline]
     pub(crate) fn settle(&self, reserved: u64, actual: u64) {
         debug_assert!(actual <= reserved, "the caller checks for an overrun");
-        if actual > 0 {
-            self.committed.fetch_add(actual, Release);
+        let mut hot = self.hot.load(Relaxed);
+        while let Some(after) = settled(hot, actual, reserved - actual) {
+            match self.hot.compare_exchange_weak(hot, after, Release, Relaxed) {
+                Ok(_) => return,
+                Err(found) => hot = found,
+            }
         }
-        if actual < reserved {
-            self.available.fetch_add(reserved - actual, Release);
-        }
+        self.settle_aside(reserved, actual);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn settle_aside(&self, reserved: u64, actual: u64) {
+        // The account is flat, so its lock is that of its tree.
+        self.lock.with(|| self.settle_locked(reserved, actual));
     }
 
     /// Reads all words as of one instant, without stopping anyone.
     ///
-    /// Between two adjustments `committed` never falls, so two equal readings of it mean that no
-    /// commit was seen to pass between them, and the reading of `available` between the two
-    /// belongs to that value. Three facts make this hold on any memory:
+    /// A call changes the hot word alone, so whatever is read there is the account between two
+    /// calls. Every other word changes in adjustments, and an adjustment is either seen whole or not
+    /// at all: each of its writes is a Release behind the odd version, so who acquires one of them
+    /// finds the version changed.
     ///
-    /// - a commit seen in the first reading brings its debit with it, because the debit happens
-    ///   before the Release that raised `committed`, and that reading acquires it;
-    /// - a surplus seen in `available` brings its commit with it, because `committed` was raised
-    ///   before the Release that returned the surplus. The second reading then sees that commit;
-    ///   as both agree, so did the first;
-    /// - a debit alone belongs to neither and is reserved.
-    ///
-    /// An adjustment is either seen whole or not at all: each of its writes is a Release behind
-    /// the odd version, so who acquires one of them finds the version changed.
-    ///
-    /// A retry means that somebody committed or adjusted: the account as a whole makes progress.
+    /// A retry means that somebody adjusted: the account as a whole makes progress, and those who
+    /// debit and settle are neither waited for nor kept waiting.
+    #[inline]
     pub(crate) fn read(&self) -> Balance {
         loop {
             let version = self.version.load(Acquire);
             let granted = self.granted.load(Acquire);
             let debt = self.debt.load(Acquire);
-            let before = self.committed.load(Acquire);
-            let available = self.available.load(Acquire) & !GUARDED;
-            let committed = self.committed.load(Acquire);
+            let stock = self.stock.load(Acquire);
+            let posted = self.posted.load(Acquire);
+            let hot = self.hot.load(Acquire);
             let after = self.version.load(Relaxed);
             if version % 2 == 1 {
                 pause();
-            } else if version == after && committed == before {
+            } else if version == after {
+                let (available, committed) = (ready(hot) + stock, spent(hot) + posted);
                 return Balance { granted, debt, available, committed };
             }
         }
@@ -202,7 +257,7 @@ impl Account {
         if self.is_level() {
             return Ok(());
         }
-        self.available.fetch_or(GUARDED, AcqRel);
+        self.hot.fetch_or(GUARDED, AcqRel);
         let reserved = self.read().reserved();
         if reserved > 0 {
             self.guard();
@@ -231,7 +286,10 @@ impl Account {
 
     /// Says whether what is available covers a debit, whatever the rules say.
     pub(crate) fn covers(&self, amount: u64) -> Result<(), Refusal> {
-        let available = self.available.load(Relaxed) & !GUARDED;
+        if amount <= ready(self.hot.load(Relaxed)) {
+            return Ok(());
+        }
+        let available = self.available_locked();
         if amount > available { Err(Refusal::Short { available }) } else { Ok(()) }
     }
 
@@ -240,36 +298,55 @@ impl Account {
         self.ruled.load(Relaxed) != 0
     }
 
-    /// Takes `amount` out of `available` whatever the rules say, or says how much there is.
+    fn available_locked(&self) -> u64 {
+        ready(self.hot.load(Relaxed)) + self.stock.load(Relaxed)
+    }
+
+    /// Takes `amount` out of what is available whatever the rules say, or says how much there is.
+    #[inline]
     pub(crate) fn debit_locked(&self, amount: u64) -> Result<(), u64> {
-        let mut word = self.available.load(Relaxed);
-        loop {
-            let available = word & !GUARDED;
-            if amount > available {
-                return Err(available);
-            }
-            if self.is_level() {
-                // INVARIANT (one writer).
-                self.available.store(word - amount, Release);
-                return Ok(());
-            }
-            match self.available.compare_exchange_weak(word, word - amount, Acquire, Relaxed) {
-                Ok(_) => return Ok(()),
-                Err(found) => word = found,
-            }
+        let hot = self.hot.load(Relaxed);
+        if self.is_level() && amount <= ready(hot) {
+            // INVARIANT (one writer).
+            self.hot.store(hot - amount, Release);
+            return Ok(());
+        }
+        self.debit_stock(amount)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn debit_stock(&self, amount: u64) -> Result<(), u64> {
+        let available = self.available_locked();
+        if amount > available {
+            return Err(available);
+        }
+        let mut debited = Ok(());
+        self.adjust(|words| {
+            debited = words.shift(|available, committed| {
+                Ok((available.checked_sub(amount).ok_or(available)?, committed))
+            });
+        });
+        debited
+    }
+
+    /// As [`settle`](Self::settle), for a level of a tree, or for what the hot word has no room for.
+    #[inline]
+    pub(crate) fn settle_locked(&self, reserved: u64, actual: u64) {
+        let surplus = reserved - actual;
+        match settled(self.hot.load(Relaxed), actual, surplus) {
+            // INVARIANT (one writer).
+            Some(after) if self.is_level() => self.hot.store(after, Release),
+            _ => self.settle_stock(surplus, actual),
         }
     }
 
-    /// As [`settle`](Self::settle), for a level of a tree.
-    pub(crate) fn settle_locked(&self, reserved: u64, actual: u64) {
-        // INVARIANT (one writer).
-        if actual > 0 {
-            self.committed.store(self.committed.load(Relaxed) + actual, Release);
-        }
-        if actual < reserved {
-            let surplus = reserved - actual;
-            self.available.store(self.available.load(Relaxed) + surplus, Release);
-        }
+    #[cold]
+    #[inline(never)]
+    fn settle_stock(&self, surplus: u64, actual: u64) {
+        self.adjust(|words| {
+            words.raise(|available, committed| (available + surplus, committed + actual));
+        });
     }
 
     /// Takes as much as there is, up to `most`, whatever the rules say.
@@ -281,58 +358,14 @@ impl Account {
         drawn
     }
 
-    /// Changes what only an adjustment may change, unseen by every reader until it is done.
-    pub(crate) fn adjust(&self, change: impl FnOnce(&Adjustment<'_>)) {
-        self.version.fetch_add(1, Release);
-        change(&Adjustment { account: self });
-        self.guard();
-        self.version.fetch_add(1, Release);
-    }
-
     /// Sets the guard where a debit must ask, and takes it away where it need not any more.
     pub(crate) fn guard(&self) {
         let ruled = self.debt.load(Relaxed) > 0 || self.rules.must_be_asked();
         self.ruled.store(u8::from(ruled), Relaxed);
         if ruled || self.is_level() {
-            self.available.fetch_or(GUARDED, AcqRel);
+            self.hot.fetch_or(GUARDED, AcqRel);
         } else {
-            self.available.fetch_and(!GUARDED, AcqRel);
+            self.hot.fetch_and(!GUARDED, AcqRel);
         }
-    }
-}
-
-/// The words, open for a change. Each method is one term of INVARIANT (conservation); who calls
-/// one keeps the sum.
-pub(crate) struct Adjustment<'a> {
-    account: &'a Account,
-}
-
-impl Adjustment<'_> {
-    pub(crate) fn debt(&self) -> u64 {
-        self.account.debt.load(Relaxed)
-    }
-
-    pub(crate) fn raise_granted(&self, amount: u64) {
-        self.account.granted.fetch_add(amount, Release);
-    }
-
-    pub(crate) fn lower_granted(&self, amount: u64) {
-        self.account.granted.fetch_sub(amount, Release);
-    }
-
-    pub(crate) fn raise_debt(&self, amount: u64) {
-        self.account.debt.fetch_add(amount, Release);
-    }
-
-    pub(crate) fn lower_debt(&self, amount: u64) {
-        self.account.debt.fetch_sub(amount, Release);
-    }
-
-    pub(crate) fn raise_available(&self, amount: u64) {
-        self.account.available.fetch_add(amount, Release);
-    }
-
-    pub(crate) fn lower_committed(&self, amount: u64) {
-        self.account.committed.fetch_sub(amount, Release);
     }
 }

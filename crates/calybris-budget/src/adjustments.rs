@@ -123,8 +123,7 @@ impl Tenant {
             self.check_refund_locked(amount_microunits)?;
             for level in self.levels() {
                 level.account().adjust(|words| {
-                    words.lower_committed(amount_microunits);
-                    words.raise_available(amount_microunits);
+                    words.refund(amount_microunits);
                 });
             }
             Ok(())

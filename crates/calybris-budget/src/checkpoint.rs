@@ -159,6 +159,19 @@ impl BudgetEngine {
         Ok(checkpoint)
     }
 
+    /// Every answer that is remembered, the oldest first.
+    fn remembered(&self) -> Vec<KeyState> {
+        self.keys.lock().list()
+    }
+
+    /// Remembers answers that were checked.
+    fn remember_all(&self, answers: &[KeyState]) {
+        let mut keys = self.keys.lock();
+        for KeyState { key, tenant, amount_microunits, hold } in answers {
+            keys.remember(key, tenant, *amount_microunits, (*hold).into());
+        }
+    }
+
     fn restore(&self, state: &TenantState) -> Result<(), CheckpointError> {
         let parent = match &state.parent {
             Some(name) => Some(self.restored(name, || tenant_label(&state.tenant))?),

@@ -41,7 +41,6 @@ impl BudgetEngine {
         reservation: Reservation,
         expires_at_ms: Option<u64>,
     ) -> Result<(), Reservation> {
-        self.skip_ids_to(id);
         self.shared.holds.keep_as(id, reservation, expires_at_ms)
     }
 
@@ -57,6 +56,7 @@ impl BudgetEngine {
     /// ```
     #[must_use]
     pub fn attach(&self, id: ReservationId) -> Option<Reservation> {
+        self.lengthen(id);
         self.shared.holds.take(id, |_| Ok::<_, BudgetError>(())).ok().flatten()
     }
 
@@ -72,7 +72,7 @@ impl BudgetEngine {
     /// ```
     #[must_use]
     pub fn open_holds(&self) -> Vec<OpenHold> {
-        self.shared.holds.list()
+        self.holds()
     }
 
     /// Takes back every reservation whose time has come at the caller's `now_ms`, in order of id.

@@ -7,11 +7,10 @@ use parking_lot::Mutex;
 
 use crate::account::Balance;
 use crate::amount::{check_amount, check_name};
-use crate::checkpoint::KeyState;
 use crate::directory::Directory;
 use crate::idempotency::Keys;
 use crate::shared::Shared;
-use crate::{BudgetError, Reservation, ReservationId, Settled, SoftLimitReached, Tenant};
+use crate::{BudgetError, OpenHold, Reservation, ReservationId, Settled, SoftLimitReached, Tenant};
 
 /// All tenants of a budget. It is shared by reference (or in an `Arc`) between threads.
 ///
@@ -22,7 +21,7 @@ use crate::{BudgetError, Reservation, ReservationId, Settled, SoftLimitReached, 
 pub struct BudgetEngine {
     directory: Directory,
     pub(crate) shared: Arc<Shared>,
-    keys: Mutex<Keys>,
+    pub(crate) keys: Mutex<Keys>,
 }
 
 impl BudgetEngine {
@@ -137,7 +136,7 @@ impl BudgetEngine {
     /// ```
     #[must_use]
     pub fn tenant(&self, name: &str) -> Option<Tenant> {
-        self.directory.find(name)
+        self.directory.find(name).map(|(_, tenant)| tenant.clone())
     }
 
     /// All tenants, sorted by name.
@@ -174,10 +173,12 @@ impl BudgetEngine {
         tenant: &str,
         amount_microunits: u64,
     ) -> Result<ReservationId, BudgetError> {
-        let unknown = || BudgetError::UnknownTenant { tenant: tenant.to_owned() };
-        let reservation =
-            self.tenant(tenant).ok_or_else(unknown)?.into_reservation(amount_microunits)?;
-        Ok(self.detach(reservation, None))
+        let Some((place, tenant)) = self.directory.find(tenant) else {
+            return Err(BudgetError::UnknownTenant { tenant: tenant.to_owned() });
+        };
+        tenant.check_reservable(amount_microunits)?;
+        tenant.debit(amount_microunits)?;
+        Ok(self.shared.holds.keep_short(place, tenant, amount_microunits))
     }
 
     /// As [`try_reserve`](Self::try_reserve), once for each key: the same question under the same
@@ -216,6 +217,16 @@ impl BudgetEngine {
         Ok(id)
     }
 
+    /// Moves a hold to where it can wait for an answer.
+    pub(crate) fn lengthen(&self, id: ReservationId) {
+        self.shared.holds.lengthen(id, &self.directory);
+    }
+
+    /// Every hold that the engine keeps, in order of id.
+    pub(crate) fn holds(&self) -> Vec<OpenHold> {
+        self.shared.holds.list(&self.directory)
+    }
+
     /// Gives out no id up to this one any more.
     pub(crate) fn skip_ids_to(&self, id: ReservationId) {
         self.shared.holds.skip_to(id);
@@ -233,19 +244,6 @@ impl BudgetEngine {
         keys.find(key, tenant, amount_microunits)?;
         keys.remember(key, tenant, amount_microunits, id);
         Ok(())
-    }
-
-    /// Every answer that is remembered, the oldest first.
-    pub(crate) fn remembered(&self) -> Vec<KeyState> {
-        self.keys.lock().list()
-    }
-
-    /// Remembers answers that were checked.
-    pub(crate) fn remember_all(&self, answers: &[KeyState]) {
-        let mut keys = self.keys.lock();
-        for KeyState { key, tenant, amount_microunits, hold } in answers {
-            keys.remember(key, tenant, *amount_microunits, (*hold).into());
-        }
     }
 
     /// Spends `actual_microunits` of a reservation of this tenant; the rest returns to it.
@@ -271,6 +269,9 @@ impl BudgetEngine {
         id: ReservationId,
         actual_microunits: u64,
     ) -> Result<Settled, BudgetError> {
+        if let Some(settled) = self.settle_short(tenant, id, actual_microunits) {
+            return Ok(settled);
+        }
         let covered = |held: &mut Reservation| held.cover(actual_microunits);
         let (reservation, covered) = self.take(tenant, id, covered)?;
         reservation.commit(covered.commit_microunits).map_err(|refused| refused.error)
@@ -291,6 +292,9 @@ impl BudgetEngine {
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     pub fn release(&self, tenant: &str, id: ReservationId) -> Result<Settled, BudgetError> {
+        if let Some(settled) = self.settle_short(tenant, id, 0) {
+            return Ok(settled);
+        }
         let (reservation, ()) = self.take(tenant, id, |_| Ok(()))?;
         let released_microunits = reservation.amount_microunits();
         reservation.release();
@@ -317,6 +321,16 @@ impl BudgetEngine {
         self.shared.take_warnings()
     }
 
+    /// Spends `actual` of a hold of this tenant that is a tenant and an amount and nothing else, if
+    /// that is enough.
+    #[inline]
+    fn settle_short(&self, tenant: &str, id: ReservationId, actual: u64) -> Option<Settled> {
+        let holds = &self.shared.holds;
+        let (tenant, reserved) = holds.take_short(id, &self.directory, tenant, actual)?;
+        tenant.settle(reserved, actual);
+        Some(Settled { committed_microunits: actual, released_microunits: reserved - actual })
+    }
+
     /// Takes a reservation out of the engine's keeping if it is the tenant's and `check` lets it
     /// go; otherwise it stays.
     fn take<A>(
@@ -329,9 +343,10 @@ impl BudgetEngine {
             tenant: tenant.to_owned(),
             reservation: id.as_u64(),
         };
+        self.lengthen(id);
         let mut answer = None;
         let taken = self.shared.holds.take(id, |held| {
-            let held = held.filter(|held| held.tenant().name() == tenant);
+            let held = held.filter(|held| held.tenant().is_named(tenant));
             answer = Some(check(held.ok_or_else(unknown)?)?);
             Ok(())
         })?;

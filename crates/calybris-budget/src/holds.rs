@@ -1,17 +1,22 @@
-//! The holds that the engine keeps: reservations known by an id and owned by nobody else.
+//! The holds that the engine keeps: known by an id and owned by nobody else.
+//!
+//! A plain hold by name stands in the ring, for as long as its slot is free; all others are
+//! reservations in a map. Nobody outside of this file has to know which.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::BuildHasherDefault;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
 use parking_lot::Mutex;
 
-use crate::Reservation;
+use crate::directory::{Directory, Place};
 use crate::hashing::NumberHasher;
+use crate::ring::{Ring, Short};
+use crate::{Reservation, Tenant};
 
-/// Names a hold. The engine gives none out twice; a caller with a log may choose its own numbers,
-/// for example those of its records.
+/// Names a hold. The engine gives none out twice, from 1 to 2^63 - 1; a caller with a log may choose
+/// its own numbers, for example those of its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(transparent))]
@@ -34,6 +39,10 @@ pub struct OpenHold {
     pub dispatched: bool,
 }
 
+/// The ids that the engine gives out are below this, so it never runs out of them and never meets one
+/// that a caller has chosen above.
+const OWN_IDS: u64 = 1 << 63;
+
 /// How many locks share the ids. Ids are given out in turn, so threads seldom meet on one.
 const SHARDS: usize = 16;
 
@@ -41,8 +50,11 @@ type Shard = HashMap<ReservationId, Held, BuildHasherDefault<NumberHasher>>;
 
 #[derive(Debug)]
 pub(crate) struct Holds {
+    ring: Ring,
     shards: [Mutex<Shard>; SHARDS],
     last_id: AtomicU64,
+    /// The greatest id that a caller has chosen.
+    named: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -73,19 +85,87 @@ impl Holds {
         expires_at_ms: Option<u64>,
     ) -> ReservationId {
         loop {
-            // 2^64 ids last for centuries.
-            let id = ReservationId(self.last_id.fetch_add(1, Relaxed).wrapping_add(1));
-            match self.keep_as(id, reservation, expires_at_ms) {
+            let id = self.next_id();
+            match self.put(id, reservation, expires_at_ms) {
                 Ok(()) => return id,
-                // Only after the numbers of the caller have come to their end and began anew.
+                // A caller has just chosen the same.
                 Err(back) => reservation = back,
             }
         }
     }
 
+    /// Keeps what was debited of a tenant, under an id that was never given out.
+    #[inline]
+    pub(crate) fn keep_short(&self, place: Place, tenant: &Tenant, amount: u64) -> ReservationId {
+        self.keep_short_as(self.next_id(), place, tenant, amount)
+    }
+
+    /// The id is new; but a caller may choose the same until it stands somewhere.
+    #[inline]
+    fn keep_short_as(
+        &self,
+        id: ReservationId,
+        place: Place,
+        tenant: &Tenant,
+        amount: u64,
+    ) -> ReservationId {
+        let hold = Short { tenant: place, amount };
+        let is_taken = || id.0 <= self.named.load(SeqCst);
+        if self.ring.slot_for(id.0).is_some_and(|slot| slot.keep(id.0, hold, is_taken)) {
+            return id;
+        }
+        self.keep_long(id, Reservation::new(tenant.clone(), amount))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn keep_long(&self, id: ReservationId, reservation: Reservation) -> ReservationId {
+        match self.put(id, reservation, None) {
+            Ok(()) => id,
+            Err(back) => self.keep(back, None),
+        }
+    }
+
+    /// Takes a hold of this tenant that stands in the ring and covers `actual`: the tenant and what
+    /// is held. Otherwise nothing is done, and the caller asks [`take`](Self::take).
+    #[inline]
+    pub(crate) fn take_short<'a>(
+        &self,
+        id: ReservationId,
+        directory: &'a Directory,
+        tenant: &str,
+        actual: u64,
+    ) -> Option<(&'a Tenant, u64)> {
+        let slot = self.ring.slot(id.0)?;
+        let hold = slot.peek(id.0)?;
+        let found = directory.at(hold.tenant)?;
+        let fits = found.is_named(tenant) && actual <= hold.amount && slot.take(id.0);
+        fits.then_some((found, hold.amount))
+    }
+
+    /// Moves a hold from the ring to the map, where it can wait for an answer.
+    pub(crate) fn lengthen(&self, id: ReservationId, directory: &Directory) {
+        let mut shard = self.shard(id).lock();
+        let Some(slot) = self.ring.slot(id.0) else { return };
+        let Some(hold) = slot.peek(id.0) else { return };
+        let Some(tenant) = directory.at(hold.tenant) else { return };
+        if slot.take(id.0) {
+            let reservation = Reservation::new(tenant.clone(), hold.amount);
+            shard.insert(id, Held { reservation, expires_at_ms: None });
+        }
+    }
+
+    #[inline]
+    fn next_id(&self) -> ReservationId {
+        // 2^63 ids last for centuries.
+        ReservationId(self.last_id.fetch_add(1, Relaxed) + 1)
+    }
+
     /// Gives out no id up to this one any more: it was given out before, or is the caller's.
     pub(crate) fn skip_to(&self, id: ReservationId) {
-        self.last_id.fetch_max(id.0, Relaxed);
+        if id.0 < OWN_IDS {
+            self.last_id.fetch_max(id.0, Relaxed);
+        }
     }
 
     /// The greatest id so far.
@@ -100,6 +180,23 @@ impl Holds {
         reservation: Reservation,
         expires_at_ms: Option<u64>,
     ) -> Result<(), Reservation> {
+        self.skip_to(id);
+        if id.0 < OWN_IDS {
+            self.named.fetch_max(id.0, SeqCst);
+        }
+        if self.ring.has(id.0) {
+            return Err(reservation);
+        }
+        self.put(id, reservation, expires_at_ms)
+    }
+
+    /// Puts a reservation into the map, or gives it back if its id is there.
+    fn put(
+        &self,
+        id: ReservationId,
+        reservation: Reservation,
+        expires_at_ms: Option<u64>,
+    ) -> Result<(), Reservation> {
         match self.shard(id).lock().entry(id) {
             Entry::Occupied(_) => Err(reservation),
             Entry::Vacant(vacant) => {
@@ -109,7 +206,8 @@ impl Holds {
         }
     }
 
-    /// Gives a reservation up if `check` lets it go; whoever gets it is the one who settles it.
+    /// Gives a reservation of the map up if `check` lets it go; whoever gets it is the one who settles
+    /// it. What stands in the ring is to be [lengthened](Self::lengthen) first.
     pub(crate) fn take<E>(
         &self,
         id: ReservationId,
@@ -146,8 +244,18 @@ impl Holds {
     }
 
     /// Every hold, in order of id.
-    pub(crate) fn list(&self) -> Vec<OpenHold> {
-        let mut list = Vec::new();
+    pub(crate) fn list(&self, directory: &Directory) -> Vec<OpenHold> {
+        // The ring first: what moves from it to the map meanwhile is seen twice rather than never.
+        let short = |(id, hold): (u64, Short)| {
+            Some(OpenHold {
+                id: ReservationId(id),
+                tenant: directory.at(hold.tenant)?.name().to_owned(),
+                amount_microunits: hold.amount,
+                expires_at_ms: None,
+                dispatched: false,
+            })
+        };
+        let mut list: Vec<_> = self.ring.list().into_iter().filter_map(short).collect();
         for shard in &self.shards {
             list.extend(shard.lock().iter().map(|(id, held)| OpenHold {
                 id: *id,
@@ -158,12 +266,51 @@ impl Holds {
             }));
         }
         list.sort_unstable_by_key(|hold| hold.id);
+        list.dedup_by_key(|hold| hold.id);
         list
     }
 }
 
 impl Default for Holds {
     fn default() -> Self {
-        Self { shards: std::array::from_fn(|_| Mutex::default()), last_id: AtomicU64::new(0) }
+        Self {
+            ring: Ring::default(),
+            shards: std::array::from_fn(|_| Mutex::default()),
+            last_id: AtomicU64::new(0),
+            named: AtomicU64::new(0),
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::account::Balance;
+    use std::sync::Weak;
+
+    #[test]
+    fn an_id_that_a_caller_chose_before_it_stood_anywhere_is_not_given_out() {
+        let acme = Tenant::new("acme", 100, Balance::of_grant(100), None, Weak::new());
+        let holds = Holds::default();
+        let on_its_way = holds.next_id();
+        holds.keep_as(on_its_way, acme.try_reserve(5).unwrap(), None).unwrap();
+
+        acme.debit(7).unwrap();
+        let given = holds.keep_short_as(on_its_way, 0, &acme, 7);
+        assert_ne!(given, on_its_way);
+        let taken = |id| holds.take(id, |_| Ok::<_, ()>(())).unwrap().unwrap().amount_microunits();
+        assert_eq!((taken(on_its_way), taken(given)), (5, 7));
+        assert_eq!(acme.snapshot().available_microunits, 100);
+    }
+
+    #[test]
+    fn a_caller_cannot_choose_an_id_that_stands_in_the_ring() {
+        let acme = Tenant::new("acme", 100, Balance::of_grant(100), None, Weak::new());
+        let holds = Holds::default();
+        acme.debit(7).unwrap();
+        let given = holds.keep_short(0, &acme, 7);
+        assert!(holds.ring.has(given.0));
+        holds.keep_as(given, acme.try_reserve(5).unwrap(), None).unwrap_err().release();
+        assert!(holds.ring.has(given.0));
     }
 }

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! and there is debt only where an [`OverrunPolicy`] allows it. To reserve and to settle through a
-//! [`Tenant`] is compare-and-swap on the two words of its account: no lock, no map, no allocation.
+//! [`Tenant`] is compare-and-swap on one word of its account: no lock, no map, no allocation.
 //! A tenant below another, or one with a rule to be asked, takes a short lock instead; the caller
 //! does not have to know. [`LEDGER.md`][ledger] states every state, transition and identity.
 //!
@@ -48,6 +48,7 @@ mod adjustments;
 mod beforehand;
 mod give_back;
 mod levels;
+mod name;
 mod reservation;
 mod settlement;
 mod tenant;
@@ -58,6 +59,7 @@ mod engine;
 mod hashing;
 mod holds;
 mod idempotency;
+mod ring;
 mod shared;
 
 mod audit;

@@ -362,7 +362,6 @@ fn suspend(tenant: &Tenant, amount_microunits: u64, id: ReservationId) {
     let Some(shared) = tenant.shared() else { return };
     let suspended =
         Reservation { tenant: tenant.clone(), amount_microunits, dispatched_as: Some(id) };
-    shared.holds.skip_to(id);
     if let Err(suspended) = shared.holds.keep_as(id, suspended, None) {
         shared.holds.keep(suspended, None);
     }

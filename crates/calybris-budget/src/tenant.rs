@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use crate::account::{Account, Balance};
 use crate::amount::check_amount;
+use crate::name::Name;
 use crate::shared::Shared;
 use crate::{BudgetError, Reservation};
 
@@ -21,7 +22,7 @@ pub struct Tenant {
 /// the one and then debits the other.
 #[repr(C)]
 struct Record {
-    name: Box<str>,
+    name: Name,
     account: Account,
     parent: Option<Tenant>,
     /// The last of the parents, whose lock is that of the whole tree.
@@ -64,7 +65,7 @@ impl Tenant {
             account.become_level_alone();
         }
         let root = parent.as_ref().map(|parent| parent.root().clone());
-        let name = name.into();
+        let name = Name::new(name);
         let record = Record { account, parent, root, name, opened_with_microunits, shared };
         Self { record: Arc::new(record) }
     }
@@ -101,7 +102,13 @@ impl Tenant {
     /// ```
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.record.name
+        self.record.name.as_str()
+    }
+
+    /// Whether this is its name; quicker than to look at it.
+    #[inline]
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.record.name.as_bytes() == name.as_bytes()
     }
 
     /// The tenant above this one, whose budget its reservations are taken from as well.
@@ -178,16 +185,6 @@ impl Tenant {
         check_amount(amount_microunits)?;
         self.debit(amount_microunits)?;
         Ok(Reservation::new(self.clone(), amount_microunits))
-    }
-
-    /// As [`try_reserve`](Self::try_reserve), with the handle itself instead of a clone of it.
-    pub(crate) fn into_reservation(
-        self,
-        amount_microunits: u64,
-    ) -> Result<Reservation, BudgetError> {
-        self.check_reservable(amount_microunits)?;
-        self.debit(amount_microunits)?;
-        Ok(Reservation::new(self, amount_microunits))
     }
 
     /// As [`try_reserve`](Self::try_reserve), for a call that ends before the handle does. The

@@ -224,3 +224,107 @@ fn a_settled_number_is_not_given_out_again_after_a_crash() {
     assert_eq!((late.as_u64(), new.as_u64()), (7, 8));
     assert!(engine.commit("acme", late, 1).is_err(), "it was settled, and nobody else has it");
 }
+
+#[test]
+fn no_number_that_was_never_given_out_settles_anything() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", 100).unwrap();
+    let id = engine.try_reserve("acme", 60).unwrap();
+    for number in [0, id.as_u64() + 1, id.as_u64() + 4_096, u64::MAX] {
+        let refused = engine.commit("acme", number.into(), 0).unwrap_err();
+        let tenant = "acme".to_owned();
+        assert_eq!(refused, BudgetError::UnknownReservation { tenant, reservation: number });
+        assert!(engine.release("acme", number.into()).is_err());
+        assert!(engine.attach(number.into()).is_none());
+    }
+    engine.commit("acme", id, 60).unwrap();
+    assert!(engine.commit("acme", id, 0).is_err(), "settled twice");
+    assert_eq!(acme.snapshot().available_microunits, 40);
+}
+
+/// More than the engine keeps in its ring, settled in another order than they came.
+#[test]
+fn ten_thousand_holds_by_name_are_kept_listed_and_settled() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", 1_000_000).unwrap();
+    let globex = engine.ensure_tenant("globex", 1_000_000).unwrap();
+    let ids: Vec<_> = (0..10_000_u64)
+        .map(|index| {
+            let tenant = if index % 2 == 0 { "acme" } else { "globex" };
+            (tenant, engine.try_reserve(tenant, 10 + index % 7).unwrap(), 10 + index % 7)
+        })
+        .collect();
+    let listed = engine.open_holds();
+    assert_eq!(listed.len(), ids.len());
+    for (open, (tenant, id, amount)) in listed.iter().zip(&ids) {
+        assert_eq!((open.tenant.as_str(), open.id), (*tenant, *id));
+        assert_eq!(open.amount_microunits, *amount);
+    }
+    for (tenant, id, amount) in ids.iter().rev() {
+        let other = if *tenant == "acme" { "globex" } else { "acme" };
+        assert!(engine.commit(other, *id, 1).is_err());
+        assert!(matches!(engine.commit(tenant, *id, amount + 1), Err(BudgetError::Overrun { .. })));
+        let settled = engine.commit(tenant, *id, 7).unwrap();
+        assert_eq!(settled.released_microunits, amount - 7);
+        assert!(engine.commit(tenant, *id, 0).is_err());
+    }
+    assert!(engine.open_holds().is_empty());
+    for tenant in [acme, globex] {
+        let now = tenant.snapshot();
+        assert_eq!((now.committed_microunits, now.reserved_microunits), (35_000, 0));
+    }
+}
+
+/// Threads settle each other's holds by id, each hold by two threads at once: one of them does it.
+#[test]
+fn of_two_threads_that_settle_one_id_one_does() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", 1_000_000).unwrap();
+    for round in 0..200 {
+        let ids: Vec<_> = (0..50).map(|_| engine.try_reserve("acme", 10).unwrap()).collect();
+        let settle = || {
+            ids.iter()
+                .filter(|id| match id.as_u64() % 3 {
+                    0 => engine.commit("acme", **id, 4).is_ok(),
+                    1 => engine.release("acme", **id).is_ok(),
+                    _ => engine.attach(**id).map(|held| held.commit(4).unwrap()).is_some(),
+                })
+                .count()
+        };
+        let settled = std::thread::scope(|scope| {
+            let [first, second] = [scope.spawn(settle), scope.spawn(settle)];
+            first.join().unwrap() + second.join().unwrap()
+        });
+        assert_eq!(settled, ids.len(), "round {round}");
+        assert_eq!(acme.snapshot().reserved_microunits, 0);
+    }
+}
+
+/// A caller's number that the engine may be giving out at the same moment: one of the two gets it.
+#[test]
+fn a_number_of_the_callers_and_one_of_the_engines_never_name_two_holds() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", 1_000_000).unwrap();
+    for _ in 0..500 {
+        let last = engine.try_reserve("acme", 1).unwrap();
+        engine.release("acme", last).unwrap();
+        let chosen = ReservationId::from(last.as_u64() + 2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                if let Err(back) = engine.detach_as(chosen, acme.try_reserve(5).unwrap(), None) {
+                    back.release();
+                }
+            });
+            for _ in 0..4 {
+                engine.try_reserve("acme", 3).unwrap();
+            }
+        });
+        let open = engine.open_holds();
+        let held: u64 = open.iter().map(|open| open.amount_microunits).sum();
+        assert_eq!(held, acme.snapshot().reserved_microunits, "two holds have one number");
+        for open in open {
+            engine.release("acme", open.id).unwrap();
+        }
+        assert_eq!(acme.snapshot().reserved_microunits, 0);
+    }
+}

@@ -209,3 +209,40 @@ fn handles_and_reservations_move_between_threads_and_outlive_the_engine() {
     std::thread::spawn(move || reservation.commit(60).unwrap()).join().unwrap();
     assert_eq!(acme.snapshot(), account(100, 40, 0, 60));
 }
+
+#[test]
+fn amounts_around_the_width_of_a_word_are_exact() {
+    for width in [31_u32, 32, 33, 62] {
+        for edge in [(1_u64 << width) - 1, 1 << width, (1 << width) + 1] {
+            let engine = BudgetEngine::new();
+            let acme = engine.ensure_tenant("acme", 2 * (edge / 2)).unwrap();
+            let half = edge / 2;
+            let first = acme.try_reserve(half).unwrap();
+            let second = acme.try_reserve(half).unwrap();
+            assert!(matches!(
+                acme.try_reserve(1),
+                Err(BudgetError::Insufficient { available_microunits: 0, .. })
+            ));
+            first.commit(half - 1).unwrap();
+            second.commit(1).unwrap();
+            let now = acme.snapshot();
+            assert_eq!((now.committed_microunits, now.available_microunits), (half, half));
+            assert_eq!(now.reserved_microunits, 0);
+            assert!(acme.try_reserve(half + 1).is_err());
+            acme.try_reserve(half).unwrap().commit(half).unwrap();
+            assert_eq!(acme.snapshot().committed_microunits, 2 * half);
+        }
+    }
+}
+
+#[test]
+fn a_long_row_of_small_calls_spends_more_than_a_word_holds() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", u64::from(u32::MAX) * 8).unwrap();
+    let cost = 1 << 24;
+    for calls in 1..=2_000 {
+        acme.try_reserve(cost + 5).unwrap().commit(cost).unwrap();
+        assert_eq!(acme.snapshot().committed_microunits, calls * cost);
+    }
+    assert_eq!(acme.snapshot().reserved_microunits, 0);
+}

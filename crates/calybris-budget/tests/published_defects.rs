@@ -5,13 +5,19 @@ use calybris_budget::{BudgetEngine, BudgetError, BudgetEvent, OverrunPolicy, Rep
 #[test]
 fn a_budget_with_open_holds_and_caps_is_restored_with_both() {
     let rules = TenantRules { exposure_cap_microunits: Some(50), ..TenantRules::default() };
-    let engine = Replay::run([
+    let mut replay = Replay::new();
+    for event in [
         BudgetEvent::TenantOpened { tenant: "acme".into(), granted_microunits: 100 },
         BudgetEvent::RulesSet { tenant: "acme".into(), rules },
         BudgetEvent::Reserved { tenant: "acme".into(), hold: 7, amount_microunits: 40 },
-    ])
-    .unwrap()
-    .keep_holds();
+    ] {
+        replay.apply(event).unwrap();
+    }
+    // From a checkpoint of the replay, and from a checkpoint of what became of that.
+    let resumed = Replay::from_checkpoint(&replay.checkpoint().unwrap()).unwrap();
+    let live = resumed.finish().keep_holds();
+    let restored = Replay::from_checkpoint(&live.checkpoint([]).unwrap()).unwrap();
+    let engine = restored.finish().keep_holds();
     assert!(matches!(engine.try_reserve("acme", 11), Err(BudgetError::Exposed { .. })));
     engine.commit("acme", 7.into(), 30).unwrap();
     assert_eq!(engine.tenant("acme").unwrap().snapshot().available_microunits, 70);
@@ -102,21 +108,21 @@ fn a_reservation_moves_to_another_thread_and_into_a_box() {
 }
 
 #[test]
-fn a_million_abandoned_holds_are_listed_and_swept() {
+fn two_million_abandoned_holds_are_listed_and_swept() {
     let engine = BudgetEngine::new();
-    let acme = engine.ensure_tenant("acme", 1_500_000).unwrap();
-    for index in 0..1_000_000_u64 {
+    let acme = engine.ensure_tenant("acme", 2_500_000).unwrap();
+    for index in 0..2_000_000_u64 {
         engine.detach(acme.try_reserve(1).unwrap(), Some(index % 1_000));
     }
-    assert_eq!(engine.open_holds().len(), 1_000_000);
-    assert_eq!(engine.take_expired(499).len(), 500_000);
-    assert_eq!(acme.snapshot().reserved_microunits, 500_000);
-    assert_eq!(engine.take_expired(u64::MAX).len(), 500_000);
-    assert_eq!(acme.snapshot().available_microunits, 1_500_000);
+    assert_eq!(engine.open_holds().len(), 2_000_000);
+    assert_eq!(engine.take_expired(499).len(), 1_000_000);
+    assert_eq!(acme.snapshot().reserved_microunits, 1_000_000);
+    assert_eq!(engine.take_expired(u64::MAX).len(), 1_000_000);
+    assert_eq!(acme.snapshot().available_microunits, 2_500_000);
 }
 
 #[test]
-fn a_hundred_thousand_tenants_are_read_and_replayed() {
+fn a_hundred_thousand_tenants_are_read_replayed_and_checkpointed() {
     let engine = BudgetEngine::new();
     let mut replay = Replay::new();
     for index in 0..100_000_u64 {
@@ -129,7 +135,8 @@ fn a_hundred_thousand_tenants_are_read_and_replayed() {
         replay.apply(BudgetEvent::Reserved { tenant, hold: index, amount_microunits }).unwrap();
         replay.apply(BudgetEvent::Committed { hold: index, actual_microunits: 7 }).unwrap();
     }
-    let replayed = replay.finish().engine;
+    let checkpoint = replay.checkpoint().unwrap();
+    let replayed = Replay::from_checkpoint(&checkpoint).unwrap().finish().engine;
     let (live, replayed) = (engine.tenants(), replayed.tenants());
     assert_eq!(live.len(), 100_000);
     for (live, replayed) in live.iter().zip(&replayed) {

@@ -86,6 +86,24 @@ fn steps() -> impl Strategy<Value = Step> {
     ]
 }
 
+impl Step {
+    fn times(self, unit: u64) -> Self {
+        match self {
+            Self::Reserve(t, n) => Self::Reserve(t, n * unit),
+            Self::Extend(h, n) => Self::Extend(h, n * unit),
+            Self::CommitPart(h, n) => Self::CommitPart(h, n * unit),
+            Self::Commit(h, n) => Self::Commit(h, n * unit),
+            Self::TopUp(t, n) => Self::TopUp(t, n * unit),
+            Self::Reduce(t, n) => Self::Reduce(t, n * unit),
+            Self::Refund(t, n) => Self::Refund(t, n * unit),
+            Self::Repay(t, n) => Self::Repay(t, n * unit),
+            Self::Rules(t, cap, policy) => Self::Rules(t, cap.map(|cap| cap * unit), policy),
+            Self::CarryOver(a, b, n) => Self::CarryOver(a, b, n * unit),
+            Self::Release(_) | Self::Freeze(..) => self,
+        }
+    }
+}
+
 impl Model {
     fn levels(tenant: usize) -> Vec<usize> {
         let mut levels = vec![tenant];
@@ -148,12 +166,14 @@ fn plain(tenant: &Tenant) -> Plain {
     }
 }
 
-fn check(steps: Vec<Step>) {
+/// Runs the steps with every amount of theirs and every grant that many times as large.
+fn check(unit: u64, steps: Vec<Step>) {
     let engine = BudgetEngine::new();
     let mut log = Vec::new();
     let mut tenants: Vec<Tenant> = Vec::new();
     let mut model = Model { accounts: vec![], frozen: vec![false; 5], rules: vec![] };
     for (name, parent, granted) in TENANTS {
+        let granted = granted * i128::from(unit);
         let tenant = name.to_owned();
         let granted_microunits = u64::try_from(granted).unwrap();
         match parent {
@@ -182,7 +202,7 @@ fn check(steps: Vec<Step>) {
 
     for (hold, step) in (0_u64..).zip(steps) {
         let at = |pick: usize, held: &Vec<Held>| pick % held.len().max(1);
-        match step {
+        match step.times(unit) {
             Step::Reserve(t, amount) => {
                 let expected = model.refusal(t, amount.into());
                 match tenants[t].try_reserve(amount) {
@@ -426,6 +446,16 @@ fn compare(tenants: &[Tenant], model: &Model) {
 proptest! {
     #[test]
     fn every_step_is_plain_arithmetic_and_replays(steps in prop::collection::vec(steps(), 1..80)) {
-        check(steps);
+        check(1, steps);
+    }
+
+    /// The widths of the two parts of an account's hot word lie among these amounts, so some go
+    /// through it, some beside it, and some make it move its content.
+    #[test]
+    fn large_amounts_are_plain_arithmetic_as_well(
+        unit in prop::sample::select(vec![(1_u64 << 26) - 1, 1 << 27, (1 << 31) + 1, 1 << 50]),
+        steps in prop::collection::vec(steps(), 1..80),
+    ) {
+        check(unit, steps);
     }
 }
