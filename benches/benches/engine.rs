@@ -22,8 +22,13 @@ fn decide_and_settle(c: &mut Criterion) {
         b.iter(|| {
             sequence += 1;
             let request = request(sequence);
-            let call =
-                Call { tenant: "search", time_unix_ms: sequence, correlation_id: "", request };
+            let call = Call {
+                tenant: "search",
+                time_unix_ms: sequence,
+                correlation_id: "",
+                request_key: "",
+                request,
+            };
             if let Some(ticket) = engine.decide(&call).unwrap().ticket {
                 let cost = ticket.reserved_microunits();
                 engine.settle(ticket, cost, sequence).unwrap();

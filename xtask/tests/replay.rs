@@ -112,7 +112,7 @@ proptest! {
             if let Some(snapshot) = snapshots.get(install) {
                 engine.install(snapshot.clone(), 2).unwrap();
             }
-            let call = Call { tenant: "t", time_unix_ms: 3, correlation_id: "", request };
+            let call = Call { tenant: "t", time_unix_ms: 3, correlation_id: "", request_key: "", request };
             if let Some(ticket) = engine.decide(&call).unwrap().ticket {
                 let cost = u128::from(ticket.reserved_microunits()) * u128::from(percent) / 100;
                 match percent {
@@ -160,6 +160,7 @@ proptest! {
                             prop_assert!(cost > available);
                         }
                         Admission::NotAsked => prop_assert_eq!(decided.decision.selected_model_id, None),
+                        other => prop_assert!(false, "no rule refuses here: {other:?}"),
                     }
                 }
                 Record::Settled { decision_sequence, actual_cost_microunits, .. } => {

@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 
+use crate::amount::check_amount;
 use crate::settlement::Overdraft;
 use crate::{BudgetError, Reservation, Tenant};
 
@@ -66,6 +67,35 @@ impl<T: Borrow<Tenant>> Reservation<T> {
 }
 
 impl Tenant {
+    /// Undoes what [`reduce`](Self::reduce) has just done, for a caller whose log did not take it: nobody has topped up
+    /// or made debt meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`top_up`](Self::top_up); nothing has changed then.
+    ///
+    /// ```
+    /// let engine = calybris_budget::BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// let before = acme.snapshot();
+    /// acme.reduce(40)?;
+    /// acme.unreduce(40)?;
+    /// assert_eq!(acme.snapshot(), before);
+    /// # Ok::<(), calybris_budget::BudgetError>(())
+    /// ```
+    pub fn unreduce(&self, amount_microunits: u64) -> Result<(), BudgetError> {
+        check_amount(amount_microunits)?;
+        self.locked(|| {
+            self.check_top_up_locked(amount_microunits)?;
+            // A debt was there before and is not paid with it.
+            self.account().adjust(|words| {
+                words.raise_granted(amount_microunits);
+                words.raise_available(amount_microunits);
+            });
+            Ok(())
+        })
+    }
+
     fn return_overdraft(&self, extra: u64, drawn_by_level: &[u64]) -> Result<(), BudgetError> {
         self.locked(|| {
             let owed = |index: usize| {

@@ -202,6 +202,7 @@ impl Job<'_> {
                 tenant: &routed.tenant,
                 time_unix_ms,
                 correlation_id: &routed.correlation_id,
+                request_key: "",
                 request: routed.request,
             };
             let start = Instant::now();

@@ -64,7 +64,13 @@
 //!     allowed_providers: ProviderSet::ALL,
 //!     required_regions: RegionSet::EMPTY,
 //! };
-//! let call = Call { tenant: "search", time_unix_ms: 1_700_000_000_001, correlation_id: "trace-1", request };
+//! let call = Call {
+//!     tenant: "search",
+//!     time_unix_ms: 1_700_000_000_001,
+//!     correlation_id: "trace-1",
+//!     request_key: "",
+//!     request,
+//! };
 //! let outcome = engine.decide(&call)?;
 //!
 //! // The small model wins: 15 points of quality are not worth 7,050 microunits here.

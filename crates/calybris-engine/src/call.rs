@@ -14,12 +14,16 @@ pub struct Call<'a> {
     pub time_unix_ms: u64,
     /// The caller's own id of the call (a trace id, say): at most 64 bytes, may be empty.
     pub correlation_id: &'a str,
+    /// Under which the same call is decided once, however often it is made: at most 64 bytes. `""` if that is not asked
+    /// for. All tenants share the keys of an engine.
+    pub request_key: &'a str,
     /// What is to be decided.
     pub request: Request,
 }
 
 /// The answer to a call. It is in the log.
 #[derive(Debug)]
+#[must_use = "it may hold a ticket, which reserves its cost until it is settled or abandoned"]
 pub struct Outcome {
     /// Sequence of the decision's record in the log.
     pub decision_sequence: u64,
@@ -27,6 +31,7 @@ pub struct Outcome {
     pub decision: Decision,
     /// What the budget answered.
     pub admission: Admission,
-    /// The right to carry the decision out; `None` if the kernel rejected or the budget did not suffice.
+    /// The right to carry the decision out; `None` if the kernel rejected or the budget refused, or if the call was
+    /// decided before under its request key and its ticket is closed by now.
     pub ticket: Option<Ticket>,
 }

@@ -1,6 +1,6 @@
 //! What can go wrong, with its evidence.
 
-use calybris_budget::BudgetError;
+use calybris_budget::{BudgetError, CheckpointError};
 use calybris_kernel::{Decision, SnapshotError};
 use calybris_wal::WalError;
 use thiserror::Error;
@@ -39,6 +39,35 @@ pub enum EngineError {
         /// The most that is allowed.
         limit_bytes: usize,
     },
+    /// The request key is too long to be logged.
+    #[error("a request key has at most {limit_bytes} bytes, found {found_bytes}")]
+    RequestKeyTooLong {
+        /// Its length.
+        found_bytes: usize,
+        /// The most that is allowed.
+        limit_bytes: usize,
+    },
+    /// Another call, of another tenant or with another request, was decided under this request key.
+    #[error(
+        "request key `{request_key}` was used for another call, decided at sequence {decision_sequence}"
+    )]
+    RequestKeyReused {
+        /// The key as given.
+        request_key: String,
+        /// Sequence of the decision that was made under it.
+        decision_sequence: u64,
+    },
+    /// More request keys are to be remembered than is allowed.
+    #[error("at most {limit} request keys are remembered, found {found}")]
+    TooManyRequestKeys {
+        /// How many were asked for.
+        found: usize,
+        /// The most that is allowed.
+        limit: usize,
+    },
+    /// The books do not add up, so no checkpoint can be made of them. Nothing was logged.
+    #[error(transparent)]
+    Books(Box<CheckpointError>),
     /// The ticket was settled or abandoned before, or never existed in this log.
     #[error("the decision at sequence {decision_sequence} has no open ticket")]
     TicketNotOpen {
@@ -93,7 +122,13 @@ pub enum EngineError {
     InvalidProposal(#[from] SnapshotError),
 }
 
-/// A settlement or an abandonment that did not happen, with the ticket given back.
+impl From<CheckpointError> for EngineError {
+    fn from(error: CheckpointError) -> Self {
+        Self::Books(Box::new(error))
+    }
+}
+
+/// A settlement, an abandonment or a step to the next model that did not happen, with the ticket given back.
 #[derive(Debug, Error)]
 #[error("{error}")]
 pub struct SettleRefused {

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use calybris_budget::{Audit, AuditError, BudgetEvent, Replay};
 
 use crate::error::EngineError;
+use crate::keys::KeyWindow;
+use crate::options::MAX_REQUEST_KEYS;
 use crate::record::{Admission, Decided, Record};
 use crate::snapshot::Installed;
 use crate::ticket::TicketState;
@@ -18,29 +20,42 @@ pub(crate) struct Fold {
     /// INVARIANT (one hold a ticket): the open tickets are the open holds of `budget`, by the same numbers.
     pub(crate) tickets: BTreeMap<u64, TicketState>,
     pub(crate) installed: Option<Installed>,
-    /// Sequences of all snapshots, that a decision may name.
+    /// Sequences of all records that put a snapshot in force: a decision may name them.
     snapshots: BTreeSet<u64>,
+    pub(crate) keys: KeyWindow,
+    /// Of the first record that was read; 0 before it.
+    pub(crate) first_sequence: u64,
+    pub(crate) last_sequence: u64,
+    /// Of the last checkpoint that was read; 0 before one.
+    pub(crate) checkpoint_sequence: u64,
+    /// How many were read.
     pub(crate) records: u64,
+    /// How many the log has had, also before the first record that was read.
     pub(crate) decisions: u64,
 }
 
 impl Fold {
-    /// Before the first record.
-    pub(crate) fn new() -> Self {
+    /// Before the first record, with a window for so many request keys.
+    pub(crate) fn new(request_keys: usize) -> Self {
         Self {
             budget: Replay::new(),
             audit: None,
             tickets: BTreeMap::new(),
             installed: None,
             snapshots: BTreeSet::new(),
+            keys: KeyWindow::new(request_keys),
+            first_sequence: 0,
+            last_sequence: 0,
+            checkpoint_sequence: 0,
             records: 0,
             decisions: 0,
         }
     }
 
-    /// As [`new`](Self::new), with the second opinion on the money.
+    /// As [`new`](Self::new), with the second opinion on the money, and with as many request keys as any checkpoint may
+    /// have.
     pub(crate) fn audited() -> Self {
-        Self { audit: Some(Ok(Audit::new())), ..Self::new() }
+        Self { audit: Some(Ok(Audit::new())), ..Self::new(MAX_REQUEST_KEYS) }
     }
 
     /// Adds the next record.
@@ -49,12 +64,23 @@ impl Fold {
         sequence: u64,
         record: Record<'static>,
     ) -> Result<(), EngineError> {
+        if self.records == 0 {
+            self.first_sequence = sequence;
+        }
         self.records = self.records.saturating_add(1);
+        self.last_sequence = sequence;
         match record {
+            Record::Checkpoint(checkpoint) if self.first_sequence == sequence => {
+                self.begin(sequence, checkpoint)
+            }
+            _ if self.first_sequence == sequence && sequence > 1 => {
+                let what = "the records before it are gone, and it is no checkpoint".to_owned();
+                Err(contradiction(sequence, what))
+            }
+            Record::Checkpoint(checkpoint) => self.check(sequence, checkpoint),
             Record::SnapshotInstalled { snapshot, .. } => {
                 let snapshot = snapshot.restore(sequence)?;
-                self.snapshots.insert(sequence);
-                self.installed = Some(Installed { sequence, snapshot });
+                self.put_in_force(Installed { sequence, snapshot });
                 Ok(())
             }
             Record::BudgetChanged { event, .. } => self.changed(sequence, event),
@@ -70,6 +96,11 @@ impl Fold {
             }
             Record::FellBack { .. } => self.fell_back(sequence, &record),
         }
+    }
+
+    pub(crate) fn put_in_force(&mut self, installed: Installed) {
+        self.snapshots.insert(installed.sequence);
+        self.installed = Some(installed);
     }
 
     /// What the owner of a budget did, or what made the hold of a ticket grow. All else that happens to a hold has a
@@ -109,6 +140,9 @@ impl Fold {
         if self.budget.tenant(&decided.tenant).is_none() {
             let what = format!("tenant `{}` was not opened", decided.tenant);
             return Err(contradiction(sequence, what));
+        }
+        if !decided.request_key.is_empty() {
+            self.keys.add(decided.keyed(sequence));
         }
         let model_id = match (decided.decision.selected_model_id, decided.admission) {
             (Some(model_id), Admission::Reserved) => model_id,

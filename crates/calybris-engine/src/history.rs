@@ -142,6 +142,7 @@ pub(crate) fn open_reader(dir: &Path, key: Option<&Key>) -> Result<Reader, Engin
 pub(crate) fn installed_by<'a>(record: &'a Record<'_>) -> Option<LoggedSnapshot<'a>> {
     match record {
         Record::SnapshotInstalled { snapshot, .. } => Some(snapshot.lend()),
+        Record::Checkpoint(checkpoint) => checkpoint.snapshot.as_ref().map(LoggedSnapshot::lend),
         Record::BudgetChanged { .. }
         | Record::Decided(_)
         | Record::Settled { .. }
@@ -159,6 +160,7 @@ pub(crate) fn name_of(record: &Record<'_>) -> &'static str {
         Record::Settled { .. } => "a settlement",
         Record::Abandoned { .. } => "an abandonment",
         Record::FellBack { .. } => "a fallback",
+        Record::Checkpoint(_) => "a checkpoint",
     }
 }
 

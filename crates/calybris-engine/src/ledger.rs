@@ -33,7 +33,7 @@ use crate::ticket::OpenTicket;
 pub struct Ledger {
     /// Records read.
     pub records: u64,
-    /// Decisions among them.
+    /// Decisions in the log, also in those of its records that were dropped since.
     pub decisions: u64,
     /// Sequence of the last record; 0 for an empty log.
     pub last_sequence: u64,
@@ -69,7 +69,8 @@ pub struct LedgerAccount {
 }
 
 impl Ledger {
-    /// Reads the log in `dir` from its beginning to its end, which takes as long as the log is. It takes no lock: a
+    /// Reads the log in `dir` from its beginning to its end, which takes as long as the log is, and checks every
+    /// checkpoint in it against the records before it. A log whose beginning was dropped begins with a checkpoint. It takes no lock: a
     /// writer may be at work, and what it appends meanwhile may or may not be seen.
     ///
     /// # Errors
@@ -80,16 +81,14 @@ impl Ledger {
         let reader = Reader::open(dir, key)?;
         check_schema(dir, &reader)?;
         let mut fold = Fold::audited();
-        let mut last_sequence = 0;
         for entry in reader {
             let entry = entry?;
-            last_sequence = entry.sequence();
-            fold.apply(last_sequence, entry.decode::<Record<'static>>()?)?;
+            fold.apply(entry.sequence(), entry.decode::<Record<'static>>()?)?;
         }
-        Ok(Self::of(fold, last_sequence))
+        Ok(Self::of(fold))
     }
 
-    fn of(fold: Fold, last_sequence: u64) -> Self {
+    fn of(fold: Fold) -> Self {
         let replayed = fold.budget.finish();
         let open_tickets = fold.tickets.iter().filter_map(|(sequence, state)| {
             Some(state.open_ticket(*sequence, replayed.open_holds.get(sequence)?))
@@ -109,7 +108,7 @@ impl Ledger {
         Self {
             records: fold.records,
             decisions: fold.decisions,
-            last_sequence,
+            last_sequence: fold.last_sequence,
             installed: fold.installed,
             accounts: tree(replayed.engine.tenants()),
             open_tickets,
@@ -164,7 +163,7 @@ mod tests {
         let event = BudgetEvent::TenantOpened { tenant: "a".into(), granted_microunits: 100 };
         fold.apply(1, Record::BudgetChanged { time_unix_ms: 0, event }).unwrap();
         fold.budget.tenant("a").unwrap().top_up(1).unwrap();
-        let refused = Ledger::of(fold, 1).conservation.unwrap_err();
+        let refused = Ledger::of(fold).conservation.unwrap_err();
         assert!(matches!(refused, AuditError::Differs { tenant, .. } if tenant == "a"));
     }
 }

@@ -31,7 +31,7 @@
 //! engine.install(snapshot, 1_700_000_000_000)?;
 //! engine.ensure_tenant("search", 1_000_000, 1_700_000_000_000)?;
 //!
-//! let call = Call { tenant: "search", time_unix_ms: 1_700_000_000_001, correlation_id: "", request };
+//! let call = Call { tenant: "search", time_unix_ms: 1_700_000_000_001, correlation_id: "", request_key: "", request };
 //! let outcome = engine.decide(&call)?;
 //! let ticket = outcome.ticket.ok_or("refused")?;
 //! assert_eq!((ticket.model_id(), ticket.reserved_microunits()), (7, 7_500));
@@ -59,7 +59,17 @@
 
 mod call;
 mod engine;
+mod options;
 mod ticket;
+
+mod checkpoint;
+mod decide;
+mod fall_back;
+mod owner;
+mod settle;
+
+mod keys;
+mod tickets;
 
 mod fold;
 mod ledger;
@@ -76,12 +86,18 @@ mod record;
 mod snapshot;
 
 pub use call::{Call, Outcome};
-pub use engine::{Engine, EngineOptions, MAX_CORRELATION_ID_BYTES};
+pub use decide::{MAX_CORRELATION_ID_BYTES, MAX_REQUEST_KEY_BYTES};
+pub use engine::Engine;
 pub use error::{EngineError, SettleRefused};
+pub use fall_back::FellBack;
 pub use history::{Entry, History};
 pub use ledger::{Ledger, LedgerAccount};
+pub use options::{EngineOptions, MAX_REQUEST_KEYS};
 pub use proof::DecisionProof;
-pub use record::{Admission, Decided, Fallback, LoggedSnapshot, Record, SCHEMA_ID};
+pub use record::{
+    Admission, Checkpoint, Decided, Fallback, KeyedDecision, LoggedSnapshot, LoggedTicket, Record,
+    SCHEMA_ID,
+};
 pub use recorded::RecordedDecision;
 pub use recover::Recovery;
 pub use replay::{ReplayOptions, ReplayProgress, ReplayReport, Replayed, replay};

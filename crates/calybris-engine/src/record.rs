@@ -65,6 +65,59 @@ pub enum Record<'a> {
         /// Where the ticket went; `None` if no untried model is eligible and affordable: it then stays as it was.
         fallback: Option<Fallback>,
     },
+    /// 6: all that the records before this one lead to. It is the first record of its segment, so that neither recovery
+    /// nor a decision later in the log needs anything from before it.
+    Checkpoint(Checkpoint<'a>),
+}
+
+/// The state of an engine at one place of its log.
+///
+/// Its own sequence names the snapshot in force from here on: decisions after it name the checkpoint, not the record that
+/// installed the snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint<'a> {
+    /// When, in milliseconds since 1970 UTC, by the caller's clock.
+    pub time_unix_ms: u64,
+    /// The snapshot in force; `None` if none was installed.
+    pub snapshot: Option<LoggedSnapshot<'a>>,
+    /// Every tenant with its account and its rules, and every open hold, by the sequence of its decision.
+    pub budget: calybris_budget::Checkpoint,
+    /// What else is known about the open tickets, ascending by sequence. There is one for each hold.
+    pub tickets: Cow<'a, [LoggedTicket]>,
+    /// The last decisions with a request key, ascending by sequence, as many as the engine remembers.
+    pub keyed_decisions: Cow<'a, [KeyedDecision<'a>]>,
+    /// How many decisions the log had before this record.
+    pub decisions: u64,
+}
+
+/// An open ticket, but for its money.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggedTicket {
+    /// Sequence of the `Decided` record.
+    pub decision_sequence: u64,
+    /// The model that is to be called.
+    pub model_id: u32,
+    /// The models that failed, in order.
+    pub failed_model_ids: Vec<u32>,
+    /// What was asked.
+    pub request: Request,
+}
+
+/// A decision that was made under a request key: what the same call is answered again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyedDecision<'a> {
+    /// Sequence of the `Decided` record.
+    pub decision_sequence: u64,
+    /// The key.
+    pub request_key: Cow<'a, str>,
+    /// Who asked.
+    pub tenant: Cow<'a, str>,
+    /// What was asked.
+    pub request: Request,
+    /// What the kernel answered.
+    pub decision: Decision,
+    /// What the budget answered.
+    pub admission: Admission,
 }
 
 /// A policy and a catalog with their names, as a record holds them.
@@ -103,7 +156,7 @@ pub struct Decided<'a> {
     pub correlation_id: Cow<'a, str>,
     /// Under which the same call is decided once, at most 64 bytes; empty if it was not asked for.
     pub request_key: Cow<'a, str>,
-    /// Sequence of the `SnapshotInstalled` record it was decided under.
+    /// Sequence of the `SnapshotInstalled` or `Checkpoint` record it was decided under.
     pub snapshot_sequence: u64,
     /// The full request.
     pub request: Request,
@@ -177,6 +230,18 @@ impl Decided<'_> {
         match self.admission {
             Admission::Reserved => self.decision.estimated_cost_microunits,
             _ => 0,
+        }
+    }
+
+    /// What is kept of a decision under its request key.
+    pub(crate) fn keyed(&self, decision_sequence: u64) -> KeyedDecision<'static> {
+        KeyedDecision {
+            decision_sequence,
+            request_key: Cow::Owned(self.request_key.clone().into_owned()),
+            tenant: Cow::Owned(self.tenant.clone().into_owned()),
+            request: self.request,
+            decision: self.decision,
+            admission: self.admission,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Recovery: budgets, open tickets and the snapshot in force, from the log alone.
+//! Recovery: budgets, open tickets, request keys and the snapshot in force, from the log alone.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,10 +6,12 @@ use std::path::Path;
 use calybris_budget::{BudgetEngine, Replayed};
 use calybris_wal::{Key, Reader};
 
+use crate::engine::InForce;
 use crate::error::EngineError;
 use crate::fold::{Fold, contradiction};
+use crate::keys::KeyWindow;
+use crate::options::EngineOptions;
 use crate::record::Record;
-use crate::snapshot::Installed;
 use crate::ticket::Hold;
 
 /// What opening an engine found in its log.
@@ -18,9 +20,11 @@ use crate::ticket::Hold;
 pub struct Recovery {
     /// What the log itself had to do: a torn tail set aside, say.
     pub log: calybris_wal::Recovery,
-    /// Records read.
+    /// Where reading began: the last checkpoint, or the log's first record; 0 for an empty log.
+    pub first_sequence: u64,
+    /// Records read, from there on.
     pub records: u64,
-    /// Decisions among them.
+    /// Decisions in the log, from its beginning on.
     pub decisions: u64,
     /// Tickets found open, which now hold their reservations again.
     pub open_tickets: u64,
@@ -32,22 +36,41 @@ pub struct Recovery {
 pub(crate) struct Recovered {
     pub(crate) budget: BudgetEngine,
     pub(crate) open: HashMap<u64, Hold>,
-    pub(crate) installed: Option<Installed>,
+    pub(crate) keys: KeyWindow,
+    pub(crate) in_force: InForce,
     pub(crate) recovery: Recovery,
 }
 
-/// Reads the log in `dir` from its beginning. The caller has it open for writing, so nothing changes meanwhile.
+/// Reads the log in `dir` from its last checkpoint on. The caller has it open for writing, so nothing changes meanwhile.
 pub(crate) fn recover(
     dir: &Path,
-    key: Option<&Key>,
+    options: &EngineOptions,
     log: calybris_wal::Recovery,
 ) -> Result<Recovered, EngineError> {
-    let mut fold = Fold::new();
-    for entry in Reader::open(dir, key)? {
+    let key = options.key.as_ref();
+    let mut fold = Fold::new(options.request_keys);
+    for entry in begin(dir, key, &mut fold)? {
         let entry = entry?;
         fold.apply(entry.sequence(), entry.decode::<Record<'static>>()?)?;
     }
     resume(fold, log)
+}
+
+/// Begins with the last checkpoint, if there is one, and answers what comes after it. A checkpoint is always the first
+/// record of its segment; so only those are looked at, from the last one back.
+fn begin(dir: &Path, key: Option<&Key>, fold: &mut Fold) -> Result<Reader, EngineError> {
+    for first in Reader::segments(dir)?.into_iter().rev() {
+        let mut reader = Reader::open_at(dir, key, first)?;
+        // The last segment may not have a record yet.
+        let Some(entry) = reader.next() else { continue };
+        let entry = entry?;
+        let record = entry.decode::<Record<'static>>()?;
+        if let Record::Checkpoint(_) = record {
+            fold.apply(entry.sequence(), record)?;
+            return Ok(reader);
+        }
+    }
+    Ok(Reader::open(dir, key)?)
 }
 
 fn resume(fold: Fold, log: calybris_wal::Recovery) -> Result<Recovered, EngineError> {
@@ -64,10 +87,13 @@ fn resume(fold: Fold, log: calybris_wal::Recovery) -> Result<Recovered, EngineEr
     }
     let recovery = Recovery {
         log,
+        first_sequence: fold.first_sequence,
         records: fold.records,
         decisions: fold.decisions,
         open_tickets: u64::try_from(open.len()).unwrap_or(u64::MAX),
         held_microunits,
     };
-    Ok(Recovered { budget, open, installed: fold.installed, recovery })
+    let in_force =
+        InForce { installed: fold.installed, checkpoint_sequence: fold.checkpoint_sequence };
+    Ok(Recovered { budget, open, keys: fold.keys, in_force, recovery })
 }

@@ -7,31 +7,49 @@ use std::collections::BTreeMap;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use calybris_budget::BudgetEvent;
-use calybris_engine::{Admission, Decided, Engine, EngineError, EngineOptions, Record, SCHEMA_ID};
+use calybris_budget::{BudgetEvent, OverrunPolicy, TenantRules};
+use calybris_engine::{
+    Admission, Call, Decided, Engine, EngineError, EngineOptions, Ledger, Record, SCHEMA_ID,
+};
 use calybris_wal::{WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;
 
-/// Runs a mixed load: rejections, refusals, settled, abandoned and forgotten tickets of two tenants.
+/// Runs a mixed load: rejections, refusals, settled, abandoned, extended, moved, overdrawn and forgotten tickets of three
+/// tenants, whose owner tops up, reduces and refunds meanwhile.
 fn load(engine: &Engine) {
     engine.ensure_tenant("a", 9_000, 1).unwrap();
     engine.ensure_tenant("b", 2_500, 2).unwrap();
-    for sequence in 1..=12 {
-        let tenant = if sequence % 3 == 0 { "b" } else { "a" };
-        let quality = [9_000, 7_000, 9_500][usize::try_from(sequence % 3).unwrap()];
-        let Some(ticket) = engine.decide(&call(tenant, sequence, quality)).unwrap().ticket else {
+    engine.ensure_child("c", "a", 3_000, 2).unwrap();
+    let rules = TenantRules {
+        overrun: OverrunPolicy::DrawThenDebt,
+        soft_limit_microunits: Some(2_000),
+        exposure_cap_microunits: None,
+    };
+    engine.set_rules("c", rules, 3).unwrap();
+    for sequence in 1..=14 {
+        let tenant = ["a", "b", "c"][usize::try_from(sequence % 3).unwrap()];
+        let quality = [9_000, 7_000, 9_500][usize::try_from(sequence / 3 % 3).unwrap()];
+        let Some(mut ticket) = engine.decide(&call(tenant, sequence, quality)).unwrap().ticket
+        else {
             continue;
         };
         let reserved = ticket.reserved_microunits();
-        match sequence % 4 {
+        match sequence % 7 {
             0 => {}
             1 => assert_eq!(engine.abandon(ticket, 50).unwrap().returned_microunits, reserved),
+            2 => drop(engine.settle(ticket, reserved + 900, 60)),
+            3 => drop(engine.extend(&mut ticket, 100, 60).unwrap()),
+            4 => drop(engine.fall_back(ticket, 60).unwrap()),
             _ => {
                 assert_eq!(engine.settle(ticket, reserved - 1, 60).unwrap().returned_microunits, 1);
             }
         }
     }
+    engine.top_up("c", 50, 70).unwrap();
+    engine.reduce("a", 60, 70).unwrap();
+    engine.refund("a", 1, 70).unwrap();
+    engine.freeze("b", 70).unwrap();
 }
 
 fn holds(engine: &Engine) -> BTreeMap<u64, u64> {
@@ -51,7 +69,8 @@ fn a_log_cut_at_any_byte_reopens_to_what_its_whole_records_say() {
     let name = segment.file_name().unwrap();
     drop(engine);
     let mut recovered = Vec::new();
-    for length in 0..=bytes.len() {
+    // Every fourth byte finds every record; the last of them is cut at each of its bytes.
+    for length in (0..=bytes.len()).filter(|length| length % 4 == 0 || length + 200 > bytes.len()) {
         let cut = tempfile::tempdir().unwrap();
         std::fs::write(cut.path().join(name), &bytes[..length]).unwrap();
         let engine = open(cut.path());
@@ -66,6 +85,44 @@ fn a_log_cut_at_any_byte_reopens_to_what_its_whole_records_say() {
     assert_eq!(recovered.last(), Some(&whole.len()));
     let distinct: std::collections::BTreeSet<usize> = recovered.into_iter().collect();
     assert_eq!(distinct.len(), whole.len() + 1);
+}
+
+#[test]
+fn a_log_with_checkpoints_cut_anywhere_reopens_to_what_its_whole_records_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = EngineOptions::default().checkpoint_every_records(9);
+    let engine = Engine::open(dir.path(), &options).unwrap();
+    engine.install(snapshot(), 0).unwrap();
+    load(&engine);
+    let whole = records(dir.path());
+    let segments = segments(dir.path());
+    drop(engine);
+    assert!(segments.len() > 3);
+    // A crash tears only the segment that is written to; those before it are sealed.
+    for (last, segment) in segments.iter().enumerate() {
+        let bytes = std::fs::read(segment).unwrap();
+        for length in (0..bytes.len()).step_by(97).chain([bytes.len() - 1, bytes.len()]) {
+            let cut = tempfile::tempdir().unwrap();
+            for before in &segments[..last] {
+                std::fs::copy(before, cut.path().join(before.file_name().unwrap())).unwrap();
+            }
+            std::fs::write(cut.path().join(segment.file_name().unwrap()), &bytes[..length])
+                .unwrap();
+            let engine = Engine::open(cut.path(), &options).unwrap();
+            let kept = engine.head().sequence;
+            let (expected, open) = fold(&whole[..usize::try_from(kept).unwrap()]);
+            assert_eq!(balances(&engine), expected, "segment {last} cut at {length}");
+            assert_eq!(holds(&engine), open, "segment {last} cut at {length}");
+            let first = engine.recovery().first_sequence;
+            let begins = kept == 0
+                || first == 1
+                || matches!(&whole[usize::try_from(first - 1).unwrap()].1, Record::Checkpoint(_));
+            assert!(begins, "recovery began at {first}");
+            if kept > 0 {
+                Ledger::read(cut.path(), None).unwrap().conservation.unwrap();
+            }
+        }
+    }
 }
 
 #[test]
@@ -205,6 +262,83 @@ fn a_decision_that_cannot_be_logged_reserves_nothing() {
     assert!(engine.open_tickets().is_empty());
     let ticket = engine.decide(&call("a", 2, 9_000)).unwrap().ticket.unwrap();
     engine.settle(ticket, 2_000, 3).unwrap();
+}
+
+#[test]
+fn when_the_log_takes_nothing_more_nothing_is_decided_and_nothing_is_spent() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(&dir.path().join("log"));
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("debt", 4_000, 1).unwrap();
+    let rules = TenantRules { overrun: OverrunPolicy::DrawThenDebt, ..TenantRules::default() };
+    for tenant in ["a", "debt"] {
+        engine.set_rules(tenant, rules, 1).unwrap();
+    }
+    let open_ticket =
+        |tenant, quality| engine.decide(&call(tenant, 1, quality)).unwrap().ticket.unwrap();
+    let spent = open_ticket("a", 9_000);
+    let (mut large, small) = (open_ticket("a", 9_000), open_ticket("a", 7_000));
+    let (indebted, left) = (open_ticket("debt", 9_000), open_ticket("debt", 7_000));
+    engine.settle(spent, 1_000, 2).unwrap();
+    // In debt, and yet with something available.
+    engine.settle(indebted, 5_000, 2).unwrap();
+    engine.abandon(left, 2).unwrap();
+    let before = (engine.head(), state(&engine));
+
+    // There is no room for a new segment any more.
+    std::fs::remove_dir_all(dir.path().join("log")).unwrap();
+    assert!(engine.checkpoint(3).is_err());
+    let poisoned =
+        |error: &EngineError| matches!(error, EngineError::Log(WalError::Poisoned { .. }));
+    let unchanged = |what: &str| {
+        assert_eq!((engine.head(), state(&engine)), before, "{what}");
+    };
+    for request_key in ["", "key", "key"] {
+        let call = Call { request_key, ..call("a", 9, 9_000) };
+        assert!(poisoned(&engine.decide(&call).unwrap_err()));
+        unchanged("decide");
+    }
+    // Below, at and above the hold, and more than anybody has.
+    for cost in [0, 2_000, 2_001, 1_000_000] {
+        let refused = engine.settle(large, cost, 4).unwrap_err();
+        assert!(poisoned(&refused.error), "{refused}");
+        large = refused.ticket;
+        unchanged("settle");
+    }
+    let refused = engine.abandon(large, 4).unwrap_err();
+    assert!(poisoned(&refused.error));
+    unchanged("abandon");
+    large = refused.ticket;
+    assert!(poisoned(&engine.extend(&mut large, 10, 4).unwrap_err()));
+    assert_eq!(large.reserved_microunits(), 2_000);
+    unchanged("extend");
+    // To a cheaper model, and to a dearer one.
+    for ticket in [large, small] {
+        let (model_id, reserved) = (ticket.model_id(), ticket.reserved_microunits());
+        let refused = engine.fall_back(ticket, 4).unwrap_err();
+        assert!(poisoned(&refused.error));
+        assert_eq!(
+            (refused.ticket.model_id(), refused.ticket.reserved_microunits()),
+            (model_id, reserved)
+        );
+        unchanged("fall back");
+    }
+    for refused in [
+        engine.ensure_tenant("b", 1, 5),
+        engine.ensure_child("c", "debt", 1, 5),
+        engine.top_up("debt", 1, 5),
+        engine.reduce("a", 1, 5),
+        engine.reduce("debt", 200, 5),
+        engine.refund("a", 1, 5),
+        engine.set_rules("a", TenantRules::default(), 5),
+        engine.freeze("a", 5),
+        engine
+            .install(snapshot_under(calybris_kernel::Policy { policy_epoch: 2, ..POLICY }), 5)
+            .map(drop),
+    ] {
+        assert!(refused.as_ref().is_err_and(&poisoned), "{refused:?}");
+        unchanged("owner");
+    }
 }
 
 #[test]

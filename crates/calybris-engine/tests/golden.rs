@@ -7,9 +7,10 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use calybris_budget::BudgetEvent;
+use calybris_budget::{BudgetEvent, Replay};
 use calybris_engine::{
-    Admission, Decided, DecisionProof, Engine, EngineOptions, LoggedSnapshot, Record, SCHEMA_ID,
+    Admission, Checkpoint, Decided, DecisionProof, Engine, EngineOptions, Fallback, KeyedDecision,
+    LoggedSnapshot, LoggedTicket, Record, SCHEMA_ID,
 };
 use calybris_wal::{Reader, WalOptions, WalWriter};
 use world::*;
@@ -32,22 +33,35 @@ fn every_record() -> Vec<Record<'static>> {
             time_unix_ms: 1_700_000_000_000 + sequence,
             tenant: Cow::Borrowed("search"),
             correlation_id: Cow::Borrowed("4bf92f3577b34da6a3ce929d0e0e4736"),
-            request_key: Cow::Borrowed("order-17"),
+            request_key: Cow::Owned(format!("order-{sequence}")),
             snapshot_sequence: 1,
             request: request(sequence, quality),
             decision: decide(sequence, quality),
             admission,
         })
     };
-    vec![
+    let logged_snapshot = LoggedSnapshot {
+        digest: snapshot.digest(),
+        policy: POLICY,
+        models: Cow::Owned(snapshot.policy_snapshot().models().to_vec()),
+        names: Cow::Owned(snapshot.names().clone()),
+    };
+    let fell_back = |failed_model_id, fallback| Record::FellBack {
+        time_unix_ms: 1_700_000_000_011,
+        decision_sequence: 9,
+        snapshot_sequence: 1,
+        failed_model_id,
+        fallback,
+    };
+    let to_small = Fallback {
+        model_id: SMALL,
+        estimated_cost_microunits: 200,
+        expected_utility_microunits: 5_991,
+    };
+    let mut records = vec![
         Record::SnapshotInstalled {
             time_unix_ms: 1_700_000_000_000,
-            snapshot: LoggedSnapshot {
-                digest: snapshot.digest(),
-                policy: POLICY,
-                models: Cow::Owned(snapshot.policy_snapshot().models().to_vec()),
-                names: Cow::Owned(snapshot.names().clone()),
-            },
+            snapshot: logged_snapshot.clone(),
         },
         Record::BudgetChanged {
             time_unix_ms: 1_700_000_000_000,
@@ -67,7 +81,68 @@ fn every_record() -> Vec<Record<'static>> {
         Record::Abandoned { time_unix_ms: 1_700_000_000_010, decision_sequence: 5 },
         decided(4, 9_500, Admission::NotAsked),
         decided(5, 9_000, Admission::Reserved),
-    ]
+        fell_back(LARGE, Some(to_small)),
+        fell_back(SMALL, None),
+        Record::BudgetChanged {
+            time_unix_ms: 1_700_000_000_012,
+            event: BudgetEvent::Extended { hold: 9, amount_microunits: 50 },
+        },
+    ];
+    let keyed = (1_u64..).zip(&records).filter_map(|(decision_sequence, record)| match record {
+        Record::Decided(decided) => Some(KeyedDecision {
+            decision_sequence,
+            request_key: decided.request_key.clone(),
+            tenant: decided.tenant.clone(),
+            request: decided.request,
+            decision: decided.decision,
+            admission: decided.admission,
+        }),
+        _ => None,
+    });
+    let ticket = LoggedTicket {
+        decision_sequence: 9,
+        model_id: SMALL,
+        failed_model_ids: vec![LARGE, SMALL],
+        request: request(5, 9_000),
+    };
+    let checkpoint = Checkpoint {
+        time_unix_ms: 1_700_000_000_013,
+        snapshot: Some(logged_snapshot),
+        budget: books().numbered_up_to(12),
+        tickets: Cow::Owned(vec![ticket]),
+        keyed_decisions: keyed.collect(),
+        decisions: 5,
+    };
+    records.push(Record::Checkpoint(checkpoint));
+    for (sequence, admission) in [
+        (6, Admission::Frozen),
+        (7, Admission::InDebt { debt_microunits: 7 }),
+        (8, Admission::Exposed { reserved_microunits: 250, cap_microunits: 300 }),
+    ] {
+        let Record::Decided(decided) = decided(sequence, 9_000, admission) else { continue };
+        records.push(Record::Decided(Decided { snapshot_sequence: 13, ..decided }));
+    }
+    records
+}
+
+/// The budget that the first twelve records lead to.
+fn books() -> calybris_budget::Checkpoint {
+    let mut replay = Replay::new();
+    let reserved =
+        |hold| BudgetEvent::Reserved { tenant: "search".into(), hold, amount_microunits: 2_000 };
+    for event in [
+        BudgetEvent::TenantOpened { tenant: "search".into(), granted_microunits: 4_000 },
+        reserved(3),
+        BudgetEvent::Committed { hold: 3, actual_microunits: 1_500 },
+        reserved(5),
+        BudgetEvent::Released { hold: 5 },
+        reserved(9),
+        BudgetEvent::PartReleased { hold: 9, amount_microunits: 1_800 },
+        BudgetEvent::Extended { hold: 9, amount_microunits: 50 },
+    ] {
+        replay.apply(event).unwrap();
+    }
+    replay.checkpoint().unwrap()
 }
 
 /// Writes the records into a log with a fixed id.
@@ -110,10 +185,10 @@ fn a_log_written_once_opens_forever() {
     assert_eq!(records, every_record());
     let engine = Engine::open(copy.path(), &EngineOptions::default()).unwrap();
     // The snapshot in force is the one given, so nothing is logged.
-    assert_eq!(engine.install(snapshot(), 1).unwrap(), 1);
-    assert_eq!(balances(&engine)["search"], (4_000, 500, 2_000, 1_500));
+    assert_eq!(engine.install(snapshot(), 1).unwrap(), 13);
+    assert_eq!(balances(&engine)["search"], (4_000, 2_250, 250, 1_500));
     assert_eq!(engine.open_tickets().len(), 1);
-    assert_eq!(engine.head().sequence, 9);
+    assert_eq!(engine.head().sequence, 16);
 }
 
 #[test]

@@ -93,7 +93,7 @@ pub(crate) fn request(sequence: u64, minimum_quality_bps: u16) -> Request {
 
 pub(crate) fn call(tenant: &str, sequence: u64, minimum_quality_bps: u16) -> Call<'_> {
     let request = request(sequence, minimum_quality_bps);
-    Call { tenant, time_unix_ms: 1_000 + sequence, correlation_id: "", request }
+    Call { tenant, time_unix_ms: 1_000 + sequence, correlation_id: "", request_key: "", request }
 }
 
 /// Granted, available, reserved and committed microunits of a tenant.
@@ -118,44 +118,156 @@ pub(crate) fn balances(engine: &Engine) -> BTreeMap<String, Balance> {
 pub(crate) fn fold(
     records: &[(u64, Record<'static>)],
 ) -> (BTreeMap<String, Balance>, BTreeMap<u64, u64>) {
-    let mut balances: BTreeMap<String, Balance> = BTreeMap::new();
-    let mut open: BTreeMap<u64, (String, u64)> = BTreeMap::new();
+    let mut books = Books::default();
     for (sequence, record) in records {
+        books.add(*sequence, record);
+    }
+    let balance = |(name, account): (String, Account)| {
+        let [granted, available, reserved, committed, _] =
+            account.sums.map(|sum| u64::try_from(sum).expect("no balance is negative"));
+        (name, (granted, available, reserved, committed))
+    };
+    let open = books
+        .open
+        .into_iter()
+        .map(|(sequence, hold)| (sequence, u64::try_from(hold.held).unwrap()));
+    (books.accounts.into_iter().map(balance).collect(), open.collect())
+}
+
+#[derive(Default)]
+struct Books {
+    accounts: BTreeMap<String, Account>,
+    open: BTreeMap<u64, OpenHold>,
+}
+
+struct Account {
+    parent: Option<String>,
+    /// Granted, available, reserved, committed, debt.
+    sums: [i128; 5],
+}
+
+struct OpenHold {
+    tenant: String,
+    model_id: u32,
+    held: i128,
+}
+
+impl Books {
+    fn add(&mut self, sequence: u64, record: &Record<'static>) {
         match record {
-            Record::BudgetChanged {
-                event: BudgetEvent::TenantOpened { tenant, granted_microunits },
-                ..
-            } => {
-                let new = (*granted_microunits, *granted_microunits, 0, 0);
-                assert!(balances.insert(tenant.to_string(), new).is_none());
-            }
+            Record::BudgetChanged { event, .. } => self.change(event),
             Record::Decided(decided) if decided.admission == Admission::Reserved => {
-                let cost = decided.decision.estimated_cost_microunits;
-                let balance = balances.get_mut(&*decided.tenant).unwrap();
-                balance.1 = balance.1.checked_sub(cost).expect("the log overspends");
-                balance.2 += cost;
-                open.insert(*sequence, (decided.tenant.to_string(), cost));
+                let tenant = decided.tenant.to_string();
+                let model_id = decided.decision.selected_model_id.expect("a model was chosen");
+                self.open.insert(sequence, OpenHold { tenant, model_id, held: 0 });
+                self.hold(sequence, decided.decision.estimated_cost_microunits.into());
             }
             Record::Settled { decision_sequence, actual_cost_microunits, .. } => {
-                let (tenant, cost) = open.remove(decision_sequence).expect("settled once");
-                let balance = balances.get_mut(&tenant).unwrap();
-                balance.1 += cost.checked_sub(*actual_cost_microunits).expect("within the hold");
-                balance.2 -= cost;
-                balance.3 += actual_cost_microunits;
+                let hold = self.open.remove(decision_sequence).expect("settled once");
+                let actual = i128::from(*actual_cost_microunits);
+                assert!(actual <= hold.held, "settled within the hold");
+                self.each_level(&hold.tenant, [0, hold.held - actual, -hold.held, actual, 0]);
             }
             Record::Abandoned { decision_sequence, .. } => {
-                let (tenant, cost) = open.remove(decision_sequence).expect("abandoned once");
-                let balance = balances.get_mut(&tenant).unwrap();
-                balance.1 += cost;
-                balance.2 -= cost;
+                let hold = self.open.remove(decision_sequence).expect("abandoned once");
+                self.each_level(&hold.tenant, [0, hold.held, -hold.held, 0, 0]);
+            }
+            Record::FellBack { decision_sequence, failed_model_id, fallback, .. } => {
+                let hold = self.open.get_mut(decision_sequence).expect("the ticket is open");
+                assert_eq!(hold.model_id, *failed_model_id);
+                if let Some(fallback) = fallback {
+                    hold.model_id = fallback.model_id;
+                    let more = i128::from(fallback.estimated_cost_microunits) - hold.held;
+                    self.hold(*decision_sequence, more);
+                }
             }
             _ => {}
         }
-        for (granted, available, reserved, committed) in balances.values() {
-            assert_eq!(*granted, available + reserved + committed);
+    }
+
+    fn change(&mut self, event: &BudgetEvent) {
+        match event {
+            BudgetEvent::TenantOpened { tenant, granted_microunits } => {
+                self.open_account(tenant, None, *granted_microunits);
+            }
+            BudgetEvent::ChildOpened { tenant, parent, granted_microunits } => {
+                self.open_account(tenant, Some(parent.clone()), *granted_microunits);
+            }
+            BudgetEvent::ToppedUp { tenant, amount_microunits } => {
+                let amount = i128::from(*amount_microunits);
+                let paid = self.accounts[tenant].sums[4].min(amount);
+                self.one_level(tenant, [amount, amount - paid, 0, 0, -paid]);
+            }
+            BudgetEvent::Reduced { tenant, amount_microunits } => {
+                let amount = i128::from(*amount_microunits);
+                self.one_level(tenant, [-amount, -amount, 0, 0, 0]);
+            }
+            BudgetEvent::Refunded { tenant, amount_microunits } => {
+                let amount = i128::from(*amount_microunits);
+                self.each_level(tenant, [0, amount, 0, -amount, 0]);
+            }
+            BudgetEvent::Extended { hold, amount_microunits } => {
+                self.hold(*hold, (*amount_microunits).into());
+            }
+            BudgetEvent::Overdrawn { hold, extra_microunits, drawn_microunits } => {
+                let extra = i128::from(*extra_microunits);
+                let hold = self.open.get_mut(hold).expect("the ticket is open");
+                hold.held += extra;
+                let mut level = Some(hold.tenant.clone());
+                let mut drawn = drawn_microunits.iter().map(|drawn| i128::from(*drawn));
+                while let Some(name) = level {
+                    let drawn = drawn.next().expect("drawn from each level");
+                    self.one_level(&name, [0, -drawn, extra, 0, extra - drawn]);
+                    level = self.accounts[&name].parent.clone();
+                }
+            }
+            _ => {}
         }
     }
-    (balances, open.into_iter().map(|(sequence, (_, cost))| (sequence, cost)).collect())
+
+    fn open_account(&mut self, tenant: &str, parent: Option<String>, granted: u64) {
+        let account = Account { parent, sums: [granted.into(), granted.into(), 0, 0, 0] };
+        assert!(self.accounts.insert(tenant.to_owned(), account).is_none());
+    }
+
+    fn hold(&mut self, decision_sequence: u64, more: i128) {
+        let hold = self.open.get_mut(&decision_sequence).expect("the ticket is open");
+        hold.held += more;
+        let tenant = hold.tenant.clone();
+        self.each_level(&tenant, [0, -more, more, 0, 0]);
+    }
+
+    fn each_level(&mut self, tenant: &str, changes: [i128; 5]) {
+        let mut level = Some(tenant.to_owned());
+        while let Some(name) = level {
+            self.one_level(&name, changes);
+            level = self.accounts[&name].parent.clone();
+        }
+    }
+
+    fn one_level(&mut self, tenant: &str, changes: [i128; 5]) {
+        let sums = &mut self.accounts.get_mut(tenant).expect("the tenant is open").sums;
+        for (sum, change) in sums.iter_mut().zip(changes) {
+            *sum += change;
+            assert!(*sum >= 0, "the log overspends the budget of {tenant}");
+        }
+        let [granted, available, reserved, committed, debt] = *sums;
+        assert_eq!(granted + debt, available + reserved + committed);
+    }
+}
+
+/// The files of a log, in order.
+pub(crate) fn segments(dir: &Path) -> Vec<PathBuf> {
+    let segments = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let mut segments: Vec<PathBuf> =
+        segments.filter(|path| path.extension().is_some_and(|ending| ending == "cwal")).collect();
+    segments.sort();
+    segments
+}
+
+/// All that can be seen of an engine's state.
+pub(crate) fn state(engine: &Engine) -> impl PartialEq + std::fmt::Debug + use<> {
+    (engine.accounts(), engine.open_tickets())
 }
 
 pub(crate) fn records(dir: &Path) -> Vec<(u64, Record<'static>)> {
@@ -164,9 +276,6 @@ pub(crate) fn records(dir: &Path) -> Vec<(u64, Record<'static>)> {
 }
 
 pub(crate) fn segment(dir: &Path) -> PathBuf {
-    let segments = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    let mut segments: Vec<PathBuf> =
-        segments.filter(|path| path.extension().is_some_and(|ending| ending == "cwal")).collect();
-    assert_eq!(segments.len(), 1);
-    segments.remove(0)
+    let [segment] = segments(dir).try_into().unwrap();
+    segment
 }

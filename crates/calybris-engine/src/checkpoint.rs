@@ -1,0 +1,213 @@
+//! Checkpoints: all that an engine is, in one record at the beginning of a segment, so that recovery does not take longer
+//! as the log grows and older segments can be dropped.
+
+use std::borrow::Cow;
+use std::sync::atomic::Ordering::Relaxed;
+
+use calybris_budget::{Audit, Replay};
+use calybris_wal::Disposal;
+
+use crate::engine::{Engine, InForce};
+use crate::error::EngineError;
+use crate::fold::{Fold, contradiction};
+use crate::record::{Checkpoint, LoggedTicket, Record};
+use crate::snapshot::Installed;
+use crate::ticket::TicketState;
+
+impl Engine {
+    /// Writes a checkpoint now, as the first record of a new segment, and answers its sequence. Other calls wait while
+    /// it is written. If nothing was logged since the last one, nothing is appended and its sequence is the answer.
+    ///
+    /// It happens by itself every so many records, see
+    /// [`EngineOptions::checkpoint_every_records`](crate::EngineOptions::checkpoint_every_records); should that fail, the
+    /// call that it came with is not undone, and it is tried again after as many records.
+    ///
+    /// # Errors
+    /// [`EngineError::Log`] if the log cannot be written, or if the state is too large for a record (64 MiB: some hundred
+    /// thousand tenants and open tickets).
+    ///
+    /// ```
+    /// # use calybris_engine::{Engine, EngineOptions};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path().join("log");
+    /// let engine = Engine::open(&dir, &EngineOptions::default())?;
+    /// engine.ensure_tenant("acme", 1_000_000, 1)?;
+    /// assert_eq!(engine.checkpoint(2)?, 2);
+    /// drop(engine);
+    /// let engine = Engine::open(&dir, &EngineOptions::default())?;
+    /// assert_eq!(engine.recovery().first_sequence, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn checkpoint(&self, time_unix_ms: u64) -> Result<u64, EngineError> {
+        let _owner = self.owner.lock();
+        self.checkpoint_as_owner(time_unix_ms)
+    }
+
+    /// Drops the segments before the last checkpoint and says how many there were: nothing after it needs them, but what
+    /// they say can no longer be replayed. Without a checkpoint nothing is dropped.
+    ///
+    /// # Errors
+    /// [`EngineError::Log`].
+    ///
+    /// ```
+    /// # use calybris_engine::{Engine, EngineOptions};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path().join("log");
+    /// use calybris_wal::Disposal;
+    ///
+    /// let engine = Engine::open(&dir, &EngineOptions::default())?;
+    /// engine.ensure_tenant("acme", 1_000_000, 1)?;
+    /// assert_eq!(engine.retain_from_checkpoint(Disposal::Remove)?, 0);
+    /// engine.checkpoint(2)?;
+    /// assert_eq!(engine.retain_from_checkpoint(Disposal::Remove)?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn retain_from_checkpoint(&self, disposal: Disposal<'_>) -> Result<usize, EngineError> {
+        let checkpoint_sequence = self.in_force.read().checkpoint_sequence;
+        Ok(self.log.retain_from(checkpoint_sequence, disposal)?)
+    }
+
+    /// Writes a checkpoint if it is time for one. The caller holds no lock, and has logged up to `sequence`.
+    pub(crate) fn checkpoint_if_due(&self, sequence: u64, time_unix_ms: u64) {
+        if sequence < self.checkpoint_due_at.load(Relaxed) {
+            return;
+        }
+        // Whoever has the lock is about to log something, and finds that it is time afterwards.
+        let Some(_owner) = self.owner.try_lock() else { return };
+        if sequence < self.checkpoint_due_at.load(Relaxed) {
+            return;
+        }
+        if self.checkpoint_as_owner(time_unix_ms).is_err() {
+            // What was asked for was done and logged, and the caller is told so. A log that cannot be written says so
+            // to the next.
+            self.checkpoint_due_again_after(sequence);
+        }
+    }
+
+    pub(crate) fn checkpoint_due_again_after(&self, sequence: u64) {
+        if self.checkpoint_every_records > 0 {
+            let due_at = sequence.saturating_add(self.checkpoint_every_records);
+            self.checkpoint_due_at.store(due_at, Relaxed);
+        }
+    }
+
+    /// The caller holds `owner`.
+    fn checkpoint_as_owner(&self, time_unix_ms: u64) -> Result<u64, EngineError> {
+        // INVARIANT (quiet).
+        let mut in_force = self.in_force.write();
+        let head_sequence = self.log.head().sequence;
+        if head_sequence > 0 && in_force.checkpoint_sequence == head_sequence {
+            return Ok(head_sequence);
+        }
+        let checkpoint = self.state(&in_force, head_sequence, time_unix_ms)?;
+        self.log.rotate()?;
+        let sequence = self.log.append(&Record::Checkpoint(checkpoint))?.sequence;
+        in_force.checkpoint_sequence = sequence;
+        if let Some(installed) = &mut in_force.installed {
+            installed.sequence = sequence;
+        }
+        self.checkpoint_due_again_after(sequence);
+        Ok(sequence)
+    }
+
+    fn state<'a>(
+        &self,
+        in_force: &'a InForce,
+        head_sequence: u64,
+        time_unix_ms: u64,
+    ) -> Result<Checkpoint<'a>, EngineError> {
+        let budget = self.tickets.with_reservations(|held| self.budget.checkpoint(held))?;
+        let tickets = self.tickets.in_order(|sequence, hold| hold.state.logged(sequence));
+        Ok(Checkpoint {
+            time_unix_ms,
+            snapshot: in_force.installed.as_ref().map(|installed| installed.snapshot.logged()),
+            // Holds are numbered by their records.
+            budget: budget.numbered_up_to(head_sequence),
+            tickets: Cow::Owned(tickets),
+            keyed_decisions: Cow::Owned(self.keys.remembered()),
+            decisions: self.decisions.load(Relaxed),
+        })
+    }
+}
+
+impl Fold {
+    /// Begins with a checkpoint, whose state it takes as it is.
+    pub(crate) fn begin(
+        &mut self,
+        sequence: u64,
+        checkpoint: Checkpoint<'static>,
+    ) -> Result<(), EngineError> {
+        let refused = |what: String| contradiction(sequence, what);
+        self.budget = Replay::from_checkpoint(&checkpoint.budget)
+            .map_err(|error| refused(error.to_string()))?;
+        if self.audit.is_some() {
+            let audit = Audit::from_checkpoint(&checkpoint.budget)
+                .map_err(|error| refused(error.to_string()))?;
+            self.audit = Some(Ok(audit));
+        }
+        for ticket in checkpoint.tickets.into_owned() {
+            let LoggedTicket { decision_sequence, model_id, failed_model_ids, request } = ticket;
+            if self.budget.hold(decision_sequence).is_none() {
+                return Err(refused(format!("its ticket {decision_sequence} has no hold")));
+            }
+            self.tickets
+                .insert(decision_sequence, TicketState { model_id, failed_model_ids, request });
+        }
+        for decision in checkpoint.keyed_decisions.into_owned() {
+            self.keys.add(decision);
+        }
+        self.decisions = checkpoint.decisions;
+        self.checkpoint_sequence = sequence;
+        if let Some(snapshot) = checkpoint.snapshot {
+            self.put_in_force(Installed { sequence, snapshot: snapshot.restore(sequence)? });
+        }
+        Ok(())
+    }
+
+    /// Compares a checkpoint with the state that the records before it lead to, and goes on.
+    pub(crate) fn check(
+        &mut self,
+        sequence: u64,
+        checkpoint: Checkpoint<'static>,
+    ) -> Result<(), EngineError> {
+        let budget = self
+            .budget
+            .checkpoint()
+            .map_err(|error| contradiction(sequence, error.to_string()))?
+            .numbered_up_to(sequence.saturating_sub(1));
+        let tickets: Vec<LoggedTicket> =
+            self.tickets.iter().map(|(sequence, state)| state.logged(*sequence)).collect();
+        let snapshot = self.installed.as_ref().map(|installed| installed.snapshot.logged());
+        // An engine remembers as many as it was told to, and the fold has more.
+        let known = self.keys.decisions().rev().take(checkpoint.keyed_decisions.len());
+        let same_keys = known.eq(checkpoint.keyed_decisions.iter().rev());
+        for (same, part) in [
+            (snapshot == checkpoint.snapshot, "snapshot in force"),
+            (budget == checkpoint.budget, "budget"),
+            (*tickets == *checkpoint.tickets, "open tickets"),
+            (same_keys, "decisions with a request key"),
+            (self.decisions == checkpoint.decisions, "number of decisions"),
+        ] {
+            if !same {
+                let what = format!("its {part} is not what the records before it lead to");
+                return Err(contradiction(sequence, what));
+            }
+        }
+        self.checkpoint_sequence = sequence;
+        if let Some(Installed { snapshot, .. }) = self.installed.take() {
+            self.put_in_force(Installed { sequence, snapshot });
+        }
+        Ok(())
+    }
+}
+
+impl TicketState {
+    fn logged(&self, decision_sequence: u64) -> LoggedTicket {
+        LoggedTicket {
+            decision_sequence,
+            model_id: self.model_id,
+            failed_model_ids: self.failed_model_ids.clone(),
+            request: self.request,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Deciding: the kernel's answer and the budget's, in the log before the caller has them.
+
+use std::borrow::Cow;
+use std::sync::atomic::Ordering::Relaxed;
+
+use calybris_budget::{BudgetError, Reservation, Tenant};
+use calybris_kernel::Decision;
+
+use crate::call::{Call, Outcome};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::keys::{Claim, Claimed};
+use crate::record::{Admission, Decided, KeyedDecision, Record};
+use crate::ticket::{Hold, TicketState};
+
+impl Engine {
+    /// Decides a call, reserves its estimated cost, and logs both before it answers.
+    ///
+    /// A rejection by the kernel and a refusal by the budget are answers, and are logged too.
+    ///
+    /// A call with a request key is decided once: made again, it gets the same answer, with its ticket if that is still
+    /// open, and nothing is logged. Of callers at the same time one decides and the others wait for it. The engine
+    /// remembers as many keys as [`EngineOptions::request_keys`](crate::EngineOptions::request_keys) says, across
+    /// restarts too.
+    ///
+    /// # Errors
+    /// [`EngineError::NoSnapshot`], [`EngineError::UnknownTenant`], [`EngineError::CorrelationIdTooLong`],
+    /// [`EngineError::RequestKeyTooLong`], [`EngineError::RequestKeyReused`] if the key was used for another tenant or
+    /// another request, or [`EngineError::Log`] if the log cannot be written: then nothing is reserved.
+    pub fn decide(&self, call: &Call<'_>) -> Result<Outcome, EngineError> {
+        let (found_bytes, limit_bytes) = (call.correlation_id.len(), MAX_CORRELATION_ID_BYTES);
+        if found_bytes > limit_bytes {
+            return Err(EngineError::CorrelationIdTooLong { found_bytes, limit_bytes });
+        }
+        if call.request_key.is_empty() {
+            return self.decide_anew(call, None);
+        }
+        let (found_bytes, limit_bytes) = (call.request_key.len(), MAX_REQUEST_KEY_BYTES);
+        if found_bytes > limit_bytes {
+            return Err(EngineError::RequestKeyTooLong { found_bytes, limit_bytes });
+        }
+        match self.keys.claim(call.request_key) {
+            Claim::New(claimed) => self.decide_anew(call, Some(claimed)),
+            Claim::Decided(decision) => self.answer_again(call, &decision),
+        }
+    }
+
+    fn decide_anew(
+        &self,
+        call: &Call<'_>,
+        claimed: Option<Claimed<'_>>,
+    ) -> Result<Outcome, EngineError> {
+        let outcome = {
+            let tenant = self.tenant(call.tenant)?;
+            let in_force = self.in_force.read();
+            let installed = in_force.installed.as_ref().ok_or(EngineError::NoSnapshot)?;
+            let decision = installed.snapshot.policy_snapshot().prescribe(&call.request);
+            // If the append fails, the reservation goes out of scope, and the debit with it.
+            let (admission, reservation) = admit(&tenant, &decision)?;
+            let record = Record::Decided(Decided {
+                time_unix_ms: call.time_unix_ms,
+                tenant: Cow::Borrowed(call.tenant),
+                correlation_id: Cow::Borrowed(call.correlation_id),
+                request_key: Cow::Borrowed(call.request_key),
+                snapshot_sequence: installed.sequence,
+                request: call.request,
+                decision,
+                admission,
+            });
+            let decision_sequence = self.append(&record)?.sequence;
+            self.decisions.fetch_add(1, Relaxed);
+            let ticket = match (decision.selected_model_id, reservation) {
+                (Some(model_id), Some(reservation)) => {
+                    let state = TicketState::new(model_id, call.request);
+                    let hold = Hold { reservation, state };
+                    let ticket = hold.ticket(decision_sequence);
+                    self.tickets.insert(decision_sequence, hold);
+                    Some(ticket)
+                }
+                _ => None,
+            };
+            if let (Some(claimed), Record::Decided(decided)) = (claimed, &record) {
+                claimed.decided(decision_sequence, decided);
+            }
+            self.log_warnings(call.time_unix_ms);
+            Outcome { decision_sequence, decision, admission, ticket }
+        };
+        self.checkpoint_if_due(outcome.decision_sequence, call.time_unix_ms);
+        Ok(outcome)
+    }
+
+    fn answer_again(
+        &self,
+        call: &Call<'_>,
+        known: &KeyedDecision<'_>,
+    ) -> Result<Outcome, EngineError> {
+        let &KeyedDecision { decision_sequence, decision, admission, .. } = known;
+        if known.tenant != call.tenant || known.request != call.request {
+            let request_key = call.request_key.to_owned();
+            return Err(EngineError::RequestKeyReused { request_key, decision_sequence });
+        }
+        let ticket = self.tickets.ticket(decision_sequence);
+        Ok(Outcome { decision_sequence, decision, admission, ticket })
+    }
+}
+
+/// Asks the tenant's budget for the cost of a decision.
+fn admit(
+    tenant: &Tenant,
+    decision: &Decision,
+) -> Result<(Admission, Option<Reservation>), EngineError> {
+    if decision.selected_model_id.is_none() {
+        return Ok((Admission::NotAsked, None));
+    }
+    match tenant.try_hold(decision.estimated_cost_microunits) {
+        Ok(reservation) => Ok((Admission::Reserved, Some(reservation))),
+        Err(refused) => Ok((refusal(tenant, refused)?, None)),
+    }
+}
+
+/// The answer that a refusal of the budget is; what is none is an error.
+pub(crate) fn refusal(tenant: &Tenant, refused: BudgetError) -> Result<Admission, EngineError> {
+    Ok(match refused {
+        BudgetError::Insufficient { available_microunits, .. } => {
+            Admission::Insufficient { available_microunits }
+        }
+        // More than any budget can hold.
+        BudgetError::AmountTooLarge { .. } => {
+            let available_microunits = tenant.snapshot().available_microunits;
+            Admission::Insufficient { available_microunits }
+        }
+        BudgetError::Frozen { .. } => Admission::Frozen,
+        BudgetError::InDebt { debt_microunits, .. } => Admission::InDebt { debt_microunits },
+        BudgetError::Exposed { reserved_microunits, cap_microunits, .. } => {
+            Admission::Exposed { reserved_microunits, cap_microunits }
+        }
+        error => return Err(error.into()),
+    })
+}
+
+/// The most bytes that a correlation id may have: a W3C trace parent has 55, a UUID 36.
+pub const MAX_CORRELATION_ID_BYTES: usize = 64;
+
+/// The most bytes that a request key may have: a UUID has 36, a SHA-256 in hexadecimal 64.
+pub const MAX_REQUEST_KEY_BYTES: usize = 64;

@@ -1,0 +1,111 @@
+//! Falling back: the model of a ticket failed, and the next in the order of preference takes its place.
+
+use calybris_kernel::{PolicySnapshot, RankedModel};
+
+use crate::decide::refusal;
+use crate::engine::Engine;
+use crate::error::{EngineError, SettleRefused};
+use crate::record::{Fallback, Record};
+use crate::ticket::{Hold, Ticket, TicketState};
+use crate::tickets::Fate;
+
+/// What came of falling back. It is in the log.
+#[derive(Debug)]
+#[must_use = "the ticket holds its reservation until it is settled or abandoned"]
+pub struct FellBack {
+    /// Sequence of the record in the log.
+    pub sequence: u64,
+    /// The model to call now; `None` if no untried model is eligible and affordable.
+    pub fallback: Option<Fallback>,
+    /// The ticket: for the new model and its cost, or as it was.
+    pub ticket: Ticket,
+}
+
+impl Engine {
+    /// Says that the model of a ticket failed, and goes on to the next: the best, under the snapshot in force, of those
+    /// that this ticket has not tried, and that its reservation and the tenant's available budget can pay. The
+    /// reservation becomes the cost of that model. With nothing left the ticket stays as it was; it can be abandoned,
+    /// settled for what the failure cost, or tried again later.
+    ///
+    /// # Errors
+    /// The ticket comes back with [`EngineError::TicketNotOpen`], or with [`EngineError::Log`] if the log cannot be
+    /// written: then it is as before.
+    pub fn fall_back(&self, ticket: Ticket, time_unix_ms: u64) -> Result<FellBack, SettleRefused> {
+        let decision_sequence = ticket.decision_sequence;
+        let fell_back = {
+            let in_force = self.in_force.read();
+            self.tickets.change(decision_sequence, |hold| {
+                let installed = in_force.installed.as_ref().ok_or(EngineError::NoSnapshot)?;
+                let held_before_microunits = hold.reserved_microunits();
+                let fallback = grow_to_next(installed.snapshot.policy_snapshot(), hold)?;
+                let record = Record::FellBack {
+                    time_unix_ms,
+                    decision_sequence,
+                    snapshot_sequence: installed.sequence,
+                    failed_model_id: hold.state.model_id,
+                    fallback,
+                };
+                let sequence = match self.append(&record) {
+                    Ok(receipt) => receipt.sequence,
+                    Err(error) => {
+                        shrink_to(hold, held_before_microunits)?;
+                        return Err(error);
+                    }
+                };
+                hold.state.fail();
+                if let Some(fallback) = fallback {
+                    hold.state.model_id = fallback.model_id;
+                    shrink_to(hold, fallback.estimated_cost_microunits)?;
+                }
+                self.log_warnings(time_unix_ms);
+                let ticket = hold.ticket(decision_sequence);
+                Ok((Fate::StaysOpen, FellBack { sequence, fallback, ticket }))
+            })
+        };
+        match fell_back {
+            Ok(fell_back) => {
+                self.checkpoint_if_due(fell_back.sequence, time_unix_ms);
+                Ok(fell_back)
+            }
+            Err(error) => Err(SettleRefused { error, ticket }),
+        }
+    }
+}
+
+/// Finds the next model and makes the hold large enough for it. INVARIANT (debit first).
+fn grow_to_next(
+    snapshot: &PolicySnapshot,
+    hold: &mut Hold,
+) -> Result<Option<Fallback>, EngineError> {
+    for ranked in untried(snapshot, &hold.state) {
+        let missing = ranked.cost_microunits.saturating_sub(hold.reserved_microunits());
+        if missing > 0
+            && let Err(refused) = hold.reservation.extend(missing)
+        {
+            // A dearer one may come before a cheaper one.
+            refusal(hold.reservation.tenant(), refused)?;
+            continue;
+        }
+        return Ok(Some(Fallback {
+            model_id: ranked.model_id,
+            estimated_cost_microunits: ranked.cost_microunits,
+            expected_utility_microunits: ranked.utility_microunits,
+        }));
+    }
+    Ok(None)
+}
+
+/// Every eligible model that the ticket has not tried, the best first.
+fn untried(snapshot: &PolicySnapshot, state: &TicketState) -> impl Iterator<Item = RankedModel> {
+    let mut ranking = vec![RankedModel::default(); snapshot.models().len()];
+    let found = snapshot.rank(&state.request, &mut ranking);
+    ranking.truncate(found);
+    ranking
+        .into_iter()
+        .filter(|ranked| ranked.model_id != state.model_id && !state.has_failed(ranked.model_id))
+}
+
+fn shrink_to(hold: &mut Hold, microunits: u64) -> Result<(), EngineError> {
+    let surplus = hold.reserved_microunits().saturating_sub(microunits);
+    Ok(hold.reservation.release_part(surplus)?)
+}

@@ -1,0 +1,131 @@
+//! Request keys: the last decisions that were made under one, so that the same call is decided once.
+
+use std::collections::{BTreeMap, HashMap};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::record::{Decided, KeyedDecision};
+
+/// The keyed decisions with the highest sequences, as many as the window holds.
+///
+/// Which they are depends on the log alone and not on the order in which callers came back from it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeyWindow {
+    capacity: usize,
+    by_sequence: BTreeMap<u64, KeyedDecision<'static>>,
+}
+
+/// The window of a live engine.
+#[derive(Debug)]
+pub(crate) struct RequestKeys {
+    state: Mutex<State>,
+    /// Told when a decision under a key was made, or failed.
+    done: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    window: KeyWindow,
+    by_key: HashMap<String, Known>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    BeingDecided,
+    DecidedAt(u64),
+}
+
+/// What is known about a key.
+pub(crate) enum Claim<'a> {
+    Decided(Box<KeyedDecision<'static>>),
+    /// Nothing: who asked decides, and others with the same key wait for him.
+    New(Claimed<'a>),
+}
+
+/// The right to decide under a key. Dropped, it goes to the next who asks.
+pub(crate) struct Claimed<'a> {
+    keys: &'a RequestKeys,
+    key: &'a str,
+}
+
+impl KeyWindow {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { capacity, by_sequence: BTreeMap::new() }
+    }
+
+    /// Adds a decision, and answers the one that has to go for it, which may be the same.
+    pub(crate) fn add(
+        &mut self,
+        decision: KeyedDecision<'static>,
+    ) -> Option<KeyedDecision<'static>> {
+        self.by_sequence.insert(decision.decision_sequence, decision);
+        let over = self.by_sequence.len() > self.capacity;
+        over.then(|| self.by_sequence.pop_first()).flatten().map(|(_, oldest)| oldest)
+    }
+
+    /// The decisions, oldest first.
+    pub(crate) fn decisions(&self) -> impl DoubleEndedIterator<Item = &KeyedDecision<'static>> {
+        self.by_sequence.values()
+    }
+}
+
+impl RequestKeys {
+    pub(crate) fn new(window: KeyWindow) -> Self {
+        let known = |decision: &KeyedDecision<'static>| {
+            (decision.request_key.to_string(), Known::DecidedAt(decision.decision_sequence))
+        };
+        let by_key = window.decisions().map(known).collect();
+        Self { state: Mutex::new(State { window, by_key }), done: Condvar::new() }
+    }
+
+    /// What was decided under this key. While somebody is deciding under it, waits for the answer.
+    pub(crate) fn claim<'a>(&'a self, key: &'a str) -> Claim<'a> {
+        let mut state = self.state.lock();
+        loop {
+            match state.by_key.get(key) {
+                Some(Known::BeingDecided) => self.done.wait(&mut state),
+                Some(Known::DecidedAt(sequence)) => {
+                    if let Some(decision) = state.window.by_sequence.get(sequence) {
+                        return Claim::Decided(Box::new(decision.clone()));
+                    }
+                    state.by_key.remove(key);
+                }
+                None => {
+                    state.by_key.insert(key.to_owned(), Known::BeingDecided);
+                    return Claim::New(Claimed { keys: self, key });
+                }
+            }
+        }
+    }
+
+    /// The decisions that are remembered, oldest first.
+    pub(crate) fn remembered(&self) -> Vec<KeyedDecision<'static>> {
+        self.state.lock().window.decisions().cloned().collect()
+    }
+}
+
+impl Claimed<'_> {
+    /// Answers everyone who asks under this key from now on.
+    pub(crate) fn decided(self, decision_sequence: u64, decided: &Decided<'_>) {
+        let mut state = self.keys.state.lock();
+        state.by_key.insert(self.key.to_owned(), Known::DecidedAt(decision_sequence));
+        if let Some(oldest) = state.window.add(decided.keyed(decision_sequence)) {
+            let forgotten = Known::DecidedAt(oldest.decision_sequence);
+            if state.by_key.get(&*oldest.request_key) == Some(&forgotten) {
+                state.by_key.remove(&*oldest.request_key);
+            }
+        }
+        // The drop that follows tells who waits.
+    }
+}
+
+impl Drop for Claimed<'_> {
+    fn drop(&mut self) {
+        let mut state = self.keys.state.lock();
+        if state.by_key.get(self.key) == Some(&Known::BeingDecided) {
+            state.by_key.remove(self.key);
+        }
+        drop(state);
+        self.keys.done.notify_all();
+    }
+}

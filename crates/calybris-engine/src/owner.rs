@@ -1,0 +1,268 @@
+//! What the owner of a budget does: tenants, grants, rules. Each change is a record.
+
+use calybris_budget::{BudgetEngine, BudgetEvent, SoftLimitReached, TenantRules};
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::record::Record;
+
+impl Engine {
+    /// Gives a tenant its budget, once; the same call again changes nothing.
+    ///
+    /// # Errors
+    /// [`EngineError::Budget`] if the name or the amount is out of range, or the tenant has another grant or a parent;
+    /// [`EngineError::Log`] if the log cannot be written.
+    pub fn ensure_tenant(
+        &self,
+        tenant: &str,
+        granted_microunits: u64,
+        time_unix_ms: u64,
+    ) -> Result<(), EngineError> {
+        self.ensure_open(tenant, None, granted_microunits, time_unix_ms)
+    }
+
+    /// Gives a tenant below another its budget, once; the same call again changes nothing. What the child reserves is
+    /// taken from its own budget and from that of every tenant above it.
+    ///
+    /// # Errors
+    /// As [`ensure_tenant`](Self::ensure_tenant); [`EngineError::UnknownTenant`] for the parent; [`EngineError::Budget`]
+    /// if the tenant is open elsewhere, would be too deep, or is the first child of a tenant that has open tickets.
+    ///
+    /// ```
+    /// # use calybris_engine::{Engine, EngineOptions};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let engine = Engine::open(dir.path().join("log"), &EngineOptions::default())?;
+    /// engine.ensure_tenant("acme", 1_000_000, 1)?;
+    /// engine.ensure_child("acme/web", "acme", 600_000, 1)?;
+    /// engine.ensure_child("acme/jobs", "acme", 600_000, 1)?;
+    ///
+    /// engine.top_up("acme/web", 50_000, 2)?;
+    /// engine.reduce("acme/jobs", 100_000, 2)?;
+    /// engine.freeze("acme/jobs", 3)?;
+    /// engine.unfreeze("acme/jobs", 4)?;
+    /// assert_eq!(engine.account("acme/jobs").ok_or("gone")?.granted_microunits, 500_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn ensure_child(
+        &self,
+        tenant: &str,
+        parent: &str,
+        granted_microunits: u64,
+        time_unix_ms: u64,
+    ) -> Result<(), EngineError> {
+        self.ensure_open(tenant, Some(parent), granted_microunits, time_unix_ms)
+    }
+
+    fn ensure_open(
+        &self,
+        tenant: &str,
+        parent: Option<&str>,
+        granted_microunits: u64,
+        time_unix_ms: u64,
+    ) -> Result<(), EngineError> {
+        self.as_owner(time_unix_ms, |log| {
+            let parent = parent.map(|parent| self.tenant(parent)).transpose()?;
+            self.budget.check_open(tenant, granted_microunits, parent.as_ref())?;
+            if self.budget.tenant(tenant).is_some() {
+                return Ok(None);
+            }
+            let name = tenant.to_owned();
+            let sequence = match parent {
+                None => {
+                    let sequence =
+                        log(BudgetEvent::TenantOpened { tenant: name, granted_microunits })?;
+                    self.budget.ensure_tenant(tenant, granted_microunits)?;
+                    sequence
+                }
+                Some(parent) => {
+                    let parent_name = parent.name().to_owned();
+                    let sequence = log(BudgetEvent::ChildOpened {
+                        tenant: name,
+                        parent: parent_name,
+                        granted_microunits,
+                    })?;
+                    self.budget.ensure_child(tenant, granted_microunits, &parent)?;
+                    sequence
+                }
+            };
+            Ok(Some(sequence))
+        })
+    }
+
+    /// Adds to a tenant's grant. What it owes is paid first; the rest becomes available.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if the grant would exceed the maximum;
+    /// [`EngineError::Log`] if the log cannot be written: then nothing is added.
+    pub fn top_up(
+        &self,
+        tenant: &str,
+        amount_microunits: u64,
+        time_unix_ms: u64,
+    ) -> Result<(), EngineError> {
+        self.as_owner(time_unix_ms, |log| {
+            let tenant = self.tenant(tenant)?;
+            tenant.check_top_up(amount_microunits)?;
+            let name = tenant.name().to_owned();
+            let sequence = log(BudgetEvent::ToppedUp { tenant: name, amount_microunits })?;
+            tenant.top_up(amount_microunits)?;
+            Ok(Some(sequence))
+        })
+    }
+
+    /// Takes back a part of a tenant's grant that is still available.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if less is available; [`EngineError::Log`] if the log
+    /// cannot be written: then nothing is taken.
+    pub fn reduce(
+        &self,
+        tenant: &str,
+        amount_microunits: u64,
+        time_unix_ms: u64,
+    ) -> Result<(), EngineError> {
+        self.as_owner(time_unix_ms, |log| {
+            let tenant = self.tenant(tenant)?;
+            tenant.reduce(amount_microunits)?;
+            let name = tenant.name().to_owned();
+            match log(BudgetEvent::Reduced { tenant: name, amount_microunits }) {
+                Ok(sequence) => Ok(Some(sequence)),
+                Err(error) => {
+                    tenant.unreduce(amount_microunits)?;
+                    Err(error)
+                }
+            }
+        })
+    }
+
+    /// Gives back a part of what a tenant has spent: it is available again, for it and for every tenant above it.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if less was spent; [`EngineError::Log`] if the log cannot
+    /// be written: then nothing is given back.
+    pub fn refund(
+        &self,
+        tenant: &str,
+        amount_microunits: u64,
+        time_unix_ms: u64,
+    ) -> Result<(), EngineError> {
+        self.as_owner(time_unix_ms, |log| {
+            let tenant = self.tenant(tenant)?;
+            tenant.check_refund(amount_microunits)?;
+            let name = tenant.name().to_owned();
+            let sequence = log(BudgetEvent::Refunded { tenant: name, amount_microunits })?;
+            tenant.refund(amount_microunits)?;
+            Ok(Some(sequence))
+        })
+    }
+
+    /// Replaces a tenant's rules: how much may be reserved at once, from which use on to warn, and what happens to a cost
+    /// above its reservation. They hold for every call from here on; what is open stays open.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if an amount is out of range; [`EngineError::Log`] if the
+    /// log cannot be written: then the old rules stay.
+    pub fn set_rules(
+        &self,
+        tenant: &str,
+        rules: TenantRules,
+        time_unix_ms: u64,
+    ) -> Result<(), EngineError> {
+        self.as_owner(time_unix_ms, |log| {
+            let tenant = self.tenant(tenant)?;
+            // Whether a budget will take them is asked of an empty one.
+            BudgetEngine::new().ensure_tenant("any", 0)?.set_rules(rules)?;
+            // New rules warn anew. Nobody reserves between the record and the rules, so that every warning of the old
+            // ones stands in the log before it and every warning of the new ones behind it.
+            let _quiet = self.in_force.write();
+            let name = tenant.name().to_owned();
+            let sequence = log(BudgetEvent::RulesSet { tenant: name, rules })?;
+            tenant.set_rules(rules)?;
+            Ok(Some(sequence))
+        })
+    }
+
+    /// Admits no call of a tenant any more, nor of any below it. Open tickets are settled as ever.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTenant`], or [`EngineError::Log`] if the log cannot be written: then it is not frozen.
+    pub fn freeze(&self, tenant: &str, time_unix_ms: u64) -> Result<(), EngineError> {
+        self.set_frozen(tenant, true, time_unix_ms)
+    }
+
+    /// Admits calls of a tenant again.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTenant`], or [`EngineError::Log`] if the log cannot be written: then it stays frozen.
+    pub fn unfreeze(&self, tenant: &str, time_unix_ms: u64) -> Result<(), EngineError> {
+        self.set_frozen(tenant, false, time_unix_ms)
+    }
+
+    fn set_frozen(&self, tenant: &str, frozen: bool, time_unix_ms: u64) -> Result<(), EngineError> {
+        self.as_owner(time_unix_ms, |log| {
+            let tenant = self.tenant(tenant)?;
+            if tenant.is_frozen() == frozen {
+                return Ok(None);
+            }
+            let name = tenant.name().to_owned();
+            if frozen {
+                let sequence = log(BudgetEvent::Frozen { tenant: name })?;
+                tenant.freeze();
+                Ok(Some(sequence))
+            } else {
+                let sequence = log(BudgetEvent::Unfrozen { tenant: name })?;
+                tenant.unfreeze();
+                Ok(Some(sequence))
+            }
+        })
+    }
+
+    /// The tenants that have reached their soft limit since the last call, in order. Each says so once, until its rules
+    /// are set again, and each is in the log.
+    ///
+    /// ```
+    /// # use calybris_engine::{Engine, EngineOptions};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let engine = Engine::open(dir.path().join("log"), &EngineOptions::default())?;
+    /// for warning in engine.take_warnings() {
+    ///     eprintln!("`{}` has used {} microunits", warning.tenant, warning.soft_limit_microunits);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn take_warnings(&self) -> Vec<SoftLimitReached> {
+        std::mem::take(&mut self.warnings.lock())
+    }
+
+    /// Logs the soft limits that a reservation has just reached. The caller has made its own record and holds `in_force`.
+    pub(crate) fn log_warnings(&self, time_unix_ms: u64) {
+        for warning in self.budget.take_warnings() {
+            let event = BudgetEvent::SoftLimitReached { tenant: warning.tenant.clone() };
+            // A log that cannot be written says so to the next call; this one is in it already.
+            if self.append(&Record::BudgetChanged { time_unix_ms, event }).is_ok() {
+                self.warnings.lock().push(warning);
+            }
+        }
+    }
+
+    /// Makes a change that only one makes at a time. `change` gets the way to log it, and answers the sequence of what it
+    /// logged, if it logged anything.
+    fn as_owner(
+        &self,
+        time_unix_ms: u64,
+        change: impl FnOnce(
+            &dyn Fn(BudgetEvent) -> Result<u64, EngineError>,
+        ) -> Result<Option<u64>, EngineError>,
+    ) -> Result<(), EngineError> {
+        let logged = {
+            let _owner = self.owner.lock();
+            change(&|event| {
+                Ok(self.append(&Record::BudgetChanged { time_unix_ms, event })?.sequence)
+            })?
+        };
+        if let Some(sequence) = logged {
+            self.checkpoint_if_due(sequence, time_unix_ms);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,373 @@
+//! A log that begins at a checkpoint leads to what the whole log leads to.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+
+mod world;
+
+use std::path::Path;
+
+use calybris_budget::{BudgetEvent, OverrunPolicy, TenantRules};
+use calybris_engine::{Call, Engine, EngineError, EngineOptions, Ledger, Record, SCHEMA_ID};
+use calybris_wal::{Disposal, Durability, Reader, WalOptions, WalWriter};
+use proptest::prelude::*;
+use world::*;
+
+/// The same records without the checkpoints, as a log of one segment; decisions name the installation again.
+fn without_checkpoints(dir: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    let log = WalWriter::open(copy.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
+    let mut moved = std::collections::HashMap::new();
+    let mut in_force = 0;
+    let mut decided = std::collections::HashMap::new();
+    for (sequence, mut record) in records(dir) {
+        match &mut record {
+            Record::Checkpoint(_) => {
+                moved.insert(sequence, in_force);
+                continue;
+            }
+            Record::Decided(decision) => {
+                decision.snapshot_sequence = moved[&decision.snapshot_sequence];
+            }
+            Record::Settled { decision_sequence, .. }
+            | Record::Abandoned { decision_sequence, .. } => {
+                *decision_sequence = decided[&*decision_sequence];
+            }
+            Record::FellBack { decision_sequence, snapshot_sequence, .. } => {
+                *decision_sequence = decided[&*decision_sequence];
+                *snapshot_sequence = moved[&*snapshot_sequence];
+            }
+            Record::BudgetChanged {
+                event: BudgetEvent::Extended { hold, .. } | BudgetEvent::Overdrawn { hold, .. },
+                ..
+            } => *hold = decided[&*hold],
+            _ => {}
+        }
+        let now = log.append(&record).unwrap().sequence;
+        match record {
+            Record::SnapshotInstalled { .. } => {
+                moved.insert(sequence, now);
+                in_force = now;
+            }
+            Record::Decided(_) => {
+                decided.insert(sequence, now);
+            }
+            _ => {}
+        }
+    }
+    log.close().unwrap();
+    copy
+}
+
+fn tickets(engine: &Engine) -> Vec<(String, u32, Vec<u32>, u64)> {
+    let open = engine.open_tickets().into_iter();
+    open.map(|open| (open.tenant, open.model_id, open.failed_model_ids, open.reserved_microunits))
+        .collect()
+}
+
+#[test]
+fn a_checkpoint_begins_a_segment_and_recovery_begins_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    let ticket = engine.decide(&call("a", 1, 7_000)).unwrap().ticket.unwrap();
+    let _moved = engine.fall_back(ticket, 2).unwrap();
+    assert_eq!(engine.checkpoint(3).unwrap(), 5);
+    // Nothing was logged since.
+    assert_eq!(engine.checkpoint(4).unwrap(), 5);
+    assert_eq!(Reader::segments(dir.path()).unwrap(), [1, 5]);
+    let _later = engine.decide(&call("a", 2, 9_000)).unwrap();
+    let (_, last) = records(dir.path()).pop().unwrap();
+    assert!(matches!(last, Record::Decided(decided) if decided.snapshot_sequence == 5));
+    let before = state(&engine);
+    drop(engine);
+
+    let engine = open(dir.path());
+    let recovery = engine.recovery();
+    assert_eq!((recovery.first_sequence, recovery.records, recovery.decisions), (5, 2, 2));
+    assert_eq!(state(&engine), before);
+    // The snapshot in force is the one given, so nothing is logged.
+    assert_eq!(engine.install(snapshot(), 5).unwrap(), 5);
+    // What the ticket has tried is known: nothing is left.
+    let ticket = engine.ticket(3).unwrap();
+    assert_eq!(engine.fall_back(ticket, 6).unwrap().fallback, None);
+    drop(engine);
+    Ledger::read(dir.path(), None).unwrap().conservation.unwrap();
+}
+
+#[test]
+fn checkpoints_come_by_themselves_after_so_many_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = EngineOptions::default().checkpoint_every_records(10);
+    let engine = Engine::open(dir.path(), &options).unwrap();
+    engine.install(snapshot(), 0).unwrap();
+    engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+    for sequence in 1..=50 {
+        let ticket = engine.decide(&call("a", sequence, 9_000)).unwrap().ticket.unwrap();
+        if sequence % 2 == 0 {
+            engine.settle(ticket, 1, 2).unwrap();
+        }
+    }
+    let before = state(&engine);
+    drop(engine);
+    let checkpoints: Vec<u64> = records(dir.path())
+        .into_iter()
+        .filter_map(|(sequence, record)| {
+            matches!(record, Record::Checkpoint(_)).then_some(sequence)
+        })
+        .collect();
+    assert_eq!(checkpoints, [11, 22, 33, 44, 55, 66, 77]);
+    assert_eq!(Reader::segments(dir.path()).unwrap()[1..], checkpoints);
+    assert_eq!(Ledger::read(dir.path(), None).unwrap().decisions, 50);
+    let engine = Engine::open(dir.path(), &options).unwrap();
+    assert_eq!(engine.recovery().first_sequence, 77);
+    assert_eq!(state(&engine), before);
+}
+
+#[test]
+fn what_stands_before_a_checkpoint_can_be_dropped() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    let _open = engine.decide(&call("a", 1, 9_000)).unwrap();
+    assert_eq!(engine.retain_from_checkpoint(Disposal::Remove).unwrap(), 0);
+    engine.checkpoint(2).unwrap();
+    let _other = engine.decide(&call("a", 2, 9_000)).unwrap();
+    engine.checkpoint(3).unwrap();
+    assert_eq!(engine.retain_from_checkpoint(Disposal::Remove).unwrap(), 2);
+    let before = state(&engine);
+    drop(engine);
+    let ledger = Ledger::read(dir.path(), None).unwrap();
+    assert_eq!((ledger.records, ledger.decisions, ledger.last_sequence), (1, 2, 6));
+    assert_eq!(ledger.conservation.unwrap().reserved_microunits, 4_000);
+    let engine = open(dir.path());
+    assert_eq!(state(&engine), before);
+    assert_eq!(engine.decide(&call("a", 3, 9_000)).unwrap().decision_sequence, 7);
+}
+
+#[test]
+fn a_checkpoint_that_says_otherwise_than_the_records_before_it_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    let keyed = Call { request_key: "key", ..call("a", 1, 9_000) };
+    let _open = engine.decide(&keyed).unwrap();
+    engine.checkpoint(2).unwrap();
+    engine.top_up("a", 1, 3).unwrap();
+    engine.checkpoint(4).unwrap();
+    drop(engine);
+    let all: Vec<Record<'static>> =
+        records(dir.path()).into_iter().map(|(_, record)| record).collect();
+    let (Record::Checkpoint(first), Record::Checkpoint(last)) = (&all[3], &all[5]) else {
+        panic!("{all:?}")
+    };
+    let mut tampered = Vec::new();
+    for part in ["snapshot", "budget", "tickets", "key", "number"] {
+        let mut checkpoint = last.clone();
+        match part {
+            "snapshot" => checkpoint.snapshot = None,
+            "budget" => checkpoint.budget = first.budget.clone(),
+            "tickets" => checkpoint.tickets.to_mut()[0].model_id = SMALL,
+            "key" => checkpoint.keyed_decisions.to_mut()[0].decision_sequence = 2,
+            _ => checkpoint.decisions += 1,
+        }
+        tampered.push((part, checkpoint));
+    }
+    tampered.push(("", last.clone()));
+    for (part, checkpoint) in tampered {
+        let copy = tempfile::tempdir().unwrap();
+        let log = WalWriter::open(copy.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
+        for record in &all[..5] {
+            log.append(record).unwrap();
+        }
+        log.append(&Record::Checkpoint(checkpoint)).unwrap();
+        log.close().unwrap();
+        let read = Ledger::read(copy.path(), None);
+        if part.is_empty() {
+            read.unwrap().conservation.unwrap();
+            continue;
+        }
+        let refused = read.unwrap_err();
+        assert!(matches!(refused, EngineError::Contradiction { sequence: 6, .. }), "{refused}");
+        assert!(refused.to_string().contains(part), "{refused}");
+    }
+}
+
+#[test]
+fn a_log_whose_beginning_is_gone_without_a_checkpoint_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    drop(engine);
+    let log = WalWriter::open(dir.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
+    log.rotate().unwrap();
+    let abandoned = Record::Abandoned { time_unix_ms: 0, decision_sequence: 1 };
+    log.append(&abandoned).unwrap();
+    log.retain_from(3, Disposal::Remove).unwrap();
+    drop(log);
+    let refused = Ledger::read(dir.path(), None).unwrap_err();
+    assert!(refused.to_string().contains("the records before it are gone"), "{refused}");
+    let refused = Engine::open(dir.path(), &EngineOptions::default()).unwrap_err();
+    assert!(refused.to_string().contains("the records before it are gone"), "{refused}");
+}
+
+#[test]
+fn calls_go_on_while_others_write_checkpoints() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = EngineOptions::default().checkpoint_every_records(7);
+    let engine = Engine::open(dir.path(), &options).unwrap();
+    engine.install(snapshot(), 0).unwrap();
+    engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+    let soft = TenantRules {
+        soft_limit_microunits: Some(3_000),
+        overrun: OverrunPolicy::DrawThenDebt,
+        ..TenantRules::default()
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..4_u64 {
+            let engine = &engine;
+            scope.spawn(move || {
+                for step in 0..40_u64 {
+                    let key = format!("{}", (thread + step) % 20);
+                    let request_key = if step % 3 == 0 { key.as_str() } else { "" };
+                    let sequence = if request_key.is_empty() { step } else { 0 };
+                    let call = Call { request_key, ..call("a", sequence, 7_000) };
+                    match (engine.decide(&call).unwrap().ticket, step % 5) {
+                        (Some(ticket), 0) => drop(engine.settle(ticket, 300, 2)),
+                        (Some(mut ticket), 1) => drop(engine.extend(&mut ticket, 5, 2)),
+                        (Some(ticket), 2) => drop(engine.fall_back(ticket, 2)),
+                        (Some(ticket), 3) => drop(engine.abandon(ticket, 2)),
+                        _ => {}
+                    }
+                    match (thread, step % 10) {
+                        (0, 3) => engine.top_up("a", 10, 3).unwrap(),
+                        (1, 3) => drop(engine.reduce("a", 10, 3)),
+                        (2, 3) => engine.set_rules("a", soft, 3).unwrap(),
+                        (3, 3) => drop(engine.checkpoint(3).unwrap()),
+                        _ => {}
+                    }
+                }
+            });
+        }
+    });
+    let before = state(&engine);
+    drop(engine);
+    // Reading the whole log checks each checkpoint against the records before it.
+    Ledger::read(dir.path(), None).unwrap().conservation.unwrap();
+    let written = records(dir.path()).into_iter();
+    let written = written.filter(|(_, record)| matches!(record, Record::Checkpoint(_))).count();
+    assert!(written > 20, "{written}");
+    assert_eq!(state(&Engine::open(dir.path(), &options).unwrap()), before);
+}
+
+#[test]
+fn a_warning_stands_in_the_log_on_the_side_of_the_rules_that_gave_it() {
+    let dir = tempfile::tempdir().unwrap();
+    // A record waits for the disk, so that others come between a warning and its record if anything lets them.
+    let options = EngineOptions::default().durability(Durability::Synced);
+    let engine = Engine::open(dir.path(), &options).unwrap();
+    engine.install(snapshot(), 0).unwrap();
+    engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+    let at_once = TenantRules { soft_limit_microunits: Some(1), ..TenantRules::default() };
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for sequence in 0..40 {
+                    let _open = engine.decide(&call("a", sequence, 7_000)).unwrap();
+                }
+            });
+        }
+        scope.spawn(|| {
+            for _ in 0..40 {
+                engine.set_rules("a", at_once, 2).unwrap();
+                engine.checkpoint(3).unwrap();
+            }
+        });
+    });
+    // A checkpoint says whether the tenant was warned.
+    Ledger::read(dir.path(), None).unwrap().conservation.unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// For any history: recovery from the last checkpoint, from the whole log, and from the same log without
+    /// checkpoints all lead to the state that the live engine had.
+    #[test]
+    fn recovery_with_and_without_checkpoints_is_the_same(
+        steps in prop::collection::vec((0_u8..16, any::<prop::sample::Index>(), 0_u64..=2_500), 1..50),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let options = EngineOptions::default().request_keys(3);
+        let mut engine = Engine::open(dir.path(), &options).unwrap();
+        engine.install(snapshot(), 0).unwrap();
+        engine.ensure_tenant("a", 6_000, 1).unwrap();
+        engine.ensure_child("b", "a", 4_000, 1).unwrap();
+        for (sequence, (kind, which, amount)) in (1_u64..).zip(steps) {
+            let open_tickets = engine.open_tickets();
+            let chosen = (!open_tickets.is_empty()).then(|| which.get(&open_tickets).decision_sequence);
+            let ticket = chosen.and_then(|chosen| engine.ticket(chosen));
+            let tenant = if amount % 2 == 0 { "a" } else { "b" };
+            match (kind, ticket) {
+                (0..=2, _) => {
+                    let quality = [9_000, 7_000, 0][usize::from(kind)];
+                    let _kept_open = engine.decide(&call(tenant, sequence, quality)).unwrap();
+                }
+                (3, _) => {
+                    let key = format!("{}", amount % 5);
+                    let call = Call { request_key: &key, ..call(tenant, 0, 7_000) };
+                    let _either = engine.decide(&call);
+                }
+                (4, Some(ticket)) => drop(engine.settle(ticket, amount, 1)),
+                (5, Some(ticket)) => drop(engine.abandon(ticket, 1)),
+                (6, Some(mut ticket)) => drop(engine.extend(&mut ticket, amount, 1)),
+                (7, Some(ticket)) => drop(engine.fall_back(ticket, 1)),
+                (8, _) => drop(engine.top_up(tenant, amount, 1)),
+                (9, _) => drop(engine.reduce(tenant, amount, 1)),
+                (10, _) => drop(engine.refund(tenant, amount, 1)),
+                (11, _) => {
+                    let frozen = if amount % 3 == 0 { engine.freeze(tenant, 1) } else { engine.unfreeze(tenant, 1) };
+                    frozen.unwrap();
+                }
+                (12, _) => {
+                    let overrun = if amount % 3 == 0 { OverrunPolicy::Reject } else { OverrunPolicy::DrawThenDebt };
+                    let soft_limit_microunits = Some(amount);
+                    let rules = TenantRules { overrun, soft_limit_microunits, ..TenantRules::default() };
+                    engine.set_rules(tenant, rules, 1).unwrap();
+                }
+                (13, _) => {
+                    let policy = calybris_kernel::Policy { policy_epoch: amount % 3, ..POLICY };
+                    engine.install(snapshot_under(policy), 1).unwrap();
+                }
+                (14, _) => drop(engine.checkpoint(1).unwrap()),
+                (15, _) => {
+                    drop(engine);
+                    engine = Engine::open(dir.path(), &options).unwrap();
+                }
+                _ => {}
+            }
+        }
+        let (live, live_tickets) = (state(&engine), tickets(&engine));
+        prop_assert_eq!(&balances(&engine), &fold(&records(dir.path())).0);
+        let (accounts, decisions) = (engine.accounts(), Ledger::read(dir.path(), None).unwrap().decisions);
+        drop(engine);
+        let ledger = Ledger::read(dir.path(), None).unwrap();
+        prop_assert!(ledger.conservation.is_ok(), "{:?}", ledger.conservation);
+        let engine = Engine::open(dir.path(), &options).unwrap();
+        prop_assert_eq!(&state(&engine), &live);
+        prop_assert_eq!(engine.recovery().decisions, decisions);
+        let copy = without_checkpoints(dir.path());
+        let whole = Engine::open(copy.path(), &options).unwrap();
+        prop_assert_eq!(whole.recovery().first_sequence, 1);
+        prop_assert_eq!((whole.accounts(), tickets(&whole)), (accounts, live_tickets));
+        // The rules, the freezes and the warnings are the same as well: what is asked next is answered alike.
+        let both = [&engine, &whole];
+        for sequence in 0..3 {
+            let [one, other] = both.map(|engine| {
+                let keyed = Call { request_key: "0", ..call("b", 0, 7_000) };
+                let keyed = engine.decide(&keyed).map(|outcome| outcome.admission).ok();
+                let asked = engine.decide(&call("b", 1_000 + sequence, 7_000)).unwrap();
+                (keyed, asked.admission, engine.take_warnings())
+            });
+            prop_assert_eq!(one, other);
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! What the owner of a budget may do, and that the log says so.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+
+mod world;
+
+use calybris_budget::{BudgetError, BudgetEvent, OverrunPolicy, TenantRules};
+use calybris_engine::{Admission, Engine, EngineError, EngineOptions, Ledger, Record};
+use calybris_wal::{WalError, WalOptions, WalWriter};
+use world::*;
+
+fn events(dir: &std::path::Path) -> Vec<BudgetEvent> {
+    let changed = |(_, record)| match record {
+        Record::BudgetChanged { event, .. } => Some(event),
+        _ => None,
+    };
+    records(dir).into_iter().filter_map(changed).collect()
+}
+
+/// Reopened, and read from outside, the engine is what it was.
+fn assert_survives(dir: &std::path::Path, engine: Engine) {
+    let before = state(&engine);
+    assert_eq!(balances(&engine), fold(&records(dir)).0);
+    drop(engine);
+    Ledger::read(dir, None).unwrap().conservation.unwrap();
+    assert_eq!(state(&open(dir)), before);
+}
+
+fn rules(overrun: OverrunPolicy) -> TenantRules {
+    TenantRules { overrun, ..TenantRules::default() }
+}
+
+#[test]
+fn a_grant_is_raised_lowered_and_refunded() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    let ticket = engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap();
+    engine.settle(ticket, 2_000, 2).unwrap();
+    engine.top_up("a", 500, 3).unwrap();
+    engine.reduce("a", 8_500, 4).unwrap();
+    assert_eq!(balances(&engine)["a"], (2_000, 0, 0, 2_000));
+    engine.refund("a", 1_999, 5).unwrap();
+    assert_eq!(balances(&engine)["a"], (2_000, 1_999, 0, 1));
+    let head = engine.head();
+    for refused in [
+        engine.reduce("a", 2_000, 6),
+        engine.refund("a", 2, 6),
+        engine.top_up("a", u64::MAX, 6),
+        engine.top_up("a", calybris_budget::MAX_AMOUNT_MICROUNITS, 6),
+    ] {
+        assert!(matches!(refused, Err(EngineError::Budget(_))), "{refused:?}");
+    }
+    for unknown in [
+        engine.top_up("b", 1, 6),
+        engine.reduce("b", 1, 6),
+        engine.refund("b", 1, 6),
+        engine.freeze("b", 6),
+        engine.set_rules("b", TenantRules::default(), 6),
+        engine.ensure_child("c", "b", 1, 6),
+    ] {
+        assert!(matches!(unknown, Err(EngineError::UnknownTenant { .. })), "{unknown:?}");
+    }
+    assert_eq!((engine.head(), balances(&engine)["a"]), (head, (2_000, 1_999, 0, 1)));
+    assert_survives(dir.path(), engine);
+}
+
+#[test]
+fn a_child_spends_its_own_budget_and_that_of_every_tenant_above_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("org", 3_000, 1).unwrap();
+    engine.ensure_child("team", "org", 10_000, 1).unwrap();
+    engine.ensure_child("key", "team", 10_000, 1).unwrap();
+    let head = engine.head();
+    engine.ensure_child("key", "team", 10_000, 2).unwrap();
+    assert!(matches!(engine.ensure_child("key", "org", 10_000, 2), Err(EngineError::Budget(_))));
+    assert!(matches!(engine.ensure_tenant("key", 10_000, 2), Err(EngineError::Budget(_))));
+    assert_eq!(engine.head(), head);
+    let _open = engine.decide(&call("key", 1, 9_000)).unwrap();
+    for tenant in ["org", "team", "key"] {
+        assert_eq!(balances(&engine)[tenant].2, 2_000);
+    }
+    let refused = engine.decide(&call("key", 2, 9_000)).unwrap();
+    assert_eq!(refused.admission, Admission::Insufficient { available_microunits: 1_000 });
+    assert_survives(dir.path(), engine);
+}
+
+#[test]
+fn a_tenant_with_open_tickets_gets_no_first_child_and_the_log_no_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("org", 10_000, 1).unwrap();
+    let ticket = engine.decide(&call("org", 1, 9_000)).unwrap().ticket.unwrap();
+    let head = engine.head();
+    let refused = engine.ensure_child("team", "org", 10, 2).unwrap_err();
+    assert!(matches!(refused, EngineError::Budget(BudgetError::ParentInUse { .. })), "{refused}");
+    assert_eq!(engine.head(), head);
+    engine.settle(ticket, 1, 3).unwrap();
+    engine.ensure_child("team", "org", 10, 4).unwrap();
+    assert_survives(dir.path(), engine);
+}
+
+#[test]
+fn what_the_rules_refuse_is_a_logged_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    let cap = TenantRules { exposure_cap_microunits: Some(3_999), ..TenantRules::default() };
+    engine.set_rules("a", cap, 1).unwrap();
+    let first = engine.decide(&call("a", 1, 9_000)).unwrap();
+    let second = engine.decide(&call("a", 2, 9_000)).unwrap();
+    let exposed = Admission::Exposed { reserved_microunits: 2_000, cap_microunits: 3_999 };
+    assert_eq!((second.admission, second.ticket.is_none()), (exposed, true));
+
+    engine.freeze("a", 2).unwrap();
+    let head = engine.head();
+    engine.freeze("a", 2).unwrap();
+    assert_eq!(engine.head(), head);
+    // A free model is refused as well.
+    for quality in [9_000, 4_000] {
+        let mut call = call("a", 3, quality);
+        call.request.budget_limit_microunits *= u64::from(quality == 9_000);
+        let frozen = engine.decide(&call).unwrap();
+        assert_eq!((frozen.admission, frozen.ticket.is_none()), (Admission::Frozen, true));
+    }
+    engine.unfreeze("a", 3).unwrap();
+
+    engine.set_rules("a", rules(OverrunPolicy::DrawThenDebt), 3).unwrap();
+    engine.settle(first.ticket.unwrap(), 10_001, 4).unwrap();
+    let in_debt = engine.decide(&call("a", 4, 9_000)).unwrap();
+    assert_eq!(in_debt.admission, Admission::InDebt { debt_microunits: 1 });
+    engine.top_up("a", 2_001, 5).unwrap();
+    let _open = engine.decide(&call("a", 5, 9_000)).unwrap().ticket.unwrap();
+
+    let admissions: Vec<Admission> = records(dir.path())
+        .into_iter()
+        .filter_map(|(_, record)| match record {
+            Record::Decided(decided) => Some(decided.admission),
+            _ => None,
+        })
+        .collect();
+    let reserved = Admission::Reserved;
+    let in_debt = Admission::InDebt { debt_microunits: 1 };
+    let frozen = Admission::Frozen;
+    assert_eq!(admissions, [reserved, exposed, frozen, frozen, in_debt, reserved]);
+    assert_survives(dir.path(), engine);
+}
+
+#[test]
+fn a_cost_above_the_reservation_is_met_as_the_rules_say() {
+    for (overrun, quality, spent, uncharged, debt) in [
+        (OverrunPolicy::DrawThenDebt, 9_000, 11_000, 0, 1_000),
+        (OverrunPolicy::CapAtReserved, 9_000, 2_000, 9_000, 0),
+        // The free model that was not.
+        (OverrunPolicy::DrawThenDebt, 0, 11_000, 0, 1_000),
+        (OverrunPolicy::CapAtReserved, 0, 0, 11_000, 0),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = open(dir.path());
+        engine.ensure_tenant("a", 10_000, 1).unwrap();
+        let mut call = call("a", 1, quality);
+        call.request.budget_limit_microunits *= u64::from(quality > 0);
+        let ticket = engine.decide(&call).unwrap().ticket.unwrap();
+        engine.set_rules("a", rules(overrun), 2).unwrap();
+        let settlement = engine.settle(ticket, 11_000, 3).unwrap();
+        assert_eq!(settlement.committed_microunits, spent);
+        assert_eq!(
+            (settlement.returned_microunits, settlement.uncharged_microunits),
+            (0, uncharged)
+        );
+        let account = engine.account("a").unwrap();
+        assert_eq!((account.committed_microunits, account.debt_microunits), (spent, debt));
+        let overdrawn = matches!(
+            events(dir.path()).last(),
+            Some(BudgetEvent::Overdrawn { drawn_microunits, .. }) if drawn_microunits.len() == 1
+        );
+        assert_eq!(overdrawn, overrun == OverrunPolicy::DrawThenDebt);
+        assert_survives(dir.path(), engine);
+    }
+}
+
+#[test]
+fn a_soft_limit_warns_once_and_is_logged() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    let soft = TenantRules { soft_limit_microunits: Some(4_000), ..TenantRules::default() };
+    engine.set_rules("a", soft, 1).unwrap();
+    let mut first = engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap();
+    assert!(engine.take_warnings().is_empty());
+    assert_eq!(engine.extend(&mut first, 2_000, 2).unwrap(), Admission::Reserved);
+    let [warning] = engine.take_warnings().try_into().unwrap();
+    assert_eq!((warning.tenant.as_str(), warning.soft_limit_microunits), ("a", 4_000));
+    let _second = engine.decide(&call("a", 2, 9_000)).unwrap();
+    assert!(engine.take_warnings().is_empty());
+    let warned = BudgetEvent::SoftLimitReached { tenant: "a".to_owned() };
+    assert_eq!(events(dir.path()).iter().filter(|event| **event == warned).count(), 1);
+    // Who was warned before a restart is not warned again after it.
+    drop(engine);
+    let engine = open(dir.path());
+    let _third = engine.decide(&call("a", 3, 9_000)).unwrap();
+    assert!(engine.take_warnings().is_empty());
+    engine.set_rules("a", soft, 4).unwrap();
+    let _fourth = engine.decide(&call("a", 4, 9_000)).unwrap();
+    assert_eq!(engine.take_warnings().len(), 1);
+    assert_survives(dir.path(), engine);
+}
+
+#[test]
+fn an_extended_ticket_holds_more_and_a_refused_one_is_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    let mut ticket = engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap();
+    assert_eq!(engine.extend(&mut ticket, 8_000, 2).unwrap(), Admission::Reserved);
+    assert_eq!(ticket.reserved_microunits(), 10_000);
+    let head = engine.head();
+    let insufficient = Admission::Insufficient { available_microunits: 0 };
+    assert_eq!(engine.extend(&mut ticket, 1, 3).unwrap(), insufficient);
+    assert_eq!(engine.extend(&mut ticket, u64::MAX, 3).unwrap(), insufficient);
+    assert!(matches!(engine.extend(&mut ticket, 0, 3), Err(EngineError::Budget(_))));
+    assert_eq!((engine.head(), ticket.reserved_microunits()), (head, 10_000));
+    let mut same = engine.ticket(ticket.decision_sequence()).unwrap();
+    engine.settle(ticket, 9_999, 4).unwrap();
+    let refused = engine.extend(&mut same, 1, 5).unwrap_err();
+    assert!(matches!(refused, EngineError::TicketNotOpen { .. }), "{refused}");
+    assert_survives(dir.path(), engine);
+}
+
+#[test]
+fn a_change_that_cannot_be_logged_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    // A log whose records are just long enough for a decision, but for nothing that names a long tenant twice.
+    let options = WalOptions::new(calybris_engine::SCHEMA_ID).max_record_bytes(100);
+    WalWriter::open(dir.path(), &options).unwrap().close().unwrap();
+    let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
+    let long = "t".repeat(91);
+    engine.ensure_tenant(&long, 60, 1).unwrap();
+    let before = (engine.head(), state(&engine));
+    for refused in [
+        engine.top_up(&long, 1 << 60, 2),
+        engine.set_rules(
+            &long,
+            TenantRules {
+                exposure_cap_microunits: Some(1 << 60),
+                soft_limit_microunits: Some(1 << 60),
+                overrun: OverrunPolicy::DrawThenDebt,
+            },
+            2,
+        ),
+        engine.ensure_child("child", &long, 1, 2),
+    ] {
+        let refused = refused.unwrap_err();
+        assert!(matches!(refused, EngineError::Log(WalError::RecordTooLarge { .. })), "{refused}");
+    }
+    assert!(engine.reduce(&long, 60, 1 << 60).is_err());
+    assert_eq!((engine.head(), state(&engine)), before);
+}
