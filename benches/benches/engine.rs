@@ -47,7 +47,13 @@ fn read(c: &mut Criterion) {
     let decisions = 50_000;
     for sequence in 1..=decisions {
         let request = request(sequence);
-        let call = Call { tenant: "search", time_unix_ms: sequence, correlation_id: "", request };
+        let call = Call {
+            tenant: "search",
+            time_unix_ms: sequence,
+            correlation_id: "",
+            request_key: "",
+            request,
+        };
         if let Some(ticket) = engine.decide(&call).unwrap().ticket {
             let cost = ticket.reserved_microunits();
             engine.settle(ticket, cost, sequence).unwrap();

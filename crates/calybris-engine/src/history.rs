@@ -142,7 +142,7 @@ pub(crate) fn open_reader(dir: &Path, key: Option<&Key>) -> Result<Reader, Engin
 pub(crate) fn installed_by<'a>(record: &'a Record<'_>) -> Option<LoggedSnapshot<'a>> {
     match record {
         Record::SnapshotInstalled { snapshot, .. } => Some(snapshot.lend()),
-        Record::Checkpoint(checkpoint) => checkpoint.snapshot.as_ref().map(LoggedSnapshot::lend),
+        Record::Checkpoint(checkpoint) => Some(checkpoint.snapshot.as_ref()?.lend()),
         Record::BudgetChanged { .. }
         | Record::Decided(_)
         | Record::Settled { .. }

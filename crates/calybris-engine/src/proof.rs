@@ -20,8 +20,8 @@ const VERSION: u32 = 1;
 /// Shows that a decision was made under its snapshot, in a log of which one tree head is known.
 ///
 /// It holds the decision's record and the record that installed its snapshot, each with all that its hash covers and
-/// with its way to the root of the tree: nothing else of the log, so no other tenant's calls. It is what the log's
-/// keeper hands out for one decision, as JSON or in any other form that serde writes.
+/// with its way to the root of the tree, and nothing else of the log. It is what the log's keeper hands out for one
+/// decision, as JSON or in any other form that serde writes.
 ///
 /// # What a check proves
 ///
@@ -64,7 +64,7 @@ const VERSION: u32 = 1;
 /// # let engine = Engine::open(&dir, &EngineOptions::default())?;
 /// # engine.install(snapshot, 1_700_000_000_000)?;
 /// # engine.ensure_tenant("search", 1_000_000, 1_700_000_000_000)?;
-/// # let call = Call { tenant: "search", time_unix_ms: 1_700_000_000_001, correlation_id: "", request };
+/// # let call = Call { tenant: "search", time_unix_ms: 1_700_000_000_001, correlation_id: "", request_key: "", request };
 /// # let outcome = engine.decide(&call)?;
 /// # let sequence = outcome.decision_sequence;
 /// use calybris_engine::DecisionProof;
@@ -84,8 +84,11 @@ const VERSION: u32 = 1;
 ///
 /// # Limits
 ///
-/// The snapshot is part of the proof: with a catalog of 22 models a proof has about 7 kB as JSON, with one of a hundred
-/// thousand some 10 MB.
+/// The record that installed the snapshot is part of the proof, whole: with a catalog of 22 models a proof has about 7 kB
+/// as JSON, with one of a hundred thousand some 10 MB. After a [`Checkpoint`](crate::Checkpoint) decisions name that as
+/// their snapshot, and then the proof holds the checkpoint, with the balances of all tenants and their open tickets: look
+/// whether the stranger may see them. A log whose checkpoints are off
+/// ([`checkpoint_every_records`](crate::EngineOptions::checkpoint_every_records)) gives proofs without them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionProof {

@@ -33,7 +33,7 @@ use crate::snapshot::Snapshot;
 /// # let engine = Engine::open(&dir, &EngineOptions::default())?;
 /// # engine.install(snapshot, 1_700_000_000_000)?;
 /// # engine.ensure_tenant("search", 1_000_000, 1_700_000_000_000)?;
-/// # let call = Call { tenant: "search", time_unix_ms: 1_700_000_000_001, correlation_id: "", request };
+/// # let call = Call { tenant: "search", time_unix_ms: 1_700_000_000_001, correlation_id: "", request_key: "", request };
 /// use calybris_engine::RecordedDecision;
 ///
 /// let outcome = engine.decide(&call)?;

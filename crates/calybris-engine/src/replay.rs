@@ -66,7 +66,8 @@ pub struct ReplayReport {
     pub records: u64,
     /// Decisions that came out again as recorded.
     pub decisions: u64,
-    /// Fallbacks that agree with the rank of the models at that moment.
+    /// Fallbacks that agree with the rank of the models at that moment. One whose decision was dropped with the log's
+    /// beginning is not compared and not counted.
     pub fallbacks: u64,
     /// Decisions that could not be run again, because the snapshot they name was dropped with the log's beginning; 0 in
     /// a log that is whole.
@@ -123,7 +124,7 @@ pub struct ReplayReport {
 /// # let engine = Engine::open(&dir, &EngineOptions::default())?;
 /// # engine.install(snapshot, 1_700_000_000_000)?;
 /// # engine.ensure_tenant("search", 1_000_000, 1_700_000_000_000)?;
-/// # let call = Call { tenant: "search", time_unix_ms: 1_700_000_000_001, correlation_id: "", request };
+/// # let call = Call { tenant: "search", time_unix_ms: 1_700_000_000_001, correlation_id: "", request_key: "", request };
 /// # let _ticket = engine.decide(&call)?.ticket;
 /// use std::sync::Arc;
 ///

@@ -204,7 +204,7 @@ fn a_proof_made_once_holds_forever() {
     let kept = std::fs::read_to_string(file).unwrap();
     assert_eq!(kept, text);
     let head = "cwal1-tree:63616c796272697320676f6c64656e21:9:\
-        6fcd5ad7a1277104835b1485991667f16d5be35af24cfc7dfb1de8be6fc1d71c";
+        d0602e22113998f2a264bc8c518b7e211e7ea48c8b44a78c162882fd58a13492";
     let proof: DecisionProof = serde_json::from_str(&kept).unwrap();
     let checked = proof.check(&head.parse().unwrap(), None).unwrap();
     assert_eq!((checked.sequence, &*checked.decided.tenant), (6, "search"));

@@ -155,6 +155,21 @@ fn a_keyed_log_proves_nothing_without_its_key() {
 }
 
 #[test]
+fn a_decision_under_a_checkpoint_is_proven_with_the_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    log(dir.path(), &EngineOptions::default());
+    let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
+    let checkpoint = engine.checkpoint(20).unwrap();
+    let sequence = engine.decide(&call("a", 21, 4_000)).unwrap().decision_sequence;
+    engine.close().unwrap();
+    let proof = DecisionProof::of(dir.path(), None, sequence).unwrap();
+    let head = TreeHead::of(dir.path(), None, sequence).unwrap();
+    let checked = proof.check(&head, None).unwrap();
+    assert_eq!(checked.decided.snapshot_sequence, checkpoint);
+    assert_eq!(checked.snapshot.policy_snapshot().policy().policy_epoch, 2);
+}
+
+#[test]
 fn a_forged_decision_is_not_proven_and_its_proof_does_not_hold() {
     let dir = tempfile::tempdir().unwrap();
     let decisions = log(dir.path(), &EngineOptions::default());

@@ -12,7 +12,7 @@ use calybris_engine::{
     ReplayOptions, ReplayReport, SCHEMA_ID, Snapshot, replay,
 };
 use calybris_kernel::{Decision, Policy, PolicySnapshot};
-use calybris_wal::{Tail, WalError, WalOptions, WalWriter};
+use calybris_wal::{Disposal, Tail, WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;
 
@@ -226,7 +226,7 @@ fn a_decision_may_name_only_a_snapshot_before_it() {
                     snapshot: calybris_engine::LoggedSnapshot {
                         digest: other.digest(),
                         policy: *other.policy_snapshot().policy(),
-                        models: other.policy_snapshot().models().into(),
+                        models: other.policy_snapshot().models().to_vec().into(),
                         names: std::borrow::Cow::Owned(other.names().clone()),
                     },
                 },
@@ -417,6 +417,69 @@ fn a_model_that_the_hold_can_pay_is_not_passed_over() {
             }
         }
     }
+}
+
+#[test]
+fn what_a_real_engine_falls_back_to_is_confirmed_across_checkpoints() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    let mut tickets = Vec::new();
+    for sequence in 1..=6 {
+        tickets.push(engine.decide(&call("a", sequence, 4_000)).unwrap().ticket.unwrap());
+        if sequence == 3 {
+            engine.checkpoint(9).unwrap();
+        }
+    }
+    let mut steps = 0;
+    for (place, ticket) in tickets.into_iter().enumerate() {
+        let mut ticket = ticket;
+        for _ in 0..=place {
+            ticket = engine.fall_back(ticket, 7).unwrap().ticket;
+            steps += 1;
+        }
+    }
+    engine.close().unwrap();
+    for count in THREADS {
+        let (report, visited) = replayed(dir.path(), count).unwrap();
+        assert_eq!((report.decisions, report.fallbacks), (6, steps));
+        assert_eq!((report.installations, report.snapshots), (2, 1));
+        let last = RecordedDecision::find(dir.path(), None, visited[5]).unwrap();
+        assert_eq!(last.decided.snapshot_sequence, 6);
+        assert_eq!(last.snapshot.digest(), snapshot().digest());
+    }
+}
+
+#[test]
+fn a_log_whose_beginning_was_dropped_replays_from_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    let old = engine.decide(&call("a", 1, 4_000)).unwrap().ticket.unwrap();
+    engine.checkpoint(2).unwrap();
+    assert_eq!(engine.retain_from_checkpoint(Disposal::Remove).unwrap(), 1);
+    let new = engine.decide(&call("a", 2, 4_000)).unwrap().ticket.unwrap();
+    let _open = engine.fall_back(old, 3).unwrap();
+    let _open = engine.fall_back(new, 3).unwrap();
+    engine.close().unwrap();
+    let (report, visited) = replayed(dir.path(), 2).unwrap();
+    assert_eq!((report.decisions, report.fallbacks, report.without_snapshot), (1, 1, 0));
+    assert_eq!(visited, [5]);
+    let gone = RecordedDecision::find(dir.path(), None, 3).unwrap_err();
+    assert!(matches!(gone, EngineError::Log(WalError::Dropped { .. })), "{gone}");
+
+    // Dropped in the middle of what a snapshot was in force for: the rest cannot be decided again, and is counted.
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    let log = WalWriter::open(dir.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
+    log.append(&Record::Decided(decided(1, 4_000))).unwrap();
+    log.rotate().unwrap();
+    log.append(&Record::Decided(decided(2, 4_000))).unwrap();
+    log.retain_from(3, Disposal::Remove).unwrap();
+    log.close().unwrap();
+    let (report, visited) = replayed(dir.path(), 2).unwrap();
+    assert_eq!((report.decisions, report.without_snapshot), (0, 1));
+    assert!(visited.is_empty());
 }
 
 fn any_policy() -> impl Strategy<Value = Policy> {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 
 use calybris_kernel::{PolicySnapshot, RankedModel, Request};
-use calybris_wal::Key;
+use calybris_wal::{Key, WalError};
 
 use super::Replayed;
 use crate::error::EngineError;
@@ -88,7 +88,12 @@ impl<'a> Fallbacks<'a> {
         let contradiction =
             |contradiction| Err(EngineError::Contradiction { sequence, contradiction });
         if !self.fallen.contains_key(&decision_sequence) {
-            let Some(chosen) = self.chosen(decision_sequence)? else {
+            let chosen = match self.chosen(decision_sequence) {
+                // The decision is gone with the log's beginning, and what there was to compare with.
+                Err(EngineError::Log(WalError::Dropped { .. })) => return Ok(()),
+                other => other?,
+            };
+            let Some(chosen) = chosen else {
                 let what = format!("decision {decision_sequence} chose no model");
                 return contradiction(what);
             };
