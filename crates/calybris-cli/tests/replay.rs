@@ -305,3 +305,28 @@ fn a_keyed_log_is_replayed_with_its_key() {
     assert_eq!(replay(&log, &with).code, 0);
     assert_eq!(sweep(&log, "hard_risk_limit_bps=1..2:1", &with).code, 0);
 }
+
+#[test]
+fn a_log_with_nothing_to_compare_is_said_to_have_nothing() {
+    let (dir, _, policy) = world();
+    let page = dir.path().join("page.html");
+    let no_money = |_: u64, decided: &mut calybris_core::engine::Decided<'_>| {
+        if decided.decision.selected_model_id.is_some() {
+            decided.admission =
+                calybris_core::engine::Admission::Insufficient { available_microunits: 0 };
+        }
+    };
+    for (name, decisions) in [("none", 0), ("one", 1), ("few", 3)] {
+        let log = dir.path().join(name);
+        write_decisions(&log, decisions, no_money);
+        assert_eq!(json(&replay(&log, &["--json"]))["decisions"], decisions);
+        let arguments = ["--policy", text(&policy), "--html", text(&page)];
+        assert_eq!(replay(&log, &arguments).code, 0);
+        assert!(std::fs::read_to_string(&page).unwrap().ends_with("</html>\n"));
+        let object = json(&replay(&log, &[&arguments[..], &["--json"]].concat()));
+        let unfunded = object["unfunded_left_out"].as_u64().unwrap();
+        assert_eq!(object["total"]["decisions"].as_u64().unwrap() + unfunded, decisions);
+        let html = ["--html", text(&page)];
+        assert_eq!(sweep(&log, "hard_risk_limit_bps=0..10000:5000", &html).code, 0);
+    }
+}

@@ -73,7 +73,7 @@ pub struct Comparison {
     unfunded: u64,
     tenants: HashMap<String, Shift>,
     models: Models,
-    numbers: Numbers,
+    cells: Cells,
     flows: HashMap<(Option<usize>, Option<usize>), u64>,
     /// By the code of the reason.
     rejections: BTreeMap<u16, RejectionShift>,
@@ -141,12 +141,12 @@ pub struct RejectionShift {
     pub newly_accepted: u64,
 }
 
-/// The places of a pair of snapshots' model ids: of the last pair only, so that a log of many snapshots takes no more.
+/// The matrix of one pair of snapshots, by the ids of their models: of the last pair only, so that a log of many snapshots
+/// takes no more memory. What came before is in the flows already.
 #[derive(Debug, Default)]
-struct Numbers {
+struct Cells {
     pair: Option<[Arc<Snapshot>; 2]>,
-    recorded: HashMap<u32, usize>,
-    proposed: HashMap<u32, usize>,
+    by_ids: HashMap<(Option<u32>, Option<u32>), Flow>,
 }
 
 impl Comparison {
@@ -158,7 +158,7 @@ impl Comparison {
             unfunded: 0,
             tenants: HashMap::new(),
             models: Models::default(),
-            numbers: Numbers::default(),
+            cells: Cells::default(),
             flows: HashMap::new(),
             rejections: BTreeMap::new(),
             largest: Largest::new(largest_count),
@@ -193,23 +193,23 @@ impl Comparison {
                 self.tenants.insert(decided.tenant.clone().into_owned(), shift);
             }
         }
-        self.numbers.enter(recorded, proposed);
-        let from = before.selected_model_id.map(|model_id| {
-            let places = &mut self.numbers.recorded;
-            *places.entry(model_id).or_insert_with(|| self.models.place(recorded, model_id))
+        if !self.cells.are_of(recorded, proposed) {
+            self.cells.flush(&mut self.flows);
+            self.cells.pair = Some([Arc::clone(recorded), Arc::clone(proposed)]);
+        }
+        let ids = (before.selected_model_id, decision.selected_model_id);
+        let cell = self.cells.by_ids.entry(ids).or_insert_with(|| Flow {
+            from: ids.0.map(|model_id| self.models.place(recorded, model_id)),
+            to: ids.1.map(|model_id| self.models.place(proposed, model_id)),
+            decisions: 0,
         });
-        let to = decision.selected_model_id.map(|model_id| {
-            let places = &mut self.numbers.proposed;
-            *places.entry(model_id).or_insert_with(|| self.models.place(proposed, model_id))
-        });
-        if let Some(model) = from.and_then(|place| self.models.shifts.get_mut(place)) {
+        cell.decisions = cell.decisions.saturating_add(1);
+        if let Some(model) = cell.from.and_then(|place| self.models.shifts.get_mut(place)) {
             model.recorded.add(before);
         }
-        if let Some(model) = to.and_then(|place| self.models.shifts.get_mut(place)) {
+        if let Some(model) = cell.to.and_then(|place| self.models.shifts.get_mut(place)) {
             model.proposed.add(decision);
         }
-        let flow = self.flows.entry((from, to)).or_default();
-        *flow = flow.saturating_add(1);
         self.add_rejections(before, decision);
         self.largest.offer(sequence, decided, recorded, proposed, decision);
         self.series.add(sequence, decided, decision);
@@ -244,7 +244,8 @@ impl Comparison {
 
     /// Ends the comparison: puts everything in order.
     #[must_use]
-    pub fn finish(self) -> WhatIf {
+    pub fn finish(mut self) -> WhatIf {
+        self.cells.flush(&mut self.flows);
         let mut tenants: Vec<(String, Shift)> = self.tenants.into_iter().collect();
         tenants.sort_by(|a, b| a.0.cmp(&b.0));
         let (models, moved_to) = self.models.finish();
@@ -272,16 +273,18 @@ impl Comparison {
     }
 }
 
-impl Numbers {
-    /// Forgets the places if the pair is another.
-    fn enter(&mut self, recorded: &Arc<Snapshot>, proposed: &Arc<Snapshot>) {
-        let same = self.pair.as_ref().is_some_and(|[known_recorded, known_proposed]| {
+impl Cells {
+    fn are_of(&self, recorded: &Arc<Snapshot>, proposed: &Arc<Snapshot>) -> bool {
+        self.pair.as_ref().is_some_and(|[known_recorded, known_proposed]| {
             Arc::ptr_eq(known_recorded, recorded) && Arc::ptr_eq(known_proposed, proposed)
-        });
-        if !same {
-            self.recorded.clear();
-            self.proposed.clear();
-            self.pair = Some([Arc::clone(recorded), Arc::clone(proposed)]);
+        })
+    }
+
+    /// Moves what was counted to where models are known by name.
+    fn flush(&mut self, flows: &mut HashMap<(Option<usize>, Option<usize>), u64>) {
+        for (_, cell) in self.by_ids.drain() {
+            let flow = flows.entry((cell.from, cell.to)).or_default();
+            *flow = flow.saturating_add(cell.decisions);
         }
     }
 }

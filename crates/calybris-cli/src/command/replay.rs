@@ -31,7 +31,8 @@ use crate::table::{counted, grouped};
 Examples:
   calybris replay ./log
   calybris replay ./log --policy stricter.toml
-  calybris replay ./log --policy stricter.toml --catalog prices.json --html report.html
+  calybris replay ./log --policy stricter.toml --html report.html
+  calybris replay ./log --policy stricter.toml --catalog prices.json --json
 
 Of the policy file the numbers of `[policy]` are used; with --catalog, its
 `[[model]]` rules as well. The models of the catalog are matched to recorded

@@ -177,3 +177,95 @@ impl Differences {
         self.new_providers.extend(unknown.map(|(_, name)| name.clone()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use calybris_core::kernel::{CapabilitySet, Model, Policy, PolicySnapshot, RegionSet};
+
+    use super::*;
+
+    fn recorded(models: &[(u32, u8, u64)], names: Names) -> Snapshot {
+        let policy = Policy {
+            policy_epoch: 1,
+            catalog_epoch: 1,
+            hard_risk_limit_bps: 1,
+            minimum_confidence_bps: 1,
+            risk_penalty_multiplier_bps: 1,
+            latency_penalty_microunits_per_ms: 1,
+        };
+        let model = |&(model_id, provider_id, capabilities): &(u32, u8, u64)| Model {
+            model_id,
+            provider_id,
+            quality_bps: 1,
+            risk_ceiling_bps: 1,
+            enabled: true,
+            p95_latency_ms: 1,
+            capabilities: CapabilitySet(capabilities),
+            regions: RegionSet::EMPTY,
+            input_price_microunits_per_million_tokens: 1,
+            output_price_microunits_per_million_tokens: 1,
+            fixed_price_microunits: 0,
+        };
+        let models: Vec<Model> = models.iter().map(model).collect();
+        Snapshot::new(PolicySnapshot::new(policy, models).unwrap(), names)
+    }
+
+    fn named<N: Ord + Copy>(names: &[(N, &str)]) -> BTreeMap<N, String> {
+        names.iter().map(|(number, name)| (*number, (*name).to_owned())).collect()
+    }
+
+    fn owned(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn ids(numbering: &Numbering, models: &[(&str, &str)]) -> Vec<u32> {
+        let models: Vec<(String, String)> =
+            models.iter().map(|(name, provider)| ((*name).into(), (*provider).into())).collect();
+        numbering.model_ids(models.iter().map(|(name, provider)| (name, provider)))
+    }
+
+    #[test]
+    fn a_model_keeps_its_id_by_name_and_provider_and_a_new_one_takes_nobodys() {
+        let names = Names {
+            models: named(&[(7, "b"), (9, "a")]),
+            providers: named(&[(0, "p"), (1, "q")]),
+            ..Names::default()
+        };
+        // The model 8 has no name: nothing matches it, and nothing takes its number.
+        let numbering = Numbering::of(&recorded(&[(7, 0, 0), (8, 0, 0), (9, 1, 0)], names));
+        let models = [("a", "p"), ("a", "q"), ("b", "p"), ("c", "p")];
+        assert_eq!(ids(&numbering, &models), [10, 9, 7, 11]);
+    }
+
+    #[test]
+    fn the_number_for_models_outside_of_a_catalog_is_given_to_none() {
+        let last = UNLISTED_MODEL_ID - 1;
+        let numbering = Numbering::of(&recorded(&[(last, 0, 0), (0, 0, 0)], Names::default()));
+        assert_eq!(ids(&numbering, &[("a", "p"), ("b", "p")]), [1, 2]);
+        let numbering = Numbering::of(&recorded(&[(UNLISTED_MODEL_ID, 0, 0)], Names::default()));
+        assert_eq!(ids(&numbering, &[("a", "p")]), [0]);
+    }
+
+    #[test]
+    fn a_bit_in_use_stays_taken_even_without_a_name() {
+        let names = Names { capabilities: named(&[(2, "tools")]), ..Names::default() };
+        let numbering = Numbering::of(&recorded(&[(1, 0, 0b1)], names));
+        let wanted = owned(&["audio", "tools", "vision"]);
+        let file = Path::new("c.toml");
+        let numbers = numbering.capabilities.number(file, "capabilities", 64, wanted.iter());
+        let expected = [("audio", 1), ("tools", 2), ("vision", 3)];
+        assert_eq!(numbers.unwrap(), expected.map(|(name, bit)| (name.to_owned(), bit)).into());
+    }
+
+    #[test]
+    fn what_the_log_has_counts_against_the_limit() {
+        let numbering = Numbering::of(&recorded(&[(1, 0, u64::MAX >> 1)], Names::default()));
+        let file = Path::new("c.toml");
+        let number = |names: &[&str]| {
+            numbering.capabilities.number(file, "capabilities", 64, owned(names).iter())
+        };
+        assert_eq!(number(&["one"]).unwrap()["one"], 63);
+        let text = number(&["one", "two"]).unwrap_err().to_string();
+        assert_eq!(text, "c.toml: 65 capabilities with those of the log; at most 64 are allowed");
+    }
+}

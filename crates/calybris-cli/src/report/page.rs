@@ -118,9 +118,9 @@ fn cards(total: &Shift, page: &mut Markup) {
     let (utility, new_utility) =
         (before.expected_utility_microunits, after.expected_utility_microunits);
     card(
-        "expected utility",
+        "expected utility, each by its own policy",
         money_delta(total.utility_delta_microunits()),
-        Some(-total.utility_delta_microunits()),
+        None,
         from_to(money(utility), money(new_utility)) + &in_percent(utility, new_utility),
     );
     page.add(format_args!("</div>"));

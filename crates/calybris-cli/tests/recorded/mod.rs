@@ -136,10 +136,15 @@ fn request(sequence: u64) -> Request {
 /// Writes the log into `dir`: 200 decisions, the policy changed after the half, every twentieth without money. `edit` may
 /// change what a record says; the chain is over what it says then.
 pub(crate) fn write_log(dir: &Path, edit: impl Fn(u64, &mut Decided<'_>)) {
+    write_decisions(dir, 200, edit);
+}
+
+/// The same, with the first `count` of the decisions; of none only the policy is there.
+pub(crate) fn write_decisions(dir: &Path, count: u64, edit: impl Fn(u64, &mut Decided<'_>)) {
     let options = WalOptions::new(SCHEMA_ID).log_id(*b"calybris replays");
     let log = WalWriter::open(dir, &options).unwrap();
     let mut installed = 0;
-    for number in 1..=200_u64 {
+    for number in 1..=count.max(1) {
         let policy = match number {
             1..=100 => POLICY,
             _ => Policy { policy_epoch: 2, minimum_confidence_bps: 4_500, ..POLICY },
@@ -156,6 +161,9 @@ pub(crate) fn write_log(dir: &Path, edit: impl Fn(u64, &mut Decided<'_>)) {
                 },
             };
             installed = log.append(&record).unwrap().sequence;
+        }
+        if count == 0 {
+            break;
         }
         let request = request(number);
         let decision = snapshot.policy_snapshot().prescribe(&request);

@@ -30,7 +30,9 @@ fn check(name: &str, arguments: &[&str]) {
     let timed = |line: &&str| line.contains(" per second") || line.contains("\"elapsed_us\"");
     let lines: Vec<&str> = ran.out.lines().filter(|line| !timed(line)).collect();
     compare(name, &(lines.join("\n") + "\n"));
-    for line in ran.out.lines().filter(|_| !name.ends_with(".json")) {
+    // Help is as wide as its terminal, and here is none.
+    let is_free = name.ends_with(".json") || name.starts_with("help");
+    for line in ran.out.lines().filter(|_| !is_free) {
         assert!(line.contains("cwal1:") || line.chars().count() <= 80, "{line}");
     }
     if let Ok(page) = std::fs::read_to_string(dir.path().join("page.html")) {
@@ -61,4 +63,10 @@ fn a_range() {
     let range = ["--vary", "latency_penalty_microunits_per_ms=0..6:1"];
     check("sweep.txt", &[&["sweep", "log", "--html", "page.html"], range.as_slice()].concat());
     check("sweep.json", &[&["sweep", "log", "--json"], range.as_slice()].concat());
+}
+
+#[test]
+fn help_of_replay_and_sweep() {
+    check("help-replay.txt", &["replay", "--help"]);
+    check("help-sweep.txt", &["sweep", "--help"]);
 }
