@@ -160,7 +160,7 @@ impl Fold {
                     assert_eq!(known, None, "decision {decision_sequence} is settled twice");
                     assert!(actual_cost_microunits <= fold.decisions[&decision_sequence]);
                 }
-                Record::SnapshotInstalled { .. } => {}
+                Record::SnapshotInstalled { .. } | Record::Checkpoint(_) => {}
                 other => panic!("a run that was killed has no {other:?}"),
             }
         }

@@ -86,8 +86,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         let followed = Followed::new(sequence, hash, decided, snapshot.names());
         let mut record = json::followed(&followed, snapshot.names())?;
         // A proof says nothing of what came later.
-        record.remove("outcome");
-        record.remove("fallbacks");
+        for later in ["outcome", "fallbacks", "extended_microunits"] {
+            record.remove(later);
+        }
         let object = json!({
             "proven": true,
             "tree_head": head.to_string(),

@@ -74,13 +74,13 @@ fn refusal_word(refusal: Admission) -> &'static str {
 
 /// The heading of [`record_line`].
 pub(crate) fn record_heading() -> String {
-    format!("{:>7} {:19} {:9} what", "seq", "time (UTC)", "record")
+    format!("{:>7} {:19} {:10} what", "seq", "time (UTC)", "record")
 }
 
 /// Any record by itself.
 pub(crate) fn record_line(entry: &Entry, journal: &Journal, paint: Paint) -> String {
-    let what = clipped(&words(entry, journal), 62);
-    let kind = format!("{:9}", kind(&entry.record));
+    let what = clipped(&words(entry, journal), 61);
+    let kind = format!("{:10}", kind(&entry.record));
     let kind = match &entry.record {
         Record::Decided(_) => paint.strong(&kind),
         Record::FellBack { .. } => paint.notable(&kind),
@@ -100,6 +100,7 @@ pub(crate) const fn time_of(record: &Record<'_>) -> u64 {
         | Record::Abandoned { time_unix_ms, .. }
         | Record::FellBack { time_unix_ms, .. } => *time_unix_ms,
         Record::Decided(decided) => decided.time_unix_ms,
+        Record::Checkpoint(checkpoint) => checkpoint.time_unix_ms,
         _ => 0,
     }
 }
@@ -142,6 +143,11 @@ fn words(entry: &Entry, journal: &Journal) -> String {
             };
             format!("decision {decision_sequence}: its model failed, {next}")
         }
+        Record::Checkpoint(checkpoint) => format!(
+            "after {}: every budget, {} open, what is installed",
+            counted(checkpoint.decisions, "decision"),
+            counted(checkpoint.tickets.len(), "ticket")
+        ),
         _ => String::new(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use calybris_core::budget::BudgetEvent;
 use calybris_core::engine::{Admission, Decided, Fallback, Names, Record};
 
 use crate::log::naming::model_name;
@@ -38,6 +39,8 @@ pub(crate) struct Followed {
     /// The model that was chosen, by name; `None` for a rejection.
     selected: Option<String>,
     pub(crate) failed: Vec<Failed>,
+    /// By how much its hold grew beyond the estimate.
+    pub(crate) extended_microunits: u64,
     pub(crate) ending: Ending,
 }
 
@@ -55,7 +58,15 @@ impl Followed {
             (Some(_), Admission::Reserved) => Ending::Open,
             (Some(_), refusal) => Ending::Unfunded(refusal),
         };
-        Self { sequence, hash, decided, selected, failed: Vec::new(), ending }
+        Self {
+            sequence,
+            hash,
+            decided,
+            selected,
+            failed: Vec::new(),
+            extended_microunits: 0,
+            ending,
+        }
     }
 
     /// The model that the ticket stands for now; `None` for a rejection.
@@ -70,6 +81,11 @@ impl Followed {
         self.last_fallback().map_or(first, |(_, fallback)| fallback.estimated_cost_microunits)
     }
 
+    /// What its hold came to hold.
+    pub(crate) fn reserved_microunits(&self) -> u64 {
+        self.estimated_cost_microunits().saturating_add(self.extended_microunits)
+    }
+
     fn last_fallback(&self) -> Option<&(String, Fallback)> {
         self.failed.iter().rev().find_map(|failed| failed.next.as_ref())
     }
@@ -77,6 +93,12 @@ impl Followed {
     /// Takes what a later record says of this decision, in the names of that record's snapshot.
     pub(crate) fn take(&mut self, sequence: u64, record: &Record<'_>, names: &Names) {
         match *record {
+            Record::BudgetChanged {
+                event:
+                    BudgetEvent::Extended { amount_microunits: more, .. }
+                    | BudgetEvent::Overdrawn { extra_microunits: more, .. },
+                ..
+            } => self.extended_microunits = self.extended_microunits.saturating_add(more),
             Record::Settled { time_unix_ms, actual_cost_microunits, .. } => {
                 let cost_microunits = actual_cost_microunits;
                 self.ending = Ending::Settled { sequence, time_unix_ms, cost_microunits };
@@ -87,6 +109,10 @@ impl Followed {
             Record::FellBack { fallback, .. } => {
                 let model = self.model().unwrap_or_default().to_owned();
                 let next = fallback.map(|next| (model_name(names, next.model_id), next));
+                if next.is_some() {
+                    // The hold is the next model's estimate from here on.
+                    self.extended_microunits = 0;
+                }
                 self.failed.push(Failed { sequence, model, next });
             }
             _ => {}
@@ -100,6 +126,10 @@ pub(crate) const fn decision_of(record: &Record<'_>) -> Option<u64> {
         Record::Settled { decision_sequence, .. }
         | Record::Abandoned { decision_sequence, .. }
         | Record::FellBack { decision_sequence, .. } => Some(*decision_sequence),
+        Record::BudgetChanged {
+            event: BudgetEvent::Extended { hold, .. } | BudgetEvent::Overdrawn { hold, .. },
+            ..
+        } => Some(*hold),
         _ => None,
     }
 }

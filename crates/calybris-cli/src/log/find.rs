@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use calybris_core::engine::{EngineError, Names, Record, RecordedDecision, Snapshot};
+use calybris_core::engine::{Checkpoint, EngineError, Names, Record, RecordedDecision, Snapshot};
 use calybris_core::wal::{Key, Reader, WalError};
 
 use crate::failure::Failure;
@@ -82,6 +82,9 @@ fn record_at(dir: &Path, key: Option<&Key>, sequence: u64) -> Result<Record<'sta
 fn names_at(dir: &Path, key: Option<&Key>, sequence: u64) -> Result<Names, Failure> {
     match record_at(dir, key, sequence).map_err(|error| Failure::of_log(dir, &error))? {
         Record::SnapshotInstalled { snapshot, .. } => Ok(snapshot.names.into_owned()),
+        Record::Checkpoint(Checkpoint { snapshot: Some(snapshot), .. }) => {
+            Ok(snapshot.names.into_owned())
+        }
         _ => Ok(Names::default()),
     }
 }
@@ -97,6 +100,9 @@ fn no_decision(sequence: u64, record: &Record<'_>) -> String {
         }
         Record::BudgetChanged { .. } => {
             return format!("record {sequence} is no decision: it changes a budget");
+        }
+        Record::Checkpoint(_) => {
+            return format!("record {sequence} is no decision: it is a checkpoint");
         }
         _ => return format!("record {sequence} is no decision"),
     };

@@ -80,7 +80,7 @@ pub(crate) fn fate(followed: &Followed, read_through: u64, paint: Paint, page: &
         };
         line(page, "then", &format!("{model} failed, {next} (record {})", failed.sequence));
     }
-    let reserved = money(followed.estimated_cost_microunits());
+    let reserved = money(followed.reserved_microunits());
     let ending = match followed.ending {
         Ending::Rejected => return,
         Ending::Unfunded(refusal) => {

@@ -43,6 +43,7 @@ pub(crate) fn followed(followed: &Followed, names: &Names) -> Result<Map<String,
         })
     });
     object.insert("fallbacks".to_owned(), failed.collect());
+    object.insert("extended_microunits".to_owned(), followed.extended_microunits.into());
     place(&mut object, followed.sequence, &followed.hash);
     Ok(object)
 }
@@ -89,6 +90,7 @@ pub(crate) const fn kind(record: &Record<'_>) -> &'static str {
         Record::Settled { .. } => "settled",
         Record::Abandoned { .. } => "abandoned",
         Record::FellBack { .. } => "fellback",
+        Record::Checkpoint(_) => "checkpoint",
         _ => "other",
     }
 }
@@ -116,9 +118,13 @@ fn fields(record: &Record<'_>) -> Result<Map<String, Value>, Failure> {
     let Some(Value::Object(mut fields)) = variant else {
         return Err(Failure::refused("a record without fields"));
     };
-    if let Record::SnapshotInstalled { snapshot, .. } = record
-        && let Some(logged) = fields.get_mut("snapshot").and_then(Value::as_object_mut)
-    {
+    let snapshot = match record {
+        Record::SnapshotInstalled { snapshot, .. } => Some(snapshot),
+        Record::Checkpoint(checkpoint) => checkpoint.snapshot.as_ref(),
+        _ => None,
+    };
+    let logged = fields.get_mut("snapshot").and_then(Value::as_object_mut);
+    if let Some((snapshot, logged)) = snapshot.zip(logged) {
         logged.insert("digest".to_owned(), snapshot.digest.to_string().into());
     }
     Ok(fields)

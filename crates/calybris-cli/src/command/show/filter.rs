@@ -32,7 +32,7 @@ pub(super) enum Kind {
     Fellback,
     Snapshot,
     Budget,
-    Other,
+    Checkpoint,
 }
 
 /// What is to be shown.
@@ -106,7 +106,8 @@ impl Filter {
             Record::FellBack { .. } => Kind::Fellback,
             Record::SnapshotInstalled { .. } => Kind::Snapshot,
             Record::BudgetChanged { .. } => Kind::Budget,
-            _ => Kind::Other,
+            Record::Checkpoint(_) => Kind::Checkpoint,
+            _ => Kind::All,
         };
         self.kinds.is_empty() || self.kinds.contains(&Kind::All) || self.kinds.contains(&kind)
     }
@@ -145,10 +146,10 @@ impl Matching {
                 matches
             }
             _ if !filter.of_decisions() => true,
-            record @ Record::FellBack { .. } => {
-                decision_of(record).is_some_and(|decision| self.open.contains(&decision))
+            record @ (Record::Settled { .. } | Record::Abandoned { .. }) => {
+                decision_of(record).is_some_and(|decision| self.open.remove(&decision))
             }
-            record => decision_of(record).is_some_and(|decision| self.open.remove(&decision)),
+            record => decision_of(record).is_some_and(|decision| self.open.contains(&decision)),
         };
         matches
             && filter.kind(&entry.record)

@@ -1,0 +1,84 @@
+//! A log with checkpoints, and one whose beginning was dropped behind one, are read like any other.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+
+mod program;
+
+use std::path::Path;
+
+use calybris_core::engine::{Engine, EngineOptions};
+use calybris_core::wal::Disposal;
+use program::*;
+use serde_json::Value;
+
+/// Three decisions, a checkpoint, three decisions more: the answer is the checkpoint's sequence.
+fn log_with_checkpoint(log: &Path) -> u64 {
+    let routed = || route(&input("catalog.toml"), &input("trace.csv"), log);
+    assert_eq!(run(&mut routed()).code, 0);
+    let engine = Engine::open(log, &EngineOptions::default()).unwrap();
+    let sequence = engine.checkpoint(1_793_610_000_000).unwrap();
+    engine.close().unwrap();
+    assert_eq!(run(routed().arg("--append")).code, 0);
+    sequence
+}
+
+#[test]
+fn a_checkpoint_is_shown_and_what_is_decided_after_it_is_explained() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let sequence = log_with_checkpoint(&log);
+    let shown = run(program().arg("show").arg(&log).args(["--kind", "checkpoint"]));
+    assert!(shown.out.contains("after 3 decisions: every budget, 0 tickets open"), "{}", shown.out);
+    let lines = run(program().arg("show").arg(&log).args(["--kind", "checkpoint", "--json"]));
+    let object: Value = serde_json::from_str(&lines.out).unwrap();
+    assert_eq!(object["sequence"], sequence);
+    assert_eq!(object["snapshot"]["digest"].as_str().unwrap().len(), 64);
+    let decisions = run(program().arg("show").arg(&log));
+    assert_eq!(decisions.out.lines().filter(|line| line.contains("settled")).count(), 6);
+    let after = sequence + 1;
+    let explained = run(program().arg("explain").arg(&log).arg(after.to_string()));
+    assert_eq!(explained.code, 0, "{}", explained.err);
+    assert!(explained.out.contains(&format!("record {sequence}")), "{}", explained.out);
+    assert!(explained.out.contains("small"), "{}", explained.out);
+    let refused = run(program().arg("explain").arg(&log).arg(sequence.to_string()));
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("it is a checkpoint"), "{}", refused.err);
+    for command in ["budget", "verify"] {
+        assert_eq!(run(program().arg(command).arg(&log)).code, 0, "{command}");
+    }
+    let proof = dir.path().join("proof.json");
+    let made =
+        run(program().arg("prove").arg(&log).arg(after.to_string()).arg("--output").arg(&proof));
+    assert_eq!(made.code, 0, "{}", made.err);
+    let head = run(program().arg("anchor").arg(&log).arg("--tree")).out;
+    let checked = run(program().arg("check").arg(&proof).args(["--tree-head", head.trim()]));
+    assert_eq!(checked.code, 0, "{}", checked.err);
+}
+
+#[test]
+fn a_log_whose_beginning_was_dropped_is_read_from_its_checkpoint_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let sequence = log_with_checkpoint(&log);
+    let whole = run(program().arg("budget").arg(&log).arg("--json")).out;
+    let engine = Engine::open(&log, &EngineOptions::default()).unwrap();
+    assert_eq!(engine.retain_from_checkpoint(Disposal::Remove).unwrap(), 1);
+    engine.close().unwrap();
+    let shown = run(program().arg("show").arg(&log));
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    // By name, though the record that installed the names is gone: the checkpoint has them.
+    assert_eq!(shown.out.lines().filter(|line| line.contains("small")).count(), 3, "{}", shown.out);
+    let explained = run(program().arg("explain").arg(&log).arg((sequence + 1).to_string()));
+    assert_eq!(explained.code, 0, "{}", explained.err);
+    let dropped = run(program().arg("explain").arg(&log).arg("3"));
+    assert_eq!(dropped.code, 2);
+    assert!(dropped.err.contains("was dropped"), "{}", dropped.err);
+    let budget = |text: &str| -> Value {
+        let object: Value = serde_json::from_str(text).unwrap();
+        object["accounts"].clone()
+    };
+    let rest = run(program().arg("budget").arg(&log).arg("--json"));
+    assert_eq!(rest.code, 0, "{}", rest.err);
+    assert_eq!(budget(&rest.out), budget(&whole));
+    let csv = run(program().arg("export").arg(&log).args(["--format", "csv"]));
+    assert_eq!(csv.out.lines().count(), 1 + 3, "{}", csv.out);
+}
