@@ -1,7 +1,7 @@
 //! The readable scan: every model through every gate, the two best kept, the refusals counted.
 
 use crate::gates::{Gate, admit_model};
-use crate::ranking::{Candidate, Ranking};
+use crate::ranking::{Candidate, Found, Ranking};
 use crate::utility::Valuation;
 use crate::{Model, Reason};
 
@@ -58,14 +58,13 @@ impl Tally {
     }
 }
 
-/// Judges every model, one after the other; returns how many are eligible, and how many each gate
-/// turned away.
+/// Judges every model, one after the other, and gives the best their places.
 #[inline(never)]
-pub(crate) fn scan(
-    ranking: &mut impl Ranking,
+pub(crate) fn scan<R: Ranking>(
+    mut ranking: R,
     valuation: &Valuation<'_>,
     models: &[Model],
-) -> (u32, Tally) {
+) -> Found<R> {
     let mut eligible_models = 0_u32;
     let mut tally = Tally::default();
     for model in models {
@@ -81,5 +80,6 @@ pub(crate) fn scan(
             }
         }
     }
-    (eligible_models, tally)
+    let eligible_models = if eligible_models > 0 { Ok(eligible_models) } else { Err(tally.reason()) };
+    Found { ranking, eligible_models }
 }

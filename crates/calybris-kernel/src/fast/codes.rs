@@ -45,14 +45,6 @@ impl Quantum {
         }
     }
 
-    /// What no number exceeds that is not an outlier.
-    pub(crate) const fn greatest(self) -> u64 {
-        let code = u64::MAX >> (u64::BITS - u16::BITS);
-        let one_more = code.unbounded_shr(self.left) + 1;
-        // At most 48 bits to the left of 16: the product may be 2^64, and one less is not.
-        one_more.wrapping_shl(self.right).wrapping_sub(1)
-    }
-
     /// What a term of this column falls short of the true one at most, in units (see
     /// [`bounds`](super::bounds)).
     pub(crate) const fn shortfall(self) -> u16 {
@@ -63,10 +55,17 @@ impl Quantum {
         }
     }
 
-    /// A number's weight times 2 to this is the weight of one code, in 65,536ths:
-    /// `2^right / 2^left * 2^16`.
-    pub(crate) const fn weight_shift(self) -> u32 {
-        u16::BITS + self.right - self.left
+    /// Whether this is a column of zeros.
+    pub(crate) const fn is_empty(self) -> bool {
+        self.left == EMPTY
+    }
+
+    pub(crate) const fn right(self) -> u32 {
+        self.right
+    }
+
+    pub(crate) const fn left(self) -> u32 {
+        self.left
     }
 }
 
