@@ -2,7 +2,7 @@
 
 use super::bounds::Bounds;
 use super::codes::Codes;
-use super::index::{HALF, Index, PARTS};
+use super::index::{Index, SingleBlock};
 use super::rows::RowGates;
 use super::words::gather;
 use crate::Model;
@@ -19,17 +19,18 @@ pub(crate) fn blame(
     models: &[Model],
     valuation: &Valuation<'_>,
     bounds: &Bounds,
+    beyond_budget: bool,
 ) -> Tally {
     let gates = index.rows.gates(valuation.request());
-    let mut blame = Blame { index, models, valuation, bounds, gates, tally: Tally::default() };
-    if let Some(codes) = index.single::<HALF>() {
-        blame.block(0, codes);
-    } else if let Some(codes) = index.single::<PARTS>() {
-        blame.block(0, codes);
-    } else {
-        for block in 0..index.rows.enabled().len() {
-            if let Some(codes) = index.codes_of(block) {
-                blame.block(block, codes);
+    let mut blame = Blame { index, models, valuation, bounds, gates, beyond_budget, tally: Tally::default() };
+    match index.single() {
+        Some(SingleBlock::Half(codes)) => blame.block(0, codes),
+        Some(SingleBlock::Whole(codes)) => blame.block(0, codes),
+        None => {
+            for block in 0..index.rows.enabled().len() {
+                if let Some(codes) = index.codes_of(block) {
+                    blame.block(block, codes);
+                }
             }
         }
     }
@@ -42,13 +43,15 @@ struct Blame<'a> {
     valuation: &'a Valuation<'a>,
     bounds: &'a Bounds,
     gates: RowGates<'a>,
+    /// Whether those who got as far as the budget are all known to be beyond it.
+    beyond_budget: bool,
     tally: Tally,
 }
 
 impl Blame<'_> {
     #[inline(always)]
     fn block<const N: usize>(&mut self, block: usize, codes: &[Codes; N]) {
-        let Self { index, models, valuation, bounds, gates, ref mut tally } = *self;
+        let Self { index, models, valuation, bounds, gates, beyond_budget, ref mut tally } = *self;
         let request = valuation.request();
         let outliers = index.outliers_of(block);
         // Where even the worst of a block passes a gate, all do.
@@ -86,6 +89,9 @@ impl Blame<'_> {
         }
         if rest == 0 {
             return;
+        }
+        if beyond_budget {
+            return tally.add(Gate::Budget, rest.count_ones());
         }
 
         let (mut affordable, mut doubtful) = (!0, outliers);

@@ -155,9 +155,10 @@ impl Bounds {
         let shortfall = unit.amount(3) + scale.shortfall;
         let minimum_quality = quality_code(request.minimum_quality_bps);
         let latency_limit = match request.max_p95_latency_ms {
-            0 => u16::MAX,
-            limit_ms => scale.quanta.latency.encode(limit_ms.into()).0,
+            0 => u32::MAX,
+            limit_ms => limit_ms,
         };
+        let latency_limit = scale.quanta.latency.encode_limit(latency_limit);
         let worst = &scale.worst;
         // No number that has a code exceeds 65,536 codes. Each weight was rounded down by less
         // than a grain, two costs were rounded up by less than a microunit each, and two
@@ -166,11 +167,11 @@ impl Bounds {
         let limit_microunits = request.budget_limit_microunits;
         let limited = greatest_cost > grains(limit_microunits.min(AMOUNT_GUARD));
         Self {
-            guarded: value_microunits < AMOUNT_GUARD
-                && (limit_microunits < AMOUNT_GUARD || !limited),
-            all_pass: worst.quality >= minimum_quality
-                && worst.latency <= latency_limit
-                && worst.ceiling >= request.risk_bps,
+            guarded: (value_microunits < AMOUNT_GUARD)
+                & ((limit_microunits < AMOUNT_GUARD) | !limited),
+            all_pass: (worst.quality >= minimum_quality)
+                & (worst.latency <= latency_limit)
+                & (worst.ceiling >= request.risk_bps),
             minimum_quality: Splat::new(minimum_quality),
             latency_limit: Splat::new(latency_limit),
             risk: Splat::new(request.risk_bps),

@@ -45,6 +45,17 @@ impl Quantum {
         }
     }
 
+    /// The greatest code of a limit on numbers that have exact codes: no number that is not an
+    /// outlier is above the limit unless its code is above this.
+    #[inline(always)]
+    pub(crate) const fn encode_limit(self, limit: u32) -> u16 {
+        // Codes are exact, so nothing is dropped.
+        let greatest = u16::MAX.unbounded_shr(self.left) as u32;
+        let limit = if limit < greatest { limit } else { greatest };
+        let [low, high, ..] = (limit << self.left).to_le_bytes();
+        u16::from_le_bytes([low, high])
+    }
+
     /// What a term of this column falls short of the true one at most, in units (see
     /// [`bounds`](super::bounds)).
     pub(crate) const fn shortfall(self) -> u16 {

@@ -25,8 +25,9 @@ pub(crate) struct Index {
     pub(crate) order: Vec<u32>,
     pub(crate) codes: Vec<Codes>,
     pub(crate) rows: Rows,
-    /// Whether the catalog is a single block without outliers.
-    single: bool,
+    single: Single,
+    /// How many models are enabled.
+    pub(crate) enabled_models: u32,
     /// One per block.
     challengers: Vec<Challengers>,
     /// One per block: at most as good in every column as any enabled model of it.
@@ -37,6 +38,18 @@ pub(crate) struct Index {
     corners: Vec<[Codes; 2]>,
 }
 
+/// Whether the catalog is a single block without outliers, in which positions are those of the
+/// models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Single {
+    /// Or it is more than that.
+    No,
+    /// Half as many models as a block has room for, or less.
+    Half,
+    /// More than half as many.
+    Whole,
+}
+
 /// The models of a block that not two others of it outdo.
 #[derive(Clone, Copy, Debug, Default)]
 struct Challengers {
@@ -44,6 +57,13 @@ struct Challengers {
     of_any_request: u64,
     /// If it asks for no capability, provider or region that an enabled model lacks.
     of_open_request: u64,
+}
+
+/// The codes of a single block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SingleBlock<'a> {
+    Half(&'a [Codes; HALF]),
+    Whole(&'a [Codes; PARTS]),
 }
 
 /// What is known of 64 blocks.
@@ -71,8 +91,14 @@ impl Index {
             .chunks(LANES)
             .map(|places| Codes::gather(places.iter().map(|place| place.code)))
             .collect();
-        let single = places.len() <= BLOCK && !places.iter().any(|place| place.outlier);
-        let parts = if single && codes.len() <= HALF { HALF } else { PARTS };
+        let single = if places.len() > BLOCK || places.iter().any(|place| place.outlier) {
+            Single::No
+        } else if codes.len() > HALF {
+            Single::Whole
+        } else {
+            Single::Half
+        };
+        let parts = if single == Single::Half { HALF } else { PARTS };
         codes.resize(codes.len().next_multiple_of(parts), Codes::default());
         let blocks: Vec<(Code, Code)> = places.chunks(BLOCK).map(corners).collect();
         let corners = blocks
@@ -104,6 +130,7 @@ impl Index {
             .collect();
         Self {
             single,
+            enabled_models: rows.enabled().iter().map(|word| word.count_ones()).sum(),
             worst,
             groups,
             challengers,
@@ -126,15 +153,19 @@ impl Index {
         self.codes.get(block * PARTS..)?.first_chunk()
     }
 
-    /// The codes of a catalog that is a single block without outliers, if there are so many.
+    /// The codes of a catalog that is a single block without outliers.
     #[inline(always)]
-    pub(crate) fn single<const N: usize>(&self) -> Option<&[Codes; N]> {
-        self.codes.first_chunk().filter(|_| self.single && self.codes.len() == N)
+    pub(crate) fn single(&self) -> Option<SingleBlock<'_>> {
+        match self.single {
+            Single::No => None,
+            Single::Half => self.codes.first_chunk().map(SingleBlock::Half),
+            Single::Whole => self.codes.first_chunk().map(SingleBlock::Whole),
+        }
     }
 
     /// The models of a block that may be among the two best of it. `open` says that no enabled
     /// model fails the gates on capabilities, provider and regions.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn challengers_of(&self, block: usize, open: bool) -> u64 {
         let challengers = self.challengers.get(block).copied().unwrap_or_default();
         if open { challengers.of_open_request } else { challengers.of_any_request }

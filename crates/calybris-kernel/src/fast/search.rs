@@ -3,7 +3,7 @@
 use super::blame::blame;
 use super::bounds::Bounds;
 use super::codes::Codes;
-use super::index::{HALF, Index, PARTS};
+use super::index::{Index, SingleBlock};
 use super::lanes::{LANES, Sums};
 use super::rows::{Bits, GROUP};
 use super::visit::Search;
@@ -33,34 +33,26 @@ pub(crate) fn search<R: Ranking>(
     if !bounds.guarded {
         return scan(ranking, valuation, models);
     }
-    let search = Search {
-        index,
-        models,
-        valuation,
-        bar: bounds.maybe_positive,
-        bounds: &bounds,
-        ranking,
-        eligible_models: 0,
-        open: true,
-    };
-    let (ranking, eligible_models) = if let Some(codes) = index.single::<HALF>() {
-        search.single(codes)
-    } else if let Some(codes) = index.single::<PARTS>() {
-        search.single(codes)
-    } else {
-        search.groups()
+    let (ranking, eligible_models, beyond_budget) = match index.single() {
+        Some(SingleBlock::Half(codes)) => {
+            Search::new(ranking, index, models, valuation, &bounds).single(codes)
+        }
+        Some(SingleBlock::Whole(codes)) => {
+            Search::new(ranking, index, models, valuation, &bounds).single(codes)
+        }
+        None => Search::new(ranking, index, models, valuation, &bounds).groups(),
     };
     if eligible_models == 0 {
-        let tally = blame(index, models, valuation, &bounds);
+        let tally = blame(index, models, valuation, &bounds, beyond_budget);
         return Found { ranking, eligible_models: Err(tally.reason()) };
     }
     Found { ranking, eligible_models: Ok(eligible_models) }
 }
 
-impl<R: Ranking> Search<'_, R> {
+impl<R: Ranking> Search<'_, R, true> {
     /// Searches a catalog of a single block without outliers.
     #[inline(always)]
-    fn single<const N: usize>(mut self, codes: &[Codes; N]) -> (R, u32) {
+    fn single<const N: usize>(mut self, codes: &[Codes; N]) -> (R, u32, bool) {
         let gates = self.index.rows.gates(self.valuation.request());
         let mut live = self.index.enabled_of_block(0);
         self.open = gates.open();
@@ -68,15 +60,18 @@ impl<R: Ranking> Search<'_, R> {
             live &= gates.capable(0) & gates.provided(0) & gates.regional(0);
         }
         self.visit(0, codes, live, self.bounds.all_pass);
-        (self.ranking, self.eligible_models)
+        (self.ranking, self.eligible_models, self.beyond_budget)
     }
 
+}
+
+impl<R: Ranking> Search<'_, R, false> {
     #[inline(never)]
-    fn groups(mut self) -> (R, u32) {
+    fn groups(mut self) -> (R, u32, bool) {
         for group in 0..self.index.group_count() {
             self.group(group);
         }
-        (self.ranking, self.eligible_models)
+        (self.ranking, self.eligible_models, self.beyond_budget)
     }
 
     /// Searches 64 blocks: those that can't matter are left out, those of which every live model
@@ -192,7 +187,7 @@ impl<R: Ranking> Search<'_, R> {
     #[inline(never)]
     fn judge_outliers(&mut self, block: usize, outliers: u64) {
         for bit in Bits(outliers) {
-            if let Some(model) = self.index.model(self.models, block, bit)
+            if let Some(model) = self.model(block, bit)
                 && let Ok(terms) = admit_model(self.valuation, model)
             {
                 self.eligible_models += 1;

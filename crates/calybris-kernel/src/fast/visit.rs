@@ -14,8 +14,9 @@ use crate::utility::Valuation;
 /// Up to this many models of a block are valued one by one.
 const FEW: u32 = 2;
 
-/// What is searched, and what was found so far.
-pub(crate) struct Search<'a, R> {
+/// What is searched, and what was found so far. `SINGLE` says that it is a catalog of a single block
+/// without outliers.
+pub(crate) struct Search<'a, R, const SINGLE: bool> {
     pub(crate) index: &'a Index,
     pub(crate) models: &'a [Model],
     pub(crate) valuation: &'a Valuation<'a>,
@@ -26,9 +27,34 @@ pub(crate) struct Search<'a, R> {
     pub(crate) eligible_models: u32,
     /// Whether all enabled models pass the gates on capabilities, providers and regions.
     pub(crate) open: bool,
+    /// Whether the models of a single block that got as far as the budget are all known to be
+    /// beyond it.
+    pub(crate) beyond_budget: bool,
 }
 
-impl<R: Ranking> Search<'_, R> {
+impl<'a, R: Ranking, const SINGLE: bool> Search<'a, R, SINGLE> {
+    #[inline(always)]
+    pub(crate) fn new(
+        ranking: R,
+        index: &'a Index,
+        models: &'a [Model],
+        valuation: &'a Valuation<'a>,
+        bounds: &'a Bounds,
+    ) -> Self {
+        let bar = bounds.maybe_positive;
+        Self {
+            index,
+            models,
+            valuation,
+            bounds,
+            ranking,
+            bar,
+            eligible_models: 0,
+            open: true,
+            beyond_budget: false,
+        }
+    }
+
     /// Counts the eligible models among the live ones of a block, none of which is an outlier, and
     /// offers the ranking those that may get a place. `passing` says that all of them pass the
     /// gates on quality, latency and risk ceiling.
@@ -53,6 +79,7 @@ impl<R: Ranking> Search<'_, R> {
             let costs = budget.costs(codes);
             affordable = !gather(&costs, |costs| budget.above(*costs));
             if live & affordable == 0 {
+                self.beyond_budget = SINGLE;
                 return;
             }
             surely = gather(&costs, |costs| budget.within(*costs));
@@ -72,7 +99,11 @@ impl<R: Ranking> Search<'_, R> {
         if sure == 0 {
             return;
         }
-        self.eligible_models += sure.count_ones();
+        self.eligible_models += if SINGLE && sure == self.index.enabled_of_block(block) {
+            self.index.enabled_models
+        } else {
+            sure.count_ones()
+        };
         self.value_contenders(block, scores, sure);
     }
 
@@ -84,16 +115,18 @@ impl<R: Ranking> Search<'_, R> {
         mut scores: [Sums; N],
         eligible: u64,
     ) {
+        let enabled = self.index.enabled_of_block(block);
         let mut contenders = eligible;
         if self.ranking.places() <= 2 {
             contenders &= self.index.challengers_of(block, self.open);
         }
         if self.bar != self.bounds.maybe_positive {
+            // Both are 0 or more, so nothing wraps.
             contenders &= above(&scores, self.bar);
         }
         if !at_most(FEW, contenders) {
             // Lanes of no enabled model have a score of 0 or less (INVARIANT (positions)).
-            if eligible != self.index.enabled_of_block(block) {
+            if eligible != enabled {
                 let mut rest = eligible;
                 for score in &mut scores {
                     *score = score.only(sixteen_bits(rest));
@@ -105,13 +138,14 @@ impl<R: Ranking> Search<'_, R> {
                 2 => greatest.reached_twice(),
                 places => greatest.reached_by(places),
             };
-            contenders &= above(&scores, reached.saturating_sub(self.bounds.shortfall));
+            // Both are 0 or more, so nothing wraps.
+            contenders &= above(&scores, reached.wrapping_sub(self.bounds.shortfall));
         }
         if contenders == 0 {
             return;
         }
         for bit in Bits(contenders) {
-            if let Some(model) = self.index.model(self.models, block, bit) {
+            if let Some(model) = self.model(block, bit) {
                 self.ranking.offer(Candidate::new(model, &self.valuation.terms(model)));
             }
         }
@@ -122,13 +156,19 @@ impl<R: Ranking> Search<'_, R> {
     #[inline(always)]
     fn judge_exactly(&mut self, block: usize, bits: u64) {
         for bit in Bits(bits) {
-            if let Some(model) = self.index.model(self.models, block, bit)
+            if let Some(model) = self.model(block, bit)
                 && let Ok(terms) = admit_price(self.valuation, model)
             {
                 self.eligible_models += 1;
                 self.ranking.offer(Candidate::new(model, &terms));
             }
         }
+    }
+
+    /// The model at a bit of a block.
+    #[inline(always)]
+    pub(crate) fn model(&self, block: usize, bit: usize) -> Option<&'a Model> {
+        if SINGLE { self.models.get(bit) } else { self.index.model(self.models, block, bit) }
     }
 
     /// Sets what the score of a model must be above to get a place.

@@ -42,20 +42,23 @@ pub(crate) fn sixteen_bits(word: u64) -> u16 {
 /// What is done to the codes of sixteen models, done to all of a block. Written out, because in a
 /// loop the compiler converts every weight to another width and back.
 #[inline(always)]
-pub(crate) fn each<const N: usize, F: Fn(&Codes) -> Sums>(codes: &[Codes; N], of: F) -> [Sums; N] {
-    let mut sums = [Sums::ZERO; N];
-    match (codes.as_slice(), sums.as_mut_slice()) {
-        ([a, b], [sum_a, sum_b]) => {
-            *sum_a = of(a);
-            *sum_b = of(b);
+pub(crate) fn each<const N: usize, T: Copy + Default>(
+    codes: &[Codes; N],
+    of: impl Fn(&Codes) -> T,
+) -> [T; N] {
+    let mut results = [T::default(); N];
+    match (codes.as_slice(), results.as_mut_slice()) {
+        ([a, b], [of_a, of_b]) => {
+            *of_a = of(a);
+            *of_b = of(b);
         }
-        ([a, b, c, d], [sum_a, sum_b, sum_c, sum_d]) => {
-            *sum_a = of(a);
-            *sum_b = of(b);
-            *sum_c = of(c);
-            *sum_d = of(d);
+        ([a, b, c, d], [of_a, of_b, of_c, of_d]) => {
+            *of_a = of(a);
+            *of_b = of(b);
+            *of_c = of(c);
+            *of_d = of(d);
         }
         _ => {}
     }
-    sums
+    results
 }
