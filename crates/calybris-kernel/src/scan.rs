@@ -40,22 +40,23 @@ impl Tally {
     /// The reason of a reject: the gate that turned away the most, on equal counts the one latest
     /// in this list; with no refusal at all there was no enabled model.
     pub(crate) fn reason(&self) -> Reason {
-        let by_precedence = [
-            (self.capability, Gate::Capability),
-            (self.region, Gate::Region),
-            (self.provider, Gate::Provider),
-            (self.quality, Gate::Quality),
-            (self.risk_ceiling, Gate::RiskCeiling),
-            (self.latency, Gate::Latency),
-            (self.budget, Gate::Budget),
-            (self.utility, Gate::Utility),
-        ];
-        // `max_by_key` returns the last of several maxima.
-        match by_precedence.into_iter().max_by_key(|&(count, _)| count) {
-            Some((count, gate)) if count > 0 => gate.reason(),
-            _ => Reason::NoEnabledModel,
+        let most = (self.capability, Gate::Capability);
+        let most = later_if_as_many(most, (self.region, Gate::Region));
+        let most = later_if_as_many(most, (self.provider, Gate::Provider));
+        let most = later_if_as_many(most, (self.quality, Gate::Quality));
+        let most = later_if_as_many(most, (self.risk_ceiling, Gate::RiskCeiling));
+        let most = later_if_as_many(most, (self.latency, Gate::Latency));
+        let most = later_if_as_many(most, (self.budget, Gate::Budget));
+        match later_if_as_many(most, (self.utility, Gate::Utility)) {
+            (0, _) => Reason::NoEnabledModel,
+            (_, gate) => gate.reason(),
         }
     }
+}
+
+#[inline(always)]
+fn later_if_as_many(most: (u32, Gate), later: (u32, Gate)) -> (u32, Gate) {
+    if later.0 >= most.0 { later } else { most }
 }
 
 /// Judges every model, one after the other, and gives the best their places.
