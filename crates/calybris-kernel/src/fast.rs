@@ -8,12 +8,15 @@
 //! - [`bounds`]: between which limits a model's utility and cost lie, from its codes alone;
 //! - [`rows`]: one bit per model for each yes-or-no gate;
 //! - [`index`]: the catalog in blocks of 64 models that are alike, with the corners of each block;
+//! - [`words`]: one bit per model of a block, from its lanes;
 //! - [`mod@search`]: the blocks that matter: counted whole, left out, or visited;
 //! - [`visit`]: one block, its eligible models counted and those that may win valued exactly;
 //! - [`mod@blame`]: which gate turned away the most, once a request is known to be rejected.
 //!
 //! Nothing here decides anything by an approximation: a model is counted or left out where the
-//! bounds prove what the exact formulas would say, and goes through them where they don't.
+//! bounds prove what the exact formulas would say, and goes through them where they don't. What is
+//! beyond the guards of [`units`], in which 64 bits are enough, is scanned, and so are catalogs of a
+//! few models.
 
 mod lanes;
 

@@ -2,8 +2,8 @@
 
 use core::cmp::Reverse;
 
-use crate::{Model, Reason};
 use crate::utility::UtilityTerms;
+use crate::{Model, Reason};
 
 /// A model that passed every gate. Its order is the order of preference: the greatest is best.
 ///
@@ -84,8 +84,7 @@ pub(crate) struct Podium {
 }
 
 impl Podium {
-    pub(crate) const EMPTY: Self =
-        Self { winner: Candidate::NOBODY, runner_up: Candidate::NOBODY };
+    pub(crate) const EMPTY: Self = Self { winner: Candidate::NOBODY, runner_up: Candidate::NOBODY };
 
     #[inline(always)]
     pub(crate) fn winner(&self) -> Option<&Candidate> {

@@ -81,6 +81,7 @@ pub(crate) fn scan<R: Ranking>(
             }
         }
     }
-    let eligible_models = if eligible_models > 0 { Ok(eligible_models) } else { Err(tally.reason()) };
+    let eligible_models =
+        if eligible_models > 0 { Ok(eligible_models) } else { Err(tally.reason()) };
     Found { ranking, eligible_models }
 }

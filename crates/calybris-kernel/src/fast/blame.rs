@@ -22,7 +22,8 @@ pub(crate) fn blame(
     beyond_budget: bool,
 ) -> Tally {
     let gates = index.rows.gates(valuation.request());
-    let mut blame = Blame { index, models, valuation, bounds, gates, beyond_budget, tally: Tally::default() };
+    let mut blame =
+        Blame { index, models, valuation, bounds, gates, beyond_budget, tally: Tally::default() };
     match index.single() {
         Some(SingleBlock::Half(codes)) => blame.block(0, codes),
         Some(SingleBlock::Whole(codes)) => blame.block(0, codes),

@@ -12,9 +12,9 @@
 //!
 //! A term is a code times a weight, divided by 65,536. It never exceeds the true term, because the
 //! code doesn't (INVARIANT (codes)), the weight is rounded down and so is the product. It falls
-//! short by less than 3 units: less than 1 for the part of the number that the code drops (the
-//! weight of one code is below 65,536 and nothing is dropped from exact codes), less than 1 for the
-//! weight, less than 1 for the product. The value's code is exact, so its term falls short by less
+//! short by less than 3 units: less than 1 for the part of the number that the code drops (one code
+//! weighs less than a unit, and nothing is dropped from exact codes), less than 1 for the weight's
+//! rounding, less than 1 for the product. The value's code is exact, so its term falls short by less
 //! than 2; the risk penalty `R` is a number of the request alone and falls short by less than 1. A
 //! column of zeros falls short by nothing. Call the sum of these shortfalls `F`, at most 15.
 //!
@@ -32,8 +32,8 @@ use super::codes::{Code, Codes, QUALITY_CODE, Quanta};
 use super::lanes::{Lanes, Splat, Sums};
 use super::units::{AMOUNT_GUARD, TokenWeight, Unit, column_weight, grains};
 use super::words::each;
-use crate::utility::Valuation;
 use crate::Policy;
+use crate::utility::Valuation;
 
 /// What the value falls short by at most.
 const VALUE_SHORTFALL: u16 = 2;

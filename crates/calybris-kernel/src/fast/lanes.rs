@@ -89,8 +89,8 @@ mod tests {
     #[test]
     fn every_sum_is_computed_as_a_number_alone() {
         let numbers = [
-            0, 1, -1, 255, 256, -300, 4_095, 9_999, 32_766, 32_767, -32_768, -32_767, -20_000, 7, 0,
-            5,
+            0, 1, -1, 255, 256, -300, 4_095, 9_999, 32_766, 32_767, -32_768, -32_767, -20_000, 7,
+            0, 5,
         ];
         for shift in 0..LANES {
             let mut other = numbers;

@@ -77,24 +77,17 @@ impl Rows {
         first_block: usize,
         live: &mut [u64],
     ) -> bool {
-        let capabilities = request.required_capabilities.0;
-        let excluded = self.providers.present.without(&request.allowed_providers);
-        let regions = request.required_regions.0;
-        let (all_capable, all_provided, all_regional) = (
-            capabilities & !self.capabilities.all == 0,
-            excluded == ProviderSet::EMPTY,
-            regions == 0 || regions & self.regions.all != 0,
-        );
-        if !all_capable {
-            self.keep_capable(capabilities, first_block, live);
+        let gates = self.gates(request);
+        if !gates.all_capable() {
+            self.keep_capable(request.required_capabilities.0, first_block, live);
         }
-        if !all_provided {
-            self.keep_provided(&excluded, first_block, live);
+        if !gates.all_provided() {
+            self.keep_provided(&gates.excluded, first_block, live);
         }
-        if !all_regional {
-            self.keep_regional(regions, first_block, live);
+        if !gates.all_regional() {
+            self.keep_regional(request.required_regions.0, first_block, live);
         }
-        !(all_capable && all_provided && all_regional)
+        !gates.open()
     }
 
     /// Keeps the models that have every required capability.

@@ -62,7 +62,6 @@ impl<R: Ranking> Search<'_, R, true> {
         self.visit(0, codes, live, self.bounds.all_pass);
         (self.ranking, self.eligible_models, self.beyond_budget)
     }
-
 }
 
 impl<R: Ranking> Search<'_, R, false> {

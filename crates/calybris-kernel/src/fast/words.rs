@@ -3,7 +3,6 @@
 use super::codes::Codes;
 use super::lanes::{LANES, Sums};
 
-
 /// Whether at most `count` bits are set; cheaper than counting where machines can't.
 #[inline]
 pub(crate) const fn at_most(count: u32, mut bits: u64) -> bool {

@@ -151,9 +151,7 @@ fn policy(dice: &mut Dice, flavour: Flavour) -> Policy {
         risk_penalty_multiplier_bps: match flavour {
             Flavour::Ties => dice.pick(&[0, 10_000]),
             Flavour::Real => dice.below(10_001) as u16,
-            Flavour::Extreme | Flavour::Guards => {
-                dice.pick(&[0, 1, 9_999, 10_001, u16::MAX])
-            }
+            Flavour::Extreme | Flavour::Guards => dice.pick(&[0, 1, 9_999, 10_001, u16::MAX]),
         },
         latency_penalty_microunits_per_ms: match flavour {
             Flavour::Ties => dice.below(2),
