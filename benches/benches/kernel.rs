@@ -14,11 +14,14 @@ fn snapshot(workload: &Workload) -> PolicySnapshot {
 /// Decisions per workload: how much is left of each idea where requests differ.
 fn prescribe(c: &mut Criterion) {
     let mut group = c.benchmark_group("kernel/prescribe");
-    let shapes: [(_, fn(u32) -> Workload); 4] =
-        [("dense", dense), ("selective", selective), ("tight", tight), ("rejected", rejected)];
-    for (name, shape) in shapes {
-        for count in [4, 22, 64, 1_024, 16_384] {
-            let workload = shape(count);
+    for count in [4, 22, 64, 1_024, 16_384] {
+        let workloads = [
+            ("dense", dense(count)),
+            ("selective", selective(count)),
+            ("tight", tight(count)),
+            ("rejected", rejected(count)),
+        ];
+        for (name, workload) in workloads {
             let snapshot = snapshot(&workload);
             let mut requests = workload.requests.iter().cycle();
             group.bench_function(BenchmarkId::new(name, count), |b| {

@@ -312,15 +312,17 @@ fn gather_alike(places: &mut [Place]) {
 impl Challengers {
     /// Whom two others outdo, stands on no podium.
     fn new(block: &[(&Model, bool)]) -> Self {
-        let enabled = || block.iter().map(|(model, _)| *model).filter(|model| model.enabled);
+        let enabled: Vec<&Model> =
+            block.iter().map(|(model, _)| *model).filter(|model| model.enabled).collect();
         let mut challengers = Self::default();
         for (bit, (model, _)) in block.iter().enumerate().filter(|(_, (model, _))| model.enabled) {
-            let outdoing = || enabled().filter(|other| outdoes(other, model));
-            let outdone = outdoing().take(2).count() == 2;
-            challengers.of_open_request |= u64::from(!outdone) << bit;
-            let passing = || outdoing().filter(|other| passes_wherever(other, model));
-            let outdone = outdone && passing().take(2).count() == 2;
-            challengers.of_any_request |= u64::from(!outdone) << bit;
+            let (mut outdoing, mut everywhere) = (0, 0);
+            for other in enabled.iter().filter(|other| outdoes(other, model)) {
+                outdoing += 1;
+                everywhere += u32::from(passes_wherever(other, model));
+            }
+            challengers.of_open_request |= u64::from(outdoing < 2) << bit;
+            challengers.of_any_request |= u64::from(everywhere < 2) << bit;
         }
         challengers
     }
@@ -330,15 +332,16 @@ impl Challengers {
 /// passes the gates on numbers if the other does: it is at least as good in every number, so its
 /// utility is no less and its cost no more, and if both are equal its quality or its id decides.
 fn outdoes(model: &Model, other: &Model) -> bool {
-    model.quality_bps >= other.quality_bps
-        && model.risk_ceiling_bps >= other.risk_ceiling_bps
-        && model.p95_latency_ms <= other.p95_latency_ms
-        && model.input_price_microunits_per_million_tokens
-            <= other.input_price_microunits_per_million_tokens
-        && model.output_price_microunits_per_million_tokens
-            <= other.output_price_microunits_per_million_tokens
-        && model.fixed_price_microunits <= other.fixed_price_microunits
-        && (model.quality_bps > other.quality_bps || model.model_id < other.model_id)
+    // Without branches: they would be anybody's guess.
+    (model.quality_bps >= other.quality_bps)
+        & (model.risk_ceiling_bps >= other.risk_ceiling_bps)
+        & (model.p95_latency_ms <= other.p95_latency_ms)
+        & (model.input_price_microunits_per_million_tokens
+            <= other.input_price_microunits_per_million_tokens)
+        & (model.output_price_microunits_per_million_tokens
+            <= other.output_price_microunits_per_million_tokens)
+        & (model.fixed_price_microunits <= other.fixed_price_microunits)
+        & ((model.quality_bps > other.quality_bps) | (model.model_id < other.model_id))
 }
 
 /// Whether one model passes the gates on capabilities, provider and regions whenever another does.
