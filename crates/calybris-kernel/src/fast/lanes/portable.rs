@@ -1,7 +1,5 @@
 //! The lanes as arrays, for those who want no dependency.
 
-use core::array::from_fn;
-
 use super::{BIT, LANES};
 
 /// Sixteen unsigned 16-bit numbers.
@@ -40,8 +38,8 @@ impl Lanes {
     /// One bit per lane, set where the number is 0.
     #[inline(always)]
     pub(crate) fn zeros(self) -> u16 {
-        let bits = self.0.into_iter().zip(BIT);
-        bits.fold(0, |zeros, (number, bit)| if number == 0 { zeros | bit } else { zeros })
+        let bits = self.0.iter().zip(&BIT);
+        bits.fold(0, |zeros, (number, bit)| if *number == 0 { zeros | bit } else { zeros })
     }
 
     /// The same numbers, each below 32,768, with a sign.
@@ -52,7 +50,7 @@ impl Lanes {
 
     #[inline(always)]
     fn with(self, other: Self, apply: impl Fn(u16, u16) -> u16) -> Self {
-        Self(each(self.0, other.0, apply))
+        Self(each(self.0, &other.0, apply))
     }
 }
 
@@ -78,49 +76,49 @@ impl Sums {
     /// The sum of each pair, or the nearest number.
     #[inline(always)]
     pub(crate) fn plus(self, other: Self) -> Self {
-        Self(each(self.0, other.0, i16::saturating_add))
+        Self(each(self.0, &other.0, i16::saturating_add))
     }
 
     /// The difference of each pair, or the nearest number.
     #[inline(always)]
     pub(crate) fn less(self, other: Self) -> Self {
-        Self(each(self.0, other.0, i16::saturating_sub))
+        Self(each(self.0, &other.0, i16::saturating_sub))
     }
 
     /// The greater of each pair.
     #[inline(always)]
     pub(crate) fn max(self, other: Self) -> Self {
-        Self(each(self.0, other.0, i16::max))
+        Self(each(self.0, &other.0, i16::max))
     }
 
     /// One bit per lane, set where the first of a pair is the greater.
     #[inline(always)]
     pub(crate) fn above(self, other: Self) -> u16 {
-        let pairs = self.0.into_iter().zip(other.0).zip(BIT);
+        let pairs = self.0.iter().zip(&other.0).zip(&BIT);
         pairs.fold(0, |bits, ((a, b), bit)| if a > b { bits | bit } else { bits })
     }
 
     /// The numbers whose bit is set, and 0 elsewhere.
     #[inline(always)]
     pub(crate) fn only(self, bits: u16) -> Self {
-        let mut pairs = self.0.into_iter().zip(BIT);
-        Self(from_fn(|_| match pairs.next() {
-            Some((number, bit)) if bits & bit != 0 => number,
-            _ => 0,
-        }))
+        let mut kept = self.0;
+        for (number, bit) in kept.iter_mut().zip(&BIT) {
+            *number = if bits & bit == 0 { 0 } else { *number };
+        }
+        Self(kept)
     }
 
     /// The greatest number.
     #[inline(always)]
     pub(crate) fn greatest(self) -> i16 {
-        self.0.into_iter().fold(i16::MIN, i16::max)
+        self.0.iter().copied().fold(i16::MIN, i16::max)
     }
 
     /// A number that at least two of the lanes reach, none of which is below 0: nearly always the
     /// second greatest.
     #[inline(always)]
     pub(crate) fn reached_twice(self) -> i16 {
-        let places = self.0.into_iter().fold((0, 0), |(first, second), number: i16| {
+        let places = self.0.iter().copied().fold((0, 0), |(first, second), number: i16| {
             (number.max(first), number.min(first).max(second))
         });
         places.1
@@ -128,8 +126,9 @@ impl Sums {
 }
 
 #[inline(always)]
-fn each<T: Copy + Default>(a: [T; LANES], b: [T; LANES], apply: impl Fn(T, T) -> T) -> [T; LANES] {
-    let mut pairs = a.into_iter().zip(b);
-    // Both have as many numbers as are asked for.
-    from_fn(|_| pairs.next().map_or(T::default(), |(a, b)| apply(a, b)))
+fn each<T: Copy>(mut a: [T; LANES], b: &[T; LANES], apply: impl Fn(T, T) -> T) -> [T; LANES] {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a = apply(*a, *b);
+    }
+    a
 }
