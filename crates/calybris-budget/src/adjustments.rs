@@ -70,11 +70,11 @@ impl Tenant {
         });
     }
 
-    /// Takes back a part of the grant that is still available.
+    /// Takes back a part of the grant that is still available and not owed.
     ///
     /// # Errors
     ///
-    /// [`Insufficient`](BudgetError::Insufficient) when less is available.
+    /// [`Insufficient`](BudgetError::Insufficient) when less is available beyond the debt.
     ///
     /// ```
     /// let engine = calybris_budget::BudgetEngine::new();
@@ -86,6 +86,12 @@ impl Tenant {
     /// ```
     pub fn reduce(&self, amount_microunits: u64) -> Result<(), BudgetError> {
         self.locked(|| {
+            let now = self.snapshot();
+            let available = now.unowed_microunits();
+            // With a debt nobody debits without the lock, so what is seen here stays.
+            if now.debt_microunits > 0 && amount_microunits > available {
+                return Err(self.refused(amount_microunits, Refusal::Short { available }));
+            }
             // The word of a root is shared with those who hold no lock, so it is debited as they
             // do it; a reader must not see the amount gone from one term and not from the other.
             let mut debited = Ok(());
@@ -192,8 +198,8 @@ impl Tenant {
         Ok(())
     }
 
-    /// Moves what is available here, up to `most_microunits`, into the grant of `to`, and says how
-    /// much that was.
+    /// Moves what is available here and not owed, up to `most_microunits`, into the grant of `to`, and
+    /// says how much that was.
     ///
     /// A period of a budget is a tenant of its own (`acme/2026-11`, below `acme` if its total
     /// matters): a reservation is settled in the period that made it, however late. At the end of
@@ -221,7 +227,7 @@ impl Tenant {
         self.locked_with(to, || {
             // Others may debit without the lock meanwhile, so less may be drawn than is seen here,
             // but never more.
-            let amount = self.account().read().available.min(most_microunits);
+            let amount = self.snapshot().unowed_microunits().min(most_microunits);
             to.check_top_up_locked(amount)?;
             let mut drawn = 0;
             self.account().adjust(|words| {
@@ -239,7 +245,7 @@ impl Tenant {
         to: &Tenant,
         amount_microunits: u64,
     ) -> Result<(), BudgetError> {
-        let available = self.snapshot().available_microunits;
+        let available = self.snapshot().unowed_microunits();
         if amount_microunits > available {
             return Err(self.refused(amount_microunits, Refusal::Short { available }));
         }

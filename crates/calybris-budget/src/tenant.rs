@@ -51,6 +51,29 @@ pub struct AccountSnapshot {
     pub debt_microunits: u64,
 }
 
+impl AccountSnapshot {
+    /// What is available beyond the debt: the most that may leave the grant.
+    ///
+    /// By conservation this is never more than the grant, while what is available may be: a refund
+    /// to a tenant in debt makes some available and pays nothing.
+    ///
+    /// ```
+    /// use calybris_budget::{BudgetEngine, OverrunPolicy, TenantRules};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// acme.set_rules(TenantRules { overrun: OverrunPolicy::DrawThenDebt, ..Default::default() })?;
+    /// acme.try_reserve(60)?.commit(130)?;
+    /// acme.refund(50)?;
+    /// assert_eq!(acme.snapshot().unowed_microunits(), 20);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn unowed_microunits(&self) -> u64 {
+        self.available_microunits.saturating_sub(self.debt_microunits)
+    }
+}
+
 impl Tenant {
     /// The caller has checked the name and the balance.
     pub(crate) fn new(

@@ -200,6 +200,36 @@ fn debt_stops_reservations_until_a_top_up_has_paid_it() {
 }
 
 #[test]
+fn what_is_owed_does_not_leave_the_grant() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", 100).unwrap();
+    let next = engine.ensure_tenant("next", 0).unwrap();
+    let rules = TenantRules { overrun: OverrunPolicy::DrawThenDebt, ..TenantRules::default() };
+    acme.set_rules(rules).unwrap();
+    let refused = |amount: u64, available: u64| BudgetError::Insufficient {
+        tenant: "acme".into(),
+        requested_microunits: amount,
+        available_microunits: available,
+    };
+    acme.try_reserve(60).unwrap().commit(1_000).unwrap();
+    // A refund makes more available than was ever granted, and the debt of 900 stays.
+    acme.refund(800).unwrap();
+    let before = acme.snapshot();
+    assert_eq!((before.available_microunits, before.debt_microunits), (800, 900));
+    assert_eq!(acme.reduce(101).unwrap_err(), refused(101, 0));
+    assert_eq!(acme.reduce(1).unwrap_err(), refused(1, 0));
+    assert_eq!(acme.carry_over(&next, 800).unwrap(), 0);
+    assert_eq!(acme.snapshot(), before);
+    acme.refund(150).unwrap();
+    assert_eq!(acme.reduce(51).unwrap_err(), refused(51, 50));
+    assert_eq!(acme.carry_over(&next, 20).unwrap(), 20);
+    acme.reduce(30).unwrap();
+    let now = acme.snapshot();
+    assert_eq!((now.granted_microunits, now.unowed_microunits()), (50, 0));
+    assert_eq!((acme.repay(u64::MAX), acme.snapshot().debt_microunits), (900, 0));
+}
+
+#[test]
 fn a_capped_overrun_is_charged_as_reserved() {
     let engine = BudgetEngine::new();
     let acme = engine.ensure_tenant("acme", 100).unwrap();

@@ -33,6 +33,13 @@ struct Plain {
     debt: i128,
 }
 
+impl Plain {
+    /// What may leave the grant.
+    fn unowed(&self) -> i128 {
+        (self.available - self.debt).max(0)
+    }
+}
+
 struct Model {
     accounts: Vec<Plain>,
     frozen: Vec<bool>,
@@ -321,7 +328,7 @@ fn check(unit: u64, steps: Vec<Step>) {
             }
             Step::Reduce(t, amount) => {
                 let n = i128::from(amount);
-                let fits = n <= model.accounts[t].available;
+                let fits = n <= model.accounts[t].unowed();
                 assert_eq!(tenants[t].reduce(amount).is_ok(), fits);
                 if fits {
                     let (tenant, amount_microunits) = (TENANTS[t].0.to_owned(), amount);
@@ -374,7 +381,7 @@ fn check(unit: u64, steps: Vec<Step>) {
                 model.rules[t] = rules;
             }
             Step::CarryOver(from, to, most) => {
-                let amount = model.accounts[from].available.min(most.into());
+                let amount = model.accounts[from].unowed().min(most.into());
                 let answer = tenants[from].carry_over(&tenants[to], most).unwrap();
                 assert_eq!(i128::from(answer), amount);
                 log.push(BudgetEvent::CarriedOver {

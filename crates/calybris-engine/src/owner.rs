@@ -216,7 +216,7 @@ impl Engine {
         self.as_owner(time_unix_ms, |log| {
             let (from, to) = (self.tenant(from)?, self.tenant(to)?);
             loop {
-                amount_microunits = most_microunits.min(from.snapshot().available_microunits);
+                amount_microunits = most_microunits.min(from.snapshot().unowed_microunits());
                 if amount_microunits == 0 {
                     return Ok(None);
                 }
