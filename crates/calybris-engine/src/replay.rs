@@ -15,6 +15,7 @@ use calybris_wal::{Anchor, Key, Reader, Tail};
 use parking_lot::RwLock;
 
 use crate::error::EngineError;
+use crate::fold::contradiction;
 use crate::history::{installed_by, open_reader};
 use crate::record::{Decided, Record};
 use crate::snapshot::Snapshot;
@@ -157,7 +158,8 @@ pub struct ReplayReport {
 ///
 /// # Errors
 /// [`EngineError::ReplayDiffers`] at the first decision that does not come out as recorded;
-/// [`EngineError::Contradiction`] at one that names no snapshot, and at a fallback that the rank does not allow;
+/// [`EngineError::Contradiction`] at one that names no snapshot or is not spelled as an engine spells it, and at a fallback
+/// that the rank does not allow;
 /// [`EngineError::InvalidSnapshot`]; [`EngineError::Log`] if the log cannot be read, does not verify, or was not written
 /// by an engine; and what `propose` answers. What was visited before stays visited.
 pub fn replay(
@@ -265,7 +267,14 @@ impl<P: Propose> Course<'_, P> {
                 | Record::Abandoned { decision_sequence, .. } => {
                     batch.push_closed(decision_sequence);
                 }
-                _ => {}
+                // Its number was spelled in more bytes than it takes. It must not pass unreplayed.
+                Record::Decided(_) => {
+                    let what = "it is a decision, but not written as an engine writes it";
+                    return Err(contradiction(sequence, what.to_owned()));
+                }
+                Record::SnapshotInstalled { .. }
+                | Record::BudgetChanged { .. }
+                | Record::Checkpoint(_) => {}
             }
         }
         Ok(true)

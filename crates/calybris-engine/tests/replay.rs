@@ -207,6 +207,42 @@ fn a_forged_decision_is_caught_with_its_sequence() {
 }
 
 #[test]
+fn a_decision_cannot_hide_from_replay_behind_another_spelling_of_its_kind() {
+    let mut forged = decided(1, 4_000);
+    forged.decision.estimated_cost_microunits += 1;
+    // The codec reads 2, the kind of a decision, from any of these.
+    let spellings: [&[u8]; 3] = [&[2], &[251, 2, 0], &[252, 2, 0, 0, 0]];
+    for spelling in spellings {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(dir.path()));
+        let log = WalWriter::open(dir.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
+        let sequence = match spelling {
+            [a] => log.append(&(*a, &forged)),
+            [a, b, c] => log.append(&(*a, *b, *c, &forged)),
+            _ => log.append(&(252_u8, 2_u8, 0_u8, 0_u8, 0_u8, &forged)),
+        };
+        let sequence = sequence.unwrap().sequence;
+        log.close().unwrap();
+        assert_eq!(records(dir.path()).last().unwrap().1, Record::Decided(forged.clone()));
+        for count in THREADS {
+            match replayed(dir.path(), count).unwrap_err() {
+                EngineError::ReplayDiffers { sequence: at, .. } => {
+                    assert_eq!((at, spelling.len()), (sequence, 1));
+                }
+                EngineError::Contradiction { sequence: at, contradiction } => {
+                    assert_eq!(at, sequence);
+                    assert!(
+                        contradiction.contains("not written as an engine writes it"),
+                        "{contradiction}"
+                    );
+                }
+                other => panic!("{other}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn a_decision_may_name_only_a_snapshot_before_it() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()));
