@@ -110,6 +110,35 @@ fn history_gives_every_record_and_keeps_equal_snapshots_once() {
 }
 
 #[test]
+fn snapshots_that_differ_in_their_names_alone_are_kept_once_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let renamed = || {
+        let names = Names { models: [(FREE, "another".to_owned())].into(), ..Names::default() };
+        Snapshot::new(snapshot().policy_snapshot().clone(), names)
+    };
+    for time_unix_ms in 2..5 {
+        engine.install(renamed(), time_unix_ms).unwrap();
+        engine.install(snapshot(), time_unix_ms).unwrap();
+    }
+    engine.close().unwrap();
+    let mut proposals = 0;
+    let propose = |_: &Arc<Snapshot>| {
+        proposals += 1;
+        Ok(Vec::new())
+    };
+    let report = replay(dir.path(), None, &threads(1), propose, |_| {}).unwrap();
+    assert_eq!((report.installations, report.snapshots, proposals), (7, 2, 2));
+
+    let mut history = History::open(dir.path(), None).unwrap();
+    assert_eq!(history.by_ref().map(Result::unwrap).count(), 7);
+    for sequence in 3..=7 {
+        let (kept, before) = (history.snapshot(sequence), history.snapshot(sequence - 2));
+        assert!(Arc::ptr_eq(kept.unwrap(), before.unwrap()), "{sequence}");
+    }
+}
+
+#[test]
 fn a_log_that_no_engine_wrote_is_refused_by_every_door() {
     let dir = tempfile::tempdir().unwrap();
     let log = WalWriter::open(dir.path(), &WalOptions::new(42)).unwrap();
