@@ -71,7 +71,7 @@ pub struct ReplayReport {
     /// beginning is not compared and not counted.
     pub fallbacks: u64,
     /// Decisions that could not be run again, because the snapshot they name was dropped with the log's beginning; 0 in
-    /// a log that is whole.
+    /// a log that is whole or begins with a checkpoint.
     pub without_snapshot: u64,
     /// Records that installed a snapshot.
     pub installations: u64,
@@ -236,7 +236,8 @@ impl<P: Propose> Course<'_, P> {
         while !batch.is_full() {
             let Some(record) = reader.lend().transpose()? else { return Ok(false) };
             let sequence = record.sequence();
-            if self.head.is_none() {
+            let is_first = self.head.is_none();
+            if is_first {
                 self.trials.write().begins_at(sequence);
             }
             self.head = Some(Anchor { log_id, sequence, hash: record.hash() });
@@ -250,6 +251,7 @@ impl<P: Propose> Course<'_, P> {
                 self.trials.write().install(sequence, logged, &mut self.propose)?;
             }
             match record {
+                Record::Checkpoint(_) if is_first => self.trials.write().begins_with_checkpoint(),
                 Record::FellBack {
                     decision_sequence,
                     snapshot_sequence,

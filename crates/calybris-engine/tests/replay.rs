@@ -530,6 +530,15 @@ fn a_log_whose_beginning_was_dropped_replays_from_there() {
     let (report, visited) = replayed(dir.path(), 2).unwrap();
     assert_eq!((report.decisions, report.fallbacks, report.without_snapshot), (1, 1, 0));
     assert_eq!(visited, [5]);
+    // Nothing behind a checkpoint needs anything before it, so a decision that says so was slipped in.
+    let last = records(dir.path()).last().unwrap().0;
+    append(dir.path(), &[Record::Decided(decided(3, 4_000))]);
+    let slipped_in = replayed(dir.path(), 2).unwrap_err();
+    let EngineError::Contradiction { sequence, contradiction } = slipped_in else {
+        panic!("{slipped_in}")
+    };
+    assert_eq!(sequence, last + 1);
+    assert_eq!(contradiction, "record 1 installed no snapshot");
     let gone = RecordedDecision::find(dir.path(), None, 3).unwrap_err();
     assert!(matches!(gone, EngineError::Log(WalError::Dropped { .. })), "{gone}");
 
