@@ -1,5 +1,7 @@
 //! Workloads that benchmarks share: a catalog, a policy and a stream of requests, the same on every machine.
 
+pub mod kernel;
+
 use calybris_core::kernel::{CapabilitySet, Model, Policy, ProviderSet, RegionSet, Request};
 
 /// `count` models from small and cheap to large and dear, six providers, served everywhere.

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use crate::pages::read;
 
 /// The enums, in the order in which a user meets them: crate, file, name.
-const ENUMS: [(&str, &str, &str); 5] = [
+const ENUMS: [(&str, &str, &str); 6] = [
     ("calybris-kernel", "src/error.rs", "SnapshotError"),
     ("calybris-budget", "src/error.rs", "BudgetError"),
     ("calybris-budget", "src/audit.rs", "AuditError"),
+    ("calybris-budget", "src/error.rs", "CheckpointError"),
     ("calybris-wal", "src/error.rs", "WalError"),
     ("calybris-engine", "src/error.rs", "EngineError"),
 ];

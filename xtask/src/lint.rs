@@ -3,12 +3,13 @@
 use crate::shell::{Outcome, cargo, cargo_with};
 
 /// Feature sets beside the workspace's own, where a crate has features.
-const FEATURE_SETS: [&str; 5] = [
+const FEATURE_SETS: [&str; 6] = [
     "-p calybris-kernel --no-default-features",
     "-p calybris-kernel --no-default-features --features serde",
     "-p calybris-kernel",
     "-p calybris-kernel --features simd",
     "-p calybris-budget",
+    "-p calybris-wal",
 ];
 
 /// Workspaces of their own, which the commands above do not see.

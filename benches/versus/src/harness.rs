@@ -20,7 +20,7 @@ impl Effort {
     fn rounds(self) -> usize {
         match self {
             Self::Full => 150,
-            Self::Quick => 20,
+            Self::Quick => 12,
         }
     }
 

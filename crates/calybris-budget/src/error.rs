@@ -11,7 +11,8 @@ use crate::{AccountSnapshot, KEY_WINDOW, MAX_AMOUNT_MICROUNITS, MAX_LEVELS, MAX_
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BudgetError {
-    /// The tenant has less available than was requested.
+    /// The tenant has less available than was requested: the ordinary no. Wait for open reservations
+    /// to settle, or top up.
     #[error(
         "tenant `{tenant}` has {available_microunits} microunits available, \
          {requested_microunits} were requested"
@@ -30,13 +31,14 @@ pub enum BudgetError {
         /// The tenant that was asked.
         tenant: String,
     },
-    /// The tenant is frozen.
+    /// The tenant is frozen. Who froze it may unfreeze it.
     #[error("tenant `{tenant}` is frozen")]
     Frozen {
         /// The tenant that is frozen: the one that was asked, or one above it.
         tenant: String,
     },
-    /// The tenant has spent more than it was granted and reserves nothing until that is cleared.
+    /// The tenant has spent more than it was granted and reserves nothing until that is cleared: top
+    /// it up, or repay from what is available.
     #[error("tenant `{tenant}` owes {debt_microunits} microunits")]
     InDebt {
         /// The tenant in debt: the one that was asked, or one above it.
@@ -44,7 +46,7 @@ pub enum BudgetError {
         /// What it owes.
         debt_microunits: u64,
     },
-    /// More would be reserved at once than the tenant's cap allows.
+    /// More would be reserved at once than the tenant's cap allows. It may fit once others settle.
     #[error(
         "tenant `{tenant}` has {reserved_microunits} microunits reserved of at most \
          {cap_microunits} at once, {requested_microunits} more were requested"
@@ -95,7 +97,8 @@ pub enum BudgetError {
         /// The amount as given.
         amount_microunits: u64,
     },
-    /// The actual cost is above what was reserved. The reservation stays open.
+    /// The actual cost is above what was reserved, and the tenant's overrun policy refuses that. The
+    /// reservation stays open: extend it, or let the policy draw or cap.
     #[error(
         "{actual_microunits} microunits are more than the {reserved_microunits} \
          reserved for tenant `{tenant}`"
@@ -114,19 +117,20 @@ pub enum BudgetError {
         /// The length of the name as given.
         bytes: usize,
     },
-    /// The tenant exists under another parent, or under one where none was named.
+    /// The tenant exists under another parent, or under one where none was named. A tenant keeps its
+    /// place.
     #[error("tenant `{tenant}` exists under another parent")]
     ParentDiffers {
         /// The tenant that exists.
         tenant: String,
     },
-    /// No tenant has this name.
+    /// No tenant has this name. Open it first.
     #[error("no tenant `{tenant}`")]
     UnknownTenant {
         /// The name as given.
         tenant: String,
     },
-    /// The tenant exists and was opened with another grant.
+    /// The tenant exists and was opened with another grant. Change the grant with `top_up` or `reduce`.
     #[error(
         "tenant `{tenant}` was opened with {granted_microunits} microunits, \
          not with {requested_microunits}"
@@ -153,7 +157,7 @@ pub enum BudgetError {
         /// The length of the key as given.
         bytes: usize,
     },
-    /// The idempotency key was used for another question.
+    /// The idempotency key was used for another question. A new question takes a new key.
     #[error("key `{key}` was used to reserve {amount_microunits} microunits of tenant `{tenant}`")]
     KeyConflict {
         /// The key as given.
@@ -163,7 +167,8 @@ pub enum BudgetError {
         /// The amount it was used for.
         amount_microunits: u64,
     },
-    /// The tenant has open reservations of its own, so it cannot be given its first child now.
+    /// The tenant has open reservations of its own, so it cannot be given its first child now. Try
+    /// again once they are settled.
     #[error(
         "tenant `{tenant}` has {reserved_microunits} microunits reserved and cannot become a \
          parent before they are settled"

@@ -18,9 +18,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .set_rules(TenantRules { soft_limit_microunits: Some(15_000), ..TenantRules::default() })?;
 
     let mut hold = agent.try_reserve(STRETCH_MICROUNITS)?;
-    let mut chunks = 0_u32;
     // What each chunk of the stream cost, in microunits.
-    for cost_microunits in (0..40).map(|chunk| 600 + 37 * (chunk % 7)) {
+    for (chunks, cost_microunits) in (0..40).map(|chunk| (chunk, 600 + 37 * (chunk % 7))) {
         if hold.amount_microunits() < cost_microunits {
             match hold.extend(STRETCH_MICROUNITS) {
                 Ok(()) => println!("after {chunks} chunks: {STRETCH_MICROUNITS} more reserved"),
@@ -34,7 +33,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
         }
         hold.commit_part(cost_microunits)?;
-        chunks += 1;
     }
     hold.release(); // what is left of the last stretch goes back
 

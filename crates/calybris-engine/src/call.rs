@@ -14,8 +14,8 @@ pub struct Call<'a> {
     pub time_unix_ms: u64,
     /// The caller's own id of the call (a trace id, say): at most 64 bytes, may be empty.
     pub correlation_id: &'a str,
-    /// Under which the same call is decided once, however often it is made: at most 64 bytes. `""` if that is not asked
-    /// for. All tenants share the keys of an engine.
+    /// Under which the tenant's call is decided once, however often it is made: at most 64 bytes. `""` if that is not
+    /// asked for. Each tenant has keys of its own.
     pub request_key: &'a str,
     /// What is to be decided.
     pub request: Request,

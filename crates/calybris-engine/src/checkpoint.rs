@@ -16,7 +16,8 @@ use crate::ticket::TicketState;
 
 impl Engine {
     /// Writes a checkpoint now, as the first record of a new segment, and answers its sequence. Other calls wait while
-    /// it is written. If nothing was logged since the last one, nothing is appended and its sequence is the answer.
+    /// it is written. If nothing was logged since the last one but a snapshot, nothing is appended and its sequence is the
+    /// answer. Behind it the snapshot in force is installed once more, and later decisions name that record.
     ///
     /// It happens by itself every so many records, see
     /// [`EngineOptions::checkpoint_every_records`](crate::EngineOptions::checkpoint_every_records); should that fail, the
@@ -96,8 +97,8 @@ impl Engine {
         // INVARIANT (quiet).
         let mut in_force = self.in_force.write();
         let head_sequence = self.log.head().sequence;
-        if head_sequence > 0 && in_force.checkpoint_sequence == head_sequence {
-            return Ok(head_sequence);
+        if head_sequence > 0 && in_force.last_of_checkpoint() == head_sequence {
+            return Ok(in_force.checkpoint_sequence);
         }
         let checkpoint = self.state(&in_force, head_sequence, time_unix_ms)?;
         self.log.rotate()?;
@@ -105,8 +106,12 @@ impl Engine {
         in_force.checkpoint_sequence = sequence;
         if let Some(installed) = &mut in_force.installed {
             installed.sequence = sequence;
+            // Who is shown a decision is shown the record that it names. That must not be every tenant's balance.
+            let snapshot = installed.snapshot.logged();
+            installed.sequence =
+                self.log.append(&Record::SnapshotInstalled { time_unix_ms, snapshot })?.sequence;
         }
-        self.checkpoint_due_again_after(sequence);
+        self.checkpoint_due_again_after(in_force.last_of_checkpoint());
         Ok(sequence)
     }
 
@@ -127,6 +132,15 @@ impl Engine {
             keyed_decisions: Cow::Owned(self.keys.remembered()),
             decisions: self.decisions.load(Relaxed),
         })
+    }
+}
+
+impl InForce {
+    /// The last record that a checkpoint wrote, if nothing came after it.
+    fn last_of_checkpoint(&self) -> u64 {
+        let after = self.checkpoint_sequence.saturating_add(1);
+        let again = self.installed.as_ref().filter(|installed| installed.sequence == after);
+        again.map_or(self.checkpoint_sequence, |installed| installed.sequence)
     }
 }
 

@@ -18,15 +18,15 @@ impl Engine {
     ///
     /// A rejection by the kernel and a refusal by the budget are answers, and are logged too.
     ///
-    /// A call with a request key is decided once: made again, it gets the same answer, with its ticket if that is still
+    /// A call with a request key is decided once for its tenant: made again, it gets the same answer, with its ticket if that is still
     /// open, and nothing is logged. Of callers at the same time one decides and the others wait for it. The engine
     /// remembers as many keys as [`EngineOptions::request_keys`](crate::EngineOptions::request_keys) says, across
     /// restarts too.
     ///
     /// # Errors
     /// [`EngineError::NoSnapshot`], [`EngineError::UnknownTenant`], [`EngineError::CorrelationIdTooLong`],
-    /// [`EngineError::RequestKeyTooLong`], [`EngineError::RequestKeyReused`] if the key was used for another tenant or
-    /// another request, or [`EngineError::Log`] if the log cannot be written: then nothing is reserved.
+    /// [`EngineError::RequestKeyTooLong`], [`EngineError::RequestKeyReused`] if the tenant used the key for another
+    /// request, or [`EngineError::Log`] if the log cannot be written: then nothing is reserved.
     pub fn decide(&self, call: &Call<'_>) -> Result<Outcome, EngineError> {
         let (found_bytes, limit_bytes) = (call.correlation_id.len(), MAX_CORRELATION_ID_BYTES);
         if found_bytes > limit_bytes {
@@ -39,7 +39,7 @@ impl Engine {
         if found_bytes > limit_bytes {
             return Err(EngineError::RequestKeyTooLong { found_bytes, limit_bytes });
         }
-        match self.keys.claim(call.request_key) {
+        match self.keys.claim(call.tenant, call.request_key) {
             Claim::New(claimed) => self.decide_anew(call, Some(claimed)),
             Claim::Decided(decision) => self.answer_again(call, &decision),
         }
@@ -95,7 +95,7 @@ impl Engine {
         known: &KeyedDecision<'_>,
     ) -> Result<Outcome, EngineError> {
         let &KeyedDecision { decision_sequence, decision, admission, .. } = known;
-        if known.tenant != call.tenant || known.request != call.request {
+        if known.request != call.request {
             let request_key = call.request_key.to_owned();
             return Err(EngineError::RequestKeyReused { request_key, decision_sequence });
         }

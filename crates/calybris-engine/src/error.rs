@@ -47,7 +47,7 @@ pub enum EngineError {
         /// The most that is allowed.
         limit_bytes: usize,
     },
-    /// Another call, of another tenant or with another request, was decided under this request key.
+    /// The tenant had another request decided under this request key.
     #[error(
         "request key `{request_key}` was used for another call, decided at sequence {decision_sequence}"
     )]

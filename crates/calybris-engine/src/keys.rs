@@ -26,8 +26,11 @@ pub(crate) struct RequestKeys {
 #[derive(Debug)]
 struct State {
     window: KeyWindow,
-    by_key: HashMap<String, Known>,
+    by_key: HashMap<TenantKey, Known>,
 }
+
+/// A tenant's name and its key: two tenants may use the same key and never hear of one another.
+type TenantKey = (String, String);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
@@ -45,7 +48,7 @@ pub(crate) enum Claim<'a> {
 /// The right to decide under a key. Dropped, it goes to the next who asks.
 pub(crate) struct Claimed<'a> {
     keys: &'a RequestKeys,
-    key: &'a str,
+    key: TenantKey,
 }
 
 impl KeyWindow {
@@ -72,26 +75,27 @@ impl KeyWindow {
 impl RequestKeys {
     pub(crate) fn new(window: KeyWindow) -> Self {
         let known = |decision: &KeyedDecision<'static>| {
-            (decision.request_key.to_string(), Known::DecidedAt(decision.decision_sequence))
+            (tenant_key(decision), Known::DecidedAt(decision.decision_sequence))
         };
         let by_key = window.decisions().map(known).collect();
         Self { state: Mutex::new(State { window, by_key }), done: Condvar::new() }
     }
 
-    /// What was decided under this key. While somebody is deciding under it, waits for the answer.
-    pub(crate) fn claim<'a>(&'a self, key: &'a str) -> Claim<'a> {
+    /// What was decided for this tenant under this key. While somebody is deciding under it, waits for the answer.
+    pub(crate) fn claim(&self, tenant: &str, request_key: &str) -> Claim<'_> {
+        let key = (tenant.to_owned(), request_key.to_owned());
         let mut state = self.state.lock();
         loop {
-            match state.by_key.get(key) {
+            match state.by_key.get(&key) {
                 Some(Known::BeingDecided) => self.done.wait(&mut state),
                 Some(Known::DecidedAt(sequence)) => {
                     if let Some(decision) = state.window.by_sequence.get(sequence) {
                         return Claim::Decided(Box::new(decision.clone()));
                     }
-                    state.by_key.remove(key);
+                    state.by_key.remove(&key);
                 }
                 None => {
-                    state.by_key.insert(key.to_owned(), Known::BeingDecided);
+                    state.by_key.insert(key.clone(), Known::BeingDecided);
                     return Claim::New(Claimed { keys: self, key });
                 }
             }
@@ -104,15 +108,20 @@ impl RequestKeys {
     }
 }
 
+fn tenant_key(decision: &KeyedDecision<'_>) -> TenantKey {
+    (decision.tenant.to_string(), decision.request_key.to_string())
+}
+
 impl Claimed<'_> {
     /// Answers everyone who asks under this key from now on.
     pub(crate) fn decided(self, decision_sequence: u64, decided: &Decided<'_>) {
         let mut state = self.keys.state.lock();
-        state.by_key.insert(self.key.to_owned(), Known::DecidedAt(decision_sequence));
+        state.by_key.insert(self.key.clone(), Known::DecidedAt(decision_sequence));
         if let Some(oldest) = state.window.add(decided.keyed(decision_sequence)) {
             let forgotten = Known::DecidedAt(oldest.decision_sequence);
-            if state.by_key.get(&*oldest.request_key) == Some(&forgotten) {
-                state.by_key.remove(&*oldest.request_key);
+            let oldest = tenant_key(&oldest);
+            if state.by_key.get(&oldest) == Some(&forgotten) {
+                state.by_key.remove(&oldest);
             }
         }
         // The drop that follows tells who waits.
@@ -122,8 +131,8 @@ impl Claimed<'_> {
 impl Drop for Claimed<'_> {
     fn drop(&mut self) {
         let mut state = self.keys.state.lock();
-        if state.by_key.get(self.key) == Some(&Known::BeingDecided) {
-            state.by_key.remove(self.key);
+        if state.by_key.get(&self.key) == Some(&Known::BeingDecided) {
+            state.by_key.remove(&self.key);
         }
         drop(state);
         self.keys.done.notify_all();

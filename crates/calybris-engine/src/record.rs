@@ -72,8 +72,9 @@ pub enum Record<'a> {
 
 /// The state of an engine at one place of its log.
 ///
-/// Its own sequence names the snapshot in force from here on: decisions after it name the checkpoint, not the record that
-/// installed the snapshot.
+/// The engine writes a `SnapshotInstalled` with the same snapshot behind it, which later decisions name: whoever is shown a
+/// decision is shown the record that it names, and should not see every balance. Until that record stands there, a
+/// decision may name the checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint<'a> {
     /// When, in milliseconds since 1970 UTC, by the caller's clock.

@@ -73,21 +73,22 @@ fn a_checkpoint_begins_a_segment_and_recovery_begins_there() {
     let ticket = engine.decide(&call("a", 1, 7_000)).unwrap().ticket.unwrap();
     let _moved = engine.fall_back(ticket, 2).unwrap();
     assert_eq!(engine.checkpoint(3).unwrap(), 5);
-    // Nothing was logged since.
+    // Nothing was logged since, but the snapshot, which decisions name instead of the checkpoint.
     assert_eq!(engine.checkpoint(4).unwrap(), 5);
+    assert_eq!(engine.head().sequence, 6);
     assert_eq!(Reader::segments(dir.path()).unwrap(), [1, 5]);
     let _later = engine.decide(&call("a", 2, 9_000)).unwrap();
     let (_, last) = records(dir.path()).pop().unwrap();
-    assert!(matches!(last, Record::Decided(decided) if decided.snapshot_sequence == 5));
+    assert!(matches!(last, Record::Decided(decided) if decided.snapshot_sequence == 6));
     let before = state(&engine);
     drop(engine);
 
     let engine = open(dir.path());
     let recovery = engine.recovery();
-    assert_eq!((recovery.first_sequence, recovery.records, recovery.decisions), (5, 2, 2));
+    assert_eq!((recovery.first_sequence, recovery.records, recovery.decisions), (5, 3, 2));
     assert_eq!(state(&engine), before);
     // The snapshot in force is the one given, so nothing is logged.
-    assert_eq!(engine.install(snapshot(), 5).unwrap(), 5);
+    assert_eq!(engine.install(snapshot(), 5).unwrap(), 6);
     // What the ticket has tried is known: nothing is left.
     let ticket = engine.ticket(3).unwrap();
     assert_eq!(engine.fall_back(ticket, 6).unwrap().fallback, None);
@@ -116,11 +117,11 @@ fn checkpoints_come_by_themselves_after_so_many_records() {
             matches!(record, Record::Checkpoint(_)).then_some(sequence)
         })
         .collect();
-    assert_eq!(checkpoints, [11, 22, 33, 44, 55, 66, 77]);
+    assert_eq!(checkpoints, [11, 23, 35, 47, 59, 71, 83]);
     assert_eq!(Reader::segments(dir.path()).unwrap()[1..], checkpoints);
     assert_eq!(Ledger::read(dir.path(), None).unwrap().decisions, 50);
     let engine = Engine::open(dir.path(), &options).unwrap();
-    assert_eq!(engine.recovery().first_sequence, 77);
+    assert_eq!(engine.recovery().first_sequence, 83);
     assert_eq!(state(&engine), before);
 }
 
@@ -138,11 +139,11 @@ fn what_stands_before_a_checkpoint_can_be_dropped() {
     let before = state(&engine);
     drop(engine);
     let ledger = Ledger::read(dir.path(), None).unwrap();
-    assert_eq!((ledger.records, ledger.decisions, ledger.last_sequence), (1, 2, 6));
+    assert_eq!((ledger.records, ledger.decisions, ledger.last_sequence), (2, 2, 8));
     assert_eq!(ledger.conservation.unwrap().reserved_microunits, 4_000);
     let engine = open(dir.path());
     assert_eq!(state(&engine), before);
-    assert_eq!(engine.decide(&call("a", 3, 9_000)).unwrap().decision_sequence, 7);
+    assert_eq!(engine.decide(&call("a", 3, 9_000)).unwrap().decision_sequence, 9);
 }
 
 #[test]
@@ -158,7 +159,7 @@ fn a_checkpoint_that_says_otherwise_than_the_records_before_it_is_named() {
     drop(engine);
     let all: Vec<Record<'static>> =
         records(dir.path()).into_iter().map(|(_, record)| record).collect();
-    let (Record::Checkpoint(first), Record::Checkpoint(last)) = (&all[3], &all[5]) else {
+    let (Record::Checkpoint(first), Record::Checkpoint(last)) = (&all[3], &all[6]) else {
         panic!("{all:?}")
     };
     let mut tampered = Vec::new();
@@ -177,7 +178,7 @@ fn a_checkpoint_that_says_otherwise_than_the_records_before_it_is_named() {
     for (part, checkpoint) in tampered {
         let copy = tempfile::tempdir().unwrap();
         let log = WalWriter::open(copy.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
-        for record in &all[..5] {
+        for record in &all[..6] {
             log.append(record).unwrap();
         }
         log.append(&Record::Checkpoint(checkpoint)).unwrap();
@@ -188,7 +189,7 @@ fn a_checkpoint_that_says_otherwise_than_the_records_before_it_is_named() {
             continue;
         }
         let refused = read.unwrap_err();
-        assert!(matches!(refused, EngineError::Contradiction { sequence: 6, .. }), "{refused}");
+        assert!(matches!(refused, EngineError::Contradiction { sequence: 7, .. }), "{refused}");
         assert!(refused.to_string().contains(part), "{refused}");
     }
 }
@@ -201,9 +202,11 @@ fn a_log_that_begins_with_a_hold_that_no_ticket_stands_for_is_refused() {
     let _open = engine.decide(&call("a", 1, 9_000)).unwrap();
     engine.checkpoint(2).unwrap();
     drop(engine);
-    let (_, Record::Checkpoint(honest)) = records(dir.path()).pop().unwrap() else {
-        panic!("a checkpoint comes last")
-    };
+    let checkpoints = records(dir.path()).into_iter().filter_map(|(_, record)| match record {
+        Record::Checkpoint(checkpoint) => Some(checkpoint),
+        _ => None,
+    });
+    let honest = checkpoints.last().unwrap();
     for (tickets, count) in [(honest.tickets.to_vec(), 1), (Vec::new(), 0)] {
         let copy = tempfile::tempdir().unwrap();
         let log = WalWriter::open(copy.path(), &WalOptions::new(SCHEMA_ID)).unwrap();

@@ -155,7 +155,7 @@ fn a_keyed_log_proves_nothing_without_its_key() {
 }
 
 #[test]
-fn a_decision_under_a_checkpoint_is_proven_with_the_checkpoint() {
+fn the_proof_of_a_decision_after_a_checkpoint_shows_no_balance() {
     let dir = tempfile::tempdir().unwrap();
     log(dir.path(), &EngineOptions::default());
     let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
@@ -165,7 +165,9 @@ fn a_decision_under_a_checkpoint_is_proven_with_the_checkpoint() {
     let proof = DecisionProof::of(dir.path(), None, sequence).unwrap();
     let head = TreeHead::of(dir.path(), None, sequence).unwrap();
     let checked = proof.check(&head, None).unwrap();
-    assert_eq!(checked.decided.snapshot_sequence, checkpoint);
+    assert_eq!(checked.decided.snapshot_sequence, checkpoint + 1);
+    let (_, named) = records(dir.path()).swap_remove(usize::try_from(checkpoint).unwrap());
+    assert!(matches!(named, Record::SnapshotInstalled { .. }), "{named:?}");
     assert_eq!(checked.snapshot.policy_snapshot().policy().policy_epoch, 2);
 }
 

@@ -508,9 +508,9 @@ fn what_a_real_engine_falls_back_to_is_confirmed_across_checkpoints() {
     for count in THREADS {
         let (report, visited) = replayed(dir.path(), count).unwrap();
         assert_eq!((report.decisions, report.fallbacks), (6, steps));
-        assert_eq!((report.installations, report.snapshots), (2, 1));
+        assert_eq!((report.installations, report.snapshots), (3, 1));
         let last = RecordedDecision::find(dir.path(), None, visited[5]).unwrap();
-        assert_eq!(last.decided.snapshot_sequence, 6);
+        assert_eq!(last.decided.snapshot_sequence, 7);
         assert_eq!(last.snapshot.digest(), snapshot().digest());
     }
 }
@@ -529,7 +529,7 @@ fn a_log_whose_beginning_was_dropped_replays_from_there() {
     engine.close().unwrap();
     let (report, visited) = replayed(dir.path(), 2).unwrap();
     assert_eq!((report.decisions, report.fallbacks, report.without_snapshot), (1, 1, 0));
-    assert_eq!(visited, [5]);
+    assert_eq!(visited, [6]);
     // Nothing behind a checkpoint needs anything before it, so a decision that says so was slipped in.
     let last = records(dir.path()).last().unwrap().0;
     append(dir.path(), &[Record::Decided(decided(3, 4_000))]);

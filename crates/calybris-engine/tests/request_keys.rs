@@ -75,15 +75,33 @@ fn a_key_is_refused_for_another_call() {
     engine.ensure_tenant("b", 10_000, 1).unwrap();
     let first = engine.decide(&keyed("a", "key", 1, 9_000)).unwrap();
     let before = (engine.head(), state(&engine));
-    for other in [keyed("b", "key", 1, 9_000), keyed("a", "key", 2, 9_000)] {
-        let refused = engine.decide(&other).unwrap_err();
-        let words = format!(
-            "request key `key` was used for another call, decided at sequence {}",
-            first.decision_sequence
-        );
-        assert_eq!(refused.to_string(), words);
-    }
+    let refused = engine.decide(&keyed("a", "key", 2, 9_000)).unwrap_err();
+    let words = format!(
+        "request key `key` was used for another call, decided at sequence {}",
+        first.decision_sequence
+    );
+    assert_eq!(refused.to_string(), words);
     assert_eq!((engine.head(), state(&engine)), before);
+}
+
+#[test]
+fn two_tenants_may_use_the_same_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("b", 10_000, 1).unwrap();
+    let of_a = engine.decide(&keyed("a", "key", 1, 9_000)).unwrap();
+    let of_b = engine.decide(&keyed("b", "key", 2, 7_000)).unwrap();
+    assert_ne!(of_a.decision_sequence, of_b.decision_sequence);
+    for checkpoint in [false, true] {
+        assert_same(&of_a, &engine.decide(&keyed("a", "key", 1, 9_000)).unwrap());
+        assert_same(&of_b, &engine.decide(&keyed("b", "key", 2, 7_000)).unwrap());
+        if checkpoint {
+            engine.checkpoint(9).unwrap();
+        }
+        drop(engine);
+        engine = open(dir.path());
+    }
 }
 
 #[test]

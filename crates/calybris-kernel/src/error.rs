@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
-    /// Two models of the catalog have the same id.
+    /// Two models of the catalog have the same id. Give each its own.
     #[error("model id `{model_id}` stands more than once in the catalog")]
     DuplicateModelId {
         /// The lowest id that stands more than once.

@@ -2,8 +2,8 @@
 
 use core::cmp::Reverse;
 
-use crate::Model;
 use crate::utility::UtilityTerms;
+use crate::{Model, Reason};
 
 /// A model that passed every gate. Its order is the order of preference: the greatest is best.
 ///
@@ -14,33 +14,45 @@ use crate::utility::UtilityTerms;
 pub(crate) struct Candidate {
     pub(crate) utility_microunits: i64,
     pub(crate) cost_microunits: Reverse<u64>,
-    pub(crate) quality_bps: u16,
-    pub(crate) model_id: Reverse<u32>,
+    /// The quality in the upper half, and in the lower one what the id is less than `u32::MAX`:
+    /// one number is compared and copied faster than two.
+    quality_and_id: u64,
 }
 
 impl Candidate {
     /// Less than any eligible model, whose utility is above 0.
-    const NOBODY: Self = Self {
-        utility_microunits: 0,
-        cost_microunits: Reverse(u64::MAX),
-        quality_bps: 0,
-        model_id: Reverse(u32::MAX),
-    };
+    const NOBODY: Self =
+        Self { utility_microunits: 0, cost_microunits: Reverse(u64::MAX), quality_and_id: 0 };
 
-    #[inline]
+    #[inline(always)]
     fn somebody(&self) -> Option<&Self> {
         (self.utility_microunits > 0).then_some(self)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(model: &Model, terms: &UtilityTerms) -> Self {
         Self {
             utility_microunits: terms.utility_microunits(),
             cost_microunits: Reverse(terms.cost_microunits),
-            quality_bps: model.quality_bps,
-            model_id: Reverse(model.model_id),
+            quality_and_id: quality_and_id(model.quality_bps, model.model_id),
         }
     }
+
+    #[inline(always)]
+    pub(crate) const fn model_id(&self) -> u32 {
+        let [b0, b1, b2, b3, ..] = self.quality_and_id.to_le_bytes();
+        !u32::from_le_bytes([b0, b1, b2, b3])
+    }
+
+    const fn quality_bps(&self) -> u16 {
+        let [.., b4, b5, _, _] = self.quality_and_id.to_le_bytes();
+        u16::from_le_bytes([b4, b5])
+    }
+}
+
+#[inline(always)]
+const fn quality_and_id(quality_bps: u16, model_id: u32) -> u64 {
+    (quality_bps as u64) << u32::BITS | !model_id as u64
 }
 
 /// Places for the best candidates seen so far.
@@ -55,51 +67,55 @@ pub(crate) trait Ranking {
     fn least_utility_microunits(&self) -> Option<i64>;
 }
 
+/// What a search has found.
+#[derive(Debug)]
+pub(crate) struct Found<R> {
+    /// The places, taken by the best.
+    pub(crate) ranking: R,
+    /// How many models are eligible; if none is, the reason.
+    pub(crate) eligible_models: Result<u32, Reason>,
+}
+
 /// The two best candidates seen so far.
-///
-/// A new winner takes the place of the old runner-up, and the places change their meaning: nothing
-/// is copied, and so nothing is read in another width than it was written, which would cost more
-/// than all the comparisons.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Podium {
-    left: Candidate,
-    right: Candidate,
-    left_leads: bool,
+    winner: Candidate,
+    runner_up: Candidate,
 }
 
 impl Podium {
-    pub(crate) const EMPTY: Self =
-        Self { left: Candidate::NOBODY, right: Candidate::NOBODY, left_leads: true };
+    pub(crate) const EMPTY: Self = Self { winner: Candidate::NOBODY, runner_up: Candidate::NOBODY };
 
+    #[inline(always)]
     pub(crate) fn winner(&self) -> Option<&Candidate> {
-        if self.left_leads { &self.left } else { &self.right }.somebody()
+        self.winner.somebody()
     }
 
+    #[inline(always)]
     pub(crate) fn runner_up(&self) -> Option<&Candidate> {
-        if self.left_leads { &self.right } else { &self.left }.somebody()
+        self.runner_up.somebody()
     }
 }
 
 impl Ranking for Podium {
-    #[inline]
+    #[inline(always)]
     fn places(&self) -> usize {
         2
     }
 
-    #[inline]
+    #[inline(always)]
     fn offer(&mut self, candidate: Candidate) {
-        let (winner, runner_up) = if self.left_leads {
-            (&self.left, &mut self.right)
-        } else {
-            (&self.right, &mut self.left)
-        };
-        if candidate > *runner_up {
-            self.left_leads ^= candidate > *winner;
-            *runner_up = candidate;
+        if candidate > self.runner_up {
+            if candidate > self.winner {
+                self.runner_up = self.winner;
+                self.winner = candidate;
+            } else {
+                self.runner_up = candidate;
+            }
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn least_utility_microunits(&self) -> Option<i64> {
         self.runner_up().map(|candidate| candidate.utility_microunits)
     }
@@ -124,8 +140,7 @@ impl RankedModel {
         Candidate {
             utility_microunits: self.utility_microunits,
             cost_microunits: Reverse(self.cost_microunits),
-            quality_bps: self.quality_bps,
-            model_id: Reverse(self.model_id),
+            quality_and_id: quality_and_id(self.quality_bps, self.model_id),
         }
     }
 }
@@ -133,8 +148,8 @@ impl RankedModel {
 impl From<Candidate> for RankedModel {
     fn from(candidate: Candidate) -> Self {
         Self {
-            model_id: candidate.model_id.0,
-            quality_bps: candidate.quality_bps,
+            model_id: candidate.model_id(),
+            quality_bps: candidate.quality_bps(),
             cost_microunits: candidate.cost_microunits.0,
             utility_microunits: candidate.utility_microunits,
         }

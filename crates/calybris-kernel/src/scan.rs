@@ -1,7 +1,7 @@
 //! The readable scan: every model through every gate, the two best kept, the refusals counted.
 
 use crate::gates::{Gate, admit_model};
-use crate::ranking::{Candidate, Ranking};
+use crate::ranking::{Candidate, Found, Ranking};
 use crate::utility::Valuation;
 use crate::{Model, Reason};
 
@@ -40,32 +40,32 @@ impl Tally {
     /// The reason of a reject: the gate that turned away the most, on equal counts the one latest
     /// in this list; with no refusal at all there was no enabled model.
     pub(crate) fn reason(&self) -> Reason {
-        let by_precedence = [
-            (self.capability, Gate::Capability),
-            (self.region, Gate::Region),
-            (self.provider, Gate::Provider),
-            (self.quality, Gate::Quality),
-            (self.risk_ceiling, Gate::RiskCeiling),
-            (self.latency, Gate::Latency),
-            (self.budget, Gate::Budget),
-            (self.utility, Gate::Utility),
-        ];
-        // `max_by_key` returns the last of several maxima.
-        match by_precedence.into_iter().max_by_key(|&(count, _)| count) {
-            Some((count, gate)) if count > 0 => gate.reason(),
-            _ => Reason::NoEnabledModel,
+        let most = (self.capability, Gate::Capability);
+        let most = later_if_as_many(most, (self.region, Gate::Region));
+        let most = later_if_as_many(most, (self.provider, Gate::Provider));
+        let most = later_if_as_many(most, (self.quality, Gate::Quality));
+        let most = later_if_as_many(most, (self.risk_ceiling, Gate::RiskCeiling));
+        let most = later_if_as_many(most, (self.latency, Gate::Latency));
+        let most = later_if_as_many(most, (self.budget, Gate::Budget));
+        match later_if_as_many(most, (self.utility, Gate::Utility)) {
+            (0, _) => Reason::NoEnabledModel,
+            (_, gate) => gate.reason(),
         }
     }
 }
 
-/// Judges every model, one after the other; returns how many are eligible, and how many each gate
-/// turned away.
+#[inline(always)]
+fn later_if_as_many(most: (u32, Gate), later: (u32, Gate)) -> (u32, Gate) {
+    if later.0 >= most.0 { later } else { most }
+}
+
+/// Judges every model, one after the other, and gives the best their places.
 #[inline(never)]
-pub(crate) fn scan(
-    ranking: &mut impl Ranking,
+pub(crate) fn scan<R: Ranking>(
+    mut ranking: R,
     valuation: &Valuation<'_>,
     models: &[Model],
-) -> (u32, Tally) {
+) -> Found<R> {
     let mut eligible_models = 0_u32;
     let mut tally = Tally::default();
     for model in models {
@@ -81,5 +81,7 @@ pub(crate) fn scan(
             }
         }
     }
-    (eligible_models, tally)
+    let eligible_models =
+        if eligible_models > 0 { Ok(eligible_models) } else { Err(tally.reason()) };
+    Found { ranking, eligible_models }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::fast::{Index, search};
 use crate::gates::admit_request;
-use crate::ranking::{Leaders, Podium};
+use crate::ranking::{Candidate, Leaders, Podium};
 use crate::utility::Valuation;
 use crate::{
     Action, Decision, Explanation, MAX_BPS, Margin, Model, Policy, RankedModel, Reason, Request,
@@ -105,9 +105,9 @@ impl PolicySnapshot {
             return self.reject(request, refusal.reason(), 0);
         }
         let valuation = Valuation::new(&self.policy, request);
-        let mut podium = Podium::EMPTY;
-        match search(&mut podium, &self.index, &self.models, &valuation) {
-            Ok(eligible_models) => self.select(request, &podium, eligible_models),
+        let found = search(Podium::EMPTY, &self.index, &self.models, &valuation);
+        match found.eligible_models {
+            Ok(eligible_models) => self.select(request, &found.ranking, eligible_models),
             Err(reason) => self.reject(request, reason, self.model_count),
         }
     }
@@ -150,11 +150,7 @@ impl PolicySnapshot {
             return 0;
         }
         let valuation = Valuation::new(&self.policy, request);
-        let mut leaders = Leaders::new(best);
-        match search(&mut leaders, &self.index, &self.models, &valuation) {
-            Ok(_) => leaders.taken(),
-            Err(_) => 0,
-        }
+        search(Leaders::new(best), &self.index, &self.models, &valuation).ranking.taken()
     }
 
     /// How far the selected model may move in each of its numbers before another is selected, or
@@ -296,7 +292,7 @@ impl PolicySnapshot {
             return self.reject(request, Reason::NoEnabledModel, self.model_count);
         };
         let runner_up = podium.runner_up();
-        let (action, reason) = if winner.model_id.0 == request.requested_model_id {
+        let (action, reason) = if winner.model_id() == request.requested_model_id {
             (Action::ExecuteRequested, Reason::RequestedModelMaximizesUtility)
         } else {
             (Action::Substitute, Reason::AlternativeMaximizesUtility)
@@ -308,10 +304,10 @@ impl PolicySnapshot {
             action,
             reason,
             requested_model_id: request.requested_model_id,
-            selected_model_id: Some(winner.model_id.0),
+            selected_model_id: Some(winner.model_id()),
             estimated_cost_microunits: winner.cost_microunits.0,
             expected_utility_microunits: winner.utility_microunits,
-            runner_up_model_id: runner_up.map(|candidate| candidate.model_id.0),
+            runner_up_model_id: runner_up.map(Candidate::model_id),
             runner_up_utility_microunits: runner_up
                 .map_or(0, |candidate| candidate.utility_microunits),
             evaluated_models: self.model_count,

@@ -40,15 +40,33 @@ impl UtilityTerms {
     #[must_use]
     #[inline]
     pub fn utility_microunits(&self) -> i64 {
-        let deductions = self
-            .risk_penalty_microunits
-            .checked_add(u128::from(self.cost_microunits))
-            .and_then(|sum| sum.checked_add(self.latency_penalty_microunits))
-            .and_then(|sum| i128::try_from(sum).ok());
-        let Some(deductions) = deductions else { return i64::MIN };
-        let exact = i128::from(self.adjusted_value_microunits) - deductions;
-        i64::try_from(exact).unwrap_or(if exact < 0 { i64::MIN } else { i64::MAX })
+        let (value, cost) = (self.adjusted_value_microunits, self.cost_microunits);
+        let (risk, latency) = (self.risk_penalty_microunits, self.latency_penalty_microunits);
+        utility_in_64_bits(value, risk, cost, latency)
+            .unwrap_or_else(|| utility_in_128_bits(value, risk, cost, latency))
     }
+}
+
+/// The value less all else, if no part of the sum needs more than 64 bits.
+#[inline(always)]
+fn utility_in_64_bits(value: u64, risk: u128, cost: u64, latency: u128) -> Option<i64> {
+    let deductions = u64::try_from(risk).ok()?.checked_add(cost)?;
+    let deductions = deductions.checked_add(u64::try_from(latency).ok()?)?;
+    let (value, deductions) = (i64::try_from(value).ok()?, i64::try_from(deductions).ok()?);
+    // From 0 or more at most `i64::MAX` is taken: that is no less than `i64::MIN`.
+    Some(value - deductions)
+}
+
+#[cold]
+#[inline(never)]
+fn utility_in_128_bits(value: u64, risk: u128, cost: u64, latency: u128) -> i64 {
+    let deductions = risk
+        .checked_add(u128::from(cost))
+        .and_then(|sum| sum.checked_add(latency))
+        .and_then(|sum| i128::try_from(sum).ok());
+    let Some(deductions) = deductions else { return i64::MIN };
+    let exact = i128::from(value) - deductions;
+    i64::try_from(exact).unwrap_or(if exact < 0 { i64::MIN } else { i64::MAX })
 }
 
 /// What a request is worth under a policy, and what it costs at each model.

@@ -31,6 +31,16 @@ proptest! {
     }
 
     #[test]
+    fn prescribe_agrees_with_the_oracle_about_the_guards(seed: u64) {
+        let case = Case::about_the_guards(seed, 300, 4);
+        let snapshot = PolicySnapshot::new(case.policy, case.models.clone()).unwrap();
+        for request in &case.requests {
+            let expected = oracle::decide(&case.policy, &case.models, request);
+            prop_assert_eq!(snapshot.prescribe(request), expected, "{:?}", request);
+        }
+    }
+
+    #[test]
     fn explain_agrees_with_the_oracle_on_every_model(seed: u64) {
         let case = Case::generate(seed, 60, 2);
         let snapshot = PolicySnapshot::new(case.policy, case.models.clone()).unwrap();

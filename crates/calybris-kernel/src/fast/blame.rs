@@ -2,8 +2,9 @@
 
 use super::bounds::Bounds;
 use super::codes::Codes;
-use super::index::Index;
-use super::lanes::{LANES, Lanes};
+use super::index::{Index, SingleBlock};
+use super::rows::RowGates;
+use super::words::gather;
 use crate::Model;
 use crate::gates::Gate;
 use crate::scan::Tally;
@@ -18,32 +19,59 @@ pub(crate) fn blame(
     models: &[Model],
     valuation: &Valuation<'_>,
     bounds: &Bounds,
+    beyond_budget: bool,
 ) -> Tally {
-    let request = valuation.request();
-    let gates = index.rows.gates(request);
-    let mut tally = Tally::default();
-    for (block, &enabled) in index.rows.enabled().iter().enumerate() {
+    let gates = index.rows.gates(valuation.request());
+    let mut blame =
+        Blame { index, models, valuation, bounds, gates, beyond_budget, tally: Tally::default() };
+    match index.single() {
+        Some(SingleBlock::Half(codes)) => blame.block(0, codes),
+        Some(SingleBlock::Whole(codes)) => blame.block(0, codes),
+        None => {
+            for block in 0..index.rows.enabled().len() {
+                if let Some(codes) = index.codes_of(block) {
+                    blame.block(block, codes);
+                }
+            }
+        }
+    }
+    blame.tally
+}
+
+struct Blame<'a> {
+    index: &'a Index,
+    models: &'a [Model],
+    valuation: &'a Valuation<'a>,
+    bounds: &'a Bounds,
+    gates: RowGates<'a>,
+    /// Whether those who got as far as the budget are all known to be beyond it.
+    beyond_budget: bool,
+    tally: Tally,
+}
+
+impl Blame<'_> {
+    #[inline(always)]
+    fn block<const N: usize>(&mut self, block: usize, codes: &[Codes; N]) {
+        let Self { index, models, valuation, bounds, gates, beyond_budget, ref mut tally } = *self;
+        let request = valuation.request();
         let outliers = index.outliers_of(block);
-        let codes = index.codes_of(block);
         // Where even the worst of a block passes a gate, all do.
         let worst = index.worst_of(block).map(|worst| bounds.passes(worst)).unwrap_or_default();
-        let mut live = enabled;
-        let mut left = enabled.count_ones();
+        let mut live = index.enabled_of_block(block);
         let mut keep = |gate: Gate, kept: u64| {
-            if live & !kept != 0 {
+            let refused = live & !kept;
+            if refused != 0 {
                 live &= kept;
-                let before = left;
-                left = live.count_ones();
-                tally.add(gate, before - left);
+                tally.add(gate, refused.count_ones());
             }
             live
         };
 
         if !worst.quality {
-            keep(Gate::Quality, pass(codes, |codes| bounds.quality_shortage(codes)));
+            keep(Gate::Quality, gather(codes, |codes| bounds.quality_shortage(codes).zeros()));
         }
         if !worst.latency || outliers != 0 {
-            let mut kept = pass(codes, |codes| bounds.latency_excess(codes));
+            let mut kept = gather(codes, |codes| bounds.latency_excess(codes).zeros());
             for (bit, model) in index.models_of(models, block, kept & outliers) {
                 if request.max_p95_latency_ms != 0
                     && model.p95_latency_ms > request.max_p95_latency_ms
@@ -57,17 +85,22 @@ pub(crate) fn blame(
         keep(Gate::Provider, gates.provided(block));
         let mut rest = keep(Gate::Region, gates.regional(block));
         if !worst.ceiling {
-            rest = keep(Gate::RiskCeiling, pass(codes, |codes| bounds.risk_excess(codes)));
+            let kept = gather(codes, |codes| bounds.risk_excess(codes).zeros());
+            rest = keep(Gate::RiskCeiling, kept);
         }
         if rest == 0 {
-            continue;
+            return;
+        }
+        if beyond_budget {
+            return tally.add(Gate::Budget, rest.count_ones());
         }
 
         let (mut affordable, mut doubtful) = (!0, outliers);
         if let Some(budget) = &bounds.budget {
-            affordable = !gather(codes, |codes| budget.above(budget.costs(codes)));
+            let costs = budget.costs(codes);
+            affordable = !gather(&costs, |costs| budget.above(*costs));
             if rest & affordable != 0 {
-                doubtful |= !gather(codes, |codes| budget.within(budget.costs(codes)));
+                doubtful |= !gather(&costs, |costs| budget.within(*costs));
             }
         }
         for (bit, model) in index.models_of(models, block, rest & affordable & doubtful) {
@@ -78,22 +111,4 @@ pub(crate) fn blame(
         rest = keep(Gate::Budget, affordable);
         tally.add(Gate::Utility, rest.count_ones());
     }
-    tally
-}
-
-/// One bit per model of a block for which `failure` is 0.
-#[inline]
-fn pass(codes: &[Codes], failure: impl Fn(&Codes) -> Lanes) -> u64 {
-    gather(codes, |codes| failure(codes).zeros())
-}
-
-/// One bit per model of a block.
-#[inline]
-fn gather(codes: &[Codes], bits: impl Fn(&Codes) -> u16) -> u64 {
-    let (mut word, mut shift) = (0, 0);
-    for codes in codes {
-        word |= u64::from(bits(codes)) << shift;
-        shift += LANES;
-    }
-    word
 }

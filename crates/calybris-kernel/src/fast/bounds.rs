@@ -1,9 +1,10 @@
 //! Between which limits a model's utility and cost lie, judged by its codes alone.
 //!
 //! Utility is reckoned in *units* of `2^k` hundred-millionths of a microunit, with `k` as small as
-//! the weights allow. Write `A` for `value * confidence * quality`, `D` for `10^8` times the exact
-//! deductions before token costs are rounded up, and `U` for the utility. The law rounds `A` down
-//! once (less than `10^8` lost) and each of two token costs up (less than `10^8` each), so
+//! the weights allow ([`units`](super::units)). Write `A` for `value * confidence * quality`, `D`
+//! for `10^8` times the exact deductions before token costs are rounded up, and `U` for the
+//! utility. The law rounds `A` down once (less than `10^8` lost) and each of two token costs up
+//! (less than `10^8` each), so
 //!
 //! ```text
 //! A - D - 3 * 10^8  <  10^8 * U  <=  A - D
@@ -11,27 +12,28 @@
 //!
 //! A term is a code times a weight, divided by 65,536. It never exceeds the true term, because the
 //! code doesn't (INVARIANT (codes)), the weight is rounded down and so is the product. It falls
-//! short by less than 3 units: less than 1 for the part of the number that the code drops (the
-//! weight of one code is below 65,536 and nothing is dropped from exact codes), less than 1 for the
-//! weight, less than 1 for the product. The value's code is exact, so its term falls short by less
-//! than 2; the risk penalty is a number of the request alone and falls short by less than 1. A
+//! short by less than 3 units: less than 1 for the part of the number that the code drops (one code
+//! weighs less than a unit, and nothing is dropped from exact codes), less than 1 for the weight's
+//! rounding, less than 1 for the product. The value's code is exact, so its term falls short by less
+//! than 2; the risk penalty `R` is a number of the request alone and falls short by less than 1. A
 //! column of zeros falls short by nothing. Call the sum of these shortfalls `F`, at most 15.
 //!
-//! So with `V` for the value's term, `C` for the sum of the deductions' terms and
-//! `score = V + 2 - C`, in units:
+//! So with `V` for the value's term, `C` for the sum of the deductions' terms without the risk
+//! penalty and `score = V - C`, in units:
 //!
 //! ```text
-//! score - F - 3 * 10^8 / 2^k  <  10^8 * U / 2^k  <  score
+//! score - R + 2 - F - 3 * 10^8 / 2^k  <  10^8 * U / 2^k  <  score - R + 2
 //! ```
 //!
-//! Sums saturate at 65,535, which is above any `V` (below 40,000): a saturated deduction is one
-//! that no value reaches.
+//! Weights have 15 bits, so terms are below 32,768 and `V`, whose codes end at 40,000, is below
+//! 20,000. Sums saturate at 32,767: a saturated deduction is one that no value reaches.
 
-use super::codes::{Code, Codes, QUALITY_CODE, Quanta, Quantum};
-use super::lanes::{Lanes, Splat};
-use super::magnitude::{Magnitude, Unit};
-use crate::utility::{BPS_SQUARED, TOKENS_PER_PRICE, Valuation};
-use crate::{MAX_BPS, Policy, Request};
+use super::codes::{Code, Codes, QUALITY_CODE, Quanta};
+use super::lanes::{Lanes, Splat, Sums};
+use super::units::{AMOUNT_GUARD, TokenWeight, Unit, column_weight, grains};
+use super::words::each;
+use crate::Policy;
+use crate::utility::Valuation;
 
 /// What the value falls short by at most.
 const VALUE_SHORTFALL: u16 = 2;
@@ -41,6 +43,8 @@ const RISK_SHORTFALL: u16 = 1;
 /// The limits and the weights of one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
+    /// Whether the request is within the guards (INVARIANT (guards)); all else is void if not.
+    pub(crate) guarded: bool,
     /// Whether every enabled model passes the gates on quality, latency and risk ceiling, outliers
     /// aside.
     pub(crate) all_pass: bool,
@@ -50,12 +54,14 @@ pub(crate) struct Bounds {
     value: Splat,
     latency_penalty: Splat,
     costs: CostWeights,
-    risk_penalty: Splat,
-    /// One microunit, rounded down.
-    one_microunit: Splat,
-    /// By how much a score exceeds the utility at most, outliers aside. Of two models whose scores
-    /// differ by this much, the one with the higher score has the higher utility.
-    shortfall: Splat,
+    risk_penalty_units: u64,
+    /// A score above this may stand for a positive utility, no other does.
+    pub(crate) maybe_positive: i16,
+    /// A score above this does, outliers aside.
+    pub(crate) surely_positive: i16,
+    /// By how much a score overstates the utility at most, outliers aside. Of two models whose
+    /// scores differ by this much, the one with the higher score has the higher utility.
+    pub(crate) shortfall: i16,
     unit: Unit,
     /// The budget, unless no model can exceed it.
     pub(crate) budget: Option<Budget>,
@@ -81,125 +87,103 @@ struct CostWeights {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     costs: CostWeights,
-    limit: Splat,
-    /// One more than the cost up to which a model is surely within the limit; 0 if none is.
-    surely_within: Splat,
+    /// A cost above this is surely above the limit.
+    limit: i16,
+    /// A cost above this may be.
+    surely_within: i16,
 }
 
-/// What weights and limits of all requests have in common.
-///
-/// All magnitudes are in hundred-millionths of a microunit, those of weights in 65,536ths of them.
+/// What weights and limits of all requests have in common. Weights are those of 65,536 codes, in
+/// grains.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scale {
     quanta: Quanta,
-    fixed_weight: Magnitude,
-    latency_weight: Magnitude,
-    /// What no input price, output price or fixed price exceeds, outliers aside.
-    greatest_prices: [u64; 3],
+    input_weight: TokenWeight,
+    output_weight: TokenWeight,
+    fixed_weight: u64,
+    latency_weight: u64,
     /// At most as good in every column as any enabled model.
     worst: Code,
-    /// What the three costs fall short by at most.
-    cost_shortfall: u16,
+    /// What the three costs fall short by at most, and 1 for rounding that.
+    cost_shortfall: u64,
     /// What the value and all deductions fall short by at most, and 1 for rounding that.
-    shortfall: u16,
+    shortfall: u64,
 }
 
 impl Scale {
-    pub(crate) fn new(policy: &Policy, quanta: Quanta, worst: Code) -> Self {
+    /// Nothing if prices or the latency penalty are beyond the guards (INVARIANT (guards)).
+    pub(crate) fn new(policy: &Policy, quanta: Quanta, worst: Code) -> Option<Self> {
         let penalty = policy.latency_penalty_microunits_per_ms;
         let cost_shortfall =
             quanta.input.shortfall() + quanta.output.shortfall() + quanta.fixed.shortfall();
         let latency_shortfall = if penalty == 0 { 0 } else { quanta.latency.shortfall() };
-        Self {
+        let other_shortfall = VALUE_SHORTFALL + RISK_SHORTFALL + latency_shortfall;
+        Some(Self {
             quanta,
-            fixed_weight: MICROUNIT.shifted(quanta.fixed.weight_shift()),
-            latency_weight: Magnitude::product(BPS_SQUARED, penalty)
-                .shifted(quanta.latency.weight_shift()),
-            greatest_prices: [quanta.input, quanta.output, quanta.fixed].map(Quantum::greatest),
+            input_weight: TokenWeight::new(quanta.input)?,
+            output_weight: TokenWeight::new(quanta.output)?,
+            fixed_weight: column_weight(quanta.fixed, 1)?,
+            latency_weight: column_weight(quanta.latency, penalty)?,
             worst,
-            cost_shortfall,
-            shortfall: 1 + VALUE_SHORTFALL + RISK_SHORTFALL + cost_shortfall + latency_shortfall,
-        }
-    }
-
-    /// The weights of the three costs.
-    #[inline]
-    fn cost_weights(&self, request: &Request) -> [Magnitude; 3] {
-        const PER_TOKEN: u64 = BPS_SQUARED / TOKENS_PER_PRICE;
-        let weight = |tokens: u32, quantum: Quantum| {
-            Magnitude::new(PER_TOKEN * u64::from(tokens)).shifted(quantum.weight_shift())
-        };
-        [
-            weight(request.input_tokens, self.quanta.input),
-            weight(request.output_tokens, self.quanta.output),
-            self.fixed_weight,
-        ]
-    }
-
-    /// Whether no model exceeds the budget, outliers aside: a quick answer that may be a wrong no.
-    #[inline]
-    fn all_affordable(&self, request: &Request) -> bool {
-        // A million is more than 2^19, so this overstates each cost.
-        let cost =
-            |tokens: u32, greatest: u64| Some((u64::from(tokens).checked_mul(greatest)? >> 19) + 1);
-        let [input, output, fixed] = self.greatest_prices;
-        let costs = cost(request.input_tokens, input)
-            .zip(cost(request.output_tokens, output))
-            .and_then(|(input, output)| fixed.checked_add(input)?.checked_add(output));
-        costs.is_some_and(|costs| costs <= request.budget_limit_microunits)
+            cost_shortfall: u64::from(1 + cost_shortfall),
+            shortfall: u64::from(1 + cost_shortfall + other_shortfall),
+        })
     }
 }
 
-const MICROUNIT: Magnitude = Magnitude::new(BPS_SQUARED);
-const TWO_MICROUNITS: Magnitude = Magnitude::new(2 * BPS_SQUARED);
-const THREE_MICROUNITS: Magnitude = Magnitude::new(3 * BPS_SQUARED);
-
 impl Bounds {
-    #[inline]
+    /// One function of its own: all it computes is at hand in registers while it does.
+    #[inline(never)]
     pub(crate) fn new(valuation: &Valuation<'_>, scale: &Scale) -> Self {
         let request = valuation.request();
-        let costs = scale.cost_weights(request);
-        let value = Magnitude::product(request.value_microunits(), request.confidence_bps.into());
-        let value_weight = value.shifted(u16::BITS - QUALITY_CODE.ilog2());
-        let latency_weight = scale.latency_weight;
-        let [input_weight, output_weight, fixed_weight] = costs;
-        let unit = Unit::fitting([
-            value_weight,
-            input_weight,
-            output_weight,
-            fixed_weight,
-            latency_weight,
-        ]);
-        let risk_penalty = match u64::try_from(valuation.risk_penalty_microunits()) {
-            Ok(penalty) => unit.count(Magnitude::product(BPS_SQUARED, penalty)),
+        let value_microunits = request.value_microunits().min(AMOUNT_GUARD);
+        let costs = [
+            scale.input_weight.of(request.input_tokens),
+            scale.output_weight.of(request.output_tokens),
+            scale.fixed_weight,
+        ];
+        let [input, output, fixed] = costs;
+        // In grains, a quality's code of 4 has a 65,536th of this as its weight.
+        let value = value_microunits * u64::from(request.confidence_bps);
+        let latency_penalty = scale.latency_weight;
+        let unit = Unit::fitting(value | input | output | fixed | latency_penalty);
+        let risk_penalty_units = match u64::try_from(valuation.risk_penalty_microunits()) {
+            Ok(penalty) if penalty < AMOUNT_GUARD => unit.amount(penalty),
             // That is more than any value.
-            Err(_) => u16::MAX,
+            _ => MOST,
         };
-        // A value that no quality brings to one microunit is worth nothing.
-        let worthless = request.value_microunits().saturating_mul(request.confidence_bps.into())
-            < BPS_SQUARED / u64::from(MAX_BPS);
-        let one_microunit = if worthless { u16::MAX } else { unit.count(MICROUNIT) };
+        let shortfall = unit.amount(3) + scale.shortfall;
         let minimum_quality = quality_code(request.minimum_quality_bps);
         let latency_limit = match request.max_p95_latency_ms {
-            0 => u16::MAX,
-            limit_ms => scale.quanta.latency.encode(limit_ms.into()).0,
+            0 => u32::MAX,
+            limit_ms => limit_ms,
         };
+        let latency_limit = scale.quanta.latency.encode_limit(latency_limit);
         let worst = &scale.worst;
+        // No number that has a code exceeds 65,536 codes. Each weight was rounded down by less
+        // than a grain, two costs were rounded up by less than a microunit each, and two
+        // microunits are rounded down here.
+        let greatest_cost = input + output + fixed + 4 + grains(2);
+        let limit_microunits = request.budget_limit_microunits;
+        let limited = greatest_cost > grains(limit_microunits.min(AMOUNT_GUARD));
         Self {
-            all_pass: worst.quality >= minimum_quality
-                && worst.latency <= latency_limit
-                && worst.ceiling >= request.risk_bps,
+            guarded: (value_microunits < AMOUNT_GUARD)
+                & ((limit_microunits < AMOUNT_GUARD) | !limited),
+            all_pass: (worst.quality >= minimum_quality)
+                & (worst.latency <= latency_limit)
+                & (worst.ceiling >= request.risk_bps),
             minimum_quality: Splat::new(minimum_quality),
             latency_limit: Splat::new(latency_limit),
             risk: Splat::new(request.risk_bps),
-            value: Splat::new(unit.count_fitting(value_weight)),
-            latency_penalty: Splat::new(unit.count_fitting(latency_weight)),
+            value: Splat::new(unit.weight(value)),
+            latency_penalty: Splat::new(unit.weight(latency_penalty)),
             costs: CostWeights::new(costs, unit),
-            risk_penalty: Splat::new(risk_penalty),
-            one_microunit: Splat::new(one_microunit),
-            shortfall: Splat::new(unit.count(THREE_MICROUNITS).saturating_add(scale.shortfall)),
+            risk_penalty_units,
+            maybe_positive: two_below(unit.amount(1) + risk_penalty_units),
+            surely_positive: two_below(shortfall + risk_penalty_units),
+            shortfall: capped(shortfall),
             unit,
-            budget: Budget::new(scale, request),
+            budget: limited.then(|| Budget::new(costs, scale, limit_microunits)),
         }
     }
 
@@ -211,11 +195,6 @@ impl Bounds {
             latency: code.latency <= self.latency_limit.number(),
             ceiling: code.ceiling >= self.risk.number(),
         }
-    }
-
-    #[inline]
-    pub(crate) fn shortfall(&self) -> u16 {
-        self.shortfall.number()
     }
 
     /// One bit per model whose quality, latency and risk ceiling pass.
@@ -245,53 +224,58 @@ impl Bounds {
         self.risk.lanes().saturating_sub(codes.ceiling)
     }
 
-    /// The scores: each is above the model's utility, in units, or 0.
+    /// The scores of models.
     #[inline(always)]
-    pub(crate) fn score(&self, codes: &Codes) -> Lanes {
-        let deductions = self
-            .costs
-            .of(codes)
-            .saturating_add(codes.latency.mul_high(self.latency_penalty.lanes()))
-            .saturating_add(self.risk_penalty.lanes());
-        let value = codes.quality.mul_high(self.value.lanes());
-        value.saturating_add(Lanes::splat(VALUE_SHORTFALL)).saturating_sub(deductions)
+    pub(crate) fn scores<const N: usize>(&self, codes: &[Codes; N]) -> [Sums; N] {
+        match (self.costs.fixed.number() != 0, self.latency_penalty.number() != 0) {
+            (false, false) => self.scores_of::<N, false, false>(codes),
+            (false, true) => self.scores_of::<N, false, true>(codes),
+            (true, false) => self.scores_of::<N, true, false>(codes),
+            (true, true) => self.scores_of::<N, true, true>(codes),
+        }
     }
 
-    /// One bit per score with which the utility may be positive.
-    #[inline(always)]
-    pub(crate) fn maybe_positive(&self, score: Lanes) -> u16 {
-        !score.saturating_sub(self.one_microunit.lanes()).zeros()
+    /// Without terms that are 0. A function of its own without a branch: only there does the
+    /// compiler recognise that half of each product is wanted.
+    #[inline(never)]
+    fn scores_of<const N: usize, const FIXED: bool, const LATENCY: bool>(
+        &self,
+        codes: &[Codes; N],
+    ) -> [Sums; N] {
+        each(codes, |codes| {
+            let mut deductions = self.costs.of::<FIXED>(codes);
+            if LATENCY {
+                let penalty = codes.latency.mul_high(self.latency_penalty.lanes());
+                deductions = deductions.plus(penalty.signed());
+            }
+            codes.quality.mul_high(self.value.lanes()).signed().less(deductions)
+        })
     }
 
-    /// One bit per score with which the utility is positive, unless the model is an outlier.
+    /// What the score of a model must be above for a utility of at least `utility_microunits`.
     #[inline(always)]
-    pub(crate) fn surely_positive(&self, score: Lanes) -> u16 {
-        !score.saturating_sub(self.shortfall.lanes()).zeros()
-    }
-
-    /// The score that a model must reach for a utility of at least `utility_microunits`.
-    pub(crate) fn bar(&self, utility_microunits: u64) -> u16 {
-        let utility = Magnitude::product(BPS_SQUARED, utility_microunits);
-        self.unit.count(utility).saturating_add(1)
+    pub(crate) fn bar(&self, utility_microunits: u64) -> i16 {
+        // No utility is above the value, which is below the guard.
+        let utility_microunits = utility_microunits.min(AMOUNT_GUARD);
+        two_below(self.unit.amount(utility_microunits) + self.risk_penalty_units)
     }
 }
 
 impl CostWeights {
     #[inline(always)]
-    fn of(&self, codes: &Codes) -> Lanes {
-        codes
-            .input
-            .mul_high(self.input.lanes())
-            .saturating_add(codes.output.mul_high(self.output.lanes()))
-            .saturating_add(codes.fixed.mul_high(self.fixed.lanes()))
+    fn of<const FIXED: bool>(&self, codes: &Codes) -> Sums {
+        let input = codes.input.mul_high(self.input.lanes()).signed();
+        let output = codes.output.mul_high(self.output.lanes()).signed();
+        let cost = input.plus(output);
+        if FIXED { cost.plus(codes.fixed.mul_high(self.fixed.lanes()).signed()) } else { cost }
     }
 
-    #[inline]
-    fn new([input, output, fixed]: [Magnitude; 3], unit: Unit) -> Self {
+    #[inline(always)]
+    fn new([input, output, fixed]: [u64; 3], unit: Unit) -> Self {
         Self {
-            input: Splat::new(unit.count_fitting(input)),
-            output: Splat::new(unit.count_fitting(output)),
-            fixed: Splat::new(unit.count_fitting(fixed)),
+            input: Splat::new(unit.weight(input)),
+            output: Splat::new(unit.weight(output)),
+            fixed: Splat::new(unit.weight(fixed)),
         }
     }
 }
@@ -303,42 +287,57 @@ impl Budget {
     /// ```text
     /// terms  <=  10^8 * cost / 2^k  <  terms + shortfall + 2 * 10^8 / 2^k
     /// ```
-    #[inline]
-    fn new(scale: &Scale, request: &Request) -> Option<Self> {
-        // Costs saturate at `u64::MAX`, so none exceeds that.
-        if request.budget_limit_microunits == u64::MAX || scale.all_affordable(request) {
-            return None;
-        }
-        let costs = scale.cost_weights(request);
-        let unit = Unit::fitting(costs);
-        let slack = unit.count(TWO_MICROUNITS).saturating_add(scale.cost_shortfall + 1);
-        let limit = unit.count(Magnitude::product(BPS_SQUARED, request.budget_limit_microunits));
-        Some(Self {
-            costs: CostWeights::new(costs, unit),
-            limit: Splat::new(limit),
-            surely_within: Splat::new(limit.saturating_add(1).saturating_sub(slack)),
-        })
+    #[inline(always)]
+    fn new(costs: [u64; 3], scale: &Scale, limit_microunits: u64) -> Self {
+        let [input, output, fixed] = costs;
+        let unit = Unit::fitting(input | output | fixed);
+        let limit = capped(unit.amount(limit_microunits.min(AMOUNT_GUARD)));
+        let slack = capped(unit.amount(2) + scale.cost_shortfall);
+        Self { costs: CostWeights::new(costs, unit), limit, surely_within: limit - slack }
     }
 
     /// The costs by their codes, in the budget's units.
     #[inline(always)]
-    pub(crate) fn costs(&self, codes: &Codes) -> Lanes {
-        self.costs.of(codes)
+    pub(crate) fn costs<const N: usize>(&self, codes: &[Codes; N]) -> [Sums; N] {
+        match self.costs.fixed.number() != 0 {
+            false => self.costs_of::<N, false>(codes),
+            true => self.costs_of::<N, true>(codes),
+        }
+    }
+
+    /// See [`Bounds::scores_of`].
+    #[inline(never)]
+    fn costs_of<const N: usize, const FIXED: bool>(&self, codes: &[Codes; N]) -> [Sums; N] {
+        each(codes, |codes| self.costs.of::<FIXED>(codes))
     }
 
     /// One bit per cost that is surely above the limit.
     #[inline(always)]
-    pub(crate) fn above(&self, costs: Lanes) -> u16 {
-        !costs.saturating_sub(self.limit.lanes()).zeros()
+    pub(crate) fn above(&self, costs: Sums) -> u16 {
+        costs.above(Sums::splat(self.limit))
     }
 
     /// One bit per cost that is surely within the limit, unless the model is an outlier.
     #[inline(always)]
-    pub(crate) fn within(&self, costs: Lanes) -> u16 {
-        // A cost of 65,535 may stand for any, but no limit is as high once the slack is off.
-        let one_more = costs.saturating_add(Lanes::splat(1));
-        one_more.saturating_sub(self.surely_within.lanes()).zeros()
+    pub(crate) fn within(&self, costs: Sums) -> u16 {
+        !costs.above(Sums::splat(self.surely_within))
     }
+}
+
+/// The greatest sum.
+const MOST: u64 = 0x7fff;
+
+/// A number, or the greatest sum.
+#[inline(always)]
+fn capped(number: u64) -> i16 {
+    let [low, high, ..] = number.min(MOST).to_le_bytes();
+    i16::from_le_bytes([low, high])
+}
+
+/// Two less than a number, or than the greatest sum, which no score reaches anyway.
+#[inline(always)]
+fn two_below(number: u64) -> i16 {
+    capped(number) - 2
 }
 
 /// The code of a quality, which is at most 10,000.

@@ -45,12 +45,15 @@ impl Quantum {
         }
     }
 
-    /// What no number exceeds that is not an outlier.
-    pub(crate) const fn greatest(self) -> u64 {
-        let code = u64::MAX >> (u64::BITS - u16::BITS);
-        let one_more = code.unbounded_shr(self.left) + 1;
-        // At most 48 bits to the left of 16: the product may be 2^64, and one less is not.
-        one_more.wrapping_shl(self.right).wrapping_sub(1)
+    /// The greatest code of a limit on numbers that have exact codes: no number that is not an
+    /// outlier is above the limit unless its code is above this.
+    #[inline(always)]
+    pub(crate) const fn encode_limit(self, limit: u32) -> u16 {
+        // Codes are exact, so nothing is dropped.
+        let greatest = u16::MAX.unbounded_shr(self.left) as u32;
+        let limit = if limit < greatest { limit } else { greatest };
+        let [low, high, ..] = (limit << self.left).to_le_bytes();
+        u16::from_le_bytes([low, high])
     }
 
     /// What a term of this column falls short of the true one at most, in units (see
@@ -63,10 +66,17 @@ impl Quantum {
         }
     }
 
-    /// A number's weight times 2 to this is the weight of one code, in 65,536ths:
-    /// `2^right / 2^left * 2^16`.
-    pub(crate) const fn weight_shift(self) -> u32 {
-        u16::BITS + self.right - self.left
+    /// Whether this is a column of zeros.
+    pub(crate) const fn is_empty(self) -> bool {
+        self.left == EMPTY
+    }
+
+    pub(crate) const fn right(self) -> u32 {
+        self.right
+    }
+
+    pub(crate) const fn left(self) -> u32 {
+        self.left
     }
 }
 

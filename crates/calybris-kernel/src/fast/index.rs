@@ -8,24 +8,62 @@ use super::lanes::LANES;
 use super::rows::{BLOCK, Bits, GROUP, Rows};
 use crate::{Model, Policy};
 
+/// How many times sixteen models make a block.
+pub(crate) const PARTS: usize = BLOCK / LANES;
+/// How many times sixteen models make half a block.
+pub(crate) const HALF: usize = PARTS / 2;
+
 /// What the fast path knows of a catalog.
 ///
 /// INVARIANT (positions): position `p` is bit `p % 64` of block `p / 64` in every row, and lane
-/// `p % 16` of codes `p / 16`; `order` says which model stands there. Bits and lanes beyond the last
-/// model belong to no enabled model.
+/// `p % 16` of codes `p / 16`; `order` says which model stands there. Bits that belong to no enabled
+/// model are 0, and so are the codes of such lanes.
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
-    pub(crate) scale: Scale,
+    /// Nothing if numbers are beyond the guards: then models are scanned.
+    pub(crate) scale: Option<Scale>,
     pub(crate) order: Vec<u32>,
     pub(crate) codes: Vec<Codes>,
     pub(crate) rows: Rows,
-    /// One word per block: the models that not two others of the block outdo.
-    challengers: Vec<u64>,
+    single: Single,
+    /// How many models are enabled.
+    pub(crate) enabled_models: u32,
+    /// One per block.
+    challengers: Vec<Challengers>,
     /// One per block: at most as good in every column as any enabled model of it.
     worst: Vec<Code>,
     groups: Vec<Group>,
-    /// One per sixteen blocks.
-    pub(crate) corners: Vec<Corners>,
+    /// Sixteen blocks as twice sixteen models that need not exist: one at least as good in every
+    /// column as any enabled model of its block, and one at most as good.
+    corners: Vec<[Codes; 2]>,
+}
+
+/// Whether the catalog is a single block without outliers, in which positions are those of the
+/// models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Single {
+    /// Or it is more than that.
+    No,
+    /// Half as many models as a block has room for, or less.
+    Half,
+    /// More than half as many.
+    Whole,
+}
+
+/// The models of a block that not two others of it outdo.
+#[derive(Clone, Copy, Debug, Default)]
+struct Challengers {
+    /// Whatever the request asks for.
+    of_any_request: u64,
+    /// If it asks for no capability, provider or region that an enabled model lacks.
+    of_open_request: u64,
+}
+
+/// The codes of a single block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SingleBlock<'a> {
+    Half(&'a [Codes; HALF]),
+    Whole(&'a [Codes; PARTS]),
 }
 
 /// What is known of 64 blocks.
@@ -35,14 +73,6 @@ struct Group {
     enabled_models: u32,
 }
 
-/// Sixteen blocks as twice sixteen models that need not exist: one at least as good in every column
-/// as any enabled model of its block, one at most as good.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Corners {
-    pub(crate) best: Codes,
-    pub(crate) worst: Codes,
-}
-
 impl Index {
     pub(crate) fn new(policy: &Policy, models: &[Model]) -> Self {
         let quanta = quanta(models);
@@ -50,7 +80,8 @@ impl Index {
             .iter()
             .zip(0..)
             .map(|(model, index)| {
-                let (code, outlier) = Code::new(&quanta, model);
+                let (code, outlier) =
+                    if model.enabled { Code::new(&quanta, model) } else { Default::default() };
                 Place { code, index, outlier, enabled: model.enabled }
             })
             .collect();
@@ -60,15 +91,22 @@ impl Index {
             .chunks(LANES)
             .map(|places| Codes::gather(places.iter().map(|place| place.code)))
             .collect();
-        if places.len() > BLOCK {
-            codes.resize(places.len().div_ceil(BLOCK) * (BLOCK / LANES), Codes::default());
-        }
+        let single = if places.len() > BLOCK || places.iter().any(|place| place.outlier) {
+            Single::No
+        } else if codes.len() > HALF {
+            Single::Whole
+        } else {
+            Single::Half
+        };
+        let parts = if single == Single::Half { HALF } else { PARTS };
+        codes.resize(codes.len().next_multiple_of(parts), Codes::default());
         let blocks: Vec<(Code, Code)> = places.chunks(BLOCK).map(corners).collect();
         let corners = blocks
             .chunks(LANES)
-            .map(|blocks| Corners {
-                best: Codes::gather(blocks.iter().map(|block| block.0)),
-                worst: Codes::gather(blocks.iter().map(|block| block.1)),
+            .map(|blocks| {
+                let best = Codes::gather(blocks.iter().map(|block| block.0));
+                let worst = Codes::gather(blocks.iter().map(|block| block.1));
+                [best, worst]
             })
             .collect();
         let order: Vec<u32> = places.iter().map(|place| place.index).collect();
@@ -78,7 +116,7 @@ impl Index {
             .collect();
         let worst: Vec<Code> = blocks.iter().map(|block| block.1).collect();
         let worst_of_all = worst.iter().copied().reduce(Code::worst).unwrap_or_default();
-        let challengers = placed.chunks(BLOCK).map(challengers).collect();
+        let challengers = placed.chunks(BLOCK).map(Challengers::new).collect();
         let rows = Rows::new(&placed);
         let groups = rows.enabled().chunks(GROUP).zip(rows.outliers().chunks(GROUP));
         let groups = groups
@@ -91,6 +129,8 @@ impl Index {
             })
             .collect();
         Self {
+            single,
+            enabled_models: rows.enabled().iter().map(|word| word.count_ones()).sum(),
             worst,
             groups,
             challengers,
@@ -107,20 +147,32 @@ impl Index {
         self.rows.enabled().len().div_ceil(GROUP)
     }
 
-    /// The codes of a block.
+    /// The codes of a block, unless the catalog is a single one without outliers.
     #[inline]
-    pub(crate) fn codes_of(&self, block: usize) -> &[Codes] {
-        part(&self.codes, block * (BLOCK / LANES), BLOCK / LANES)
+    pub(crate) fn codes_of(&self, block: usize) -> Option<&[Codes; PARTS]> {
+        self.codes.get(block * PARTS..)?.first_chunk()
     }
 
-    /// The models of a block that may be among the two best of it.
-    #[inline]
-    pub(crate) fn challengers_of(&self, block: usize) -> u64 {
-        self.challengers.get(block).copied().unwrap_or(0)
+    /// The codes of a catalog that is a single block without outliers.
+    #[inline(always)]
+    pub(crate) fn single(&self) -> Option<SingleBlock<'_>> {
+        match self.single {
+            Single::No => None,
+            Single::Half => self.codes.first_chunk().map(SingleBlock::Half),
+            Single::Whole => self.codes.first_chunk().map(SingleBlock::Whole),
+        }
     }
 
-    /// The corners of the blocks of a group.
-    pub(crate) fn corners_of(&self, group: usize) -> &[Corners] {
+    /// The models of a block that may be among the two best of it. `open` says that no enabled
+    /// model fails the gates on capabilities, provider and regions.
+    #[inline(always)]
+    pub(crate) fn challengers_of(&self, block: usize, open: bool) -> u64 {
+        let challengers = self.challengers.get(block).copied().unwrap_or_default();
+        if open { challengers.of_open_request } else { challengers.of_any_request }
+    }
+
+    /// The best and the worst corners of the blocks of a group.
+    pub(crate) fn corners_of(&self, group: usize) -> &[[Codes; 2]] {
         part(&self.corners, group * (GROUP / LANES), GROUP / LANES)
     }
 
@@ -151,6 +203,12 @@ impl Index {
         bits: u64,
     ) -> impl Iterator<Item = (usize, &'a Model)> {
         Bits(bits).filter_map(move |bit| Some((bit, self.model(models, block, bit)?)))
+    }
+
+    /// The enabled models of a block.
+    #[inline(always)]
+    pub(crate) fn enabled_of_block(&self, block: usize) -> u64 {
+        self.rows.enabled().get(block).copied().unwrap_or(0)
     }
 
     /// The enabled outliers of a block.
@@ -251,31 +309,46 @@ fn gather_alike(places: &mut [Place]) {
     gather_alike(high);
 }
 
-/// The enabled models of a block that fewer than two others outdo. The rest stand on no podium.
-fn challengers(block: &[(&Model, bool)]) -> u64 {
-    let enabled = || block.iter().map(|(model, _)| *model).filter(|model| model.enabled);
-    block.iter().enumerate().fold(0, |word, (bit, (model, _))| {
-        let outdone = enabled().filter(|other| outdoes(other, model)).take(2).count() == 2;
-        word | u64::from(model.enabled && !outdone) << bit
-    })
+impl Challengers {
+    /// Whom two others outdo, stands on no podium.
+    fn new(block: &[(&Model, bool)]) -> Self {
+        let enabled: Vec<&Model> =
+            block.iter().map(|(model, _)| *model).filter(|model| model.enabled).collect();
+        let mut challengers = Self::default();
+        for (bit, (model, _)) in block.iter().enumerate().filter(|(_, (model, _))| model.enabled) {
+            let (mut outdoing, mut everywhere) = (0, 0);
+            for other in enabled.iter().filter(|other| outdoes(other, model)) {
+                outdoing += 1;
+                everywhere += u32::from(passes_wherever(other, model));
+            }
+            challengers.of_open_request |= u64::from(outdoing < 2) << bit;
+            challengers.of_any_request |= u64::from(everywhere < 2) << bit;
+        }
+        challengers
+    }
 }
 
-/// Whether one model passes every gate that another does and is then preferred to it, whatever the
-/// request: it is at least as good in every respect, so its utility is no less and its cost no
-/// more, and if both are equal its quality or its id decides.
+/// Whether one model is preferred to another by any request for which both are eligible, and
+/// passes the gates on numbers if the other does: it is at least as good in every number, so its
+/// utility is no less and its cost no more, and if both are equal its quality or its id decides.
 fn outdoes(model: &Model, other: &Model) -> bool {
+    // Without branches: they would be anybody's guess.
+    (model.quality_bps >= other.quality_bps)
+        & (model.risk_ceiling_bps >= other.risk_ceiling_bps)
+        & (model.p95_latency_ms <= other.p95_latency_ms)
+        & (model.input_price_microunits_per_million_tokens
+            <= other.input_price_microunits_per_million_tokens)
+        & (model.output_price_microunits_per_million_tokens
+            <= other.output_price_microunits_per_million_tokens)
+        & (model.fixed_price_microunits <= other.fixed_price_microunits)
+        & ((model.quality_bps > other.quality_bps) | (model.model_id < other.model_id))
+}
+
+/// Whether one model passes the gates on capabilities, provider and regions whenever another does.
+fn passes_wherever(model: &Model, other: &Model) -> bool {
     model.provider_id == other.provider_id
-        && model.quality_bps >= other.quality_bps
-        && model.risk_ceiling_bps >= other.risk_ceiling_bps
-        && model.p95_latency_ms <= other.p95_latency_ms
         && model.capabilities.contains_all(other.capabilities)
         && other.regions.0 & !model.regions.0 == 0
-        && model.input_price_microunits_per_million_tokens
-            <= other.input_price_microunits_per_million_tokens
-        && model.output_price_microunits_per_million_tokens
-            <= other.output_price_microunits_per_million_tokens
-        && model.fixed_price_microunits <= other.fixed_price_microunits
-        && (model.quality_bps > other.quality_bps || model.model_id < other.model_id)
 }
 
 /// The best and the worst corner of the enabled models of a block.

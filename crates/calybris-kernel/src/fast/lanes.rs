@@ -8,9 +8,9 @@ mod portable;
 mod simd;
 
 #[cfg(not(feature = "simd"))]
-pub(crate) use portable::Lanes;
+pub(crate) use portable::{Lanes, Sums};
 #[cfg(feature = "simd")]
-pub(crate) use simd::Lanes;
+pub(crate) use simd::{Lanes, Sums};
 
 /// How many numbers there are.
 pub(crate) const LANES: usize = 16;
@@ -51,29 +51,11 @@ impl Splat {
     }
 }
 
-impl Lanes {
+impl Sums {
     pub(crate) const ZERO: Self = Self::new([0; LANES]);
 
-    /// The greatest number.
-    #[inline(always)]
-    pub(crate) fn greatest(self) -> u16 {
-        self.to_array().into_iter().fold(0, u16::max)
-    }
-
-    /// A number that at least two of the lanes reach: nearly always the second greatest.
-    #[inline(always)]
-    pub(crate) fn reached_twice(self) -> u16 {
-        // The greater of the two halves, then the two greatest of eight numbers as in a tournament.
-        let [a, b, c, d, e, f, g, h] = self.greater_half();
-        let pair = |a: u16, b: u16| (a.max(b), a.min(b));
-        let merge =
-            |(a1, a2): (u16, u16), (b1, b2): (u16, u16)| (a1.max(b1), a1.min(b1).max(a2.max(b2)));
-        let (_, second) = merge(merge(pair(a, b), pair(c, d)), merge(pair(e, f), pair(g, h)));
-        second
-    }
-
     /// A number that at least `count` of the lanes reach; 0 if there are not so many.
-    pub(crate) fn reached_by(self, count: usize) -> u16 {
+    pub(crate) fn reached_by(self, count: usize) -> i16 {
         let mut lanes = self.to_array();
         lanes.sort_unstable_by(|a, b| b.cmp(a));
         count.checked_sub(1).and_then(|last| lanes.get(last)).copied().unwrap_or(0)
@@ -95,21 +77,54 @@ mod tests {
             let (a, b) = (Lanes::new(numbers), Lanes::new(other));
             let each =
                 |apply: fn(u16, u16) -> u16| core::array::from_fn(|i| apply(numbers[i], other[i]));
-            assert_eq!(a.saturating_add(b).to_array(), each(u16::saturating_add));
-            assert_eq!(a.saturating_sub(b).to_array(), each(u16::saturating_sub));
-            assert_eq!(a.max(b).to_array(), each(u16::max));
-            assert_eq!(a.or(b).to_array(), each(|a, b| a | b));
+            assert_eq!(a.saturating_sub(b), Lanes::new(each(u16::saturating_sub)));
+            assert_eq!(a.or(b), Lanes::new(each(|a, b| a | b)));
             let high = |a, b| u16::try_from((u32::from(a) * u32::from(b)) >> 16).unwrap();
-            assert_eq!(a.mul_high(b).to_array(), each(high));
+            assert_eq!(a.mul_high(b), Lanes::new(each(high)));
             let zeros = (0..LANES).filter(|&i| other[i] == 0).fold(0, |bits, i| bits | 1 << i);
             assert_eq!(b.zeros(), zeros);
+        }
+    }
+
+    #[test]
+    fn every_sum_is_computed_as_a_number_alone() {
+        let numbers = [
+            0, 1, -1, 255, 256, -300, 4_095, 9_999, 32_766, 32_767, -32_768, -32_767, -20_000, 7,
+            0, 5,
+        ];
+        for shift in 0..LANES {
+            let mut other = numbers;
+            other.rotate_left(shift);
+            let (a, b) = (Sums::new(numbers), Sums::new(other));
+            let each =
+                |apply: fn(i16, i16) -> i16| core::array::from_fn(|i| apply(numbers[i], other[i]));
+            assert_eq!(a.plus(b).to_array(), each(i16::saturating_add));
+            assert_eq!(a.less(b).to_array(), each(i16::saturating_sub));
+            assert_eq!(a.max(b).to_array(), each(i16::max));
+            let above = (0..LANES).filter(|&i| numbers[i] > other[i]);
+            assert_eq!(a.above(b), above.fold(0, |bits, i| bits | 1 << i));
             let bits = 0b1010_0110_1100_0011_u16.rotate_left(u32::try_from(shift).unwrap());
             let kept = core::array::from_fn(|i| if bits >> i & 1 == 1 { numbers[i] } else { 0 });
             assert_eq!(a.only(bits).to_array(), kept);
-            assert_eq!(b.greatest(), 65_535);
-            assert_eq!((b.reached_by(1), b.reached_by(2), b.reached_by(17)), (65_535, 65_534, 0));
-            let reached = b.reached_twice();
-            assert!(other.iter().filter(|&&number| number >= reached).count() >= 2);
+            assert_eq!(b.greatest(), 32_767);
+            assert_eq!((b.reached_by(1), b.reached_by(2), b.reached_by(17)), (32_767, 32_766, 0));
+        }
+    }
+
+    #[test]
+    fn what_is_reached_twice_is_the_second_greatest_or_less() {
+        for first in 0..LANES {
+            for second in (0..LANES).filter(|second| *second != first) {
+                for (most, more) in [(9, 7), (9, 9), (32_767, 3), (5, 0)] {
+                    let mut lanes = [0; LANES];
+                    (lanes[first], lanes[second]) = (most, more);
+                    let reached = Sums::new(lanes).reached_twice();
+                    assert!(reached == more || reached == 0, "{lanes:?}");
+                    if first % 8 != second % 8 {
+                        assert_eq!(reached, more);
+                    }
+                }
+            }
         }
     }
 }

@@ -13,6 +13,9 @@ pub(crate) const BLOCK: usize = 64;
 /// How many blocks are looked at together: a word can hold one bit for each.
 pub(crate) const GROUP: usize = 64;
 
+/// Up to this many providers are gone through without counting how many are excluded.
+const FEW_PROVIDERS: u32 = 16;
+
 /// The rows of a catalog.
 #[derive(Clone, Debug)]
 pub(crate) struct Rows {
@@ -74,24 +77,17 @@ impl Rows {
         first_block: usize,
         live: &mut [u64],
     ) -> bool {
-        let capabilities = request.required_capabilities.0;
-        let excluded = self.providers.present.without(&request.allowed_providers);
-        let regions = request.required_regions.0;
-        let (all_capable, all_provided, all_regional) = (
-            capabilities & !self.capabilities.all == 0,
-            excluded == ProviderSet::EMPTY,
-            regions == 0 || regions & self.regions.all != 0,
-        );
-        if !all_capable {
-            self.keep_capable(capabilities, first_block, live);
+        let gates = self.gates(request);
+        if !gates.all_capable() {
+            self.keep_capable(request.required_capabilities.0, first_block, live);
         }
-        if !all_provided {
-            self.keep_provided(&excluded, first_block, live);
+        if !gates.all_provided() {
+            self.keep_provided(&gates.excluded, first_block, live);
         }
-        if !all_regional {
-            self.keep_regional(regions, first_block, live);
+        if !gates.all_regional() {
+            self.keep_regional(request.required_regions.0, first_block, live);
         }
-        !(all_capable && all_provided && all_regional)
+        !gates.open()
     }
 
     /// Keeps the models that have every required capability.
@@ -142,38 +138,53 @@ pub(crate) struct RowGates<'a> {
 }
 
 impl RowGates<'_> {
-    /// The models of a block that have every required capability.
-    #[inline]
+    /// Whether no enabled model fails any of the three.
+    #[inline(always)]
+    pub(crate) fn open(&self) -> bool {
+        self.all_capable() && self.all_provided() && self.all_regional()
+    }
+
+    #[inline(always)]
+    fn all_capable(&self) -> bool {
+        self.required_capabilities.0 & !self.rows.capabilities.all == 0
+    }
+
+    #[inline(always)]
+    fn all_provided(&self) -> bool {
+        self.excluded == ProviderSet::EMPTY
+    }
+
+    #[inline(always)]
+    fn all_regional(&self) -> bool {
+        let required = self.required_regions.0;
+        required == 0 || required & self.rows.regions.all != 0
+    }
+
+    /// The models of a block that have every required capability; disabled ones may be among them.
+    #[inline(always)]
     pub(crate) fn capable(&self, block: usize) -> u64 {
-        if self.required_capabilities.0 & !self.rows.capabilities.any != 0 {
+        let required = self.required_capabilities.0;
+        if required & !self.rows.capabilities.any != 0 {
             return 0;
         }
-        let rows = self.rows.capabilities.rows_of(self.required_capabilities.0);
-        rows.fold(!0, |word, row| word & row.get(block).copied().unwrap_or(0))
+        self.rows.capabilities.words_of(required, block).fold(!0, |all, word| all & word)
     }
 
-    /// The models of a block whose provider is allowed.
-    #[inline]
+    /// The models of a block whose provider is allowed; disabled ones may be among them.
+    #[inline(always)]
     pub(crate) fn provided(&self, block: usize) -> u64 {
-        if self.excluded == ProviderSet::EMPTY {
-            return !0;
-        }
-        let mut excluded = 0;
-        self.rows.providers.each_row(&self.excluded, |row| {
-            excluded |= row.get(block).copied().unwrap_or(0);
-        });
-        !excluded
+        if self.all_provided() { !0 } else { self.rows.providers.provided(&self.excluded, block) }
     }
 
-    /// The models of a block that share a required region, if any is required.
-    #[inline]
+    /// The models of a block that share a required region, if any is required; disabled ones may
+    /// be among them.
+    #[inline(always)]
     pub(crate) fn regional(&self, block: usize) -> u64 {
-        if self.required_regions.is_empty() || self.required_regions.0 & self.rows.regions.all != 0
-        {
+        if self.all_regional() {
             return !0;
         }
-        let rows = self.rows.regions.rows_of(self.required_regions.0);
-        rows.fold(0, |word, row| word | row.get(block).copied().unwrap_or(0))
+        let required = self.required_regions.0;
+        self.rows.regions.words_of(required, block).fold(0, |any, word| any | word)
     }
 }
 
@@ -217,6 +228,15 @@ impl BitRows {
             }));
         }
         Self { any, all, row_of, row_words, words }
+    }
+
+    /// The words of a block in the rows of those bits that have one.
+    #[inline(always)]
+    fn words_of(&self, bits: u64, block: usize) -> impl Iterator<Item = u64> {
+        Bits(bits & self.any & !self.all).filter_map(move |bit| {
+            let row = usize::from(*self.row_of.get(bit)?);
+            self.words.get(row * self.row_words + block).copied()
+        })
     }
 
     /// The rows of those bits that have one.
@@ -266,6 +286,29 @@ impl ProviderRows {
             }
         }
         rows
+    }
+
+    /// The models of a block whose provider is not excluded.
+    #[inline(always)]
+    fn provided(&self, excluded: &ProviderSet, block: usize) -> u64 {
+        if self.count <= FEW_PROVIDERS || excluded.count() * 2 <= self.count {
+            !self.served_by(excluded, block)
+        } else {
+            self.served_by(&self.present.without(excluded), block)
+        }
+    }
+
+    /// The models of a block that have one of these providers, all of them present.
+    #[inline(always)]
+    fn served_by(&self, providers: &ProviderSet, block: usize) -> u64 {
+        let mut served = 0;
+        for (word, base) in providers.0.into_iter().zip([0, 64, 128, 192]) {
+            for bit in Bits(word) {
+                let row = self.row_of.get(base + bit).copied().map_or(0, usize::from);
+                served |= self.words.get(row * self.row_words + block).copied().unwrap_or(0);
+            }
+        }
+        served
     }
 
     /// Calls back with the row of each of these providers, all of them present.

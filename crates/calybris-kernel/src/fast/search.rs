@@ -1,84 +1,78 @@
-//! The blocks that matter, and in them the models that may win, valued exactly.
+//! The blocks that matter: counted whole, left out, or visited.
 
 use super::blame::blame;
 use super::bounds::Bounds;
 use super::codes::Codes;
-use super::index::Index;
-use super::lanes::{LANES, Lanes};
-use super::rows::{BLOCK, Bits, GROUP};
-use super::words::{at_most, gather, lanes_of_all, reaching, sixteen_bits};
-use crate::gates::{admit_model, admit_price};
-use crate::ranking::{Candidate, Ranking};
+use super::index::{Index, SingleBlock};
+use super::lanes::{LANES, Sums};
+use super::rows::{Bits, GROUP};
+use super::visit::Search;
+use super::words::{above, gather, sixteen_bits};
+use crate::Model;
+use crate::gates::admit_model;
+use crate::ranking::{Candidate, Found, Ranking};
 use crate::scan::scan;
 use crate::utility::Valuation;
-use crate::{Model, Reason};
 
 /// Catalogs of up to this many models are scanned: it takes no longer than bounding them.
 const SMALL: usize = 8;
-/// Up to this many models of a block are valued one by one.
-const FEW: u32 = 2;
 
-/// Gives the best models their places; returns how many models are eligible and, if none is, the
+/// Gives the best models their places, and says how many models are eligible or, if none is, the
 /// reason. It finds what [`scan`] finds.
-#[inline]
-pub(crate) fn search(
-    ranking: &mut impl Ranking,
-    index: &Index,
-    models: &[Model],
-    valuation: &Valuation<'_>,
-) -> Result<u32, Reason> {
-    if models.len() <= SMALL {
-        let (eligible_models, tally) = scan(ranking, valuation, models);
-        return if eligible_models > 0 { Ok(eligible_models) } else { Err(tally.reason()) };
-    }
-    let bounds = Bounds::new(valuation, &index.scale);
-    match search_within(ranking, index, models, valuation, &bounds) {
-        0 => Err(blame(index, models, valuation, &bounds).reason()),
-        eligible_models => Ok(eligible_models),
-    }
-}
-
-/// Gives the best models their places and counts the eligible ones.
 #[inline(always)]
-fn search_within<R: Ranking>(
-    ranking: &mut R,
+pub(crate) fn search<R: Ranking>(
+    ranking: R,
     index: &Index,
     models: &[Model],
     valuation: &Valuation<'_>,
-    bounds: &Bounds,
-) -> u32 {
-    let mut search =
-        Search { index, models, valuation, bounds, ranking, bar: 1, eligible_models: 0 };
-    if let [enabled] = *index.rows.enabled() {
-        let mut live = [enabled];
-        index.rows.keep_live(valuation.request(), 0, &mut live);
-        let [live] = live;
-        match index.codes.len() {
-            1 => search.visit::<1>(0, live, bounds.all_pass),
-            2 => search.visit::<2>(0, live, bounds.all_pass),
-            3 => search.visit::<3>(0, live, bounds.all_pass),
-            _ => search.visit::<4>(0, live, bounds.all_pass),
-        }
-    } else {
-        for group in 0..index.group_count() {
-            search.group(group);
-        }
+) -> Found<R> {
+    let Some(scale) = index.scale.as_ref().filter(|_| models.len() > SMALL) else {
+        return scan(ranking, valuation, models);
+    };
+    let bounds = Bounds::new(valuation, scale);
+    if !bounds.guarded {
+        return scan(ranking, valuation, models);
     }
-    search.eligible_models
+    let (ranking, eligible_models, beyond_budget) = match index.single() {
+        Some(SingleBlock::Half(codes)) => {
+            Search::new(ranking, index, models, valuation, &bounds).single(codes)
+        }
+        Some(SingleBlock::Whole(codes)) => {
+            Search::new(ranking, index, models, valuation, &bounds).single(codes)
+        }
+        None => Search::new(ranking, index, models, valuation, &bounds).groups(),
+    };
+    if eligible_models == 0 {
+        let tally = blame(index, models, valuation, &bounds, beyond_budget);
+        return Found { ranking, eligible_models: Err(tally.reason()) };
+    }
+    Found { ranking, eligible_models: Ok(eligible_models) }
 }
 
-struct Search<'a, R> {
-    index: &'a Index,
-    models: &'a [Model],
-    valuation: &'a Valuation<'a>,
-    bounds: &'a Bounds,
-    ranking: &'a mut R,
-    /// The score that a model must reach to get a place.
-    bar: u16,
-    eligible_models: u32,
+impl<R: Ranking> Search<'_, R, true> {
+    /// Searches a catalog of a single block without outliers.
+    #[inline(always)]
+    fn single<const N: usize>(mut self, codes: &[Codes; N]) -> (R, u32, bool) {
+        let gates = self.index.rows.gates(self.valuation.request());
+        let mut live = self.index.enabled_of_block(0);
+        self.open = gates.open();
+        if !self.open {
+            live &= gates.capable(0) & gates.provided(0) & gates.regional(0);
+        }
+        self.visit(0, codes, live, self.bounds.all_pass);
+        (self.ranking, self.eligible_models, self.beyond_budget)
+    }
 }
 
-impl<R: Ranking> Search<'_, R> {
+impl<R: Ranking> Search<'_, R, false> {
+    #[inline(never)]
+    fn groups(mut self) -> (R, u32, bool) {
+        for group in 0..self.index.group_count() {
+            self.group(group);
+        }
+        (self.ranking, self.eligible_models, self.beyond_budget)
+    }
+
     /// Searches 64 blocks: those that can't matter are left out, those of which every live model
     /// is eligible and none can win are counted, and the rest are visited, the best first.
     #[inline(never)]
@@ -87,17 +81,16 @@ impl<R: Ranking> Search<'_, R> {
         let mut words = [0; GROUP];
         let live = self.index.enabled_of(group, &mut words);
         let rows = &self.index.rows;
-        let constrained = rows.keep_live(self.valuation.request(), first_block, live);
+        self.open = !rows.keep_live(self.valuation.request(), first_block, live);
         let mut alive = !0;
-        if constrained {
+        if !self.open {
             alive = live.iter().rev().fold(0, |alive, live| alive << 1 | u64::from(*live != 0));
         }
 
-        let mut scores = [Lanes::ZERO; GROUP / LANES];
+        let mut scores = [Sums::ZERO; GROUP / LANES];
         let (mut hopeful, mut sure, mut passing, mut shift) = (0_u64, 0_u64, 0_u64, 0);
         for (corners, score) in self.index.corners_of(group).iter().zip(&mut scores) {
-            let best = self.judge(&corners.best);
-            let worst = self.judge(&corners.worst);
+            let [best, worst] = self.judge(corners);
             let hope = best.passing & best.possible & sixteen_bits(alive >> shift);
             *score = best.score.only(hope);
             hopeful |= u64::from(hope) << shift;
@@ -112,16 +105,20 @@ impl<R: Ranking> Search<'_, R> {
         let whole = sure & passing;
 
         // The best block first: what it holds spares visits to others.
-        let greatest = scores.iter().fold(Lanes::ZERO, |greatest, score| greatest.max(*score));
-        let best = reaching(&scores, greatest.greatest()).trailing_zeros() as usize;
+        let greatest = scores.iter().fold(Sums::ZERO, |greatest, score| greatest.max(*score));
+        let best = match above(&scores, greatest.greatest() - 1) & hopeful {
+            0 => hopeful,
+            best => best,
+        };
+        let best = best.trailing_zeros() as usize;
         let visit = |search: &mut Self, block: usize| {
             let live = live.get(block).copied().unwrap_or(0);
-            search.visit_whole(first_block + block, live, passing >> block & 1 == 1);
+            search.visit_of_many(first_block + block, live, passing >> block & 1 == 1);
         };
         visit(self, best);
         let mut counted = whole & !(1 << best);
         // Where all have a positive utility and none can win, only the gates are left to count by.
-        let gated = sure & !whole & !reaching(&scores, self.bar) & !(1 << best);
+        let gated = sure & !whole & !above(&scores, self.bar) & !(1 << best);
         for block in Bits(gated) {
             self.count_passing(first_block + block, live.get(block).copied().unwrap_or(0));
         }
@@ -130,7 +127,7 @@ impl<R: Ranking> Search<'_, R> {
         }
         let mut passed_over = 0;
         loop {
-            let contenders = counted & !passed_over & reaching(&scores, self.bar);
+            let contenders = counted & !passed_over & above(&scores, self.bar);
             if contenders == 0 {
                 break;
             }
@@ -138,7 +135,7 @@ impl<R: Ranking> Search<'_, R> {
             passed_over |= 1 << block;
             self.contend(first_block + block, live.get(block).copied().unwrap_or(0));
         }
-        if !constrained {
+        if self.open {
             // Most blocks are counted, so it is shorter to take the others off.
             self.eligible_models += self.index.enabled_models_of(group);
             let beyond = GROUP.saturating_sub(live.len());
@@ -158,126 +155,39 @@ impl<R: Ranking> Search<'_, R> {
     /// ceiling.
     #[inline(never)]
     fn count_passing(&mut self, block: usize, live: u64) {
-        let Some(codes) = self.index.codes_of(block).first_chunk::<{ BLOCK / LANES }>() else {
-            return;
-        };
+        let Some(codes) = self.index.codes_of(block) else { return };
         let passing = live & gather(codes, |codes| self.bounds.passing(codes));
         self.eligible_models += passing.count_ones();
     }
 
+    /// Visits a block that may have outliers.
     #[inline(never)]
-    fn visit_whole(&mut self, block: usize, live: u64, passing: bool) {
-        self.visit::<{ BLOCK / LANES }>(block, live, passing);
-    }
-
-    /// Counts the eligible models among the live ones of a block, and offers the ranking those
-    /// that may get a place. `passing` says that all of them pass the gates on quality, latency
-    /// and risk ceiling. The block has `N` times sixteen codes: loops of a known length unroll.
-    #[inline(always)]
-    fn visit<const N: usize>(&mut self, block: usize, mut live: u64, passing: bool) {
-        let Some(codes) = self.index.codes_of(block).first_chunk::<N>() else { return };
-        if !passing {
-            live &= gather(codes, |codes| self.bounds.passing(codes));
+    fn visit_of_many(&mut self, block: usize, live: u64, passing: bool) {
+        let outliers = live & self.index.outliers_of(block);
+        if outliers != 0 {
+            self.judge_outliers(block, outliers);
         }
-        let outliers = self.index.outliers_of(block);
-        if live & outliers != 0 {
-            self.eligible_models += judge_outliers(
-                self.index,
-                self.models,
-                self.valuation,
-                block,
-                live & outliers,
-                self.ranking,
-            );
-            live &= !outliers;
+        if let Some(codes) = self.index.codes_of(block) {
+            self.visit(block, codes, live & !outliers, passing);
         }
-        if at_most(FEW, live) {
-            return self.judge_exactly(block, live);
-        }
-
-        let (mut affordable, mut surely) = (!0, !0);
-        if let Some(budget) = &self.bounds.budget {
-            let costs = lanes_of_all(codes, |codes| budget.costs(codes));
-            affordable = !gather(&costs, |costs| budget.above(*costs));
-            if live & affordable == 0 {
-                return;
-            }
-            surely = gather(&costs, |costs| budget.within(*costs));
-        }
-
-        let mut scores = lanes_of_all(codes, |codes| self.bounds.score(codes));
-        let mut sure = live & gather(&scores, |score| self.bounds.surely_positive(*score));
-        let mut possible = sure;
-        if sure != live {
-            possible = live & gather(&scores, |score| self.bounds.maybe_positive(*score));
-        }
-        possible &= affordable;
-        sure &= surely;
-        if possible != sure {
-            self.judge_exactly(block, possible & !sure);
-        }
-        if sure == 0 {
-            return;
-        }
-        self.eligible_models += sure.count_ones();
-        self.value_contenders(block, &mut scores, sure & self.challengers(block));
     }
 
     /// Offers the ranking those of a block's live models, all of them eligible, that may get a
     /// place.
     #[inline(never)]
     fn contend(&mut self, block: usize, live: u64) {
-        let Some(codes) = self.index.codes_of(block).first_chunk::<{ BLOCK / LANES }>() else {
-            return;
-        };
-        let mut scores = lanes_of_all(codes, |codes| self.bounds.score(codes));
-        self.value_contenders(block, &mut scores, live & self.challengers(block));
+        if let Some(codes) = self.index.codes_of(block) {
+            self.value_contenders(block, self.bounds.scores(codes), live);
+        }
     }
 
-    /// Values those of some eligible models exactly whose scores may get them a place.
-    #[inline(always)]
-    fn value_contenders<const N: usize>(
-        &mut self,
-        block: usize,
-        scores: &mut [Lanes; N],
-        eligible: u64,
-    ) {
-        let mut contenders = eligible;
-        if self.bar > 1 {
-            contenders &= reaching(scores, self.bar);
-        }
-        if !at_most(FEW, contenders) {
-            let mut greatest = Lanes::ZERO;
-            let mut rest = contenders;
-            for score in scores.iter_mut() {
-                *score = score.only(sixteen_bits(rest));
-                greatest = greatest.max(*score);
-                rest >>= LANES;
-            }
-            let reached = match self.ranking.places() {
-                2 => greatest.reached_twice(),
-                places => greatest.reached_by(places),
-            };
-            let cut = reached.saturating_sub(self.bounds.shortfall());
-            contenders &= reaching(scores, cut);
-        }
-        if contenders == 0 {
-            return;
-        }
-        for bit in Bits(contenders) {
-            if let Some(model) = self.index.model(self.models, block, bit) {
-                self.ranking.offer(Candidate::new(model, &self.valuation.terms(model)));
-            }
-        }
-        self.raise_bar();
-    }
-
-    /// Sends models that pass all gates on other things through those on cost and utility.
-    #[inline(always)]
-    fn judge_exactly(&mut self, block: usize, bits: u64) {
-        for bit in Bits(bits) {
-            if let Some(model) = self.index.model(self.models, block, bit)
-                && let Ok(terms) = admit_price(self.valuation, model)
+    /// Sends models whose codes say too little through all gates.
+    #[cold]
+    #[inline(never)]
+    fn judge_outliers(&mut self, block: usize, outliers: u64) {
+        for bit in Bits(outliers) {
+            if let Some(model) = self.model(block, bit)
+                && let Ok(terms) = admit_model(self.valuation, model)
             {
                 self.eligible_models += 1;
                 self.ranking.offer(Candidate::new(model, &terms));
@@ -285,33 +195,26 @@ impl<R: Ranking> Search<'_, R> {
         }
     }
 
-    /// The models of a block that may get a place: with two places, those that not two others
-    /// outdo.
-    #[inline(always)]
-    fn challengers(&self, block: usize) -> u64 {
-        if self.ranking.places() > 2 { !0 } else { self.index.challengers_of(block) }
-    }
-
-    /// Sets the score that a model must reach to get a place.
-    #[inline(always)]
-    fn raise_bar(&mut self) {
-        if let Some(least) = self.ranking.least_utility_microunits() {
-            self.bar = self.bounds.bar(u64::try_from(least).unwrap_or(0));
-        }
-    }
-
-    /// Judges sixteen corners.
+    /// Judges the best and the worst corners of sixteen blocks.
     #[inline]
-    fn judge(&self, corner: &Codes) -> Judged {
-        let score = self.bounds.score(corner);
-        let mut possible = self.bounds.maybe_positive(score);
-        let mut sure = self.bounds.surely_positive(score);
-        if let Some(budget) = &self.bounds.budget {
-            let costs = budget.costs(corner);
-            possible &= !budget.above(costs);
-            sure &= budget.within(costs);
+    fn judge(&self, corners: &[Codes; 2]) -> [Judged; 2] {
+        let bounds = self.bounds;
+        let mut judged = bounds.scores(corners).map(|score| Judged {
+            passing: 0,
+            possible: score.above(Sums::splat(bounds.maybe_positive)),
+            sure: score.above(Sums::splat(bounds.surely_positive)),
+            score,
+        });
+        for (judged, corner) in judged.iter_mut().zip(corners) {
+            judged.passing = bounds.passing(corner);
         }
-        Judged { passing: self.bounds.passing(corner), possible, sure, score }
+        if let Some(budget) = &bounds.budget {
+            for (judged, cost) in judged.iter_mut().zip(budget.costs(corners)) {
+                judged.possible &= !budget.above(cost);
+                judged.sure &= budget.within(cost);
+            }
+        }
+        judged
     }
 }
 
@@ -320,28 +223,5 @@ struct Judged {
     passing: u16,
     possible: u16,
     sure: u16,
-    score: Lanes,
-}
-
-/// Sends models whose codes say too little through all gates; returns how many are eligible.
-#[cold]
-#[inline(never)]
-fn judge_outliers(
-    index: &Index,
-    models: &[Model],
-    valuation: &Valuation<'_>,
-    block: usize,
-    bits: u64,
-    ranking: &mut impl Ranking,
-) -> u32 {
-    let mut eligible_models = 0;
-    for bit in Bits(bits) {
-        if let Some(model) = index.model(models, block, bit)
-            && let Ok(terms) = admit_model(valuation, model)
-        {
-            eligible_models += 1;
-            ranking.offer(Candidate::new(model, &terms));
-        }
-    }
-    eligible_models
+    score: Sums,
 }

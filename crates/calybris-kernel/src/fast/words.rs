@@ -1,7 +1,7 @@
 //! Words of one bit per model of a block, made from up to four times sixteen lanes.
 
 use super::codes::Codes;
-use super::lanes::{LANES, Lanes};
+use super::lanes::{LANES, Sums};
 
 /// Whether at most `count` bits are set; cheaper than counting where machines can't.
 #[inline]
@@ -25,11 +25,11 @@ pub(crate) fn gather<T, const N: usize>(parts: &[T; N], bits: impl Fn(&T) -> u16
     word
 }
 
-/// One bit per score that is at least the bar, which is above 0.
+/// One bit per score that is above the bar.
 #[inline(always)]
-pub(crate) fn reaching<const N: usize>(scores: &[Lanes; N], bar: u16) -> u64 {
-    let below = Lanes::splat(bar.saturating_sub(1));
-    gather(scores, |score| !score.saturating_sub(below).zeros())
+pub(crate) fn above<const N: usize>(scores: &[Sums; N], bar: i16) -> u64 {
+    let bar = Sums::splat(bar);
+    gather(scores, |score| score.above(bar))
 }
 
 #[inline(always)]
@@ -38,32 +38,26 @@ pub(crate) fn sixteen_bits(word: u64) -> u16 {
     u16::from_le_bytes([low, high])
 }
 
-/// The same lanes for up to four times sixteen models. Written out, because a loop makes the
-/// compiler convert every weight to another width and back.
+/// What is done to the codes of sixteen models, done to all of a block. Written out, because in a
+/// loop the compiler converts every weight to another width and back.
 #[inline(always)]
-pub(crate) fn lanes_of_all<const N: usize>(
+pub(crate) fn each<const N: usize, T: Copy + Default>(
     codes: &[Codes; N],
-    of: impl Fn(&Codes) -> Lanes,
-) -> [Lanes; N] {
-    let mut lanes = [Lanes::ZERO; N];
-    match (codes.as_slice(), lanes.as_mut_slice()) {
-        ([a], [lanes_a]) => *lanes_a = of(a),
-        ([a, b], [lanes_a, lanes_b]) => {
-            *lanes_a = of(a);
-            *lanes_b = of(b);
+    of: impl Fn(&Codes) -> T,
+) -> [T; N] {
+    let mut results = [T::default(); N];
+    match (codes.as_slice(), results.as_mut_slice()) {
+        ([a, b], [of_a, of_b]) => {
+            *of_a = of(a);
+            *of_b = of(b);
         }
-        ([a, b, c], [lanes_a, lanes_b, lanes_c]) => {
-            *lanes_a = of(a);
-            *lanes_b = of(b);
-            *lanes_c = of(c);
-        }
-        ([a, b, c, d], [lanes_a, lanes_b, lanes_c, lanes_d]) => {
-            *lanes_a = of(a);
-            *lanes_b = of(b);
-            *lanes_c = of(c);
-            *lanes_d = of(d);
+        ([a, b, c, d], [of_a, of_b, of_c, of_d]) => {
+            *of_a = of(a);
+            *of_b = of(b);
+            *of_c = of(c);
+            *of_d = of(d);
         }
         _ => {}
     }
-    lanes
+    results
 }

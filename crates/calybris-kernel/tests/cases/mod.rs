@@ -87,6 +87,9 @@ pub(crate) enum Flavour {
     Real,
     /// Numbers of every magnitude up to the ends of their types.
     Extreme,
+    /// Amounts and prices about the guards beyond which the kernel scans: `2^45` microunits for
+    /// values and budgets, `2^36` for prices of a million tokens, `2^48` for fixed prices.
+    Guards,
 }
 
 /// A policy, a catalog without duplicates, and several requests for it.
@@ -106,6 +109,20 @@ impl Case {
             3..6 => Flavour::Real,
             _ => Flavour::Extreme,
         };
+        Self::of_flavour(dice, flavour, max_models, request_count)
+    }
+
+    /// A case whose amounts and prices lie about the guards beyond which the kernel scans.
+    pub(crate) fn about_the_guards(seed: u64, max_models: u64, request_count: usize) -> Self {
+        Self::of_flavour(&mut Dice(seed), Flavour::Guards, max_models, request_count)
+    }
+
+    fn of_flavour(
+        dice: &mut Dice,
+        flavour: Flavour,
+        max_models: u64,
+        request_count: usize,
+    ) -> Self {
         let policy = policy(dice, flavour);
         let count = match dice.below(4) {
             0 => dice.below(5),
@@ -134,12 +151,13 @@ fn policy(dice: &mut Dice, flavour: Flavour) -> Policy {
         risk_penalty_multiplier_bps: match flavour {
             Flavour::Ties => dice.pick(&[0, 10_000]),
             Flavour::Real => dice.below(10_001) as u16,
-            Flavour::Extreme => dice.pick(&[0, 1, 9_999, 10_001, u16::MAX]),
+            Flavour::Extreme | Flavour::Guards => dice.pick(&[0, 1, 9_999, 10_001, u16::MAX]),
         },
         latency_penalty_microunits_per_ms: match flavour {
             Flavour::Ties => dice.below(2),
             Flavour::Real => dice.below(20),
             Flavour::Extreme => dice.any_magnitude(),
+            Flavour::Guards => dice.any_magnitude() >> dice.pick(&[64 - 37, 40, 50]),
         },
     }
 }
@@ -190,7 +208,20 @@ fn model(dice: &mut Dice, flavour: Flavour, selective: bool) -> Model {
             fixed_price_microunits: if dice.one_in(3) { dice.any_magnitude() } else { 0 },
             ..MODEL
         },
+        Flavour::Guards => Model {
+            quality_bps: dice.below(10_001) as u16,
+            risk_ceiling_bps: dice.pick(&[0, 1, 9_999, 10_000, 10_000, 10_000]),
+            p95_latency_ms: (dice.any_magnitude() >> 44) as u32,
+            input_price_microunits_per_million_tokens: dice.any_magnitude() >> 28,
+            output_price_microunits_per_million_tokens: dice.any_magnitude() >> 28,
+            fixed_price_microunits: if dice.one_in(3) { dice.any_magnitude() >> 16 } else { 0 },
+            ..MODEL
+        },
     };
+    if matches!(flavour, Flavour::Guards) && dice.one_in(200) {
+        // Beyond the guard; an outlier if the others are many and far below.
+        model.input_price_microunits_per_million_tokens <<= 2;
+    }
     model.enabled = !dice.one_in(10);
     model.provider_id = if selective { dice.below(256) as u8 } else { dice.below(6) as u8 };
     let rarely = if selective { 3 } else { 20 };
@@ -223,6 +254,18 @@ fn request(dice: &mut Dice, flavour: Flavour) -> Request {
             {
                 let any = dice.any_magnitude();
                 dice.pick(&[0, 1, u64::MAX - 1, u64::MAX, u64::MAX, any])
+            },
+        ),
+        Flavour::Guards => (
+            (dice.any_magnitude() >> 32) as u32,
+            (dice.any_magnitude() >> 32) as u32,
+            {
+                let any = (dice.any_magnitude() >> 18) as i64;
+                dice.pick(&[(1 << 45) - 1, 1 << 45, (1 << 45) + 1, any, any, any])
+            },
+            {
+                let any = dice.any_magnitude() >> 18;
+                dice.pick(&[(1 << 45) - 1, 1 << 45, (1 << 45) + 1, u64::MAX, any, any, any])
             },
         ),
     };

@@ -1,6 +1,4 @@
-//! The lanes as an array, for those who want no dependency.
-
-use core::array::from_fn;
+//! The lanes as arrays, for those who want no dependency.
 
 use super::{BIT, LANES};
 
@@ -18,18 +16,6 @@ impl Lanes {
         Self([number; LANES])
     }
 
-    #[inline(always)]
-    pub(crate) fn to_array(self) -> [u16; LANES] {
-        self.0
-    }
-
-    /// The greater of each number of the first half and its fellow of the second.
-    #[inline(always)]
-    pub(crate) fn greater_half(self) -> [u16; LANES / 2] {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = self.0;
-        [a.max(i), b.max(j), c.max(k), d.max(l), e.max(m), f.max(n), g.max(o), h.max(p)]
-    }
-
     /// The upper half of each 32-bit product: `floor(a * b / 65,536)`.
     #[inline(always)]
     pub(crate) fn mul_high(self, other: Self) -> Self {
@@ -40,19 +26,8 @@ impl Lanes {
     }
 
     #[inline(always)]
-    pub(crate) fn saturating_add(self, other: Self) -> Self {
-        self.with(other, u16::saturating_add)
-    }
-
-    #[inline(always)]
     pub(crate) fn saturating_sub(self, other: Self) -> Self {
         self.with(other, u16::saturating_sub)
-    }
-
-    /// The greater of each pair.
-    #[inline(always)]
-    pub(crate) fn max(self, other: Self) -> Self {
-        self.with(other, u16::max)
     }
 
     #[inline(always)]
@@ -63,20 +38,97 @@ impl Lanes {
     /// One bit per lane, set where the number is 0.
     #[inline(always)]
     pub(crate) fn zeros(self) -> u16 {
-        let bits = self.0.into_iter().zip(BIT);
-        bits.fold(0, |zeros, (number, bit)| if number == 0 { zeros | bit } else { zeros })
+        let bits = self.0.iter().zip(&BIT);
+        bits.fold(0, |zeros, (number, bit)| if *number == 0 { zeros | bit } else { zeros })
+    }
+
+    /// The same numbers, each below 32,768, with a sign.
+    #[inline(always)]
+    pub(crate) fn signed(self) -> Sums {
+        Sums(self.0.map(u16::cast_signed))
+    }
+
+    #[inline(always)]
+    fn with(self, other: Self, apply: impl Fn(u16, u16) -> u16) -> Self {
+        Self(each(self.0, &other.0, apply))
+    }
+}
+
+/// Sixteen signed 16-bit numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sums([i16; LANES]);
+
+impl Sums {
+    pub(crate) const fn new(lanes: [i16; LANES]) -> Self {
+        Self(lanes)
+    }
+
+    #[inline(always)]
+    pub(crate) fn splat(number: i16) -> Self {
+        Self([number; LANES])
+    }
+
+    #[inline(always)]
+    pub(crate) fn to_array(self) -> [i16; LANES] {
+        self.0
+    }
+
+    /// The sum of each pair, or the nearest number.
+    #[inline(always)]
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self(each(self.0, &other.0, i16::saturating_add))
+    }
+
+    /// The difference of each pair, or the nearest number.
+    #[inline(always)]
+    pub(crate) fn less(self, other: Self) -> Self {
+        Self(each(self.0, &other.0, i16::saturating_sub))
+    }
+
+    /// The greater of each pair.
+    #[inline(always)]
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self(each(self.0, &other.0, i16::max))
+    }
+
+    /// One bit per lane, set where the first of a pair is the greater.
+    #[inline(always)]
+    pub(crate) fn above(self, other: Self) -> u16 {
+        let pairs = self.0.iter().zip(&other.0).zip(&BIT);
+        pairs.fold(0, |bits, ((a, b), bit)| if a > b { bits | bit } else { bits })
     }
 
     /// The numbers whose bit is set, and 0 elsewhere.
     #[inline(always)]
     pub(crate) fn only(self, bits: u16) -> Self {
-        self.with(Self(BIT), |number, bit| if bits & bit == 0 { 0 } else { number })
+        let mut kept = self.0;
+        for (number, bit) in kept.iter_mut().zip(&BIT) {
+            *number = if bits & bit == 0 { 0 } else { *number };
+        }
+        Self(kept)
     }
 
+    /// The greatest number.
     #[inline(always)]
-    fn with(self, other: Self, apply: impl Fn(u16, u16) -> u16) -> Self {
-        let mut pairs = self.0.into_iter().zip(other.0);
-        // Both have as many numbers as are asked for.
-        Self(from_fn(|_| pairs.next().map_or(0, |(a, b)| apply(a, b))))
+    pub(crate) fn greatest(self) -> i16 {
+        self.0.iter().copied().fold(i16::MIN, i16::max)
     }
+
+    /// A number that at least two of the lanes reach, none of which is below 0: nearly always the
+    /// second greatest.
+    #[inline(always)]
+    pub(crate) fn reached_twice(self) -> i16 {
+        let places = self.0.iter().copied().fold((0, 0), |(first, second), number: i16| {
+            (number.max(first), number.min(first).max(second))
+        });
+        places.1
+    }
+}
+
+#[inline(always)]
+fn each<T: Copy>(mut a: [T; LANES], b: &[T; LANES], apply: impl Fn(T, T) -> T) -> [T; LANES] {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a = apply(*a, *b);
+    }
+    a
 }

@@ -1,0 +1,181 @@
+//! One block: its eligible models counted, and those that may win valued exactly.
+
+use super::bounds::Bounds;
+use super::codes::Codes;
+use super::index::Index;
+use super::lanes::{LANES, Sums};
+use super::rows::Bits;
+use super::words::{above, at_most, gather, sixteen_bits};
+use crate::Model;
+use crate::gates::admit_price;
+use crate::ranking::{Candidate, Ranking};
+use crate::utility::Valuation;
+
+/// Up to this many models of a block are valued one by one.
+const FEW: u32 = 2;
+
+/// What is searched, and what was found so far. `SINGLE` says that it is a catalog of a single block
+/// without outliers.
+pub(crate) struct Search<'a, R, const SINGLE: bool> {
+    pub(crate) index: &'a Index,
+    pub(crate) models: &'a [Model],
+    pub(crate) valuation: &'a Valuation<'a>,
+    pub(crate) bounds: &'a Bounds,
+    pub(crate) ranking: R,
+    /// What the score of a model must be above to get a place.
+    pub(crate) bar: i16,
+    pub(crate) eligible_models: u32,
+    /// Whether all enabled models pass the gates on capabilities, providers and regions.
+    pub(crate) open: bool,
+    /// Whether the models of a single block that got as far as the budget are all known to be
+    /// beyond it.
+    pub(crate) beyond_budget: bool,
+}
+
+impl<'a, R: Ranking, const SINGLE: bool> Search<'a, R, SINGLE> {
+    #[inline(always)]
+    pub(crate) fn new(
+        ranking: R,
+        index: &'a Index,
+        models: &'a [Model],
+        valuation: &'a Valuation<'a>,
+        bounds: &'a Bounds,
+    ) -> Self {
+        let bar = bounds.maybe_positive;
+        Self {
+            index,
+            models,
+            valuation,
+            bounds,
+            ranking,
+            bar,
+            eligible_models: 0,
+            open: true,
+            beyond_budget: false,
+        }
+    }
+
+    /// Counts the eligible models among the live ones of a block, none of which is an outlier, and
+    /// offers the ranking those that may get a place. `passing` says that all of them pass the
+    /// gates on quality, latency and risk ceiling.
+    #[inline(always)]
+    pub(crate) fn visit<const N: usize>(
+        &mut self,
+        block: usize,
+        codes: &[Codes; N],
+        mut live: u64,
+        passing: bool,
+    ) {
+        let bounds = self.bounds;
+        if !passing {
+            live &= gather(codes, |codes| bounds.passing(codes));
+        }
+        if at_most(FEW, live) {
+            return self.judge_exactly(block, live);
+        }
+
+        let (mut affordable, mut surely) = (!0, !0);
+        if let Some(budget) = &bounds.budget {
+            let costs = budget.costs(codes);
+            affordable = !gather(&costs, |costs| budget.above(*costs));
+            if live & affordable == 0 {
+                self.beyond_budget = SINGLE;
+                return;
+            }
+            surely = gather(&costs, |costs| budget.within(*costs));
+        }
+
+        let scores = bounds.scores(codes);
+        let mut sure = live & above(&scores, bounds.surely_positive);
+        let mut possible = sure;
+        if sure != live {
+            possible = live & above(&scores, bounds.maybe_positive);
+        }
+        possible &= affordable;
+        sure &= surely;
+        if possible != sure {
+            self.judge_exactly(block, possible & !sure);
+        }
+        if sure == 0 {
+            return;
+        }
+        self.eligible_models += if SINGLE && sure == self.index.enabled_of_block(block) {
+            self.index.enabled_models
+        } else {
+            sure.count_ones()
+        };
+        self.value_contenders(block, scores, sure);
+    }
+
+    /// Values those of some eligible models exactly whose scores may get them a place.
+    #[inline(always)]
+    pub(crate) fn value_contenders<const N: usize>(
+        &mut self,
+        block: usize,
+        mut scores: [Sums; N],
+        eligible: u64,
+    ) {
+        let enabled = self.index.enabled_of_block(block);
+        let mut contenders = eligible;
+        if self.ranking.places() <= 2 {
+            contenders &= self.index.challengers_of(block, self.open);
+        }
+        if self.bar != self.bounds.maybe_positive {
+            // Both are 0 or more, so nothing wraps.
+            contenders &= above(&scores, self.bar);
+        }
+        if !at_most(FEW, contenders) {
+            // Lanes of no enabled model have a score of 0 or less (INVARIANT (positions)).
+            if eligible != enabled {
+                let mut rest = eligible;
+                for score in &mut scores {
+                    *score = score.only(sixteen_bits(rest));
+                    rest >>= LANES;
+                }
+            }
+            let greatest = scores.iter().fold(Sums::ZERO, |greatest, score| greatest.max(*score));
+            let reached = match self.ranking.places() {
+                2 => greatest.reached_twice(),
+                places => greatest.reached_by(places),
+            };
+            // Both are 0 or more, so nothing wraps.
+            contenders &= above(&scores, reached.wrapping_sub(self.bounds.shortfall));
+        }
+        if contenders == 0 {
+            return;
+        }
+        for bit in Bits(contenders) {
+            if let Some(model) = self.model(block, bit) {
+                self.ranking.offer(Candidate::new(model, &self.valuation.terms(model)));
+            }
+        }
+        self.raise_bar();
+    }
+
+    /// Sends models that pass all gates on other things through those on cost and utility.
+    #[inline(always)]
+    fn judge_exactly(&mut self, block: usize, bits: u64) {
+        for bit in Bits(bits) {
+            if let Some(model) = self.model(block, bit)
+                && let Ok(terms) = admit_price(self.valuation, model)
+            {
+                self.eligible_models += 1;
+                self.ranking.offer(Candidate::new(model, &terms));
+            }
+        }
+    }
+
+    /// The model at a bit of a block.
+    #[inline(always)]
+    pub(crate) fn model(&self, block: usize, bit: usize) -> Option<&'a Model> {
+        if SINGLE { self.models.get(bit) } else { self.index.model(self.models, block, bit) }
+    }
+
+    /// Sets what the score of a model must be above to get a place.
+    #[inline(always)]
+    fn raise_bar(&mut self) {
+        if let Some(least) = self.ranking.least_utility_microunits() {
+            self.bar = self.bounds.bar(u64::try_from(least).unwrap_or(0));
+        }
+    }
+}
