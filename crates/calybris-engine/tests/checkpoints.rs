@@ -202,11 +202,11 @@ fn a_log_that_begins_with_a_hold_that_no_ticket_stands_for_is_refused() {
     let _open = engine.decide(&call("a", 1, 9_000)).unwrap();
     engine.checkpoint(2).unwrap();
     drop(engine);
-    let checkpoints = records(dir.path()).into_iter().filter_map(|(_, record)| match record {
+    let mut checkpoints = records(dir.path()).into_iter().filter_map(|(_, record)| match record {
         Record::Checkpoint(checkpoint) => Some(checkpoint),
         _ => None,
     });
-    let honest = checkpoints.last().unwrap();
+    let honest = checkpoints.next_back().unwrap();
     for (tickets, count) in [(honest.tickets.to_vec(), 1), (Vec::new(), 0)] {
         let copy = tempfile::tempdir().unwrap();
         let log = WalWriter::open(copy.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
