@@ -330,3 +330,23 @@ fn a_log_with_nothing_to_compare_is_said_to_have_nothing() {
         assert_eq!(sweep(&log, "hard_risk_limit_bps=0..10000:5000", &html).code, 0);
     }
 }
+
+#[test]
+fn whatever_a_budget_refused_with_the_decision_is_left_out() {
+    let (dir, _, policy) = world();
+    let frozen = |_: u64, decided: &mut calybris_core::engine::Decided<'_>| {
+        if let calybris_core::engine::Admission::Insufficient { .. } = decided.admission {
+            decided.admission = calybris_core::engine::Admission::Frozen;
+        }
+    };
+    let [poor, stopped] = ["poor", "stopped"].map(|name| dir.path().join(name));
+    write_log(&poor, |_, _| {});
+    write_log(&stopped, frozen);
+    let left_out = |log: &Path| {
+        let compared = json(&replay(log, &["--policy", text(&policy), "--json"]));
+        let swept = json(&sweep(log, "hard_risk_limit_bps=0..10000:5000", &["--json"]));
+        [compared, swept].map(|object| object["unfunded_left_out"].as_u64().unwrap())
+    };
+    assert!(left_out(&poor)[0] > 0);
+    assert_eq!(left_out(&poor), left_out(&stopped));
+}

@@ -74,6 +74,19 @@ pub enum EngineError {
         /// Sequence of the decision.
         decision_sequence: u64,
     },
+    /// The ticket has fallen back from the model that is said to have failed: another ticket for the same decision did it.
+    /// [`Engine::ticket`](crate::Engine::ticket) answers the ticket as it is now.
+    #[error(
+        "the ticket at sequence {decision_sequence} has gone on from model {failed_model_id} to model {model_id}"
+    )]
+    TicketMovedOn {
+        /// Sequence of the decision.
+        decision_sequence: u64,
+        /// The model of the ticket as given.
+        failed_model_id: u32,
+        /// The model that it is at.
+        model_id: u32,
+    },
     /// A record is authentic but contradicts what the log said before it, so the log was not written by this engine.
     #[error("record {sequence} contradicts the log before it: {contradiction}")]
     Contradiction {

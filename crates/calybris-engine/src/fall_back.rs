@@ -28,21 +28,28 @@ impl Engine {
     /// settled for what the failure cost, or tried again later.
     ///
     /// # Errors
-    /// The ticket comes back with [`EngineError::TicketNotOpen`], or with [`EngineError::Log`] if the log cannot be
-    /// written: then it is as before.
+    /// The ticket comes back with [`EngineError::TicketNotOpen`]; with [`EngineError::TicketMovedOn`] if another ticket for
+    /// the same decision has fallen back from this model; or with [`EngineError::Log`] if the log cannot be written: then
+    /// it is as before.
     pub fn fall_back(&self, ticket: Ticket, time_unix_ms: u64) -> Result<FellBack, SettleRefused> {
-        let decision_sequence = ticket.decision_sequence;
+        let Ticket { decision_sequence, model_id: failed_model_id, .. } = ticket;
         let fell_back = {
             let in_force = self.in_force.read();
             self.tickets.change(decision_sequence, |hold| {
                 let installed = in_force.installed.as_ref().ok_or(EngineError::NoSnapshot)?;
+                let model_id = hold.state.model_id;
+                if model_id != failed_model_id {
+                    let moved =
+                        EngineError::TicketMovedOn { decision_sequence, failed_model_id, model_id };
+                    return Err(moved);
+                }
                 let held_before_microunits = hold.reserved_microunits();
                 let fallback = grow_to_next(installed.snapshot.policy_snapshot(), hold)?;
                 let record = Record::FellBack {
                     time_unix_ms,
                     decision_sequence,
                     snapshot_sequence: installed.sequence,
-                    failed_model_id: hold.state.model_id,
+                    failed_model_id,
                     fallback,
                 };
                 let sequence = match self.append(&record) {

@@ -168,7 +168,8 @@ pub(crate) fn name_of(record: &Record<'_>) -> &'static str {
 #[derive(Debug, Default)]
 pub(crate) struct Snapshots {
     by_sequence: BTreeMap<u64, Arc<Snapshot>>,
-    latest: HashMap<SnapshotDigest, Arc<Snapshot>>,
+    /// Those of one digest differ in their names.
+    distinct: HashMap<SnapshotDigest, Vec<Arc<Snapshot>>>,
 }
 
 impl Snapshots {
@@ -179,9 +180,13 @@ impl Snapshots {
         logged: LoggedSnapshot<'_>,
     ) -> Result<&Arc<Snapshot>, EngineError> {
         let snapshot = logged.restore(sequence)?;
-        let known = self.latest.get(&snapshot.digest()).filter(|known| known.same_as(&snapshot));
-        let snapshot = known.cloned().unwrap_or_else(|| Arc::new(snapshot));
-        self.latest.insert(snapshot.digest(), Arc::clone(&snapshot));
+        let alike = self.distinct.entry(snapshot.digest()).or_default();
+        let known = alike.iter().find(|known| known.same_as(&snapshot)).cloned();
+        let snapshot = known.unwrap_or_else(|| {
+            let snapshot = Arc::new(snapshot);
+            alike.push(Arc::clone(&snapshot));
+            snapshot
+        });
         Ok(self.by_sequence.entry(sequence).or_insert(snapshot))
     }
 

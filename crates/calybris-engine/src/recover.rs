@@ -85,6 +85,10 @@ fn resume(fold: Fold, log: calybris_wal::Recovery) -> Result<Recovered, EngineEr
         held_microunits = held_microunits.saturating_add(reservation.amount_microunits());
         open.insert(sequence, Hold { reservation, state });
     }
+    // To drop it is to give back money that no record gives back.
+    if let Some((hold, _)) = reservations.first_key_value() {
+        return Err(contradiction(*hold, "its hold has no ticket".to_owned()));
+    }
     let recovery = Recovery {
         log,
         first_sequence: fold.first_sequence,

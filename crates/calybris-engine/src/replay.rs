@@ -15,6 +15,7 @@ use calybris_wal::{Anchor, Key, Reader, Tail};
 use parking_lot::RwLock;
 
 use crate::error::EngineError;
+use crate::fold::contradiction;
 use crate::history::{installed_by, open_reader};
 use crate::record::{Decided, Record};
 use crate::snapshot::Snapshot;
@@ -70,7 +71,7 @@ pub struct ReplayReport {
     /// beginning is not compared and not counted.
     pub fallbacks: u64,
     /// Decisions that could not be run again, because the snapshot they name was dropped with the log's beginning; 0 in
-    /// a log that is whole.
+    /// a log that is whole or begins with a checkpoint.
     pub without_snapshot: u64,
     /// Records that installed a snapshot.
     pub installations: u64,
@@ -157,7 +158,8 @@ pub struct ReplayReport {
 ///
 /// # Errors
 /// [`EngineError::ReplayDiffers`] at the first decision that does not come out as recorded;
-/// [`EngineError::Contradiction`] at one that names no snapshot, and at a fallback that the rank does not allow;
+/// [`EngineError::Contradiction`] at one that names no snapshot or is not spelled as an engine spells it, and at a fallback
+/// that the rank does not allow;
 /// [`EngineError::InvalidSnapshot`]; [`EngineError::Log`] if the log cannot be read, does not verify, or was not written
 /// by an engine; and what `propose` answers. What was visited before stays visited.
 pub fn replay(
@@ -234,7 +236,8 @@ impl<P: Propose> Course<'_, P> {
         while !batch.is_full() {
             let Some(record) = reader.lend().transpose()? else { return Ok(false) };
             let sequence = record.sequence();
-            if self.head.is_none() {
+            let is_first = self.head.is_none();
+            if is_first {
                 self.trials.write().begins_at(sequence);
             }
             self.head = Some(Anchor { log_id, sequence, hash: record.hash() });
@@ -248,6 +251,7 @@ impl<P: Propose> Course<'_, P> {
                 self.trials.write().install(sequence, logged, &mut self.propose)?;
             }
             match record {
+                Record::Checkpoint(_) if is_first => self.trials.write().begins_with_checkpoint(),
                 Record::FellBack {
                     decision_sequence,
                     snapshot_sequence,
@@ -265,7 +269,14 @@ impl<P: Propose> Course<'_, P> {
                 | Record::Abandoned { decision_sequence, .. } => {
                     batch.push_closed(decision_sequence);
                 }
-                _ => {}
+                // Its number was spelled in more bytes than it takes. It must not pass unreplayed.
+                Record::Decided(_) => {
+                    let what = "it is a decision, but not written as an engine writes it";
+                    return Err(contradiction(sequence, what.to_owned()));
+                }
+                Record::SnapshotInstalled { .. }
+                | Record::BudgetChanged { .. }
+                | Record::Checkpoint(_) => {}
             }
         }
         Ok(true)

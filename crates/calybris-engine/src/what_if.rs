@@ -14,7 +14,7 @@ use self::largest::Largest;
 use self::series::Series;
 pub use self::series::{MAX_BUCKETS, SeriesBucket};
 pub use self::shift::{Shift, Side};
-use crate::record::{Admission, Decided};
+use crate::record::Decided;
 use crate::snapshot::Snapshot;
 
 /// Adds up a comparison, one decision at a time. Its memory depends on how many tenants and models there are, not on how
@@ -179,7 +179,7 @@ impl Comparison {
         proposed: &Arc<Snapshot>,
         decision: &Decision,
     ) {
-        if let Admission::Insufficient { .. } = decided.admission {
+        if decided.admission.is_refusal() {
             self.unfunded = self.unfunded.saturating_add(1);
             return;
         }

@@ -6,7 +6,9 @@ mod world;
 use std::path::Path;
 
 use calybris_budget::{BudgetEvent, OverrunPolicy, TenantRules};
-use calybris_engine::{Call, Engine, EngineError, EngineOptions, Ledger, Record, SCHEMA_ID};
+use calybris_engine::{
+    Call, Checkpoint, Engine, EngineError, EngineOptions, Ledger, Record, SCHEMA_ID,
+};
 use calybris_wal::{Disposal, Durability, Reader, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;
@@ -189,6 +191,36 @@ fn a_checkpoint_that_says_otherwise_than_the_records_before_it_is_named() {
         let refused = read.unwrap_err();
         assert!(matches!(refused, EngineError::Contradiction { sequence: 7, .. }), "{refused}");
         assert!(refused.to_string().contains(part), "{refused}");
+    }
+}
+
+#[test]
+fn a_log_that_begins_with_a_hold_that_no_ticket_stands_for_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    let _open = engine.decide(&call("a", 1, 9_000)).unwrap();
+    engine.checkpoint(2).unwrap();
+    drop(engine);
+    let mut checkpoints = records(dir.path()).into_iter().filter_map(|(_, record)| match record {
+        Record::Checkpoint(checkpoint) => Some(checkpoint),
+        _ => None,
+    });
+    let honest = checkpoints.next_back().unwrap();
+    for (tickets, count) in [(honest.tickets.to_vec(), 1), (Vec::new(), 0)] {
+        let copy = tempfile::tempdir().unwrap();
+        let log = WalWriter::open(copy.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
+        let checkpoint = Checkpoint { tickets: tickets.into(), ..honest.clone() };
+        log.append(&Record::Checkpoint(checkpoint)).unwrap();
+        log.close().unwrap();
+        let opened = Engine::open(copy.path(), &EngineOptions::default());
+        if count == 1 {
+            assert_eq!(opened.unwrap().account("a").unwrap().reserved_microunits, 2_000);
+        } else {
+            let refused = opened.unwrap_err();
+            assert!(matches!(refused, EngineError::Contradiction { .. }), "{refused}");
+            assert!(refused.to_string().contains("has no ticket"), "{refused}");
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 mod world;
 
 use calybris_budget::TenantRules;
-use calybris_engine::{EngineError, FellBack, Ledger, Record};
+use calybris_engine::{Call, EngineError, FellBack, Ledger, Record};
 use calybris_kernel::RankedModel;
 use proptest::prelude::*;
 use world::*;
@@ -52,6 +52,31 @@ fn a_ticket_falls_back_along_the_rank_and_its_hold_becomes_each_models_cost() {
     assert_eq!(fell_back.fallback, None);
     engine.abandon(fell_back.ticket, 5).unwrap();
     assert_eq!(balances(&engine)["a"], (10_000, 10_000, 0, 0));
+}
+
+#[test]
+fn a_second_ticket_that_does_not_know_of_a_fallback_cannot_fail_the_next_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    // A caller makes his call again, so that two of him carry out the same decision.
+    let call = Call { request_key: "key", ..call("a", 1, 7_000) };
+    let [first, second] = [(); 2].map(|()| engine.decide(&call).unwrap().ticket.unwrap());
+    let fell_back = engine.fall_back(first, 2).unwrap();
+    assert_eq!(fell_back.ticket.model_id(), LARGE);
+    let (before, logged) = (state(&engine), engine.head());
+    let refused = engine.fall_back(second, 3).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        format!("the ticket at sequence 3 has gone on from model {SMALL} to model {LARGE}")
+    );
+    assert!(matches!(refused.error, EngineError::TicketMovedOn { .. }));
+    assert_eq!((state(&engine), engine.head()), (before, logged));
+    // The ticket as it is now can go on.
+    let ticket = engine.ticket(3).unwrap();
+    assert_eq!(engine.fall_back(ticket, 4).unwrap().fallback, None);
+    engine.settle(refused.ticket, 150, 5).unwrap();
+    assert_survives(dir.path(), engine);
 }
 
 #[test]

@@ -110,6 +110,35 @@ fn history_gives_every_record_and_keeps_equal_snapshots_once() {
 }
 
 #[test]
+fn snapshots_that_differ_in_their_names_alone_are_kept_once_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let renamed = || {
+        let names = Names { models: [(FREE, "another".to_owned())].into(), ..Names::default() };
+        Snapshot::new(snapshot().policy_snapshot().clone(), names)
+    };
+    for time_unix_ms in 2..5 {
+        engine.install(renamed(), time_unix_ms).unwrap();
+        engine.install(snapshot(), time_unix_ms).unwrap();
+    }
+    engine.close().unwrap();
+    let mut proposals = 0;
+    let propose = |_: &Arc<Snapshot>| {
+        proposals += 1;
+        Ok(Vec::new())
+    };
+    let report = replay(dir.path(), None, &threads(1), propose, |_| {}).unwrap();
+    assert_eq!((report.installations, report.snapshots, proposals), (7, 2, 2));
+
+    let mut history = History::open(dir.path(), None).unwrap();
+    assert_eq!(history.by_ref().map(Result::unwrap).count(), 7);
+    for sequence in 3..=7 {
+        let (kept, before) = (history.snapshot(sequence), history.snapshot(sequence - 2));
+        assert!(Arc::ptr_eq(kept.unwrap(), before.unwrap()), "{sequence}");
+    }
+}
+
+#[test]
 fn a_log_that_no_engine_wrote_is_refused_by_every_door() {
     let dir = tempfile::tempdir().unwrap();
     let log = WalWriter::open(dir.path(), &WalOptions::new(42)).unwrap();
@@ -199,6 +228,42 @@ fn a_forged_decision_is_caught_with_its_sequence() {
                     assert_eq!(*recorded, forged.decision);
                     let kernel = snapshot();
                     assert_eq!(*replayed, kernel.policy_snapshot().prescribe(&forged.request));
+                }
+                other => panic!("{other}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_decision_cannot_hide_from_replay_behind_another_spelling_of_its_kind() {
+    let mut forged = decided(1, 4_000);
+    forged.decision.estimated_cost_microunits += 1;
+    // The codec reads 2, the kind of a decision, from any of these.
+    let spellings: [&[u8]; 3] = [&[2], &[251, 2, 0], &[252, 2, 0, 0, 0]];
+    for spelling in spellings {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(dir.path()));
+        let log = WalWriter::open(dir.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
+        let sequence = match spelling {
+            [a] => log.append(&(*a, &forged)),
+            [a, b, c] => log.append(&(*a, *b, *c, &forged)),
+            _ => log.append(&(252_u8, 2_u8, 0_u8, 0_u8, 0_u8, &forged)),
+        };
+        let sequence = sequence.unwrap().sequence;
+        log.close().unwrap();
+        assert_eq!(records(dir.path()).last().unwrap().1, Record::Decided(forged.clone()));
+        for count in THREADS {
+            match replayed(dir.path(), count).unwrap_err() {
+                EngineError::ReplayDiffers { sequence: at, .. } => {
+                    assert_eq!((at, spelling.len()), (sequence, 1));
+                }
+                EngineError::Contradiction { sequence: at, contradiction } => {
+                    assert_eq!(at, sequence);
+                    assert!(
+                        contradiction.contains("not written as an engine writes it"),
+                        "{contradiction}"
+                    );
                 }
                 other => panic!("{other}"),
             }
@@ -465,6 +530,15 @@ fn a_log_whose_beginning_was_dropped_replays_from_there() {
     let (report, visited) = replayed(dir.path(), 2).unwrap();
     assert_eq!((report.decisions, report.fallbacks, report.without_snapshot), (1, 1, 0));
     assert_eq!(visited, [6]);
+    // Nothing behind a checkpoint needs anything before it, so a decision that says so was slipped in.
+    let last = records(dir.path()).last().unwrap().0;
+    append(dir.path(), &[Record::Decided(decided(3, 4_000))]);
+    let slipped_in = replayed(dir.path(), 2).unwrap_err();
+    let EngineError::Contradiction { sequence, contradiction } = slipped_in else {
+        panic!("{slipped_in}")
+    };
+    assert_eq!(sequence, last + 1);
+    assert_eq!(contradiction, "record 1 installed no snapshot");
     let gone = RecordedDecision::find(dir.path(), None, 3).unwrap_err();
     assert!(matches!(gone, EngineError::Log(WalError::Dropped { .. })), "{gone}");
 

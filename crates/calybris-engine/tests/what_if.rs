@@ -27,9 +27,18 @@ struct Row {
     tenant: usize,
     before: Choice,
     after: Choice,
-    unfunded: bool,
+    /// A place in `REFUSALS`.
+    refused: Option<usize>,
     pair: usize,
 }
+
+/// All that a budget refuses with.
+const REFUSALS: [Admission; 4] = [
+    Admission::Insufficient { available_microunits: 0 },
+    Admission::Frozen,
+    Admission::InDebt { debt_microunits: 7 },
+    Admission::Exposed { reserved_microunits: 5, cap_microunits: 5 },
+];
 
 /// Two pairs of snapshots: in the second the ids 1 and 2 have changed their names, and 3 is called as another 3 is.
 fn pairs() -> [[Arc<Snapshot>; 2]; 2] {
@@ -114,14 +123,14 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
         choice(),
         choice(),
         any::<bool>(),
-        prop::bool::weighted(0.1),
+        prop::option::weighted(0.1, 0..REFUSALS.len()),
         0..2_usize,
     );
-    let row = row.prop_map(|(tenant, before, after, same, unfunded, pair)| Row {
+    let row = row.prop_map(|(tenant, before, after, same, refused, pair)| Row {
         tenant,
         before,
         after: if same { before } else { after },
-        unfunded: unfunded && before.is_ok(),
+        refused: refused.filter(|_| before.is_ok()),
         pair,
     });
     prop::collection::vec(row, 0..700)
@@ -139,10 +148,10 @@ fn compared(rows: &[Row], largest_count: usize) -> WhatIf {
             snapshot_sequence: 1,
             request: request(sequence, 0),
             decision: decision(row.before),
-            admission: match row.before {
-                _ if row.unfunded => Admission::Insufficient { available_microunits: 0 },
-                Ok(_) => Admission::Reserved,
-                Err(_) => Admission::NotAsked,
+            admission: match (row.refused, row.before) {
+                (Some(refusal), _) => REFUSALS[refusal],
+                (None, Ok(_)) => Admission::Reserved,
+                (None, Err(_)) => Admission::NotAsked,
             },
         };
         let [recorded, proposed] = &pairs[row.pair];
@@ -186,7 +195,7 @@ proptest! {
     #[test]
     fn the_sums_are_those_of_every_decision_kept(rows in rows(), largest_count in 0..6_usize) {
         let what_if = compared(&rows, largest_count);
-        let numbered: Vec<(u64, &Row)> = (10..).zip(&rows).filter(|(_, row)| !row.unfunded).collect();
+        let numbered: Vec<(u64, &Row)> = (10..).zip(&rows).filter(|(_, row)| row.refused.is_none()).collect();
         let funded: Vec<&Row> = numbered.iter().map(|(_, row)| *row).collect();
         prop_assert_eq!(what_if.unfunded, (rows.len() - funded.len()) as u64);
         prop_assert_eq!(what_if.total, shift(&funded));
@@ -284,7 +293,7 @@ proptest! {
 }
 
 fn row(before: Choice, after: Choice) -> Row {
-    Row { tenant: 0, before, after, unfunded: false, pair: 0 }
+    Row { tenant: 0, before, after, refused: None, pair: 0 }
 }
 
 #[test]
@@ -298,9 +307,10 @@ fn the_same_answer_twice_changes_nothing() {
 
 #[test]
 fn a_decision_without_money_stays_out_of_every_number() {
-    let unfunded = Row { unfunded: true, ..row(Ok((1, 5, 9)), Err(0)) };
-    let what_if = compared(&[unfunded], 10);
-    assert_eq!(what_if.unfunded, 1);
+    let refused = |refusal| Row { refused: Some(refusal), ..row(Ok((1, 5, 9)), Err(0)) };
+    let rows: Vec<Row> = (0..REFUSALS.len()).map(refused).collect();
+    let what_if = compared(&rows, 10);
+    assert_eq!(what_if.unfunded, 4);
     assert_eq!(what_if.total, Shift::default());
     assert!(what_if.tenants.is_empty() && what_if.models.is_empty() && what_if.flows.is_empty());
     assert!(what_if.rejections.is_empty() && what_if.largest.is_empty());

@@ -24,6 +24,7 @@ use std::io;
 use crate::chain::{Chain, HASH_BYTES};
 use crate::format::control::{DURABLE_MARK_BYTES, DurableMark};
 use crate::format::frame::{FRAME_HEADER_BYTES, FrameHeader, KIND_DURABLE_MARK, open_frame};
+use crate::format::header::RECORD_BYTES_CAP;
 use crate::storage::{StoredFile, read_up_to};
 
 /// Where in a segment the first bytes that do not verify stand.
@@ -140,7 +141,11 @@ fn claim_behind_damaged_hash(file: &dyn StoredFile, chain: &Chain, from: u64) ->
     let before = from.saturating_sub(HASH_BYTES as u64);
     let mut head = [0; HASH_BYTES + FRAME_HEADER_BYTES];
     read_up_to(file, before, &mut head)?;
-    let Some(header) = head.last_chunk().and_then(FrameHeader::decode) else { return Ok(0) };
+    // Not even of a file that is as long is a length believed that no record can have.
+    let header = head.last_chunk().and_then(FrameHeader::decode);
+    let Some(header) = header.filter(|header| header.length <= RECORD_BYTES_CAP) else {
+        return Ok(0);
+    };
     let behind = from + header.frame_bytes() as u64;
     if file.length()? < behind {
         return Ok(0);
@@ -233,5 +238,51 @@ mod tests {
         let evidence = Evidence { durable_offset: 1000, ..NOTHING };
         assert_eq!(judge(Place::Frames { offset: 1000 }, evidence), Verdict::Torn);
         assert_eq!(judge(Place::Frames { offset: 1001 }, evidence), Verdict::Torn);
+    }
+
+    /// A file that says it is long, has one frame header in it, and notes how much is read of it at once.
+    struct Long {
+        header: [u8; FRAME_HEADER_BYTES],
+        most_bytes: std::sync::atomic::AtomicUsize,
+    }
+
+    impl StoredFile for Long {
+        fn length(&self) -> io::Result<u64> {
+            Ok(1 << 40)
+        }
+
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+            self.most_bytes.fetch_max(buffer.len(), std::sync::atomic::Ordering::Relaxed);
+            let at = usize::try_from(1_000_u64.saturating_sub(offset)).unwrap();
+            let Some(room) = buffer.get_mut(at..).filter(|_| offset <= 1_000) else { return Ok(0) };
+            let filled = room.len().min(FRAME_HEADER_BYTES);
+            room[..filled].copy_from_slice(&self.header[..filled]);
+            Ok(at + filled)
+        }
+
+        fn write_at(&self, _: u64, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn set_length(&self, _: u64) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn sync(&self) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
+
+    #[test]
+    fn a_length_that_no_record_has_claims_no_memory() {
+        for (length, most_bytes) in
+            [(u32::MAX, SCAN_BYTES + CLAIM_BYTES), (1 << 20, (1 << 20) + 48)]
+        {
+            let header = FrameHeader { length, kind: 1, flags: 0, sequence: 1 }.encode();
+            let file = Long { header, most_bytes: 0.into() };
+            let chain = Chain::new(&[0; 16], None);
+            assert_eq!(claims_behind(&file, &chain, 1_000).unwrap(), 0);
+            assert_eq!(file.most_bytes.into_inner(), most_bytes);
+        }
     }
 }

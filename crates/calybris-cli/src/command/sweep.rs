@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use calybris_core::engine::{Admission, Names, ReplayOptions, Shift, Snapshot, replay};
+use calybris_core::engine::{Names, ReplayOptions, Shift, Snapshot, replay};
 use calybris_core::kernel::PolicySnapshot;
 
 use crate::command::replay::{Bar, PageFile, failure, stop};
@@ -91,7 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
             proposed.map_err(refused)
         },
         |replayed| {
-            if let Admission::Insufficient { .. } = replayed.decided.admission {
+            if replayed.decided.admission.is_refusal() {
                 unfunded += 1;
                 return;
             }

@@ -220,7 +220,7 @@ pub(crate) fn sums(log: &Path, policy: Policy) -> (BTreeMap<String, Sums>, u64) 
         let Record::Decided(decided) = record.unwrap().decode::<Record<'static>>().unwrap() else {
             continue;
         };
-        if matches!(decided.admission, Admission::Insufficient { .. }) {
+        if !matches!(decided.admission, Admission::NotAsked | Admission::Reserved) {
             unfunded += 1;
             continue;
         }

@@ -30,13 +30,19 @@ pub(super) struct Trials {
     by_sequence: BTreeMap<u64, Arc<Trial>>,
     /// By the address of the snapshot: equal ones have one, and it stays where it is.
     distinct: HashMap<usize, Arc<Trial>>,
-    first_sequence: u64,
+    /// The sequence of the first record, if what stood before it may be missed.
+    dropped_before: u64,
 }
 
 impl Trials {
     /// Says with which sequence the log begins.
     pub(super) fn begins_at(&mut self, sequence: u64) {
-        self.first_sequence = sequence;
+        self.dropped_before = sequence;
+    }
+
+    /// Says that the log begins with a checkpoint, so that nothing from before it is named after it.
+    pub(super) fn begins_with_checkpoint(&mut self) {
+        self.dropped_before = 0;
     }
 
     /// Takes what the record at that sequence installs.
@@ -71,7 +77,7 @@ impl Trials {
         // Those after the naming record may be here already: the log is read ahead of what is decided.
         match self.by_sequence.get(&named).filter(|_| named < sequence) {
             Some(trial) => Ok(Some(trial)),
-            None if named > 0 && named < self.first_sequence => Ok(None),
+            None if named > 0 && named < self.dropped_before => Ok(None),
             None => {
                 let contradiction = format!("record {named} installed no snapshot");
                 Err(EngineError::Contradiction { sequence, contradiction })
