@@ -97,7 +97,7 @@ impl Engine {
         // INVARIANT (quiet).
         let mut in_force = self.in_force.write();
         let head_sequence = self.log.head().sequence;
-        if head_sequence > 0 && in_force.last_of_checkpoint() == head_sequence {
+        if in_force.nothing_since_checkpoint(head_sequence) {
             return Ok(in_force.checkpoint_sequence);
         }
         let checkpoint = self.state(&in_force, head_sequence, time_unix_ms)?;
@@ -111,7 +111,7 @@ impl Engine {
             installed.sequence =
                 self.log.append(&Record::SnapshotInstalled { time_unix_ms, snapshot })?.sequence;
         }
-        self.checkpoint_due_again_after(in_force.last_of_checkpoint());
+        self.checkpoint_due_again_after(self.log.head().sequence);
         Ok(sequence)
     }
 
@@ -136,11 +136,17 @@ impl Engine {
 }
 
 impl InForce {
-    /// The last record that a checkpoint wrote, if nothing came after it.
-    fn last_of_checkpoint(&self) -> u64 {
-        let after = self.checkpoint_sequence.saturating_add(1);
-        let again = self.installed.as_ref().filter(|installed| installed.sequence == after);
-        again.map_or(self.checkpoint_sequence, |installed| installed.sequence)
+    /// Whether the log ends with a checkpoint and the snapshot behind it. A crash between the two leaves decisions to name
+    /// the checkpoint; that is no end, and the next checkpoint mends it.
+    fn nothing_since_checkpoint(&self, head_sequence: u64) -> bool {
+        let snapshot_sequence = match &self.installed {
+            Some(installed) => installed.sequence,
+            None => self.checkpoint_sequence,
+        };
+        let behind = u64::from(self.installed.is_some());
+        self.checkpoint_sequence > 0
+            && snapshot_sequence == head_sequence
+            && head_sequence == self.checkpoint_sequence.saturating_add(behind)
     }
 }
 

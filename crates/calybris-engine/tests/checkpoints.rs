@@ -97,6 +97,38 @@ fn a_checkpoint_begins_a_segment_and_recovery_begins_there() {
 }
 
 #[test]
+fn a_checkpoint_straight_after_the_first_installation_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    assert_eq!(engine.head().sequence, 1);
+    assert_eq!(engine.checkpoint(2).unwrap(), 2);
+    assert_eq!((engine.checkpoint(3).unwrap(), engine.head().sequence), (2, 3));
+    drop(engine);
+    assert_eq!(open(dir.path()).recovery().first_sequence, 2);
+
+    // An engine that has nothing in force yet.
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
+    engine.ensure_tenant("a", 1, 1).unwrap();
+    assert_eq!((engine.checkpoint(2).unwrap(), engine.checkpoint(3).unwrap()), (2, 2));
+    // One that a crash left between the checkpoint and the snapshot behind it.
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.checkpoint(2).unwrap();
+    drop(engine);
+    let copy = tempfile::tempdir().unwrap();
+    let log = WalWriter::open(copy.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
+    for (_, record) in records(dir.path()).into_iter().take(2) {
+        log.rotate().unwrap();
+        log.append(&record).unwrap();
+    }
+    log.close().unwrap();
+    let engine = Engine::open(copy.path(), &EngineOptions::default()).unwrap();
+    assert_eq!(engine.recovery().first_sequence, 2);
+    assert_eq!((engine.checkpoint(3).unwrap(), engine.head().sequence), (3, 4));
+}
+
+#[test]
 fn checkpoints_come_by_themselves_after_so_many_records() {
     let dir = tempfile::tempdir().unwrap();
     let options = EngineOptions::default().checkpoint_every_records(10);
