@@ -1,6 +1,6 @@
 //! The fold: what the records of a log, one after another, lead to. Recovery and every reader of the money stand on it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use calybris_budget::{Audit, AuditError, BudgetEvent, Replay};
 
@@ -20,8 +20,8 @@ pub(crate) struct Fold {
     /// INVARIANT (one hold a ticket): the open tickets are the open holds of `budget`, by the same numbers.
     pub(crate) tickets: BTreeMap<u64, TicketState>,
     pub(crate) installed: Option<Installed>,
-    /// Sequences of all records that put a snapshot in force: a decision may name them.
-    snapshots: BTreeSet<u64>,
+    /// Sequence of the record that put the snapshot in force that `installed` followed; 0 if there was none.
+    superseded_sequence: u64,
     pub(crate) keys: KeyWindow,
     /// Of the first record that was read; 0 before it.
     pub(crate) first_sequence: u64,
@@ -42,7 +42,7 @@ impl Fold {
             audit: None,
             tickets: BTreeMap::new(),
             installed: None,
-            snapshots: BTreeSet::new(),
+            superseded_sequence: 0,
             keys: KeyWindow::new(request_keys),
             first_sequence: 0,
             last_sequence: 0,
@@ -99,7 +99,7 @@ impl Fold {
     }
 
     pub(crate) fn put_in_force(&mut self, installed: Installed) {
-        self.snapshots.insert(installed.sequence);
+        self.superseded_sequence = self.installed.as_ref().map_or(0, |before| before.sequence);
         self.installed = Some(installed);
     }
 
@@ -211,11 +211,18 @@ impl Fold {
         }
     }
 
+    /// INVARIANT (in force): a record names the snapshot that was installed last, or, while the record of that was being
+    /// written, the one before it. Whoever can write authentic records cannot decide under last year's policy.
     fn check_snapshot(&self, sequence: u64, snapshot_sequence: u64) -> Result<(), EngineError> {
-        if self.snapshots.contains(&snapshot_sequence) {
-            return Ok(());
+        let in_force = self.installed.as_ref().map_or(0, |installed| installed.sequence);
+        match snapshot_sequence {
+            0 => Err(installed_nothing(sequence, 0)),
+            named if named == in_force || named == self.superseded_sequence => Ok(()),
+            named => Err(contradiction(
+                sequence,
+                format!("record {named} installed no snapshot, or one that was superseded"),
+            )),
         }
-        Err(contradiction(sequence, format!("record {snapshot_sequence} installed no snapshot")))
     }
 
     fn budget(&mut self, sequence: u64, event: BudgetEvent) -> Result<(), EngineError> {
@@ -232,6 +239,16 @@ impl Fold {
 
 pub(crate) fn contradiction(sequence: u64, contradiction: String) -> EngineError {
     EngineError::Contradiction { sequence, contradiction }
+}
+
+/// A record that names one that put no snapshot in force.
+pub(crate) fn installed_nothing(sequence: u64, named: u64) -> EngineError {
+    contradiction(sequence, format!("record {named} installed no snapshot"))
+}
+
+/// A record that names a snapshot that could not be in force any more.
+pub(crate) fn superseded(sequence: u64, named: u64) -> EngineError {
+    contradiction(sequence, format!("the snapshot of record {named} was superseded before it"))
 }
 
 fn no_ticket(sequence: u64, decision_sequence: u64) -> EngineError {

@@ -301,7 +301,7 @@ impl Tally<'_> {
     /// A ticket fell back.
     fn fell_back(&mut self, fell_back: &FellBack) -> Result<(), EngineError> {
         let trials = self.trials.read();
-        let named = trials.named(fell_back.sequence, fell_back.snapshot_sequence)?;
+        let named = trials.named(fell_back.sequence, fell_back.snapshot_sequence)?.0;
         match named {
             Some(trial) => self.fallbacks.check(fell_back, trial.snapshot.policy_snapshot()),
             None => Ok(()),

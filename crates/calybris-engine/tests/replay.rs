@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use calybris_engine::{
-    Admission, Call, Decided, EngineError, Fallback, History, Names, Record, RecordedDecision,
-    ReplayOptions, ReplayReport, SCHEMA_ID, Snapshot, replay,
+    Admission, Call, Decided, Engine, EngineError, EngineOptions, Fallback, History, Ledger, Names,
+    Record, RecordedDecision, ReplayOptions, ReplayReport, SCHEMA_ID, Snapshot, replay,
 };
 use calybris_kernel::{Decision, Policy, PolicySnapshot};
 use calybris_wal::{Disposal, Tail, WalError, WalOptions, WalWriter};
@@ -268,6 +268,36 @@ fn a_decision_cannot_hide_from_replay_behind_another_spelling_of_its_kind() {
                 other => panic!("{other}"),
             }
         }
+    }
+}
+
+#[test]
+fn a_decision_names_the_snapshot_in_force_or_the_one_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.install(snapshot_under(Policy { policy_epoch: 9, ..POLICY }), 2).unwrap();
+    engine.close().unwrap();
+    // One that was under way while the second was installed.
+    append(dir.path(), &[Record::Decided(decided(1, 4_000))]);
+    for count in THREADS {
+        assert_eq!(replayed(dir.path(), count).unwrap().0.decisions, 1);
+    }
+    Ledger::read(dir.path(), None).unwrap();
+    let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
+    engine.install(snapshot_under(Policy { policy_epoch: 10, ..POLICY }), 3).unwrap();
+    engine.close().unwrap();
+    // One by somebody who liked the first policy better, with everything else as it should be.
+    append(dir.path(), &[Record::Decided(decided(2, 4_000))]);
+    for count in THREADS {
+        let error = replayed(dir.path(), count).unwrap_err();
+        assert!(matches!(error, EngineError::Contradiction { sequence: 6, .. }), "{error}");
+    }
+    for error in [
+        Ledger::read(dir.path(), None).unwrap_err(),
+        Engine::open(dir.path(), &EngineOptions::default()).unwrap_err(),
+    ] {
+        assert!(matches!(error, EngineError::Contradiction { sequence: 6, .. }), "{error}");
     }
 }
 
@@ -538,7 +568,7 @@ fn a_log_whose_beginning_was_dropped_replays_from_there() {
         panic!("{slipped_in}")
     };
     assert_eq!(sequence, last + 1);
-    assert_eq!(contradiction, "record 1 installed no snapshot");
+    assert_eq!(contradiction, "the snapshot of record 1 was superseded before it");
     let gone = RecordedDecision::find(dir.path(), None, 3).unwrap_err();
     assert!(matches!(gone, EngineError::Log(WalError::Dropped { .. })), "{gone}");
 

@@ -101,13 +101,18 @@ impl Batch {
                 decode(bytes).map_err(|source| WalError::Decode { sequence, source })?;
             let named = lent.snapshot_sequence;
             let place = match last {
-                Some((same, place)) if same == named && named < sequence => place,
+                Some((same, until, place))
+                    if same == named && named < sequence && sequence < until =>
+                {
+                    place
+                }
                 _ => {
-                    let place = trials.named(sequence, named)?.map(|trial| {
+                    let (trial, until) = trials.named(sequence, named)?;
+                    let place = trial.map(|trial| {
                         self.trials.push(Arc::clone(trial));
                         self.trials.len() - 1
                     });
-                    last = Some((named, place));
+                    last = Some((named, until, place));
                     place
                 }
             };
