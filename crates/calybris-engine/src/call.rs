@@ -31,6 +31,9 @@ pub struct Outcome {
     pub decision: Decision,
     /// What the budget answered.
     pub admission: Admission,
+    /// Whether the call was decided before under its request key, and this is that answer again: whoever made it the first
+    /// time may be carrying it out.
+    pub repeated: bool,
     /// The right to carry the decision out; `None` if the kernel rejected or the budget refused, or if the call was
     /// decided before under its request key and its ticket is closed by now.
     pub ticket: Option<Ticket>,

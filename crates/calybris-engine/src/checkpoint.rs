@@ -170,10 +170,17 @@ impl Fold {
             if self.budget.hold(decision_sequence).is_none() {
                 return Err(refused(format!("its ticket {decision_sequence} has no hold")));
             }
-            self.tickets
-                .insert(decision_sequence, TicketState { model_id, failed_model_ids, request });
+            let ticket = TicketState { model_id, failed_model_ids, request };
+            let twice = self.tickets.insert(decision_sequence, ticket).is_some();
+            if twice || decision_sequence >= sequence {
+                return Err(refused(format!("its ticket {decision_sequence} cannot be")));
+            }
         }
         for decision in checkpoint.keyed_decisions.into_owned() {
+            if decision.decision_sequence >= sequence {
+                let decision_sequence = decision.decision_sequence;
+                return Err(refused(format!("its keyed decision {decision_sequence} cannot be")));
+            }
             self.keys.add(decision);
         }
         self.decisions = checkpoint.decisions;

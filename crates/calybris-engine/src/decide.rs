@@ -83,7 +83,7 @@ impl Engine {
                 claimed.decided(decision_sequence, decided);
             }
             self.log_warnings(call.time_unix_ms);
-            Outcome { decision_sequence, decision, admission, ticket }
+            Outcome { decision_sequence, decision, admission, repeated: false, ticket }
         };
         self.checkpoint_if_due(outcome.decision_sequence, call.time_unix_ms);
         Ok(outcome)
@@ -100,7 +100,7 @@ impl Engine {
             return Err(EngineError::RequestKeyReused { request_key, decision_sequence });
         }
         let ticket = self.tickets.ticket(decision_sequence);
-        Ok(Outcome { decision_sequence, decision, admission, ticket })
+        Ok(Outcome { decision_sequence, decision, admission, repeated: true, ticket })
     }
 }
 

@@ -242,6 +242,10 @@ fn a_log_that_begins_with_a_hold_that_no_ticket_stands_for_is_refused() {
     for (tickets, count) in [(honest.tickets.to_vec(), 1), (Vec::new(), 0)] {
         let copy = tempfile::tempdir().unwrap();
         let log = WalWriter::open(copy.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
+        for (_, record) in records(dir.path()).into_iter().take(3) {
+            log.append(&record).unwrap();
+        }
+        log.rotate().unwrap();
         let checkpoint = Checkpoint { tickets: tickets.into(), ..honest.clone() };
         log.append(&Record::Checkpoint(checkpoint)).unwrap();
         log.close().unwrap();

@@ -17,6 +17,7 @@ fn keyed<'a>(tenant: &'a str, request_key: &'a str, sequence: u64, quality: u16)
 fn assert_same(outcome: &Outcome, again: &Outcome) {
     assert_eq!(again.decision_sequence, outcome.decision_sequence);
     assert_eq!((again.decision, again.admission), (outcome.decision, outcome.admission));
+    assert!(again.repeated);
 }
 
 #[test]
@@ -27,6 +28,7 @@ fn a_call_made_again_gets_the_same_answer_and_logs_nothing() {
     // Admitted, refused by the budget, rejected by the kernel.
     for (key, quality) in [("one", 9_000), ("two", 9_000), ("three", 9_500)] {
         let outcome = engine.decide(&keyed("a", key, 1, quality)).unwrap();
+        assert!(!outcome.repeated);
         let head = engine.head();
         let mut later = keyed("a", key, 1, quality);
         later.time_unix_ms += 5_000;
