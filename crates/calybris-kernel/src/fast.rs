@@ -5,6 +5,7 @@
 //! - [`lanes`]: sixteen 16-bit numbers at once;
 //! - [`units`]: weights and amounts in units in which they take 15 bits;
 //! - [`codes`]: sixteen models in 16-bit codes that never overstate a cost;
+//! - [`cheapest`]: what even the cheapest model costs;
 //! - [`bounds`]: between which limits a model's utility and cost lie, from its codes alone;
 //! - [`providers`]: one bit per model for each provider;
 //! - [`rows`]: one bit per model for each yes-or-no gate;
@@ -23,6 +24,8 @@ mod lanes;
 
 mod codes;
 mod units;
+
+mod cheapest;
 
 mod bounds;
 mod providers;

@@ -1,7 +1,7 @@
 //! The blocks that matter: counted whole, left out, or visited.
 
-use super::blame::blame;
-use super::bounds::Bounds;
+use super::blame::{Costs, blame};
+use super::bounds::{Bounds, Limits};
 use super::codes::Codes;
 use super::index::{Index, SingleBlock};
 use super::lanes::{LANES, Sums};
@@ -29,6 +29,12 @@ pub(crate) fn search<R: Ranking>(
     let Some(scale) = index.scale.as_ref().filter(|_| models.len() > SMALL) else {
         return scan(ranking, valuation, models);
     };
+    let request = valuation.request();
+    if scale.cheapest.is_beyond_budget(request) {
+        let limits = Limits::new(request, scale);
+        let tally = blame(index, models, valuation, &limits, Costs::AllBeyond);
+        return Found { ranking, eligible_models: Err(tally.reason()) };
+    }
     let bounds = Bounds::new(valuation, scale);
     if !bounds.guarded {
         return scan(ranking, valuation, models);
@@ -43,7 +49,12 @@ pub(crate) fn search<R: Ranking>(
         None => Search::new(ranking, index, models, valuation, &bounds).groups(),
     };
     if eligible_models == 0 {
-        let tally = blame(index, models, valuation, &bounds, beyond_budget);
+        let costs = match &bounds.budget {
+            _ if beyond_budget => Costs::AllBeyond,
+            Some(budget) => Costs::Mixed(budget),
+            None => Costs::AllWithin,
+        };
+        let tally = blame(index, models, valuation, &bounds.limits, costs);
         return Found { ranking, eligible_models: Err(tally.reason()) };
     }
     Found { ranking, eligible_models: Ok(eligible_models) }
@@ -156,7 +167,7 @@ impl<R: Ranking> Search<'_, R, false> {
     #[inline(never)]
     fn count_passing(&mut self, block: usize, live: u64) {
         let Some(codes) = self.index.codes_of(block) else { return };
-        let passing = live & gather(codes, |codes| self.bounds.passing(codes));
+        let passing = live & gather(codes, |codes| self.bounds.limits.passing(codes));
         self.eligible_models += passing.count_ones();
     }
 
@@ -206,7 +217,7 @@ impl<R: Ranking> Search<'_, R, false> {
             score,
         });
         for (judged, corner) in judged.iter_mut().zip(corners) {
-            judged.passing = bounds.passing(corner);
+            judged.passing = bounds.limits.passing(corner);
         }
         if let Some(budget) = &bounds.budget {
             for (judged, cost) in judged.iter_mut().zip(budget.costs(corners)) {

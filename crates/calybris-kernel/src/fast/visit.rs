@@ -68,7 +68,7 @@ impl<'a, R: Ranking, const SINGLE: bool> Search<'a, R, SINGLE> {
     ) {
         let bounds = self.bounds;
         if !passing {
-            live &= gather(codes, |codes| bounds.passing(codes));
+            live &= gather(codes, |codes| bounds.limits.passing(codes));
         }
         if at_most(FEW, live) {
             return self.judge_exactly(block, live);
