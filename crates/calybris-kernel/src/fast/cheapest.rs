@@ -10,12 +10,18 @@ const FRACTION_BITS: u32 = 20;
 const MOST_PER_TOKEN: u64 = 1 << 30;
 const MOST_FIXED: u64 = 1 << 61;
 
+/// Requests rarely have more tokens than this, in or out.
+const MANY_TOKENS: u32 = 1 << 17;
+
 /// No enabled model has a price below these, which need not be one model's.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cheapest {
     per_input_token: u64,
     per_output_token: u64,
     fixed: u64,
+    /// What [`MANY_TOKENS`] in and out cost: requests with a higher limit in microunits aren't
+    /// worth more than one comparison.
+    cost_of_many_microunits: u64,
 }
 
 impl Cheapest {
@@ -27,7 +33,7 @@ impl Cheapest {
         let cut = |price: u128, most| u64::try_from(price).map_or(most, |price| price.min(most));
         let per_token =
             |per_million| cut(per_million / u128::from(TOKENS_PER_PRICE), MOST_PER_TOKEN);
-        Self {
+        let mut cheapest = Self {
             per_input_token: per_token(least(|model| {
                 model.input_price_microunits_per_million_tokens
             })),
@@ -35,17 +41,28 @@ impl Cheapest {
                 model.output_price_microunits_per_million_tokens
             })),
             fixed: cut(least(|model| model.fixed_price_microunits), MOST_FIXED),
-        }
+            cost_of_many_microunits: 0,
+        };
+        cheapest.cost_of_many_microunits = cheapest.cost_microunits(MANY_TOKENS, MANY_TOKENS);
+        cheapest
     }
 
     /// Whether every enabled model costs more than the request's budget limit, outliers too. Not
     /// all requests of which that is true are found.
     #[inline(always)]
     pub(crate) const fn is_beyond_budget(&self, request: &Request) -> bool {
-        let cost = request.input_tokens as u64 * self.per_input_token
-            + request.output_tokens as u64 * self.per_output_token
+        let limit_microunits = request.budget_limit_microunits;
+        limit_microunits < self.cost_of_many_microunits
+            && self.cost_microunits(request.input_tokens, request.output_tokens) > limit_microunits
+    }
+
+    /// What so many tokens cost at least, rounded down.
+    #[inline(always)]
+    const fn cost_microunits(&self, input_tokens: u32, output_tokens: u32) -> u64 {
+        let cost = input_tokens as u64 * self.per_input_token
+            + output_tokens as u64 * self.per_output_token
             + self.fixed;
-        cost >> FRACTION_BITS > request.budget_limit_microunits
+        cost >> FRACTION_BITS
     }
 }
 
@@ -58,7 +75,7 @@ mod tests {
     #[test]
     fn a_budget_is_hopeless_only_below_the_cost_of_the_cheapest() {
         let prices = [0, 1, 999_999, 1_000_000, 15_000_000, 1 << 30, 1 << 40, u64::MAX];
-        let tokens = [0, 1, 1_000, u32::MAX];
+        let tokens = [0, 1, 1_000, 1 << 17, u32::MAX];
         for input_price in prices {
             for output_price in prices {
                 for fixed_price in prices {
@@ -97,11 +114,12 @@ mod tests {
                         let cost = model.cost_microunits(&request);
                         request.budget_limit_microunits = cost;
                         assert!(!cheapest.is_beyond_budget(&request), "{model:?} {request:?}");
-                        // And hardly a hopeless one is missed, where nothing is cut.
+                        // And hardly a hopeless one is missed, where nothing is cut or rare.
                         request.budget_limit_microunits = cost / 2;
-                        let uncut =
-                            input_price.max(output_price) < 1 << 28 && fixed_price <= 1 << 40;
-                        assert!(!uncut || cost < 10_000 || cheapest.is_beyond_budget(&request));
+                        let usual = input_price.max(output_price) < 1 << 28
+                            && fixed_price <= 1 << 40
+                            && input_tokens.max(output_tokens) <= MANY_TOKENS;
+                        assert!(!usual || cost < 10_000 || cheapest.is_beyond_budget(&request));
                     }
                 }
             }
