@@ -5,7 +5,9 @@
 //! - [`lanes`]: sixteen 16-bit numbers at once;
 //! - [`units`]: weights and amounts in units in which they take 15 bits;
 //! - [`codes`]: sixteen models in 16-bit codes that never overstate a cost;
+//! - [`cheapest`]: what even the cheapest model costs;
 //! - [`bounds`]: between which limits a model's utility and cost lie, from its codes alone;
+//! - [`providers`]: one bit per model for each provider;
 //! - [`rows`]: one bit per model for each yes-or-no gate;
 //! - [`index`]: the catalog in blocks of 64 models that are alike, with the corners of each block;
 //! - [`words`]: one bit per model of a block, from its lanes;
@@ -23,7 +25,10 @@ mod lanes;
 mod codes;
 mod units;
 
+mod cheapest;
+
 mod bounds;
+mod providers;
 mod rows;
 
 mod index;

@@ -2,8 +2,8 @@
 
 use core::cmp::Reverse;
 
+use crate::Model;
 use crate::utility::UtilityTerms;
-use crate::{Model, Reason};
 
 /// A model that passed every gate. Its order is the order of preference: the greatest is best.
 ///
@@ -65,15 +65,6 @@ pub(crate) trait Ranking {
 
     /// The utility of the last place, if all are taken: nobody with less gets one.
     fn least_utility_microunits(&self) -> Option<i64>;
-}
-
-/// What a search has found.
-#[derive(Debug)]
-pub(crate) struct Found<R> {
-    /// The places, taken by the best.
-    pub(crate) ranking: R,
-    /// How many models are eligible; if none is, the reason.
-    pub(crate) eligible_models: Result<u32, Reason>,
 }
 
 /// The two best candidates seen so far.

@@ -1,7 +1,7 @@
 //! The readable scan: every model through every gate, the two best kept, the refusals counted.
 
 use crate::gates::{Gate, admit_model};
-use crate::ranking::{Candidate, Found, Ranking};
+use crate::ranking::{Candidate, Ranking};
 use crate::utility::Valuation;
 use crate::{Model, Reason};
 
@@ -59,13 +59,14 @@ fn later_if_as_many(most: (u32, Gate), later: (u32, Gate)) -> (u32, Gate) {
     if later.0 >= most.0 { later } else { most }
 }
 
-/// Judges every model, one after the other, and gives the best their places.
+/// Judges every model, one after the other, and gives the best their places. Says how many are
+/// eligible or, if none is, the reason.
 #[inline(never)]
 pub(crate) fn scan<R: Ranking>(
-    mut ranking: R,
+    ranking: &mut R,
     valuation: &Valuation<'_>,
     models: &[Model],
-) -> Found<R> {
+) -> Result<u32, Reason> {
     let mut eligible_models = 0_u32;
     let mut tally = Tally::default();
     for model in models {
@@ -81,7 +82,5 @@ pub(crate) fn scan<R: Ranking>(
             }
         }
     }
-    let eligible_models =
-        if eligible_models > 0 { Ok(eligible_models) } else { Err(tally.reason()) };
-    Found { ranking, eligible_models }
+    if eligible_models > 0 { Ok(eligible_models) } else { Err(tally.reason()) }
 }

@@ -105,9 +105,9 @@ impl PolicySnapshot {
             return self.reject(request, refusal.reason(), 0);
         }
         let valuation = Valuation::new(&self.policy, request);
-        let found = search(Podium::EMPTY, &self.index, &self.models, &valuation);
-        match found.eligible_models {
-            Ok(eligible_models) => self.select(request, &found.ranking, eligible_models),
+        let mut podium = Podium::EMPTY;
+        match search(&mut podium, &self.index, &self.models, &valuation) {
+            Ok(eligible_models) => self.select(request, &podium, eligible_models),
             Err(reason) => self.reject(request, reason, self.model_count),
         }
     }
@@ -150,7 +150,11 @@ impl PolicySnapshot {
             return 0;
         }
         let valuation = Valuation::new(&self.policy, request);
-        search(Leaders::new(best), &self.index, &self.models, &valuation).ranking.taken()
+        let mut leaders = Leaders::new(best);
+        match search(&mut leaders, &self.index, &self.models, &valuation) {
+            Ok(_) => leaders.taken(),
+            Err(_) => 0,
+        }
     }
 
     /// How far the selected model may move in each of its numbers before another is selected, or

@@ -47,14 +47,16 @@ impl UtilityTerms {
     }
 }
 
-/// The value less all else, if no part of the sum needs more than 64 bits.
+/// The value less all else, if every part of the sum is below `2^61`.
 #[inline(always)]
 fn utility_in_64_bits(value: u64, risk: u128, cost: u64, latency: u128) -> Option<i64> {
-    let deductions = u64::try_from(risk).ok()?.checked_add(cost)?;
-    let deductions = deductions.checked_add(u64::try_from(latency).ok()?)?;
-    let (value, deductions) = (i64::try_from(value).ok()?, i64::try_from(deductions).ok()?);
-    // From 0 or more at most `i64::MAX` is taken: that is no less than `i64::MIN`.
-    Some(value - deductions)
+    // One check for all four; what passes it adds up to less than `2^63`.
+    if (risk | latency | u128::from(value | cost)) >> 61 != 0 {
+        return None;
+    }
+    let signed = |part: u128| i64::try_from(part).ok();
+    let (risk, latency) = (signed(risk)?, signed(latency)?);
+    Some(i64::try_from(value).ok()? - (risk + i64::try_from(cost).ok()? + latency))
 }
 
 #[cold]

@@ -1,6 +1,6 @@
 //! Which gate turned away the most, once a request is known to be rejected.
 
-use super::bounds::Bounds;
+use super::bounds::{Budget, Limits};
 use super::codes::Codes;
 use super::index::{Index, SingleBlock};
 use super::rows::RowGates;
@@ -18,12 +18,12 @@ pub(crate) fn blame(
     index: &Index,
     models: &[Model],
     valuation: &Valuation<'_>,
-    bounds: &Bounds,
-    beyond_budget: bool,
+    limits: &Limits,
+    costs: Costs<'_>,
 ) -> Tally {
     let gates = index.rows.gates(valuation.request());
     let mut blame =
-        Blame { index, models, valuation, bounds, gates, beyond_budget, tally: Tally::default() };
+        Blame { index, models, valuation, limits, gates, costs, tally: Tally::default() };
     match index.single() {
         Some(SingleBlock::Half(codes)) => blame.block(0, codes),
         Some(SingleBlock::Whole(codes)) => blame.block(0, codes),
@@ -38,25 +38,35 @@ pub(crate) fn blame(
     blame.tally
 }
 
+/// What is known of the costs of those models that get as far as the budget.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Costs<'a> {
+    /// All are within it.
+    AllWithin,
+    /// Some may be above it.
+    Mixed(&'a Budget),
+    /// All are above it.
+    AllBeyond,
+}
+
 struct Blame<'a> {
     index: &'a Index,
     models: &'a [Model],
     valuation: &'a Valuation<'a>,
-    bounds: &'a Bounds,
+    limits: &'a Limits,
     gates: RowGates<'a>,
-    /// Whether those who got as far as the budget are all known to be beyond it.
-    beyond_budget: bool,
+    costs: Costs<'a>,
     tally: Tally,
 }
 
 impl Blame<'_> {
     #[inline(always)]
     fn block<const N: usize>(&mut self, block: usize, codes: &[Codes; N]) {
-        let Self { index, models, valuation, bounds, gates, beyond_budget, ref mut tally } = *self;
+        let Self { index, models, valuation, limits, gates, costs, ref mut tally } = *self;
         let request = valuation.request();
         let outliers = index.outliers_of(block);
         // Where even the worst of a block passes a gate, all do.
-        let worst = index.worst_of(block).map(|worst| bounds.passes(worst)).unwrap_or_default();
+        let worst = index.worst_of(block).map(|worst| limits.passes(worst)).unwrap_or_default();
         let mut live = index.enabled_of_block(block);
         let mut keep = |gate: Gate, kept: u64| {
             let refused = live & !kept;
@@ -68,10 +78,10 @@ impl Blame<'_> {
         };
 
         if !worst.quality {
-            keep(Gate::Quality, gather(codes, |codes| bounds.quality_shortage(codes).zeros()));
+            keep(Gate::Quality, gather(codes, |codes| limits.quality_shortage(codes).zeros()));
         }
         if !worst.latency || outliers != 0 {
-            let mut kept = gather(codes, |codes| bounds.latency_excess(codes).zeros());
+            let mut kept = gather(codes, |codes| limits.latency_excess(codes).zeros());
             for (bit, model) in index.models_of(models, block, kept & outliers) {
                 if request.max_p95_latency_ms != 0
                     && model.p95_latency_ms > request.max_p95_latency_ms
@@ -85,18 +95,18 @@ impl Blame<'_> {
         keep(Gate::Provider, gates.provided(block));
         let mut rest = keep(Gate::Region, gates.regional(block));
         if !worst.ceiling {
-            let kept = gather(codes, |codes| bounds.risk_excess(codes).zeros());
+            let kept = gather(codes, |codes| limits.risk_excess(codes).zeros());
             rest = keep(Gate::RiskCeiling, kept);
         }
         if rest == 0 {
             return;
         }
-        if beyond_budget {
+        if let Costs::AllBeyond = costs {
             return tally.add(Gate::Budget, rest.count_ones());
         }
 
         let (mut affordable, mut doubtful) = (!0, outliers);
-        if let Some(budget) = &bounds.budget {
+        if let Costs::Mixed(budget) = costs {
             let costs = budget.costs(codes);
             affordable = !gather(&costs, |costs| budget.above(*costs));
             if rest & affordable != 0 {

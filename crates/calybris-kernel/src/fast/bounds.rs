@@ -28,17 +28,26 @@
 //! Weights have 15 bits, so terms are below 32,768 and `V`, whose codes end at 40,000, is below
 //! 20,000. Sums saturate at 32,767: a saturated deduction is one that no value reaches.
 
+use super::cheapest::Cheapest;
 use super::codes::{Code, Codes, QUALITY_CODE, Quanta};
 use super::lanes::{Lanes, Splat, Sums};
 use super::units::{AMOUNT_GUARD, TokenWeight, Unit, column_weight, grains};
 use super::words::each;
-use crate::Policy;
 use crate::utility::Valuation;
+use crate::{Policy, Request};
 
 /// What the value falls short by at most.
 const VALUE_SHORTFALL: u16 = 2;
 /// What the risk penalty falls short by at most.
 const RISK_SHORTFALL: u16 = 1;
+
+/// The limits of one request on quality, latency and risk ceiling.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    minimum_quality: Splat,
+    latency_limit: Splat,
+    risk: Splat,
+}
 
 /// The limits and the weights of one request.
 #[derive(Clone, Copy, Debug)]
@@ -48,9 +57,7 @@ pub(crate) struct Bounds {
     /// Whether every enabled model passes the gates on quality, latency and risk ceiling, outliers
     /// aside.
     pub(crate) all_pass: bool,
-    minimum_quality: Splat,
-    latency_limit: Splat,
-    risk: Splat,
+    pub(crate) limits: Limits,
     value: Splat,
     latency_penalty: Splat,
     costs: CostWeights,
@@ -73,6 +80,14 @@ pub(crate) struct Passes {
     pub(crate) quality: bool,
     pub(crate) latency: bool,
     pub(crate) ceiling: bool,
+}
+
+impl Passes {
+    /// Whether all three are.
+    #[inline(always)]
+    const fn all(self) -> bool {
+        self.quality & self.latency & self.ceiling
+    }
 }
 
 /// The weights of the three costs, in some unit.
@@ -104,6 +119,7 @@ pub(crate) struct Scale {
     latency_weight: u64,
     /// At most as good in every column as any enabled model.
     worst: Code,
+    pub(crate) cheapest: Cheapest,
     /// What the three costs fall short by at most, and 1 for rounding that.
     cost_shortfall: u64,
     /// What the value and all deductions fall short by at most, and 1 for rounding that.
@@ -112,7 +128,12 @@ pub(crate) struct Scale {
 
 impl Scale {
     /// Nothing if prices or the latency penalty are beyond the guards (INVARIANT (guards)).
-    pub(crate) fn new(policy: &Policy, quanta: Quanta, worst: Code) -> Option<Self> {
+    pub(crate) fn new(
+        policy: &Policy,
+        quanta: Quanta,
+        worst: Code,
+        cheapest: Cheapest,
+    ) -> Option<Self> {
         let penalty = policy.latency_penalty_microunits_per_ms;
         let cost_shortfall =
             quanta.input.shortfall() + quanta.output.shortfall() + quanta.fixed.shortfall();
@@ -125,65 +146,24 @@ impl Scale {
             fixed_weight: column_weight(quanta.fixed, 1)?,
             latency_weight: column_weight(quanta.latency, penalty)?,
             worst,
+            cheapest,
             cost_shortfall: u64::from(1 + cost_shortfall),
             shortfall: u64::from(1 + cost_shortfall + other_shortfall),
         })
     }
 }
 
-impl Bounds {
-    /// One function of its own: all it computes is at hand in registers while it does.
-    #[inline(never)]
-    pub(crate) fn new(valuation: &Valuation<'_>, scale: &Scale) -> Self {
-        let request = valuation.request();
-        let value_microunits = request.value_microunits().min(AMOUNT_GUARD);
-        let costs = [
-            scale.input_weight.of(request.input_tokens),
-            scale.output_weight.of(request.output_tokens),
-            scale.fixed_weight,
-        ];
-        let [input, output, fixed] = costs;
-        // In grains, a quality's code of 4 has a 65,536th of this as its weight.
-        let value = value_microunits * u64::from(request.confidence_bps);
-        let latency_penalty = scale.latency_weight;
-        let unit = Unit::fitting(value | input | output | fixed | latency_penalty);
-        let risk_penalty_units = match u64::try_from(valuation.risk_penalty_microunits()) {
-            Ok(penalty) if penalty < AMOUNT_GUARD => unit.amount(penalty),
-            // That is more than any value.
-            _ => MOST,
-        };
-        let shortfall = unit.amount(3) + scale.shortfall;
-        let minimum_quality = quality_code(request.minimum_quality_bps);
+impl Limits {
+    #[inline(always)]
+    pub(crate) fn new(request: &Request, scale: &Scale) -> Self {
         let latency_limit = match request.max_p95_latency_ms {
             0 => u32::MAX,
             limit_ms => limit_ms,
         };
-        let latency_limit = scale.quanta.latency.encode_limit(latency_limit);
-        let worst = &scale.worst;
-        // No number that has a code exceeds 65,536 codes. Each weight was rounded down by less
-        // than a grain, two costs were rounded up by less than a microunit each, and two
-        // microunits are rounded down here.
-        let greatest_cost = input + output + fixed + 4 + grains(2);
-        let limit_microunits = request.budget_limit_microunits;
-        let limited = greatest_cost > grains(limit_microunits.min(AMOUNT_GUARD));
         Self {
-            guarded: (value_microunits < AMOUNT_GUARD)
-                & ((limit_microunits < AMOUNT_GUARD) | !limited),
-            all_pass: (worst.quality >= minimum_quality)
-                & (worst.latency <= latency_limit)
-                & (worst.ceiling >= request.risk_bps),
-            minimum_quality: Splat::new(minimum_quality),
-            latency_limit: Splat::new(latency_limit),
+            minimum_quality: Splat::new(quality_code(request.minimum_quality_bps)),
+            latency_limit: Splat::new(scale.quanta.latency.encode_limit(latency_limit)),
             risk: Splat::new(request.risk_bps),
-            value: Splat::new(unit.weight(value)),
-            latency_penalty: Splat::new(unit.weight(latency_penalty)),
-            costs: CostWeights::new(costs, unit),
-            risk_penalty_units,
-            maybe_positive: two_below(unit.amount(1) + risk_penalty_units),
-            surely_positive: two_below(shortfall + risk_penalty_units),
-            shortfall: capped(shortfall),
-            unit,
-            budget: limited.then(|| Budget::new(costs, scale, limit_microunits)),
         }
     }
 
@@ -222,6 +202,53 @@ impl Bounds {
     #[inline(always)]
     pub(crate) fn risk_excess(&self, codes: &Codes) -> Lanes {
         self.risk.lanes().saturating_sub(codes.ceiling)
+    }
+}
+
+impl Bounds {
+    /// One function of its own: all it computes is at hand in registers while it does.
+    #[inline(never)]
+    pub(crate) fn new(valuation: &Valuation<'_>, scale: &Scale) -> Self {
+        let request = valuation.request();
+        let limits = Limits::new(request, scale);
+        let value_microunits = request.value_microunits().min(AMOUNT_GUARD);
+        let costs = [
+            scale.input_weight.of(request.input_tokens),
+            scale.output_weight.of(request.output_tokens),
+            scale.fixed_weight,
+        ];
+        let [input, output, fixed] = costs;
+        // In grains, a quality's code of 4 has a 65,536th of this as its weight.
+        let value = value_microunits * u64::from(request.confidence_bps);
+        let latency_penalty = scale.latency_weight;
+        let unit = Unit::fitting(value | input | output | fixed | latency_penalty);
+        let risk_penalty_units = match u64::try_from(valuation.risk_penalty_microunits()) {
+            Ok(penalty) if penalty < AMOUNT_GUARD => unit.amount(penalty),
+            // That is more than any value.
+            _ => MOST,
+        };
+        let shortfall = unit.amount(3) + scale.shortfall;
+        // No number that has a code exceeds 65,536 codes. Each weight was rounded down by less
+        // than a grain, two costs were rounded up by less than a microunit each, and two
+        // microunits are rounded down here.
+        let greatest_cost = input + output + fixed + 4 + grains(2);
+        let limit_microunits = request.budget_limit_microunits;
+        let limited = greatest_cost > grains(limit_microunits.min(AMOUNT_GUARD));
+        Self {
+            guarded: (value_microunits < AMOUNT_GUARD)
+                & ((limit_microunits < AMOUNT_GUARD) | !limited),
+            all_pass: limits.passes(&scale.worst).all(),
+            limits,
+            value: Splat::new(unit.weight(value)),
+            latency_penalty: Splat::new(unit.weight(latency_penalty)),
+            costs: CostWeights::new(costs, unit),
+            risk_penalty_units,
+            maybe_positive: two_below(unit.amount(1) + risk_penalty_units),
+            surely_positive: two_below(shortfall + risk_penalty_units),
+            shortfall: capped(shortfall),
+            unit,
+            budget: limited.then(|| Budget::new(costs, scale, limit_microunits)),
+        }
     }
 
     /// The scores of models.

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::bounds::Scale;
+use super::cheapest::Cheapest;
 use super::codes::{Code, Codes, Quanta, Quantum};
 use super::lanes::LANES;
 use super::rows::{BLOCK, Bits, GROUP, Rows};
@@ -134,7 +135,7 @@ impl Index {
             worst,
             groups,
             challengers,
-            scale: Scale::new(policy, quanta, worst_of_all),
+            scale: Scale::new(policy, quanta, worst_of_all, Cheapest::new(models)),
             order,
             codes,
             rows,

@@ -3,18 +3,15 @@
 //! A row is one 64-bit word per block of 64 models. A gate is an AND of rows; only bits on which
 //! enabled models differ have a row at all.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
+use super::providers::ProviderRows;
 use crate::{CapabilitySet, Model, ProviderSet, RegionSet, Request};
 
 /// How many models a word of a row stands for.
 pub(crate) const BLOCK: usize = 64;
 /// How many blocks are looked at together: a word can hold one bit for each.
 pub(crate) const GROUP: usize = 64;
-
-/// Up to this many providers are gone through without counting how many are excluded.
-const FEW_PROVIDERS: u32 = 16;
 
 /// The rows of a catalog.
 #[derive(Clone, Debug)]
@@ -55,7 +52,7 @@ impl Rows {
             rows: self,
             required_capabilities: request.required_capabilities,
             required_regions: request.required_regions,
-            excluded: self.providers.present.without(&request.allowed_providers),
+            excluded: self.providers.present().without(&request.allowed_providers),
         }
     }
 
@@ -105,12 +102,12 @@ impl Rows {
     /// Keeps the models whose provider is not excluded.
     #[inline(never)]
     fn keep_provided(&self, excluded: &ProviderSet, first_block: usize, live: &mut [u64]) {
-        if excluded.count() * 2 <= self.providers.count {
+        if self.providers.are_few(excluded) {
             self.providers.each_row(excluded, |row| and_not(row.get(first_block..), live));
         } else {
             let mut union = [0; GROUP];
             let union = union.get_mut(..live.len()).unwrap_or_default();
-            let provided = self.providers.present.without(excluded);
+            let provided = self.providers.present().without(excluded);
             self.providers.each_row(&provided, |row| or(row.get(first_block..), union));
             and(Some(union), live);
         }
@@ -246,83 +243,6 @@ impl BitRows {
             let row = usize::from(*self.row_of.get(bit)?);
             self.words.get(row * self.row_words..(row + 1) * self.row_words)
         })
-    }
-}
-
-/// The rows of the providers that the enabled models have.
-#[derive(Clone, Debug)]
-struct ProviderRows {
-    present: ProviderSet,
-    /// How many are present.
-    count: u32,
-    row_of: Vec<u8>,
-    row_words: usize,
-    words: Vec<u64>,
-}
-
-impl ProviderRows {
-    fn new(models: &[(&Model, bool)]) -> Self {
-        let enabled = models.iter().filter(|(model, _)| model.enabled);
-        let present: ProviderSet = enabled.map(|(model, _)| model.provider_id).collect();
-        let row_words = models.len().div_ceil(BLOCK);
-        let mut row_of = vec![0; 256];
-        let mut next = 0_u8;
-        for (provider_id, row) in (0..=u8::MAX).zip(&mut row_of) {
-            if present.contains(provider_id) {
-                *row = next;
-                next = next.wrapping_add(1);
-            }
-        }
-        let mut rows =
-            Self { present, count: present.count(), row_of, row_words, words: Vec::new() };
-        rows.words.resize(rows.present.count() as usize * row_words, 0);
-        for (position, (model, _)) in models.iter().enumerate() {
-            let row = rows.row_of.get(usize::from(model.provider_id)).copied().unwrap_or(0);
-            let word = usize::from(row) * row_words + position / BLOCK;
-            if model.enabled
-                && let Some(word) = rows.words.get_mut(word)
-            {
-                *word |= 1 << (position % BLOCK);
-            }
-        }
-        rows
-    }
-
-    /// The models of a block whose provider is not excluded.
-    #[inline(always)]
-    fn provided(&self, excluded: &ProviderSet, block: usize) -> u64 {
-        if self.count <= FEW_PROVIDERS || excluded.count() * 2 <= self.count {
-            !self.served_by(excluded, block)
-        } else {
-            self.served_by(&self.present.without(excluded), block)
-        }
-    }
-
-    /// The models of a block that have one of these providers, all of them present.
-    #[inline(always)]
-    fn served_by(&self, providers: &ProviderSet, block: usize) -> u64 {
-        let mut served = 0;
-        for (word, base) in providers.0.into_iter().zip([0, 64, 128, 192]) {
-            for bit in Bits(word) {
-                let row = self.row_of.get(base + bit).copied().map_or(0, usize::from);
-                served |= self.words.get(row * self.row_words + block).copied().unwrap_or(0);
-            }
-        }
-        served
-    }
-
-    /// Calls back with the row of each of these providers, all of them present.
-    #[inline]
-    fn each_row(&self, providers: &ProviderSet, mut with: impl FnMut(&[u64])) {
-        for (word, base) in providers.0.into_iter().zip([0, 64, 128, 192]) {
-            for bit in Bits(word) {
-                let row = self.row_of.get(base + bit).copied().map_or(0, usize::from);
-                if let Some(row) = self.words.get(row * self.row_words..(row + 1) * self.row_words)
-                {
-                    with(row);
-                }
-            }
-        }
     }
 }
 

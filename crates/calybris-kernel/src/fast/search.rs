@@ -1,18 +1,18 @@
 //! The blocks that matter: counted whole, left out, or visited.
 
-use super::blame::blame;
-use super::bounds::Bounds;
+use super::blame::{Costs, blame};
+use super::bounds::{Bounds, Limits};
 use super::codes::Codes;
 use super::index::{Index, SingleBlock};
 use super::lanes::{LANES, Sums};
 use super::rows::{Bits, GROUP};
 use super::visit::Search;
 use super::words::{above, gather, sixteen_bits};
-use crate::Model;
 use crate::gates::admit_model;
-use crate::ranking::{Candidate, Found, Ranking};
+use crate::ranking::{Candidate, Ranking};
 use crate::scan::scan;
 use crate::utility::Valuation;
+use crate::{Model, Reason};
 
 /// Catalogs of up to this many models are scanned: it takes no longer than bounding them.
 const SMALL: usize = 8;
@@ -21,19 +21,25 @@ const SMALL: usize = 8;
 /// reason. It finds what [`scan`] finds.
 #[inline(always)]
 pub(crate) fn search<R: Ranking>(
-    ranking: R,
+    ranking: &mut R,
     index: &Index,
     models: &[Model],
     valuation: &Valuation<'_>,
-) -> Found<R> {
+) -> Result<u32, Reason> {
     let Some(scale) = index.scale.as_ref().filter(|_| models.len() > SMALL) else {
         return scan(ranking, valuation, models);
     };
+    let request = valuation.request();
+    if scale.cheapest.is_beyond_budget(request) {
+        let limits = Limits::new(request, scale);
+        let tally = blame(index, models, valuation, &limits, Costs::AllBeyond);
+        return Err(tally.reason());
+    }
     let bounds = Bounds::new(valuation, scale);
     if !bounds.guarded {
         return scan(ranking, valuation, models);
     }
-    let (ranking, eligible_models, beyond_budget) = match index.single() {
+    let (eligible_models, beyond_budget) = match index.single() {
         Some(SingleBlock::Half(codes)) => {
             Search::new(ranking, index, models, valuation, &bounds).single(codes)
         }
@@ -43,16 +49,21 @@ pub(crate) fn search<R: Ranking>(
         None => Search::new(ranking, index, models, valuation, &bounds).groups(),
     };
     if eligible_models == 0 {
-        let tally = blame(index, models, valuation, &bounds, beyond_budget);
-        return Found { ranking, eligible_models: Err(tally.reason()) };
+        let costs = match &bounds.budget {
+            _ if beyond_budget => Costs::AllBeyond,
+            Some(budget) => Costs::Mixed(budget),
+            None => Costs::AllWithin,
+        };
+        let tally = blame(index, models, valuation, &bounds.limits, costs);
+        return Err(tally.reason());
     }
-    Found { ranking, eligible_models: Ok(eligible_models) }
+    Ok(eligible_models)
 }
 
 impl<R: Ranking> Search<'_, R, true> {
     /// Searches a catalog of a single block without outliers.
     #[inline(always)]
-    fn single<const N: usize>(mut self, codes: &[Codes; N]) -> (R, u32, bool) {
+    fn single<const N: usize>(mut self, codes: &[Codes; N]) -> (u32, bool) {
         let gates = self.index.rows.gates(self.valuation.request());
         let mut live = self.index.enabled_of_block(0);
         self.open = gates.open();
@@ -60,17 +71,17 @@ impl<R: Ranking> Search<'_, R, true> {
             live &= gates.capable(0) & gates.provided(0) & gates.regional(0);
         }
         self.visit(0, codes, live, self.bounds.all_pass);
-        (self.ranking, self.eligible_models, self.beyond_budget)
+        (self.eligible_models, self.beyond_budget)
     }
 }
 
 impl<R: Ranking> Search<'_, R, false> {
     #[inline(never)]
-    fn groups(mut self) -> (R, u32, bool) {
+    fn groups(mut self) -> (u32, bool) {
         for group in 0..self.index.group_count() {
             self.group(group);
         }
-        (self.ranking, self.eligible_models, self.beyond_budget)
+        (self.eligible_models, self.beyond_budget)
     }
 
     /// Searches 64 blocks: those that can't matter are left out, those of which every live model
@@ -156,7 +167,7 @@ impl<R: Ranking> Search<'_, R, false> {
     #[inline(never)]
     fn count_passing(&mut self, block: usize, live: u64) {
         let Some(codes) = self.index.codes_of(block) else { return };
-        let passing = live & gather(codes, |codes| self.bounds.passing(codes));
+        let passing = live & gather(codes, |codes| self.bounds.limits.passing(codes));
         self.eligible_models += passing.count_ones();
     }
 
@@ -206,7 +217,7 @@ impl<R: Ranking> Search<'_, R, false> {
             score,
         });
         for (judged, corner) in judged.iter_mut().zip(corners) {
-            judged.passing = bounds.passing(corner);
+            judged.passing = bounds.limits.passing(corner);
         }
         if let Some(budget) = &bounds.budget {
             for (judged, cost) in judged.iter_mut().zip(budget.costs(corners)) {

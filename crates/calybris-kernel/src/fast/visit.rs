@@ -21,7 +21,7 @@ pub(crate) struct Search<'a, R, const SINGLE: bool> {
     pub(crate) models: &'a [Model],
     pub(crate) valuation: &'a Valuation<'a>,
     pub(crate) bounds: &'a Bounds,
-    pub(crate) ranking: R,
+    pub(crate) ranking: &'a mut R,
     /// What the score of a model must be above to get a place.
     pub(crate) bar: i16,
     pub(crate) eligible_models: u32,
@@ -35,7 +35,7 @@ pub(crate) struct Search<'a, R, const SINGLE: bool> {
 impl<'a, R: Ranking, const SINGLE: bool> Search<'a, R, SINGLE> {
     #[inline(always)]
     pub(crate) fn new(
-        ranking: R,
+        ranking: &'a mut R,
         index: &'a Index,
         models: &'a [Model],
         valuation: &'a Valuation<'a>,
@@ -68,7 +68,7 @@ impl<'a, R: Ranking, const SINGLE: bool> Search<'a, R, SINGLE> {
     ) {
         let bounds = self.bounds;
         if !passing {
-            live &= gather(codes, |codes| bounds.passing(codes));
+            live &= gather(codes, |codes| bounds.limits.passing(codes));
         }
         if at_most(FEW, live) {
             return self.judge_exactly(block, live);

@@ -1,0 +1,128 @@
+//! What even the cheapest model costs: a budget below that turns everyone away.
+
+use crate::utility::TOKENS_PER_PRICE;
+use crate::{Model, Request};
+
+/// Amounts are reckoned in microunits of so many fractional bits.
+const FRACTION_BITS: u32 = 20;
+/// What a token costs is cut at this, and the fixed price at that: no sum of costs exceeds 64 bits.
+/// Cutting and rounding down are harmless, because a model costs no less.
+const MOST_PER_TOKEN: u64 = 1 << 30;
+const MOST_FIXED: u64 = 1 << 61;
+
+/// Requests rarely have more tokens than this, in or out.
+const MANY_TOKENS: u32 = 1 << 17;
+
+/// No enabled model has a price below these, which need not be one model's.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cheapest {
+    per_input_token: u64,
+    per_output_token: u64,
+    fixed: u64,
+    /// What [`MANY_TOKENS`] in and out cost: requests with a higher limit in microunits aren't
+    /// worth more than one comparison.
+    cost_of_many_microunits: u64,
+}
+
+impl Cheapest {
+    pub(crate) fn new(models: &[Model]) -> Self {
+        let least = |price: fn(&Model) -> u64| {
+            let prices = models.iter().filter(|model| model.enabled).map(price);
+            u128::from(prices.min().unwrap_or(0)) << FRACTION_BITS
+        };
+        let cut = |price: u128, most| u64::try_from(price).map_or(most, |price| price.min(most));
+        let per_token =
+            |per_million| cut(per_million / u128::from(TOKENS_PER_PRICE), MOST_PER_TOKEN);
+        let mut cheapest = Self {
+            per_input_token: per_token(least(|model| {
+                model.input_price_microunits_per_million_tokens
+            })),
+            per_output_token: per_token(least(|model| {
+                model.output_price_microunits_per_million_tokens
+            })),
+            fixed: cut(least(|model| model.fixed_price_microunits), MOST_FIXED),
+            cost_of_many_microunits: 0,
+        };
+        cheapest.cost_of_many_microunits = cheapest.cost_microunits(MANY_TOKENS, MANY_TOKENS);
+        cheapest
+    }
+
+    /// Whether every enabled model costs more than the request's budget limit, outliers too. Not
+    /// all requests of which that is true are found.
+    #[inline(always)]
+    pub(crate) const fn is_beyond_budget(&self, request: &Request) -> bool {
+        let limit_microunits = request.budget_limit_microunits;
+        limit_microunits < self.cost_of_many_microunits
+            && self.cost_microunits(request.input_tokens, request.output_tokens) > limit_microunits
+    }
+
+    /// What so many tokens cost at least, rounded down.
+    #[inline(always)]
+    const fn cost_microunits(&self, input_tokens: u32, output_tokens: u32) -> u64 {
+        let cost = input_tokens as u64 * self.per_input_token
+            + output_tokens as u64 * self.per_output_token
+            + self.fixed;
+        cost >> FRACTION_BITS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CapabilitySet, ProviderSet, RegionSet};
+
+    /// The cost of the only model decides, from free to beyond what is reckoned with.
+    #[test]
+    fn a_budget_is_hopeless_only_below_the_cost_of_the_cheapest() {
+        let prices = [0, 1, 999_999, 1_000_000, 15_000_000, 1 << 30, 1 << 40, u64::MAX];
+        let tokens = [0, 1, 1_000, 1 << 17, u32::MAX];
+        for input_price in prices {
+            for output_price in prices {
+                for fixed_price in prices {
+                    let model = Model {
+                        model_id: 1,
+                        provider_id: 0,
+                        quality_bps: 0,
+                        risk_ceiling_bps: 0,
+                        enabled: true,
+                        p95_latency_ms: 0,
+                        capabilities: CapabilitySet::EMPTY,
+                        regions: RegionSet::EMPTY,
+                        input_price_microunits_per_million_tokens: input_price,
+                        output_price_microunits_per_million_tokens: output_price,
+                        fixed_price_microunits: fixed_price,
+                    };
+                    let cheapest = Cheapest::new(&[model]);
+                    for (input_tokens, output_tokens) in
+                        tokens.into_iter().flat_map(|input| tokens.map(|output| (input, output)))
+                    {
+                        let mut request = Request {
+                            sequence: 0,
+                            requested_model_id: 0,
+                            input_tokens,
+                            output_tokens,
+                            business_value_microunits: 0,
+                            budget_limit_microunits: 0,
+                            risk_bps: 0,
+                            confidence_bps: 0,
+                            minimum_quality_bps: 0,
+                            max_p95_latency_ms: 0,
+                            required_capabilities: CapabilitySet::EMPTY,
+                            allowed_providers: ProviderSet::ALL,
+                            required_regions: RegionSet::EMPTY,
+                        };
+                        let cost = model.cost_microunits(&request);
+                        request.budget_limit_microunits = cost;
+                        assert!(!cheapest.is_beyond_budget(&request), "{model:?} {request:?}");
+                        // And hardly a hopeless one is missed, where nothing is cut or rare.
+                        request.budget_limit_microunits = cost / 2;
+                        let usual = input_price.max(output_price) < 1 << 28
+                            && fixed_price <= 1 << 40
+                            && input_tokens.max(output_tokens) <= MANY_TOKENS;
+                        assert!(!usual || cost < 10_000 || cheapest.is_beyond_budget(&request));
+                    }
+                }
+            }
+        }
+    }
+}
