@@ -18,8 +18,9 @@ struct Figure {
     peer: String,
     ours_min: f64,
     peer_min: f64,
-    ratio_min: f64,
-    ratio_median: f64,
+    /// Nothing where ours is 0.
+    ratio_min: Option<f64>,
+    ratio_median: Option<f64>,
     unit: String,
 }
 
@@ -69,11 +70,15 @@ fn table(area: &str, figures: &[Figure]) -> String {
             figure.peer,
             short(figure.peer_min),
             figure.unit,
-            short(figure.ratio_min),
-            short(figure.ratio_median),
+            ratio(figure.ratio_min),
+            ratio(figure.ratio_median),
         );
     }
     table
+}
+
+fn ratio(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| "-".to_owned(), short)
 }
 
 /// A figure with three digits that count, and none of them invented.
@@ -91,11 +96,12 @@ const ROW_HEIGHT: usize = 18;
 
 /// Bars of the ratios against the published crate on a logarithmic scale; left of the line at 1 we are slower.
 fn chart(figures: &[Figure]) -> String {
-    let shown: Vec<&Figure> = figures
+    let shown: Vec<(&Figure, f64)> = figures
         .iter()
-        .filter(|figure| figure.peer.starts_with("1.3") && figure.ratio_min.is_finite())
+        .filter(|figure| figure.peer.starts_with("1.3") || figure.peer.starts_with("0.2"))
+        .filter_map(|figure| Some((figure, figure.ratio_min?)))
         .collect();
-    let ratios = shown.iter().map(|figure| figure.ratio_min);
+    let ratios = shown.iter().map(|(_, ratio)| *ratio);
     let (least, most) = ratios
         .fold((0.5_f64, 10.0_f64), |(least, most), ratio| (least.min(ratio), most.max(ratio)));
     let (low, high) = (least.log10(), most.log10());
@@ -103,11 +109,11 @@ fn chart(figures: &[Figure]) -> String {
     let height = 40 + ROW_HEIGHT * shown.len() + 16;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 {height}\" role=\"img\" \
-         aria-label=\"How many times as long the published calybris-core 1.3.0 takes, by case\" \
+         aria-label=\"How many times as long the published calybris-core takes, by case\" \
          font-family=\"sans-serif\" font-size=\"12\">\n\
          <style>text{{fill:#222}}.w{{fill:#2f6f9f}}.l{{fill:#b5533c}}.g{{stroke:#888;stroke-dasharray:2 3}}\
          @media(prefers-color-scheme:dark){{text{{fill:#ddd}}.w{{fill:#6fb1e0}}.l{{fill:#e08a6f}}}}</style>\n\
-         <text x=\"8\" y=\"18\" font-weight=\"bold\">times as fast as calybris-core 1.3.0 \
+         <text x=\"8\" y=\"18\" font-weight=\"bold\">times as fast as the published calybris-core \
          (minimum against minimum, logarithmic)</text>\n"
     );
     for tick in [1.0, 10.0, 100.0, 1_000.0].into_iter().filter(|tick| (least..=most).contains(tick))
@@ -121,13 +127,13 @@ fn chart(figures: &[Figure]) -> String {
             height - 4,
         );
     }
-    for (row, figure) in shown.iter().enumerate() {
-        let (from, to) = (x(1.0).min(x(figure.ratio_min)), x(1.0).max(x(figure.ratio_min)));
-        let class = if figure.ratio_min >= 1.0 { "w" } else { "l" };
+    for (row, &(figure, ratio)) in shown.iter().enumerate() {
+        let (from, to) = (x(1.0).min(x(ratio)), x(1.0).max(x(ratio)));
+        let class = if ratio >= 1.0 { "w" } else { "l" };
         let top = 32 + ROW_HEIGHT * row;
         let _ = writeln!(
             svg,
-            "<text x=\"8\" y=\"{text}\">{area} {case}, n {n}</text>\
+            "<text x=\"8\" y=\"{text}\">{area} {case}, n {n}, {peer}</text>\
              <rect class=\"{class}\" x=\"{from:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"13\"/>\
              <text x=\"{label:.1}\" y=\"{text}\">{ratio}</text>",
             text = top + 11,
@@ -136,7 +142,8 @@ fn chart(figures: &[Figure]) -> String {
             n = figure.n,
             width = (to - from).max(1.0),
             label = to + 4.0,
-            ratio = short(figure.ratio_min),
+            peer = figure.peer,
+            ratio = short(ratio),
         );
     }
     svg.push_str("</svg>\n");

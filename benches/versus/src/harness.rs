@@ -121,8 +121,9 @@ impl Report {
             println!(
                 "{{\"area\":\"{area}\",\"case\":\"{case}\",\"n\":{n},\"peer\":\"{name}\",\
                  \"ours_min\":{ours_min:.2},\"peer_min\":{peer_min:.2},\
-                 \"ratio_min\":{ratio_min:.3},\"ratio_median\":{ratio_median:.3},\
-                 \"unit\":\"{unit}\"}}"
+                 \"ratio_min\":{},\"ratio_median\":{},\"unit\":\"{unit}\"}}",
+                json_number(ratio_min),
+                json_number(ratio_median),
             );
             return;
         }
@@ -172,6 +173,11 @@ impl Report {
             iterations *= 2;
         }
     }
+}
+
+/// JSON knows no infinity: a ratio to nothing is `null`.
+fn json_number(ratio: f64) -> String {
+    if ratio.is_finite() { format!("{ratio:.3}") } else { "null".to_owned() }
 }
 
 struct Figures {
