@@ -34,10 +34,11 @@ fn a_checkpoint_is_shown_and_what_is_decided_after_it_is_explained() {
     assert_eq!(object["snapshot"]["digest"].as_str().unwrap().len(), 64);
     let decisions = run(program().arg("show").arg(&log));
     assert_eq!(decisions.out.lines().filter(|line| line.contains("settled")).count(), 6);
-    let after = sequence + 1;
+    // The checkpoint, the snapshot installed once more, the decision.
+    let (again, after) = (sequence + 1, sequence + 2);
     let explained = run(program().arg("explain").arg(&log).arg(after.to_string()));
     assert_eq!(explained.code, 0, "{}", explained.err);
-    assert!(explained.out.contains(&format!("record {sequence}")), "{}", explained.out);
+    assert!(explained.out.contains(&format!("record {again},")), "{}", explained.out);
     assert!(explained.out.contains("small"), "{}", explained.out);
     let refused = run(program().arg("explain").arg(&log).arg(sequence.to_string()));
     assert_eq!(refused.code, 2);
@@ -67,7 +68,7 @@ fn a_log_whose_beginning_was_dropped_is_read_from_its_checkpoint_on() {
     assert_eq!(shown.code, 0, "{}", shown.err);
     // By name, though the record that installed the names is gone: the checkpoint has them.
     assert_eq!(shown.out.lines().filter(|line| line.contains("small")).count(), 3, "{}", shown.out);
-    let explained = run(program().arg("explain").arg(&log).arg((sequence + 1).to_string()));
+    let explained = run(program().arg("explain").arg(&log).arg((sequence + 2).to_string()));
     assert_eq!(explained.code, 0, "{}", explained.err);
     let dropped = run(program().arg("explain").arg(&log).arg("3"));
     assert_eq!(dropped.code, 2);
@@ -81,4 +82,56 @@ fn a_log_whose_beginning_was_dropped_is_read_from_its_checkpoint_on() {
     assert_eq!(budget(&rest.out), budget(&whole));
     let csv = run(program().arg("export").arg(&log).args(["--format", "csv"]));
     assert_eq!(csv.out.lines().count(), 1 + 3, "{}", csv.out);
+}
+
+#[test]
+fn every_reading_command_says_where_the_log_begins() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let sequence = log_with_checkpoint(&log);
+    let after = (sequence + 2).to_string();
+    let anchor = run(program().arg("anchor").arg(&log)).out;
+    let policy = input("policy.toml");
+    let policy = policy.to_str().unwrap();
+    let commands: [&[&str]; 8] = [
+        &["verify"],
+        &["verify", "--anchor", anchor.trim()],
+        &["budget"],
+        &["replay"],
+        &["replay", "--policy", policy],
+        &["sweep", "--vary", "hard_risk_limit_bps=1..2:1"],
+        &["show"],
+        &["explain", &after],
+    ];
+    let ran = |arguments: &[&str], json: bool| {
+        let mut command = program();
+        command.arg(arguments[0]).arg(&log).args(&arguments[1..]);
+        let ran = run(if json { command.arg("--json") } else { &mut command });
+        assert_eq!(ran.code, 0, "{arguments:?} {}", ran.err);
+        ran.out
+    };
+    let begins = format!("begins at record {sequence}; 1 to {} were dropped", sequence - 1);
+    for arguments in commands {
+        assert!(!ran(arguments, false).contains("were dropped"), "{arguments:?}");
+    }
+    let engine = Engine::open(&log, &EngineOptions::default()).unwrap();
+    engine.retain_from_checkpoint(Disposal::Remove).unwrap();
+    engine.close().unwrap();
+    for arguments in commands {
+        let words = ran(arguments, false);
+        assert!(words.contains(&begins), "{arguments:?} {words}");
+        if arguments[0] != "show" {
+            let object: Value = serde_json::from_str(&ran(arguments, true)).unwrap();
+            assert_eq!(object["first_sequence"], sequence, "{arguments:?}");
+        }
+    }
+    let words = ran(commands[1], false);
+    let claim = format!("everything from record {sequence} up to the anchor, unchanged");
+    assert!(words.contains(&claim), "{words}");
+    assert!(
+        words.contains(&format!(
+            "balances before record {sequence}\n    are taken from the checkpoint"
+        )),
+        "{words}"
+    );
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::input::key::read_key;
+use crate::log::beginning::{dropped, first_of};
 use crate::log::journal::Journal;
 use crate::log::naming::model_name;
 use crate::page::Page;
@@ -119,12 +120,17 @@ fn words(
 ) {
     let paint = Paint::of_stdout();
     page.line(format_args!(
-        "{} at record {}: {}, {} open\n",
+        "{} at record {}: {}, {} open",
         dir.display(),
         ledger.last_sequence,
         counted(ledger.decisions, "decision"),
         counted(ledger.open_tickets.len(), "ticket")
     ));
+    let first = first_of(ledger.records, ledger.last_sequence);
+    if let Some(dropped) = dropped(first) {
+        page.line(format_args!("{dropped}: balances before it are taken from the checkpoint"));
+    }
+    page.line("");
     accounts(ledger, total, page);
     tickets(ledger, origins, top, page);
     page.line(paint.good("The money adds up."));
@@ -238,6 +244,7 @@ fn json_of(ledger: &Ledger, total: &AccountSnapshot, origins: &BTreeMap<u64, Ori
         })
     };
     json!({
+        "first_sequence": first_of(ledger.records, ledger.last_sequence),
         "records": ledger.records,
         "decisions": ledger.decisions,
         "last_sequence": ledger.last_sequence,

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::failure::Failure;
 use crate::input::error::quoted;
 use crate::input::key::read_key;
+use crate::log::beginning::{dropped, first_sequence};
 use crate::log::find::{Found, find};
 use crate::log::naming::model_name;
 use crate::log::{header, json};
@@ -70,11 +71,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let asked_model = asked_model.map_err(|what| Failure::at(dir, what))?;
     let mut page = Page::default();
     if arguments.json {
-        page.line(format_args!("{:#}", explained.json(&found, asked_model)?));
+        page.line(format_args!("{:#}", explained.json(&found, asked_model, first_sequence(dir)?)?));
         return Ok(page);
     }
     let paint = Paint::of_stdout();
     page.line(paint.strong(&format!("decision {} of {}", arguments.sequence, dir.display())));
+    if let Some(dropped) = dropped(first_sequence(dir)?) {
+        page.line(format_args!("the log {dropped}"));
+    }
     header::decision(&found.followed.decided, &found.snapshot, paint, &mut page);
     header::fate(&found.followed, found.read_through, paint, &mut page);
     page.line("");
@@ -132,7 +136,12 @@ impl<'a> Explained<'a> {
             .and_then(|at| models.get(at))
     }
 
-    fn json(&self, found: &Found, asked_model: Option<u32>) -> Result<Value, Failure> {
+    fn json(
+        &self,
+        found: &Found,
+        asked_model: Option<u32>,
+        first_sequence: u64,
+    ) -> Result<Value, Failure> {
         let policy_snapshot = self.snapshot.policy_snapshot();
         let models = self.explanation.models.iter().map(|verdict| {
             let mut object = json!({
@@ -154,6 +163,7 @@ impl<'a> Explained<'a> {
         });
         Ok(json!({
             "record": json::followed(&found.followed, self.names())?,
+            "first_sequence": first_sequence,
             "read_through_sequence": found.read_through,
             "snapshot": {
                 "sequence": found.followed.decided.snapshot_sequence,

@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::failure::Failure;
 use crate::input::error::InputError;
 use crate::input::key::read_key;
+use crate::log::beginning::{dropped, first_of};
 use crate::page::Page;
 use crate::report::proposal::Proposal;
 use crate::report::{Report, object, page, tables};
@@ -94,6 +95,7 @@ fn reproduce(arguments: &Arguments) -> Result<Page, Failure> {
         let object = json!({
             "intact": true,
             "reproduced": true,
+            "first_sequence": first_of(replayed.records, replayed.head.sequence),
             "records": replayed.records,
             "decisions": replayed.decisions,
             "fallbacks": replayed.fallbacks,
@@ -118,6 +120,9 @@ fn words(dir: &Path, replayed: &ReplayReport, elapsed: Duration, page: &mut Page
         counted(replayed.snapshots, "snapshot"),
         counted(replayed.records, "record")
     ));
+    if let Some(dropped) = dropped(first_of(replayed.records, replayed.head.sequence)) {
+        page.line(format_args!("  {dropped}"));
+    }
     if replayed.fallbacks > 0 {
         page.line(format_args!(
             "  {} as the rank of the models allows",

@@ -11,6 +11,7 @@ use calybris_core::engine::{Entry, Record};
 use self::filter::{ActionFilter, Filter, Kind, Matching};
 use crate::failure::Failure;
 use crate::input::key::read_key;
+use crate::log::beginning::{dropped, first_sequence};
 use crate::log::columns::{decision_heading, decision_line, record_heading, record_line};
 use crate::log::fate::{Followed, Waiting};
 use crate::log::journal::Journal;
@@ -105,6 +106,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         json: arguments.json,
         paint: Paint::of_stdout(),
     };
+    if !arguments.json
+        && let Some(dropped) = dropped(first_sequence(&arguments.dir)?)
+    {
+        show.out.line(show.paint.faint(&format!("the log {dropped}")))?;
+    }
     if arguments.follow || !arguments.kind.is_empty() {
         show.records(arguments.follow)?;
     } else {

@@ -8,6 +8,7 @@ use super::page::hexadecimal;
 use super::proposal::Proposal;
 use super::words::Reasons;
 use super::{METHOD, NOT_A_FORECAST, Report};
+use crate::log::beginning::first_of;
 
 pub(crate) fn object(report: &Report<'_>) -> Value {
     let what_if = report.what_if;
@@ -18,6 +19,7 @@ pub(crate) fn object(report: &Report<'_>) -> Value {
         "log": report.log.display().to_string(),
         "log_id": hexadecimal(&report.replayed.head.log_id),
         "head": report.replayed.head.to_string(),
+        "first_sequence": first_of(report.replayed.records, report.replayed.head.sequence),
         "records": report.replayed.records,
         "unfunded_left_out": what_if.unfunded,
         "without_snapshot_left_out": report.replayed.without_snapshot,

@@ -12,6 +12,7 @@ use super::object;
 use super::page::hexadecimal;
 use super::tables::wrapped;
 use super::{METHOD, NOT_A_FORECAST};
+use crate::log::beginning::{dropped, first_of};
 use crate::page::Page;
 use crate::table::{counted, grouped, table};
 
@@ -116,6 +117,10 @@ impl Sweep<'_> {
         page.line(format_args!("log      {}", self.log.display()));
         let decisions = self.recorded().decisions;
         page.line(format_args!("         {} compared", counted(decisions, "decision")));
+        if let Some(dropped) = dropped(first_of(self.replayed.records, self.replayed.head.sequence))
+        {
+            page.line(format_args!("         {dropped}"));
+        }
         if self.unfunded > 0 {
             let left_out = counted(self.unfunded, "decision");
             page.line(format_args!("         {left_out} left out: a tenant's budget refused them"));
@@ -170,6 +175,7 @@ impl Sweep<'_> {
             "log": self.log.display().to_string(),
             "log_id": hexadecimal(&self.replayed.head.log_id),
             "head": self.replayed.head.to_string(),
+            "first_sequence": first_of(self.replayed.records, self.replayed.head.sequence),
             "records": self.replayed.records,
             "unfunded_left_out": self.unfunded,
             "without_snapshot_left_out": self.replayed.without_snapshot,

@@ -10,6 +10,7 @@ use super::flow::choice;
 use super::proposal::Proposal;
 use super::words::Reasons;
 use super::{METHOD, NOT_A_FORECAST, Report};
+use crate::log::beginning::{dropped, first_of};
 use crate::page::Page;
 use crate::table::{counted, grouped, table};
 use crate::terminal::clipped;
@@ -32,12 +33,16 @@ pub(crate) fn page(report: &Report<'_>) -> Page {
     page.line(format_args!("what if  {} had been in force", report.proposal.policy_file.display()));
     page.line(format_args!("log      {}", report.log.display()));
     page.line(format_args!("         {} compared", counted(total.decisions, "decision")));
+    let replayed = report.replayed;
+    if let Some(dropped) = dropped(first_of(replayed.records, replayed.head.sequence)) {
+        page.line(format_args!("         {dropped}"));
+    }
     if what_if.unfunded > 0 {
         let left_out = counted(what_if.unfunded, "decision");
         page.line(format_args!("         {left_out} left out: a tenant's budget refused them"));
     }
-    if report.replayed.without_snapshot > 0 {
-        let left_out = counted(report.replayed.without_snapshot, "decision");
+    if replayed.without_snapshot > 0 {
+        let left_out = counted(replayed.without_snapshot, "decision");
         page.line(format_args!(
             "         {left_out} left out: their policy is no longer in the log"
         ));
