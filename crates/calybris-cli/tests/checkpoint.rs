@@ -5,8 +5,8 @@ mod program;
 
 use std::path::Path;
 
-use calybris_core::engine::{Engine, EngineOptions};
-use calybris_core::wal::Disposal;
+use calybris_core::engine::{Engine, EngineOptions, Record, SCHEMA_ID};
+use calybris_core::wal::{Disposal, Reader, WalOptions, WalWriter};
 use program::*;
 use serde_json::Value;
 
@@ -134,4 +134,45 @@ fn every_reading_command_says_where_the_log_begins() {
         )),
         "{words}"
     );
+}
+
+/// Copies a log without its last record: what a crash leaves that came before it.
+fn without_last_record(log: &Path, copy: &Path) {
+    let records: Vec<_> = Reader::open(log, None).unwrap().map(Result::unwrap).collect();
+    let options = WalOptions::new(SCHEMA_ID).max_record_bytes(64 << 20);
+    let writer = WalWriter::open(copy, &options).unwrap();
+    for record in &records[..records.len() - 1] {
+        writer.append(&record.decode::<Record<'static>>().unwrap()).unwrap();
+    }
+    writer.close().unwrap();
+}
+
+#[test]
+fn a_proof_that_shows_every_balance_has_to_be_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, torn) = (dir.path().join("log"), dir.path().join("torn"));
+    let routed = |log: &Path| route(&input("catalog.toml"), &input("trace.csv"), log);
+    assert_eq!(run(&mut routed(&log)).code, 0);
+    let engine = Engine::open(&log, &EngineOptions::default()).unwrap();
+    let sequence = engine.checkpoint(1_793_610_000_000).unwrap();
+    engine.close().unwrap();
+    without_last_record(&log, &torn);
+    for (log, leaks) in [(&log, false), (&torn, true)] {
+        assert_eq!(run(routed(log).arg("--append")).code, 0);
+        let decision = sequence + if leaks { 1 } else { 2 };
+        let prove = || {
+            let mut command = program();
+            command.arg("prove").arg(log).arg(decision.to_string());
+            command
+        };
+        let ran = run(&mut prove());
+        assert_eq!(ran.code, if leaks { 2 } else { 0 }, "{}", ran.err);
+        if leaks {
+            let what =
+                format!("only in the checkpoint at record {sequence}, so its proof shows every");
+            assert!(ran.err.contains(&what), "{}", ran.err);
+            assert!(ran.err.contains("--with-balances"), "{}", ran.err);
+            assert_eq!(run(prove().arg("--with-balances")).code, 0);
+        }
+    }
 }

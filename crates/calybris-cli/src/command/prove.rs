@@ -9,13 +9,14 @@ use serde_json::json;
 use crate::failure::Failure;
 use crate::input::key::read_key;
 use crate::input::pin::read_tree_head;
-use crate::log::find::not_found;
+use crate::log::find::{checkpoint_under, not_found};
 use crate::page::{Page, Stream};
 
 /// Prove one decision: its record, its policy and catalog, and their way to the log's tree head.
 ///
-/// The proof holds nothing else of the log, so no other tenant's calls. It is worth something to whoever has the log's tree
-/// head from elsewhere: publish it, or send it every day (`calybris anchor --tree`).
+/// The proof shows this call, and the whole policy and catalog it was decided under; nothing else of the log, so no other
+/// tenant's calls and no balances. It is worth something to whoever has the log's tree head from elsewhere: publish it, or
+/// send it every day (`calybris anchor --tree`).
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -25,7 +26,11 @@ Examples:
   calybris check proof.json --tree-head tree-head.txt
 
 Without --tree-head the proof is for the tree over all records that the log has
-now. The whole log is read and verified.
+now. The whole log is read and verified, and has to be there from record 1 on.
+
+A crash while the engine wrote a checkpoint may leave decisions whose policy
+and catalog stand only in the checkpoint, beside every tenant's balance and
+open tickets. A proof of such a decision is made only --with-balances.
 
 Exit codes:
   0  proven
@@ -39,6 +44,9 @@ pub(crate) struct Arguments {
     /// Prove it for this tree head (the line, or a file with it), which was given away before
     #[arg(long, value_name = "HEAD")]
     tree_head: Option<PathBuf>,
+    /// Make the proof even if it shows every tenant's balance, which after a crash it may
+    #[arg(long)]
+    with_balances: bool,
     /// The file to make; standard output if left out
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -61,6 +69,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let proof = proof.map_err(|error| not_found(dir, key.as_ref(), sequence, &error))?;
     if let Some(head) = head.filter(|head| *head != proof.head()) {
         return Err(Failure::of_proof(dir, &not_of_this_log(&head, &proof.head())));
+    }
+    if !arguments.with_balances
+        && let Some(checkpoint) = checkpoint_under(dir, key.as_ref(), sequence)?
+    {
+        let what = format!(
+            "the policy and the catalog of decision {sequence} stand only in the checkpoint at record {checkpoint}, \
+             so its proof shows every tenant's balance: --with-balances makes it all the same"
+        );
+        return Err(Failure::at(dir, what));
     }
     let text = serde_json::to_string_pretty(&proof).map_err(Failure::refused)?;
     let mut page = Page::default();
