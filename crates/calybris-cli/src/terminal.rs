@@ -1,6 +1,7 @@
-//! What only a terminal gets: colours and bars. A pipe or a file gets the same words, plain.
+//! What a terminal takes: colours and bars, which a pipe or a file does not get, and words to type in a shell.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 
 /// Whether standard output may be coloured: it is a terminal, not a dumb one, and nobody asked for no colour
 /// (<https://no-color.org>).
@@ -80,6 +81,18 @@ pub(crate) fn clipped(text: &str, width: usize) -> String {
     }
     let kept = text.chars().take(width.saturating_sub(1)).map(harmless);
     kept.chain(['~']).collect()
+}
+
+/// A path as a shell takes it for one word.
+pub(crate) fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+:@%".contains(letter);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+/// The option that gives a command the same key again; nothing if there is none.
+pub(crate) fn key_option(key_file: Option<&Path>) -> String {
+    key_file.map(|file| format!(" --key-file {}", shell_word(file))).unwrap_or_default()
 }
 
 #[cfg(test)]

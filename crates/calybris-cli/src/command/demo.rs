@@ -13,6 +13,7 @@ use crate::input::row::RequestFile;
 use crate::log::journal::Journal;
 use crate::page::Page;
 use crate::routing::Job;
+use crate::terminal::shell_word;
 
 /// See it work: 300 bundled requests of three tenants against 40 real models.
 #[derive(clap::Args)]
@@ -154,13 +155,6 @@ edit the policy, and route the same requests under it
       --requests {requests} --log {log_2}",
         dir.display(),
     ));
-}
-
-/// A path as a shell takes it for one word.
-fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+:@%".contains(letter);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// The program as it was called, so that what is printed can be typed.

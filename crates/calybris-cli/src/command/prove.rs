@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use calybris_core::engine::{DecisionProof, EngineError};
-use calybris_core::wal::TreeHead;
+use calybris_core::wal::{TreeHead, WalError};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -11,6 +11,8 @@ use crate::input::key::read_key;
 use crate::input::pin::read_tree_head;
 use crate::log::find::{checkpoint_under, not_found};
 use crate::page::{Page, Stream};
+use crate::table::counted;
+use crate::terminal::{key_option, shell_word};
 
 /// Prove one decision: its record, its policy and catalog, and their way to the log's tree head.
 ///
@@ -62,11 +64,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let key = arguments.key_file.as_deref().map(read_key).transpose()?;
     let head = arguments.tree_head.as_deref().map(read_tree_head).transpose()?;
     let (dir, sequence) = (arguments.dir.as_path(), arguments.sequence);
+    if let Some(head) = head.filter(|head| head.size < sequence) {
+        let size = counted(head.size, "record");
+        let what = format!("the tree head is over {size}, and decision {sequence} came later");
+        return Err(Failure::at(dir, what));
+    }
     let proof = match head {
         Some(head) => DecisionProof::in_tree(dir, key.as_ref(), sequence, head.size),
         None => DecisionProof::of(dir, key.as_ref(), sequence),
     };
-    let proof = proof.map_err(|error| not_found(dir, key.as_ref(), sequence, &error))?;
+    let proof = proof.map_err(|error| match (&error, head) {
+        (EngineError::Log(WalError::NoSuchRecord { sequence: size, head: last }), Some(head))
+            if *size == head.size && head.size != sequence =>
+        {
+            let what = format!(
+                "the tree head is over {}, and the log has {last}",
+                counted(*size, "record")
+            );
+            Failure::of_proof(dir, &EngineError::ProofRefused { what })
+        }
+        _ => not_found(dir, key.as_ref(), sequence, &error),
+    })?;
     if let Some(head) = head.filter(|head| *head != proof.head()) {
         return Err(Failure::of_proof(dir, &not_of_this_log(&head, &proof.head())));
     }
@@ -101,7 +119,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         page.line(format_args!("  for the tree head over {} records", head.size));
         page.line(format_args!("  {head}"));
         page.line("Who has this tree head from elsewhere can check it, without the log:");
-        page.line(format_args!("  calybris check {} --tree-head HEAD", file.display()));
+        let (proof, key) = (shell_word(file), key_option(arguments.key_file.as_deref()));
+        page.line(format_args!("  calybris check {proof} --tree-head HEAD{key}"));
+        if !key.is_empty() {
+            page.line("The log has a key, and nothing can be checked without it: whoever checks has to be");
+            page.line("given the key, and a key that was shown is no secret any more.");
+        }
     }
     Ok(page)
 }
