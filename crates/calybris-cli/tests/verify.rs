@@ -144,3 +144,19 @@ fn a_log_without_a_beginning_is_not_repaired_and_left_as_it_is() {
     );
     assert_eq!(std::fs::read(segment(&log)).unwrap(), bytes);
 }
+
+#[test]
+fn an_explanation_says_that_it_is_not_about_the_whole_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = routed(dir.path());
+    let records = calybris_core::wal::Reader::open(&log, None).unwrap().map(Result::unwrap);
+    let last = records.last().unwrap();
+    let mut bytes = std::fs::read(segment(&log)).unwrap();
+    bytes[usize::try_from(last.offset()).unwrap() + 20] ^= 1;
+    std::fs::write(segment(&log), &bytes).unwrap();
+    assert_eq!(verify(&log).code, 1);
+    let explained = run(program().arg("explain").arg(&log).arg("3"));
+    assert_eq!(explained.code, 0, "{}", explained.err);
+    let what = "verified: records 1 and 3, each against the record before it; not the whole log";
+    assert!(explained.out.contains(what), "{}", explained.out);
+}

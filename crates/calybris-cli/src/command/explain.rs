@@ -87,6 +87,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         verdicts::one(&explained, model_id, paint, &mut page);
     }
     changes::words(&explained, asked_model, paint, &mut page);
+    page.line(format_args!(
+        "\nverified: records {} and {}, each against the record before it; not the whole log,\nsee `calybris verify`",
+        found.followed.decided.snapshot_sequence, arguments.sequence
+    ));
     Ok(page)
 }
 
@@ -164,6 +168,7 @@ impl<'a> Explained<'a> {
         Ok(json!({
             "record": json::followed(&found.followed, self.names())?,
             "first_sequence": first_sequence,
+            "verified_sequences": [found.followed.decided.snapshot_sequence, found.followed.sequence],
             "read_through_sequence": found.read_through,
             "snapshot": {
                 "sequence": found.followed.decided.snapshot_sequence,
