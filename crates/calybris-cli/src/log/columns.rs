@@ -34,7 +34,13 @@ pub(crate) fn decision_line(followed: &Followed, paint: Paint) -> String {
                 _ => word,
             };
             let cost = followed.estimated_cost_microunits();
-            format!("{:22} {:>9} {outcome}", clipped(model, 22), money(cost))
+            let model = match followed.models().next() {
+                Some(chosen) if !followed.failed.is_empty() && chosen != model => {
+                    fallback(chosen, model, 22)
+                }
+                _ => clipped(model, 22),
+            };
+            format!("{model:22} {:>9} {outcome}", money(cost))
         }
     };
     let action = format!("{:10}", action_word(decided.decision.action));
@@ -49,6 +55,16 @@ pub(crate) fn decision_line(followed: &Followed, paint: Paint) -> String {
         to_the_second(decided.time_unix_ms),
         clipped(&decided.tenant, 10)
     )
+}
+
+/// `chosen > next` in at most `width` letters: where both do not fit, the longer one is cut first.
+fn fallback(chosen: &str, next: &str, width: usize) -> String {
+    let room = width.saturating_sub(3);
+    let half = room / 2;
+    let of_chosen = room.saturating_sub(next.chars().count()).max(half);
+    let chosen = clipped(chosen, of_chosen);
+    let of_next = room.saturating_sub(chosen.chars().count());
+    format!("{chosen} > {}", clipped(next, of_next))
 }
 
 fn outcome(followed: &Followed) -> String {
@@ -204,5 +220,19 @@ fn event_words(event: &BudgetEvent) -> String {
             format!("{} to {}: {} carried over", name(from), name(to), money(*amount_microunits))
         }
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fallback;
+
+    #[test]
+    fn a_fallback_names_both_models_in_its_column() {
+        assert_eq!(fallback("small", "large", 22), "small > large");
+        assert_eq!(fallback("gemini-2.5-flash-lite", "gpt-4o", 22), "gemini-2.5-f~ > gpt-4o");
+        assert_eq!(fallback("gpt-4o", "gemini-2.5-flash-lite", 22), "gpt-4o > gemini-2.5-f~");
+        let both = fallback("gemini-2.5-flash-lite", "claude-sonnet-4-5", 22);
+        assert_eq!(both, "gemini-2~ > claude-so~");
     }
 }
