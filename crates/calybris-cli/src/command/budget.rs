@@ -15,7 +15,7 @@ use crate::log::journal::Journal;
 use crate::log::naming::model_name;
 use crate::page::Page;
 use crate::table::{counted, grouped, money, table};
-use crate::terminal::{Paint, bar, clipped, draws_bars};
+use crate::terminal::{Paint, bar, clipped, clipped_inside, draws_bars};
 use crate::time::to_the_second;
 
 /// Show every tenant's budget, what is held and not settled, and prove that the money adds up.
@@ -186,7 +186,7 @@ fn name(account: &LedgerAccount) -> String {
     if let Some(cap) = account.rules.exposure_cap_microunits {
         notes.push_str(&format!(" (holds at most {})", money(cap)));
     }
-    format!("{indent}{}{notes}", clipped(&account.tenant, 24))
+    format!("{indent}{}{notes}", clipped_inside(&account.tenant, 24))
 }
 
 fn tickets(ledger: &Ledger, origins: &BTreeMap<u64, Origin>, top: usize, page: &mut Page) {
@@ -198,7 +198,7 @@ fn tickets(ledger: &Ledger, origins: &BTreeMap<u64, Origin>, top: usize, page: &
         vec![
             ticket.decision_sequence.to_string(),
             origin.map_or_else(String::new, |origin| to_the_second(origin.time_unix_ms)),
-            clipped(&ticket.tenant, 20),
+            clipped_inside(&ticket.tenant, 20),
             origin.map_or_else(String::new, |origin| clipped(&origin.model, 30)),
             money(ticket.reserved_microunits),
         ]

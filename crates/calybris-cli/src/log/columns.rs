@@ -9,7 +9,7 @@ use crate::log::journal::Journal;
 use crate::log::json::kind;
 use crate::log::naming::{action_word, model_name};
 use crate::table::{counted, money};
-use crate::terminal::{Paint, clipped};
+use crate::terminal::{Paint, clipped, clipped_inside};
 use crate::time::to_the_second;
 
 /// The heading of [`decision_line`].
@@ -53,7 +53,7 @@ pub(crate) fn decision_line(followed: &Followed, paint: Paint) -> String {
         "{:>7} {} {:10} {action} {rest}",
         followed.sequence,
         to_the_second(decided.time_unix_ms),
-        clipped(&decided.tenant, 10)
+        clipped_inside(&decided.tenant, 10)
     )
 }
 
@@ -132,7 +132,7 @@ fn words(entry: &Entry, journal: &Journal) -> String {
         Record::BudgetChanged { event, .. } => event_words(event),
         Record::Decided(decided) => {
             let decision = &decided.decision;
-            let tenant = clipped(&decided.tenant, 16);
+            let tenant = clipped_inside(&decided.tenant, 16);
             let action = action_word(decision.action);
             let Some(model_id) = decision.selected_model_id else {
                 return format!("{tenant}: {action}: {}", decision.reason);
@@ -170,13 +170,13 @@ fn words(entry: &Entry, journal: &Journal) -> String {
 
 /// A change of a budget in words.
 fn event_words(event: &BudgetEvent) -> String {
-    let name = |tenant: &str| format!("`{}`", clipped(tenant, 24));
+    let name = |tenant: &str| format!("`{}`", clipped_inside(tenant, 24));
     match event {
         BudgetEvent::TenantOpened { tenant, granted_microunits } => {
             format!("{} opened with {}", name(tenant), money(*granted_microunits))
         }
         BudgetEvent::ChildOpened { tenant, parent, granted_microunits } => {
-            let (tenant, parent) = (name(tenant), clipped(parent, 12));
+            let (tenant, parent) = (name(tenant), clipped_inside(parent, 12));
             format!("{tenant} opened below `{parent}` with {}", money(*granted_microunits))
         }
         BudgetEvent::Reserved { tenant, hold, amount_microunits }

@@ -13,7 +13,7 @@ use super::{METHOD, NOT_A_FORECAST, Report};
 use crate::log::beginning::{dropped, first_of};
 use crate::page::Page;
 use crate::table::{counted, grouped, table};
-use crate::terminal::clipped;
+use crate::terminal::{clipped, clipped_inside};
 
 /// Rows of the longer tables; the rest is one line.
 const LONGEST_TABLE_ROWS: usize = 10;
@@ -239,7 +239,7 @@ fn tenants(what_if: &WhatIf, page: &mut Page) {
     let rows = tenants_by_difference(what_if).into_iter().take(LONGEST_TABLE_ROWS).map(
         |(tenant, shift)| {
             vec![
-                clipped(tenant, LONGEST_NAME - 8),
+                clipped_inside(tenant, LONGEST_NAME - 8),
                 grouped(shift.changed()),
                 money(shift.recorded.estimated_cost_microunits),
                 money(shift.proposed.estimated_cost_microunits),
@@ -292,7 +292,7 @@ fn largest(what_if: &WhatIf, page: &mut Page) {
             "  {}  decision {}, tenant {}",
             money_delta(change.cost_delta_microunits()),
             change.sequence,
-            clipped(&change.tenant, LONGEST_NAME)
+            clipped_inside(&change.tenant, LONGEST_NAME)
         ));
         page.line(format_args!("      {} -> {}", name(&reasons.before), name(&reasons.after)));
         for sentence in &reasons.why {
