@@ -287,3 +287,27 @@ fn an_exit_code_survives_a_closed_standard_error() {
     let status = program().args(["verify", "no-such-log"]).stderr(full).status().unwrap();
     assert_eq!(status.code(), Some(2));
 }
+
+#[test]
+fn the_demo_explains_and_proves_a_decision_that_it_shows() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = dir.path().join("demo");
+    let printed = run(program().arg("demo").arg("--dir").arg(&demo));
+    assert_eq!(printed.code, 0, "{}", printed.err);
+    let typed = |command: &str| -> Vec<String> {
+        let line = printed.out.lines().find(|line| line.contains(&format!(" {command} "))).unwrap();
+        let words = line.split_whitespace().skip(1).take_while(|word| *word != ">");
+        words.map(str::to_owned).collect()
+    };
+    let shown = run(program().args(typed("show")));
+    let explain = typed("explain");
+    let decision = explain.last().unwrap();
+    let shows = |line: &str| line.split_whitespace().next() == Some(decision.as_str());
+    assert!(shown.out.lines().any(shows), "{decision} {}", shown.out);
+    assert_eq!(run(program().args(&explain)).code, 0);
+    std::fs::write(demo.join("tree-head"), run(program().args(typed("anchor"))).out).unwrap();
+    for command in ["prove", "check"] {
+        let ran = run(program().args(typed(command)));
+        assert_eq!(ran.code, 0, "{}", ran.err);
+    }
+}
