@@ -250,6 +250,8 @@ fn help() {
         "",
         "demo",
         "route",
+        "prove",
+        "check",
         "show",
         "explain",
         "budget",
@@ -266,5 +268,9 @@ fn help() {
     ] {
         let name = format!("help {command}").trim_end().replace(' ', "-");
         place.check(&name, &[format!("{command} --help").trim_start()]);
+        let text = std::fs::read_to_string(golden(&name)).unwrap();
+        let refers = text.contains("Exit codes: as of");
+        let group = ["", "catalog"].contains(&command);
+        assert!(group || refers || text.contains("\n  3  "), "{name}: no exit code 3");
     }
 }

@@ -32,7 +32,8 @@ writes the log.
 Exit codes:
   0  shown, and the money adds up
   1  the log is not intact, or the money does not add up
-  2  could not be read: usage, a missing key, a missing log")]
+  2  could not be read: usage, a missing key, a missing log
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The log's directory
     dir: PathBuf,

@@ -30,7 +30,8 @@ Exit codes:
   0  proven
   1  not proven, and the message says what does not hold
   2  could not be checked: usage, no tree head, one of another size, a missing
-     key, no proof, a proof of another version")]
+     key, no proof, a proof of another version
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The proof, as `calybris prove` makes it
     proof: PathBuf,

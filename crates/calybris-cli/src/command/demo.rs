@@ -22,7 +22,13 @@ use crate::terminal::shell_word;
 Prices are public list prices; quality, risk, latency and regions are examples.
 
 Example:
-  calybris demo --dir ./demo")]
+  calybris demo --dir ./demo
+
+Exit codes:
+  0  done, and the log verified
+  1  the log is not intact
+  2  nothing was done, and the message says why
+  3  begun and not finished; what was decided is in the log")]
 pub(crate) struct Arguments {
     /// Where to put the log and the input files; by default a new directory for temporary files
     #[arg(long, value_name = "DIR")]

@@ -34,7 +34,8 @@ not read: `verify` tells whether the whole log is intact.
 Exit codes:
   0  explained
   1  the log is not intact, or the decision does not come out the same
-  2  nothing to explain: usage, a missing key, no decision at this sequence")]
+  2  nothing to explain: usage, a missing key, no decision at this sequence
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The log's directory
     dir: PathBuf,

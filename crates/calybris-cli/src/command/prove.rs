@@ -37,7 +37,8 @@ open tickets. A proof of such a decision is made only --with-balances.
 Exit codes:
   0  proven
   1  the log is not intact, or the tree head is not one of it
-  2  nothing was done: usage, a missing key, no decision at this sequence")]
+  2  nothing was done: usage, a missing key, no decision at this sequence
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The log's directory
     dir: PathBuf,

@@ -29,7 +29,8 @@ write sets it aside. No other process may have the log open.
 Exit codes:
   0  repaired, or there was nothing to repair
   1  not even the beginning of the log verifies: nothing could be kept
-  2  nothing was done: usage, a missing key, a missing log, a writer at work")]
+  2  nothing was done: usage, a missing key, a missing log, a writer at work
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The log's directory
     dir: PathBuf,

@@ -42,7 +42,8 @@ ones by name and provider, and so are capabilities, regions and providers.
 Exit codes:
   0  done
   1  the log is not intact, or a decision does not come out as recorded
-  2  could not be done: usage, a missing key, a bad file, a missing log")]
+  2  could not be done: usage, a missing key, a bad file, a missing log
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The log's directory
     dir: PathBuf,

@@ -40,7 +40,8 @@ became of it are one line. It may run while another process writes the log.
 Exit codes:
   0  shown
   1  the log is not intact: what was shown before the message is
-  2  could not be read: usage, a missing key, a missing log")]
+  2  could not be read: usage, a missing key, a missing log
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The log's directory
     dir: PathBuf,

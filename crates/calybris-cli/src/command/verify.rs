@@ -25,15 +25,16 @@ It may run while another process writes the log.
 Exit codes:
   0  intact
   1  not intact, and the message says what and where
-  2  could not be checked: usage, a missing key, a missing or empty log")]
+  2  could not be checked: usage, a missing key, a missing or empty log
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The log's directory
     dir: PathBuf,
     /// The key that the log was written with
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// An anchor that was kept elsewhere: shows whether records were cut from the end
-    #[arg(long, value_name = "FILE")]
+    /// An anchor that was kept elsewhere (the line, or a file with it): shows whether records were cut from the end
+    #[arg(long, value_name = "ANCHOR")]
     anchor: Option<PathBuf>,
     /// Verify with that many threads at once
     #[arg(long, value_name = "N")]

@@ -27,7 +27,8 @@ to both.
 
 Exit codes:
   0  compared, whether or not they differ
-  2  could not be compared")]
+  2  could not be compared
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The catalog before (TOML, or a LiteLLM price list)
     old: PathBuf,
