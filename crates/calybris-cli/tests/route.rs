@@ -311,3 +311,34 @@ fn the_demo_explains_and_proves_a_decision_that_it_shows() {
         assert_eq!(ran.code, 0, "{}", ran.err);
     }
 }
+
+#[test]
+fn a_changed_policy_under_the_same_epoch_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, policy) = (dir.path().join("log"), dir.path().join("policy.toml"));
+    let text = std::fs::read_to_string(input("policy.toml")).unwrap();
+    let routed = |text: &str, append: bool| {
+        std::fs::write(&policy, text).unwrap();
+        let mut command = program();
+        command.arg("route").arg("--policy").arg(&policy);
+        command.arg("--catalog").arg(input("catalog.toml"));
+        command.arg("--requests").arg(input("trace.csv")).arg("--log").arg(&log);
+        let ran = run(if append { command.arg("--append") } else { &mut command });
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        ran.out
+    };
+    assert!(!routed(&text, false).contains("new snapshot installed"));
+    assert!(!routed(&text, true).contains("new snapshot installed"));
+    let number = "hard_risk_limit_bps = ";
+    let at = text.find(number).unwrap() + number.len();
+    let end = at + text[at..].find('\n').unwrap();
+    let changed = format!("{}8888{}", &text[..at], &text[end..]);
+    let out = routed(&changed, true);
+    assert!(out.contains("; policy_epoch not raised\n"), "{out}");
+    // Back again, with the epoch raised.
+    let epoch = "policy_epoch = ";
+    let raised = text.replacen(epoch, "policy_epoch = 9", 1);
+    assert_ne!(raised, text);
+    let out = routed(&raised, true);
+    assert!(out.contains("new snapshot installed, record") && !out.contains("not raised"), "{out}");
+}
