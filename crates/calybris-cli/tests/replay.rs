@@ -267,6 +267,19 @@ fn each_value_of_a_range_is_a_replay_under_that_value() {
 }
 
 #[test]
+fn a_legend_is_printed_where_a_row_is_marked() {
+    let (_dir, log, _) = world();
+    let legend = "* the value in the log";
+    for (range, marked) in
+        [("hard_risk_limit_bps=0..10000:500", true), ("hard_risk_limit_bps=1..2:1", false)]
+    {
+        let out = sweep(&log, range, &[]).out;
+        assert_eq!(out.contains(legend), marked, "{out}");
+        assert_eq!(out.lines().any(|line| line.split_whitespace().nth(1) == Some("*")), marked);
+    }
+}
+
+#[test]
 fn a_bad_range_or_file_is_refused_before_the_log_is_read() {
     let (_dir, log, policy) = world();
     for (range, part) in [

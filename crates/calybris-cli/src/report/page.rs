@@ -93,7 +93,7 @@ fn cards(total: &Shift, page: &mut Markup) {
     let from_to = |before: String, after: String| format!("{before} &rarr; {after}");
     let in_percent = |before: i128, after: i128| match percent_delta(before, after).as_str() {
         "" => String::new(),
-        percent => format!(" ({percent})"),
+        percent => format!(" ({})", Text(percent)),
     };
     let (cost, new_cost) = (before.estimated_cost_microunits, after.estimated_cost_microunits);
     card(

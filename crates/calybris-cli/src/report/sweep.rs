@@ -91,6 +91,11 @@ impl Sweep<'_> {
         self.points.iter().map(row).collect()
     }
 
+    /// Whether a value of the log is among the points.
+    pub(crate) fn marks_a_point(&self) -> bool {
+        self.points.iter().any(|(value, _)| self.recorded_values.contains(value))
+    }
+
     /// What was recorded, as a row of the same table.
     pub(crate) fn recorded_row(&self) -> Vec<String> {
         let shift = self.recorded();
@@ -130,7 +135,8 @@ impl Sweep<'_> {
         page.line("");
         let rows = self.rows().into_iter().chain([self.recorded_row()]);
         page.line(table(&HEADER, &[0, 1, 2, 3, 4], rows));
-        page.line("* the value in the log. Amounts in currency units of 1,000,000 microunits\n");
+        let legend = if self.marks_a_point() { "* the value in the log. " } else { "" };
+        page.line(format_args!("{legend}Amounts in currency units of 1,000,000 microunits\n"));
         self.bars(&mut page);
         page
     }

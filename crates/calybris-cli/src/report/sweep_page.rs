@@ -65,7 +65,10 @@ pub(crate) fn page(sweep: &Sweep<'_>) -> String {
     page.add(format_args!("<section>\n<h2>Value by value</h2>"));
     let rows: Vec<Vec<String>> = sweep.rows().into_iter().chain([sweep.recorded_row()]).collect();
     page.table(&HEADER, 1, &rows);
-    page.add(format_args!("<p class=\"faint\">* the value in the log</p>\n</section>"));
+    if sweep.marks_a_point() {
+        page.add(format_args!("<p class=\"faint\">* the value in the log</p>"));
+    }
+    page.add(format_args!("</section>"));
     foot(&mut page);
     page.into_page(&format!("What if {key} were another?"))
 }
