@@ -96,6 +96,16 @@ fn the_totals_are_those_of_the_records() {
     assert_eq!(counted("series", "decisions"), decisions);
     assert_eq!(counted("series", "proposed_cost_microunits"), cost);
     assert_eq!(counted("rejections", "newly_rejected"), total["newly_rejected"].as_u64().unwrap());
+    // Row by row, and what leaves one reason comes to another.
+    let mut net = 0;
+    for rejection in object["rejections"].as_array().unwrap() {
+        let of = |name: &str| rejection[name].as_i64().unwrap();
+        let moved = of("net_from_other_reasons");
+        let before = of("recorded") + of("newly_rejected") - of("newly_accepted");
+        assert_eq!(before + moved, of("proposed"), "{rejection}");
+        net += moved;
+    }
+    assert_eq!(net, 0);
 }
 
 #[test]

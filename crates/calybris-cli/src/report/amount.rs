@@ -16,7 +16,11 @@ pub(crate) fn money_delta(microunits: i128) -> String {
 
 /// A difference between two counts, with its sign.
 pub(crate) fn count_delta(before: u64, after: u64) -> String {
-    let difference = i128::from(after) - i128::from(before);
+    whole_delta(i128::from(after) - i128::from(before))
+}
+
+/// A difference that is a count, with its sign.
+pub(crate) fn whole_delta(difference: i128) -> String {
     let sign = if difference < 0 { "-" } else { "" };
     signed(difference, format!("{sign}{}", grouped(difference.unsigned_abs())))
 }

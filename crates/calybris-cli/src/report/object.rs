@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::flow::choice;
 use super::page::hexadecimal;
 use super::proposal::Proposal;
+use super::tables::from_other_reasons;
 use super::words::Reasons;
 use super::{METHOD, NOT_A_FORECAST, Report};
 use crate::log::beginning::first_of;
@@ -46,6 +47,7 @@ pub(crate) fn object(report: &Report<'_>) -> Value {
             "proposed": rejection.proposed,
             "newly_rejected": rejection.newly_rejected,
             "newly_accepted": rejection.newly_accepted,
+            "net_from_other_reasons": from_other_reasons(rejection),
         })).collect::<Vec<_>>(),
         "largest": what_if.largest.iter().map(change).collect::<Vec<_>>(),
         "series": series(what_if),

@@ -214,6 +214,9 @@ fn rejections(what_if: &WhatIf, page: &mut Markup) {
     }
     page.add(format_args!("<section>\n<h2>Rejections by reason</h2>"));
     page.table(&tables::REJECTION_HEADER, 1, &tables::rejection_rows(what_if));
+    if tables::reasons_changed(what_if) {
+        page.add(format_args!("<p class=\"faint\">{}</p>", tables::OF_ANOTHER_REASON));
+    }
     page.add(format_args!("</section>"));
 }
 

@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use calybris_core::engine::{ModelShift, Shift, WhatIf};
+use calybris_core::engine::{ModelShift, RejectionShift, Shift, WhatIf};
 
-use super::amount::{count_delta, money, money_delta, percent_delta};
+use super::amount::{count_delta, money, money_delta, percent_delta, whole_delta};
 use super::flow::choice;
 use super::proposal::Proposal;
 use super::words::Reasons;
@@ -179,17 +179,34 @@ fn totals(total: &Shift, page: &mut Page) {
     page.line("");
 }
 
-pub(crate) const REJECTION_HEADER: [&str; 5] =
-    ["rejected because", "recorded", "proposed", "newly", "no longer"];
+pub(crate) const REJECTION_HEADER: [&str; 6] =
+    ["rejected because", "recorded", "proposed", "newly", "no longer", "reason"];
+
+/// What the last column of the rejections is.
+pub(crate) const OF_ANOTHER_REASON: &str = "recorded + newly - no longer + reason = proposed. \
+     Under reason: rejected both times, before for another reason, less those now for another reason.";
+
+/// Rejected both times: those that were rejected for another reason before, less those that are now.
+pub(crate) fn from_other_reasons(rejection: &RejectionShift) -> i128 {
+    let both_now = i128::from(rejection.proposed) - i128::from(rejection.newly_rejected);
+    let both_before = i128::from(rejection.recorded) - i128::from(rejection.newly_accepted);
+    both_now - both_before
+}
+
+/// Whether a decision is rejected both times, for different reasons.
+pub(crate) fn reasons_changed(what_if: &WhatIf) -> bool {
+    what_if.rejections.iter().any(|rejection| from_other_reasons(rejection) != 0)
+}
 
 pub(crate) fn rejection_rows(what_if: &WhatIf) -> Vec<Vec<String>> {
-    let row = |rejection: &calybris_core::engine::RejectionShift| {
+    let row = |rejection: &RejectionShift| {
         vec![
             rejection.reason.to_string(),
             grouped(rejection.recorded),
             grouped(rejection.proposed),
             grouped(rejection.newly_rejected),
             grouped(rejection.newly_accepted),
+            whole_delta(from_other_reasons(rejection)),
         ]
     };
     what_if.rejections.iter().map(row).collect()
@@ -201,11 +218,14 @@ fn rejections(what_if: &WhatIf, page: &mut Page) {
     }
     let rows = rejection_rows(what_if).into_iter().map(|mut row| {
         if let Some(reason) = row.first_mut() {
-            *reason = clipped(reason, 38);
+            *reason = clipped(reason, 31);
         }
         row
     });
-    page.line(table(&REJECTION_HEADER, &[1, 2, 3, 4], rows));
+    page.line(table(&REJECTION_HEADER, &[1, 2, 3, 4, 5], rows));
+    if reasons_changed(what_if) {
+        wrapped(OF_ANOTHER_REASON, page);
+    }
     page.line("");
 }
 
