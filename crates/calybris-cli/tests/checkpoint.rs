@@ -125,6 +125,12 @@ fn every_reading_command_says_where_the_log_begins() {
             assert_eq!(object["first_sequence"], sequence, "{arguments:?}");
         }
     }
+    let page = dir.path().join("page.html");
+    let to_page = ["--html", page.to_str().unwrap()];
+    for arguments in [commands[4], commands[5]] {
+        ran(&[arguments, to_page.as_slice()].concat(), false);
+        assert!(std::fs::read_to_string(&page).unwrap().contains(&begins), "{arguments:?}");
+    }
     let words = ran(commands[1], false);
     let claim = format!("everything from record {sequence} up to the anchor, unchanged");
     assert!(words.contains(&claim), "{words}");

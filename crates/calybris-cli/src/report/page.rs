@@ -8,6 +8,7 @@ use super::markup::{Markup, Text};
 use super::proposal::Proposal;
 use super::tables;
 use super::{METHOD, NOT_A_FORECAST, Report, changes, flow};
+use crate::log::beginning::{dropped, first_of};
 use crate::table::{counted, grouped};
 use crate::time::to_the_second;
 
@@ -49,6 +50,9 @@ fn head(report: &Report<'_>, page: &mut Markup) {
     fact("log id", hexadecimal(&head.log_id), true);
     fact("head", format!("record {}", grouped(head.sequence)), false);
     fact("head hash", hexadecimal(&head.hash), true);
+    if let Some(dropped) = dropped(first_of(report.replayed.records, head.sequence)) {
+        fact("beginning", dropped, false);
+    }
     if let ([first, ..], [.., last]) = (what_if.series.as_slice(), what_if.series.as_slice()) {
         let (from, to) =
             (to_the_second(first.first_time_unix_ms), to_the_second(last.first_time_unix_ms));

@@ -5,6 +5,7 @@ use super::markup::{Markup, Text, breakable};
 use super::page::{foot, hexadecimal};
 use super::sweep::{HEADER, MEASURES, Sweep};
 use super::{METHOD, NOT_A_FORECAST};
+use crate::log::beginning::{dropped, first_of};
 use crate::table::{counted, grouped};
 
 pub(crate) fn page(sweep: &Sweep<'_>) -> String {
@@ -24,6 +25,9 @@ pub(crate) fn page(sweep: &Sweep<'_>) -> String {
     fact("log id", hexadecimal(&head.log_id), true);
     fact("head", format!("record {}", grouped(head.sequence)), false);
     fact("head hash", hexadecimal(&head.hash), true);
+    if let Some(dropped) = dropped(first_of(sweep.replayed.records, head.sequence)) {
+        fact("beginning", dropped, false);
+    }
     fact("recorded value", sweep.recorded_value(), false);
     fact("compared", counted(sweep.recorded().decisions, "decision"), false);
     if sweep.unfunded > 0 {
