@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use calybris_core::budget::AuditError;
 use calybris_core::engine::{EngineError, SettleRefused};
 use calybris_core::kernel::Decision;
-use calybris_core::wal::WalError;
+use calybris_core::wal::{Reader, WalError};
 use serde_json::{Value, json};
 
 use crate::input::error::InputError;
@@ -49,7 +49,13 @@ impl Failure {
         let path = dir.display().to_string();
         let text = if text.contains(&path) { text } else { format!("{path}: {text}") };
         if !error.is_tampering() {
-            return Self::refused(text);
+            let inside = dir.join("log");
+            return match error {
+                WalError::Missing { .. } if Reader::segments(&inside).is_ok() => {
+                    Self::refused(format_args!("{text}; there is one in `{}`", inside.display()))
+                }
+                _ => Self::refused(text),
+            };
         }
         let place = match error {
             WalError::Corrupt { segment, offset, sequence, what } => json!({
@@ -97,6 +103,11 @@ impl Failure {
     /// A settlement that the engine refused.
     pub(crate) fn of_settlement(dir: &Path, refused: &SettleRefused) -> Self {
         Self::of_engine(dir, &refused.error)
+    }
+
+    /// The same failure with what it means for the command.
+    pub(crate) fn noting(self, note: &str) -> Self {
+        Self { message: format!("{}\n  {note}", self.message), ..self }
     }
 
     /// The same failure, met when that many of the requests had been decided.

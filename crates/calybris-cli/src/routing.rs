@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use calybris_core::budget::AccountSnapshot;
 use calybris_core::engine::{Call, Engine, EngineOptions, Names, Outcome, Settlement};
-use calybris_core::kernel::Request;
+use calybris_core::kernel::{Policy, Request};
 use calybris_core::wal::{Anchor, Key, Report, VerifyOptions, verify};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use crate::input::error::{InputError, quoted};
 use crate::input::policy::{Microunits, PolicyFile};
 use crate::input::request::{RequestParser, RoutedRequest};
 use crate::input::row::RequestFile;
+use crate::log::journal::Journal;
 use crate::log::naming::model_name;
 use crate::page::Stream;
 use crate::tally::Tally;
@@ -59,6 +60,18 @@ pub(crate) struct Earlier {
     /// Tickets that the earlier run had left open. This program dispatches nothing, so they are abandoned, logged.
     pub(crate) abandoned_tickets: u64,
     pub(crate) abandoned_microunits: u64,
+    /// What this run put in force in place of what the earlier run had; `None` if that is the same.
+    pub(crate) replaced: Option<Replaced>,
+}
+
+/// A policy and a catalog that were installed in place of others.
+pub(crate) struct Replaced {
+    /// The record that installed them.
+    pub(crate) sequence: u64,
+    /// The numbers of the policy changed, and `policy_epoch` is not higher.
+    pub(crate) policy_epoch_not_raised: bool,
+    /// The models changed, and `catalog_epoch` is not higher.
+    pub(crate) catalog_epoch_not_raised: bool,
 }
 
 impl Job<'_> {
@@ -140,8 +153,13 @@ impl Job<'_> {
         decided: &mut u64,
     ) -> Result<Routed, Failure> {
         let refuse = |error| Failure::of_engine(self.log, &error);
-        engine.install(self.catalog.snapshot.clone(), now_unix_ms()).map_err(refuse)?;
-        let earlier = self.take_over(&engine)?;
+        let last = engine.head().sequence;
+        let installed =
+            engine.install(self.catalog.snapshot.clone(), now_unix_ms()).map_err(refuse)?;
+        let mut earlier = self.take_over(&engine)?;
+        if installed > last {
+            earlier.replaced = self.replaced_by(installed)?;
+        }
         for (tenant, Microunits(granted)) in &self.policy.tenants {
             engine.ensure_tenant(tenant, *granted, now_unix_ms()).map_err(refuse)?;
         }
@@ -158,6 +176,30 @@ impl Job<'_> {
         Ok(Routed { tally, earlier, elapsed, anchor, report, accounts })
     }
 
+    /// Compares what the record at `sequence` installs with what was in force before it; `None` if nothing was.
+    fn replaced_by(&self, sequence: u64) -> Result<Option<Replaced>, Failure> {
+        let mut journal = Journal::open(self.log, self.key.as_ref())?;
+        let mut before = None;
+        while let Some(entry) = journal.next()? {
+            if entry.sequence >= sequence {
+                break;
+            }
+            before = journal.snapshot(entry.sequence).or(before);
+        }
+        let Some(before) = before else { return Ok(None) };
+        let (old, new) = (before.policy_snapshot(), self.catalog.snapshot.policy_snapshot());
+        let numbers = |policy: &Policy| Policy { policy_epoch: 0, catalog_epoch: 0, ..*policy };
+        let (was, is) = (old.policy(), new.policy());
+        let same_catalog =
+            old.models() == new.models() && before.names() == self.catalog.snapshot.names();
+        Ok(Some(Replaced {
+            sequence,
+            policy_epoch_not_raised: numbers(was) != numbers(is)
+                && is.policy_epoch <= was.policy_epoch,
+            catalog_epoch_not_raised: !same_catalog && is.catalog_epoch <= was.catalog_epoch,
+        }))
+    }
+
     /// What an earlier run left: its open tickets go back to their tenants.
     fn take_over(&self, engine: &Engine) -> Result<Earlier, Failure> {
         let recovery = engine.recovery();
@@ -170,6 +212,7 @@ impl Job<'_> {
             }),
             abandoned_tickets: 0,
             abandoned_microunits: 0,
+            replaced: None,
         };
         for open in engine.open_tickets() {
             let Some(ticket) = engine.ticket(open.decision_sequence) else { continue };

@@ -1,6 +1,7 @@
-//! What only a terminal gets: colours and bars. A pipe or a file gets the same words, plain.
+//! What a terminal takes: colours and bars, which a pipe or a file does not get, and words to type in a shell.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 
 /// Whether standard output may be coloured: it is a terminal, not a dumb one, and nobody asked for no colour
 /// (<https://no-color.org>).
@@ -82,6 +83,33 @@ pub(crate) fn clipped(text: &str, width: usize) -> String {
     kept.chain(['~']).collect()
 }
 
+/// A path as a shell takes it for one word.
+pub(crate) fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+:@%".contains(letter);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+/// The option that gives a command the same key again; nothing if there is none.
+pub(crate) fn key_option(key_file: Option<&Path>) -> String {
+    key_file.map(|file| format!(" --key-file {}", shell_word(file))).unwrap_or_default()
+}
+
+/// The same, cut in the middle: names often differ at their end.
+pub(crate) fn clipped_inside(text: &str, width: usize) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    let room = width.saturating_sub(1);
+    let tail = room.div_ceil(2);
+    match letters.len().checked_sub(tail).and_then(|at| letters.get(at..)) {
+        Some(end) if letters.len() > width => {
+            let start = letters.iter().take(room - tail);
+            let whole: String = start.chain(&['~']).chain(end).collect();
+            clipped(&whole, width)
+        }
+        _ => clipped(text, width),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,5 +127,15 @@ mod tests {
         assert_eq!(clipped("abcd", 4), "abcd");
         assert_eq!(clipped("abcde", 4), "abc~");
         assert_eq!(clipped("a\u{1b}[1m", 9), "a?[1m");
+    }
+
+    #[test]
+    fn names_that_differ_at_their_end_differ_when_they_are_cut() {
+        assert_eq!(clipped_inside("tenant-000", 10), "tenant-000");
+        assert_eq!(clipped_inside("secret-tenant-0", 10), "secr~ant-0");
+        assert_eq!(clipped_inside("secret-tenant-1", 10), "secr~ant-1");
+        assert_eq!(clipped_inside("abc", 1), "~");
+        assert_eq!(clipped_inside("abc", 0), "~");
+        assert_eq!(clipped_inside("abcdef\u{1b}", 4), "a~f?");
     }
 }

@@ -5,8 +5,8 @@ mod program;
 
 use std::path::Path;
 
-use calybris_core::engine::{Engine, EngineOptions};
-use calybris_core::wal::Disposal;
+use calybris_core::engine::{Engine, EngineOptions, Record, SCHEMA_ID};
+use calybris_core::wal::{Disposal, Reader, WalOptions, WalWriter};
 use program::*;
 use serde_json::Value;
 
@@ -34,11 +34,11 @@ fn a_checkpoint_is_shown_and_what_is_decided_after_it_is_explained() {
     assert_eq!(object["snapshot"]["digest"].as_str().unwrap().len(), 64);
     let decisions = run(program().arg("show").arg(&log));
     assert_eq!(decisions.out.lines().filter(|line| line.contains("settled")).count(), 6);
-    // Behind the checkpoint stands the snapshot, and then the first decision.
-    let (snapshot, after) = (sequence + 1, sequence + 2);
+    // The checkpoint, the snapshot installed once more, the decision.
+    let (again, after) = (sequence + 1, sequence + 2);
     let explained = run(program().arg("explain").arg(&log).arg(after.to_string()));
     assert_eq!(explained.code, 0, "{}", explained.err);
-    assert!(explained.out.contains(&format!("record {snapshot}")), "{}", explained.out);
+    assert!(explained.out.contains(&format!("record {again},")), "{}", explained.out);
     assert!(explained.out.contains("small"), "{}", explained.out);
     let refused = run(program().arg("explain").arg(&log).arg(sequence.to_string()));
     assert_eq!(refused.code, 2);
@@ -82,4 +82,103 @@ fn a_log_whose_beginning_was_dropped_is_read_from_its_checkpoint_on() {
     assert_eq!(budget(&rest.out), budget(&whole));
     let csv = run(program().arg("export").arg(&log).args(["--format", "csv"]));
     assert_eq!(csv.out.lines().count(), 1 + 3, "{}", csv.out);
+}
+
+#[test]
+fn every_reading_command_says_where_the_log_begins() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let sequence = log_with_checkpoint(&log);
+    let after = (sequence + 2).to_string();
+    let anchor = run(program().arg("anchor").arg(&log)).out;
+    let policy = input("policy.toml");
+    let policy = policy.to_str().unwrap();
+    let commands: [&[&str]; 8] = [
+        &["verify"],
+        &["verify", "--anchor", anchor.trim()],
+        &["budget"],
+        &["replay"],
+        &["replay", "--policy", policy],
+        &["sweep", "--vary", "hard_risk_limit_bps=1..2:1"],
+        &["show"],
+        &["explain", &after],
+    ];
+    let ran = |arguments: &[&str], json: bool| {
+        let mut command = program();
+        command.arg(arguments[0]).arg(&log).args(&arguments[1..]);
+        let ran = run(if json { command.arg("--json") } else { &mut command });
+        assert_eq!(ran.code, 0, "{arguments:?} {}", ran.err);
+        ran.out
+    };
+    let begins = format!("begins at record {sequence}; 1 to {} were dropped", sequence - 1);
+    for arguments in commands {
+        assert!(!ran(arguments, false).contains("were dropped"), "{arguments:?}");
+    }
+    let engine = Engine::open(&log, &EngineOptions::default()).unwrap();
+    engine.retain_from_checkpoint(Disposal::Remove).unwrap();
+    engine.close().unwrap();
+    for arguments in commands {
+        let words = ran(arguments, false);
+        assert!(words.contains(&begins), "{arguments:?} {words}");
+        if arguments[0] != "show" {
+            let object: Value = serde_json::from_str(&ran(arguments, true)).unwrap();
+            assert_eq!(object["first_sequence"], sequence, "{arguments:?}");
+        }
+    }
+    let page = dir.path().join("page.html");
+    let to_page = ["--html", page.to_str().unwrap()];
+    for arguments in [commands[4], commands[5]] {
+        ran(&[arguments, to_page.as_slice()].concat(), false);
+        assert!(std::fs::read_to_string(&page).unwrap().contains(&begins), "{arguments:?}");
+    }
+    let words = ran(commands[1], false);
+    let claim = format!("everything from record {sequence} up to the anchor, unchanged");
+    assert!(words.contains(&claim), "{words}");
+    assert!(
+        words.contains(&format!(
+            "balances before record {sequence}\n    are taken from the checkpoint"
+        )),
+        "{words}"
+    );
+}
+
+/// Copies a log without its last record: what a crash leaves that came before it.
+fn without_last_record(log: &Path, copy: &Path) {
+    let records: Vec<_> = Reader::open(log, None).unwrap().map(Result::unwrap).collect();
+    let options = WalOptions::new(SCHEMA_ID).max_record_bytes(64 << 20);
+    let writer = WalWriter::open(copy, &options).unwrap();
+    for record in &records[..records.len() - 1] {
+        writer.append(&record.decode::<Record<'static>>().unwrap()).unwrap();
+    }
+    writer.close().unwrap();
+}
+
+#[test]
+fn a_proof_that_shows_every_balance_has_to_be_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, torn) = (dir.path().join("log"), dir.path().join("torn"));
+    let routed = |log: &Path| route(&input("catalog.toml"), &input("trace.csv"), log);
+    assert_eq!(run(&mut routed(&log)).code, 0);
+    let engine = Engine::open(&log, &EngineOptions::default()).unwrap();
+    let sequence = engine.checkpoint(1_793_610_000_000).unwrap();
+    engine.close().unwrap();
+    without_last_record(&log, &torn);
+    for (log, leaks) in [(&log, false), (&torn, true)] {
+        assert_eq!(run(routed(log).arg("--append")).code, 0);
+        let decision = sequence + if leaks { 1 } else { 2 };
+        let prove = || {
+            let mut command = program();
+            command.arg("prove").arg(log).arg(decision.to_string());
+            command
+        };
+        let ran = run(&mut prove());
+        assert_eq!(ran.code, if leaks { 2 } else { 0 }, "{}", ran.err);
+        if leaks {
+            let what =
+                format!("only in the checkpoint at record {sequence}, so its proof shows every");
+            assert!(ran.err.contains(&what), "{}", ran.err);
+            assert!(ran.err.contains("--with-balances"), "{}", ran.err);
+            assert_eq!(run(prove().arg("--with-balances")).code, 0);
+        }
+    }
 }

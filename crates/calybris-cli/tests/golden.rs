@@ -97,6 +97,16 @@ fn show() {
             "show log --reason quality",
             "show log --reason 101",
             "show log --model middle",
+            "show log --model grand --limit 2",
+            "show log --model middle --kind all",
+            "show log --correlation-id call-3",
+            "show log --request-key none",
+            "show log --outcome settled",
+            "show log --outcome open",
+            "show log --outcome unfunded --limit 1",
+            "show log --outcome rejected --reason hard",
+            "show log --outcome abandoned --json",
+            "show log --kind checkpoint",
             "show log --since 2026-11-02T09:00:10Z --until 2026-11-02T09:00:16Z",
             "show log --from-sequence 6 --to-sequence 9",
             "show log --kind all",
@@ -240,6 +250,8 @@ fn help() {
         "",
         "demo",
         "route",
+        "prove",
+        "check",
         "show",
         "explain",
         "budget",
@@ -256,5 +268,9 @@ fn help() {
     ] {
         let name = format!("help {command}").trim_end().replace(' ', "-");
         place.check(&name, &[format!("{command} --help").trim_start()]);
+        let text = std::fs::read_to_string(golden(&name)).unwrap();
+        let refers = text.contains("Exit codes: as of");
+        let group = ["", "catalog"].contains(&command);
+        assert!(group || refers || text.contains("\n  3  "), "{name}: no exit code 3");
     }
 }

@@ -96,6 +96,16 @@ fn the_totals_are_those_of_the_records() {
     assert_eq!(counted("series", "decisions"), decisions);
     assert_eq!(counted("series", "proposed_cost_microunits"), cost);
     assert_eq!(counted("rejections", "newly_rejected"), total["newly_rejected"].as_u64().unwrap());
+    // Row by row, and what leaves one reason comes to another.
+    let mut net = 0;
+    for rejection in object["rejections"].as_array().unwrap() {
+        let of = |name: &str| rejection[name].as_i64().unwrap();
+        let moved = of("net_from_other_reasons");
+        let before = of("recorded") + of("newly_rejected") - of("newly_accepted");
+        assert_eq!(before + moved, of("proposed"), "{rejection}");
+        net += moved;
+    }
+    assert_eq!(net, 0);
 }
 
 #[test]
@@ -263,6 +273,19 @@ fn each_value_of_a_range_is_a_replay_under_that_value() {
             sum(|sums| sums.proposed_cost_microunits)
         );
         assert_eq!(object["unfunded_left_out"], unfunded);
+    }
+}
+
+#[test]
+fn a_legend_is_printed_where_a_row_is_marked() {
+    let (_dir, log, _) = world();
+    let legend = "* the value in the log";
+    for (range, marked) in
+        [("hard_risk_limit_bps=0..10000:500", true), ("hard_risk_limit_bps=1..2:1", false)]
+    {
+        let out = sweep(&log, range, &[]).out;
+        assert_eq!(out.contains(legend), marked, "{out}");
+        assert_eq!(out.lines().any(|line| line.split_whitespace().nth(1) == Some("*")), marked);
     }
 }
 

@@ -287,3 +287,58 @@ fn an_exit_code_survives_a_closed_standard_error() {
     let status = program().args(["verify", "no-such-log"]).stderr(full).status().unwrap();
     assert_eq!(status.code(), Some(2));
 }
+
+#[test]
+fn the_demo_explains_and_proves_a_decision_that_it_shows() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = dir.path().join("demo");
+    let printed = run(program().arg("demo").arg("--dir").arg(&demo));
+    assert_eq!(printed.code, 0, "{}", printed.err);
+    let typed = |command: &str| -> Vec<String> {
+        let line = printed.out.lines().find(|line| line.contains(&format!(" {command} "))).unwrap();
+        let words = line.split_whitespace().skip(1).take_while(|word| *word != ">");
+        words.map(str::to_owned).collect()
+    };
+    let shown = run(program().args(typed("show")));
+    let explain = typed("explain");
+    let decision = explain.last().unwrap();
+    let shows = |line: &str| line.split_whitespace().next() == Some(decision.as_str());
+    assert!(shown.out.lines().any(shows), "{decision} {}", shown.out);
+    assert_eq!(run(program().args(&explain)).code, 0);
+    std::fs::write(demo.join("tree-head"), run(program().args(typed("anchor"))).out).unwrap();
+    for command in ["prove", "check"] {
+        let ran = run(program().args(typed(command)));
+        assert_eq!(ran.code, 0, "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_changed_policy_under_the_same_epoch_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, policy) = (dir.path().join("log"), dir.path().join("policy.toml"));
+    let text = std::fs::read_to_string(input("policy.toml")).unwrap();
+    let routed = |text: &str, append: bool| {
+        std::fs::write(&policy, text).unwrap();
+        let mut command = program();
+        command.arg("route").arg("--policy").arg(&policy);
+        command.arg("--catalog").arg(input("catalog.toml"));
+        command.arg("--requests").arg(input("trace.csv")).arg("--log").arg(&log);
+        let ran = run(if append { command.arg("--append") } else { &mut command });
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        ran.out
+    };
+    assert!(!routed(&text, false).contains("new snapshot installed"));
+    assert!(!routed(&text, true).contains("new snapshot installed"));
+    let number = "hard_risk_limit_bps = ";
+    let at = text.find(number).unwrap() + number.len();
+    let end = at + text[at..].find('\n').unwrap();
+    let changed = format!("{}8888{}", &text[..at], &text[end..]);
+    let out = routed(&changed, true);
+    assert!(out.contains("; policy_epoch not raised\n"), "{out}");
+    // Back again, with the epoch raised.
+    let epoch = "policy_epoch = ";
+    let raised = text.replacen(epoch, "policy_epoch = 9", 1);
+    assert_ne!(raised, text);
+    let out = routed(&raised, true);
+    assert!(out.contains("new snapshot installed, record") && !out.contains("not raised"), "{out}");
+}

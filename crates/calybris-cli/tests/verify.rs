@@ -115,3 +115,48 @@ fn what_cannot_be_checked_is_never_called_intact() {
     assert_eq!(run(program().arg("verify")).code, 2);
     assert_eq!(run(program().arg("verify").arg(&log).arg("--nonsense")).code, 2);
 }
+
+#[test]
+fn a_directory_that_has_the_log_in_it_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let above = verify(dir.path());
+    assert!(!above.err.contains("there is one in"), "{}", above.err);
+    let log = routed(dir.path());
+    let above = verify(dir.path());
+    assert_eq!(above.code, 2);
+    let hint = format!("there is one in `{}`", log.display());
+    assert!(above.err.contains(&hint), "{}", above.err);
+}
+
+#[test]
+fn a_log_without_a_beginning_is_not_repaired_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = routed(dir.path());
+    let mut bytes = std::fs::read(segment(&log)).unwrap();
+    bytes[20] ^= 1;
+    std::fs::write(segment(&log), &bytes).unwrap();
+    let repaired = run(program().arg("repair").arg(&log));
+    assert_eq!(repaired.code, 1);
+    assert!(
+        repaired.err.contains("nothing could be kept; nothing was changed"),
+        "{}",
+        repaired.err
+    );
+    assert_eq!(std::fs::read(segment(&log)).unwrap(), bytes);
+}
+
+#[test]
+fn an_explanation_says_that_it_is_not_about_the_whole_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = routed(dir.path());
+    let records = calybris_core::wal::Reader::open(&log, None).unwrap().map(Result::unwrap);
+    let last = records.last().unwrap();
+    let mut bytes = std::fs::read(segment(&log)).unwrap();
+    bytes[usize::try_from(last.offset()).unwrap() + 20] ^= 1;
+    std::fs::write(segment(&log), &bytes).unwrap();
+    assert_eq!(verify(&log).code, 1);
+    let explained = run(program().arg("explain").arg(&log).arg("3"));
+    assert_eq!(explained.code, 0, "{}", explained.err);
+    let what = "verified: records 1 and 3, each against the record before it; not the whole log";
+    assert!(explained.out.contains(what), "{}", explained.out);
+}

@@ -39,7 +39,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let dir = &arguments.dir;
     let failed = |error| Failure::of_log(dir, &error);
     let options = VerifyOptions { key: key.clone(), ..VerifyOptions::default() };
-    let head = verify(dir, &options).map_err(failed)?.head;
+    let report = verify(dir, &options).map_err(failed)?;
+    let head = report.head;
     let (what, line) = if arguments.tree {
         let tree = TreeHead::of(dir, key.as_ref(), head.sequence).map_err(failed)?;
         ("tree_head", tree.to_string())
@@ -48,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     };
     let mut page = Page::default();
     if arguments.json {
-        let object = json!({ what: line, "sequence": head.sequence });
+        let object = json!({ what: line, "sequence": head.sequence, "first_sequence": report.first_sequence });
         page.line(format_args!("{object:#}"));
     } else {
         page.line(line);

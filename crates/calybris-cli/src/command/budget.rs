@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::input::key::read_key;
+use crate::log::beginning::{dropped, first_of};
 use crate::log::journal::Journal;
 use crate::log::naming::model_name;
 use crate::page::Page;
 use crate::table::{counted, grouped, money, table};
-use crate::terminal::{Paint, bar, clipped, draws_bars};
+use crate::terminal::{Paint, bar, clipped, clipped_inside, draws_bars};
 use crate::time::to_the_second;
 
 /// Show every tenant's budget, what is held and not settled, and prove that the money adds up.
@@ -31,7 +32,8 @@ writes the log.
 Exit codes:
   0  shown, and the money adds up
   1  the log is not intact, or the money does not add up
-  2  could not be read: usage, a missing key, a missing log")]
+  2  could not be read: usage, a missing key, a missing log
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The log's directory
     dir: PathBuf,
@@ -119,12 +121,17 @@ fn words(
 ) {
     let paint = Paint::of_stdout();
     page.line(format_args!(
-        "{} at record {}: {}, {} open\n",
+        "{} at record {}: {}, {} open",
         dir.display(),
         ledger.last_sequence,
         counted(ledger.decisions, "decision"),
         counted(ledger.open_tickets.len(), "ticket")
     ));
+    let first = first_of(ledger.records, ledger.last_sequence);
+    if let Some(dropped) = dropped(first) {
+        page.line(format_args!("{dropped}: balances before it are taken from the checkpoint"));
+    }
+    page.line("");
     accounts(ledger, total, page);
     tickets(ledger, origins, top, page);
     page.line(paint.good("The money adds up."));
@@ -180,7 +187,7 @@ fn name(account: &LedgerAccount) -> String {
     if let Some(cap) = account.rules.exposure_cap_microunits {
         notes.push_str(&format!(" (holds at most {})", money(cap)));
     }
-    format!("{indent}{}{notes}", clipped(&account.tenant, 24))
+    format!("{indent}{}{notes}", clipped_inside(&account.tenant, 24))
 }
 
 fn tickets(ledger: &Ledger, origins: &BTreeMap<u64, Origin>, top: usize, page: &mut Page) {
@@ -192,7 +199,7 @@ fn tickets(ledger: &Ledger, origins: &BTreeMap<u64, Origin>, top: usize, page: &
         vec![
             ticket.decision_sequence.to_string(),
             origin.map_or_else(String::new, |origin| to_the_second(origin.time_unix_ms)),
-            clipped(&ticket.tenant, 20),
+            clipped_inside(&ticket.tenant, 20),
             origin.map_or_else(String::new, |origin| clipped(&origin.model, 30)),
             money(ticket.reserved_microunits),
         ]
@@ -238,6 +245,7 @@ fn json_of(ledger: &Ledger, total: &AccountSnapshot, origins: &BTreeMap<u64, Ori
         })
     };
     json!({
+        "first_sequence": first_of(ledger.records, ledger.last_sequence),
         "records": ledger.records,
         "decisions": ledger.decisions,
         "last_sequence": ledger.last_sequence,

@@ -1,10 +1,10 @@
 //! `calybris check`: does a proof of one decision hold, without the log?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use calybris_core::engine::{DecisionProof, RecordedDecision};
 use calybris_core::wal::TreeHead;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::input::error::{InputError, read};
@@ -29,7 +29,9 @@ to check against, so --tree-head is asked for.
 Exit codes:
   0  proven
   1  not proven, and the message says what does not hold
-  2  could not be checked: usage, no tree head, a missing key, no proof")]
+  2  could not be checked: usage, no tree head, one of another size, a missing
+     key, no proof, a proof of another version
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The proof, as `calybris prove` makes it
     proof: PathBuf,
@@ -49,6 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let key = arguments.key_file.as_deref().map(read_key).transpose()?;
     let head = arguments.tree_head.as_deref().map(read_tree_head).transpose()?;
     let text = read(file)?;
+    check_version(file, &text)?;
     let proof: DecisionProof = serde_json::from_str(&text).map_err(|error| {
         let line = u64::try_from(error.line()).unwrap_or(u64::MAX);
         InputError::at_line(file, line, format!("not a proof of a decision: {error}"))
@@ -78,6 +81,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         }
         _ => {}
     }
+    let proven = proof.head();
+    if proven.log_id == head.log_id && proven.size != head.size {
+        let what = format!(
+            "cannot be checked with this tree head: it is over {} records, and the proof is for that over {}\n  \
+             ask for `calybris prove DIR {} --tree-head {head}`",
+            head.size,
+            proven.size,
+            proof.sequence()
+        );
+        return Err(Failure::at(file, what));
+    }
     let checked = proof.check(&head, key.as_ref());
     let recorded = checked.map_err(|error| Failure::of_proof(file, &error))?;
     let mut page = Page::default();
@@ -100,6 +114,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         words(arguments, &recorded, &head, &mut page);
     }
     Ok(page)
+}
+
+/// The version of a proof's form that this program can check.
+const PROOF_VERSION: u64 = 1;
+
+/// Refuses a proof of another version by its number: what else is in it may have another form.
+fn check_version(file: &Path, text: &str) -> Result<(), Failure> {
+    let proof: Value = serde_json::from_str(text).unwrap_or_default();
+    match proof.get("version").and_then(Value::as_u64) {
+        Some(version) if version != PROOF_VERSION => {
+            let what = format!("its version is {version}, this program knows {PROOF_VERSION}");
+            Err(Failure::at(file, what))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn words(arguments: &Arguments, recorded: &RecordedDecision, head: &TreeHead, page: &mut Page) {

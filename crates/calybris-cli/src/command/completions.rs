@@ -11,7 +11,12 @@ use crate::page::Page;
 Examples:
   calybris completions bash > ~/.local/share/bash-completion/completions/calybris
   calybris completions zsh > \"${fpath[1]}/_calybris\"
-  calybris completions fish > ~/.config/fish/completions/calybris.fish")]
+  calybris completions fish > ~/.config/fish/completions/calybris.fish
+
+Exit codes:
+  0  printed
+  2  nothing was done: usage
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// Which shell
     shell: Shell,

@@ -1,5 +1,6 @@
 //! `calybris demo`: the main job on bundled data, for a first look.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use calybris_core::engine::Record;
@@ -13,6 +14,7 @@ use crate::input::row::RequestFile;
 use crate::log::journal::Journal;
 use crate::page::Page;
 use crate::routing::Job;
+use crate::terminal::shell_word;
 
 /// See it work: 300 bundled requests of three tenants against 40 real models.
 #[derive(clap::Args)]
@@ -20,7 +22,13 @@ use crate::routing::Job;
 Prices are public list prices; quality, risk, latency and regions are examples.
 
 Example:
-  calybris demo --dir ./demo")]
+  calybris demo --dir ./demo
+
+Exit codes:
+  0  done, and the log verified
+  1  the log is not intact
+  2  nothing was done, and the message says why
+  3  begun and not finished; what was decided is in the log")]
 pub(crate) struct Arguments {
     /// Where to put the log and the input files; by default a new directory for temporary files
     #[arg(long, value_name = "DIR")]
@@ -109,18 +117,26 @@ fn write(file: &Path, text: &str) -> Result<(), Failure> {
     std::fs::write(file, text).map_err(|error| Failure::at(file, error))
 }
 
-/// The first decision in which many models passed and another than the requested one won.
+/// How many decisions the first command to type shows.
+const SHOWN: usize = 10;
+
+/// Of the decisions that are shown, the last in which many models passed and another than the requested one won; without
+/// one, the last.
 fn worth_explaining(log: &Path) -> Result<u64, Failure> {
     let mut journal = Journal::open(log, None)?;
+    let mut shown = VecDeque::with_capacity(SHOWN + 1);
     while let Some(entry) = journal.next()? {
-        if let Record::Decided(decided) = &entry.record
-            && decided.decision.action == Action::Substitute
-            && decided.decision.eligible_models >= 5
-        {
-            return Ok(entry.sequence);
+        if let Record::Decided(decided) = &entry.record {
+            let decision = &decided.decision;
+            let telling = decision.action == Action::Substitute && decision.eligible_models >= 5;
+            shown.push_back((entry.sequence, telling));
+            if shown.len() > SHOWN {
+                shown.pop_front();
+            }
         }
     }
-    Ok(1)
+    let telling = shown.iter().rev().find(|(_, telling)| *telling).or_else(|| shown.back());
+    Ok(telling.map_or(1, |(sequence, _)| *sequence))
 }
 
 fn next(dir: &Path, anchor: &Path, decision: u64, page: &mut Page) {
@@ -129,12 +145,13 @@ fn next(dir: &Path, anchor: &Path, decision: u64, page: &mut Page) {
     let (copy, policy, strict) = (file("log-changed"), file(POLICY.0), file(STRICT_POLICY.0));
     let (catalog, requests) = (file(CATALOG.0), file(REQUESTS.0));
     let (report, log_2) = (file("report.html"), file("log-2"));
+    let (head, proof) = (file("tree-head"), file("proof.json"));
     page.line(format_args!(
         "
 What to try next. Inputs and log are in {}
 
 understand one decision: why this model, and not the one that was asked for
-  {program} show {log} --limit 10
+  {program} show {log} --limit {SHOWN}
   {program} explain {log} {decision}
 
 see who spent what, and that it adds up
@@ -146,6 +163,11 @@ change one byte in a copy of the log, and see it caught
   {program} verify {copy}
   {program} verify {log} --anchor {anchor}
 
+prove that decision to somebody who has no log, only its tree head
+  {program} anchor {log} --tree > {head}
+  {program} prove {log} {decision} --output {proof}
+  {program} check {proof} --tree-head {head}
+
 see what a stricter policy would have changed, and look at the page it writes
   {program} replay {log} --policy {strict} --html {report}
 
@@ -154,13 +176,6 @@ edit the policy, and route the same requests under it
       --requests {requests} --log {log_2}",
         dir.display(),
     ));
-}
-
-/// A path as a shell takes it for one word.
-fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+:@%".contains(letter);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// The program as it was called, so that what is printed can be typed.

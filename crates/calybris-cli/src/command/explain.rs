@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::failure::Failure;
 use crate::input::error::quoted;
 use crate::input::key::read_key;
+use crate::log::beginning::{dropped, first_sequence};
 use crate::log::find::{Found, find};
 use crate::log::naming::model_name;
 use crate::log::{header, json};
@@ -33,7 +34,8 @@ not read: `verify` tells whether the whole log is intact.
 Exit codes:
   0  explained
   1  the log is not intact, or the decision does not come out the same
-  2  nothing to explain: usage, a missing key, no decision at this sequence")]
+  2  nothing to explain: usage, a missing key, no decision at this sequence
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The log's directory
     dir: PathBuf,
@@ -70,11 +72,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let asked_model = asked_model.map_err(|what| Failure::at(dir, what))?;
     let mut page = Page::default();
     if arguments.json {
-        page.line(format_args!("{:#}", explained.json(&found, asked_model)?));
+        page.line(format_args!("{:#}", explained.json(&found, asked_model, first_sequence(dir)?)?));
         return Ok(page);
     }
     let paint = Paint::of_stdout();
     page.line(paint.strong(&format!("decision {} of {}", arguments.sequence, dir.display())));
+    if let Some(dropped) = dropped(first_sequence(dir)?) {
+        page.line(format_args!("the log {dropped}"));
+    }
     header::decision(&found.followed.decided, &found.snapshot, paint, &mut page);
     header::fate(&found.followed, found.read_through, paint, &mut page);
     page.line("");
@@ -83,6 +88,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         verdicts::one(&explained, model_id, paint, &mut page);
     }
     changes::words(&explained, asked_model, paint, &mut page);
+    page.line(format_args!(
+        "\nverified: records {} and {}, each against the record before it; not the whole log,\nsee `calybris verify`",
+        found.followed.decided.snapshot_sequence, arguments.sequence
+    ));
     Ok(page)
 }
 
@@ -132,7 +141,12 @@ impl<'a> Explained<'a> {
             .and_then(|at| models.get(at))
     }
 
-    fn json(&self, found: &Found, asked_model: Option<u32>) -> Result<Value, Failure> {
+    fn json(
+        &self,
+        found: &Found,
+        asked_model: Option<u32>,
+        first_sequence: u64,
+    ) -> Result<Value, Failure> {
         let policy_snapshot = self.snapshot.policy_snapshot();
         let models = self.explanation.models.iter().map(|verdict| {
             let mut object = json!({
@@ -154,6 +168,8 @@ impl<'a> Explained<'a> {
         });
         Ok(json!({
             "record": json::followed(&found.followed, self.names())?,
+            "first_sequence": first_sequence,
+            "verified_sequences": [found.followed.decided.snapshot_sequence, found.followed.sequence],
             "read_through_sequence": found.read_through,
             "snapshot": {
                 "sequence": found.followed.decided.snapshot_sequence,

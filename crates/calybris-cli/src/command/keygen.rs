@@ -25,7 +25,8 @@ a log that verifies; without it a keyed log cannot be read here: keep a copy.
 
 Exit codes:
   0  made
-  2  nothing was done")]
+  2  nothing was done
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The file to make
     file: PathBuf,

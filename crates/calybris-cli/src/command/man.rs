@@ -14,7 +14,12 @@ Examples:
   calybris man | man -l -
   calybris man --output ~/.local/share/man/man1 && man calybris-show
 
-With --output, pages of an earlier version are replaced.")]
+With --output, pages of an earlier version are replaced.
+
+Exit codes:
+  0  printed, or written
+  2  nothing was done: usage, or a directory that cannot be written
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// Write calybris.1 and a page for each command into this directory, which is made if need be
     #[arg(long, value_name = "DIR")]

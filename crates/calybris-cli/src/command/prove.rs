@@ -3,19 +3,22 @@
 use std::path::PathBuf;
 
 use calybris_core::engine::{DecisionProof, EngineError};
-use calybris_core::wal::TreeHead;
+use calybris_core::wal::{TreeHead, WalError};
 use serde_json::json;
 
 use crate::failure::Failure;
 use crate::input::key::read_key;
 use crate::input::pin::read_tree_head;
-use crate::log::find::not_found;
+use crate::log::find::{checkpoint_under, not_found};
 use crate::page::{Page, Stream};
+use crate::table::counted;
+use crate::terminal::{key_option, shell_word};
 
 /// Prove one decision: its record, its policy and catalog, and their way to the log's tree head.
 ///
-/// The proof holds nothing else of the log, so no other tenant's calls. It is worth something to whoever has the log's tree
-/// head from elsewhere: publish it, or send it every day (`calybris anchor --tree`).
+/// The proof shows this call, and the whole policy and catalog it was decided under; nothing else of the log, so no other
+/// tenant's calls and no balances. It is worth something to whoever has the log's tree head from elsewhere: publish it, or
+/// send it every day (`calybris anchor --tree`).
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -25,12 +28,17 @@ Examples:
   calybris check proof.json --tree-head tree-head.txt
 
 Without --tree-head the proof is for the tree over all records that the log has
-now. The whole log is read and verified.
+now. The whole log is read and verified, and has to be there from record 1 on.
+
+A crash while the engine wrote a checkpoint may leave decisions whose policy
+and catalog stand only in the checkpoint, beside every tenant's balance and
+open tickets. A proof of such a decision is made only --with-balances.
 
 Exit codes:
   0  proven
   1  the log is not intact, or the tree head is not one of it
-  2  nothing was done: usage, a missing key, no decision at this sequence")]
+  2  nothing was done: usage, a missing key, no decision at this sequence
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The log's directory
     dir: PathBuf,
@@ -39,6 +47,9 @@ pub(crate) struct Arguments {
     /// Prove it for this tree head (the line, or a file with it), which was given away before
     #[arg(long, value_name = "HEAD")]
     tree_head: Option<PathBuf>,
+    /// Make the proof even if it shows every tenant's balance, which after a crash it may
+    #[arg(long)]
+    with_balances: bool,
     /// The file to make; standard output if left out
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -54,13 +65,38 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let key = arguments.key_file.as_deref().map(read_key).transpose()?;
     let head = arguments.tree_head.as_deref().map(read_tree_head).transpose()?;
     let (dir, sequence) = (arguments.dir.as_path(), arguments.sequence);
+    if let Some(head) = head.filter(|head| head.size < sequence) {
+        let size = counted(head.size, "record");
+        let what = format!("the tree head is over {size}, and decision {sequence} came later");
+        return Err(Failure::at(dir, what));
+    }
     let proof = match head {
         Some(head) => DecisionProof::in_tree(dir, key.as_ref(), sequence, head.size),
         None => DecisionProof::of(dir, key.as_ref(), sequence),
     };
-    let proof = proof.map_err(|error| not_found(dir, key.as_ref(), sequence, &error))?;
+    let proof = proof.map_err(|error| match (&error, head) {
+        (EngineError::Log(WalError::NoSuchRecord { sequence: size, head: last }), Some(head))
+            if *size == head.size && head.size != sequence =>
+        {
+            let what = format!(
+                "the tree head is over {}, and the log has {last}",
+                counted(*size, "record")
+            );
+            Failure::of_proof(dir, &EngineError::ProofRefused { what })
+        }
+        _ => not_found(dir, key.as_ref(), sequence, &error),
+    })?;
     if let Some(head) = head.filter(|head| *head != proof.head()) {
         return Err(Failure::of_proof(dir, &not_of_this_log(&head, &proof.head())));
+    }
+    if !arguments.with_balances
+        && let Some(checkpoint) = checkpoint_under(dir, key.as_ref(), sequence)?
+    {
+        let what = format!(
+            "the policy and the catalog of decision {sequence} stand only in the checkpoint at record {checkpoint}, \
+             so its proof shows every tenant's balance: --with-balances makes it all the same"
+        );
+        return Err(Failure::at(dir, what));
     }
     let text = serde_json::to_string_pretty(&proof).map_err(Failure::refused)?;
     let mut page = Page::default();
@@ -84,7 +120,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         page.line(format_args!("  for the tree head over {} records", head.size));
         page.line(format_args!("  {head}"));
         page.line("Who has this tree head from elsewhere can check it, without the log:");
-        page.line(format_args!("  calybris check {} --tree-head HEAD", file.display()));
+        let (proof, key) = (shell_word(file), key_option(arguments.key_file.as_deref()));
+        page.line(format_args!("  calybris check {proof} --tree-head HEAD{key}"));
+        if !key.is_empty() {
+            page.line("The log has a key, and nothing can be checked without it: whoever checks has to be");
+            page.line("given the key, and a key that was shown is no secret any more.");
+        }
     }
     Ok(page)
 }

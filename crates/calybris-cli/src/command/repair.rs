@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::input::key::read_key;
 use crate::page::Page;
 use crate::table::counted;
+use crate::terminal::{key_option, shell_word};
 
 /// Cut a corrupt log at its first damage, and set everything from there on aside.
 ///
@@ -28,7 +29,8 @@ write sets it aside. No other process may have the log open.
 Exit codes:
   0  repaired, or there was nothing to repair
   1  not even the beginning of the log verifies: nothing could be kept
-  2  nothing was done: usage, a missing key, a missing log, a writer at work")]
+  2  nothing was done: usage, a missing key, a missing log, a writer at work
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The log's directory
     dir: PathBuf,
@@ -43,7 +45,10 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let key = arguments.key_file.as_deref().map(read_key).transpose()?;
     let dir = &arguments.dir;
-    let repaired = repair(dir, key.as_ref()).map_err(|error| Failure::of_log(dir, &error))?;
+    let repaired = repair(dir, key.as_ref()).map_err(|error| {
+        let failure = Failure::of_log(dir, &error);
+        if error.is_tampering() { failure.noting(NOTHING_KEPT) } else { failure }
+    })?;
     let mut page = Page::default();
     if arguments.json {
         page.line(format_args!("{:#}", json_of(repaired.as_ref())));
@@ -67,9 +72,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     }
     page.line("\nThe records set aside are no longer part of the log. An anchor that lies behind");
     page.line("the damage stays contradicted. Verify, and look at the budgets:");
-    page.line(format_args!("  calybris verify {0}\n  calybris budget {0}", dir.display()));
+    let (dir, key) = (shell_word(dir), key_option(arguments.key_file.as_deref()));
+    page.line(format_args!("  calybris verify {dir}{key}\n  calybris budget {dir}{key}"));
     Ok(page)
 }
+
+const NOTHING_KEPT: &str = "not even its beginning verifies, so nothing could be kept; nothing was changed: look for a copy that verifies";
 
 fn json_of(repaired: Option<&Repair>) -> serde_json::Value {
     let Some(done) = repaired else { return json!({ "repaired": false }) };

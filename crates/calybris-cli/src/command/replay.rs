@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::failure::Failure;
 use crate::input::error::InputError;
 use crate::input::key::read_key;
+use crate::log::beginning::{dropped, first_of};
 use crate::page::Page;
 use crate::report::proposal::Proposal;
 use crate::report::{Report, object, page, tables};
@@ -41,7 +42,8 @@ ones by name and provider, and so are capabilities, regions and providers.
 Exit codes:
   0  done
   1  the log is not intact, or a decision does not come out as recorded
-  2  could not be done: usage, a missing key, a bad file, a missing log")]
+  2  could not be done: usage, a missing key, a bad file, a missing log
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The log's directory
     dir: PathBuf,
@@ -94,6 +96,7 @@ fn reproduce(arguments: &Arguments) -> Result<Page, Failure> {
         let object = json!({
             "intact": true,
             "reproduced": true,
+            "first_sequence": first_of(replayed.records, replayed.head.sequence),
             "records": replayed.records,
             "decisions": replayed.decisions,
             "fallbacks": replayed.fallbacks,
@@ -118,6 +121,9 @@ fn words(dir: &Path, replayed: &ReplayReport, elapsed: Duration, page: &mut Page
         counted(replayed.snapshots, "snapshot"),
         counted(replayed.records, "record")
     ));
+    if let Some(dropped) = dropped(first_of(replayed.records, replayed.head.sequence)) {
+        page.line(format_args!("  {dropped}"));
+    }
     if replayed.fallbacks > 0 {
         page.line(format_args!(
             "  {} as the rank of the models allows",

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use calybris_core::engine::{Entry, Record};
 
-use self::filter::{ActionFilter, Filter, Kind, Matching};
+use self::filter::{ActionFilter, Filter, Kind, Matching, OutcomeFilter};
 use crate::failure::Failure;
 use crate::input::key::read_key;
+use crate::log::beginning::{dropped, first_sequence};
 use crate::log::columns::{decision_heading, decision_line, record_heading, record_line};
 use crate::log::fate::{Followed, Waiting};
 use crate::log::journal::Journal;
@@ -25,6 +26,8 @@ use crate::terminal::Paint;
 Examples:
   calybris show ./log
   calybris show ./log --tenant search --action reject
+  calybris show ./log --correlation-id req-7f3a
+  calybris show ./log --outcome open
   calybris show ./log --reason quality --since 2026-11-02
   calybris show ./log --kind snapshot,budget
   calybris show ./log --follow
@@ -37,7 +40,8 @@ became of it are one line. It may run while another process writes the log.
 Exit codes:
   0  shown
   1  the log is not intact: what was shown before the message is
-  2  could not be read: usage, a missing key, a missing log")]
+  2  could not be read: usage, a missing key, a missing log
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The log's directory
     dir: PathBuf,
@@ -47,12 +51,21 @@ pub(crate) struct Arguments {
     /// Only decisions with this action
     #[arg(long, value_enum)]
     action: Option<ActionFilter>,
-    /// Only decisions with this reason: its code (103) or a part of its name (quality)
+    /// Only decisions with this reason: its code (103), or a part of its name (quality) or of what the table says
     #[arg(long, value_name = "REASON")]
     reason: Option<String>,
-    /// Only decisions that chose this model; what they fell back on is not looked at
+    /// Only decisions that chose this model or fell back on it
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
+    /// Only what came to this: `rejected` by the kernel, `unfunded` by the budget, `open` as yet
+    #[arg(long, value_enum, conflicts_with_all = ["kind", "follow"])]
+    outcome: Option<OutcomeFilter>,
+    /// Only the calls with this id of the caller's
+    #[arg(long, value_name = "ID")]
+    correlation_id: Option<String>,
+    /// Only the calls with this request key
+    #[arg(long, value_name = "KEY")]
+    request_key: Option<String>,
     /// Only from this sequence on
     #[arg(long, value_name = "SEQ", default_value_t = 1)]
     from_sequence: u64,
@@ -104,7 +117,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         out: Stream::stdout(),
         json: arguments.json,
         paint: Paint::of_stdout(),
+        headed: false,
     };
+    if !arguments.json
+        && let Some(dropped) = dropped(first_sequence(&arguments.dir)?)
+    {
+        show.out.line(show.paint.faint(&format!("the log {dropped}")))?;
+    }
     if arguments.follow || !arguments.kind.is_empty() {
         show.records(arguments.follow)?;
     } else {
@@ -121,46 +140,67 @@ struct Show {
     out: Stream,
     json: bool,
     paint: Paint,
+    headed: bool,
+}
+
+/// The last decisions that match, and how many matched before them.
+#[derive(Default)]
+struct Last {
+    decisions: Waiting,
+    earlier: u64,
 }
 
 impl Show {
     /// A line per decision, with what became of it. What stands before a damage is shown, too.
     fn decisions(&mut self) -> Result<(), Failure> {
-        let mut waiting = Waiting::default();
-        let (mut earlier, mut headed) = (0, self.json);
-        let read = self.read_decisions(&mut waiting, &mut earlier, &mut headed);
-        let shown = waiting.len() > 0 || headed;
-        while let Some(followed) = waiting.pop() {
-            self.decision(&followed, &mut headed)?;
+        let mut last = Last::default();
+        let read = self.read_decisions(&mut last);
+        while let Some(followed) = last.decisions.pop() {
+            self.decision(&followed)?;
         }
-        if read.is_ok() { self.conclude(earlier, shown) } else { self.out.flush().and(read) }
+        if read.is_ok() {
+            self.conclude(last.earlier, "no decision matches")
+        } else {
+            self.out.flush().and(read)
+        }
     }
 
-    fn read_decisions(
-        &mut self,
-        waiting: &mut Waiting,
-        earlier: &mut u64,
-        headed: &mut bool,
-    ) -> Result<(), Failure> {
+    fn read_decisions(&mut self, last: &mut Last) -> Result<(), Failure> {
+        let mut waiting = Waiting::default();
+        let read = self.follow_decisions(&mut waiting, last);
+        while let Some(followed) = waiting.pop() {
+            self.keep(followed, last)?;
+        }
+        read
+    }
+
+    fn follow_decisions(&mut self, waiting: &mut Waiting, last: &mut Last) -> Result<(), Failure> {
+        // Without a need to know what became of a decision, the last ones are all that is kept.
+        let at_once = self.limit != usize::MAX && !self.filter.needs_outcome();
         while let Some(Entry { sequence, hash, record }) = self.journal.next()? {
             let Record::Decided(decided) = record else {
-                waiting.take(sequence, &record, self.journal.names_of(&record));
+                let names = self.journal.names_of(&record);
+                if !waiting.take(sequence, &record, names) {
+                    last.decisions.take(sequence, &record, names);
+                }
+                while let Some(followed) = waiting.pop_ready() {
+                    self.keep(followed, last)?;
+                }
                 continue;
             };
-            if !self.filter.place(sequence, decided.time_unix_ms)
-                || !self.filter.decision(&decided, &self.journal)
+            if !self.filter.place(sequence, decided.time_unix_ms) || !self.filter.decision(&decided)
             {
                 continue;
             }
             let names = self.journal.names(decided.snapshot_sequence);
-            waiting.push(Followed::new(sequence, hash, decided, names));
-            if self.limit == usize::MAX {
+            let followed = Followed::new(sequence, hash, decided, names);
+            if at_once {
+                self.keep(followed, last)?;
+            } else {
+                waiting.push(followed);
                 while let Some(followed) = waiting.pop_ready() {
-                    self.decision(&followed, headed)?;
+                    self.keep(followed, last)?;
                 }
-            } else if waiting.len() > self.limit {
-                waiting.pop();
-                *earlier = earlier.saturating_add(1);
             }
             if self.out.is_closed() {
                 break;
@@ -169,25 +209,47 @@ impl Show {
         Ok(())
     }
 
-    fn decision(&mut self, followed: &Followed, headed: &mut bool) -> Result<(), Failure> {
+    /// Shows a decision that matches, or keeps it among the last.
+    fn keep(&mut self, followed: Followed, last: &mut Last) -> Result<(), Failure> {
+        if !self.filter.followed(&followed) {
+            return Ok(());
+        }
+        if self.limit == usize::MAX {
+            return self.decision(&followed);
+        }
+        last.decisions.push(followed);
+        if last.decisions.len() > self.limit {
+            last.decisions.pop();
+            last.earlier = last.earlier.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    fn decision(&mut self, followed: &Followed) -> Result<(), Failure> {
         if self.json {
             let names = self.journal.names(followed.decided.snapshot_sequence);
             let object = json::followed(followed, names)?;
             return self.out.line(serde_json::Value::Object(object));
         }
-        if !*headed {
-            *headed = true;
-            self.out.line(self.paint.strong(&decision_heading()))?;
-        }
+        self.head(&decision_heading())?;
         self.out.line(decision_line(followed, self.paint))
+    }
+
+    /// The heading, before the first line.
+    fn head(&mut self, heading: &str) -> Result<(), Failure> {
+        if self.json || self.headed {
+            return Ok(());
+        }
+        self.headed = true;
+        self.out.line(self.paint.strong(heading))
     }
 
     /// A line per record. What stands before a damage is shown, too.
     fn records(&mut self, follow: bool) -> Result<(), Failure> {
         let mut last = VecDeque::new();
         let mut earlier = 0;
-        if !self.json {
-            self.out.line(self.paint.strong(&record_heading()))?;
+        if follow {
+            self.head(&record_heading())?;
         }
         let mut matching = Matching::default();
         let mut read = self.read_records(&mut matching, &mut last, &mut earlier);
@@ -200,9 +262,14 @@ impl Show {
             read = self.read_records(&mut matching, &mut last, &mut earlier);
         }
         for line in last {
+            self.head(&record_heading())?;
             self.out.line(line)?;
         }
-        if read.is_ok() { self.conclude(earlier, true) } else { self.out.flush().and(read) }
+        if read.is_ok() {
+            self.conclude(earlier, "no record matches")
+        } else {
+            self.out.flush().and(read)
+        }
     }
 
     /// Shows what is there to be read, or keeps the last of it.
@@ -222,6 +289,7 @@ impl Show {
                 record_line(&entry, &self.journal, self.paint)
             };
             if self.limit == usize::MAX {
+                self.head(&record_heading())?;
                 self.out.line(line)?;
             } else {
                 last.push_back(line);
@@ -238,12 +306,12 @@ impl Show {
     }
 
     /// Says what was left out.
-    fn conclude(&mut self, earlier: u64, shown: bool) -> Result<(), Failure> {
+    fn conclude(&mut self, earlier: u64, nothing: &str) -> Result<(), Failure> {
         if self.json {
             return Ok(());
         }
-        if !shown {
-            return self.out.line("no decision matches");
+        if !self.headed {
+            return self.out.line(nothing);
         }
         if earlier > 0 {
             let more = format!("{} more before these; --limit 0 shows all", grouped(earlier));

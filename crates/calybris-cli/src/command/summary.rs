@@ -75,6 +75,11 @@ fn object(job: &Job<'_>, routed: &Routed) -> serde_json::Value {
             "torn_tail": routed.earlier.torn,
             "abandoned_tickets": routed.earlier.abandoned_tickets,
             "abandoned_microunits": routed.earlier.abandoned_microunits,
+            "replaced_snapshot": routed.earlier.replaced.as_ref().map(|replaced| json!({
+                "installed_sequence": replaced.sequence,
+                "policy_epoch_not_raised": replaced.policy_epoch_not_raised,
+                "catalog_epoch_not_raised": replaced.catalog_epoch_not_raised,
+            })),
         },
         "routed": routed.tally,
         "balances": routed.accounts.iter().map(balance).collect::<Vec<_>>(),
@@ -140,6 +145,18 @@ fn earlier(routed: &Routed, page: &mut Page) {
     ));
     if let Some(torn) = &found.torn {
         page.line(format_args!("         {torn}"));
+    }
+    if let Some(replaced) = &found.replaced {
+        let mut what = format!("new snapshot installed, record {}", grouped(replaced.sequence));
+        for (not_raised, epoch) in [
+            (replaced.policy_epoch_not_raised, "policy_epoch"),
+            (replaced.catalog_epoch_not_raised, "catalog_epoch"),
+        ] {
+            if not_raised {
+                what.push_str(&format!("; {epoch} not raised"));
+            }
+        }
+        page.line(format_args!("         {what}"));
     }
     if found.abandoned_tickets > 0 {
         page.line(format_args!(

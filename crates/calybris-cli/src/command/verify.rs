@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::failure::Failure;
 use crate::input::key::read_key;
 use crate::input::pin::read_anchor;
+use crate::log::beginning::dropped;
 use crate::page::Page;
 use crate::table::counted;
 
@@ -24,15 +25,16 @@ It may run while another process writes the log.
 Exit codes:
   0  intact
   1  not intact, and the message says what and where
-  2  could not be checked: usage, a missing key, a missing or empty log")]
+  2  could not be checked: usage, a missing key, a missing or empty log
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The log's directory
     dir: PathBuf,
     /// The key that the log was written with
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// An anchor that was kept elsewhere: shows whether records were cut from the end
-    #[arg(long, value_name = "FILE")]
+    /// An anchor that was kept elsewhere (the line, or a file with it): shows whether records were cut from the end
+    #[arg(long, value_name = "ANCHOR")]
     anchor: Option<PathBuf>,
     /// Verify with that many threads at once
     #[arg(long, value_name = "N")]
@@ -61,6 +63,7 @@ fn json_of(report: &Report) -> serde_json::Value {
     json!({
         "intact": true,
         "segments": report.segments,
+        "first_sequence": report.first_sequence,
         "records": report.records,
         "bytes": report.bytes,
         "keyed": report.keyed,
@@ -87,6 +90,10 @@ fn words(dir: &Path, report: &Report, page: &mut Page) {
         counted(report.segments, "segment"),
         counted(report.bytes, "byte")
     ));
+    let (first, dropped) = (report.first_sequence, dropped(report.first_sequence));
+    if let Some(dropped) = &dropped {
+        page.line(format_args!("  {dropped}"));
+    }
     let torn = torn_bytes(report.tail);
     if torn > 0 {
         page.line(format_args!(
@@ -106,9 +113,20 @@ fn words(dir: &Path, report: &Report, page: &mut Page) {
         page.line("  - the hashes were made by a holder of the key");
     }
     if report.anchored {
-        page.line("  - the log still holds everything up to the anchor, unchanged");
+        match dropped {
+            None => page.line("  - the log still holds everything up to the anchor, unchanged"),
+            Some(_) => page.line(format_args!(
+                "  - the log still holds everything from record {first} up to the anchor, unchanged"
+            )),
+        }
     }
     page.line("It does not establish that");
+    if dropped.is_some() {
+        page.line(format_args!(
+            "  - what stood before record {first} was as it should be: balances before record {first}"
+        ));
+        page.line("    are taken from the checkpoint, and nothing here can add them up again");
+    }
     match (report.anchored, report.keyed) {
         (false, false) => {
             page.line(

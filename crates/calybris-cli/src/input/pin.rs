@@ -21,6 +21,10 @@ fn read_line<T: FromStr<Err = WalError>>(given: &Path, printed_by: &str) -> Resu
     if let Some(found) = given.to_str().and_then(|text| text.parse().ok()) {
         return Ok(found);
     }
+    if !given.exists() {
+        let what = format!("is no file, and not the line that `{printed_by}` prints");
+        return Err(InputError::in_file(given, what));
+    }
     let text = read(given)?;
     text.trim().parse().map_err(|_: WalError| {
         let found = quoted(&text);

@@ -14,7 +14,8 @@ pub(crate) struct Price {
 /// Parses a price in currency units per token: `0.0000025`, `2.5e-06`.
 ///
 /// One unit per token is 10^12 microunits per million tokens. What is not whole is rounded up, so that nothing is
-/// reserved too low. On refusal, says what is allowed.
+/// reserved too low. But what is off a whole number by no more than one part in 10^9 is that number: price lists were
+/// written from floats (`1.0000000000000001e-07`), and such noise is no price. On refusal, says what is allowed.
 pub(crate) fn parse_per_token(text: &str) -> Result<Price, String> {
     let (digits, exponent) = match text.split_once(['e', 'E']) {
         Some((digits, exponent)) => {
@@ -31,7 +32,13 @@ pub(crate) fn parse_per_token(text: &str) -> Result<Price, String> {
     let (whole, rounded_up) = match (power >= 0, factor) {
         _ if unscaled == 0 => (Some(0), false),
         (true, factor) => (factor.and_then(|factor| unscaled.checked_mul(factor)), false),
-        (false, Some(factor)) => (Some(unscaled.div_ceil(factor)), unscaled % factor != 0),
+        (false, Some(factor)) => {
+            let (whole, above) = (unscaled / factor, unscaled % factor);
+            let below = factor - above;
+            // A decimal has at most 96 bits, so the noise of one fits.
+            let is_noise = |off: u128| off.saturating_mul(NOISE) <= unscaled;
+            if is_noise(above) { (Some(whole), false) } else { (Some(whole + 1), !is_noise(below)) }
+        }
         // Less than 10^29 divided by more than 10^38: above zero, below one.
         (false, None) => (Some(1), true),
     };
@@ -40,6 +47,9 @@ pub(crate) fn parse_per_token(text: &str) -> Result<Price, String> {
         .ok_or_else(|| format!("a price is at most {} microunits per million tokens", u64::MAX))?;
     Ok(Price { microunits_per_million_tokens, rounded_up })
 }
+
+/// One part in so many is noise.
+const NOISE: u128 = 1_000_000_000;
 
 const NOT_A_DECIMAL: &str = "a price is a decimal number in currency units per token with at most 28 digits, such as `0.0000025` or `2.5e-06`";
 
@@ -66,10 +76,22 @@ mod tests {
 
     #[test]
     fn what_is_not_whole_is_rounded_up_and_says_so() {
-        assert_eq!(price("1.0000000000000001e-07"), (100_001, true));
+        assert_eq!(price("1.000001e-07"), (100_001, true));
         assert_eq!(price("3.75e-13"), (1, true));
         assert_eq!(price("1e-300"), (1, true));
-        assert_eq!(price("0.0000000000009999999999999999"), (1, true));
+        assert_eq!(price("0.00000000000099"), (1, true));
+        // Just above one part in 10^9.
+        assert_eq!(price("1.000000001001e-12"), (2, true));
+    }
+
+    #[test]
+    fn the_noise_of_a_float_is_no_price() {
+        assert_eq!(price("0.038500000000000006"), (38_500_000_000, false));
+        assert_eq!(price("1.0000000000000001e-07"), (100_000, false));
+        assert_eq!(price("1.000000001e-12"), (1, false));
+        assert_eq!(price("9.999999999999999e-08"), (100_000, false));
+        assert_eq!(price("0.0000000000009999999999999999"), (1, false));
+        assert_eq!(price("3.0000000000000004e-07"), (300_000, false));
     }
 
     #[test]

@@ -113,10 +113,10 @@ mod tests {
     }
 
     #[test]
-    fn float_noise_is_rounded_up_and_counted() {
+    fn the_part_of_a_microunit_is_rounded_up_and_counted_and_float_noise_is_not() {
         let catalog = list(
             r#"{"a": {"mode": "chat", "litellm_provider": "p",
-                "input_cost_per_token": 1.0000000000000001e-07, "output_cost_per_token": 1e-07}}"#,
+                "input_cost_per_token": 1.000001e-07, "output_cost_per_token": 1.0000000000000001e-07}}"#,
         )
         .unwrap();
         assert_eq!(catalog.rounded_prices, 1);

@@ -9,7 +9,7 @@ use crate::log::journal::Journal;
 use crate::log::json::kind;
 use crate::log::naming::{action_word, model_name};
 use crate::table::{counted, money};
-use crate::terminal::{Paint, clipped};
+use crate::terminal::{Paint, clipped, clipped_inside};
 use crate::time::to_the_second;
 
 /// The heading of [`decision_line`].
@@ -34,7 +34,13 @@ pub(crate) fn decision_line(followed: &Followed, paint: Paint) -> String {
                 _ => word,
             };
             let cost = followed.estimated_cost_microunits();
-            format!("{:22} {:>9} {outcome}", clipped(model, 22), money(cost))
+            let model = match followed.models().next() {
+                Some(chosen) if !followed.failed.is_empty() && chosen != model => {
+                    fallback(chosen, model, 22)
+                }
+                _ => clipped(model, 22),
+            };
+            format!("{model:22} {:>9} {outcome}", money(cost))
         }
     };
     let action = format!("{:10}", action_word(decided.decision.action));
@@ -47,8 +53,18 @@ pub(crate) fn decision_line(followed: &Followed, paint: Paint) -> String {
         "{:>7} {} {:10} {action} {rest}",
         followed.sequence,
         to_the_second(decided.time_unix_ms),
-        clipped(&decided.tenant, 10)
+        clipped_inside(&decided.tenant, 10)
     )
+}
+
+/// `chosen > next` in at most `width` letters: where both do not fit, the longer one is cut first.
+fn fallback(chosen: &str, next: &str, width: usize) -> String {
+    let room = width.saturating_sub(3);
+    let half = room / 2;
+    let of_chosen = room.saturating_sub(next.chars().count()).max(half);
+    let chosen = clipped(chosen, of_chosen);
+    let of_next = room.saturating_sub(chosen.chars().count());
+    format!("{chosen} > {}", clipped(next, of_next))
 }
 
 fn outcome(followed: &Followed) -> String {
@@ -116,7 +132,7 @@ fn words(entry: &Entry, journal: &Journal) -> String {
         Record::BudgetChanged { event, .. } => event_words(event),
         Record::Decided(decided) => {
             let decision = &decided.decision;
-            let tenant = clipped(&decided.tenant, 16);
+            let tenant = clipped_inside(&decided.tenant, 16);
             let action = action_word(decision.action);
             let Some(model_id) = decision.selected_model_id else {
                 return format!("{tenant}: {action}: {}", decision.reason);
@@ -154,13 +170,13 @@ fn words(entry: &Entry, journal: &Journal) -> String {
 
 /// A change of a budget in words.
 fn event_words(event: &BudgetEvent) -> String {
-    let name = |tenant: &str| format!("`{}`", clipped(tenant, 24));
+    let name = |tenant: &str| format!("`{}`", clipped_inside(tenant, 24));
     match event {
         BudgetEvent::TenantOpened { tenant, granted_microunits } => {
             format!("{} opened with {}", name(tenant), money(*granted_microunits))
         }
         BudgetEvent::ChildOpened { tenant, parent, granted_microunits } => {
-            let (tenant, parent) = (name(tenant), clipped(parent, 12));
+            let (tenant, parent) = (name(tenant), clipped_inside(parent, 12));
             format!("{tenant} opened below `{parent}` with {}", money(*granted_microunits))
         }
         BudgetEvent::Reserved { tenant, hold, amount_microunits }
@@ -204,5 +220,19 @@ fn event_words(event: &BudgetEvent) -> String {
             format!("{} to {}: {} carried over", name(from), name(to), money(*amount_microunits))
         }
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fallback;
+
+    #[test]
+    fn a_fallback_names_both_models_in_its_column() {
+        assert_eq!(fallback("small", "large", 22), "small > large");
+        assert_eq!(fallback("gemini-2.5-flash-lite", "gpt-4o", 22), "gemini-2.5-f~ > gpt-4o");
+        assert_eq!(fallback("gpt-4o", "gemini-2.5-flash-lite", 22), "gpt-4o > gemini-2.5-f~");
+        let both = fallback("gemini-2.5-flash-lite", "claude-sonnet-4-5", 22);
+        assert_eq!(both, "gemini-2~ > claude-so~");
     }
 }

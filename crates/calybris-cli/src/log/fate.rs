@@ -75,6 +75,12 @@ impl Followed {
         fallback.or(self.selected.as_deref())
     }
 
+    /// The models that it went to, the chosen one first; none for a rejection.
+    pub(crate) fn models(&self) -> impl Iterator<Item = &str> {
+        let later = self.failed.iter().filter_map(|failed| failed.next.as_ref());
+        self.selected.as_deref().into_iter().chain(later.map(|(model, _)| model.as_str()))
+    }
+
     /// What that model was estimated to cost.
     pub(crate) fn estimated_cost_microunits(&self) -> u64 {
         let first = self.decided.decision.estimated_cost_microunits;

@@ -70,6 +70,22 @@ pub(crate) fn not_found(
     }
 }
 
+/// The sequence of the checkpoint that the decision at `sequence` names; `None` if it names a record that holds the policy
+/// and the catalog alone.
+pub(crate) fn checkpoint_under(
+    dir: &Path,
+    key: Option<&Key>,
+    sequence: u64,
+) -> Result<Option<u64>, Failure> {
+    let recorded = RecordedDecision::find(dir, key, sequence)
+        .map_err(|error| not_found(dir, key, sequence, &error))?;
+    let named = recorded.decided.snapshot_sequence;
+    match record_at(dir, key, named).map_err(|error| Failure::of_log(dir, &error))? {
+        Record::Checkpoint(_) => Ok(Some(named)),
+        _ => Ok(None),
+    }
+}
+
 fn record_at(dir: &Path, key: Option<&Key>, sequence: u64) -> Result<Record<'static>, WalError> {
     let mut reader = Reader::open_at(dir, key, sequence)?;
     match reader.next() {

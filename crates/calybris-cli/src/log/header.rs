@@ -1,10 +1,10 @@
 //! A decision in words: who asked what, when, under which policy, and what was answered.
 
 use calybris_core::engine::{Admission, Decided, Snapshot};
-use calybris_core::kernel::{Action, ProviderSet, Request};
+use calybris_core::kernel::{Action, Request};
 
 use crate::log::fate::{Ending, Followed};
-use crate::log::naming::{model_name, provider_name, set_names};
+use crate::log::naming::{allowed_names, model_name, set_names};
 use crate::page::Page;
 use crate::table::{grouped, money, signed_money};
 use crate::terminal::{Paint, clipped};
@@ -148,9 +148,7 @@ fn sets(request: &Request, snapshot: &Snapshot) -> Option<String> {
     if !request.required_regions.is_empty() {
         parts.push(format!("served in {}", set_names(&names.regions, request.required_regions.0)));
     }
-    if request.allowed_providers != ProviderSet::ALL {
-        let allowed = (0..=u8::MAX).filter(|id| request.allowed_providers.contains(*id));
-        let allowed: Vec<String> = allowed.map(|id| provider_name(names, id)).collect();
+    if let Some(allowed) = allowed_names(names, request.allowed_providers) {
         let allowed = if allowed.is_empty() { "nobody".to_owned() } else { allowed.join(" ") };
         parts.push(format!("by {}", clipped(&allowed, 60)));
     }

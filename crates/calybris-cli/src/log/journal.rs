@@ -1,8 +1,9 @@
 //! The records of a log in order, each verified and decoded, with the names that their snapshots give to numbers.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use calybris_core::engine::{Entry, History, Names, Record};
+use calybris_core::engine::{Entry, History, Names, Record, Snapshot};
 use calybris_core::wal::Key;
 
 use crate::failure::Failure;
@@ -25,6 +26,11 @@ impl Journal {
     pub(crate) fn next(&mut self) -> Result<Option<Entry>, Failure> {
         let failed = |error| Failure::of_engine(&self.dir, &error);
         self.history.next().transpose().map_err(failed)
+    }
+
+    /// The snapshot that the record at `sequence` installed, if it was passed.
+    pub(crate) fn snapshot(&self, sequence: u64) -> Option<Arc<Snapshot>> {
+        self.history.snapshot(sequence).cloned()
     }
 
     /// The names of the snapshot that a record names; no names if it was not passed.

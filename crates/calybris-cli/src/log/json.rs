@@ -1,5 +1,5 @@
-//! Records as JSON objects: every field of the record as the engine has it, and beside it what people ask for (the time as
-//! a text, the names of models).
+//! Records as JSON objects: every field of the record as the engine has it, a request's sets as names, and beside it what
+//! people ask for (the time as a text, the names of models).
 
 use calybris_core::engine::{Entry, Names, Record};
 use serde_json::{Map, Value, json};
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::failure::Failure;
 use crate::log::fate::{Ending, Followed};
 use crate::log::journal::Journal;
-use crate::log::naming::model_name;
+use crate::log::naming::{allowed_names, member_names, model_name};
 use crate::time::rfc3339;
 
 /// A record with its place.
@@ -135,7 +135,16 @@ fn add_names(
     names: &Names,
     decided: &calybris_core::engine::Decided<'_>,
 ) {
-    let decision = &decided.decision;
+    let (decision, request) = (&decided.decision, &decided.request);
+    if let Some(asked) = object.get_mut("request").and_then(Value::as_object_mut) {
+        // As names: masks of 64 bits are more than many readers of JSON can hold.
+        let allowed = allowed_names(names, request.allowed_providers);
+        let capabilities = member_names(&names.capabilities, request.required_capabilities.0);
+        let regions = member_names(&names.regions, request.required_regions.0);
+        asked.insert("allowed_providers".to_owned(), allowed.map_or("all".into(), Value::from));
+        asked.insert("required_capabilities".to_owned(), capabilities.into());
+        asked.insert("required_regions".to_owned(), regions.into());
+    }
     let name = |model_id: Option<u32>| json!(model_id.map(|id| model_name(names, id)));
     object.insert("requested_model".to_owned(), name(Some(decision.requested_model_id)));
     object.insert("selected_model".to_owned(), name(decision.selected_model_id));

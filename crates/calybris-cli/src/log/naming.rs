@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use calybris_core::engine::Names;
-use calybris_core::kernel::Action;
+use calybris_core::kernel::{Action, ProviderSet};
 
 use crate::input::request::UNLISTED_MODEL_ID;
 
@@ -23,10 +23,20 @@ pub(crate) fn provider_name(names: &Names, provider_id: u8) -> String {
 
 /// The names of a set's bits, those without a name by their number; `none` for the empty set.
 pub(crate) fn set_names(names: &BTreeMap<u8, String>, bits: u64) -> String {
-    let members = (0_u8..64).filter(|bit| bits >> bit & 1 == 1);
-    let named = members.map(|bit| names.get(&bit).cloned().unwrap_or_else(|| format!("bit {bit}")));
-    let named: Vec<String> = named.collect();
+    let named = member_names(names, bits);
     if named.is_empty() { "none".to_owned() } else { named.join(" ") }
+}
+
+/// The names of a set's bits one by one, those without a name by their number.
+pub(crate) fn member_names(names: &BTreeMap<u8, String>, bits: u64) -> Vec<String> {
+    let members = (0_u8..64).filter(|bit| bits >> bit & 1 == 1);
+    members.map(|bit| names.get(&bit).cloned().unwrap_or_else(|| format!("bit {bit}"))).collect()
+}
+
+/// The names of the providers that a request allows; `None` if it allows every one.
+pub(crate) fn allowed_names(names: &Names, allowed: ProviderSet) -> Option<Vec<String>> {
+    let ids = || (0..=u8::MAX).filter(|id| allowed.contains(*id));
+    (allowed != ProviderSet::ALL).then(|| ids().map(|id| provider_name(names, id)).collect())
 }
 
 /// An action in one word.
@@ -35,5 +45,28 @@ pub(crate) const fn action_word(action: Action) -> &'static str {
         Action::ExecuteRequested => "execute",
         Action::Substitute => "substitute",
         Action::Reject => "reject",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_is_its_members_and_those_without_a_name_are_numbers() {
+        let names = Names {
+            providers: [(0, "north".to_owned()), (2, "south".to_owned())].into(),
+            ..Names::default()
+        };
+        assert_eq!(member_names(&names.providers, 0b1101), ["north", "south", "bit 3"]);
+        assert_eq!(member_names(&names.providers, 0), Vec::<String>::new());
+        assert_eq!(member_names(&names.providers, 1 << 63), ["bit 63"]);
+        assert_eq!(allowed_names(&names, ProviderSet::ALL), None);
+        let mut some = ProviderSet::ALL;
+        for id in 3..=254 {
+            some.remove(id);
+        }
+        let allowed = ["north", "provider 1", "south", "provider 255"].map(str::to_owned).to_vec();
+        assert_eq!(allowed_names(&names, some), Some(allowed));
     }
 }

@@ -16,21 +16,27 @@ pub(crate) fn money_delta(microunits: i128) -> String {
 
 /// A difference between two counts, with its sign.
 pub(crate) fn count_delta(before: u64, after: u64) -> String {
-    let difference = i128::from(after) - i128::from(before);
+    whole_delta(i128::from(after) - i128::from(before))
+}
+
+/// A difference that is a count, with its sign.
+pub(crate) fn whole_delta(difference: i128) -> String {
     let sign = if difference < 0 { "-" } else { "" };
     signed(difference, format!("{sign}{}", grouped(difference.unsigned_abs())))
 }
 
-/// The difference in percent of the first, to a tenth; empty if there is nothing to compare with.
+/// The difference in percent of the first, to a tenth, cut off after it: `<0.1%` is not zero; empty if there is nothing to compare with.
 pub(crate) fn percent_delta(before: i128, after: i128) -> String {
     let whole = i128::try_from(before.unsigned_abs()).unwrap_or(i128::MAX);
-    let Some(tenths) = after
-        .checked_sub(before)
-        .and_then(|difference| difference.checked_mul(1_000))
-        .and_then(|part| part.checked_div(whole))
-    else {
+    let Some((difference, tenths)) = after.checked_sub(before).and_then(|difference| {
+        let tenths = difference.checked_mul(1_000)?.checked_div(whole)?;
+        Some((difference, tenths))
+    }) else {
         return String::new();
     };
+    if tenths == 0 && difference != 0 {
+        return format!("{}<0.1%", if difference < 0 { '-' } else { '+' });
+    }
     let sign = if tenths < 0 { "-" } else { "" };
     let size = tenths.unsigned_abs();
     signed(tenths, format!("{sign}{}.{}%", grouped(size / 10), size % 10))
@@ -66,6 +72,10 @@ mod tests {
         assert_eq!(percent_delta(3, 4), "+33.3%");
         assert_eq!(percent_delta(-200, -100), "+50.0%");
         assert_eq!(percent_delta(0, 5), "");
+        assert_eq!(percent_delta(5, 5), "0.0%");
+        assert_eq!(percent_delta(1_000, 1_001), "+0.1%");
+        assert_eq!(percent_delta(1_001, 1_002), "+<0.1%");
+        assert_eq!(percent_delta(1_001, 1_000), "-<0.1%");
         assert_eq!(percent_delta(i128::MAX, i128::MIN / 2), "");
         assert_eq!(share(1, 3), "33.3%");
         assert_eq!(share(0, 0), "0.0%");

@@ -21,7 +21,8 @@ impl Markup {
     pub(crate) fn table(&mut self, header: &[&str], words: usize, rows: &[Vec<String>]) {
         let class = |column: usize| if column < words { "" } else { " class=\"n\"" };
         // On a narrow screen each row of such a table becomes a list, whose items the header names.
-        let stacked = if header.len() > MOST_COLUMNS { " class=\"stack\"" } else { "" };
+        let is_wide = header.len() > MOST_COLUMNS || words > 1;
+        let stacked = if is_wide { " class=\"stack\"" } else { "" };
         self.add(format_args!("<div class=\"wide\" tabindex=\"0\"><table{stacked}>\n<thead><tr>"));
         for (column, name) in header.iter().enumerate() {
             self.add(format_args!("<th scope=\"col\"{}>{}</th>", class(column), Text(name)));
@@ -105,6 +106,19 @@ mod tests {
             Text(hostile).to_string(),
             "&lt;img src=x onerror=&#39;alert(1)&#39;&gt; &amp; &quot;a&quot;\u{fffd}\u{fffd}b"
         );
+    }
+
+    #[test]
+    fn a_table_that_a_narrow_screen_has_no_room_for_is_stacked() {
+        let stacked = |header: &[&str], words| {
+            let mut markup = Markup::default();
+            markup.table(header, words, &[]);
+            markup.0.contains("class=\"stack\"")
+        };
+        assert!(!stacked(&["a", "b", "c", "d"], 1));
+        assert!(stacked(&["a", "b", "c", "d", "e"], 1));
+        // Names are as long as they are: two in a row do not fit.
+        assert!(stacked(&["a", "b", "c"], 2));
     }
 
     #[test]

@@ -6,8 +6,10 @@ use serde_json::{Map, Value, json};
 use super::flow::choice;
 use super::page::hexadecimal;
 use super::proposal::Proposal;
+use super::tables::from_other_reasons;
 use super::words::Reasons;
 use super::{METHOD, NOT_A_FORECAST, Report};
+use crate::log::beginning::first_of;
 
 pub(crate) fn object(report: &Report<'_>) -> Value {
     let what_if = report.what_if;
@@ -18,6 +20,7 @@ pub(crate) fn object(report: &Report<'_>) -> Value {
         "log": report.log.display().to_string(),
         "log_id": hexadecimal(&report.replayed.head.log_id),
         "head": report.replayed.head.to_string(),
+        "first_sequence": first_of(report.replayed.records, report.replayed.head.sequence),
         "records": report.replayed.records,
         "unfunded_left_out": what_if.unfunded,
         "without_snapshot_left_out": report.replayed.without_snapshot,
@@ -44,6 +47,7 @@ pub(crate) fn object(report: &Report<'_>) -> Value {
             "proposed": rejection.proposed,
             "newly_rejected": rejection.newly_rejected,
             "newly_accepted": rejection.newly_accepted,
+            "net_from_other_reasons": from_other_reasons(rejection),
         })).collect::<Vec<_>>(),
         "largest": what_if.largest.iter().map(change).collect::<Vec<_>>(),
         "series": series(what_if),

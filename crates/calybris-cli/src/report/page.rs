@@ -8,6 +8,7 @@ use super::markup::{Markup, Text};
 use super::proposal::Proposal;
 use super::tables;
 use super::{METHOD, NOT_A_FORECAST, Report, changes, flow};
+use crate::log::beginning::{dropped, first_of};
 use crate::table::{counted, grouped};
 use crate::time::to_the_second;
 
@@ -49,6 +50,9 @@ fn head(report: &Report<'_>, page: &mut Markup) {
     fact("log id", hexadecimal(&head.log_id), true);
     fact("head", format!("record {}", grouped(head.sequence)), false);
     fact("head hash", hexadecimal(&head.hash), true);
+    if let Some(dropped) = dropped(first_of(report.replayed.records, head.sequence)) {
+        fact("beginning", dropped, false);
+    }
     if let ([first, ..], [.., last]) = (what_if.series.as_slice(), what_if.series.as_slice()) {
         let (from, to) =
             (to_the_second(first.first_time_unix_ms), to_the_second(last.first_time_unix_ms));
@@ -93,7 +97,7 @@ fn cards(total: &Shift, page: &mut Markup) {
     let from_to = |before: String, after: String| format!("{before} &rarr; {after}");
     let in_percent = |before: i128, after: i128| match percent_delta(before, after).as_str() {
         "" => String::new(),
-        percent => format!(" ({percent})"),
+        percent => format!(" ({})", Text(percent)),
     };
     let (cost, new_cost) = (before.estimated_cost_microunits, after.estimated_cost_microunits);
     card(
@@ -214,6 +218,9 @@ fn rejections(what_if: &WhatIf, page: &mut Markup) {
     }
     page.add(format_args!("<section>\n<h2>Rejections by reason</h2>"));
     page.table(&tables::REJECTION_HEADER, 1, &tables::rejection_rows(what_if));
+    if tables::reasons_changed(what_if) {
+        page.add(format_args!("<p class=\"faint\">{}</p>", tables::OF_ANOTHER_REASON));
+    }
     page.add(format_args!("</section>"));
 }
 

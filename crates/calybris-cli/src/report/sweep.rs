@@ -12,6 +12,7 @@ use super::object;
 use super::page::hexadecimal;
 use super::tables::wrapped;
 use super::{METHOD, NOT_A_FORECAST};
+use crate::log::beginning::{dropped, first_of};
 use crate::page::Page;
 use crate::table::{counted, grouped, table};
 
@@ -90,6 +91,11 @@ impl Sweep<'_> {
         self.points.iter().map(row).collect()
     }
 
+    /// Whether a value of the log is among the points.
+    pub(crate) fn marks_a_point(&self) -> bool {
+        self.points.iter().any(|(value, _)| self.recorded_values.contains(value))
+    }
+
     /// What was recorded, as a row of the same table.
     pub(crate) fn recorded_row(&self) -> Vec<String> {
         let shift = self.recorded();
@@ -116,6 +122,10 @@ impl Sweep<'_> {
         page.line(format_args!("log      {}", self.log.display()));
         let decisions = self.recorded().decisions;
         page.line(format_args!("         {} compared", counted(decisions, "decision")));
+        if let Some(dropped) = dropped(first_of(self.replayed.records, self.replayed.head.sequence))
+        {
+            page.line(format_args!("         {dropped}"));
+        }
         if self.unfunded > 0 {
             let left_out = counted(self.unfunded, "decision");
             page.line(format_args!("         {left_out} left out: a tenant's budget refused them"));
@@ -125,7 +135,8 @@ impl Sweep<'_> {
         page.line("");
         let rows = self.rows().into_iter().chain([self.recorded_row()]);
         page.line(table(&HEADER, &[0, 1, 2, 3, 4], rows));
-        page.line("* the value in the log. Amounts in currency units of 1,000,000 microunits\n");
+        let legend = if self.marks_a_point() { "* the value in the log. " } else { "" };
+        page.line(format_args!("{legend}Amounts in currency units of 1,000,000 microunits\n"));
         self.bars(&mut page);
         page
     }
@@ -170,6 +181,7 @@ impl Sweep<'_> {
             "log": self.log.display().to_string(),
             "log_id": hexadecimal(&self.replayed.head.log_id),
             "head": self.replayed.head.to_string(),
+            "first_sequence": first_of(self.replayed.records, self.replayed.head.sequence),
             "records": self.replayed.records,
             "unfunded_left_out": self.unfunded,
             "without_snapshot_left_out": self.replayed.without_snapshot,

@@ -5,6 +5,7 @@ use super::markup::{Markup, Text, breakable};
 use super::page::{foot, hexadecimal};
 use super::sweep::{HEADER, MEASURES, Sweep};
 use super::{METHOD, NOT_A_FORECAST};
+use crate::log::beginning::{dropped, first_of};
 use crate::table::{counted, grouped};
 
 pub(crate) fn page(sweep: &Sweep<'_>) -> String {
@@ -24,6 +25,9 @@ pub(crate) fn page(sweep: &Sweep<'_>) -> String {
     fact("log id", hexadecimal(&head.log_id), true);
     fact("head", format!("record {}", grouped(head.sequence)), false);
     fact("head hash", hexadecimal(&head.hash), true);
+    if let Some(dropped) = dropped(first_of(sweep.replayed.records, head.sequence)) {
+        fact("beginning", dropped, false);
+    }
     fact("recorded value", sweep.recorded_value(), false);
     fact("compared", counted(sweep.recorded().decisions, "decision"), false);
     if sweep.unfunded > 0 {
@@ -65,7 +69,10 @@ pub(crate) fn page(sweep: &Sweep<'_>) -> String {
     page.add(format_args!("<section>\n<h2>Value by value</h2>"));
     let rows: Vec<Vec<String>> = sweep.rows().into_iter().chain([sweep.recorded_row()]).collect();
     page.table(&HEADER, 1, &rows);
-    page.add(format_args!("<p class=\"faint\">* the value in the log</p>\n</section>"));
+    if sweep.marks_a_point() {
+        page.add(format_args!("<p class=\"faint\">* the value in the log</p>"));
+    }
+    page.add(format_args!("</section>"));
     foot(&mut page);
     page.into_page(&format!("What if {key} were another?"))
 }

@@ -3,16 +3,17 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use calybris_core::engine::{ModelShift, Shift, WhatIf};
+use calybris_core::engine::{ModelShift, RejectionShift, Shift, WhatIf};
 
-use super::amount::{count_delta, money, money_delta, percent_delta};
+use super::amount::{count_delta, money, money_delta, percent_delta, whole_delta};
 use super::flow::choice;
 use super::proposal::Proposal;
 use super::words::Reasons;
 use super::{METHOD, NOT_A_FORECAST, Report};
+use crate::log::beginning::{dropped, first_of};
 use crate::page::Page;
 use crate::table::{counted, grouped, table};
-use crate::terminal::clipped;
+use crate::terminal::{clipped, clipped_inside};
 
 /// Rows of the longer tables; the rest is one line.
 const LONGEST_TABLE_ROWS: usize = 10;
@@ -32,12 +33,16 @@ pub(crate) fn page(report: &Report<'_>) -> Page {
     page.line(format_args!("what if  {} had been in force", report.proposal.policy_file.display()));
     page.line(format_args!("log      {}", report.log.display()));
     page.line(format_args!("         {} compared", counted(total.decisions, "decision")));
+    let replayed = report.replayed;
+    if let Some(dropped) = dropped(first_of(replayed.records, replayed.head.sequence)) {
+        page.line(format_args!("         {dropped}"));
+    }
     if what_if.unfunded > 0 {
         let left_out = counted(what_if.unfunded, "decision");
         page.line(format_args!("         {left_out} left out: a tenant's budget refused them"));
     }
-    if report.replayed.without_snapshot > 0 {
-        let left_out = counted(report.replayed.without_snapshot, "decision");
+    if replayed.without_snapshot > 0 {
+        let left_out = counted(replayed.without_snapshot, "decision");
         page.line(format_args!(
             "         {left_out} left out: their policy is no longer in the log"
         ));
@@ -174,17 +179,34 @@ fn totals(total: &Shift, page: &mut Page) {
     page.line("");
 }
 
-pub(crate) const REJECTION_HEADER: [&str; 5] =
-    ["rejected because", "recorded", "proposed", "newly", "no longer"];
+pub(crate) const REJECTION_HEADER: [&str; 6] =
+    ["rejected because", "recorded", "proposed", "newly", "no longer", "reason"];
+
+/// What the last column of the rejections is.
+pub(crate) const OF_ANOTHER_REASON: &str = "recorded + newly - no longer + reason = proposed. \
+     Under reason: rejected both times, before for another reason, less those now for another reason.";
+
+/// Rejected both times: those that were rejected for another reason before, less those that are now.
+pub(crate) fn from_other_reasons(rejection: &RejectionShift) -> i128 {
+    let both_now = i128::from(rejection.proposed) - i128::from(rejection.newly_rejected);
+    let both_before = i128::from(rejection.recorded) - i128::from(rejection.newly_accepted);
+    both_now - both_before
+}
+
+/// Whether a decision is rejected both times, for different reasons.
+pub(crate) fn reasons_changed(what_if: &WhatIf) -> bool {
+    what_if.rejections.iter().any(|rejection| from_other_reasons(rejection) != 0)
+}
 
 pub(crate) fn rejection_rows(what_if: &WhatIf) -> Vec<Vec<String>> {
-    let row = |rejection: &calybris_core::engine::RejectionShift| {
+    let row = |rejection: &RejectionShift| {
         vec![
             rejection.reason.to_string(),
             grouped(rejection.recorded),
             grouped(rejection.proposed),
             grouped(rejection.newly_rejected),
             grouped(rejection.newly_accepted),
+            whole_delta(from_other_reasons(rejection)),
         ]
     };
     what_if.rejections.iter().map(row).collect()
@@ -196,11 +218,14 @@ fn rejections(what_if: &WhatIf, page: &mut Page) {
     }
     let rows = rejection_rows(what_if).into_iter().map(|mut row| {
         if let Some(reason) = row.first_mut() {
-            *reason = clipped(reason, 38);
+            *reason = clipped(reason, 31);
         }
         row
     });
-    page.line(table(&REJECTION_HEADER, &[1, 2, 3, 4], rows));
+    page.line(table(&REJECTION_HEADER, &[1, 2, 3, 4, 5], rows));
+    if reasons_changed(what_if) {
+        wrapped(OF_ANOTHER_REASON, page);
+    }
     page.line("");
 }
 
@@ -234,7 +259,7 @@ fn tenants(what_if: &WhatIf, page: &mut Page) {
     let rows = tenants_by_difference(what_if).into_iter().take(LONGEST_TABLE_ROWS).map(
         |(tenant, shift)| {
             vec![
-                clipped(tenant, LONGEST_NAME - 8),
+                clipped_inside(tenant, LONGEST_NAME - 8),
                 grouped(shift.changed()),
                 money(shift.recorded.estimated_cost_microunits),
                 money(shift.proposed.estimated_cost_microunits),
@@ -287,7 +312,7 @@ fn largest(what_if: &WhatIf, page: &mut Page) {
             "  {}  decision {}, tenant {}",
             money_delta(change.cost_delta_microunits()),
             change.sequence,
-            clipped(&change.tenant, LONGEST_NAME)
+            clipped_inside(&change.tenant, LONGEST_NAME)
         ));
         page.line(format_args!("      {} -> {}", name(&reasons.before), name(&reasons.after)));
         for sentence in &reasons.why {

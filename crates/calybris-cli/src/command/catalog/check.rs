@@ -23,7 +23,8 @@ model that still lacks something is a problem. Without it, it is a note.
 
 Exit codes:
   0  `route` would take it
-  2  it would not, and the message lists every problem")]
+  2  it would not, and the message lists every problem
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The catalog (TOML, or a LiteLLM price list)
     file: PathBuf,

@@ -20,14 +20,16 @@ Examples:
   calybris catalog diff prices-october.json prices-november.json
   calybris catalog diff old.toml new.toml --policy policy.toml --top 50
 
-Models are compared by name. The largest change of a price comes first, prices
-are in currency units per million tokens. Percents are exact to the hundredth
+Models are compared by name. The largest change of a price comes first, by its
+factor: twice the price is as large a change as half of it. Prices are in
+currency units per million tokens. Percents are exact to the hundredth
 part, cut off after it. With --policy the rules of the policy file are applied
 to both.
 
 Exit codes:
   0  compared, whether or not they differ
-  2  could not be compared")]
+  2  could not be compared
+  3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The catalog before (TOML, or a LiteLLM price list)
     old: PathBuf,

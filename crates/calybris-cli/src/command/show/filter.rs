@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ops::{Range, RangeInclusive};
 
-use calybris_core::engine::{Decided, Entry, Record};
+use calybris_core::engine::{Decided, Entry, Names, Record};
 use calybris_core::kernel::{Action, Reason};
 use clap::ValueEnum;
 
@@ -11,7 +11,7 @@ use super::Arguments;
 use crate::failure::Failure;
 use crate::input::error::quoted;
 use crate::log::columns::time_of;
-use crate::log::fate::decision_of;
+use crate::log::fate::{Ending, Followed, decision_of};
 use crate::log::journal::Journal;
 use crate::log::naming::model_name;
 use crate::time::parse_unix_ms;
@@ -21,6 +21,15 @@ pub(super) enum ActionFilter {
     Execute,
     Substitute,
     Reject,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum OutcomeFilter {
+    Settled,
+    Abandoned,
+    Open,
+    Rejected,
+    Unfunded,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -41,6 +50,9 @@ pub(super) struct Filter {
     action: Option<Action>,
     reasons: Option<Vec<Reason>>,
     model: Option<String>,
+    outcome: Option<OutcomeFilter>,
+    correlation_id: Option<String>,
+    request_key: Option<String>,
     sequences: RangeInclusive<u64>,
     times: Range<u64>,
     kinds: Vec<Kind>,
@@ -67,6 +79,9 @@ impl Filter {
             action,
             reasons: arguments.reason.as_deref().map(reasons).transpose()?,
             model: arguments.model.clone(),
+            outcome: arguments.outcome,
+            correlation_id: arguments.correlation_id.clone(),
+            request_key: arguments.request_key.clone(),
             sequences: arguments.from_sequence..=arguments.to_sequence,
             times: time("--since", &arguments.since, 0)?
                 ..time("--until", &arguments.until, u64::MAX)?,
@@ -78,16 +93,41 @@ impl Filter {
         self.sequences.contains(&sequence) && self.times.contains(&time_unix_ms)
     }
 
-    pub(super) fn decision(&self, decided: &Decided<'_>, journal: &Journal) -> bool {
+    /// Whether a decision matches in all that its own record says, the model aside.
+    pub(super) fn decision(&self, decided: &Decided<'_>) -> bool {
         let decision = &decided.decision;
-        let model = |wanted: &String| {
-            let names = journal.names(decided.snapshot_sequence);
-            decision.selected_model_id.is_some_and(|id| model_name(names, id) == *wanted)
+        let is = |wanted: &Option<String>, found: &str| {
+            wanted.as_ref().is_none_or(|wanted| wanted == found)
         };
-        self.tenant.as_ref().is_none_or(|tenant| decided.tenant == *tenant)
+        is(&self.tenant, &decided.tenant)
+            && is(&self.correlation_id, &decided.correlation_id)
+            && is(&self.request_key, &decided.request_key)
             && self.action.is_none_or(|action| decision.action == action)
             && self.reasons.as_ref().is_none_or(|reasons| reasons.contains(&decision.reason))
-            && self.model.as_ref().is_none_or(model)
+    }
+
+    /// Whether it asks for what later records say of a decision.
+    pub(super) fn needs_outcome(&self) -> bool {
+        self.outcome.is_some() || self.model.is_some()
+    }
+
+    /// Whether a decision matches in what became of it: the models it went to, and its end.
+    pub(super) fn followed(&self, followed: &Followed) -> bool {
+        let outcome = |wanted: OutcomeFilter| match followed.ending {
+            Ending::Settled { .. } => wanted == OutcomeFilter::Settled,
+            Ending::Abandoned { .. } => wanted == OutcomeFilter::Abandoned,
+            Ending::Open => wanted == OutcomeFilter::Open,
+            Ending::Rejected => wanted == OutcomeFilter::Rejected,
+            Ending::Unfunded(_) => wanted == OutcomeFilter::Unfunded,
+        };
+        self.outcome.is_none_or(outcome)
+            && self.model.as_ref().is_none_or(|model| followed.models().any(|name| name == model))
+    }
+
+    /// Whether it is this model that is asked for, or any.
+    fn model(&self, model_id: Option<u32>, names: &Names) -> bool {
+        let is = |wanted: &String| model_id.is_some_and(|id| model_name(names, id) == *wanted);
+        self.model.as_ref().is_none_or(is)
     }
 
     /// Whether it asks for something that only decisions have.
@@ -96,6 +136,8 @@ impl Filter {
             || self.action.is_some()
             || self.reasons.is_some()
             || self.model.is_some()
+            || self.correlation_id.is_some()
+            || self.request_key.is_some()
     }
 
     fn kind(&self, record: &Record<'_>) -> bool {
@@ -113,13 +155,18 @@ impl Filter {
     }
 }
 
-/// The reasons with that code, or with that text in their name.
+/// The reasons with that code, or with that text in their name, or else in what the table says of them.
 fn reasons(text: &str) -> Result<Vec<Reason>, Failure> {
-    let wanted = text.to_lowercase().replace(['-', '_', ' '], "");
+    let letters = |text: &str| text.to_lowercase().replace(['-', '_', ' ', '~'], "");
+    let wanted = letters(text);
     let code = wanted.parse::<u16>().ok();
-    let named = |reason: &Reason| format!("{reason:?}").to_lowercase().contains(&wanted);
+    let named = |reason: &Reason| letters(&format!("{reason:?}")).contains(&wanted);
     let fits = |reason: &Reason| code.map_or_else(|| named(reason), |code| reason.code() == code);
-    let found: Vec<Reason> = Reason::ALL.into_iter().filter(fits).collect();
+    let mut found: Vec<Reason> = Reason::ALL.into_iter().filter(fits).collect();
+    if found.is_empty() && code.is_none() {
+        let said = |reason: &Reason| letters(&reason.to_string()).contains(&wanted);
+        found = Reason::ALL.into_iter().filter(said).collect();
+    }
     if found.is_empty() || wanted.is_empty() {
         let all = Reason::ALL.map(|reason| format!("{reason:?} ({})", reason.code())).join(", ");
         let what = format!("--reason: found {}, allowed are {all}", quoted(text));
@@ -133,21 +180,38 @@ fn reasons(text: &str) -> Result<Vec<Reason>, Failure> {
 pub(super) struct Matching {
     /// Decisions that matched and have not ended.
     open: HashSet<u64>,
+    /// Decisions that would match but for their model, and may fall back on the one that is asked for.
+    elsewhere: HashSet<u64>,
 }
 
 impl Matching {
     pub(super) fn takes(&mut self, entry: &Entry, filter: &Filter, journal: &Journal) -> bool {
         let matches = match &entry.record {
             Record::Decided(decided) => {
-                let matches = filter.decision(decided, journal);
+                let names = journal.names(decided.snapshot_sequence);
+                let matches = filter.decision(decided);
+                let of_model = filter.model(decided.decision.selected_model_id, names);
                 if matches && filter.of_decisions() {
-                    self.open.insert(entry.sequence);
+                    let open = if of_model { &mut self.open } else { &mut self.elsewhere };
+                    open.insert(entry.sequence);
                 }
-                matches
+                matches && of_model
             }
             _ if !filter.of_decisions() => true,
-            record @ (Record::Settled { .. } | Record::Abandoned { .. }) => {
-                decision_of(record).is_some_and(|decision| self.open.remove(&decision))
+            record @ (Record::Settled { .. } | Record::Abandoned { .. }) => decision_of(record)
+                .is_some_and(|decision| {
+                    self.elsewhere.remove(&decision);
+                    self.open.remove(&decision)
+                }),
+            record @ Record::FellBack { decision_sequence, fallback, .. } => {
+                let model_id = fallback.map(|fallback| fallback.model_id);
+                if self.elsewhere.contains(decision_sequence)
+                    && filter.model(model_id, journal.names_of(record))
+                {
+                    self.elsewhere.remove(decision_sequence);
+                    self.open.insert(*decision_sequence);
+                }
+                self.open.contains(decision_sequence)
             }
             record => decision_of(record).is_some_and(|decision| self.open.contains(&decision)),
         };
@@ -168,6 +232,9 @@ mod tests {
         assert_eq!(reasons("Risk-Ceiling").unwrap(), [Reason::RiskCeilingConstraint]);
         let risk = [Reason::RiskHardLimit, Reason::RiskCeilingConstraint];
         assert_eq!(reasons("risk").unwrap(), risk);
+        let said = "Most models are below the minimum~";
+        assert_eq!(reasons(said).unwrap(), [Reason::QualityConstraint]);
+        assert_eq!(reasons("not worth their cost").unwrap(), [Reason::NonPositiveUtility]);
         for bad in ["", " ", "99", "spite"] {
             assert!(reasons(bad).is_err(), "{bad}");
         }

@@ -1,0 +1,42 @@
+//! Where a log begins: at record 1, unless what stands before a checkpoint was dropped.
+
+use std::path::Path;
+
+use calybris_core::wal::Reader;
+
+use crate::failure::Failure;
+
+/// The sequence of the first record that the log in `dir` still holds.
+pub(crate) fn first_sequence(dir: &Path) -> Result<u64, Failure> {
+    let segments = Reader::segments(dir).map_err(|error| Failure::of_log(dir, &error))?;
+    Ok(segments.first().copied().unwrap_or(1))
+}
+
+/// The same of a log that was read to its end: so many records, the last with that sequence.
+pub(crate) fn first_of(records: u64, last_sequence: u64) -> u64 {
+    last_sequence.saturating_sub(records).saturating_add(1)
+}
+
+/// Says that the beginning was dropped; `None` if it was not.
+pub(crate) fn dropped(first_sequence: u64) -> Option<String> {
+    let gone = match first_sequence.saturating_sub(1) {
+        0 => return None,
+        1 => "1 was dropped".to_owned(),
+        last => format!("1 to {last} were dropped"),
+    };
+    Some(format!("begins at record {first_sequence}; {gone}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_log_without_its_beginning_says_so() {
+        assert_eq!(dropped(first_of(540, 540)), None);
+        assert_eq!(dropped(first_of(0, 0)), None);
+        let text = |records, last| dropped(first_of(records, last)).unwrap();
+        assert_eq!(text(3, 4), "begins at record 2; 1 was dropped");
+        assert_eq!(text(10, 18), "begins at record 9; 1 to 8 were dropped");
+    }
+}
