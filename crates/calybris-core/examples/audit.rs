@@ -1,0 +1,120 @@
+//! Auditing a log: is it whole, does every decision come out again, does the money add up, what would a stricter policy
+//! have done, and what can be shown to somebody who has no log?
+//!
+//! Run it with `cargo run -p calybris-core --example audit`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use calybris_core::engine::{
+    Call, Comparison, DecisionProof, Engine, EngineOptions, Ledger, Names, ReplayOptions, Snapshot,
+    replay,
+};
+use calybris_core::kernel::{
+    CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
+};
+use calybris_core::wal::{Anchor, TreeHead, VerifyOptions, verify};
+
+const POLICY: Policy = Policy {
+    policy_epoch: 1,
+    catalog_epoch: 1,
+    hard_risk_limit_bps: 9_000,
+    minimum_confidence_bps: 5_000,
+    risk_penalty_multiplier_bps: 2_500,
+    latency_penalty_microunits_per_ms: 1,
+};
+
+/// What the gateway did: forty calls, each a little riskier than the one before. The anchor is what it gave away.
+fn gateway(log: &Path) -> Result<Anchor, Box<dyn std::error::Error>> {
+    let model = |model_id, quality_bps, output_price| Model {
+        model_id,
+        provider_id: 0,
+        quality_bps,
+        risk_ceiling_bps: 9_500,
+        enabled: true,
+        p95_latency_ms: 300,
+        capabilities: CapabilitySet::EMPTY,
+        regions: RegionSet::EMPTY,
+        input_price_microunits_per_million_tokens: 500_000,
+        output_price_microunits_per_million_tokens: output_price,
+        fixed_price_microunits: 0,
+    };
+    let catalog = [model(1, 9_200, 8_000_000), model(2, 8_000, 600_000)];
+    let engine = Engine::open(log, &EngineOptions::default())?;
+    let snapshot = Snapshot::new(PolicySnapshot::new(POLICY, catalog)?, Names::default());
+    engine.install(snapshot, 1_000)?;
+    engine.ensure_tenant("chat", 100_000, 1_000)?;
+    for number in 1..=40_u16 {
+        let request = Request {
+            sequence: number.into(),
+            requested_model_id: 1,
+            input_tokens: 800,
+            output_tokens: 400,
+            business_value_microunits: 30_000,
+            budget_limit_microunits: 10_000,
+            risk_bps: number * 200,
+            confidence_bps: 9_000,
+            minimum_quality_bps: 7_500,
+            max_p95_latency_ms: 0,
+            required_capabilities: CapabilitySet::EMPTY,
+            allowed_providers: ProviderSet::ALL,
+            required_regions: RegionSet::EMPTY,
+        };
+        let time_unix_ms = 1_000 + u64::from(number);
+        let call =
+            Call { tenant: "chat", time_unix_ms, correlation_id: "", request_key: "", request };
+        if let Some(ticket) = engine.decide(&call)?.ticket {
+            let cost_microunits = ticket.reserved_microunits() / 2;
+            engine.settle(ticket, cost_microunits, time_unix_ms)?;
+        }
+    }
+    Ok(engine.close()?)
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let log = directory.path().join("log");
+    let anchor = gateway(&log)?;
+
+    // Is it whole, up to the anchor that was kept elsewhere?
+    let options = VerifyOptions { anchor: Some(anchor), ..VerifyOptions::default() };
+    let report = verify(&log, &options)?;
+    println!("{} records are what was written", report.records);
+
+    // Does the money add up, by two countings that share no code?
+    let ledger = Ledger::read(&log, None)?;
+    let books = ledger.conservation?;
+    println!("spent {} of {} microunits", books.committed_microunits, books.granted_microunits);
+    assert!(ledger.open_tickets.is_empty());
+
+    // Does every decision come out again? And what if nothing above a risk of 40 percent had been taken?
+    let stricter = |recorded: &Arc<Snapshot>| {
+        let policy = Policy { policy_epoch: 2, hard_risk_limit_bps: 4_000, ..POLICY };
+        let models = recorded.policy_snapshot().models().to_vec();
+        Ok(vec![Arc::new(Snapshot::new(PolicySnapshot::new(policy, models)?, Names::default()))])
+    };
+    let mut comparison = Comparison::new(3);
+    let replayed = replay(&log, None, &ReplayOptions::default(), stricter, |one| {
+        if let ([snapshot], [decision]) = (one.proposals, one.proposed) {
+            comparison.add(one.sequence, &one.decided, one.snapshot, snapshot, decision);
+        }
+    })?;
+    let what_if = comparison.finish();
+    println!("{} decisions came out as recorded", replayed.decisions);
+    println!(
+        "a stricter limit would have rejected {} more, for {} microunits less",
+        what_if.total.newly_rejected,
+        -what_if.total.cost_delta_microunits()
+    );
+    assert_eq!((replayed.decisions, what_if.total.newly_rejected > 0), (40, true));
+
+    // One decision for somebody who has no log, but the tree head that was published.
+    let published = TreeHead::of(&log, None, report.records)?;
+    let proof = DecisionProof::of(&log, None, 3)?;
+    let checked = proof.check(&published, None)?;
+    println!(
+        "proven: {} was answered with {:?}",
+        checked.decided.tenant, checked.decided.decision.action
+    );
+    Ok(())
+}
