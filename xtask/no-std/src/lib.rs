@@ -1,10 +1,13 @@
 //! The kernel in a static library without the standard library: it links, or `cargo xtask no-std` fails.
+//!
+//! What it links is the module of the kernel's example `no_std`, so what the example claims is what is proven.
 #![no_std]
 #![forbid(unsafe_code)]
 
-use calybris_kernel::{
-    CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
-};
+extern crate alloc;
+
+#[path = "../../../crates/calybris-kernel/examples/no_std/admission.rs"]
+mod admission;
 
 /// A snapshot allocates; the memory comes from here.
 #[global_allocator]
@@ -18,46 +21,14 @@ fn stop(_: &core::panic::PanicInfo<'_>) -> ! {
     }
 }
 
-/// One decision, reachable from C, so that the whole kernel is part of the library.
-pub extern "C" fn decide(input_tokens: u32, output_tokens: u32) -> u64 {
-    let policy = Policy {
-        policy_epoch: 1,
-        catalog_epoch: 1,
-        hard_risk_limit_bps: 9_000,
-        minimum_confidence_bps: 5_000,
-        risk_penalty_multiplier_bps: 2_500,
-        latency_penalty_microunits_per_ms: 1,
-    };
-    let model = Model {
-        model_id: 1,
-        provider_id: 0,
-        quality_bps: 8_000,
-        risk_ceiling_bps: 9_000,
-        enabled: true,
-        p95_latency_ms: 400,
-        capabilities: CapabilitySet::EMPTY,
-        regions: RegionSet::EMPTY,
-        input_price_microunits_per_million_tokens: 2_500_000,
-        output_price_microunits_per_million_tokens: 10_000_000,
-        fixed_price_microunits: 0,
-    };
-    let request = Request {
-        sequence: 1,
-        requested_model_id: 1,
-        input_tokens,
-        output_tokens,
-        business_value_microunits: 1_000_000,
-        budget_limit_microunits: 1_000_000,
-        risk_bps: 500,
-        confidence_bps: 9_000,
-        minimum_quality_bps: 7_000,
-        max_p95_latency_ms: 0,
-        required_capabilities: CapabilitySet::EMPTY,
-        allowed_providers: ProviderSet::ALL,
-        required_regions: RegionSet::EMPTY,
-    };
-    match PolicySnapshot::new(policy, [model]) {
-        Ok(snapshot) => snapshot.prescribe(&request).estimated_cost_microunits,
+/// The id of the model that answers, or 0. It has the calling convention of C and is part of the library, and with it
+/// everything that it calls.
+pub extern "C" fn admit(sequence: u64, tokens: u32, risk_bps: u16) -> u32 {
+    match admission::shipped_rules() {
+        Ok(rules) => {
+            let decision = admission::admit(&rules, sequence, tokens, risk_bps);
+            decision.selected_model_id.unwrap_or(0)
+        }
         Err(_) => 0,
     }
 }
