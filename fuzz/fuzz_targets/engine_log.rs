@@ -1,0 +1,188 @@
+//! The log of an engine, edited by somebody who can write authentic records: reading, opening, replaying and proving never
+//! panic, and where the ledger reads it the engine opens it with the same money.
+//!
+//! `cargo +nightly fuzz run engine_log`
+#![no_main]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use calybris_budget::{OverrunPolicy, TenantRules};
+use calybris_engine::{
+    Call, DecisionProof, Engine, EngineError, EngineOptions, Ledger, Names, RecordedDecision,
+    ReplayOptions, SCHEMA_ID, Snapshot, replay,
+};
+use calybris_kernel::{
+    CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
+};
+use calybris_wal::{Reader, WalOptions, WalWriter};
+use libfuzzer_sys::fuzz_target;
+
+/// The first byte of a checkpoint's record.
+const CHECKPOINT: u8 = 6;
+
+/// The records of a session in which everything happens that an engine writes down.
+static SESSION: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    session(directory.path()).expect("a session that goes well");
+    let records = Reader::open(directory.path(), None).expect("the session's log");
+    records.map(|record| record.expect("it verifies").payload().to_vec()).collect()
+});
+
+fn session(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let engine = Engine::open(path, &EngineOptions::default())?;
+    engine.install(snapshot(1)?, 1)?;
+    engine.ensure_tenant("a", 100_000, 2)?;
+    engine.ensure_child("b", "a", 40_000, 3)?;
+    engine.ensure_tenant("c", 5_000, 4)?;
+    engine.top_up("a", 1_000, 5)?;
+    engine.reduce("a", 500, 5)?;
+    engine.set_rules(
+        "b",
+        TenantRules { overrun: OverrunPolicy::DrawThenDebt, ..TenantRules::default() },
+        6,
+    )?;
+    let mut tickets = Vec::new();
+    for (number, tenant) in ["a", "b", "b", "c", "c", "a"].into_iter().enumerate() {
+        if number == 3 {
+            engine.checkpoint(10)?;
+        }
+        let call = Call {
+            tenant,
+            time_unix_ms: 11,
+            correlation_id: "trace",
+            request_key: if number % 2 == 0 { "" } else { tenant },
+            request: request(number as u64),
+        };
+        tickets.extend(engine.decide(&call)?.ticket);
+    }
+    let mut tickets = tickets.into_iter();
+    let mut next = || tickets.next().ok_or("a ticket");
+    engine.settle(next()?, 10, 12)?;
+    engine.abandon(next()?, 13)?;
+    let mut ticket = next()?;
+    engine.extend(&mut ticket, 77, 14)?;
+    engine.settle(ticket, 60_000, 15)?;
+    engine.freeze("c", 16)?;
+    engine.install(snapshot(2)?, 17)?;
+    drop(engine.fall_back(next()?, 18)?);
+    engine.repay("b", 5, 19)?;
+    engine.close()?;
+    Ok(())
+}
+
+fn snapshot(policy_epoch: u64) -> Result<Snapshot, Box<dyn std::error::Error>> {
+    let policy = Policy {
+        policy_epoch,
+        catalog_epoch: 1,
+        hard_risk_limit_bps: 9_000,
+        minimum_confidence_bps: 5_000,
+        risk_penalty_multiplier_bps: 2_500,
+        latency_penalty_microunits_per_ms: 1,
+    };
+    let model = |model_id, price| Model {
+        model_id,
+        provider_id: 0,
+        quality_bps: 8_000,
+        risk_ceiling_bps: 9_000,
+        enabled: true,
+        p95_latency_ms: 400,
+        capabilities: CapabilitySet::EMPTY,
+        regions: RegionSet::EMPTY,
+        input_price_microunits_per_million_tokens: 0,
+        output_price_microunits_per_million_tokens: 0,
+        fixed_price_microunits: price,
+    };
+    let models = [model(1, 2_000), model(2, 2_500), model(3, 3_000)];
+    Ok(Snapshot::new(PolicySnapshot::new(policy, models)?, Names::default()))
+}
+
+fn request(sequence: u64) -> Request {
+    Request {
+        sequence,
+        requested_model_id: 1,
+        input_tokens: 1_000,
+        output_tokens: 500,
+        business_value_microunits: 20_000,
+        budget_limit_microunits: 10_000,
+        risk_bps: 500,
+        confidence_bps: 9_000,
+        minimum_quality_bps: 7_000,
+        max_p95_latency_ms: 0,
+        required_capabilities: CapabilitySet::EMPTY,
+        allowed_providers: ProviderSet::ALL,
+        required_regions: RegionSet::EMPTY,
+    }
+}
+
+/// Six bytes are one edit of the records.
+fn edit(records: &mut Vec<Vec<u8>>, [what, at, to, offset, low, high]: [u8; 6]) {
+    if records.is_empty() {
+        return;
+    }
+    let (at, to) = (usize::from(at) % records.len(), usize::from(to) % records.len());
+    let place = usize::from(u16::from_le_bytes([offset, high])) % (records[at].len() + 1);
+    match what % 7 {
+        0 => drop(records.remove(at)),
+        1 => records.insert(to, records[at].clone()),
+        2 => records.swap(at, to),
+        3 => records.truncate(at + 1),
+        4 => records[at].iter_mut().skip(place).take(1).for_each(|byte| *byte = low),
+        5 => records[at].insert(place, low),
+        _ => records[at].truncate(place),
+    }
+}
+
+/// What the log says about the money.
+fn read(path: &Path) -> Result<Ledger, EngineError> {
+    let ledger = Ledger::read(path, None)?;
+    let conserved = ledger.conservation.as_ref();
+    conserved.expect("what the fold accepts, the audit accepts");
+    Ok(ledger)
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut records = SESSION.clone();
+    let (edits, _) = bytes.as_chunks::<6>();
+    edits.iter().take(8).for_each(|one| edit(&mut records, *one));
+
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path();
+    let writer = WalWriter::open(path, &WalOptions::new(SCHEMA_ID)).expect("a new log");
+    for record in &records {
+        if record.first() == Some(&CHECKPOINT) {
+            writer.rotate().expect("a new segment");
+        }
+        writer.append_bytes(record).expect("a record");
+    }
+    drop(writer);
+
+    let options = ReplayOptions::default();
+    let replayed = replay(path, None, &options, |_| Ok(Vec::new()), |_| ());
+    for sequence in 1..=records.len() as u64 {
+        let found = RecordedDecision::find(path, None, sequence);
+        if replayed.is_ok() && found.is_ok_and(|found| found.replay().is_ok()) {
+            let proof = DecisionProof::of(path, None, sequence).expect("a decision is proven");
+            proof.check(&proof.head(), None).expect("a proof that was made holds");
+        }
+    }
+
+    let ledger = read(path);
+    let opened = Engine::open(path, &EngineOptions::default());
+    let Ok(ledger) = ledger else { return };
+    let engine = opened.expect("what can be read can be opened");
+    let balances: BTreeMap<_, _> = engine.accounts().into_iter().collect();
+    let accounts = ledger.accounts.iter().map(|account| (account.tenant.clone(), account.balance));
+    assert_eq!(accounts.collect::<BTreeMap<_, _>>(), balances);
+    assert_eq!(engine.open_tickets(), ledger.open_tickets);
+
+    // Every ticket that is open can be closed, and then nothing is held.
+    for open in ledger.open_tickets {
+        let ticket = engine.ticket(open.decision_sequence).expect("an open ticket");
+        engine.abandon(ticket, 99).expect("it is given back");
+    }
+    engine.close().expect("a sync");
+    let ledger = read(path).expect("what the engine went on with");
+    assert!(ledger.accounts.iter().all(|account| account.balance.reserved_microunits == 0));
+});
