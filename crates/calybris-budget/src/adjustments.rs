@@ -3,7 +3,7 @@
 
 use crate::amount::check_amount;
 use crate::rules::Refusal;
-use crate::{BudgetError, MAX_AMOUNT_MICROUNITS, OverrunPolicy, Tenant};
+use crate::{BudgetError, OverrunPolicy, Tenant};
 
 /// What else than its balance decides about the reservations of a tenant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,10 +55,7 @@ impl Tenant {
     pub(crate) fn check_top_up_locked(&self, amount_microunits: u64) -> Result<(), BudgetError> {
         let balance = self.account().read();
         let owed = balance.granted + balance.debt - balance.debt.min(amount_microunits);
-        if amount_microunits > MAX_AMOUNT_MICROUNITS - owed {
-            return Err(self.too_large(amount_microunits, owed));
-        }
-        Ok(())
+        self.check_headroom(amount_microunits, owed)
     }
 
     fn top_up_locked(&self, amount_microunits: u64) {

@@ -191,8 +191,8 @@ pub enum BudgetError {
         /// The id as given.
         hold: u64,
     },
-    /// An event speaks of an overdraft that no tenant can have made: it has another number of
-    /// levels, or draws more from one than was missing.
+    /// An overdraft that the tenant cannot have made: it has another number of levels, draws more from
+    /// one than was missing, or, to be undone, left more debt there than there is.
     #[error(
         "no overdraft of {extra_microunits} microunits by tenant `{tenant}` with {levels} levels \
          draws {drawn_microunits:?}"
