@@ -242,6 +242,25 @@ fn no_number_that_was_never_given_out_settles_anything() {
     assert_eq!(acme.snapshot().available_microunits, 40);
 }
 
+#[test]
+fn ids_go_on_around_the_half_that_is_the_callers() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", 1_000).unwrap();
+    for chosen in [(1 << 63) + 1, 1 << 63, (1 << 63) - 1, u64::MAX, 0] {
+        let chosen = ReservationId::from(chosen);
+        engine.detach_as(chosen, acme.try_reserve(5).unwrap(), None).unwrap();
+    }
+    for _ in 0..3 {
+        engine.try_reserve("acme", 7).unwrap();
+    }
+    let open = engine.open_holds();
+    assert_eq!(open.len(), 8, "two holds have one number");
+    for open in open {
+        assert_eq!(engine.attach(open.id).unwrap().amount_microunits(), open.amount_microunits);
+    }
+    assert_eq!(acme.snapshot().available_microunits, 1_000);
+}
+
 /// More than the engine keeps in its ring, settled in another order than they came.
 #[test]
 fn ten_thousand_holds_by_name_are_kept_listed_and_settled() {
