@@ -69,6 +69,27 @@ fn what_was_dispatched_is_kept_in_suspense_until_somebody_settles_it() {
 }
 
 #[test]
+fn what_was_dispatched_is_kept_in_suspense_though_it_holds_nothing() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", 100).unwrap();
+    let mut free = acme.try_hold(0).unwrap();
+    free.mark_dispatched(ReservationId::from(7));
+    let mut paid = acme.try_reserve(60).unwrap();
+    paid.mark_dispatched(ReservationId::from(8));
+    paid.commit_part(60).unwrap();
+    drop((free, paid.into_owned()));
+
+    let open: Vec<_> = engine.open_holds().iter().map(|open| open.id.as_u64()).collect();
+    assert_eq!(open, [7, 8]);
+    let mut found = engine.attach(ReservationId::from(7)).unwrap();
+    found.extend(5).unwrap();
+    found.commit(5).unwrap();
+    engine.attach(ReservationId::from(8)).unwrap().release();
+    assert!(engine.open_holds().is_empty());
+    assert_eq!(acme.snapshot().available_microunits, 35);
+}
+
+#[test]
 fn two_suspended_holds_of_one_number_are_both_kept() {
     let engine = BudgetEngine::new();
     let acme = engine.ensure_tenant("acme", 100).unwrap();
