@@ -13,7 +13,7 @@ pub struct TenantRules {
     pub exposure_cap_microunits: Option<u64>,
     /// The use (reserved and committed, in microunits) at which the engine warns, once for each
     /// time the rules are set: [`take_warnings`](crate::BudgetEngine::take_warnings). `None` for
-    /// no warning.
+    /// no warning, 0 for one with the next reservation.
     pub soft_limit_microunits: Option<u64>,
     /// What happens when a call cost more than was reserved for it.
     pub overrun: OverrunPolicy,
@@ -28,7 +28,8 @@ impl TenantRules {
 }
 
 impl Tenant {
-    /// Adds to the grant. What the tenant owes is paid first; the rest becomes available.
+    /// Adds to the grant. What the tenant owes is paid first; the rest becomes available. 0 adds
+    /// nothing.
     ///
     /// # Errors
     ///
@@ -67,7 +68,7 @@ impl Tenant {
         });
     }
 
-    /// Takes back a part of the grant that is still available and not owed.
+    /// Takes back a part of the grant that is still available and not owed. 0 takes nothing.
     ///
     /// # Errors
     ///
@@ -103,7 +104,8 @@ impl Tenant {
         })
     }
 
-    /// Gives back what was spent: it is available again, on this level and on those above.
+    /// Gives back what was spent: it is available again, on this level and on those above. 0 gives
+    /// nothing.
     ///
     /// A correction downwards is a refund; a correction upwards is a reservation that is committed
     /// at once.
@@ -201,6 +203,10 @@ impl Tenant {
     /// A period of a budget is a tenant of its own (`acme/2026-11`, below `acme` if its total
     /// matters): a reservation is settled in the period that made it, however late. At the end of
     /// a period the owner freezes it and carries over to the next as much as he likes.
+    ///
+    /// Both sides change before the caller could log it. One with a log [reduces](Self::reduce) the
+    /// one, appends, and [tops up](Self::top_up) the other, as [`BudgetEvent`](crate::BudgetEvent)
+    /// says.
     ///
     /// # Errors
     ///
