@@ -185,8 +185,11 @@ impl Tenant {
     pub(crate) fn repay_exactly(&self, amount_microunits: u64) -> Result<(), BudgetError> {
         let now = self.snapshot();
         if amount_microunits > now.debt_microunits {
-            let debt_microunits = now.debt_microunits;
-            return Err(BudgetError::InDebt { tenant: self.name().to_owned(), debt_microunits });
+            return Err(BudgetError::RepaymentTooLarge {
+                tenant: self.name().to_owned(),
+                requested_microunits: amount_microunits,
+                debt_microunits: now.debt_microunits,
+            });
         }
         if amount_microunits > now.available_microunits {
             let available = now.available_microunits;

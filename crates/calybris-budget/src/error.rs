@@ -76,6 +76,18 @@ pub enum BudgetError {
         /// What was committed.
         committed_microunits: u64,
     },
+    /// An event repays more than was owed.
+    #[error(
+        "tenant `{tenant}` owes {debt_microunits} microunits, {requested_microunits} were to be repaid"
+    )]
+    RepaymentTooLarge {
+        /// The tenant that owes less.
+        tenant: String,
+        /// What the event says was repaid.
+        requested_microunits: u64,
+        /// What was owed.
+        debt_microunits: u64,
+    },
     /// The grant (and the debt) of the tenant would exceed [`MAX_AMOUNT_MICROUNITS`].
     #[error(
         "tenant `{tenant}` was granted {granted_microunits} microunits; {requested_microunits} \

@@ -194,7 +194,15 @@ fn an_event_that_does_not_fit_is_named_by_its_index_and_changes_nothing() {
     };
     let start = [opened("acme", 100), once(7, 60, "k")];
     let unknown = BudgetError::UnknownTenant { tenant: "globex".to_owned() };
-    let refused: [(BudgetEvent, BudgetError); 9] = [
+    let refused: [(BudgetEvent, BudgetError); 10] = [
+        (
+            BudgetEvent::Repaid { tenant: "acme".to_owned(), amount_microunits: 1 },
+            BudgetError::RepaymentTooLarge {
+                tenant: "acme".to_owned(),
+                requested_microunits: 1,
+                debt_microunits: 0,
+            },
+        ),
         (
             once(8, 1, "k"),
             BudgetError::KeyConflict {
