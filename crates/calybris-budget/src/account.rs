@@ -367,6 +367,9 @@ impl Account {
     }
 
     /// Sets the guard where a debit must ask, and takes it away where it need not any more.
+    ///
+    /// It is in the word that a debit replaces, and what there is to be asked stands under the lock:
+    /// no other word has to be seen with it, and AcqRel is more than that needs.
     pub(crate) fn guard(&self) {
         let ruled = self.debt.load(Relaxed) > 0 || self.rules.must_be_asked();
         self.ruled.store(u8::from(ruled), Relaxed);

@@ -154,7 +154,9 @@ impl Holds {
 
     #[inline]
     fn next_id(&self) -> ReservationId {
-        // A caller may make it go on from 2^63 - 1, and the 2^63 ids from there last for centuries.
+        // Relaxed here and in `skip_to`: nobody is given a number twice because the changes of one word
+        // are in one order, whatever else is seen. A caller may make it go on from 2^63 - 1, and the
+        // 2^63 ids from there last for centuries.
         ReservationId(self.last_id.fetch_add(1, Relaxed) + 1)
     }
 
