@@ -8,7 +8,7 @@ use crate::pages::read;
 const ENUMS: [(&str, &str, &str); 6] = [
     ("calybris-kernel", "src/error.rs", "SnapshotError"),
     ("calybris-budget", "src/error.rs", "BudgetError"),
-    ("calybris-budget", "src/audit.rs", "AuditError"),
+    ("calybris-budget", "src/error.rs", "AuditError"),
     ("calybris-budget", "src/error.rs", "CheckpointError"),
     ("calybris-wal", "src/error.rs", "WalError"),
     ("calybris-engine", "src/error.rs", "EngineError"),

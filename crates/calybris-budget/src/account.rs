@@ -251,20 +251,28 @@ impl Account {
 /// What is done under the lock of the account, or of the root of its tree. While it is held, no
 /// guarded account is debited by anyone else, and nobody adjusts.
 impl Account {
-    /// Makes the account a level of a tree, unless somebody holds a debit of it and might settle it
-    /// without the lock. From the moment the guard is set, nobody can get one without it.
+    /// Runs `section` while nobody debits the account without the lock.
+    pub(crate) fn guarded<T>(&self, section: impl FnOnce() -> T) -> T {
+        self.hot.fetch_or(GUARDED, AcqRel);
+        let answer = section();
+        self.guard();
+        answer
+    }
+
+    /// Makes the account a level of a tree, or says how much somebody holds of it, who might settle
+    /// that without the lock.
     pub(crate) fn become_level(&self) -> Result<(), u64> {
         if self.is_level() {
             return Ok(());
         }
-        self.hot.fetch_or(GUARDED, AcqRel);
-        let reserved = self.read().reserved();
-        if reserved > 0 {
-            self.guard();
-            return Err(reserved);
-        }
-        self.become_level_alone();
-        Ok(())
+        self.guarded(|| {
+            let reserved = self.read().reserved();
+            if reserved > 0 {
+                return Err(reserved);
+            }
+            self.shared.store(1, Relaxed);
+            Ok(())
+        })
     }
 
     /// As [`become_level`](Self::become_level), for who is alone with the account.
@@ -359,6 +367,9 @@ impl Account {
     }
 
     /// Sets the guard where a debit must ask, and takes it away where it need not any more.
+    ///
+    /// It is in the word that a debit replaces, and what there is to be asked stands under the lock:
+    /// no other word has to be seen with it, and AcqRel is more than that needs.
     pub(crate) fn guard(&self) {
         let ruled = self.debt.load(Relaxed) > 0 || self.rules.must_be_asked();
         self.ruled.store(u8::from(ruled), Relaxed);

@@ -3,7 +3,7 @@
 
 use crate::amount::check_amount;
 use crate::rules::Refusal;
-use crate::{BudgetError, MAX_AMOUNT_MICROUNITS, OverrunPolicy, Tenant};
+use crate::{BudgetError, OverrunPolicy, Tenant};
 
 /// What else than its balance decides about the reservations of a tenant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct TenantRules {
     pub exposure_cap_microunits: Option<u64>,
     /// The use (reserved and committed, in microunits) at which the engine warns, once for each
     /// time the rules are set: [`take_warnings`](crate::BudgetEngine::take_warnings). `None` for
-    /// no warning.
+    /// no warning, 0 for one with the next reservation.
     pub soft_limit_microunits: Option<u64>,
     /// What happens when a call cost more than was reserved for it.
     pub overrun: OverrunPolicy,
@@ -28,7 +28,8 @@ impl TenantRules {
 }
 
 impl Tenant {
-    /// Adds to the grant. What the tenant owes is paid first; the rest becomes available.
+    /// Adds to the grant. What the tenant owes is paid first; the rest becomes available. 0 adds
+    /// nothing.
     ///
     /// # Errors
     ///
@@ -55,10 +56,7 @@ impl Tenant {
     pub(crate) fn check_top_up_locked(&self, amount_microunits: u64) -> Result<(), BudgetError> {
         let balance = self.account().read();
         let owed = balance.granted + balance.debt - balance.debt.min(amount_microunits);
-        if amount_microunits > MAX_AMOUNT_MICROUNITS - owed {
-            return Err(self.too_large(amount_microunits, owed));
-        }
-        Ok(())
+        self.check_headroom(amount_microunits, owed)
     }
 
     fn top_up_locked(&self, amount_microunits: u64) {
@@ -70,7 +68,7 @@ impl Tenant {
         });
     }
 
-    /// Takes back a part of the grant that is still available and not owed.
+    /// Takes back a part of the grant that is still available and not owed. 0 takes nothing.
     ///
     /// # Errors
     ///
@@ -106,7 +104,8 @@ impl Tenant {
         })
     }
 
-    /// Gives back what was spent: it is available again, on this level and on those above.
+    /// Gives back what was spent: it is available again, on this level and on those above. 0 gives
+    /// nothing.
     ///
     /// A correction downwards is a refund; a correction upwards is a reservation that is committed
     /// at once.
@@ -186,8 +185,11 @@ impl Tenant {
     pub(crate) fn repay_exactly(&self, amount_microunits: u64) -> Result<(), BudgetError> {
         let now = self.snapshot();
         if amount_microunits > now.debt_microunits {
-            let debt_microunits = now.debt_microunits;
-            return Err(BudgetError::InDebt { tenant: self.name().to_owned(), debt_microunits });
+            return Err(BudgetError::RepaymentTooLarge {
+                tenant: self.name().to_owned(),
+                requested_microunits: amount_microunits,
+                debt_microunits: now.debt_microunits,
+            });
         }
         if amount_microunits > now.available_microunits {
             let available = now.available_microunits;
@@ -204,6 +206,10 @@ impl Tenant {
     /// A period of a budget is a tenant of its own (`acme/2026-11`, below `acme` if its total
     /// matters): a reservation is settled in the period that made it, however late. At the end of
     /// a period the owner freezes it and carries over to the next as much as he likes.
+    ///
+    /// Both sides change before the caller could log it. One with a log [reduces](Self::reduce) the
+    /// one, appends, and [tops up](Self::top_up) the other, as [`BudgetEvent`](crate::BudgetEvent)
+    /// says.
     ///
     /// # Errors
     ///

@@ -6,10 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use thiserror::Error;
-
 use crate::checkpoint::{HoldState, TenantState};
-use crate::{AccountSnapshot, BudgetEngine, BudgetEvent, Checkpoint, CheckpointError};
+use crate::{AccountSnapshot, AuditError, BudgetEngine, BudgetEvent, Checkpoint, CheckpointError};
 
 /// Sums up events, independently of the budget that made them.
 ///
@@ -62,51 +60,6 @@ pub struct Sums {
     pub committed: i128,
     /// All that is owed.
     pub debt: i128,
-}
-
-/// What an audit finds.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AuditError {
-    /// An event names a tenant that no event has opened.
-    #[error("event {event_index} names tenant `{tenant}`, which no event has opened")]
-    UnknownTenant {
-        /// The place of the event; the first is 0.
-        event_index: u64,
-        /// The name as given.
-        tenant: String,
-    },
-    /// An event names a hold that is not open, or opens one that is.
-    #[error("event {event_index} names hold {hold} out of turn")]
-    HoldOutOfTurn {
-        /// The place of the event; the first is 0.
-        event_index: u64,
-        /// The hold as given.
-        hold: u64,
-    },
-    /// After an event, the quantities of a tenant do not add up, or one of them is negative.
-    #[error("after event {event_index} the books of tenant `{tenant}` do not add up: {sums:?}")]
-    Unbalanced {
-        /// The place of the event; the first is 0.
-        event_index: u64,
-        /// Whose books.
-        tenant: String,
-        /// The books.
-        sums: Box<Sums>,
-    },
-    /// The live account is not what the events say.
-    #[error("tenant `{tenant}` has {live:?}, the events say {logged:?}")]
-    Differs {
-        /// Whose account.
-        tenant: String,
-        /// What the events say; `None` when they know no such tenant.
-        logged: Option<Box<AccountSnapshot>>,
-        /// What the budget says; `None` when it knows no such tenant.
-        live: Option<Box<AccountSnapshot>>,
-    },
-    /// The sum over all tenants exceeds a `u64`.
-    #[error("the sum over all tenants exceeds 2^64 microunits")]
-    TotalTooLarge,
 }
 
 impl Audit {
@@ -198,7 +151,7 @@ impl Audit {
             }
             BudgetEvent::PartReleased { hold, amount_microunits } => {
                 let amount = i128::from(*amount_microunits);
-                let tenant = self.change_hold(*hold, -amount)?;
+                let tenant = self.take_from_hold(*hold, amount)?;
                 self.each_level(&tenant, |sums, _| {
                     sums.reserved -= amount;
                     sums.available += amount;
@@ -206,7 +159,7 @@ impl Audit {
             }
             BudgetEvent::PartCommitted { hold, actual_microunits } => {
                 let actual = i128::from(*actual_microunits);
-                let tenant = self.change_hold(*hold, -actual)?;
+                let tenant = self.take_from_hold(*hold, actual)?;
                 self.each_level(&tenant, |sums, _| {
                     sums.reserved -= actual;
                     sums.committed += actual;
@@ -316,14 +269,28 @@ impl Audit {
     }
 
     fn close(&mut self, hold: u64, actual: i128) -> Result<(), AuditError> {
-        let Some((tenant, amount)) = self.holds.remove(&hold) else {
+        self.take_from_hold(hold, actual)?;
+        let Some((tenant, rest)) = self.holds.remove(&hold) else {
             return Err(self.out_of_turn(hold));
         };
         self.each_level(&tenant, |sums, _| {
-            sums.reserved -= amount;
+            sums.reserved -= actual + rest;
             sums.committed += actual;
-            sums.available += amount - actual;
+            sums.available += rest;
         })
+    }
+
+    /// Takes a part of what a hold holds, and says whose it is.
+    fn take_from_hold(&mut self, hold: u64, taken: i128) -> Result<String, AuditError> {
+        match self.holds.get(&hold) {
+            Some((_, held)) if taken > *held => Err(AuditError::HoldExceeded {
+                event_index: self.applied,
+                hold,
+                held_microunits: *held,
+                taken_microunits: taken,
+            }),
+            _ => self.change_hold(hold, -taken),
+        }
     }
 
     /// Changes what a hold holds, and says whose it is.

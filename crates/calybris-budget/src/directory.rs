@@ -15,6 +15,9 @@ use crate::hashing::NameHash;
 /// table of cells, each of which is written once: part of a hash beside a place. When three quarters
 /// of a table are written, a table twice as large takes its content over; the old one stays for who
 /// is still reading it, so all old ones together are as large as the newest.
+///
+/// A cell, and the number of the newest table, is stored with Release and read with Acquire: who
+/// reads one finds what it leads to.
 pub(crate) struct Directory {
     hash: NameHash,
     /// By place. Each block is twice as large as the one before.

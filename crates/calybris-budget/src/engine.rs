@@ -6,7 +6,6 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::account::Balance;
-use crate::amount::{check_amount, check_name};
 use crate::directory::Directory;
 use crate::idempotency::Keys;
 use crate::shared::Shared;
@@ -91,9 +90,6 @@ impl BudgetEngine {
         granted_microunits: u64,
         parent: &Tenant,
     ) -> Result<Tenant, BudgetError> {
-        check_name(name)?;
-        check_amount(granted_microunits)?;
-        self.check_parent(name, parent)?;
         self.open(name, granted_microunits, Some(parent))
     }
 
@@ -103,10 +99,10 @@ impl BudgetEngine {
         granted_microunits: u64,
         parent: Option<&Tenant>,
     ) -> Result<Tenant, BudgetError> {
-        check_name(name)?;
-        check_amount(granted_microunits)?;
+        self.check_open(name, granted_microunits, parent)?;
         let balance = Balance::of_grant(granted_microunits);
         let tenant = self.put(name, granted_microunits, balance, parent.cloned());
+        // Somebody else may have opened another of this name meanwhile.
         tenant.check_opened_so(granted_microunits, parent)?;
         Ok(tenant)
     }
@@ -301,7 +297,8 @@ impl BudgetEngine {
         Ok(Settled { committed_microunits: 0, released_microunits })
     }
 
-    /// The tenants that have reached their soft limit since the last call, in order.
+    /// The tenants that have reached their soft limit since the last call, in order. Each is kept
+    /// until somebody takes it.
     ///
     /// ```
     /// use calybris_budget::{BudgetEngine, TenantRules};

@@ -2,12 +2,14 @@
 
 use thiserror::Error;
 
-use crate::{AccountSnapshot, KEY_WINDOW, MAX_AMOUNT_MICROUNITS, MAX_LEVELS, MAX_NAME_BYTES};
+use crate::{AccountSnapshot, KEY_WINDOW, MAX_AMOUNT_MICROUNITS, MAX_LEVELS, MAX_NAME_BYTES, Sums};
 
 /// Why an operation was refused. The state after a refusal is the state before it.
 ///
-/// [`Insufficient`](Self::Insufficient) is the ordinary "no" of a budget; all others say that the
-/// caller asked for something that can never be.
+/// [`Insufficient`](Self::Insufficient) is the ordinary "no" of a budget. [`Frozen`](Self::Frozen),
+/// [`InDebt`](Self::InDebt), [`Exposed`](Self::Exposed), [`Overrun`](Self::Overrun) and
+/// [`ParentInUse`](Self::ParentInUse) may be answered otherwise later; all others say that the caller
+/// asked for something that cannot be.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BudgetError {
@@ -73,6 +75,18 @@ pub enum BudgetError {
         requested_microunits: u64,
         /// What was committed.
         committed_microunits: u64,
+    },
+    /// An event repays more than was owed.
+    #[error(
+        "tenant `{tenant}` owes {debt_microunits} microunits, {requested_microunits} were to be repaid"
+    )]
+    RepaymentTooLarge {
+        /// The tenant that owes less.
+        tenant: String,
+        /// What the event says was repaid.
+        requested_microunits: u64,
+        /// What was owed.
+        debt_microunits: u64,
     },
     /// The grant (and the debt) of the tenant would exceed [`MAX_AMOUNT_MICROUNITS`].
     #[error(
@@ -191,8 +205,8 @@ pub enum BudgetError {
         /// The id as given.
         hold: u64,
     },
-    /// An event speaks of an overdraft that no tenant can have made: it has another number of
-    /// levels, or draws more from one than was missing.
+    /// An overdraft that the tenant cannot have made: it has another number of levels, draws more from
+    /// one than was missing, or, to be undone, left more debt there than there is.
     #[error(
         "no overdraft of {extra_microunits} microunits by tenant `{tenant}` with {levels} levels \
          draws {drawn_microunits:?}"
@@ -302,4 +316,64 @@ pub enum CheckpointError {
         /// How many there are.
         keys: usize,
     },
+}
+
+/// What an audit finds.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AuditError {
+    /// An event names a tenant that no event has opened.
+    #[error("event {event_index} names tenant `{tenant}`, which no event has opened")]
+    UnknownTenant {
+        /// The place of the event; the first is 0.
+        event_index: u64,
+        /// The name as given.
+        tenant: String,
+    },
+    /// An event names a hold that is not open, or opens one that is.
+    #[error("event {event_index} names hold {hold} out of turn")]
+    HoldOutOfTurn {
+        /// The place of the event; the first is 0.
+        event_index: u64,
+        /// The hold as given.
+        hold: u64,
+    },
+    /// An event takes more from a hold than it holds.
+    #[error(
+        "event {event_index} takes {taken_microunits} microunits from hold {hold}, \
+         which holds {held_microunits}"
+    )]
+    HoldExceeded {
+        /// The place of the event; the first is 0.
+        event_index: u64,
+        /// The hold as given.
+        hold: u64,
+        /// What it held before the event.
+        held_microunits: i128,
+        /// What the event says was committed or released of it.
+        taken_microunits: i128,
+    },
+    /// After an event, the quantities of a tenant do not add up, or one of them is negative.
+    #[error("after event {event_index} the books of tenant `{tenant}` do not add up: {sums:?}")]
+    Unbalanced {
+        /// The place of the event; the first is 0.
+        event_index: u64,
+        /// Whose books.
+        tenant: String,
+        /// The books.
+        sums: Box<Sums>,
+    },
+    /// The live account is not what the events say.
+    #[error("tenant `{tenant}` has {live:?}, the events say {logged:?}")]
+    Differs {
+        /// Whose account.
+        tenant: String,
+        /// What the events say; `None` when they know no such tenant.
+        logged: Option<Box<AccountSnapshot>>,
+        /// What the budget says; `None` when it knows no such tenant.
+        live: Option<Box<AccountSnapshot>>,
+    },
+    /// The sum over all tenants exceeds a `u64`.
+    #[error("the sum over all tenants exceeds 2^64 microunits")]
+    TotalTooLarge,
 }

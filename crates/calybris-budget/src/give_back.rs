@@ -41,8 +41,8 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     /// # Errors
     ///
     /// [`Overrun`](BudgetError::Overrun) when less is held than the overdraft added,
-    /// [`OverdraftDiffers`](BudgetError::OverdraftDiffers) when a level owes less than it left
-    /// there; nothing has changed then.
+    /// [`OverdraftDiffers`](BudgetError::OverdraftDiffers) when it has another number of levels or a
+    /// level owes less than it left there; nothing has changed then.
     ///
     /// ```
     /// use calybris_budget::{BudgetEngine, OverrunPolicy, TenantRules};
@@ -72,7 +72,9 @@ impl Tenant {
     ///
     /// # Errors
     ///
-    /// As [`top_up`](Self::top_up); nothing has changed then.
+    /// [`AmountTooLarge`](BudgetError::AmountTooLarge), and
+    /// [`GrantTooLarge`](BudgetError::GrantTooLarge) when the grant beside the debt would exceed the
+    /// maximum; nothing has changed then.
     ///
     /// ```
     /// let engine = calybris_budget::BudgetEngine::new();
@@ -86,8 +88,9 @@ impl Tenant {
     pub fn unreduce(&self, amount_microunits: u64) -> Result<(), BudgetError> {
         check_amount(amount_microunits)?;
         self.locked(|| {
-            self.check_top_up_locked(amount_microunits)?;
             // A debt was there before and is not paid with it.
+            let balance = self.account().read();
+            self.check_headroom(amount_microunits, balance.granted + balance.debt)?;
             self.account().adjust(|words| {
                 words.raise_granted(amount_microunits);
                 words.raise_available(amount_microunits);
@@ -97,26 +100,17 @@ impl Tenant {
     }
 
     fn return_overdraft(&self, extra: u64, drawn_by_level: &[u64]) -> Result<(), BudgetError> {
+        self.check_drawn(extra, drawn_by_level)?;
         self.locked(|| {
-            let owed = |index: usize| {
-                drawn_by_level.get(index).and_then(|drawn| extra.checked_sub(*drawn))
-            };
-            for (index, level) in self.levels().enumerate() {
-                let debt = level.account().read().debt;
-                if owed(index).is_none_or(|owed| owed > debt) {
-                    return Err(BudgetError::OverdraftDiffers {
-                        tenant: self.name().to_owned(),
-                        levels: self.levels().count(),
-                        extra_microunits: extra,
-                        drawn_microunits: drawn_by_level.to_vec(),
-                    });
+            for (level, drawn) in self.levels().zip(drawn_by_level) {
+                if extra - drawn > level.account().read().debt {
+                    return Err(self.overdraft_differs(extra, drawn_by_level));
                 }
             }
-            for (index, level) in self.levels().enumerate() {
-                let owed = owed(index).unwrap_or(0);
+            for (level, drawn) in self.levels().zip(drawn_by_level) {
                 level.account().adjust(|words| {
-                    words.lower_debt(owed);
-                    words.raise_available(extra - owed);
+                    words.lower_debt(extra - drawn);
+                    words.raise_available(*drawn);
                 });
             }
             Ok(())

@@ -6,17 +6,18 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::BuildHasherDefault;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
-
-use parking_lot::Mutex;
 
 use crate::directory::{Directory, Place};
 use crate::hashing::NumberHasher;
-use crate::ring::{Ring, Short};
+use crate::ring::{OWN_IDS, Ring, Short};
+use crate::sync::{AtomicU64, Mutex, Ordering::Relaxed, Ordering::SeqCst, load_in_one_order};
 use crate::{Reservation, Tenant};
 
-/// Names a hold. The engine gives none out twice, from 1 to 2^63 - 1; a caller with a log may choose
-/// its own numbers, for example those of its records.
+/// Names a hold. The engine counts them up from 1, gives none out twice and none that is open; a
+/// caller with a log may choose its own numbers, for example those of its records.
+///
+/// The engine goes on from the greatest number below 2^63 that a caller has chosen, and steps over
+/// those above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(transparent))]
@@ -39,10 +40,6 @@ pub struct OpenHold {
     pub dispatched: bool,
 }
 
-/// The ids that the engine gives out are below this, so it never runs out of them and never meets one
-/// that a caller has chosen above.
-const OWN_IDS: u64 = 1 << 63;
-
 /// How many locks share the ids. Ids are given out in turn, so threads seldom meet on one.
 const SHARDS: usize = 16;
 
@@ -53,7 +50,7 @@ pub(crate) struct Holds {
     ring: Ring,
     shards: [Mutex<Shard>; SHARDS],
     last_id: AtomicU64,
-    /// The greatest id that a caller has chosen.
+    /// The greatest id that a caller has chosen of those that come to the ring.
     named: AtomicU64,
 }
 
@@ -110,7 +107,7 @@ impl Holds {
         amount: u64,
     ) -> ReservationId {
         let hold = Short { tenant: place, amount };
-        let is_taken = || id.0 <= self.named.load(SeqCst);
+        let is_taken = || id.0 <= load_in_one_order(&self.named);
         if self.ring.slot_for(id.0).is_some_and(|slot| slot.keep(id.0, hold, is_taken)) {
             return id;
         }
@@ -157,7 +154,9 @@ impl Holds {
 
     #[inline]
     fn next_id(&self) -> ReservationId {
-        // 2^63 ids last for centuries.
+        // Relaxed here and in `skip_to`: nobody is given a number twice because the changes of one word
+        // are in one order, whatever else is seen. A caller may make it go on from 2^63 - 1, and the
+        // 2^63 ids from there last for centuries.
         ReservationId(self.last_id.fetch_add(1, Relaxed) + 1)
     }
 

@@ -110,40 +110,57 @@ impl Tenant {
         replayed: Option<&[u64]>,
     ) -> Result<Vec<u64>, BudgetError> {
         if let Some(drawn) = replayed {
-            let levels = self.levels().count();
-            if drawn.len() != levels || drawn.iter().any(|drawn| *drawn > extra) {
-                return Err(BudgetError::OverdraftDiffers {
-                    tenant: self.name().to_owned(),
-                    levels,
-                    extra_microunits: extra,
-                    drawn_microunits: drawn.to_owned(),
-                });
-            }
+            self.check_drawn(extra, drawn)?;
         }
-        self.locked(|| {
-            for (index, level) in self.levels().enumerate() {
-                let balance = level.account().read();
-                let owed = balance.granted + balance.debt;
-                if extra > MAX_AMOUNT_MICROUNITS - owed {
-                    return Err(level.too_large(extra, owed));
-                }
-                if let Some(drawn) = replayed {
-                    let drawn = drawn.get(index).copied().unwrap_or(0);
-                    let covered = level.account().covers(drawn);
-                    covered.map_err(|refusal| level.refused(drawn, refusal))?;
-                }
+        // A flat tenant is debited by others without the lock; what it can draw has to stay until it
+        // is drawn, or the debt would be another than the one that was checked.
+        self.locked(|| self.account().guarded(|| self.overdraw_locked(extra, replayed)))
+    }
+
+    fn overdraw_locked(
+        &self,
+        extra: u64,
+        replayed: Option<&[u64]>,
+    ) -> Result<Vec<u64>, BudgetError> {
+        let most = |index: usize| replayed.and_then(|drawn| drawn.get(index)).copied();
+        for (index, level) in self.levels().enumerate() {
+            let balance = level.account().read();
+            let drawn = most(index).unwrap_or(extra.min(balance.available));
+            if drawn > balance.available {
+                let available = balance.available;
+                return Err(level.refused(drawn, Refusal::Short { available }));
             }
-            let mut drawn_by_level = Vec::new();
-            for (index, level) in self.levels().enumerate() {
-                let most = replayed.map_or(extra, |drawn| drawn.get(index).copied().unwrap_or(0));
-                let drawn = level.account().draw_locked(most);
-                if drawn < extra {
-                    level.account().adjust(|words| words.raise_debt(extra - drawn));
-                }
-                drawn_by_level.push(drawn);
+            level.check_headroom(extra - drawn, balance.granted + balance.debt)?;
+        }
+        let draw = |(index, level): (usize, &Tenant)| {
+            let drawn = level.account().draw_locked(most(index).unwrap_or(extra));
+            if drawn < extra {
+                level.account().adjust(|words| words.raise_debt(extra - drawn));
             }
-            Ok(drawn_by_level)
-        })
+            drawn
+        };
+        Ok(self.levels().enumerate().map(draw).collect())
+    }
+
+    /// Refuses an overdraft that nobody can have made: it has another number of levels, or drew
+    /// more from one than was missing.
+    pub(crate) fn check_drawn(&self, extra: u64, drawn: &[u64]) -> Result<(), BudgetError> {
+        if drawn.len() != self.levels().count() || drawn.iter().any(|drawn| *drawn > extra) {
+            return Err(self.overdraft_differs(extra, drawn));
+        }
+        Ok(())
+    }
+
+    /// Refuses what INVARIANT (headroom) has no room for beside what was granted and is owed.
+    pub(crate) fn check_headroom(&self, amount: u64, owed: u64) -> Result<(), BudgetError> {
+        if amount > MAX_AMOUNT_MICROUNITS - owed {
+            return Err(BudgetError::GrantTooLarge {
+                tenant: self.name().to_owned(),
+                granted_microunits: owed,
+                requested_microunits: amount,
+            });
+        }
+        Ok(())
     }
 
     /// Tells the engine, once, that the soft limit was reached.
@@ -184,12 +201,12 @@ impl Tenant {
     }
 
     #[cold]
-    pub(crate) fn too_large(
-        &self,
-        requested_microunits: u64,
-        granted_microunits: u64,
-    ) -> BudgetError {
-        let tenant = self.name().to_owned();
-        BudgetError::GrantTooLarge { tenant, granted_microunits, requested_microunits }
+    pub(crate) fn overdraft_differs(&self, extra_microunits: u64, drawn: &[u64]) -> BudgetError {
+        BudgetError::OverdraftDiffers {
+            tenant: self.name().to_owned(),
+            levels: self.levels().count(),
+            extra_microunits,
+            drawn_microunits: drawn.to_owned(),
+        }
     }
 }

@@ -72,10 +72,10 @@ mod loom_models;
 
 pub use adjustments::TenantRules;
 pub use amount::{MAX_AMOUNT_MICROUNITS, MAX_LEVELS, MAX_NAME_BYTES};
-pub use audit::{Audit, AuditError, Sums};
+pub use audit::{Audit, Sums};
 pub use checkpoint::Checkpoint;
 pub use engine::BudgetEngine;
-pub use error::{BudgetError, CheckpointError, ReplayError};
+pub use error::{AuditError, BudgetError, CheckpointError, ReplayError};
 pub use event::BudgetEvent;
 pub use holds::{OpenHold, ReservationId};
 pub use idempotency::KEY_WINDOW;

@@ -2,6 +2,10 @@
 //! order of log and ledger, the guard, and that a hold is settled once. Each model has a control: the same with one
 //! thing done wrong, which loom must catch.
 //!
+//! Of the accesses to a word loom remembers the last: where one thread reads and another reads and then
+//! writes, it does not explore the writing before the first reading. So in most models who only reads
+//! is spawned, and meets what its parent has written.
+//!
 //! ```text
 //! RUSTFLAGS="--cfg loom" cargo test -p calybris-budget --release --lib
 //! ```

@@ -163,12 +163,12 @@ impl Replay {
             }
             BudgetEvent::Reserved { tenant, hold, amount_microunits } => {
                 let reservation = self.reserve(&tenant, hold, amount_microunits)?;
-                self.open_holds.insert(hold, reservation);
+                self.keep(hold, reservation);
             }
             BudgetEvent::ReservedOnce { tenant, hold, amount_microunits, key } => {
                 let reservation = self.reserve(&tenant, hold, amount_microunits)?;
                 self.engine.remember(&key, &tenant, amount_microunits, hold.into())?;
-                self.open_holds.insert(hold, reservation);
+                self.keep(hold, reservation);
             }
             BudgetEvent::Extended { hold, amount_microunits } => {
                 self.open(hold)?.extend_replayed(amount_microunits)?;
@@ -226,10 +226,13 @@ impl Replay {
         if self.open_holds.contains_key(&hold) {
             return Err(BudgetError::HoldExists { hold });
         }
-        let reservation = Reservation::replayed(self.opened(tenant)?, amount)?;
+        Reservation::replayed(self.opened(tenant)?, amount)
+    }
+
+    fn keep(&mut self, hold: u64, reservation: Reservation) {
         // A key may still answer with this number after it was settled, so nobody else gets it.
         self.engine.skip_ids_to(hold.into());
-        Ok(reservation)
+        self.open_holds.insert(hold, reservation);
     }
 
     fn open(&mut self, hold: u64) -> Result<&mut Reservation, BudgetError> {

@@ -28,7 +28,7 @@ use crate::{BudgetError, OverrunPolicy, ReservationId, Tenant};
 pub struct Reservation<T: Borrow<Tenant> = Tenant> {
     tenant: T,
     /// INVARIANT (settled once): this is what the account holds for the reservation, at every
-    /// moment. A settlement takes it, and leaves zero.
+    /// moment. A settlement takes it, and leaves zero and no id.
     pub(crate) amount_microunits: u64,
     /// The id under which it goes to suspense if it is dropped.
     dispatched_as: Option<ReservationId>,
@@ -253,7 +253,8 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     /// released, for the call may have cost something: the engine keeps it in suspense under `id`
     /// (or one of its own, should that be taken), lists it in
     /// [`open_holds`](crate::BudgetEngine::open_holds), and gives it back with
-    /// [`attach`](crate::BudgetEngine::attach) to whoever finds out what it cost.
+    /// [`attach`](crate::BudgetEngine::attach) to whoever finds out what it cost. That goes for one
+    /// that holds nothing (any more) as well.
     ///
     /// ```
     /// use calybris_budget::{BudgetEngine, ReservationId};
@@ -296,10 +297,11 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn into_owned(mut self) -> Reservation {
+        // INVARIANT (settled once): what is left behind holds nothing and was never dispatched.
         Reservation {
             tenant: self.tenant().clone(),
             amount_microunits: std::mem::take(&mut self.amount_microunits),
-            dispatched_as: self.dispatched_as,
+            dispatched_as: self.dispatched_as.take(),
         }
     }
 
@@ -321,8 +323,10 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     #[inline(always)]
     fn settle(mut self, actual_microunits: u64) -> Settled {
         let reserved = self.amount_microunits;
-        // INVARIANT (settled once): the drop at the end of this function finds zero.
+        // INVARIANT (settled once): the drop at the end of this function finds nothing to settle and
+        // nobody to wait for.
         self.amount_microunits = 0;
+        self.dispatched_as = None;
         self.tenant().settle(reserved, actual_microunits);
         Settled {
             committed_microunits: actual_microunits,
@@ -344,12 +348,11 @@ impl<T: Borrow<Tenant>> Reservation<T> {
 impl<T: Borrow<Tenant>> Drop for Reservation<T> {
     #[inline]
     fn drop(&mut self) {
-        // INVARIANT (settled once): zero means that a settlement has told the account already.
-        if self.amount_microunits > 0 {
-            match self.dispatched_as {
-                None => self.tenant().settle(self.amount_microunits, 0),
-                Some(id) => suspend(self.tenant(), self.amount_microunits, id),
-            }
+        // INVARIANT (settled once): a settlement has left neither an amount nor an id.
+        match self.dispatched_as {
+            Some(id) => suspend(self.tenant(), self.amount_microunits, id),
+            None if self.amount_microunits > 0 => self.tenant().settle(self.amount_microunits, 0),
+            None => {}
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::directory::Place;
 use crate::sync::{
     AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release, SeqCst},
-    pause,
+    fence, pause,
 };
 
 /// The newest holds by id.
@@ -43,8 +43,12 @@ pub(crate) struct Short {
 const FREE: u64 = 0;
 const BUSY: u64 = u64::MAX;
 
-/// How many holds fit: few enough to stay in a cache, enough for those that are settled soon.
-const SLOTS: usize = 4_096;
+/// How many holds fit: few enough to stay in a cache, enough for those that are settled soon. Loom
+/// explores one slot, so that every hold comes to it.
+const SLOTS: usize = if cfg!(loom) { 1 } else { 4_096 };
+
+/// The ids from 1 to below this come to the ring; what says that a slot is free or busy is none.
+pub(crate) const OWN_IDS: u64 = 1 << 63;
 
 impl Slot {
     pub(crate) fn new() -> Self {
@@ -54,8 +58,12 @@ impl Slot {
     /// Shows a hold, if the slot is free and nobody else has taken the id for another. An id comes
     /// to a slot once and never again.
     ///
-    /// The claim and the question are SeqCst, as are those of [`settled`](Self::settled): either
-    /// this one hears that the id is taken, or the other one sees that the slot is.
+    /// The claim and the question are SeqCst, as are the other's claim and its look at
+    /// [`settled`](Self::settled): either this one hears that the id is taken, or the other one sees
+    /// that the slot is.
+    ///
+    /// Both words are stored with Release, so that whoever reads one of them by way of an Acquire
+    /// finds that the slot has been busy since: see [`seen`](Self::seen).
     #[inline]
     pub(crate) fn keep(&self, id: u64, hold: Short, is_taken: impl FnOnce() -> bool) -> bool {
         if self.state.compare_exchange(FREE, BUSY, SeqCst, Relaxed).is_err() {
@@ -65,8 +73,8 @@ impl Slot {
             self.state.store(FREE, Release);
             return false;
         }
-        self.tenant.store(hold.tenant, Relaxed);
-        self.amount.store(hold.amount, Relaxed);
+        self.tenant.store(hold.tenant, Release);
+        self.amount.store(hold.amount, Release);
         self.state.store(id, Release);
         true
     }
@@ -90,6 +98,17 @@ impl Slot {
         self.state.compare_exchange(id, FREE, Release, Relaxed).is_ok()
     }
 
+    /// The hold that stands here, if any does.
+    ///
+    /// Whoever lists the holds does not take them, so the id is looked at again: was one of the words
+    /// of another hold already, then the fence acquires it, and with it that the id had gone before.
+    fn seen(&self) -> Option<(u64, Short)> {
+        let id = self.settled();
+        let hold = if id == FREE { None } else { self.peek(id) };
+        fence(Acquire);
+        hold.filter(|_| self.state.load(Relaxed) == id).map(|hold| (id, hold))
+    }
+
     /// What the slot shows, as soon as nobody is about to change it.
     fn settled(&self) -> u64 {
         loop {
@@ -102,39 +121,41 @@ impl Slot {
 }
 
 impl Ring {
-    /// The slot of an id, once there are any. What says that a slot is free or busy is no id.
+    /// The slot of an id, once there are any.
     #[inline]
     pub(crate) fn slot(&self, id: u64) -> Option<&Slot> {
-        if id == FREE || id == BUSY { None } else { self.slots.get()?.get(slot_index(id)) }
+        self.slots.get()?.get(slot_index(id)?)
     }
 
     /// The slot of an id; the first call makes them all.
     #[inline]
     pub(crate) fn slot_for(&self, id: u64) -> Option<&Slot> {
+        let index = slot_index(id)?;
         let slots = || std::iter::repeat_with(Slot::new).take(SLOTS).collect();
-        self.slots.get_or_init(slots).get(slot_index(id))
+        self.slots.get_or_init(slots).get(index)
     }
 
     /// Whether a hold of this id stands here, or will in a moment.
+    ///
+    /// It makes the slots if there are none: who found none and went on would have asked nothing of
+    /// the slot, and the order of the two SeqCst pairs of [`Slot::keep`] is an order of accesses to
+    /// one slot.
     pub(crate) fn has(&self, id: u64) -> bool {
-        self.slot(id).is_some_and(|slot| slot.settled() == id)
+        self.slot_for(id).is_some_and(|slot| slot.settled() == id)
     }
 
     /// Every hold.
     pub(crate) fn list(&self) -> Vec<(u64, Short)> {
-        let seen = |slot: &Slot| {
-            let id = slot.settled();
-            let hold = if id == FREE { None } else { slot.peek(id) };
-            // As with a taking: the same id before and after, the same hold between.
-            std::sync::atomic::fence(Acquire);
-            hold.filter(|_| slot.state.load(Relaxed) == id).map(|hold| (id, hold))
-        };
-        self.slots.get().into_iter().flatten().filter_map(seen).collect()
+        self.slots.get().into_iter().flatten().filter_map(Slot::seen).collect()
     }
 }
 
 /// Ids that follow each other stand apart, so that threads do not write to one cache line.
-fn slot_index(id: u64) -> usize {
+#[inline]
+fn slot_index(id: u64) -> Option<usize> {
+    if !(1..OWN_IDS).contains(&id) {
+        return None;
+    }
     let low = usize::try_from(id % 4_096).unwrap_or(0);
-    (low * 67) % SLOTS
+    Some((low * 67) % SLOTS)
 }

@@ -12,13 +12,11 @@ fn reserved(hold: u64, amount_microunits: u64) -> BudgetEvent {
 
 #[test]
 fn books_that_do_not_add_up_name_the_event_and_the_tenant() {
-    let unbalanced: [&[BudgetEvent]; 6] = [
+    let unbalanced: [&[BudgetEvent]; 4] = [
         &[reserved(1, 101)],
-        &[reserved(1, 60), BudgetEvent::Committed { hold: 1, actual_microunits: 101 }],
         &[BudgetEvent::Reduced { tenant: "acme".into(), amount_microunits: 101 }],
         &[BudgetEvent::Refunded { tenant: "acme".into(), amount_microunits: 1 }],
         &[BudgetEvent::Repaid { tenant: "acme".into(), amount_microunits: 1 }],
-        &[reserved(1, 60), BudgetEvent::PartCommitted { hold: 1, actual_microunits: 61 }],
     ];
     for events in unbalanced {
         let mut audit = Audit::new();
@@ -32,6 +30,30 @@ fn books_that_do_not_add_up_name_the_event_and_the_tenant() {
                 assert_eq!(tenant, "acme");
             }
             other => panic!("{events:?}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn no_hold_gives_more_than_it_holds_though_its_tenant_could() {
+    for (amount, exceeded) in [(30, false), (31, true), (u64::MAX, true)] {
+        for event in [
+            BudgetEvent::Committed { hold: 1, actual_microunits: amount },
+            BudgetEvent::PartCommitted { hold: 1, actual_microunits: amount },
+            BudgetEvent::PartReleased { hold: 1, amount_microunits: amount },
+        ] {
+            let mut audit = Audit::new();
+            for before in [opened(), reserved(1, 30), reserved(2, 30)] {
+                audit.apply(&before).unwrap();
+            }
+            let expected = AuditError::HoldExceeded {
+                event_index: 3,
+                hold: 1,
+                held_microunits: 30,
+                taken_microunits: amount.into(),
+            };
+            let expected = if exceeded { Err(expected) } else { Ok(()) };
+            assert_eq!(audit.apply(&event), expected, "{event:?}");
         }
     }
 }

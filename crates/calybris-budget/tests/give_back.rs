@@ -88,6 +88,12 @@ fn an_overdraft_of_somebody_else_is_not_undone() {
     let mut small = engine.ensure_tenant("globex", 200).unwrap().try_reserve(200).unwrap();
     assert!(matches!(small.uncover(&overdraft), Err(BudgetError::OverdraftDiffers { .. })));
     assert_eq!(accounts(&engine)[..2], before[..2]);
+    for drawn_microunits in [vec![], vec![50], vec![50, 90, 0], vec![50, 91]] {
+        let mut other = overdraft.clone();
+        other.drawn_microunits = drawn_microunits;
+        assert!(matches!(indebted.uncover(&other), Err(BudgetError::OverdraftDiffers { .. })));
+        assert_eq!(accounts(&engine)[..2], before[..2]);
+    }
     indebted.uncover(&overdraft).unwrap();
     indebted.release();
 }

@@ -69,6 +69,27 @@ fn what_was_dispatched_is_kept_in_suspense_until_somebody_settles_it() {
 }
 
 #[test]
+fn what_was_dispatched_is_kept_in_suspense_though_it_holds_nothing() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", 100).unwrap();
+    let mut free = acme.try_hold(0).unwrap();
+    free.mark_dispatched(ReservationId::from(7));
+    let mut paid = acme.try_reserve(60).unwrap();
+    paid.mark_dispatched(ReservationId::from(8));
+    paid.commit_part(60).unwrap();
+    drop((free, paid.into_owned()));
+
+    let open: Vec<_> = engine.open_holds().iter().map(|open| open.id.as_u64()).collect();
+    assert_eq!(open, [7, 8]);
+    let mut found = engine.attach(ReservationId::from(7)).unwrap();
+    found.extend(5).unwrap();
+    found.commit(5).unwrap();
+    engine.attach(ReservationId::from(8)).unwrap().release();
+    assert!(engine.open_holds().is_empty());
+    assert_eq!(acme.snapshot().available_microunits, 35);
+}
+
+#[test]
 fn two_suspended_holds_of_one_number_are_both_kept() {
     let engine = BudgetEngine::new();
     let acme = engine.ensure_tenant("acme", 100).unwrap();
@@ -240,6 +261,25 @@ fn no_number_that_was_never_given_out_settles_anything() {
     engine.commit("acme", id, 60).unwrap();
     assert!(engine.commit("acme", id, 0).is_err(), "settled twice");
     assert_eq!(acme.snapshot().available_microunits, 40);
+}
+
+#[test]
+fn ids_go_on_around_the_half_that_is_the_callers() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", 1_000).unwrap();
+    for chosen in [(1 << 63) + 1, 1 << 63, (1 << 63) - 1, u64::MAX, 0] {
+        let chosen = ReservationId::from(chosen);
+        engine.detach_as(chosen, acme.try_reserve(5).unwrap(), None).unwrap();
+    }
+    for _ in 0..3 {
+        engine.try_reserve("acme", 7).unwrap();
+    }
+    let open = engine.open_holds();
+    assert_eq!(open.len(), 8, "two holds have one number");
+    for open in open {
+        assert_eq!(engine.attach(open.id).unwrap().amount_microunits(), open.amount_microunits);
+    }
+    assert_eq!(acme.snapshot().available_microunits, 1_000);
 }
 
 /// More than the engine keeps in its ring, settled in another order than they came.

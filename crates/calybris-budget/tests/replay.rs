@@ -32,7 +32,8 @@ fn fold(events: &[BudgetEvent]) -> BTreeMap<String, AccountSnapshot> {
                 let granted = i128::from(*granted_microunits);
                 accounts.entry(tenant.clone()).or_insert([granted, granted, 0, 0]);
             }
-            BudgetEvent::Reserved { tenant, hold, amount_microunits } => {
+            BudgetEvent::Reserved { tenant, hold, amount_microunits }
+            | BudgetEvent::ReservedOnce { tenant, hold, amount_microunits, .. } => {
                 let amount = i128::from(*amount_microunits);
                 let account = accounts.get_mut(tenant).unwrap();
                 account[1] -= amount;
@@ -185,9 +186,32 @@ fn open_holds_come_back_as_reservations() {
 
 #[test]
 fn an_event_that_does_not_fit_is_named_by_its_index_and_changes_nothing() {
-    let start = [opened("acme", 100), reserved("acme", 7, 60)];
+    let once = |hold, amount_microunits, key: &str| BudgetEvent::ReservedOnce {
+        tenant: "acme".to_owned(),
+        hold,
+        amount_microunits,
+        key: key.to_owned(),
+    };
+    let start = [opened("acme", 100), once(7, 60, "k")];
     let unknown = BudgetError::UnknownTenant { tenant: "globex".to_owned() };
-    let refused: [(BudgetEvent, BudgetError); 7] = [
+    let refused: [(BudgetEvent, BudgetError); 10] = [
+        (
+            BudgetEvent::Repaid { tenant: "acme".to_owned(), amount_microunits: 1 },
+            BudgetError::RepaymentTooLarge {
+                tenant: "acme".to_owned(),
+                requested_microunits: 1,
+                debt_microunits: 0,
+            },
+        ),
+        (
+            once(8, 1, "k"),
+            BudgetError::KeyConflict {
+                key: "k".to_owned(),
+                tenant: "acme".to_owned(),
+                amount_microunits: 60,
+            },
+        ),
+        (once(8, 1, ""), BudgetError::KeyLength { bytes: 0 }),
         (reserved("globex", 8, 1), unknown),
         (reserved("acme", 7, 1), BudgetError::HoldExists { hold: 7 }),
         (
@@ -221,9 +245,11 @@ fn an_event_that_does_not_fit_is_named_by_its_index_and_changes_nothing() {
     for event in start.clone() {
         replay.apply(event).unwrap();
     }
+    let before = replay.checkpoint().unwrap();
     for (event, error) in refused {
         let refusal = replay.apply(event).unwrap_err();
         assert_eq!((refusal.event_index, refusal.error), (2, error));
+        assert_eq!(replay.checkpoint().unwrap(), before);
     }
     let replayed = replay.finish();
     assert_eq!(live(&replayed.engine), fold(&start));

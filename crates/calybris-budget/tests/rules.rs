@@ -247,13 +247,62 @@ fn an_overdraft_beyond_the_maximum_is_refused_and_changes_nothing() {
     let rules = TenantRules { overrun: OverrunPolicy::DrawThenDebt, ..TenantRules::default() };
     acme.set_rules(rules).unwrap();
     let reservation = acme.try_reserve(60).unwrap();
+    acme.try_reserve(1).unwrap().commit(1).unwrap();
     let before = acme.snapshot();
     let refused = reservation.commit(u64::MAX).unwrap_err();
     assert!(matches!(refused.error, BudgetError::AmountTooLarge { .. }));
+    // One more than is left, and no tenant with this grant can owe anything.
     let refused = refused.reservation.commit(MAX_AMOUNT_MICROUNITS).unwrap_err();
-    assert!(matches!(refused.error, BudgetError::GrantTooLarge { .. }));
+    assert_eq!(
+        refused.error,
+        BudgetError::GrantTooLarge {
+            tenant: "acme".into(),
+            granted_microunits: MAX_AMOUNT_MICROUNITS,
+            requested_microunits: 1,
+        }
+    );
     assert_eq!(acme.snapshot(), before);
     refused.reservation.release();
+}
+
+#[test]
+fn an_overrun_that_is_available_needs_no_room_for_a_debt() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", MAX_AMOUNT_MICROUNITS).unwrap();
+    let web = engine.ensure_child("acme/web", MAX_AMOUNT_MICROUNITS, &acme).unwrap();
+    let flat = engine.ensure_tenant("flat", MAX_AMOUNT_MICROUNITS).unwrap();
+    let rules = TenantRules { overrun: OverrunPolicy::DrawThenDebt, ..TenantRules::default() };
+    for tenant in [web, flat] {
+        tenant.set_rules(rules).unwrap();
+        let settled = tenant.try_reserve(60).unwrap().commit(MAX_AMOUNT_MICROUNITS).unwrap();
+        assert_eq!(settled.committed_microunits, MAX_AMOUNT_MICROUNITS);
+        let now = tenant.snapshot();
+        assert_eq!((now.available_microunits, now.debt_microunits), (0, 0));
+    }
+}
+
+#[test]
+fn what_a_reduction_took_comes_back_within_the_maximum_and_beside_the_debt() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", MAX_AMOUNT_MICROUNITS - 60).unwrap();
+    let rules = TenantRules { overrun: OverrunPolicy::DrawThenDebt, ..TenantRules::default() };
+    acme.set_rules(rules).unwrap();
+    let all = acme.try_reserve(MAX_AMOUNT_MICROUNITS - 60).unwrap();
+    all.commit(MAX_AMOUNT_MICROUNITS - 10).unwrap();
+    let before = acme.snapshot();
+    assert_eq!(before.debt_microunits, 50);
+    assert_eq!(
+        acme.unreduce(11).unwrap_err(),
+        BudgetError::GrantTooLarge {
+            tenant: "acme".into(),
+            granted_microunits: MAX_AMOUNT_MICROUNITS - 10,
+            requested_microunits: 11,
+        }
+    );
+    assert_eq!(acme.snapshot(), before);
+    acme.unreduce(10).unwrap();
+    let now = acme.snapshot();
+    assert_eq!((now.available_microunits, now.debt_microunits), (10, 50));
 }
 
 #[test]
