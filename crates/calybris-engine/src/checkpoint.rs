@@ -8,8 +8,8 @@ use calybris_budget::{Audit, Replay};
 use calybris_wal::Disposal;
 
 use crate::engine::{Engine, InForce};
-use crate::error::EngineError;
-use crate::fold::{Fold, contradiction};
+use crate::error::{EngineError, contradiction};
+use crate::fold::Fold;
 use crate::record::{Checkpoint, LoggedTicket, Record};
 use crate::snapshot::Installed;
 use crate::ticket::TicketState;

@@ -141,6 +141,21 @@ impl From<CheckpointError> for EngineError {
     }
 }
 
+/// A record that does not fit what the log says before it.
+pub(crate) fn contradiction(sequence: u64, contradiction: String) -> EngineError {
+    EngineError::Contradiction { sequence, contradiction }
+}
+
+/// A record that names one that put no snapshot in force.
+pub(crate) fn installed_nothing(sequence: u64, named: u64) -> EngineError {
+    contradiction(sequence, format!("record {named} installed no snapshot"))
+}
+
+/// A record that names a snapshot that could not be in force any more.
+pub(crate) fn superseded(sequence: u64, named: u64) -> EngineError {
+    contradiction(sequence, format!("the snapshot of record {named} was superseded before it"))
+}
+
 /// A settlement, an abandonment or a step to the next model that did not happen, with the ticket given back.
 #[derive(Debug, Error)]
 #[error("{error}")]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use calybris_budget::{Audit, AuditError, BudgetEvent, Replay};
 
-use crate::error::EngineError;
+use crate::error::{EngineError, contradiction, installed_nothing};
 use crate::keys::KeyWindow;
 use crate::options::MAX_REQUEST_KEYS;
 use crate::record::{Admission, Decided, Record};
@@ -235,20 +235,6 @@ impl Fold {
             .apply(event)
             .map_err(|refused| contradiction(sequence, refused.error.to_string()))
     }
-}
-
-pub(crate) fn contradiction(sequence: u64, contradiction: String) -> EngineError {
-    EngineError::Contradiction { sequence, contradiction }
-}
-
-/// A record that names one that put no snapshot in force.
-pub(crate) fn installed_nothing(sequence: u64, named: u64) -> EngineError {
-    contradiction(sequence, format!("record {named} installed no snapshot"))
-}
-
-/// A record that names a snapshot that could not be in force any more.
-pub(crate) fn superseded(sequence: u64, named: u64) -> EngineError {
-    contradiction(sequence, format!("the snapshot of record {named} was superseded before it"))
 }
 
 fn no_ticket(sequence: u64, decision_sequence: u64) -> EngineError {

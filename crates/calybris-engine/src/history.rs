@@ -4,13 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-#[cfg(doc)]
-use calybris_wal::WalError;
-use calybris_wal::{Key, Reader, Tail};
+use calybris_wal::{Key, Reader, Tail, WalError};
 
 use crate::error::EngineError;
-use crate::ledger::check_schema;
-use crate::record::{LoggedSnapshot, Record};
+use crate::record::{LoggedSnapshot, Record, SCHEMA_ID};
 use crate::snapshot::{Snapshot, SnapshotDigest};
 
 /// The records of an engine's log in order, each verified before it comes out.
@@ -133,9 +130,24 @@ impl Iterator for History {
 
 /// Opens a log at its beginning and refuses one that no engine wrote.
 pub(crate) fn open_reader(dir: &Path, key: Option<&Key>) -> Result<Reader, EngineError> {
-    let reader = Reader::open(dir, key)?;
-    check_schema(dir, &reader)?;
-    Ok(reader)
+    of_an_engine(dir, Reader::open(dir, key)?)
+}
+
+/// Opens a log at the record with that sequence and refuses one that no engine wrote.
+pub(crate) fn open_reader_at(
+    dir: &Path,
+    key: Option<&Key>,
+    sequence: u64,
+) -> Result<Reader, EngineError> {
+    of_an_engine(dir, Reader::open_at(dir, key, sequence)?)
+}
+
+fn of_an_engine(dir: &Path, reader: Reader) -> Result<Reader, EngineError> {
+    let expected = reader.schema_id();
+    if expected == SCHEMA_ID {
+        return Ok(reader);
+    }
+    Err(WalError::SchemaMismatch { path: dir.to_owned(), expected, found: SCHEMA_ID }.into())
 }
 
 /// The snapshot that a record installs: decisions after it may name its sequence. Nothing else knows which records do.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use calybris_budget::{AccountSnapshot, AuditError, TenantRules};
-use calybris_wal::{Key, Reader, WalError};
+use calybris_wal::Key;
 
 use crate::error::EngineError;
 use crate::fold::Fold;
-use crate::record::{Record, SCHEMA_ID};
+use crate::history::open_reader;
+use crate::record::Record;
 use crate::snapshot::Installed;
 use crate::ticket::OpenTicket;
 
@@ -77,9 +78,7 @@ impl Ledger {
     /// [`EngineError::Log`] if there is no log, the key is wrong or missing, the log has another schema or is damaged;
     /// [`EngineError::Contradiction`] or [`EngineError::InvalidSnapshot`] if its records are not an engine's.
     pub fn read(dir: impl AsRef<Path>, key: Option<&Key>) -> Result<Self, EngineError> {
-        let dir = dir.as_ref();
-        let reader = Reader::open(dir, key)?;
-        check_schema(dir, &reader)?;
+        let reader = open_reader(dir.as_ref(), key)?;
         let mut fold = Fold::audited();
         for entry in reader {
             let entry = entry?;
@@ -115,15 +114,6 @@ impl Ledger {
             conservation,
         }
     }
-}
-
-/// Refuses a log whose records are not an engine's.
-pub(crate) fn check_schema(dir: &Path, reader: &Reader) -> Result<(), EngineError> {
-    let expected = reader.schema_id();
-    if expected == SCHEMA_ID {
-        return Ok(());
-    }
-    Err(WalError::SchemaMismatch { path: dir.to_owned(), expected, found: SCHEMA_ID }.into())
 }
 
 /// The tenants, which come in order of the names, as a tree written down from the top.

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use calybris_wal::{Key, Reader, RecordProof, TreeHead, WalError, decode};
 use serde::{Deserialize, Serialize};
 
-use crate::error::EngineError;
-use crate::history::installed_by;
-use crate::ledger::check_schema;
+use crate::error::{EngineError, installed_nothing};
+use crate::history::{installed_by, open_reader_at};
 use crate::record::Record;
 use crate::recorded::RecordedDecision;
 
@@ -225,9 +224,8 @@ impl DecisionProof {
             ));
         }
         let installation = decoded(&snapshot)?;
-        let Some(logged) = installed_by(&installation) else {
-            return refused(format!("record {named} installed no snapshot"));
-        };
+        let logged = installed_by(&installation)
+            .ok_or_else(|| installed_nothing(decision.sequence, named))?;
         let snapshot = Arc::new(logged.restore(named)?);
         let recorded = RecordedDecision { sequence: decision.sequence, hash, decided, snapshot };
         recorded.replay()?;
@@ -253,8 +251,7 @@ fn decoded(record: &RecordProof) -> Result<Record<'static>, EngineError> {
 fn records_in(dir: &Path, key: Option<&Key>) -> Result<u64, EngineError> {
     // The last segment may be empty: its name is then the sequence of a record to come.
     let last_segment = Reader::segments(dir)?.last().copied().unwrap_or(1);
-    let mut reader = Reader::open_at(dir, key, last_segment)?;
-    check_schema(dir, &reader)?;
+    let mut reader = open_reader_at(dir, key, last_segment)?;
     let mut last = last_segment.saturating_sub(1);
     while let Some(record) = reader.lend() {
         last = record?.sequence();

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use calybris_wal::{Key, Reader, WalError};
+#[cfg(doc)]
+use calybris_wal::Reader;
+use calybris_wal::{Key, WalError};
 
-use crate::error::EngineError;
-use crate::history::{installed_by, name_of};
-use crate::ledger::check_schema;
+use crate::error::{EngineError, installed_nothing};
+use crate::history::{installed_by, name_of, open_reader_at};
 use crate::record::{Decided, Record};
 use crate::snapshot::Snapshot;
 
@@ -77,15 +78,12 @@ impl RecordedDecision {
             return Err(EngineError::NotADecision { sequence, found: name_of(&record) });
         };
         let named = decided.snapshot_sequence;
-        let contradiction = || {
-            let contradiction = format!("record {named} installed no snapshot");
-            EngineError::Contradiction { sequence, contradiction }
-        };
         if named == 0 || named >= sequence {
-            return Err(contradiction());
+            return Err(installed_nothing(sequence, named));
         }
         let (_, installation) = record_at(dir, key, named)?;
-        let logged = installed_by(&installation).ok_or_else(contradiction)?;
+        let logged =
+            installed_by(&installation).ok_or_else(|| installed_nothing(sequence, named))?;
         Ok(Self { sequence, hash, decided, snapshot: Arc::new(logged.restore(named)?) })
     }
 
@@ -110,8 +108,7 @@ pub(crate) fn record_at(
     key: Option<&Key>,
     sequence: u64,
 ) -> Result<([u8; 32], Record<'static>), EngineError> {
-    let mut reader = Reader::open_at(dir, key, sequence)?;
-    check_schema(dir, &reader)?;
+    let mut reader = open_reader_at(dir, key, sequence)?;
     match reader.lend() {
         Some(record) => {
             let record = record?;

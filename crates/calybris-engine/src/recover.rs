@@ -7,8 +7,8 @@ use calybris_budget::{BudgetEngine, Replayed};
 use calybris_wal::{Key, Reader};
 
 use crate::engine::InForce;
-use crate::error::EngineError;
-use crate::fold::{Fold, contradiction};
+use crate::error::{EngineError, contradiction};
+use crate::fold::Fold;
 use crate::keys::KeyWindow;
 use crate::options::EngineOptions;
 use crate::record::Record;

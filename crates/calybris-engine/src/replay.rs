@@ -14,8 +14,7 @@ use calybris_kernel::Decision;
 use calybris_wal::{Anchor, Key, Reader, Tail};
 use parking_lot::RwLock;
 
-use crate::error::EngineError;
-use crate::fold::contradiction;
+use crate::error::{EngineError, contradiction};
 use crate::history::{installed_by, open_reader};
 use crate::record::{Decided, Record};
 use crate::snapshot::Snapshot;

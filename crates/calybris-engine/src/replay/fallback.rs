@@ -7,7 +7,7 @@ use calybris_kernel::{PolicySnapshot, RankedModel, Request};
 use calybris_wal::{Key, WalError};
 
 use super::Replayed;
-use crate::error::EngineError;
+use crate::error::{EngineError, contradiction};
 use crate::record::Fallback;
 use crate::recorded::RecordedDecision;
 
@@ -85,8 +85,7 @@ impl<'a> Fallbacks<'a> {
         snapshot: &PolicySnapshot,
     ) -> Result<(), EngineError> {
         let FellBack { sequence, decision_sequence, failed_model_id, fallback, .. } = *fell_back;
-        let contradiction =
-            |contradiction| Err(EngineError::Contradiction { sequence, contradiction });
+        let refused = |what| Err(contradiction(sequence, what));
         if !self.fallen.contains_key(&decision_sequence) {
             let chosen = match self.chosen(decision_sequence) {
                 // The decision is gone with the log's beginning, and what there was to compare with.
@@ -95,14 +94,14 @@ impl<'a> Fallbacks<'a> {
             };
             let Some(chosen) = chosen else {
                 let what = format!("decision {decision_sequence} chose no model");
-                return contradiction(what);
+                return refused(what);
             };
             self.fallen.insert(decision_sequence, chosen.into());
         }
         let Some(ticket) = self.fallen.get_mut(&decision_sequence) else { return Ok(()) };
         if ticket.model_id != failed_model_id {
             let current = ticket.model_id;
-            return contradiction(format!(
+            return refused(format!(
                 "model {failed_model_id} failed, but the ticket of decision {decision_sequence} was at model {current}"
             ));
         }
@@ -110,7 +109,7 @@ impl<'a> Fallbacks<'a> {
             ticket.tried.push(failed_model_id);
         }
         if let Err(what) = ticket.check(snapshot, fallback) {
-            return contradiction(what);
+            return refused(what);
         }
         if let Some(fallback) = fallback {
             ticket.model_id = fallback.model_id;
