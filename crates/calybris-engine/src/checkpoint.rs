@@ -167,9 +167,6 @@ impl Fold {
         }
         for ticket in checkpoint.tickets.into_owned() {
             let LoggedTicket { decision_sequence, model_id, failed_model_ids, request } = ticket;
-            if self.budget.hold(decision_sequence).is_none() {
-                return Err(refused(format!("its ticket {decision_sequence} has no hold")));
-            }
             let ticket = TicketState { model_id, failed_model_ids, request };
             let twice = self.tickets.insert(decision_sequence, ticket).is_some();
             if twice || decision_sequence >= sequence {

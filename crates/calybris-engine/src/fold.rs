@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use calybris_budget::{Audit, AuditError, BudgetEvent, Replay};
+use calybris_budget::{Audit, AuditError, BudgetEngine, BudgetEvent, Replay, Replayed};
 
 use crate::error::{EngineError, contradiction, installed_nothing};
 use crate::keys::KeyWindow;
 use crate::options::MAX_REQUEST_KEYS;
 use crate::record::{Admission, Decided, Record};
 use crate::snapshot::Installed;
-use crate::ticket::TicketState;
+use crate::ticket::{Hold, TicketState};
 
 /// The state after the records so far.
 pub(crate) struct Fold {
@@ -234,6 +234,30 @@ impl Fold {
         self.budget
             .apply(event)
             .map_err(|refused| contradiction(sequence, refused.error.to_string()))
+    }
+}
+
+/// Ends a fold: the budget, and every open ticket with its hold.
+///
+/// A ticket without a hold, or a hold without a ticket, is a contradiction. Only the checkpoint that the reading began
+/// with can claim such a thing; to drop the hold would be to give back money that no record gives back.
+pub(crate) fn finish(
+    first_sequence: u64,
+    budget: Replay,
+    tickets: BTreeMap<u64, TicketState>,
+) -> Result<(BudgetEngine, BTreeMap<u64, Hold>), EngineError> {
+    let Replayed { engine, open_holds: mut reservations, .. } = budget.finish();
+    let refused = |what| contradiction(first_sequence, what);
+    let mut open = BTreeMap::new();
+    for (sequence, state) in tickets {
+        let reservation = reservations
+            .remove(&sequence)
+            .ok_or_else(|| refused(format!("its ticket {sequence} has no hold")))?;
+        open.insert(sequence, Hold { reservation, state });
+    }
+    match reservations.first_key_value() {
+        Some((hold, _)) => Err(refused(format!("its hold {hold} has no ticket"))),
+        None => Ok((engine, open)),
     }
 }
 

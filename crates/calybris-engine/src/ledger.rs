@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use calybris_budget::{AccountSnapshot, AuditError, TenantRules};
+use calybris_budget::{AccountSnapshot, Audit, AuditError, TenantRules};
 use calybris_wal::Key;
 
 use crate::error::EngineError;
-use crate::fold::Fold;
+use crate::fold::{self, Fold};
 use crate::history::open_reader;
 use crate::record::Record;
 use crate::snapshot::Installed;
@@ -84,35 +84,22 @@ impl Ledger {
             let entry = entry?;
             fold.apply(entry.sequence(), entry.decode::<Record<'static>>()?)?;
         }
-        Ok(Self::of(fold))
+        Self::of(fold)
     }
 
-    fn of(fold: Fold) -> Self {
-        let replayed = fold.budget.finish();
-        let open_tickets = fold.tickets.iter().filter_map(|(sequence, state)| {
-            Some(state.open_ticket(*sequence, replayed.open_holds.get(sequence)?))
-        });
-        let open_tickets = open_tickets.collect();
-        let conservation = match fold.audit {
-            Some(Ok(audit)) => audit.prove(&replayed.engine),
-            Some(Err(error)) => Err(error),
-            None => Ok(AccountSnapshot {
-                granted_microunits: 0,
-                available_microunits: 0,
-                reserved_microunits: 0,
-                committed_microunits: 0,
-                debt_microunits: 0,
-            }),
-        };
-        Self {
+    fn of(fold: Fold) -> Result<Self, EngineError> {
+        let (budget, open) = fold::finish(fold.first_sequence, fold.budget, fold.tickets)?;
+        // A fold that nobody audited has a second opinion that knows of nothing, which is no proof.
+        let audit = fold.audit.unwrap_or_else(|| Ok(Audit::new()));
+        Ok(Self {
             records: fold.records,
             decisions: fold.decisions,
             last_sequence: fold.last_sequence,
             installed: fold.installed,
-            accounts: tree(replayed.engine.tenants()),
-            open_tickets,
-            conservation,
-        }
+            accounts: tree(budget.tenants()),
+            open_tickets: open.iter().map(|(sequence, hold)| hold.open_ticket(*sequence)).collect(),
+            conservation: audit.and_then(|audit| audit.prove(&budget)),
+        })
     }
 }
 
@@ -153,7 +140,7 @@ mod tests {
         let event = BudgetEvent::TenantOpened { tenant: "a".into(), granted_microunits: 100 };
         fold.apply(1, Record::BudgetChanged { time_unix_ms: 0, event }).unwrap();
         fold.budget.tenant("a").unwrap().top_up(1).unwrap();
-        let refused = Ledger::of(fold).conservation.unwrap_err();
+        let refused = Ledger::of(fold).unwrap().conservation.unwrap_err();
         assert!(matches!(refused, AuditError::Differs { tenant, .. } if tenant == "a"));
     }
 }

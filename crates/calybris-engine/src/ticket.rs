@@ -90,6 +90,17 @@ impl Hold {
         let (model_id, reserved_microunits) = (self.state.model_id, self.reserved_microunits());
         Ticket { decision_sequence, model_id, reserved_microunits }
     }
+
+    /// As a listing shows it.
+    pub(crate) fn open_ticket(&self, decision_sequence: u64) -> OpenTicket {
+        OpenTicket {
+            decision_sequence,
+            tenant: self.reservation.tenant().name().to_owned(),
+            model_id: self.state.model_id,
+            failed_model_ids: self.state.failed_model_ids.clone(),
+            reserved_microunits: self.reserved_microunits(),
+        }
+    }
 }
 
 impl TicketState {
@@ -106,20 +117,5 @@ impl TicketState {
 
     pub(crate) fn has_failed(&self, model_id: u32) -> bool {
         self.failed_model_ids.contains(&model_id)
-    }
-
-    /// As a listing shows it.
-    pub(crate) fn open_ticket(
-        &self,
-        decision_sequence: u64,
-        reservation: &Reservation,
-    ) -> OpenTicket {
-        OpenTicket {
-            decision_sequence,
-            tenant: reservation.tenant().name().to_owned(),
-            model_id: self.model_id,
-            failed_model_ids: self.failed_model_ids.clone(),
-            reserved_microunits: reservation.amount_microunits(),
-        }
     }
 }

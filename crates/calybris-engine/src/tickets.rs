@@ -1,7 +1,7 @@
 //! The table of open tickets. Whoever changes one has it out of the table for as long as that takes; others who want the
 //! same ticket wait, so that the log has its records in the order in which they were made.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -27,7 +27,7 @@ pub(crate) enum Fate {
 }
 
 impl Tickets {
-    pub(crate) fn new(open: HashMap<u64, Hold>) -> Self {
+    pub(crate) fn new(open: BTreeMap<u64, Hold>) -> Self {
         let table = open.into_iter().map(|(sequence, hold)| (sequence, Some(hold))).collect();
         Self { table: Mutex::new(table), returned: Condvar::new() }
     }
@@ -75,7 +75,7 @@ impl Tickets {
 
     /// Every ticket, oldest first. The caller sees to it that nobody has one out.
     pub(crate) fn list(&self) -> Vec<OpenTicket> {
-        self.in_order(|sequence, hold| hold.state.open_ticket(sequence, &hold.reservation))
+        self.in_order(|sequence, hold| hold.open_ticket(sequence))
     }
 
     /// Looks at every ticket, oldest first. The caller sees to it that nobody has one out.
