@@ -1,10 +1,15 @@
 //! What the owner of a budget does: tenants, grants, rules. Each change is a record.
 
-use calybris_budget::{BudgetEngine, BudgetError, BudgetEvent, SoftLimitReached, TenantRules};
+#[cfg(doc)]
+use calybris_budget::MAX_AMOUNT_MICROUNITS;
+use calybris_budget::{BudgetError, BudgetEvent, SoftLimitReached, Tenant, TenantRules};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::record::Record;
+
+/// Changes a budget by an amount in microunits, or says whether it could.
+type Adjustment = fn(&Tenant, u64) -> Result<(), BudgetError>;
 
 impl Engine {
     /// Gives a tenant its budget, once; the same call again changes nothing.
@@ -89,7 +94,8 @@ impl Engine {
         })
     }
 
-    /// Adds to a tenant's grant. What it owes is paid first; the rest becomes available.
+    /// Adds 0 to [`MAX_AMOUNT_MICROUNITS`] to a tenant's grant. What it owes is paid first; the rest becomes available. With
+    /// 0 nothing is logged.
     ///
     /// # Errors
     /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if the grant would exceed the maximum;
@@ -100,42 +106,14 @@ impl Engine {
         amount_microunits: u64,
         time_unix_ms: u64,
     ) -> Result<(), EngineError> {
-        self.as_owner(time_unix_ms, |log| {
-            let tenant = self.tenant(tenant)?;
-            tenant.check_top_up(amount_microunits)?;
-            let name = tenant.name().to_owned();
-            let sequence = log(BudgetEvent::ToppedUp { tenant: name, amount_microunits })?;
-            tenant.top_up(amount_microunits)?;
-            Ok(Some(sequence))
+        let change: [Adjustment; 2] = [Tenant::check_top_up, Tenant::top_up];
+        self.credit(tenant, amount_microunits, time_unix_ms, change, |tenant| {
+            BudgetEvent::ToppedUp { tenant, amount_microunits }
         })
     }
 
-    /// Takes back a part of a tenant's grant that is still available.
-    ///
-    /// # Errors
-    /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if less is available; [`EngineError::Log`] if the log
-    /// cannot be written: then nothing is taken.
-    pub fn reduce(
-        &self,
-        tenant: &str,
-        amount_microunits: u64,
-        time_unix_ms: u64,
-    ) -> Result<(), EngineError> {
-        self.as_owner(time_unix_ms, |log| {
-            let tenant = self.tenant(tenant)?;
-            tenant.reduce(amount_microunits)?;
-            let name = tenant.name().to_owned();
-            match log(BudgetEvent::Reduced { tenant: name, amount_microunits }) {
-                Ok(sequence) => Ok(Some(sequence)),
-                Err(error) => {
-                    tenant.unreduce(amount_microunits)?;
-                    Err(error)
-                }
-            }
-        })
-    }
-
-    /// Gives back a part of what a tenant has spent: it is available again, for it and for every tenant above it.
+    /// Gives back a part of what a tenant has spent: it is available again, for it and for every tenant above it. A debt
+    /// stays as it is ([`repay`](Self::repay) pays it). With 0 nothing is logged.
     ///
     /// # Errors
     /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if less was spent; [`EngineError::Log`] if the log cannot
@@ -146,13 +124,36 @@ impl Engine {
         amount_microunits: u64,
         time_unix_ms: u64,
     ) -> Result<(), EngineError> {
+        let change: [Adjustment; 2] = [Tenant::check_refund, Tenant::refund];
+        self.credit(tenant, amount_microunits, time_unix_ms, change, |tenant| {
+            BudgetEvent::Refunded { tenant, amount_microunits }
+        })
+    }
+
+    /// Takes back a part of a tenant's grant that is still available and not owed
+    /// ([`unowed_microunits`](calybris_budget::AccountSnapshot::unowed_microunits)). With 0 nothing is logged.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if less is available beyond the debt;
+    /// [`EngineError::Log`] if the log cannot be written: then nothing is taken.
+    pub fn reduce(
+        &self,
+        tenant: &str,
+        amount_microunits: u64,
+        time_unix_ms: u64,
+    ) -> Result<(), EngineError> {
         self.as_owner(time_unix_ms, |log| {
             let tenant = self.tenant(tenant)?;
-            tenant.check_refund(amount_microunits)?;
+            if amount_microunits == 0 {
+                return Ok(None);
+            }
+            tenant.reduce(amount_microunits)?;
             let name = tenant.name().to_owned();
-            let sequence = log(BudgetEvent::Refunded { tenant: name, amount_microunits })?;
-            tenant.refund(amount_microunits)?;
-            Ok(Some(sequence))
+            let logged = log(BudgetEvent::Reduced { tenant: name, amount_microunits });
+            if logged.is_err() {
+                tenant.unreduce(amount_microunits)?;
+            }
+            logged.map(Some)
         })
     }
 
@@ -186,9 +187,11 @@ impl Engine {
         Ok(amount_microunits)
     }
 
-    /// Moves what is available to one tenant, up to `most_microunits`, into the grant of another, and says how much that
-    /// was. A period of a budget is a tenant of its own: at its end the owner freezes it and carries over to the next as
-    /// much as he likes, while open tickets are settled in the period that made them.
+    /// Moves what is available to one tenant and not owed, up to `most_microunits`, into the grant of another, which pays
+    /// its debt with it first, and says how much that was. Nothing is logged where nothing is moved.
+    ///
+    /// A period of a budget is a tenant of its own: at its end the owner freezes it and carries over to the next as much as
+    /// he likes, while open tickets are settled in the period that made them.
     ///
     /// # Errors
     /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if the grant of `to` would exceed the maximum;
@@ -229,17 +232,15 @@ impl Engine {
                 }
             }
             let (from_name, to_name) = (from.name().to_owned(), to.name().to_owned());
-            match log(BudgetEvent::CarriedOver { from: from_name, to: to_name, amount_microunits })
-            {
-                Ok(sequence) => {
-                    to.top_up(amount_microunits)?;
-                    Ok(Some(sequence))
-                }
-                Err(error) => {
-                    from.unreduce(amount_microunits)?;
-                    Err(error)
-                }
+            let event =
+                BudgetEvent::CarriedOver { from: from_name, to: to_name, amount_microunits };
+            let logged = log(event);
+            if logged.is_ok() {
+                to.top_up(amount_microunits)?;
+            } else {
+                from.unreduce(amount_microunits)?;
             }
+            logged.map(Some)
         })?;
         Ok(amount_microunits)
     }
@@ -258,8 +259,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         self.as_owner(time_unix_ms, |log| {
             let tenant = self.tenant(tenant)?;
-            // Whether a budget will take them is asked of an empty one.
-            BudgetEngine::new().ensure_tenant("any", 0)?.set_rules(rules)?;
+            rules.check()?;
             // New rules warn anew. Nobody reserves between the record and the rules, so that every warning of the old
             // ones stands in the log before it and every warning of the new ones behind it.
             let _quiet = self.in_force.write();
@@ -293,15 +293,14 @@ impl Engine {
                 return Ok(None);
             }
             let name = tenant.name().to_owned();
-            if frozen {
-                let sequence = log(BudgetEvent::Frozen { tenant: name })?;
-                tenant.freeze();
-                Ok(Some(sequence))
+            let (change, event): (fn(&Tenant), _) = if frozen {
+                (Tenant::freeze, BudgetEvent::Frozen { tenant: name })
             } else {
-                let sequence = log(BudgetEvent::Unfrozen { tenant: name })?;
-                tenant.unfreeze();
-                Ok(Some(sequence))
-            }
+                (Tenant::unfreeze, BudgetEvent::Unfrozen { tenant: name })
+            };
+            let sequence = log(event)?;
+            change(&tenant);
+            Ok(Some(sequence))
         })
     }
 
@@ -331,6 +330,28 @@ impl Engine {
                 self.warnings.lock().push(warning);
             }
         }
+    }
+
+    /// Logs a credit and then makes it: INVARIANT (debit first). `change` is what says whether it will be refused, and the
+    /// change itself.
+    fn credit(
+        &self,
+        tenant: &str,
+        amount_microunits: u64,
+        time_unix_ms: u64,
+        [check, change]: [Adjustment; 2],
+        event: impl FnOnce(String) -> BudgetEvent,
+    ) -> Result<(), EngineError> {
+        self.as_owner(time_unix_ms, |log| {
+            let tenant = self.tenant(tenant)?;
+            check(&tenant, amount_microunits)?;
+            if amount_microunits == 0 {
+                return Ok(None);
+            }
+            let sequence = log(event(tenant.name().to_owned()))?;
+            change(&tenant, amount_microunits)?;
+            Ok(Some(sequence))
+        })
     }
 
     /// Makes a change that only one makes at a time. `change` gets the way to log it, and answers the sequence of what it

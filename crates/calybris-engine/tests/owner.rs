@@ -65,6 +65,59 @@ fn a_grant_is_raised_lowered_and_refunded() {
 }
 
 #[test]
+fn an_amount_of_nothing_changes_nothing_and_is_not_logged() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("b", 10_000, 1).unwrap();
+    let before = (engine.head(), state(&engine));
+    engine.top_up("a", 0, 2).unwrap();
+    engine.reduce("a", 0, 2).unwrap();
+    engine.refund("a", 0, 2).unwrap();
+    assert_eq!(engine.repay("a", 0, 2).unwrap(), 0);
+    assert_eq!(engine.carry_over("a", "b", 0, 2).unwrap(), 0);
+    assert_eq!((engine.head(), state(&engine)), before);
+    // And yet it is asked of a tenant.
+    assert!(matches!(engine.reduce("c", 0, 2), Err(EngineError::UnknownTenant { .. })));
+    assert!(matches!(engine.top_up("c", 0, 2), Err(EngineError::UnknownTenant { .. })));
+}
+
+#[test]
+fn what_is_carried_over_to_the_same_tenant_pays_its_debt_and_the_log_agrees() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.set_rules("a", rules(OverrunPolicy::DrawThenDebt), 1).unwrap();
+    let [first, second] =
+        [1, 2].map(|n| engine.decide(&call("a", n, 9_000)).unwrap().ticket.unwrap());
+    engine.settle(first, 8_100, 2).unwrap();
+    assert_eq!(engine.account("a").unwrap().debt_microunits, 100);
+    engine.abandon(second, 3).unwrap();
+    assert_eq!(engine.carry_over("a", "a", u64::MAX, 4).unwrap(), 1_900);
+    let account = engine.account("a").unwrap();
+    assert_eq!((account.available_microunits, account.debt_microunits), (1_900, 0));
+    assert_survives(dir.path(), engine);
+}
+
+#[test]
+fn rules_that_no_budget_takes_are_refused_unlogged() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    let before = (engine.head(), state(&engine));
+    let too_much = Some(calybris_budget::MAX_AMOUNT_MICROUNITS + 1);
+    for rules in [
+        TenantRules { exposure_cap_microunits: too_much, ..TenantRules::default() },
+        TenantRules { soft_limit_microunits: too_much, ..TenantRules::default() },
+    ] {
+        let refused = engine.set_rules("a", rules, 2).unwrap_err();
+        let too_large = matches!(refused, EngineError::Budget(BudgetError::AmountTooLarge { .. }));
+        assert!(too_large, "{refused}");
+    }
+    assert_eq!((engine.head(), state(&engine)), before);
+}
+
+#[test]
 fn a_child_spends_its_own_budget_and_that_of_every_tenant_above_it() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
