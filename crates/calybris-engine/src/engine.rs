@@ -9,6 +9,7 @@
 //! logged and everything that was logged done. `owner` is taken first.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use calybris_budget::{AccountSnapshot, BudgetEngine, SoftLimitReached, Tenant};
@@ -40,6 +41,8 @@ pub struct Engine {
     pub(crate) checkpoint_every_records: u64,
     /// The sequence at which a checkpoint is due.
     pub(crate) checkpoint_due_at: AtomicU64,
+    /// Why the last one that was due was not written.
+    pub(crate) checkpoint_failure: Mutex<Option<Arc<EngineError>>>,
     recovery: Recovery,
 }
 
@@ -55,11 +58,12 @@ impl Engine {
     /// Opens the log in `dir`, or creates it, and rebuilds budgets, open tickets, request keys and the snapshot in force
     /// from it: from its last checkpoint on, or from its beginning if it has none.
     ///
-    /// Nothing is appended. A new log has no snapshot in force: [`install`](Self::install) one before the first call.
+    /// Nothing is appended, but for the snapshot behind a [checkpoint](Self::checkpoint) if a crash came between the two.
+    /// A new log has no snapshot in force: [`install`](Self::install) one before the first call.
     ///
     /// # Errors
     /// [`EngineError::Log`] if another process has the log open, the key is wrong or missing, the log has another
-    /// schema, is damaged or cannot be read; [`EngineError::Contradiction`] or [`EngineError::InvalidSnapshot`] if its
+    /// schema, is damaged, or cannot be read or written; [`EngineError::Contradiction`] or [`EngineError::InvalidSnapshot`] if its
     /// records are not an engine's; [`EngineError::TooManyRequestKeys`].
     pub fn open(dir: impl AsRef<Path>, options: &EngineOptions) -> Result<Self, EngineError> {
         if options.request_keys > MAX_REQUEST_KEYS {
@@ -76,13 +80,14 @@ impl Engine {
             Some(key) => WalWriter::open_keyed(dir, &wal_options, key)?,
             None => WalWriter::open(dir, &wal_options)?,
         };
-        let Recovered { budget, open, keys, in_force, recovery } =
-            recover::recover(dir, options, log.recovery().clone())?;
+        let recovered = recover::recover(dir, options, log.recovery().clone())?;
+        let Recovered { budget, open, keys, in_force, checkpoint_time_unix_ms, recovery } =
+            recovered;
         let due_at = match options.checkpoint_every_records {
             0 => u64::MAX,
             every => in_force.checkpoint_sequence.saturating_add(every),
         };
-        Ok(Self {
+        let engine = Self {
             log,
             budget,
             in_force: RwLock::new(in_force),
@@ -93,8 +98,11 @@ impl Engine {
             decisions: AtomicU64::new(recovery.decisions),
             checkpoint_every_records: options.checkpoint_every_records,
             checkpoint_due_at: AtomicU64::new(due_at),
+            checkpoint_failure: Mutex::new(None),
             recovery,
-        })
+        };
+        engine.install_behind_checkpoint(&mut engine.in_force.write(), checkpoint_time_unix_ms)?;
+        Ok(engine)
     }
 
     /// What was found when the log was opened.

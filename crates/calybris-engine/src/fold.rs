@@ -28,6 +28,7 @@ pub(crate) struct Fold {
     pub(crate) last_sequence: u64,
     /// Of the last checkpoint that was read; 0 before one.
     pub(crate) checkpoint_sequence: u64,
+    pub(crate) checkpoint_time_unix_ms: u64,
     /// How many were read.
     pub(crate) records: u64,
     /// How many the log has had, also before the first record that was read.
@@ -47,6 +48,7 @@ impl Fold {
             first_sequence: 0,
             last_sequence: 0,
             checkpoint_sequence: 0,
+            checkpoint_time_unix_ms: 0,
             records: 0,
             decisions: 0,
         }

@@ -85,8 +85,7 @@ const VERSION: u32 = 1;
 ///
 /// The record that installed the snapshot is part of the proof, whole: with a catalog of 22 models a proof has about 7 kB
 /// as JSON, with one of a hundred thousand some 10 MB. It shows the whole catalog and policy, but no other tenant: behind a
-/// [`Checkpoint`](crate::Checkpoint) the snapshot is installed once more, and decisions name that record. Only if a crash
-/// came between these two do decisions name the checkpoint; then the proof holds every balance too.
+/// [`Checkpoint`](crate::Checkpoint) the snapshot is installed once more, and decisions name that record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionProof {

@@ -73,8 +73,8 @@ pub enum Record<'a> {
 /// The state of an engine at one place of its log.
 ///
 /// The engine writes a `SnapshotInstalled` with the same snapshot behind it, which later decisions name: whoever is shown a
-/// decision is shown the record that it names, and should not see every balance. Until that record stands there, a
-/// decision may name the checkpoint.
+/// decision is shown the record that it names, and should not see every balance. If a crash comes between the two, the
+/// next opening writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint<'a> {
     /// When, in milliseconds since 1970 UTC, by the caller's clock.

@@ -38,6 +38,8 @@ pub(crate) struct Recovered {
     pub(crate) open: BTreeMap<u64, Hold>,
     pub(crate) keys: KeyWindow,
     pub(crate) in_force: InForce,
+    /// When the last checkpoint was written; 0 without one.
+    pub(crate) checkpoint_time_unix_ms: u64,
     pub(crate) recovery: Recovery,
 }
 
@@ -86,5 +88,6 @@ fn resume(fold: Fold, log: calybris_wal::Recovery) -> Result<Recovered, EngineEr
     };
     let in_force =
         InForce { installed: fold.installed, checkpoint_sequence: fold.checkpoint_sequence };
-    Ok(Recovered { budget, open, keys: fold.keys, in_force, recovery })
+    let checkpoint_time_unix_ms = fold.checkpoint_time_unix_ms;
+    Ok(Recovered { budget, open, keys: fold.keys, in_force, checkpoint_time_unix_ms, recovery })
 }

@@ -7,9 +7,10 @@ use std::path::Path;
 
 use calybris_budget::{BudgetEvent, OverrunPolicy, TenantRules};
 use calybris_engine::{
-    Call, Checkpoint, Engine, EngineError, EngineOptions, Ledger, LoggedTicket, Record, SCHEMA_ID,
+    Call, Checkpoint, DecisionProof, Engine, EngineError, EngineOptions, Ledger, LoggedTicket,
+    Record, SCHEMA_ID,
 };
-use calybris_wal::{Disposal, Durability, Reader, WalOptions, WalWriter};
+use calybris_wal::{Disposal, Durability, Reader, WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;
 
@@ -111,21 +112,72 @@ fn a_checkpoint_straight_after_the_first_installation_is_written() {
     let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
     engine.ensure_tenant("a", 1, 1).unwrap();
     assert_eq!((engine.checkpoint(2).unwrap(), engine.checkpoint(3).unwrap()), (2, 2));
-    // One that a crash left between the checkpoint and the snapshot behind it.
+}
+
+#[test]
+fn opening_finishes_a_checkpoint_that_a_crash_cut_short() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.checkpoint(2).unwrap();
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("another", 10_000, 1).unwrap();
+    engine.checkpoint(77).unwrap();
     drop(engine);
+    // The crash came between the checkpoint and the snapshot behind it.
     let copy = tempfile::tempdir().unwrap();
     let log = WalWriter::open(copy.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
-    for (_, record) in records(dir.path()).into_iter().take(2) {
-        log.rotate().unwrap();
-        log.append(&record).unwrap();
+    let whole = records(dir.path());
+    for (_, record) in &whole[..4] {
+        if matches!(record, Record::Checkpoint(_)) {
+            log.rotate().unwrap();
+        }
+        log.append(record).unwrap();
     }
     log.close().unwrap();
     let engine = Engine::open(copy.path(), &EngineOptions::default()).unwrap();
-    assert_eq!(engine.recovery().first_sequence, 2);
-    assert_eq!((engine.checkpoint(3).unwrap(), engine.head().sequence), (3, 4));
+    assert_eq!((engine.recovery().first_sequence, engine.recovery().records), (4, 1));
+    // It is the record that would stand there without the crash.
+    assert_eq!(records(copy.path()), whole);
+    assert_eq!((engine.checkpoint(78).unwrap(), engine.head().sequence), (4, 5));
+    // No decision names the checkpoint, so that no proof shows what others have.
+    let outcome = engine.decide(&call("a", 1, 9_000)).unwrap();
+    let proof = DecisionProof::of(copy.path(), None, outcome.decision_sequence).unwrap();
+    let shown = proof.check(&proof.head(), None).unwrap();
+    assert_eq!(shown.decided.snapshot_sequence, 5);
+    drop(engine);
+    let head = Engine::open(copy.path(), &EngineOptions::default()).unwrap().head();
+    assert_eq!(head.sequence, outcome.decision_sequence);
+    Ledger::read(copy.path(), None).unwrap().conservation.unwrap();
+}
+
+#[test]
+fn a_state_too_large_for_a_checkpoint_is_told_and_leaves_the_log_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    // A log whose records are just long enough for the state of a few open tickets.
+    let options = WalOptions::new(SCHEMA_ID).max_record_bytes(1_000);
+    WalWriter::open(dir.path(), &options).unwrap().close().unwrap();
+    let options = EngineOptions::default().checkpoint_every_records(20);
+    let engine = Engine::open(dir.path(), &options).unwrap();
+    engine.install(snapshot(), 0).unwrap();
+    engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+    assert!(engine.checkpoint_failure().is_none());
+    let too_large = |error: &EngineError| {
+        matches!(error, EngineError::Log(WalError::RecordTooLarge { limit: 1_000 }))
+    };
+    let tickets: Vec<_> = (0..30)
+        .map(|sequence| engine.decide(&call("a", sequence, 9_000)).unwrap().ticket.unwrap())
+        .collect();
+    // Nobody who decided was told, and yet it is known.
+    assert!(too_large(&engine.checkpoint_failure().unwrap()));
+    let before = (engine.head(), state(&engine));
+    assert!(too_large(&engine.checkpoint(2).unwrap_err()));
+    assert_eq!((engine.head(), state(&engine)), before);
+    assert_eq!(Reader::segments(dir.path()).unwrap(), [1]);
+    // Once there is less to say, the next that is due is written.
+    for ticket in tickets {
+        engine.abandon(ticket, 3).unwrap();
+    }
+    assert!(engine.checkpoint_failure().is_none());
+    assert_eq!(Reader::segments(dir.path()).unwrap().len(), 2);
 }
 
 #[test]
