@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use calybris_budget::{Audit, AuditError, BudgetEngine, BudgetEvent, Replay, Replayed};
+use calybris_budget::{
+    Audit, AuditError, BudgetEngine, BudgetEvent, OverrunPolicy, Replay, Replayed,
+};
 
 use crate::error::{EngineError, contradiction, installed_nothing};
 use crate::keys::KeyWindow;
@@ -88,8 +90,9 @@ impl Fold {
             Record::BudgetChanged { event, .. } => self.changed(sequence, event),
             Record::Decided(decided) => self.decided(sequence, decided),
             Record::Settled { decision_sequence, actual_cost_microunits, .. } => {
+                let actual_microunits = self.charged(decision_sequence, actual_cost_microunits);
                 self.close(sequence, decision_sequence)?;
-                let (hold, actual_microunits) = (decision_sequence, actual_cost_microunits);
+                let hold = decision_sequence;
                 self.budget(sequence, BudgetEvent::Committed { hold, actual_microunits })
             }
             Record::Abandoned { decision_sequence, .. } => {
@@ -204,6 +207,17 @@ impl Fold {
             self.budget(sequence, event)?;
         }
         Ok(())
+    }
+
+    /// What a tenant is charged for an actual cost. Rules change only while nothing is being settled (INVARIANT (quiet) of
+    /// the engine), so the tenant's own are those that the settlement was made under.
+    fn charged(&self, decision_sequence: u64, actual_cost_microunits: u64) -> u64 {
+        match self.budget.hold(decision_sequence) {
+            Some(hold) if hold.tenant().rules().overrun == OverrunPolicy::CapAtReserved => {
+                actual_cost_microunits.min(hold.amount_microunits())
+            }
+            _ => actual_cost_microunits,
+        }
     }
 
     fn close(&mut self, sequence: u64, decision_sequence: u64) -> Result<(), EngineError> {

@@ -42,7 +42,8 @@ pub enum Record<'a> {
         time_unix_ms: u64,
         /// Sequence of the `Decided` record.
         decision_sequence: u64,
-        /// The actual cost, at most what the ticket holds.
+        /// The actual cost. It is above what the ticket holds only where the tenant's rules cap what it is charged at that
+        /// ([`CapAtReserved`](calybris_budget::OverrunPolicy::CapAtReserved)).
         actual_cost_microunits: u64,
     },
     /// 4: the decision at that sequence was not carried out; what it had reserved went back.

@@ -14,7 +14,7 @@ impl Engine {
     ///
     /// A cost above the reservation is met as the tenant's rules say
     /// ([`OverrunPolicy`](calybris_budget::OverrunPolicy)): refused, unless they are changed; drawn from what is available,
-    /// and what is missing becomes debt; or capped at what was reserved.
+    /// and what is missing becomes debt; or capped at what was reserved. The log has the actual cost in each case.
     ///
     /// # Errors
     /// The ticket comes back with [`EngineError::Budget`] if the cost is above the reservation and the rules refuse that,
@@ -138,20 +138,20 @@ impl Engine {
     fn settle_by_rules(
         &self,
         ticket: &Ticket,
-        actual_microunits: u64,
+        actual_cost_microunits: u64,
         time_unix_ms: u64,
     ) -> Result<Settlement, EngineError> {
         let mut owner = None;
         loop {
             let in_force = self.in_force.read();
             let settled = self.tickets.change(ticket.decision_sequence, |hold| {
-                if actual_microunits > hold.reserved_microunits() && owner.is_none() {
+                if actual_cost_microunits > hold.reserved_microunits() && owner.is_none() {
                     return Ok((Fate::StaysOpen, None));
                 }
                 let settlement = self.settle_hold(
                     ticket.decision_sequence,
                     hold,
-                    actual_microunits,
+                    actual_cost_microunits,
                     time_unix_ms,
                 )?;
                 Ok((Fate::IsClosed, Some(settlement)))
@@ -169,11 +169,12 @@ impl Engine {
         &self,
         decision_sequence: u64,
         hold: &mut Hold,
-        actual_microunits: u64,
+        actual_cost_microunits: u64,
         time_unix_ms: u64,
     ) -> Result<Settlement, EngineError> {
         let reservation = &mut hold.reservation;
-        let Covered { commit_microunits, overdraft, .. } = reservation.cover(actual_microunits)?;
+        let Covered { commit_microunits, overdraft, .. } =
+            reservation.cover(actual_cost_microunits)?;
         if let Some(overdraft) = &overdraft {
             let event = BudgetEvent::Overdrawn {
                 hold: decision_sequence,
@@ -185,7 +186,6 @@ impl Engine {
                 return Err(error);
             }
         }
-        let actual_cost_microunits = commit_microunits;
         let record = Record::Settled { time_unix_ms, decision_sequence, actual_cost_microunits };
         let sequence = self.append(&record)?.sequence;
         // `cover` made room for it, so this is not refused.
@@ -194,7 +194,7 @@ impl Engine {
             sequence,
             committed_microunits: commit_microunits,
             returned_microunits: reservation.amount_microunits(),
-            uncharged_microunits: actual_microunits.saturating_sub(commit_microunits),
+            uncharged_microunits: actual_cost_microunits.saturating_sub(commit_microunits),
         })
     }
 

@@ -25,7 +25,7 @@ pub struct Settlement {
     /// What went back to the tenant.
     pub returned_microunits: u64,
     /// What the call cost beyond its hold and nobody was charged for, under
-    /// [`CapAtReserved`](calybris_budget::OverrunPolicy::CapAtReserved); 0 under the other policies. It is not in the log.
+    /// [`CapAtReserved`](calybris_budget::OverrunPolicy::CapAtReserved); 0 under the other policies.
     pub uncharged_microunits: u64,
 }
 

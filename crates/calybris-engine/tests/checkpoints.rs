@@ -458,7 +458,11 @@ proptest! {
                     frozen.unwrap();
                 }
                 (12, _) => {
-                    let overrun = if amount % 3 == 0 { OverrunPolicy::Reject } else { OverrunPolicy::DrawThenDebt };
+                    let overrun = [
+                        OverrunPolicy::Reject,
+                        OverrunPolicy::DrawThenDebt,
+                        OverrunPolicy::CapAtReserved,
+                    ][usize::try_from(amount % 3).unwrap()];
                     let soft_limit_microunits = Some(amount);
                     let rules = TenantRules { overrun, soft_limit_microunits, ..TenantRules::default() };
                     engine.set_rules(tenant, rules, 1).unwrap();

@@ -223,6 +223,13 @@ fn a_cost_above_the_reservation_is_met_as_the_rules_say() {
         );
         let account = engine.account("a").unwrap();
         assert_eq!((account.committed_microunits, account.debt_microunits), (spent, debt));
+        // The log has the true cost, also where not all of it was charged.
+        let (_, last) = records(dir.path()).pop().unwrap();
+        let actual_cost_microunits = match last {
+            Record::Settled { actual_cost_microunits, .. } => actual_cost_microunits,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(actual_cost_microunits, 11_000);
         let overdrawn = matches!(
             events(dir.path()).last(),
             Some(BudgetEvent::Overdrawn { drawn_microunits, .. }) if drawn_microunits.len() == 1
