@@ -18,6 +18,13 @@ pub(crate) struct Tickets {
     returned: Condvar,
 }
 
+/// A ticket that somebody has. However that ends, by a panic too, it comes back, or is closed if its hold is gone.
+struct Out<'a> {
+    tickets: &'a Tickets,
+    sequence: u64,
+    hold: Option<Hold>,
+}
+
 /// What becomes of a ticket after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -42,29 +49,14 @@ impl Tickets {
         sequence: u64,
         change: impl FnOnce(&mut Hold) -> Result<(Fate, T), EngineError>,
     ) -> Result<T, EngineError> {
+        let not_open = || EngineError::TicketNotOpen { decision_sequence: sequence };
         let taken = self.when_in(sequence).get_mut(&sequence).and_then(Option::take);
-        let Some(mut hold) = taken else {
-            return Err(EngineError::TicketNotOpen { decision_sequence: sequence });
-        };
-        let changed = change(&mut hold);
-        let mut table = self.table.lock();
-        let answer = match changed {
-            Ok((Fate::IsClosed, answer)) => {
-                table.remove(&sequence);
-                Ok(answer)
-            }
-            Ok((Fate::StaysOpen, answer)) => {
-                table.insert(sequence, Some(hold));
-                Ok(answer)
-            }
-            Err(error) => {
-                table.insert(sequence, Some(hold));
-                Err(error)
-            }
-        };
-        drop(table);
-        self.returned.notify_all();
-        answer
+        let mut out = Out { tickets: self, sequence, hold: Some(taken.ok_or_else(not_open)?) };
+        let (fate, answer) = change(out.hold.as_mut().ok_or_else(not_open)?)?;
+        if fate == Fate::IsClosed {
+            out.hold = None;
+        }
+        Ok(answer)
     }
 
     /// The open ticket of that decision.
@@ -106,5 +98,57 @@ impl Tickets {
             self.returned.wait(&mut table);
         }
         table
+    }
+}
+
+impl Drop for Out<'_> {
+    fn drop(&mut self) {
+        let mut table = self.tickets.table.lock();
+        match self.hold.take() {
+            Some(hold) => table.insert(self.sequence, Some(hold)),
+            None => table.remove(&self.sequence),
+        };
+        drop(table);
+        self.tickets.returned.notify_all();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+mod tests {
+    use super::*;
+    use crate::ticket::TicketState;
+    use calybris_budget::BudgetEngine;
+    use calybris_kernel::{CapabilitySet, ProviderSet, RegionSet, Request};
+
+    const REQUEST: Request = Request {
+        sequence: 1,
+        requested_model_id: 1,
+        input_tokens: 0,
+        output_tokens: 0,
+        business_value_microunits: 0,
+        budget_limit_microunits: 0,
+        risk_bps: 0,
+        confidence_bps: 0,
+        minimum_quality_bps: 0,
+        max_p95_latency_ms: 0,
+        required_capabilities: CapabilitySet::EMPTY,
+        allowed_providers: ProviderSet::ALL,
+        required_regions: RegionSet::EMPTY,
+    };
+
+    #[test]
+    fn a_ticket_comes_back_from_whoever_panics() {
+        let tenant = BudgetEngine::new().ensure_tenant("a", 100).unwrap();
+        let reservation = tenant.try_hold(70).unwrap();
+        let hold = Hold { reservation, state: TicketState::new(1, REQUEST) };
+        let tickets = Tickets::new(BTreeMap::from([(3, hold)]));
+        let panics = || tickets.change::<()>(3, |_| panic!("on purpose"));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+        // It would wait for ever if the ticket were still out.
+        assert_eq!(tickets.ticket(3).unwrap().reserved_microunits(), 70);
+        tickets.change(3, |_| Ok((Fate::IsClosed, ()))).unwrap();
+        assert!(tickets.ticket(3).is_none());
+        assert_eq!(tenant.snapshot().available_microunits, 100);
     }
 }
