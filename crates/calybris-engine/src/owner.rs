@@ -270,7 +270,8 @@ impl Engine {
         })
     }
 
-    /// Admits no call of a tenant any more, nor of any below it. Open tickets are settled as ever.
+    /// Admits no call of a tenant any more, nor of any below it. Open tickets are settled as ever. If it is frozen already,
+    /// nothing is logged.
     ///
     /// # Errors
     /// [`EngineError::UnknownTenant`], or [`EngineError::Log`] if the log cannot be written: then it is not frozen.
@@ -278,7 +279,7 @@ impl Engine {
         self.set_frozen(tenant, true, time_unix_ms)
     }
 
-    /// Admits calls of a tenant again.
+    /// Admits calls of a tenant again. If it is not frozen, nothing is logged.
     ///
     /// # Errors
     /// [`EngineError::UnknownTenant`], or [`EngineError::Log`] if the log cannot be written: then it stays frozen.
@@ -298,6 +299,8 @@ impl Engine {
             } else {
                 (Tenant::unfreeze, BudgetEvent::Unfrozen { tenant: name })
             };
+            // Nobody reserves between the record and the freeze, so that the log admits no call of a frozen tenant.
+            let _quiet = self.in_force.write();
             let sequence = log(event)?;
             change(&tenant);
             Ok(Some(sequence))
