@@ -8,6 +8,8 @@
 //! record, or else holds `owner`. So whoever holds `owner`, and `in_force` in write mode, finds everything that was done
 //! logged and everything that was logged done. `owner` is taken first.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -26,7 +28,8 @@ use crate::ticket::{OpenTicket, Ticket};
 use crate::tickets::Tickets;
 
 /// The engine. `Send + Sync`; share it by reference or in an `Arc`.
-#[derive(Debug)]
+///
+/// Its `Debug` form names the log and shows nothing of what is in it.
 pub struct Engine {
     pub(crate) log: WalWriter,
     pub(crate) budget: BudgetEngine,
@@ -35,8 +38,8 @@ pub struct Engine {
     pub(crate) keys: RequestKeys,
     /// Held by whoever opens a tenant, changes a grant or a rule, makes debt, installs a snapshot or writes a checkpoint.
     pub(crate) owner: Mutex<()>,
-    /// Soft limits that were reached and logged, and that nobody has taken yet.
-    pub(crate) warnings: Mutex<Vec<SoftLimitReached>>,
+    /// Soft limits that were reached and logged, and that nobody has taken yet: the last of each tenant.
+    pub(crate) warnings: Mutex<BTreeMap<String, SoftLimitReached>>,
     pub(crate) decisions: AtomicU64,
     pub(crate) checkpoint_every_records: u64,
     /// The sequence at which a checkpoint is due.
@@ -47,7 +50,6 @@ pub struct Engine {
 }
 
 /// What decisions are made under.
-#[derive(Debug)]
 pub(crate) struct InForce {
     pub(crate) installed: Option<Installed>,
     /// Sequence of the last checkpoint; 0 without one.
@@ -94,7 +96,7 @@ impl Engine {
             tickets: Tickets::new(open),
             keys: RequestKeys::new(keys),
             owner: Mutex::new(()),
-            warnings: Mutex::new(Vec::new()),
+            warnings: Mutex::default(),
             decisions: AtomicU64::new(recovery.decisions),
             checkpoint_every_records: options.checkpoint_every_records,
             checkpoint_due_at: AtomicU64::new(due_at),
@@ -124,7 +126,8 @@ impl Engine {
         tenants.map(|tenant| (tenant.name().to_owned(), tenant.snapshot())).collect()
     }
 
-    /// The last record's place and hash. Keep it elsewhere and the log cannot be shortened unseen.
+    /// The last record's place and hash. Keep it elsewhere and the log cannot be shortened unseen. Call
+    /// [`flush_and_sync`](Self::flush_and_sync) first: an anchor of a record that a power cut takes accuses an honest log.
     #[must_use]
     pub fn head(&self) -> Anchor {
         self.log.head()
@@ -195,6 +198,12 @@ impl Engine {
     pub(crate) fn tenant(&self, name: &str) -> Result<Tenant, EngineError> {
         let unknown = || EngineError::UnknownTenant { tenant: name.to_owned() };
         self.budget.tenant(name).ok_or_else(unknown)
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("log", &self.log).finish_non_exhaustive()
     }
 }
 

@@ -9,13 +9,16 @@ use thiserror::Error;
 use crate::record::Admission;
 use crate::ticket::Ticket;
 
-/// Why the engine could not do what it was asked. Budgets and open tickets are as before the call, and so is the log,
-/// but after a failed write: then bytes of the refused record may be on the disk, the log takes nothing more, and opening
-/// it again finds out. A decision whose `decide` failed so may come back as an open ticket, never as a lost one.
+/// Why the engine could not do what it was asked. Budgets and open tickets are as before the call, and so is the log.
+///
+/// But after a write or a sync that failed ([`WalError::Io`], and [`WalError::Poisoned`] from then on), bytes of the
+/// refused record may be on the disk: the log takes nothing more, and opening it again finds out. A decision whose
+/// `decide` failed so may come back as an open ticket, never as a lost one; a settlement may come back as done. One above
+/// its reservation is two records, and if only the first was written the ticket holds the whole cost.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// The log refused: it cannot be opened, is damaged, or could not be written. Nothing was decided or spent.
+    /// The log refused: it cannot be opened, is damaged, or could not be written. What a failed write leaves is said above.
     #[error(transparent)]
     Log(#[from] WalError),
     /// The budget refused: a cost above its reservation (the ticket stays open), a name or an amount out of range, another

@@ -23,6 +23,9 @@ pub struct EngineOptions {
 }
 
 /// The most request keys that are remembered; [`EngineOptions::request_keys`].
+///
+/// A request key names a whole call, with its decision. The idempotency keys of a budget by itself
+/// ([`calybris_budget::KEY_WINDOW`]) name a reservation; the engine uses none of them.
 pub const MAX_REQUEST_KEYS: usize = 65_536;
 
 impl Default for EngineOptions {
@@ -54,7 +57,8 @@ impl EngineOptions {
         self
     }
 
-    /// How many of the last decisions with a request key are remembered, 0 to [`MAX_REQUEST_KEYS`]: a repeated call is
+    /// How many of the last decisions with a [request key](crate::Call::request_key) are remembered, 0 to
+    /// [`MAX_REQUEST_KEYS`]: a repeated call is
     /// answered for as long as fewer than this many came after it. Each takes some 400 bytes of memory and some 200
     /// of every checkpoint. With 0 a key only joins calls that are made at the same time.
     #[must_use]

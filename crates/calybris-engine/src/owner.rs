@@ -307,8 +307,9 @@ impl Engine {
         })
     }
 
-    /// The tenants that have reached their soft limit since the last call, in order. Each says so once, until its rules
-    /// are set again, and each is in the log.
+    /// The tenants that have reached their soft limit since the last call, in order of their names. Each says so once,
+    /// until its rules are set again; if it says so again before anybody asks, the last is here. Each is in the log, which is
+    /// where those are that nobody took before a restart.
     ///
     /// ```
     /// # use calybris_engine::{Engine, EngineOptions};
@@ -321,7 +322,7 @@ impl Engine {
     /// ```
     #[must_use]
     pub fn take_warnings(&self) -> Vec<SoftLimitReached> {
-        std::mem::take(&mut self.warnings.lock())
+        std::mem::take(&mut *self.warnings.lock()).into_values().collect()
     }
 
     /// Logs the soft limits that a reservation has just reached. The caller has made its own record and holds `in_force`.
@@ -330,7 +331,7 @@ impl Engine {
             let event = BudgetEvent::SoftLimitReached { tenant: warning.tenant.clone() };
             // A log that cannot be written says so to the next call; this one is in it already.
             if self.append(&Record::BudgetChanged { time_unix_ms, event }).is_ok() {
-                self.warnings.lock().push(warning);
+                self.warnings.lock().insert(warning.tenant.clone(), warning);
             }
         }
     }

@@ -32,6 +32,9 @@ const VERSION: u32 = 1;
 /// * the same of the snapshot, which stands before the decision: policy, catalog, names;
 /// * the decision is what the kernel decides on that request under that snapshot: it was run again here.
 ///
+/// Bytes are a decision by the way they decode. A tree head does not say what kind of log it is of (its schema id stands in
+/// the log's header, where [`of`](Self::of) checks it); that it is an engine's is the word of whoever published it.
+///
 /// It does not prove that the request was true, that the model was called, what was settled, or that there is no other
 /// decision about the same thing: the last takes the whole log.
 ///

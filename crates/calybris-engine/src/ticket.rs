@@ -45,7 +45,6 @@ pub struct OpenTicket {
 }
 
 /// What stands behind an open ticket.
-#[derive(Debug)]
 pub(crate) struct Hold {
     /// Of 0 microunits when the model is free.
     pub(crate) reservation: Reservation,
@@ -53,7 +52,6 @@ pub(crate) struct Hold {
 }
 
 /// What is known about an open ticket, but for its money.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TicketState {
     pub(crate) model_id: u32,
     pub(crate) failed_model_ids: Vec<u32>,

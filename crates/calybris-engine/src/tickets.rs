@@ -10,7 +10,6 @@ use crate::ticket::{Hold, OpenTicket, Ticket};
 
 type Table = HashMap<u64, Option<Hold>>;
 
-#[derive(Debug)]
 pub(crate) struct Tickets {
     /// `None` while somebody has the ticket.
     table: Mutex<Table>,

@@ -4,7 +4,9 @@
 mod world;
 
 use calybris_budget::BudgetError;
-use calybris_engine::{Admission, Engine, EngineError, EngineOptions, Names, Record, Snapshot};
+use calybris_engine::{
+    Admission, Call, Engine, EngineError, EngineOptions, Names, Record, Snapshot,
+};
 use calybris_kernel::{Action, Model, Policy, PolicySnapshot, Reason};
 use calybris_wal::{Key, WalError, WalOptions, WalWriter};
 use world::*;
@@ -281,4 +283,16 @@ fn a_cost_that_no_budget_can_hold_is_refused_for_lack_of_budget() {
     let outcome = engine.decide(&call).unwrap();
     assert_eq!(outcome.decision.selected_model_id, Some(9));
     assert_eq!(outcome.admission, Admission::Insufficient { available_microunits: 10_000 });
+}
+
+#[test]
+fn what_an_engine_prints_of_itself_shows_nothing_of_its_callers() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("secret-tenant", 10_000, 1).unwrap();
+    let keyed = Call { request_key: "secret-key", ..call("secret-tenant", 1, 9_000) };
+    let _open = engine.decide(&keyed).unwrap();
+    let printed = format!("{engine:?}");
+    assert!(printed.starts_with("Engine { log: WalWriter"), "{printed}");
+    assert!(!printed.contains("secret"), "{printed}");
 }
