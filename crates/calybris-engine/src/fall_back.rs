@@ -1,12 +1,13 @@
 //! Falling back: the model of a ticket failed, and the next in the order of preference takes its place.
 
-use calybris_kernel::{PolicySnapshot, RankedModel};
+use calybris_kernel::PolicySnapshot;
 
 use crate::decide::refusal;
 use crate::engine::Engine;
 use crate::error::{EngineError, SettleRefused};
+use crate::preference::Preference;
 use crate::record::{Fallback, Record};
-use crate::ticket::{Hold, Ticket, TicketState};
+use crate::ticket::{Hold, Ticket};
 use crate::tickets::Fate;
 
 /// What came of falling back. It is in the log.
@@ -84,7 +85,10 @@ fn grow_to_next(
     snapshot: &PolicySnapshot,
     hold: &mut Hold,
 ) -> Result<Option<Fallback>, EngineError> {
-    for ranked in untried(snapshot, &hold.state) {
+    for ranked in Preference::new(snapshot, &hold.state.request) {
+        if ranked.model_id == hold.state.model_id || hold.state.has_failed(ranked.model_id) {
+            continue;
+        }
         let missing = ranked.cost_microunits.saturating_sub(hold.reserved_microunits());
         if missing > 0
             && let Err(refused) = hold.reservation.extend(missing)
@@ -93,23 +97,9 @@ fn grow_to_next(
             refusal(hold.reservation.tenant(), refused)?;
             continue;
         }
-        return Ok(Some(Fallback {
-            model_id: ranked.model_id,
-            estimated_cost_microunits: ranked.cost_microunits,
-            expected_utility_microunits: ranked.utility_microunits,
-        }));
+        return Ok(Some(Fallback::on(ranked)));
     }
     Ok(None)
-}
-
-/// Every eligible model that the ticket has not tried, the best first.
-fn untried(snapshot: &PolicySnapshot, state: &TicketState) -> impl Iterator<Item = RankedModel> {
-    let mut ranking = vec![RankedModel::default(); snapshot.models().len()];
-    let found = snapshot.rank(&state.request, &mut ranking);
-    ranking.truncate(found);
-    ranking
-        .into_iter()
-        .filter(|ranked| ranked.model_id != state.model_id && !state.has_failed(ranked.model_id))
 }
 
 fn shrink_to(hold: &mut Hold, microunits: u64) -> Result<(), EngineError> {

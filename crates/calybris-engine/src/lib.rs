@@ -76,6 +76,7 @@ mod owner;
 mod settle;
 
 mod keys;
+mod preference;
 mod tickets;
 
 mod fold;

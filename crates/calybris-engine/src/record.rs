@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use calybris_budget::BudgetEvent;
-use calybris_kernel::{Decision, Model, Policy, Request};
+use calybris_kernel::{Decision, Model, Policy, RankedModel, Request};
 use serde::{Deserialize, Serialize};
 
 use crate::snapshot::{Names, SnapshotDigest};
@@ -194,6 +194,17 @@ pub enum Admission {
         /// The most that it may have reserved at once.
         cap_microunits: u64,
     },
+}
+
+impl Fallback {
+    /// Going on to that model.
+    pub(crate) fn on(ranked: RankedModel) -> Self {
+        Self {
+            model_id: ranked.model_id,
+            estimated_cost_microunits: ranked.cost_microunits,
+            expected_utility_microunits: ranked.utility_microunits,
+        }
+    }
 }
 
 impl Admission {

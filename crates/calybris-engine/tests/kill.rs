@@ -3,7 +3,13 @@
 //!
 //! 24 moments unless the environment variable `CALYBRIS_KILL_ROUNDS` says how many, and another sequence of moments for
 //! each `CALYBRIS_KILL_SEED`.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "test code, and its other process speaks on stderr"
+)]
 
 mod world;
 

@@ -8,6 +8,7 @@ use calybris_wal::{Key, WalError};
 
 use super::Replayed;
 use crate::error::{EngineError, contradiction};
+use crate::preference::Preference;
 use crate::record::Fallback;
 use crate::recorded::RecordedDecision;
 
@@ -155,49 +156,33 @@ impl Fallen {
     /// Whether the ticket could go on so: the model is where the rank has it, and what it passed over was tried or
     /// costs more than the ticket held.
     fn check(&self, snapshot: &PolicySnapshot, fallback: Option<Fallback>) -> Result<(), String> {
-        // Mostly the next few of the rank decide; all of them are ranked only when they do not.
-        let mut places = 8;
-        loop {
-            let mut best = vec![RankedModel::default(); places];
-            let ranked = snapshot.rank(&self.request, &mut best);
-            for model in best.iter().take(ranked) {
-                if self.tried.contains(&model.model_id) {
-                    continue;
-                }
-                let &RankedModel { model_id, cost_microunits, utility_microunits, .. } = model;
-                match fallback {
-                    Some(fallback) if fallback.model_id == model_id => {
-                        let expected = Fallback {
-                            model_id,
-                            estimated_cost_microunits: cost_microunits,
-                            expected_utility_microunits: utility_microunits,
-                        };
-                        if fallback == expected {
-                            return Ok(());
-                        }
-                        return Err(format!(
-                            "it went on to {fallback:?}, the rank has {expected:?}"
-                        ));
-                    }
-                    _ if cost_microunits <= self.held_microunits => {
-                        let held = self.held_microunits;
-                        return Err(format!(
-                            "model {model_id} is the next in the rank and costs {cost_microunits} of the {held} that the ticket held"
-                        ));
-                    }
-                    _ => {}
-                }
+        for ranked in Preference::new(snapshot, &self.request) {
+            let RankedModel { model_id, cost_microunits, .. } = ranked;
+            if self.tried.contains(&model_id) {
+                continue;
             }
-            if ranked < places {
-                return match fallback {
-                    None => Ok(()),
-                    Some(fallback) => Err(format!(
-                        "it went on to model {}, which was tried or is not eligible",
-                        fallback.model_id
-                    )),
-                };
+            match fallback {
+                Some(fallback) if fallback.model_id == model_id => {
+                    let expected = Fallback::on(ranked);
+                    if fallback == expected {
+                        return Ok(());
+                    }
+                    return Err(format!("it went on to {fallback:?}, the rank has {expected:?}"));
+                }
+                _ if cost_microunits <= self.held_microunits => {
+                    let held = self.held_microunits;
+                    return Err(format!(
+                        "model {model_id} is the next in the rank and costs {cost_microunits} of the {held} that the ticket held"
+                    ));
+                }
+                _ => {}
             }
-            places = places.saturating_mul(8);
+        }
+        match fallback {
+            None => Ok(()),
+            Some(Fallback { model_id, .. }) => {
+                Err(format!("it went on to model {model_id}, which was tried or is not eligible"))
+            }
         }
     }
 }
