@@ -60,7 +60,7 @@ impl Engine {
     /// if let Some(error) = engine.checkpoint_failure() {
     ///     eprintln!("the log goes on without a checkpoint: {error}");
     /// }
-    /// # Ok::<(), calybris_engine::EngineError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn checkpoint_failure(&self) -> Option<Arc<EngineError>> {

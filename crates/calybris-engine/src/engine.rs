@@ -67,6 +67,18 @@ impl Engine {
     /// [`EngineError::Log`] if another process has the log open, the key is wrong or missing, the log has another
     /// schema, is damaged, or cannot be read or written; [`EngineError::Contradiction`] or [`EngineError::InvalidSnapshot`] if its
     /// records are not an engine's; [`EngineError::TooManyRequestKeys`].
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// let ticket = engine.decide(&call)?.ticket;
+    /// drop(engine); // a crash, say
+    ///
+    /// let engine = Engine::open(&dir, &EngineOptions::default())?;
+    /// let recovery = engine.recovery();
+    /// assert_eq!((recovery.open_tickets, recovery.held_microunits), (1, 7_500));
+    /// assert_eq!(engine.account("acme").ok_or("gone")?.available_microunits, 2_500);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(dir: impl AsRef<Path>, options: &EngineOptions) -> Result<Self, EngineError> {
         if options.request_keys > MAX_REQUEST_KEYS {
             return Err(EngineError::TooManyRequestKeys {
@@ -141,6 +153,18 @@ impl Engine {
 
     /// Every ticket that is neither settled nor abandoned, oldest first, as of one instant. It waits for the calls that
     /// are being logged, and they for it.
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// drop(engine.decide(&call)?); // whoever had the ticket is gone
+    /// for open in engine.open_tickets() {
+    ///     println!("`{}` holds {} microunits", open.tenant, open.reserved_microunits);
+    ///     let ticket = engine.ticket(open.decision_sequence).ok_or("closed meanwhile")?;
+    ///     engine.abandon(ticket, 3)?;
+    /// }
+    /// assert_eq!(engine.account("acme").ok_or("gone")?.reserved_microunits, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn open_tickets(&self) -> Vec<OpenTicket> {
         // INVARIANT (quiet): nobody has a ticket out of the table.
@@ -157,6 +181,16 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Log`] if the log cannot be written or the snapshot is too large for a record (64 MiB, some million
     /// models); the old snapshot then stays.
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// let stricter = Policy { policy_epoch: 2, minimum_confidence_bps: 9_500, ..policy };
+    /// let stricter = Snapshot::new(PolicySnapshot::new(stricter, [large, small])?, Names::default());
+    /// let sequence = engine.install(stricter.clone(), 2)?;
+    /// assert_eq!(engine.install(stricter, 3)?, sequence);
+    /// assert_eq!(engine.decide(&call)?.decision.reason, Reason::ConfidenceHardLimit);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn install(&self, snapshot: Snapshot, time_unix_ms: u64) -> Result<u64, EngineError> {
         let sequence = {
             // Decisions go on while the record is written.
@@ -187,6 +221,13 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Log`] if the last records could not be brought to the disk.
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// let anchor = engine.close()?; // the last record's place and hash, to be kept elsewhere
+    /// assert_eq!(anchor.sequence, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(self) -> Result<Anchor, EngineError> {
         Ok(self.log.close()?)
     }

@@ -32,6 +32,19 @@ impl Engine {
     /// The ticket comes back with [`EngineError::TicketNotOpen`]; with [`EngineError::TicketMovedOn`] if another ticket for
     /// the same decision has fallen back from this model; or with [`EngineError::Log`] if the log cannot be written: then
     /// it is as before.
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// let ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
+    /// assert_eq!((ticket.model_id(), ticket.reserved_microunits()), (7, 7_500));
+    ///
+    /// // Its provider does not answer.
+    /// let fell_back = engine.fall_back(ticket, 3)?;
+    /// assert_eq!(fell_back.fallback.ok_or("nothing is left")?.model_id, 8);
+    /// assert_eq!(fell_back.ticket.reserved_microunits(), 450);
+    /// engine.settle(fell_back.ticket, 430, 4)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn fall_back(&self, ticket: Ticket, time_unix_ms: u64) -> Result<FellBack, SettleRefused> {
         let Ticket { decision_sequence, model_id: failed_model_id, .. } = ticket;
         let fell_back = {

@@ -17,20 +17,8 @@ use crate::snapshot::{Snapshot, SnapshotDigest};
 /// and later what was appended meanwhile. After an error it answers `None` for good.
 ///
 /// ```
-/// # use calybris_engine::{Engine, EngineOptions, Names, Snapshot};
-/// # use calybris_kernel::*;
-/// # let dir = tempfile::tempdir()?;
-/// # let dir = dir.path().join("log");
-/// # let policy = Policy {
-/// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000, minimum_confidence_bps: 5_000,
-/// #     risk_penalty_multiplier_bps: 2_500, latency_penalty_microunits_per_ms: 1,
-/// # };
-/// # let snapshot = Snapshot::new(PolicySnapshot::new(policy, vec![])?, Names::default());
+#[doc = include_str!("doc_world.txt")]
 /// use calybris_engine::{History, Record};
-///
-/// let engine = Engine::open(&dir, &EngineOptions::default())?;
-/// engine.install(snapshot, 1_700_000_000_000)?;
-/// engine.ensure_tenant("search", 1_000_000, 1_700_000_000_000)?;
 ///
 /// let mut history = History::open(&dir, None)?;
 /// while let Some(entry) = history.next() {

@@ -73,6 +73,7 @@ mod checkpoint;
 mod decide;
 mod fall_back;
 mod owner;
+mod rules;
 mod settle;
 
 mod keys;

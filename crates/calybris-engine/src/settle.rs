@@ -21,33 +21,9 @@ impl Engine {
     /// with [`EngineError::TicketNotOpen`], or with [`EngineError::Log`] if the log cannot be written.
     ///
     /// ```
-    /// # use calybris_engine::{Call, Engine, EngineOptions, Names, Snapshot};
-    /// # use calybris_kernel::*;
-    /// # let dir = tempfile::tempdir()?;
-    /// # let policy = Policy {
-    /// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000, minimum_confidence_bps: 5_000,
-    /// #     risk_penalty_multiplier_bps: 2_500, latency_penalty_microunits_per_ms: 1,
-    /// # };
-    /// # let model = Model {
-    /// #     model_id: 7, provider_id: 0, quality_bps: 8_000, risk_ceiling_bps: 9_000, enabled: true,
-    /// #     p95_latency_ms: 400, capabilities: CapabilitySet::EMPTY, regions: RegionSet::EMPTY,
-    /// #     input_price_microunits_per_million_tokens: 0, output_price_microunits_per_million_tokens: 0,
-    /// #     fixed_price_microunits: 7_500,
-    /// # };
-    /// # let request = Request {
-    /// #     sequence: 1, requested_model_id: 7, input_tokens: 0, output_tokens: 0,
-    /// #     business_value_microunits: 50_000, budget_limit_microunits: 20_000, risk_bps: 500,
-    /// #     confidence_bps: 9_000, minimum_quality_bps: 7_000, max_p95_latency_ms: 0,
-    /// #     required_capabilities: CapabilitySet::EMPTY, allowed_providers: ProviderSet::ALL,
-    /// #     required_regions: RegionSet::EMPTY,
-    /// # };
+    #[doc = include_str!("doc_world.txt")]
     /// use calybris_budget::{OverrunPolicy, TenantRules};
     ///
-    /// # let engine = Engine::open(dir.path().join("log"), &EngineOptions::default())?;
-    /// # engine.install(Snapshot::new(PolicySnapshot::new(policy, [model])?, Names::default()), 1)?;
-    /// # engine.ensure_tenant("acme", 10_000, 1)?;
-    /// # let call =
-    /// #     Call { tenant: "acme", time_unix_ms: 2, correlation_id: "", request_key: "", request };
     /// let ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
     /// assert_eq!(ticket.reserved_microunits(), 7_500);
     ///
@@ -73,6 +49,15 @@ impl Engine {
     ///
     /// # Errors
     /// The ticket comes back with [`EngineError::TicketNotOpen`] or [`EngineError::Log`].
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// let ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
+    /// // The caller hung up before the model was called.
+    /// let settlement = engine.abandon(ticket, 3)?;
+    /// assert_eq!((settlement.committed_microunits, settlement.returned_microunits), (0, 7_500));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn abandon(&self, ticket: Ticket, time_unix_ms: u64) -> Result<Settlement, SettleRefused> {
         let decision_sequence = ticket.decision_sequence;
         let abandoned = {
@@ -98,6 +83,19 @@ impl Engine {
     /// # Errors
     /// [`EngineError::TicketNotOpen`]; [`EngineError::Budget`] for 0; [`EngineError::Log`] if the log cannot be written:
     /// then nothing more is reserved.
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// use calybris_engine::Admission;
+    ///
+    /// let mut ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
+    /// assert_eq!(engine.extend(&mut ticket, 1_500, 3)?, Admission::Reserved);
+    /// assert_eq!(ticket.reserved_microunits(), 9_000);
+    /// let refused = Admission::Insufficient { available_microunits: 1_000 };
+    /// assert_eq!(engine.extend(&mut ticket, 1_001, 4)?, refused);
+    /// # engine.abandon(ticket, 5)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn extend(
         &self,
         ticket: &mut Ticket,
