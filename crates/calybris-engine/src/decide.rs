@@ -92,9 +92,7 @@ impl Engine {
                 (Some(model_id), Some(reservation)) => {
                     let state = TicketState::new(model_id, call.request);
                     let hold = Hold { reservation, state };
-                    let ticket = hold.ticket(decision_sequence);
-                    self.tickets.insert(decision_sequence, hold);
-                    Some(ticket)
+                    Some(self.tickets.open(decision_sequence, hold))
                 }
                 _ => None,
             };

@@ -102,10 +102,9 @@ impl Engine {
             every => in_force.checkpoint_sequence.saturating_add(every),
         };
         let engine = Self {
-            log,
             budget,
             in_force: RwLock::new(in_force),
-            tickets: Tickets::new(open),
+            tickets: Tickets::new(log.head().log_id, open),
             keys: RequestKeys::new(keys),
             owner: Mutex::new(()),
             warnings: Mutex::default(),
@@ -114,6 +113,7 @@ impl Engine {
             checkpoint_due_at: AtomicU64::new(due_at),
             checkpoint_failure: Mutex::new(None),
             recovery,
+            log,
         };
         engine.install_behind_checkpoint(&mut engine.in_force.write(), checkpoint_time_unix_ms)?;
         Ok(engine)

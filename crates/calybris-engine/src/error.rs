@@ -18,7 +18,8 @@ use crate::ticket::Ticket;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// The log refused: it cannot be opened, is damaged, or could not be written. What a failed write leaves is said above.
+    /// The log refused: it cannot be opened, is damaged, or could not be written. What was asked for was not done; after a
+    /// failed write, opening the log again finds out what stands in it.
     #[error(transparent)]
     Log(#[from] WalError),
     /// The budget refused: a cost above its reservation (the ticket stays open), a name or an amount out of range, another
@@ -71,7 +72,7 @@ pub enum EngineError {
     /// The books do not add up, so no checkpoint can be made of them. Nothing was logged.
     #[error(transparent)]
     Books(Box<CheckpointError>),
-    /// The ticket was settled or abandoned before, or never existed in this log.
+    /// The ticket was settled or abandoned before, or is one of another log.
     #[error("the decision at sequence {decision_sequence} has no open ticket")]
     TicketNotOpen {
         /// Sequence of the decision.

@@ -62,7 +62,7 @@ impl Engine {
         let decision_sequence = ticket.decision_sequence;
         let abandoned = {
             let _in_force = self.in_force.read();
-            self.tickets.change(decision_sequence, |hold| {
+            self.tickets.change(&ticket, |hold| {
                 let record = Record::Abandoned { time_unix_ms, decision_sequence };
                 let sequence = self.append(&record)?.sequence;
                 let settlement = Settlement {
@@ -102,35 +102,35 @@ impl Engine {
         additional_microunits: u64,
         time_unix_ms: u64,
     ) -> Result<Admission, EngineError> {
-        let hold_number = ticket.decision_sequence;
-        let (admission, sequence) = {
+        let extended = {
             let _in_force = self.in_force.read();
-            self.tickets.change(hold_number, |hold| {
+            self.tickets.change(ticket, |hold| {
                 let reservation = &mut hold.reservation;
                 if let Err(refused) = reservation.extend(additional_microunits) {
                     let admission = refusal(reservation.tenant(), refused)?;
-                    return Ok((Fate::StaysOpen, (admission, None)));
+                    return Ok((Fate::StaysOpen, Err(admission)));
                 }
-                let amount_microunits = additional_microunits;
-                let event = BudgetEvent::Extended { hold: hold_number, amount_microunits };
-                match self.append(&Record::BudgetChanged { time_unix_ms, event }) {
-                    Ok(receipt) => {
-                        ticket.reserved_microunits = reservation.amount_microunits();
-                        self.log_warnings(time_unix_ms);
-                        let answer = (Admission::Reserved, Some(receipt.sequence));
-                        Ok((Fate::StaysOpen, answer))
-                    }
-                    Err(error) => {
-                        reservation.release_part(additional_microunits)?;
-                        Err(error)
-                    }
+                let event = BudgetEvent::Extended {
+                    hold: ticket.decision_sequence,
+                    amount_microunits: additional_microunits,
+                };
+                let logged = self.append(&Record::BudgetChanged { time_unix_ms, event });
+                if logged.is_err() {
+                    reservation.release_part(additional_microunits)?;
                 }
+                let sequence = logged?.sequence;
+                self.log_warnings(time_unix_ms);
+                Ok((Fate::StaysOpen, Ok((sequence, hold.reserved_microunits()))))
             })?
         };
-        if let Some(sequence) = sequence {
-            self.checkpoint_if_due(sequence, time_unix_ms);
+        match extended {
+            Ok((sequence, reserved_microunits)) => {
+                ticket.reserved_microunits = reserved_microunits;
+                self.checkpoint_if_due(sequence, time_unix_ms);
+                Ok(Admission::Reserved)
+            }
+            Err(refused) => Ok(refused),
         }
-        Ok(admission)
     }
 
     fn settle_by_rules(
@@ -142,7 +142,7 @@ impl Engine {
         let mut owner = None;
         loop {
             let in_force = self.in_force.read();
-            let settled = self.tickets.change(ticket.decision_sequence, |hold| {
+            let settled = self.tickets.change(ticket, |hold| {
                 if actual_cost_microunits > hold.reserved_microunits() && owner.is_none() {
                     return Ok((Fate::StaysOpen, None));
                 }

@@ -5,11 +5,15 @@ use calybris_kernel::Request;
 
 /// The right to carry out one decision and the duty to say how it went.
 ///
-/// Give it to [`Engine::settle`](crate::Engine::settle) or [`Engine::abandon`](crate::Engine::abandon). A ticket that is dropped leaves its reservation standing, in
-/// the budget as in the log; [`Engine::open_tickets`](crate::Engine::open_tickets) lists it, and [`Engine::ticket`](crate::Engine::ticket) makes it anew.
+/// Give it to [`Engine::settle`](crate::Engine::settle) or [`Engine::abandon`](crate::Engine::abandon) of the engine that it
+/// came from. A ticket that is dropped leaves its reservation standing, in the budget as in the log;
+/// [`Engine::open_tickets`](crate::Engine::open_tickets) lists it, and [`Engine::ticket`](crate::Engine::ticket) makes it
+/// anew.
 #[derive(Debug)]
 #[must_use = "an unsettled ticket holds its reservation until it is settled or abandoned"]
 pub struct Ticket {
+    /// Of the log that the decision stands in: another one may have a ticket of the same number.
+    pub(crate) log_id: [u8; 16],
     pub(crate) decision_sequence: u64,
     pub(crate) model_id: u32,
     pub(crate) reserved_microunits: u64,
@@ -60,7 +64,7 @@ pub(crate) struct TicketState {
 }
 
 impl Ticket {
-    /// Sequence of the decision's record in the log: the ticket's identity, across restarts too.
+    /// Sequence of the decision's record in its log: the ticket's identity there, across restarts too.
     #[must_use]
     pub fn decision_sequence(&self) -> u64 {
         self.decision_sequence
@@ -84,9 +88,9 @@ impl Hold {
         self.reservation.amount_microunits()
     }
 
-    pub(crate) fn ticket(&self, decision_sequence: u64) -> Ticket {
+    pub(crate) fn ticket(&self, log_id: [u8; 16], decision_sequence: u64) -> Ticket {
         let (model_id, reserved_microunits) = (self.state.model_id, self.reserved_microunits());
-        Ticket { decision_sequence, model_id, reserved_microunits }
+        Ticket { log_id, decision_sequence, model_id, reserved_microunits }
     }
 
     /// As a listing shows it.

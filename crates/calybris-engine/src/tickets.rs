@@ -11,6 +11,7 @@ use crate::ticket::{Hold, OpenTicket, Ticket};
 type Table = HashMap<u64, Option<Hold>>;
 
 pub(crate) struct Tickets {
+    log_id: [u8; 16],
     /// `None` while somebody has the ticket.
     table: Mutex<Table>,
     /// Told when a ticket comes back or is closed.
@@ -33,22 +34,30 @@ pub(crate) enum Fate {
 }
 
 impl Tickets {
-    pub(crate) fn new(open: BTreeMap<u64, Hold>) -> Self {
+    /// The open tickets of the log with that id.
+    pub(crate) fn new(log_id: [u8; 16], open: BTreeMap<u64, Hold>) -> Self {
         let table = open.into_iter().map(|(sequence, hold)| (sequence, Some(hold))).collect();
-        Self { table: Mutex::new(table), returned: Condvar::new() }
+        Self { log_id, table: Mutex::new(table), returned: Condvar::new() }
     }
 
-    pub(crate) fn insert(&self, sequence: u64, hold: Hold) {
+    /// Opens the ticket of the decision at that sequence.
+    pub(crate) fn open(&self, sequence: u64, hold: Hold) -> Ticket {
+        let ticket = hold.ticket(self.log_id, sequence);
         self.table.lock().insert(sequence, Some(hold));
+        ticket
     }
 
     /// Makes a change to an open ticket. If it is refused, the ticket stays open.
     pub(crate) fn change<T>(
         &self,
-        sequence: u64,
+        ticket: &Ticket,
         change: impl FnOnce(&mut Hold) -> Result<(Fate, T), EngineError>,
     ) -> Result<T, EngineError> {
+        let sequence = ticket.decision_sequence;
         let not_open = || EngineError::TicketNotOpen { decision_sequence: sequence };
+        if ticket.log_id != self.log_id {
+            return Err(not_open());
+        }
         let taken = self.when_in(sequence).get_mut(&sequence).and_then(Option::take);
         let mut out = Out { tickets: self, sequence, hold: Some(taken.ok_or_else(not_open)?) };
         let (fate, answer) = change(out.hold.as_mut().ok_or_else(not_open)?)?;
@@ -61,7 +70,7 @@ impl Tickets {
     /// The open ticket of that decision.
     pub(crate) fn ticket(&self, sequence: u64) -> Option<Ticket> {
         let table = self.when_in(sequence);
-        table.get(&sequence)?.as_ref().map(|hold| hold.ticket(sequence))
+        table.get(&sequence)?.as_ref().map(|hold| hold.ticket(self.log_id, sequence))
     }
 
     /// Every ticket, oldest first. The caller sees to it that nobody has one out.
@@ -141,12 +150,13 @@ mod tests {
         let tenant = BudgetEngine::new().ensure_tenant("a", 100).unwrap();
         let reservation = tenant.try_hold(70).unwrap();
         let hold = Hold { reservation, state: TicketState::new(1, REQUEST) };
-        let tickets = Tickets::new(BTreeMap::from([(3, hold)]));
-        let panics = || tickets.change::<()>(3, |_| panic!("on purpose"));
+        let tickets = Tickets::new([7; 16], BTreeMap::new());
+        let ticket = tickets.open(3, hold);
+        let panics = || tickets.change::<()>(&ticket, |_| panic!("on purpose"));
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
         // It would wait for ever if the ticket were still out.
         assert_eq!(tickets.ticket(3).unwrap().reserved_microunits(), 70);
-        tickets.change(3, |_| Ok((Fate::IsClosed, ()))).unwrap();
+        tickets.change(&ticket, |_| Ok((Fate::IsClosed, ()))).unwrap();
         assert!(tickets.ticket(3).is_none());
         assert_eq!(tenant.snapshot().available_microunits, 100);
     }

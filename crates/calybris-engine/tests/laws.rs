@@ -139,6 +139,32 @@ fn a_ticket_is_settled_once() {
 }
 
 #[test]
+fn a_ticket_of_another_log_is_not_open_in_this_one() {
+    let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let engines = dirs.each_ref().map(|dir| open(dir.path()));
+    let tickets = engines.each_ref().map(|engine| {
+        engine.ensure_tenant("a", 10_000, 1).unwrap();
+        engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap()
+    });
+    let [own, foreign] = tickets;
+    assert_eq!(own.decision_sequence(), foreign.decision_sequence());
+    let [engine, _] = &engines;
+    let before = (engine.head(), state(engine));
+    let not_open = |error: &EngineError| matches!(error, EngineError::TicketNotOpen { .. });
+    let refused = engine.settle(foreign, 100, 2).unwrap_err();
+    assert!(not_open(&refused.error), "{refused}");
+    let refused = engine.abandon(refused.ticket, 2).unwrap_err();
+    assert!(not_open(&refused.error), "{refused}");
+    let refused = engine.fall_back(refused.ticket, 2).unwrap_err();
+    assert!(not_open(&refused.error), "{refused}");
+    let mut foreign = refused.ticket;
+    assert!(not_open(&engine.extend(&mut foreign, 1, 2).unwrap_err()));
+    assert_eq!((engine.head(), state(engine)), before);
+    engines[1].settle(foreign, 100, 2).unwrap();
+    engine.settle(own, 100, 2).unwrap();
+}
+
+#[test]
 fn a_dropped_ticket_keeps_its_reservation_and_can_be_taken_up_again() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
