@@ -145,7 +145,8 @@ impl Engine {
         self.log.head()
     }
 
-    /// The open ticket of the decision at that sequence: after a restart, or when the ticket itself was dropped.
+    /// The open ticket of the decision at that sequence: after a restart, or when the ticket itself was dropped. `None` if it
+    /// has none, or none any more. Waits for a call that is just changing that ticket.
     #[must_use]
     pub fn ticket(&self, decision_sequence: u64) -> Option<Ticket> {
         self.tickets.ticket(decision_sequence)

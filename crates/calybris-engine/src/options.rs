@@ -51,6 +51,8 @@ impl EngineOptions {
     ///
     /// [`Durability::Os`] survives the end of the process but not a power cut, unless
     /// [`Engine::flush_and_sync`](crate::Engine::flush_and_sync) came between; [`Durability::Synced`] survives both.
+    /// [`Durability::Buffered`] survives neither by itself: a call may be answered and its record lost with the process.
+    /// It is for what can be done over, an import say.
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
@@ -67,8 +69,8 @@ impl EngineOptions {
         self
     }
 
-    /// After how many records a checkpoint is written by itself; 0 for never. Opening the log reads what came after the
-    /// last one; a checkpoint takes some 200 bytes for each open ticket and each remembered request key, and 100 for each
+    /// After how many records a checkpoint is written by itself; 0 for never, and with 1 after every call. Opening the log
+    /// reads what came after the last one; a checkpoint takes some 200 bytes for each open ticket and each remembered request key, and 100 for each
     /// tenant.
     #[must_use]
     pub fn checkpoint_every_records(mut self, records: u64) -> Self {
