@@ -46,7 +46,7 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn fall_back(&self, ticket: Ticket, time_unix_ms: u64) -> Result<FellBack, SettleRefused> {
-        let Ticket { log_id, decision_sequence, model_id: failed_model_id, .. } = ticket;
+        let Ticket { log_id_prefix, decision_sequence, model_id: failed_model_id, .. } = ticket;
         let fell_back = {
             let in_force = self.in_force.read();
             self.tickets.change(&ticket, |hold| {
@@ -79,7 +79,7 @@ impl Engine {
                     shrink_to(hold, fallback.estimated_cost_microunits)?;
                 }
                 self.log_warnings(time_unix_ms);
-                let ticket = hold.ticket(log_id, decision_sequence);
+                let ticket = hold.ticket(log_id_prefix, decision_sequence);
                 Ok((Fate::StaysOpen, FellBack { sequence, fallback, ticket }))
             })
         };

@@ -12,8 +12,9 @@ use calybris_kernel::Request;
 #[derive(Debug)]
 #[must_use = "an unsettled ticket holds its reservation until it is settled or abandoned"]
 pub struct Ticket {
-    /// Of the log that the decision stands in: another one may have a ticket of the same number.
-    pub(crate) log_id: [u8; 16],
+    /// The beginning of the id of the log that the decision stands in: another one may have a ticket of the same number. Ids
+    /// are random, and what is to be found here is a mistake, so four bytes are enough.
+    pub(crate) log_id_prefix: [u8; 4],
     pub(crate) decision_sequence: u64,
     pub(crate) model_id: u32,
     pub(crate) reserved_microunits: u64,
@@ -88,9 +89,9 @@ impl Hold {
         self.reservation.amount_microunits()
     }
 
-    pub(crate) fn ticket(&self, log_id: [u8; 16], decision_sequence: u64) -> Ticket {
+    pub(crate) fn ticket(&self, log_id_prefix: [u8; 4], decision_sequence: u64) -> Ticket {
         let (model_id, reserved_microunits) = (self.state.model_id, self.reserved_microunits());
-        Ticket { log_id, decision_sequence, model_id, reserved_microunits }
+        Ticket { log_id_prefix, decision_sequence, model_id, reserved_microunits }
     }
 
     /// As a listing shows it.

@@ -11,7 +11,7 @@ use crate::ticket::{Hold, OpenTicket, Ticket};
 type Table = HashMap<u64, Option<Hold>>;
 
 pub(crate) struct Tickets {
-    log_id: [u8; 16],
+    log_id_prefix: [u8; 4],
     /// `None` while somebody has the ticket.
     table: Mutex<Table>,
     /// Told when a ticket comes back or is closed.
@@ -36,13 +36,14 @@ pub(crate) enum Fate {
 impl Tickets {
     /// The open tickets of the log with that id.
     pub(crate) fn new(log_id: [u8; 16], open: BTreeMap<u64, Hold>) -> Self {
+        let [b0, b1, b2, b3, ..] = log_id;
         let table = open.into_iter().map(|(sequence, hold)| (sequence, Some(hold))).collect();
-        Self { log_id, table: Mutex::new(table), returned: Condvar::new() }
+        Self { log_id_prefix: [b0, b1, b2, b3], table: Mutex::new(table), returned: Condvar::new() }
     }
 
     /// Opens the ticket of the decision at that sequence.
     pub(crate) fn open(&self, sequence: u64, hold: Hold) -> Ticket {
-        let ticket = hold.ticket(self.log_id, sequence);
+        let ticket = hold.ticket(self.log_id_prefix, sequence);
         self.table.lock().insert(sequence, Some(hold));
         ticket
     }
@@ -55,7 +56,7 @@ impl Tickets {
     ) -> Result<T, EngineError> {
         let sequence = ticket.decision_sequence;
         let not_open = || EngineError::TicketNotOpen { decision_sequence: sequence };
-        if ticket.log_id != self.log_id {
+        if ticket.log_id_prefix != self.log_id_prefix {
             return Err(not_open());
         }
         let taken = self.when_in(sequence).get_mut(&sequence).and_then(Option::take);
@@ -70,7 +71,7 @@ impl Tickets {
     /// The open ticket of that decision.
     pub(crate) fn ticket(&self, sequence: u64) -> Option<Ticket> {
         let table = self.when_in(sequence);
-        table.get(&sequence)?.as_ref().map(|hold| hold.ticket(self.log_id, sequence))
+        table.get(&sequence)?.as_ref().map(|hold| hold.ticket(self.log_id_prefix, sequence))
     }
 
     /// Every ticket, oldest first. The caller sees to it that nobody has one out.
