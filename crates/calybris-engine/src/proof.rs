@@ -188,7 +188,9 @@ impl DecisionProof {
                 Some(hash) => hash,
                 None => {
                     let id = record.key_id.unwrap_or_default();
-                    return refused(format!("record {sequence} takes the key {id:016x}"));
+                    return refused(format!(
+                        "record {sequence} is chained with the key {id:016x}, which was not given"
+                    ));
                 }
             };
             if !record.proves(head, key) {
