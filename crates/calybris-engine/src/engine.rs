@@ -131,22 +131,42 @@ impl Engine {
         self.budget.tenant(tenant).map(|tenant| tenant.snapshot())
     }
 
-    /// Every tenant and its balance, in order of the names. Each balance is exact, one after the other.
+    /// Every tenant and its balance, in order of the names. Each balance is exact, one after the other: together they are of
+    /// no one instant while calls go on.
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// for (tenant, account) in engine.accounts() {
+    ///     println!("`{tenant}` has {} microunits available", account.available_microunits);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn accounts(&self) -> Vec<(String, AccountSnapshot)> {
         let tenants = self.budget.tenants().into_iter();
         tenants.map(|tenant| (tenant.name().to_owned(), tenant.snapshot())).collect()
     }
 
-    /// The last record's place and hash. Keep it elsewhere and the log cannot be shortened unseen. Call
-    /// [`flush_and_sync`](Self::flush_and_sync) first: an anchor of a record that a power cut takes accuses an honest log.
+    /// The last record's place and hash. Keep it elsewhere and the log cannot be shortened unseen. Before you do, call
+    /// [`flush_and_sync`](Self::flush_and_sync): an anchor of a record that a power cut takes accuses an honest log.
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// let anchor = engine.head();
+    /// engine.flush_and_sync()?;
+    /// let kept_elsewhere = anchor.to_string();
+    /// # let options = calybris_wal::VerifyOptions { anchor: Some(kept_elsewhere.parse()?), ..Default::default() };
+    /// # calybris_wal::verify(&dir, &options)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn head(&self) -> Anchor {
         self.log.head()
     }
 
     /// The open ticket of the decision at that sequence: after a restart, or when the ticket itself was dropped. `None` if it
-    /// has none, or none any more. Waits for a call that is just changing that ticket.
+    /// has none, or none any more. Waits for a call that is just changing that ticket. There is an example at
+    /// [`open_tickets`](Self::open_tickets).
     #[must_use]
     pub fn ticket(&self, decision_sequence: u64) -> Option<Ticket> {
         self.tickets.ticket(decision_sequence)
@@ -210,7 +230,8 @@ impl Engine {
         Ok(sequence)
     }
 
-    /// Returns when everything appended so far is on the disk.
+    /// Returns when everything appended so far is on the disk. With [`Durability::Synced`](calybris_wal::Durability) it is
+    /// already. There is an example at [`head`](Self::head).
     ///
     /// # Errors
     /// [`EngineError::Log`]; the log takes nothing more after that.

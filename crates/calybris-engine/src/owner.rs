@@ -12,11 +12,14 @@ use crate::record::Record;
 type Adjustment = fn(&Tenant, u64) -> Result<(), BudgetError>;
 
 impl Engine {
-    /// Gives a tenant its budget, once; the same call again changes nothing.
+    /// Gives a tenant its budget, 0 to [`MAX_AMOUNT_MICROUNITS`], once; the same call again changes nothing. A tenant with 0
+    /// gets what is free, until it is topped up.
     ///
     /// # Errors
     /// [`EngineError::Budget`] if the name or the amount is out of range, or the tenant has another grant or a parent;
     /// [`EngineError::Log`] if the log cannot be written.
+    ///
+    /// There is an example at [`ensure_child`](Self::ensure_child).
     pub fn ensure_tenant(
         &self,
         tenant: &str,
@@ -100,6 +103,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if the grant would exceed the maximum;
     /// [`EngineError::Log`] if the log cannot be written: then nothing is added.
+    ///
+    /// There is an example at [`ensure_child`](Self::ensure_child).
     pub fn top_up(
         &self,
         tenant: &str,
@@ -118,6 +123,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if less was spent; [`EngineError::Log`] if the log cannot
     /// be written: then nothing is given back.
+    ///
+    /// There is an example at [`repay`](Self::repay).
     pub fn refund(
         &self,
         tenant: &str,
@@ -136,6 +143,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if less is available beyond the debt;
     /// [`EngineError::Log`] if the log cannot be written: then nothing is taken.
+    ///
+    /// There is an example at [`ensure_child`](Self::ensure_child).
     pub fn reduce(
         &self,
         tenant: &str,
@@ -158,7 +167,8 @@ impl Engine {
     }
 
     /// Pays a tenant's debt with what is available to it (settled and abandoned tickets may have made some), up to
-    /// `most_microunits`, and says how much was paid. Nothing is logged where nothing is paid.
+    /// `most_microunits` (0 pays nothing, `u64::MAX` all that can be paid), and says how much was paid. Nothing is logged
+    /// where nothing is paid.
     ///
     /// # Errors
     /// [`EngineError::UnknownTenant`], or [`EngineError::Log`] if the log cannot be written: then nothing is paid.

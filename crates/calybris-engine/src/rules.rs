@@ -37,6 +37,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::UnknownTenant`], or [`EngineError::Log`] if the log cannot be written: then it is not frozen.
+    ///
+    /// There is an example at [`ensure_child`](Self::ensure_child).
     pub fn freeze(&self, tenant: &str, time_unix_ms: u64) -> Result<(), EngineError> {
         self.set_frozen(tenant, true, time_unix_ms)
     }
@@ -45,6 +47,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::UnknownTenant`], or [`EngineError::Log`] if the log cannot be written: then it stays frozen.
+    ///
+    /// There is an example at [`ensure_child`](Self::ensure_child).
     pub fn unfreeze(&self, tenant: &str, time_unix_ms: u64) -> Result<(), EngineError> {
         self.set_frozen(tenant, false, time_unix_ms)
     }
