@@ -20,8 +20,21 @@ pub struct TenantRules {
 }
 
 impl TenantRules {
-    /// Refuses a cap or a limit that is no amount.
-    pub(crate) fn check(&self) -> Result<(), BudgetError> {
+    /// Refuses what [`Tenant::set_rules`] would refuse: a cap or a limit that is no amount. A caller
+    /// who logs rules before they are set asks first.
+    ///
+    /// # Errors
+    ///
+    /// [`AmountTooLarge`](BudgetError::AmountTooLarge) for one above [`MAX_AMOUNT_MICROUNITS`].
+    ///
+    /// ```
+    /// use calybris_budget::{MAX_AMOUNT_MICROUNITS, TenantRules};
+    ///
+    /// let capped_at = |cap| TenantRules { exposure_cap_microunits: Some(cap), ..Default::default() };
+    /// assert!(capped_at(MAX_AMOUNT_MICROUNITS).check().is_ok());
+    /// assert!(capped_at(MAX_AMOUNT_MICROUNITS + 1).check().is_err());
+    /// ```
+    pub fn check(&self) -> Result<(), BudgetError> {
         check_amount(self.exposure_cap_microunits.unwrap_or(0))?;
         check_amount(self.soft_limit_microunits.unwrap_or(0))
     }

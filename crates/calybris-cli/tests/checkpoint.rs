@@ -5,7 +5,7 @@ mod program;
 
 use std::path::Path;
 
-use calybris_core::engine::{Engine, EngineOptions, Record, SCHEMA_ID};
+use calybris_core::engine::{Decided, Engine, EngineOptions, Record, SCHEMA_ID};
 use calybris_core::wal::{Disposal, Reader, WalOptions, WalWriter};
 use program::*;
 use serde_json::Value;
@@ -142,13 +142,23 @@ fn every_reading_command_says_where_the_log_begins() {
     );
 }
 
-/// Copies a log without its last record: what a crash leaves that came before it.
-fn without_last_record(log: &Path, copy: &Path) {
-    let records: Vec<_> = Reader::open(log, None).unwrap().map(Result::unwrap).collect();
+/// Copies a log that ends with a checkpoint and the snapshot behind it, and writes in place of that snapshot a decision that
+/// names the checkpoint: it is the engine that never does so, and not the format.
+fn with_a_decision_under_the_checkpoint(log: &Path, copy: &Path) {
+    let records = Reader::open(log, None).unwrap().map(Result::unwrap);
+    let mut records: Vec<Record<'static>> =
+        records.map(|record| record.decode().unwrap()).collect();
+    records.pop();
+    let decided = records.iter().find_map(|record| match record {
+        Record::Decided(decided) => Some(decided.clone()),
+        _ => None,
+    });
+    let snapshot_sequence = u64::try_from(records.len()).unwrap();
+    records.push(Record::Decided(Decided { snapshot_sequence, ..decided.unwrap() }));
     let options = WalOptions::new(SCHEMA_ID).max_record_bytes(64 << 20);
     let writer = WalWriter::open(copy, &options).unwrap();
-    for record in &records[..records.len() - 1] {
-        writer.append(&record.decode::<Record<'static>>().unwrap()).unwrap();
+    for record in &records {
+        writer.append(record).unwrap();
     }
     writer.close().unwrap();
 }
@@ -156,15 +166,15 @@ fn without_last_record(log: &Path, copy: &Path) {
 #[test]
 fn a_proof_that_shows_every_balance_has_to_be_asked_for() {
     let dir = tempfile::tempdir().unwrap();
-    let (log, torn) = (dir.path().join("log"), dir.path().join("torn"));
+    let (log, other) = (dir.path().join("log"), dir.path().join("other"));
     let routed = |log: &Path| route(&input("catalog.toml"), &input("trace.csv"), log);
     assert_eq!(run(&mut routed(&log)).code, 0);
     let engine = Engine::open(&log, &EngineOptions::default()).unwrap();
     let sequence = engine.checkpoint(1_793_610_000_000).unwrap();
     engine.close().unwrap();
-    without_last_record(&log, &torn);
-    for (log, leaks) in [(&log, false), (&torn, true)] {
-        assert_eq!(run(routed(log).arg("--append")).code, 0);
+    with_a_decision_under_the_checkpoint(&log, &other);
+    assert_eq!(run(routed(&log).arg("--append")).code, 0);
+    for (log, leaks) in [(&log, false), (&other, true)] {
         let decision = sequence + if leaks { 1 } else { 2 };
         let prove = || {
             let mut command = program();

@@ -2,14 +2,17 @@
 //! as the log grows and older segments can be dropped.
 
 use std::borrow::Cow;
+use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use calybris_budget::{Audit, Replay};
-use calybris_wal::Disposal;
+use calybris_wal::{Disposal, Receipt, WalError, WalWriter};
+use serde::ser::{Error as _, Serialize, Serializer};
 
 use crate::engine::{Engine, InForce};
-use crate::error::EngineError;
-use crate::fold::{Fold, contradiction};
+use crate::error::{EngineError, contradiction};
+use crate::fold::Fold;
 use crate::record::{Checkpoint, LoggedTicket, Record};
 use crate::snapshot::Installed;
 use crate::ticket::TicketState;
@@ -21,11 +24,13 @@ impl Engine {
     ///
     /// It happens by itself every so many records, see
     /// [`EngineOptions::checkpoint_every_records`](crate::EngineOptions::checkpoint_every_records); should that fail, the
-    /// call that it came with is not undone, and it is tried again after as many records.
+    /// call that it came with is not undone, [`checkpoint_failure`](Self::checkpoint_failure) says why, and it is tried
+    /// again after as many records.
     ///
     /// # Errors
-    /// [`EngineError::Log`] if the log cannot be written, or if the state is too large for a record (64 MiB: some hundred
-    /// thousand tenants and open tickets).
+    /// [`EngineError::Log`] if the log cannot be written, or with [`WalError::RecordTooLarge`] if the state is too large
+    /// for a record (64 MiB: some hundred thousand tenants and open tickets): then the log is as it was and goes on, and
+    /// opening it takes as long as it takes to read what came after the last checkpoint.
     ///
     /// ```
     /// # use calybris_engine::{Engine, EngineOptions};
@@ -42,6 +47,24 @@ impl Engine {
     pub fn checkpoint(&self, time_unix_ms: u64) -> Result<u64, EngineError> {
         let _owner = self.owner.lock();
         self.checkpoint_as_owner(time_unix_ms)
+    }
+
+    /// Why the last checkpoint that was due by itself was not written; `None` if it was, or if one was written since.
+    ///
+    /// An operator asks now and then: calls go on without checkpoints, but opening the log takes longer each day.
+    ///
+    /// ```
+    /// # use calybris_engine::{Engine, EngineOptions};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let engine = Engine::open(dir.path().join("log"), &EngineOptions::default())?;
+    /// if let Some(error) = engine.checkpoint_failure() {
+    ///     eprintln!("the log goes on without a checkpoint: {error}");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn checkpoint_failure(&self) -> Option<Arc<EngineError>> {
+        self.checkpoint_failure.lock().clone()
     }
 
     /// Drops the segments before the last checkpoint and says how many there were: nothing after it needs them, but what
@@ -78,14 +101,15 @@ impl Engine {
         if sequence < self.checkpoint_due_at.load(Relaxed) {
             return;
         }
-        if self.checkpoint_as_owner(time_unix_ms).is_err() {
+        if let Err(error) = self.checkpoint_as_owner(time_unix_ms) {
             // What was asked for was done and logged, and the caller is told so. A log that cannot be written says so
             // to the next.
+            *self.checkpoint_failure.lock() = Some(Arc::new(error));
             self.checkpoint_due_again_after(sequence);
         }
     }
 
-    pub(crate) fn checkpoint_due_again_after(&self, sequence: u64) {
+    fn checkpoint_due_again_after(&self, sequence: u64) {
         if self.checkpoint_every_records > 0 {
             let due_at = sequence.saturating_add(self.checkpoint_every_records);
             self.checkpoint_due_at.store(due_at, Relaxed);
@@ -100,19 +124,40 @@ impl Engine {
         if in_force.nothing_since_checkpoint(head_sequence) {
             return Ok(in_force.checkpoint_sequence);
         }
-        let checkpoint = self.state(&in_force, head_sequence, time_unix_ms)?;
-        self.log.rotate()?;
-        let sequence = self.log.append(&Record::Checkpoint(checkpoint))?.sequence;
+        let checkpoint = Record::Checkpoint(self.state(&in_force, head_sequence, time_unix_ms)?);
+        let sequence = self.append_first(&checkpoint)?.sequence;
         in_force.checkpoint_sequence = sequence;
         if let Some(installed) = &mut in_force.installed {
             installed.sequence = sequence;
-            // Who is shown a decision is shown the record that it names. That must not be every tenant's balance.
+        }
+        self.install_behind_checkpoint(&mut in_force, time_unix_ms)?;
+        self.checkpoint_due_again_after(self.log.head().sequence);
+        *self.checkpoint_failure.lock() = None;
+        Ok(sequence)
+    }
+
+    /// Installs the snapshot in force once more if it is a checkpoint that put it in force. Who is shown a decision is
+    /// shown the record that it names, and that must not be every tenant's balance.
+    pub(crate) fn install_behind_checkpoint(
+        &self,
+        in_force: &mut InForce,
+        time_unix_ms: u64,
+    ) -> Result<(), EngineError> {
+        if let Some(installed) = &mut in_force.installed
+            && installed.sequence == in_force.checkpoint_sequence
+        {
             let snapshot = installed.snapshot.logged();
             installed.sequence =
-                self.log.append(&Record::SnapshotInstalled { time_unix_ms, snapshot })?.sequence;
+                self.append(&Record::SnapshotInstalled { time_unix_ms, snapshot })?.sequence;
         }
-        self.checkpoint_due_again_after(self.log.head().sequence);
-        Ok(sequence)
+        Ok(())
+    }
+
+    /// Appends a record as the first of a new segment. One that the log does not take leaves the segment as it was.
+    fn append_first(&self, record: &Record<'_>) -> Result<Receipt, EngineError> {
+        let first = FirstOfSegment { log: &self.log, record, rotation_failed: Cell::new(None) };
+        let appended = self.log.append(&first);
+        Ok(appended.map_err(|error| first.rotation_failed.take().unwrap_or(error))?)
     }
 
     fn state<'a>(
@@ -135,9 +180,30 @@ impl Engine {
     }
 }
 
+/// A record that begins a segment as soon as it is known to be one that the log takes: the log encodes a record, and
+/// refuses what is too large, before it gives it a place.
+struct FirstOfSegment<'a, R> {
+    log: &'a WalWriter,
+    record: &'a R,
+    rotation_failed: Cell<Option<WalError>>,
+}
+
+impl<R: Serialize> Serialize for FirstOfSegment<'_, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let encoded = self.record.serialize(serializer)?;
+        match self.log.rotate() {
+            Ok(()) => Ok(encoded),
+            Err(error) => {
+                let told = S::Error::custom(&error);
+                self.rotation_failed.set(Some(error));
+                Err(told)
+            }
+        }
+    }
+}
+
 impl InForce {
-    /// Whether the log ends with a checkpoint and the snapshot behind it. A crash between the two leaves decisions to name
-    /// the checkpoint; that is no end, and the next checkpoint mends it.
+    /// Whether the log ends with a checkpoint and the snapshot behind it.
     fn nothing_since_checkpoint(&self, head_sequence: u64) -> bool {
         let snapshot_sequence = match &self.installed {
             Some(installed) => installed.sequence,
@@ -167,9 +233,6 @@ impl Fold {
         }
         for ticket in checkpoint.tickets.into_owned() {
             let LoggedTicket { decision_sequence, model_id, failed_model_ids, request } = ticket;
-            if self.budget.hold(decision_sequence).is_none() {
-                return Err(refused(format!("its ticket {decision_sequence} has no hold")));
-            }
             let ticket = TicketState { model_id, failed_model_ids, request };
             let twice = self.tickets.insert(decision_sequence, ticket).is_some();
             if twice || decision_sequence >= sequence {
@@ -185,6 +248,7 @@ impl Fold {
         }
         self.decisions = checkpoint.decisions;
         self.checkpoint_sequence = sequence;
+        self.checkpoint_time_unix_ms = checkpoint.time_unix_ms;
         if let Some(snapshot) = checkpoint.snapshot {
             self.put_in_force(Installed { sequence, snapshot: snapshot.restore(sequence)? });
         }
@@ -221,6 +285,7 @@ impl Fold {
             }
         }
         self.checkpoint_sequence = sequence;
+        self.checkpoint_time_unix_ms = checkpoint.time_unix_ms;
         if let Some(Installed { snapshot, .. }) = self.installed.take() {
             self.put_in_force(Installed { sequence, snapshot });
         }

@@ -18,15 +18,34 @@ impl Engine {
     ///
     /// A rejection by the kernel and a refusal by the budget are answers, and are logged too.
     ///
-    /// A call with a request key is decided once for its tenant: made again, it gets the same answer, with its ticket if that is still
-    /// open, and nothing is logged. Of callers at the same time one decides and the others wait for it. The engine
-    /// remembers as many keys as [`EngineOptions::request_keys`](crate::EngineOptions::request_keys) says, across
+    /// A call with a request key is decided once for its tenant: made again, it gets the same answer, with its ticket if
+    /// that is still open, and nothing is logged. Of callers at the same time one decides and the others wait for it. The
+    /// engine remembers as many keys as [`EngineOptions::request_keys`](crate::EngineOptions::request_keys) says, across
     /// restarts too.
     ///
     /// # Errors
     /// [`EngineError::NoSnapshot`], [`EngineError::UnknownTenant`], [`EngineError::CorrelationIdTooLong`],
     /// [`EngineError::RequestKeyTooLong`], [`EngineError::RequestKeyReused`] if the tenant used the key for another
     /// request, or [`EngineError::Log`] if the log cannot be written: then nothing is reserved.
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// use calybris_engine::Admission;
+    ///
+    /// let call = Call { request_key: "order-17", ..call };
+    /// let outcome = engine.decide(&call)?;
+    /// assert_eq!((outcome.decision.selected_model_id, outcome.admission), (Some(7), Admission::Reserved));
+    ///
+    /// // The answer was lost on its way, and the caller asks again.
+    /// let again = engine.decide(&call)?;
+    /// assert!(again.repeated && again.decision_sequence == outcome.decision_sequence);
+    ///
+    /// // Another call finds less than it costs, which is an answer too.
+    /// let other = engine.decide(&Call { request_key: "order-18", ..call })?;
+    /// assert_eq!(other.admission, Admission::Insufficient { available_microunits: 2_500 });
+    /// assert!(other.ticket.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn decide(&self, call: &Call<'_>) -> Result<Outcome, EngineError> {
         let (found_bytes, limit_bytes) = (call.correlation_id.len(), MAX_CORRELATION_ID_BYTES);
         if found_bytes > limit_bytes {
@@ -73,9 +92,7 @@ impl Engine {
                 (Some(model_id), Some(reservation)) => {
                     let state = TicketState::new(model_id, call.request);
                     let hold = Hold { reservation, state };
-                    let ticket = hold.ticket(decision_sequence);
-                    self.tickets.insert(decision_sequence, hold);
-                    Some(ticket)
+                    Some(self.tickets.open(decision_sequence, hold))
                 }
                 _ => None,
             };

@@ -8,7 +8,10 @@
 //! record, or else holds `owner`. So whoever holds `owner`, and `in_force` in write mode, finds everything that was done
 //! logged and everything that was logged done. `owner` is taken first.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use calybris_budget::{AccountSnapshot, BudgetEngine, SoftLimitReached, Tenant};
@@ -25,7 +28,8 @@ use crate::ticket::{OpenTicket, Ticket};
 use crate::tickets::Tickets;
 
 /// The engine. `Send + Sync`; share it by reference or in an `Arc`.
-#[derive(Debug)]
+///
+/// Its `Debug` form names the log and shows nothing of what is in it.
 pub struct Engine {
     pub(crate) log: WalWriter,
     pub(crate) budget: BudgetEngine,
@@ -34,17 +38,18 @@ pub struct Engine {
     pub(crate) keys: RequestKeys,
     /// Held by whoever opens a tenant, changes a grant or a rule, makes debt, installs a snapshot or writes a checkpoint.
     pub(crate) owner: Mutex<()>,
-    /// Soft limits that were reached and logged, and that nobody has taken yet.
-    pub(crate) warnings: Mutex<Vec<SoftLimitReached>>,
+    /// Soft limits that were reached and logged, and that nobody has taken yet: the last of each tenant.
+    pub(crate) warnings: Mutex<BTreeMap<String, SoftLimitReached>>,
     pub(crate) decisions: AtomicU64,
     pub(crate) checkpoint_every_records: u64,
     /// The sequence at which a checkpoint is due.
     pub(crate) checkpoint_due_at: AtomicU64,
+    /// Why the last one that was due was not written.
+    pub(crate) checkpoint_failure: Mutex<Option<Arc<EngineError>>>,
     recovery: Recovery,
 }
 
 /// What decisions are made under.
-#[derive(Debug)]
 pub(crate) struct InForce {
     pub(crate) installed: Option<Installed>,
     /// Sequence of the last checkpoint; 0 without one.
@@ -55,12 +60,25 @@ impl Engine {
     /// Opens the log in `dir`, or creates it, and rebuilds budgets, open tickets, request keys and the snapshot in force
     /// from it: from its last checkpoint on, or from its beginning if it has none.
     ///
-    /// Nothing is appended. A new log has no snapshot in force: [`install`](Self::install) one before the first call.
+    /// Nothing is appended, but for the snapshot behind a [checkpoint](Self::checkpoint) if a crash came between the two.
+    /// A new log has no snapshot in force: [`install`](Self::install) one before the first call.
     ///
     /// # Errors
     /// [`EngineError::Log`] if another process has the log open, the key is wrong or missing, the log has another
-    /// schema, is damaged or cannot be read; [`EngineError::Contradiction`] or [`EngineError::InvalidSnapshot`] if its
+    /// schema, is damaged, or cannot be read or written; [`EngineError::Contradiction`] or [`EngineError::InvalidSnapshot`] if its
     /// records are not an engine's; [`EngineError::TooManyRequestKeys`].
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// let ticket = engine.decide(&call)?.ticket;
+    /// drop(engine); // a crash, say
+    ///
+    /// let engine = Engine::open(&dir, &EngineOptions::default())?;
+    /// let recovery = engine.recovery();
+    /// assert_eq!((recovery.open_tickets, recovery.held_microunits), (1, 7_500));
+    /// assert_eq!(engine.account("acme").ok_or("gone")?.available_microunits, 2_500);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(dir: impl AsRef<Path>, options: &EngineOptions) -> Result<Self, EngineError> {
         if options.request_keys > MAX_REQUEST_KEYS {
             return Err(EngineError::TooManyRequestKeys {
@@ -76,25 +94,29 @@ impl Engine {
             Some(key) => WalWriter::open_keyed(dir, &wal_options, key)?,
             None => WalWriter::open(dir, &wal_options)?,
         };
-        let Recovered { budget, open, keys, in_force, recovery } =
-            recover::recover(dir, options, log.recovery().clone())?;
+        let recovered = recover::recover(dir, options, log.recovery().clone())?;
+        let Recovered { budget, open, keys, in_force, checkpoint_time_unix_ms, recovery } =
+            recovered;
         let due_at = match options.checkpoint_every_records {
             0 => u64::MAX,
             every => in_force.checkpoint_sequence.saturating_add(every),
         };
-        Ok(Self {
-            log,
+        let engine = Self {
             budget,
             in_force: RwLock::new(in_force),
-            tickets: Tickets::new(open),
+            tickets: Tickets::new(log.head().log_id, open),
             keys: RequestKeys::new(keys),
             owner: Mutex::new(()),
-            warnings: Mutex::new(Vec::new()),
+            warnings: Mutex::default(),
             decisions: AtomicU64::new(recovery.decisions),
             checkpoint_every_records: options.checkpoint_every_records,
             checkpoint_due_at: AtomicU64::new(due_at),
+            checkpoint_failure: Mutex::new(None),
             recovery,
-        })
+            log,
+        };
+        engine.install_behind_checkpoint(&mut engine.in_force.write(), checkpoint_time_unix_ms)?;
+        Ok(engine)
     }
 
     /// What was found when the log was opened.
@@ -109,20 +131,42 @@ impl Engine {
         self.budget.tenant(tenant).map(|tenant| tenant.snapshot())
     }
 
-    /// Every tenant and its balance, in order of the names. Each balance is exact, one after the other.
+    /// Every tenant and its balance, in order of the names. Each balance is exact, one after the other: together they are of
+    /// no one instant while calls go on.
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// for (tenant, account) in engine.accounts() {
+    ///     println!("`{tenant}` has {} microunits available", account.available_microunits);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn accounts(&self) -> Vec<(String, AccountSnapshot)> {
         let tenants = self.budget.tenants().into_iter();
         tenants.map(|tenant| (tenant.name().to_owned(), tenant.snapshot())).collect()
     }
 
-    /// The last record's place and hash. Keep it elsewhere and the log cannot be shortened unseen.
+    /// The last record's place and hash. Keep it elsewhere and the log cannot be shortened unseen. Before you do, call
+    /// [`flush_and_sync`](Self::flush_and_sync): an anchor of a record that a power cut takes accuses an honest log.
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// let anchor = engine.head();
+    /// engine.flush_and_sync()?;
+    /// let kept_elsewhere = anchor.to_string();
+    /// # let options = calybris_wal::VerifyOptions { anchor: Some(kept_elsewhere.parse()?), ..Default::default() };
+    /// # calybris_wal::verify(&dir, &options)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn head(&self) -> Anchor {
         self.log.head()
     }
 
-    /// The open ticket of the decision at that sequence: after a restart, or when the ticket itself was dropped.
+    /// The open ticket of the decision at that sequence: after a restart, or when the ticket itself was dropped. `None` if it
+    /// has none, or none any more. Waits for a call that is just changing that ticket. There is an example at
+    /// [`open_tickets`](Self::open_tickets).
     #[must_use]
     pub fn ticket(&self, decision_sequence: u64) -> Option<Ticket> {
         self.tickets.ticket(decision_sequence)
@@ -130,6 +174,18 @@ impl Engine {
 
     /// Every ticket that is neither settled nor abandoned, oldest first, as of one instant. It waits for the calls that
     /// are being logged, and they for it.
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// drop(engine.decide(&call)?); // whoever had the ticket is gone
+    /// for open in engine.open_tickets() {
+    ///     println!("`{}` holds {} microunits", open.tenant, open.reserved_microunits);
+    ///     let ticket = engine.ticket(open.decision_sequence).ok_or("closed meanwhile")?;
+    ///     engine.abandon(ticket, 3)?;
+    /// }
+    /// assert_eq!(engine.account("acme").ok_or("gone")?.reserved_microunits, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn open_tickets(&self) -> Vec<OpenTicket> {
         // INVARIANT (quiet): nobody has a ticket out of the table.
@@ -146,6 +202,16 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Log`] if the log cannot be written or the snapshot is too large for a record (64 MiB, some million
     /// models); the old snapshot then stays.
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// let stricter = Policy { policy_epoch: 2, minimum_confidence_bps: 9_500, ..policy };
+    /// let stricter = Snapshot::new(PolicySnapshot::new(stricter, [large, small])?, Names::default());
+    /// let sequence = engine.install(stricter.clone(), 2)?;
+    /// assert_eq!(engine.install(stricter, 3)?, sequence);
+    /// assert_eq!(engine.decide(&call)?.decision.reason, Reason::ConfidenceHardLimit);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn install(&self, snapshot: Snapshot, time_unix_ms: u64) -> Result<u64, EngineError> {
         let sequence = {
             // Decisions go on while the record is written.
@@ -164,7 +230,8 @@ impl Engine {
         Ok(sequence)
     }
 
-    /// Returns when everything appended so far is on the disk.
+    /// Returns when everything appended so far is on the disk. With [`Durability::Synced`](calybris_wal::Durability) it is
+    /// already. There is an example at [`head`](Self::head).
     ///
     /// # Errors
     /// [`EngineError::Log`]; the log takes nothing more after that.
@@ -176,6 +243,13 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Log`] if the last records could not be brought to the disk.
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// let anchor = engine.close()?; // the last record's place and hash, to be kept elsewhere
+    /// assert_eq!(anchor.sequence, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(self) -> Result<Anchor, EngineError> {
         Ok(self.log.close()?)
     }
@@ -187,6 +261,12 @@ impl Engine {
     pub(crate) fn tenant(&self, name: &str) -> Result<Tenant, EngineError> {
         let unknown = || EngineError::UnknownTenant { tenant: name.to_owned() };
         self.budget.tenant(name).ok_or_else(unknown)
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("log", &self.log).finish_non_exhaustive()
     }
 }
 

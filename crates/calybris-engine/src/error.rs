@@ -9,13 +9,17 @@ use thiserror::Error;
 use crate::record::Admission;
 use crate::ticket::Ticket;
 
-/// Why the engine could not do what it was asked. Budgets and open tickets are as before the call, and so is the log,
-/// but after a failed write: then bytes of the refused record may be on the disk, the log takes nothing more, and opening
-/// it again finds out. A decision whose `decide` failed so may come back as an open ticket, never as a lost one.
+/// Why the engine could not do what it was asked. Budgets and open tickets are as before the call, and so is the log.
+///
+/// But after a write or a sync that failed ([`WalError::Io`], and [`WalError::Poisoned`] from then on), bytes of the
+/// refused record may be on the disk: the log takes nothing more, and opening it again finds out. A decision whose
+/// `decide` failed so may come back as an open ticket, never as a lost one; a settlement may come back as done. One above
+/// its reservation is two records, and if only the first was written the ticket holds the whole cost.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// The log refused: it cannot be opened, is damaged, or could not be written. Nothing was decided or spent.
+    /// The log refused: it cannot be opened, is damaged, or could not be written. What was asked for was not done; after a
+    /// failed write, opening the log again finds out what stands in it.
     #[error(transparent)]
     Log(#[from] WalError),
     /// The budget refused: a cost above its reservation (the ticket stays open), a name or an amount out of range, another
@@ -68,7 +72,7 @@ pub enum EngineError {
     /// The books do not add up, so no checkpoint can be made of them. Nothing was logged.
     #[error(transparent)]
     Books(Box<CheckpointError>),
-    /// The ticket was settled or abandoned before, or never existed in this log.
+    /// The ticket was settled or abandoned before, or is one of another log.
     #[error("the decision at sequence {decision_sequence} has no open ticket")]
     TicketNotOpen {
         /// Sequence of the decision.
@@ -139,6 +143,21 @@ impl From<CheckpointError> for EngineError {
     fn from(error: CheckpointError) -> Self {
         Self::Books(Box::new(error))
     }
+}
+
+/// A record that does not fit what the log says before it.
+pub(crate) fn contradiction(sequence: u64, contradiction: String) -> EngineError {
+    EngineError::Contradiction { sequence, contradiction }
+}
+
+/// A record that names one that put no snapshot in force.
+pub(crate) fn installed_nothing(sequence: u64, named: u64) -> EngineError {
+    contradiction(sequence, format!("record {named} installed no snapshot"))
+}
+
+/// A record that names a snapshot that could not be in force any more.
+pub(crate) fn superseded(sequence: u64, named: u64) -> EngineError {
+    contradiction(sequence, format!("the snapshot of record {named} was superseded before it"))
 }
 
 /// A settlement, an abandonment or a step to the next model that did not happen, with the ticket given back.

@@ -1,12 +1,13 @@
 //! Falling back: the model of a ticket failed, and the next in the order of preference takes its place.
 
-use calybris_kernel::{PolicySnapshot, RankedModel};
+use calybris_kernel::PolicySnapshot;
 
 use crate::decide::refusal;
 use crate::engine::Engine;
 use crate::error::{EngineError, SettleRefused};
+use crate::preference::Preference;
 use crate::record::{Fallback, Record};
-use crate::ticket::{Hold, Ticket, TicketState};
+use crate::ticket::{Hold, Ticket};
 use crate::tickets::Fate;
 
 /// What came of falling back. It is in the log.
@@ -31,11 +32,24 @@ impl Engine {
     /// The ticket comes back with [`EngineError::TicketNotOpen`]; with [`EngineError::TicketMovedOn`] if another ticket for
     /// the same decision has fallen back from this model; or with [`EngineError::Log`] if the log cannot be written: then
     /// it is as before.
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// let ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
+    /// assert_eq!((ticket.model_id(), ticket.reserved_microunits()), (7, 7_500));
+    ///
+    /// // Its provider does not answer.
+    /// let fell_back = engine.fall_back(ticket, 3)?;
+    /// assert_eq!(fell_back.fallback.ok_or("nothing is left")?.model_id, 8);
+    /// assert_eq!(fell_back.ticket.reserved_microunits(), 450);
+    /// engine.settle(fell_back.ticket, 430, 4)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn fall_back(&self, ticket: Ticket, time_unix_ms: u64) -> Result<FellBack, SettleRefused> {
-        let Ticket { decision_sequence, model_id: failed_model_id, .. } = ticket;
+        let Ticket { log_id_prefix, decision_sequence, model_id: failed_model_id, .. } = ticket;
         let fell_back = {
             let in_force = self.in_force.read();
-            self.tickets.change(decision_sequence, |hold| {
+            self.tickets.change(&ticket, |hold| {
                 let installed = in_force.installed.as_ref().ok_or(EngineError::NoSnapshot)?;
                 let model_id = hold.state.model_id;
                 if model_id != failed_model_id {
@@ -65,7 +79,7 @@ impl Engine {
                     shrink_to(hold, fallback.estimated_cost_microunits)?;
                 }
                 self.log_warnings(time_unix_ms);
-                let ticket = hold.ticket(decision_sequence);
+                let ticket = hold.ticket(log_id_prefix, decision_sequence);
                 Ok((Fate::StaysOpen, FellBack { sequence, fallback, ticket }))
             })
         };
@@ -84,7 +98,10 @@ fn grow_to_next(
     snapshot: &PolicySnapshot,
     hold: &mut Hold,
 ) -> Result<Option<Fallback>, EngineError> {
-    for ranked in untried(snapshot, &hold.state) {
+    for ranked in Preference::new(snapshot, &hold.state.request) {
+        if ranked.model_id == hold.state.model_id || hold.state.has_failed(ranked.model_id) {
+            continue;
+        }
         let missing = ranked.cost_microunits.saturating_sub(hold.reserved_microunits());
         if missing > 0
             && let Err(refused) = hold.reservation.extend(missing)
@@ -93,23 +110,9 @@ fn grow_to_next(
             refusal(hold.reservation.tenant(), refused)?;
             continue;
         }
-        return Ok(Some(Fallback {
-            model_id: ranked.model_id,
-            estimated_cost_microunits: ranked.cost_microunits,
-            expected_utility_microunits: ranked.utility_microunits,
-        }));
+        return Ok(Some(Fallback::on(ranked)));
     }
     Ok(None)
-}
-
-/// Every eligible model that the ticket has not tried, the best first.
-fn untried(snapshot: &PolicySnapshot, state: &TicketState) -> impl Iterator<Item = RankedModel> {
-    let mut ranking = vec![RankedModel::default(); snapshot.models().len()];
-    let found = snapshot.rank(&state.request, &mut ranking);
-    ranking.truncate(found);
-    ranking
-        .into_iter()
-        .filter(|ranked| ranked.model_id != state.model_id && !state.has_failed(ranked.model_id))
 }
 
 fn shrink_to(hold: &mut Hold, microunits: u64) -> Result<(), EngineError> {

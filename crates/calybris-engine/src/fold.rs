@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use calybris_budget::{Audit, AuditError, BudgetEvent, Replay};
+use calybris_budget::{
+    Audit, AuditError, BudgetEngine, BudgetEvent, OverrunPolicy, Replay, Replayed,
+};
 
-use crate::error::EngineError;
+use crate::error::{EngineError, contradiction, installed_nothing};
 use crate::keys::KeyWindow;
 use crate::options::MAX_REQUEST_KEYS;
 use crate::record::{Admission, Decided, Record};
 use crate::snapshot::Installed;
-use crate::ticket::TicketState;
+use crate::ticket::{Hold, TicketState};
 
 /// The state after the records so far.
 pub(crate) struct Fold {
@@ -28,6 +30,7 @@ pub(crate) struct Fold {
     pub(crate) last_sequence: u64,
     /// Of the last checkpoint that was read; 0 before one.
     pub(crate) checkpoint_sequence: u64,
+    pub(crate) checkpoint_time_unix_ms: u64,
     /// How many were read.
     pub(crate) records: u64,
     /// How many the log has had, also before the first record that was read.
@@ -47,6 +50,7 @@ impl Fold {
             first_sequence: 0,
             last_sequence: 0,
             checkpoint_sequence: 0,
+            checkpoint_time_unix_ms: 0,
             records: 0,
             decisions: 0,
         }
@@ -86,8 +90,9 @@ impl Fold {
             Record::BudgetChanged { event, .. } => self.changed(sequence, event),
             Record::Decided(decided) => self.decided(sequence, decided),
             Record::Settled { decision_sequence, actual_cost_microunits, .. } => {
+                let actual_microunits = self.charged(decision_sequence, actual_cost_microunits);
                 self.close(sequence, decision_sequence)?;
-                let (hold, actual_microunits) = (decision_sequence, actual_cost_microunits);
+                let hold = decision_sequence;
                 self.budget(sequence, BudgetEvent::Committed { hold, actual_microunits })
             }
             Record::Abandoned { decision_sequence, .. } => {
@@ -204,6 +209,17 @@ impl Fold {
         Ok(())
     }
 
+    /// What a tenant is charged for an actual cost. Rules change only while nothing is being settled (INVARIANT (quiet) of
+    /// the engine), so the tenant's own are those that the settlement was made under.
+    fn charged(&self, decision_sequence: u64, actual_cost_microunits: u64) -> u64 {
+        match self.budget.hold(decision_sequence) {
+            Some(hold) if hold.tenant().rules().overrun == OverrunPolicy::CapAtReserved => {
+                actual_cost_microunits.min(hold.amount_microunits())
+            }
+            _ => actual_cost_microunits,
+        }
+    }
+
     fn close(&mut self, sequence: u64, decision_sequence: u64) -> Result<(), EngineError> {
         match self.tickets.remove(&decision_sequence) {
             Some(_) => Ok(()),
@@ -237,18 +253,28 @@ impl Fold {
     }
 }
 
-pub(crate) fn contradiction(sequence: u64, contradiction: String) -> EngineError {
-    EngineError::Contradiction { sequence, contradiction }
-}
-
-/// A record that names one that put no snapshot in force.
-pub(crate) fn installed_nothing(sequence: u64, named: u64) -> EngineError {
-    contradiction(sequence, format!("record {named} installed no snapshot"))
-}
-
-/// A record that names a snapshot that could not be in force any more.
-pub(crate) fn superseded(sequence: u64, named: u64) -> EngineError {
-    contradiction(sequence, format!("the snapshot of record {named} was superseded before it"))
+/// Ends a fold: the budget, and every open ticket with its hold.
+///
+/// A ticket without a hold, or a hold without a ticket, is a contradiction. Only the checkpoint that the reading began
+/// with can claim such a thing; to drop the hold would be to give back money that no record gives back.
+pub(crate) fn finish(
+    first_sequence: u64,
+    budget: Replay,
+    tickets: BTreeMap<u64, TicketState>,
+) -> Result<(BudgetEngine, BTreeMap<u64, Hold>), EngineError> {
+    let Replayed { engine, open_holds: mut reservations, .. } = budget.finish();
+    let refused = |what| contradiction(first_sequence, what);
+    let mut open = BTreeMap::new();
+    for (sequence, state) in tickets {
+        let reservation = reservations
+            .remove(&sequence)
+            .ok_or_else(|| refused(format!("its ticket {sequence} has no hold")))?;
+        open.insert(sequence, Hold { reservation, state });
+    }
+    match reservations.first_key_value() {
+        Some((hold, _)) => Err(refused(format!("its hold {hold} has no ticket"))),
+        None => Ok((engine, open)),
+    }
 }
 
 fn no_ticket(sequence: u64, decision_sequence: u64) -> EngineError {

@@ -4,13 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-#[cfg(doc)]
-use calybris_wal::WalError;
-use calybris_wal::{Key, Reader, Tail};
+use calybris_wal::{Key, Reader, Tail, WalError};
 
 use crate::error::EngineError;
-use crate::ledger::check_schema;
-use crate::record::{LoggedSnapshot, Record};
+use crate::record::{LoggedSnapshot, Record, SCHEMA_ID};
 use crate::snapshot::{Snapshot, SnapshotDigest};
 
 /// The records of an engine's log in order, each verified before it comes out.
@@ -20,20 +17,8 @@ use crate::snapshot::{Snapshot, SnapshotDigest};
 /// and later what was appended meanwhile. After an error it answers `None` for good.
 ///
 /// ```
-/// # use calybris_engine::{Engine, EngineOptions, Names, Snapshot};
-/// # use calybris_kernel::*;
-/// # let dir = tempfile::tempdir()?;
-/// # let dir = dir.path().join("log");
-/// # let policy = Policy {
-/// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000, minimum_confidence_bps: 5_000,
-/// #     risk_penalty_multiplier_bps: 2_500, latency_penalty_microunits_per_ms: 1,
-/// # };
-/// # let snapshot = Snapshot::new(PolicySnapshot::new(policy, vec![])?, Names::default());
+#[doc = include_str!("doc_world.txt")]
 /// use calybris_engine::{History, Record};
-///
-/// let engine = Engine::open(&dir, &EngineOptions::default())?;
-/// engine.install(snapshot, 1_700_000_000_000)?;
-/// engine.ensure_tenant("search", 1_000_000, 1_700_000_000_000)?;
 ///
 /// let mut history = History::open(&dir, None)?;
 /// while let Some(entry) = history.next() {
@@ -133,9 +118,24 @@ impl Iterator for History {
 
 /// Opens a log at its beginning and refuses one that no engine wrote.
 pub(crate) fn open_reader(dir: &Path, key: Option<&Key>) -> Result<Reader, EngineError> {
-    let reader = Reader::open(dir, key)?;
-    check_schema(dir, &reader)?;
-    Ok(reader)
+    of_an_engine(dir, Reader::open(dir, key)?)
+}
+
+/// Opens a log at the record with that sequence and refuses one that no engine wrote.
+pub(crate) fn open_reader_at(
+    dir: &Path,
+    key: Option<&Key>,
+    sequence: u64,
+) -> Result<Reader, EngineError> {
+    of_an_engine(dir, Reader::open_at(dir, key, sequence)?)
+}
+
+fn of_an_engine(dir: &Path, reader: Reader) -> Result<Reader, EngineError> {
+    let expected = reader.schema_id();
+    if expected == SCHEMA_ID {
+        return Ok(reader);
+    }
+    Err(WalError::SchemaMismatch { path: dir.to_owned(), expected, found: SCHEMA_ID }.into())
 }
 
 /// The snapshot that a record installs: decisions after it may name its sequence. Nothing else knows which records do.

@@ -9,21 +9,18 @@ use crate::record::{Decided, KeyedDecision};
 /// The keyed decisions with the highest sequences, as many as the window holds.
 ///
 /// Which they are depends on the log alone and not on the order in which callers came back from it.
-#[derive(Clone, Debug, Default)]
 pub(crate) struct KeyWindow {
     capacity: usize,
     by_sequence: BTreeMap<u64, KeyedDecision<'static>>,
 }
 
 /// The window of a live engine.
-#[derive(Debug)]
 pub(crate) struct RequestKeys {
     state: Mutex<State>,
     /// Told when a decision under a key was made, or failed.
     done: Condvar,
 }
 
-#[derive(Debug)]
 struct State {
     window: KeyWindow,
     by_key: HashMap<TenantKey, Known>,
@@ -32,7 +29,7 @@ struct State {
 /// A tenant's name and its key: two tenants may use the same key and never hear of one another.
 type TenantKey = (String, String);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(PartialEq)]
 enum Known {
     BeingDecided,
     DecidedAt(u64),

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use calybris_budget::{AccountSnapshot, AuditError, TenantRules};
-use calybris_wal::{Key, Reader, WalError};
+use calybris_budget::{AccountSnapshot, Audit, AuditError, TenantRules};
+use calybris_wal::Key;
 
 use crate::error::EngineError;
-use crate::fold::Fold;
-use crate::record::{Record, SCHEMA_ID};
+use crate::fold::{self, Fold};
+use crate::history::open_reader;
+use crate::record::Record;
 use crate::snapshot::Installed;
 use crate::ticket::OpenTicket;
 
@@ -77,53 +78,29 @@ impl Ledger {
     /// [`EngineError::Log`] if there is no log, the key is wrong or missing, the log has another schema or is damaged;
     /// [`EngineError::Contradiction`] or [`EngineError::InvalidSnapshot`] if its records are not an engine's.
     pub fn read(dir: impl AsRef<Path>, key: Option<&Key>) -> Result<Self, EngineError> {
-        let dir = dir.as_ref();
-        let reader = Reader::open(dir, key)?;
-        check_schema(dir, &reader)?;
+        let reader = open_reader(dir.as_ref(), key)?;
         let mut fold = Fold::audited();
         for entry in reader {
             let entry = entry?;
             fold.apply(entry.sequence(), entry.decode::<Record<'static>>()?)?;
         }
-        Ok(Self::of(fold))
+        Self::of(fold)
     }
 
-    fn of(fold: Fold) -> Self {
-        let replayed = fold.budget.finish();
-        let open_tickets = fold.tickets.iter().filter_map(|(sequence, state)| {
-            Some(state.open_ticket(*sequence, replayed.open_holds.get(sequence)?))
-        });
-        let open_tickets = open_tickets.collect();
-        let conservation = match fold.audit {
-            Some(Ok(audit)) => audit.prove(&replayed.engine),
-            Some(Err(error)) => Err(error),
-            None => Ok(AccountSnapshot {
-                granted_microunits: 0,
-                available_microunits: 0,
-                reserved_microunits: 0,
-                committed_microunits: 0,
-                debt_microunits: 0,
-            }),
-        };
-        Self {
+    fn of(fold: Fold) -> Result<Self, EngineError> {
+        let (budget, open) = fold::finish(fold.first_sequence, fold.budget, fold.tickets)?;
+        // A fold that nobody audited has a second opinion that knows of nothing, which is no proof.
+        let audit = fold.audit.unwrap_or_else(|| Ok(Audit::new()));
+        Ok(Self {
             records: fold.records,
             decisions: fold.decisions,
             last_sequence: fold.last_sequence,
             installed: fold.installed,
-            accounts: tree(replayed.engine.tenants()),
-            open_tickets,
-            conservation,
-        }
+            accounts: tree(budget.tenants()),
+            open_tickets: open.iter().map(|(sequence, hold)| hold.open_ticket(*sequence)).collect(),
+            conservation: audit.and_then(|audit| audit.prove(&budget)),
+        })
     }
-}
-
-/// Refuses a log whose records are not an engine's.
-pub(crate) fn check_schema(dir: &Path, reader: &Reader) -> Result<(), EngineError> {
-    let expected = reader.schema_id();
-    if expected == SCHEMA_ID {
-        return Ok(());
-    }
-    Err(WalError::SchemaMismatch { path: dir.to_owned(), expected, found: SCHEMA_ID }.into())
 }
 
 /// The tenants, which come in order of the names, as a tree written down from the top.
@@ -163,7 +140,7 @@ mod tests {
         let event = BudgetEvent::TenantOpened { tenant: "a".into(), granted_microunits: 100 };
         fold.apply(1, Record::BudgetChanged { time_unix_ms: 0, event }).unwrap();
         fold.budget.tenant("a").unwrap().top_up(1).unwrap();
-        let refused = Ledger::of(fold).conservation.unwrap_err();
+        let refused = Ledger::of(fold).unwrap().conservation.unwrap_err();
         assert!(matches!(refused, AuditError::Differs { tenant, .. } if tenant == "a"));
     }
 }

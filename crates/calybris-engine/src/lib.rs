@@ -73,9 +73,11 @@ mod checkpoint;
 mod decide;
 mod fall_back;
 mod owner;
+mod rules;
 mod settle;
 
 mod keys;
+mod preference;
 mod tickets;
 
 mod fold;

@@ -23,6 +23,9 @@ pub struct EngineOptions {
 }
 
 /// The most request keys that are remembered; [`EngineOptions::request_keys`].
+///
+/// A request key names a whole call, with its decision. The idempotency keys of a budget by itself
+/// ([`calybris_budget::KEY_WINDOW`]) name a reservation; the engine uses none of them.
 pub const MAX_REQUEST_KEYS: usize = 65_536;
 
 impl Default for EngineOptions {
@@ -48,13 +51,16 @@ impl EngineOptions {
     ///
     /// [`Durability::Os`] survives the end of the process but not a power cut, unless
     /// [`Engine::flush_and_sync`](crate::Engine::flush_and_sync) came between; [`Durability::Synced`] survives both.
+    /// [`Durability::Buffered`] survives neither by itself: a call may be answered and its record lost with the process.
+    /// It is for what can be done over, an import say.
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// How many of the last decisions with a request key are remembered, 0 to [`MAX_REQUEST_KEYS`]: a repeated call is
+    /// How many of the last decisions with a [request key](crate::Call::request_key) are remembered, 0 to
+    /// [`MAX_REQUEST_KEYS`]: a repeated call is
     /// answered for as long as fewer than this many came after it. Each takes some 400 bytes of memory and some 200
     /// of every checkpoint. With 0 a key only joins calls that are made at the same time.
     #[must_use]
@@ -63,8 +69,8 @@ impl EngineOptions {
         self
     }
 
-    /// After how many records a checkpoint is written by itself; 0 for never. Opening the log reads what came after the
-    /// last one; a checkpoint takes some 200 bytes for each open ticket and each remembered request key, and 100 for each
+    /// After how many records a checkpoint is written by itself; 0 for never, and with 1 after every call. Opening the log
+    /// reads what came after the last one; a checkpoint takes some 200 bytes for each open ticket and each remembered request key, and 100 for each
     /// tenant.
     #[must_use]
     pub fn checkpoint_every_records(mut self, records: u64) -> Self {

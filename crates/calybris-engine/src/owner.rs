@@ -1,17 +1,25 @@
-//! What the owner of a budget does: tenants, grants, rules. Each change is a record.
+//! What the owner of a budget does: tenants and grants. Each change is a record.
 
-use calybris_budget::{BudgetEngine, BudgetError, BudgetEvent, SoftLimitReached, TenantRules};
+#[cfg(doc)]
+use calybris_budget::MAX_AMOUNT_MICROUNITS;
+use calybris_budget::{BudgetError, BudgetEvent, Tenant};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::record::Record;
 
+/// Changes a budget by an amount in microunits, or says whether it could.
+type Adjustment = fn(&Tenant, u64) -> Result<(), BudgetError>;
+
 impl Engine {
-    /// Gives a tenant its budget, once; the same call again changes nothing.
+    /// Gives a tenant its budget, 0 to [`MAX_AMOUNT_MICROUNITS`], once; the same call again changes nothing. A tenant with 0
+    /// gets what is free, until it is topped up.
     ///
     /// # Errors
     /// [`EngineError::Budget`] if the name or the amount is out of range, or the tenant has another grant or a parent;
     /// [`EngineError::Log`] if the log cannot be written.
+    ///
+    /// There is an example at [`ensure_child`](Self::ensure_child).
     pub fn ensure_tenant(
         &self,
         tenant: &str,
@@ -89,32 +97,54 @@ impl Engine {
         })
     }
 
-    /// Adds to a tenant's grant. What it owes is paid first; the rest becomes available.
+    /// Adds 0 to [`MAX_AMOUNT_MICROUNITS`] to a tenant's grant. What it owes is paid first; the rest becomes available. With
+    /// 0 nothing is logged.
     ///
     /// # Errors
     /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if the grant would exceed the maximum;
     /// [`EngineError::Log`] if the log cannot be written: then nothing is added.
+    ///
+    /// There is an example at [`ensure_child`](Self::ensure_child).
     pub fn top_up(
         &self,
         tenant: &str,
         amount_microunits: u64,
         time_unix_ms: u64,
     ) -> Result<(), EngineError> {
-        self.as_owner(time_unix_ms, |log| {
-            let tenant = self.tenant(tenant)?;
-            tenant.check_top_up(amount_microunits)?;
-            let name = tenant.name().to_owned();
-            let sequence = log(BudgetEvent::ToppedUp { tenant: name, amount_microunits })?;
-            tenant.top_up(amount_microunits)?;
-            Ok(Some(sequence))
+        let change: [Adjustment; 2] = [Tenant::check_top_up, Tenant::top_up];
+        self.credit(tenant, amount_microunits, time_unix_ms, change, |tenant| {
+            BudgetEvent::ToppedUp { tenant, amount_microunits }
         })
     }
 
-    /// Takes back a part of a tenant's grant that is still available.
+    /// Gives back a part of what a tenant has spent: it is available again, for it and for every tenant above it. A debt
+    /// stays as it is ([`repay`](Self::repay) pays it). With 0 nothing is logged.
     ///
     /// # Errors
-    /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if less is available; [`EngineError::Log`] if the log
-    /// cannot be written: then nothing is taken.
+    /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if less was spent; [`EngineError::Log`] if the log cannot
+    /// be written: then nothing is given back.
+    ///
+    /// There is an example at [`repay`](Self::repay).
+    pub fn refund(
+        &self,
+        tenant: &str,
+        amount_microunits: u64,
+        time_unix_ms: u64,
+    ) -> Result<(), EngineError> {
+        let change: [Adjustment; 2] = [Tenant::check_refund, Tenant::refund];
+        self.credit(tenant, amount_microunits, time_unix_ms, change, |tenant| {
+            BudgetEvent::Refunded { tenant, amount_microunits }
+        })
+    }
+
+    /// Takes back a part of a tenant's grant that is still available and not owed
+    /// ([`unowed_microunits`](calybris_budget::AccountSnapshot::unowed_microunits)). With 0 nothing is logged.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if less is available beyond the debt;
+    /// [`EngineError::Log`] if the log cannot be written: then nothing is taken.
+    ///
+    /// There is an example at [`ensure_child`](Self::ensure_child).
     pub fn reduce(
         &self,
         tenant: &str,
@@ -123,44 +153,41 @@ impl Engine {
     ) -> Result<(), EngineError> {
         self.as_owner(time_unix_ms, |log| {
             let tenant = self.tenant(tenant)?;
+            if amount_microunits == 0 {
+                return Ok(None);
+            }
             tenant.reduce(amount_microunits)?;
             let name = tenant.name().to_owned();
-            match log(BudgetEvent::Reduced { tenant: name, amount_microunits }) {
-                Ok(sequence) => Ok(Some(sequence)),
-                Err(error) => {
-                    tenant.unreduce(amount_microunits)?;
-                    Err(error)
-                }
+            let logged = log(BudgetEvent::Reduced { tenant: name, amount_microunits });
+            if logged.is_err() {
+                tenant.unreduce(amount_microunits)?;
             }
-        })
-    }
-
-    /// Gives back a part of what a tenant has spent: it is available again, for it and for every tenant above it.
-    ///
-    /// # Errors
-    /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if less was spent; [`EngineError::Log`] if the log cannot
-    /// be written: then nothing is given back.
-    pub fn refund(
-        &self,
-        tenant: &str,
-        amount_microunits: u64,
-        time_unix_ms: u64,
-    ) -> Result<(), EngineError> {
-        self.as_owner(time_unix_ms, |log| {
-            let tenant = self.tenant(tenant)?;
-            tenant.check_refund(amount_microunits)?;
-            let name = tenant.name().to_owned();
-            let sequence = log(BudgetEvent::Refunded { tenant: name, amount_microunits })?;
-            tenant.refund(amount_microunits)?;
-            Ok(Some(sequence))
+            logged.map(Some)
         })
     }
 
     /// Pays a tenant's debt with what is available to it (settled and abandoned tickets may have made some), up to
-    /// `most_microunits`, and says how much was paid. Nothing is logged where nothing is paid.
+    /// `most_microunits` (0 pays nothing, `u64::MAX` all that can be paid), and says how much was paid. Nothing is logged
+    /// where nothing is paid.
     ///
     /// # Errors
     /// [`EngineError::UnknownTenant`], or [`EngineError::Log`] if the log cannot be written: then nothing is paid.
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// use calybris_budget::{OverrunPolicy, TenantRules};
+    ///
+    /// let rules = TenantRules { overrun: OverrunPolicy::DrawThenDebt, ..TenantRules::default() };
+    /// engine.set_rules("acme", rules, 2)?;
+    /// let ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
+    /// engine.settle(ticket, 10_400, 3)?;
+    ///
+    /// // 300 of what was spent are given back, and go to what is owed.
+    /// engine.refund("acme", 300, 4)?;
+    /// assert_eq!(engine.repay("acme", u64::MAX, 4)?, 300);
+    /// assert_eq!(engine.account("acme").ok_or("gone")?.debt_microunits, 100);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn repay(
         &self,
         tenant: &str,
@@ -186,9 +213,11 @@ impl Engine {
         Ok(amount_microunits)
     }
 
-    /// Moves what is available to one tenant, up to `most_microunits`, into the grant of another, and says how much that
-    /// was. A period of a budget is a tenant of its own: at its end the owner freezes it and carries over to the next as
-    /// much as he likes, while open tickets are settled in the period that made them.
+    /// Moves what is available to one tenant and not owed, up to `most_microunits`, into the grant of another, which pays
+    /// its debt with it first, and says how much that was. Nothing is logged where nothing is moved.
+    ///
+    /// A period of a budget is a tenant of its own: at its end the owner freezes it and carries over to the next as much as
+    /// he likes, while open tickets are settled in the period that made them.
     ///
     /// # Errors
     /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if the grant of `to` would exceed the maximum;
@@ -229,113 +258,44 @@ impl Engine {
                 }
             }
             let (from_name, to_name) = (from.name().to_owned(), to.name().to_owned());
-            match log(BudgetEvent::CarriedOver { from: from_name, to: to_name, amount_microunits })
-            {
-                Ok(sequence) => {
-                    to.top_up(amount_microunits)?;
-                    Ok(Some(sequence))
-                }
-                Err(error) => {
-                    from.unreduce(amount_microunits)?;
-                    Err(error)
-                }
+            let event =
+                BudgetEvent::CarriedOver { from: from_name, to: to_name, amount_microunits };
+            let logged = log(event);
+            if logged.is_ok() {
+                to.top_up(amount_microunits)?;
+            } else {
+                from.unreduce(amount_microunits)?;
             }
+            logged.map(Some)
         })?;
         Ok(amount_microunits)
     }
 
-    /// Replaces a tenant's rules: how much may be reserved at once, from which use on to warn, and what happens to a cost
-    /// above its reservation. They hold for every call from here on; what is open stays open.
-    ///
-    /// # Errors
-    /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if an amount is out of range; [`EngineError::Log`] if the
-    /// log cannot be written: then the old rules stay.
-    pub fn set_rules(
+    /// Logs a credit and then makes it: INVARIANT (debit first). `change` is what says whether it will be refused, and the
+    /// change itself.
+    fn credit(
         &self,
         tenant: &str,
-        rules: TenantRules,
+        amount_microunits: u64,
         time_unix_ms: u64,
+        [check, change]: [Adjustment; 2],
+        event: impl FnOnce(String) -> BudgetEvent,
     ) -> Result<(), EngineError> {
         self.as_owner(time_unix_ms, |log| {
             let tenant = self.tenant(tenant)?;
-            // Whether a budget will take them is asked of an empty one.
-            BudgetEngine::new().ensure_tenant("any", 0)?.set_rules(rules)?;
-            // New rules warn anew. Nobody reserves between the record and the rules, so that every warning of the old
-            // ones stands in the log before it and every warning of the new ones behind it.
-            let _quiet = self.in_force.write();
-            let name = tenant.name().to_owned();
-            let sequence = log(BudgetEvent::RulesSet { tenant: name, rules })?;
-            tenant.set_rules(rules)?;
+            check(&tenant, amount_microunits)?;
+            if amount_microunits == 0 {
+                return Ok(None);
+            }
+            let sequence = log(event(tenant.name().to_owned()))?;
+            change(&tenant, amount_microunits)?;
             Ok(Some(sequence))
         })
     }
 
-    /// Admits no call of a tenant any more, nor of any below it. Open tickets are settled as ever.
-    ///
-    /// # Errors
-    /// [`EngineError::UnknownTenant`], or [`EngineError::Log`] if the log cannot be written: then it is not frozen.
-    pub fn freeze(&self, tenant: &str, time_unix_ms: u64) -> Result<(), EngineError> {
-        self.set_frozen(tenant, true, time_unix_ms)
-    }
-
-    /// Admits calls of a tenant again.
-    ///
-    /// # Errors
-    /// [`EngineError::UnknownTenant`], or [`EngineError::Log`] if the log cannot be written: then it stays frozen.
-    pub fn unfreeze(&self, tenant: &str, time_unix_ms: u64) -> Result<(), EngineError> {
-        self.set_frozen(tenant, false, time_unix_ms)
-    }
-
-    fn set_frozen(&self, tenant: &str, frozen: bool, time_unix_ms: u64) -> Result<(), EngineError> {
-        self.as_owner(time_unix_ms, |log| {
-            let tenant = self.tenant(tenant)?;
-            if tenant.is_frozen() == frozen {
-                return Ok(None);
-            }
-            let name = tenant.name().to_owned();
-            if frozen {
-                let sequence = log(BudgetEvent::Frozen { tenant: name })?;
-                tenant.freeze();
-                Ok(Some(sequence))
-            } else {
-                let sequence = log(BudgetEvent::Unfrozen { tenant: name })?;
-                tenant.unfreeze();
-                Ok(Some(sequence))
-            }
-        })
-    }
-
-    /// The tenants that have reached their soft limit since the last call, in order. Each says so once, until its rules
-    /// are set again, and each is in the log.
-    ///
-    /// ```
-    /// # use calybris_engine::{Engine, EngineOptions};
-    /// # let dir = tempfile::tempdir()?;
-    /// # let engine = Engine::open(dir.path().join("log"), &EngineOptions::default())?;
-    /// for warning in engine.take_warnings() {
-    ///     eprintln!("`{}` has used {} microunits", warning.tenant, warning.soft_limit_microunits);
-    /// }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn take_warnings(&self) -> Vec<SoftLimitReached> {
-        std::mem::take(&mut self.warnings.lock())
-    }
-
-    /// Logs the soft limits that a reservation has just reached. The caller has made its own record and holds `in_force`.
-    pub(crate) fn log_warnings(&self, time_unix_ms: u64) {
-        for warning in self.budget.take_warnings() {
-            let event = BudgetEvent::SoftLimitReached { tenant: warning.tenant.clone() };
-            // A log that cannot be written says so to the next call; this one is in it already.
-            if self.append(&Record::BudgetChanged { time_unix_ms, event }).is_ok() {
-                self.warnings.lock().push(warning);
-            }
-        }
-    }
-
     /// Makes a change that only one makes at a time. `change` gets the way to log it, and answers the sequence of what it
     /// logged, if it logged anything.
-    fn as_owner(
+    pub(crate) fn as_owner(
         &self,
         time_unix_ms: u64,
         change: impl FnOnce(

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use calybris_wal::{Key, Reader, RecordProof, TreeHead, WalError, decode};
 use serde::{Deserialize, Serialize};
 
-use crate::error::EngineError;
-use crate::history::installed_by;
-use crate::ledger::check_schema;
+use crate::error::{EngineError, installed_nothing};
+use crate::history::{installed_by, open_reader_at};
 use crate::record::Record;
 use crate::recorded::RecordedDecision;
 
@@ -33,6 +32,9 @@ const VERSION: u32 = 1;
 /// * the same of the snapshot, which stands before the decision: policy, catalog, names;
 /// * the decision is what the kernel decides on that request under that snapshot: it was run again here.
 ///
+/// Bytes are a decision by the way they decode. A tree head does not say what kind of log it is of (its schema id stands in
+/// the log's header, where [`of`](Self::of) checks it); that it is an engine's is the word of whoever published it.
+///
 /// It does not prove that the request was true, that the model was called, what was settled, or that there is no other
 /// decision about the same thing: the last takes the whole log.
 ///
@@ -45,26 +47,7 @@ const VERSION: u32 = 1;
 /// are to be proven to strangers are better kept without a key, and their tree heads published.
 ///
 /// ```
-/// # use calybris_engine::{Call, Engine, EngineOptions, Names, Snapshot};
-/// # use calybris_kernel::*;
-/// # let dir = tempfile::tempdir()?;
-/// # let dir = dir.path().join("log");
-/// # let policy = Policy {
-/// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000, minimum_confidence_bps: 5_000,
-/// #     risk_penalty_multiplier_bps: 2_500, latency_penalty_microunits_per_ms: 1,
-/// # };
-/// # let snapshot = Snapshot::new(PolicySnapshot::new(policy, vec![])?, Names::default());
-/// # let request = Request {
-/// #     sequence: 1, requested_model_id: 7, input_tokens: 1_000, output_tokens: 500,
-/// #     business_value_microunits: 50_000, budget_limit_microunits: 20_000, risk_bps: 500,
-/// #     confidence_bps: 9_000, minimum_quality_bps: 7_000, max_p95_latency_ms: 0,
-/// #     required_capabilities: CapabilitySet::EMPTY, allowed_providers: ProviderSet::ALL,
-/// #     required_regions: RegionSet::EMPTY,
-/// # };
-/// # let engine = Engine::open(&dir, &EngineOptions::default())?;
-/// # engine.install(snapshot, 1_700_000_000_000)?;
-/// # engine.ensure_tenant("search", 1_000_000, 1_700_000_000_000)?;
-/// # let call = Call { tenant: "search", time_unix_ms: 1_700_000_000_001, correlation_id: "", request_key: "", request };
+#[doc = include_str!("doc_world.txt")]
 /// # let outcome = engine.decide(&call)?;
 /// # let sequence = outcome.decision_sequence;
 /// use calybris_engine::DecisionProof;
@@ -77,7 +60,7 @@ const VERSION: u32 = 1;
 /// // A stranger has the two, and no log.
 /// let proof: DecisionProof = serde_json::from_str(&file)?;
 /// let checked = proof.check(&published.parse()?, None)?;
-/// assert_eq!(checked.decided.tenant, "search");
+/// assert_eq!(checked.decided.tenant, "acme");
 /// assert_eq!(checked.decided.decision, outcome.decision);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -86,8 +69,7 @@ const VERSION: u32 = 1;
 ///
 /// The record that installed the snapshot is part of the proof, whole: with a catalog of 22 models a proof has about 7 kB
 /// as JSON, with one of a hundred thousand some 10 MB. It shows the whole catalog and policy, but no other tenant: behind a
-/// [`Checkpoint`](crate::Checkpoint) the snapshot is installed once more, and decisions name that record. Only if a crash
-/// came between these two do decisions name the checkpoint; then the proof holds every balance too.
+/// [`Checkpoint`](crate::Checkpoint) the snapshot is installed once more, and decisions name that record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionProof {
@@ -206,7 +188,9 @@ impl DecisionProof {
                 Some(hash) => hash,
                 None => {
                     let id = record.key_id.unwrap_or_default();
-                    return refused(format!("record {sequence} takes the key {id:016x}"));
+                    return refused(format!(
+                        "record {sequence} is chained with the key {id:016x}, which was not given"
+                    ));
                 }
             };
             if !record.proves(head, key) {
@@ -225,9 +209,8 @@ impl DecisionProof {
             ));
         }
         let installation = decoded(&snapshot)?;
-        let Some(logged) = installed_by(&installation) else {
-            return refused(format!("record {named} installed no snapshot"));
-        };
+        let logged = installed_by(&installation)
+            .ok_or_else(|| installed_nothing(decision.sequence, named))?;
         let snapshot = Arc::new(logged.restore(named)?);
         let recorded = RecordedDecision { sequence: decision.sequence, hash, decided, snapshot };
         recorded.replay()?;
@@ -253,8 +236,7 @@ fn decoded(record: &RecordProof) -> Result<Record<'static>, EngineError> {
 fn records_in(dir: &Path, key: Option<&Key>) -> Result<u64, EngineError> {
     // The last segment may be empty: its name is then the sequence of a record to come.
     let last_segment = Reader::segments(dir)?.last().copied().unwrap_or(1);
-    let mut reader = Reader::open_at(dir, key, last_segment)?;
-    check_schema(dir, &reader)?;
+    let mut reader = open_reader_at(dir, key, last_segment)?;
     let mut last = last_segment.saturating_sub(1);
     while let Some(record) = reader.lend() {
         last = record?.sequence();

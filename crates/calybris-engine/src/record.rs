@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use calybris_budget::BudgetEvent;
-use calybris_kernel::{Decision, Model, Policy, Request};
+use calybris_kernel::{Decision, Model, Policy, RankedModel, Request};
 use serde::{Deserialize, Serialize};
 
 use crate::snapshot::{Names, SnapshotDigest};
@@ -42,7 +42,8 @@ pub enum Record<'a> {
         time_unix_ms: u64,
         /// Sequence of the `Decided` record.
         decision_sequence: u64,
-        /// The actual cost, at most what the ticket holds.
+        /// The actual cost. It is above what the ticket holds only where the tenant's rules cap what it is charged at that
+        /// ([`CapAtReserved`](calybris_budget::OverrunPolicy::CapAtReserved)).
         actual_cost_microunits: u64,
     },
     /// 4: the decision at that sequence was not carried out; what it had reserved went back.
@@ -73,8 +74,8 @@ pub enum Record<'a> {
 /// The state of an engine at one place of its log.
 ///
 /// The engine writes a `SnapshotInstalled` with the same snapshot behind it, which later decisions name: whoever is shown a
-/// decision is shown the record that it names, and should not see every balance. Until that record stands there, a
-/// decision may name the checkpoint.
+/// decision is shown the record that it names, and should not see every balance. If a crash comes between the two, the
+/// next opening writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint<'a> {
     /// When, in milliseconds since 1970 UTC, by the caller's clock.
@@ -193,6 +194,17 @@ pub enum Admission {
         /// The most that it may have reserved at once.
         cap_microunits: u64,
     },
+}
+
+impl Fallback {
+    /// Going on to that model.
+    pub(crate) fn on(ranked: RankedModel) -> Self {
+        Self {
+            model_id: ranked.model_id,
+            estimated_cost_microunits: ranked.cost_microunits,
+            expected_utility_microunits: ranked.utility_microunits,
+        }
+    }
 }
 
 impl Admission {

@@ -3,37 +3,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use calybris_wal::{Key, Reader, WalError};
+#[cfg(doc)]
+use calybris_wal::Reader;
+use calybris_wal::{Key, WalError};
 
-use crate::error::EngineError;
-use crate::history::{installed_by, name_of};
-use crate::ledger::check_schema;
+use crate::error::{EngineError, installed_nothing};
+use crate::history::{installed_by, name_of, open_reader_at};
 use crate::record::{Decided, Record};
 use crate::snapshot::Snapshot;
 
 /// One decision as the log holds it, with the snapshot that it names.
 ///
 /// ```
-/// # use calybris_engine::{Call, Engine, EngineOptions, Names, Snapshot};
-/// # use calybris_kernel::*;
-/// # let dir = tempfile::tempdir()?;
-/// # let dir = dir.path().join("log");
-/// # let policy = Policy {
-/// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000, minimum_confidence_bps: 5_000,
-/// #     risk_penalty_multiplier_bps: 2_500, latency_penalty_microunits_per_ms: 1,
-/// # };
-/// # let snapshot = Snapshot::new(PolicySnapshot::new(policy, vec![])?, Names::default());
-/// # let request = Request {
-/// #     sequence: 1, requested_model_id: 7, input_tokens: 1_000, output_tokens: 500,
-/// #     business_value_microunits: 50_000, budget_limit_microunits: 20_000, risk_bps: 500,
-/// #     confidence_bps: 9_000, minimum_quality_bps: 7_000, max_p95_latency_ms: 0,
-/// #     required_capabilities: CapabilitySet::EMPTY, allowed_providers: ProviderSet::ALL,
-/// #     required_regions: RegionSet::EMPTY,
-/// # };
-/// # let engine = Engine::open(&dir, &EngineOptions::default())?;
-/// # engine.install(snapshot, 1_700_000_000_000)?;
-/// # engine.ensure_tenant("search", 1_000_000, 1_700_000_000_000)?;
-/// # let call = Call { tenant: "search", time_unix_ms: 1_700_000_000_001, correlation_id: "", request_key: "", request };
+#[doc = include_str!("doc_world.txt")]
 /// use calybris_engine::RecordedDecision;
 ///
 /// let outcome = engine.decide(&call)?;
@@ -77,15 +59,12 @@ impl RecordedDecision {
             return Err(EngineError::NotADecision { sequence, found: name_of(&record) });
         };
         let named = decided.snapshot_sequence;
-        let contradiction = || {
-            let contradiction = format!("record {named} installed no snapshot");
-            EngineError::Contradiction { sequence, contradiction }
-        };
         if named == 0 || named >= sequence {
-            return Err(contradiction());
+            return Err(installed_nothing(sequence, named));
         }
         let (_, installation) = record_at(dir, key, named)?;
-        let logged = installed_by(&installation).ok_or_else(contradiction)?;
+        let logged =
+            installed_by(&installation).ok_or_else(|| installed_nothing(sequence, named))?;
         Ok(Self { sequence, hash, decided, snapshot: Arc::new(logged.restore(named)?) })
     }
 
@@ -110,8 +89,7 @@ pub(crate) fn record_at(
     key: Option<&Key>,
     sequence: u64,
 ) -> Result<([u8; 32], Record<'static>), EngineError> {
-    let mut reader = Reader::open_at(dir, key, sequence)?;
-    check_schema(dir, &reader)?;
+    let mut reader = open_reader_at(dir, key, sequence)?;
     match reader.lend() {
         Some(record) => {
             let record = record?;

@@ -1,14 +1,14 @@
 //! Recovery: budgets, open tickets, request keys and the snapshot in force, from the log alone.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use calybris_budget::{BudgetEngine, Replayed};
+use calybris_budget::BudgetEngine;
 use calybris_wal::{Key, Reader};
 
 use crate::engine::InForce;
 use crate::error::EngineError;
-use crate::fold::{Fold, contradiction};
+use crate::fold::{self, Fold};
 use crate::keys::KeyWindow;
 use crate::options::EngineOptions;
 use crate::record::Record;
@@ -35,9 +35,11 @@ pub struct Recovery {
 /// The state that a log leads to.
 pub(crate) struct Recovered {
     pub(crate) budget: BudgetEngine,
-    pub(crate) open: HashMap<u64, Hold>,
+    pub(crate) open: BTreeMap<u64, Hold>,
     pub(crate) keys: KeyWindow,
     pub(crate) in_force: InForce,
+    /// When the last checkpoint was written; 0 without one.
+    pub(crate) checkpoint_time_unix_ms: u64,
     pub(crate) recovery: Recovery,
 }
 
@@ -74,30 +76,18 @@ fn begin(dir: &Path, key: Option<&Key>, fold: &mut Fold) -> Result<Reader, Engin
 }
 
 fn resume(fold: Fold, log: calybris_wal::Recovery) -> Result<Recovered, EngineError> {
-    let Replayed { engine: budget, open_holds: mut reservations, .. } = fold.budget.finish();
-    let mut open = HashMap::with_capacity(fold.tickets.len());
-    let mut held_microunits = 0_u64;
-    for (sequence, state) in fold.tickets {
-        // INVARIANT (one hold a ticket).
-        let reservation = reservations
-            .remove(&sequence)
-            .ok_or_else(|| contradiction(sequence, "its ticket has no hold".to_owned()))?;
-        held_microunits = held_microunits.saturating_add(reservation.amount_microunits());
-        open.insert(sequence, Hold { reservation, state });
-    }
-    // To drop it is to give back money that no record gives back.
-    if let Some((hold, _)) = reservations.first_key_value() {
-        return Err(contradiction(*hold, "its hold has no ticket".to_owned()));
-    }
+    let (budget, open) = fold::finish(fold.first_sequence, fold.budget, fold.tickets)?;
+    let held = open.values().map(Hold::reserved_microunits);
     let recovery = Recovery {
         log,
         first_sequence: fold.first_sequence,
         records: fold.records,
         decisions: fold.decisions,
         open_tickets: u64::try_from(open.len()).unwrap_or(u64::MAX),
-        held_microunits,
+        held_microunits: held.fold(0, u64::saturating_add),
     };
     let in_force =
         InForce { installed: fold.installed, checkpoint_sequence: fold.checkpoint_sequence };
-    Ok(Recovered { budget, open, keys: fold.keys, in_force, recovery })
+    let checkpoint_time_unix_ms = fold.checkpoint_time_unix_ms;
+    Ok(Recovered { budget, open, keys: fold.keys, in_force, checkpoint_time_unix_ms, recovery })
 }

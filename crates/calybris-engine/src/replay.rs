@@ -14,8 +14,7 @@ use calybris_kernel::Decision;
 use calybris_wal::{Anchor, Key, Reader, Tail};
 use parking_lot::RwLock;
 
-use crate::error::EngineError;
-use crate::fold::contradiction;
+use crate::error::{EngineError, contradiction};
 use crate::history::{installed_by, open_reader};
 use crate::record::{Decided, Record};
 use crate::snapshot::Snapshot;
@@ -100,32 +99,7 @@ pub struct ReplayReport {
 /// 65,536 decisions for the fallbacks.
 ///
 /// ```
-/// # use calybris_engine::{Call, Engine, EngineOptions, Names, Snapshot};
-/// # use calybris_kernel::*;
-/// # let dir = tempfile::tempdir()?;
-/// # let dir = dir.path().join("log");
-/// # let policy = Policy {
-/// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000, minimum_confidence_bps: 5_000,
-/// #     risk_penalty_multiplier_bps: 2_500, latency_penalty_microunits_per_ms: 1,
-/// # };
-/// # let model = Model {
-/// #     model_id: 7, provider_id: 0, quality_bps: 8_000, risk_ceiling_bps: 9_000, enabled: true,
-/// #     p95_latency_ms: 400, capabilities: CapabilitySet::EMPTY, regions: RegionSet::EMPTY,
-/// #     input_price_microunits_per_million_tokens: 2_500_000,
-/// #     output_price_microunits_per_million_tokens: 10_000_000, fixed_price_microunits: 0,
-/// # };
-/// # let request = Request {
-/// #     sequence: 1, requested_model_id: 7, input_tokens: 1_000, output_tokens: 500,
-/// #     business_value_microunits: 50_000, budget_limit_microunits: 20_000, risk_bps: 500,
-/// #     confidence_bps: 9_000, minimum_quality_bps: 7_000, max_p95_latency_ms: 0,
-/// #     required_capabilities: CapabilitySet::EMPTY, allowed_providers: ProviderSet::ALL,
-/// #     required_regions: RegionSet::EMPTY,
-/// # };
-/// # let snapshot = Snapshot::new(PolicySnapshot::new(policy, vec![model])?, Names::default());
-/// # let engine = Engine::open(&dir, &EngineOptions::default())?;
-/// # engine.install(snapshot, 1_700_000_000_000)?;
-/// # engine.ensure_tenant("search", 1_000_000, 1_700_000_000_000)?;
-/// # let call = Call { tenant: "search", time_unix_ms: 1_700_000_000_001, correlation_id: "", request_key: "", request };
+#[doc = include_str!("doc_world.txt")]
 /// # let _ticket = engine.decide(&call)?.ticket;
 /// use std::sync::Arc;
 ///

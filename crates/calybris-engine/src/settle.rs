@@ -14,40 +14,16 @@ impl Engine {
     ///
     /// A cost above the reservation is met as the tenant's rules say
     /// ([`OverrunPolicy`](calybris_budget::OverrunPolicy)): refused, unless they are changed; drawn from what is available,
-    /// and what is missing becomes debt; or capped at what was reserved.
+    /// and what is missing becomes debt; or capped at what was reserved. The log has the actual cost in each case.
     ///
     /// # Errors
     /// The ticket comes back with [`EngineError::Budget`] if the cost is above the reservation and the rules refuse that,
     /// with [`EngineError::TicketNotOpen`], or with [`EngineError::Log`] if the log cannot be written.
     ///
     /// ```
-    /// # use calybris_engine::{Call, Engine, EngineOptions, Names, Snapshot};
-    /// # use calybris_kernel::*;
-    /// # let dir = tempfile::tempdir()?;
-    /// # let policy = Policy {
-    /// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000, minimum_confidence_bps: 5_000,
-    /// #     risk_penalty_multiplier_bps: 2_500, latency_penalty_microunits_per_ms: 1,
-    /// # };
-    /// # let model = Model {
-    /// #     model_id: 7, provider_id: 0, quality_bps: 8_000, risk_ceiling_bps: 9_000, enabled: true,
-    /// #     p95_latency_ms: 400, capabilities: CapabilitySet::EMPTY, regions: RegionSet::EMPTY,
-    /// #     input_price_microunits_per_million_tokens: 0, output_price_microunits_per_million_tokens: 0,
-    /// #     fixed_price_microunits: 7_500,
-    /// # };
-    /// # let request = Request {
-    /// #     sequence: 1, requested_model_id: 7, input_tokens: 0, output_tokens: 0,
-    /// #     business_value_microunits: 50_000, budget_limit_microunits: 20_000, risk_bps: 500,
-    /// #     confidence_bps: 9_000, minimum_quality_bps: 7_000, max_p95_latency_ms: 0,
-    /// #     required_capabilities: CapabilitySet::EMPTY, allowed_providers: ProviderSet::ALL,
-    /// #     required_regions: RegionSet::EMPTY,
-    /// # };
+    #[doc = include_str!("doc_world.txt")]
     /// use calybris_budget::{OverrunPolicy, TenantRules};
     ///
-    /// # let engine = Engine::open(dir.path().join("log"), &EngineOptions::default())?;
-    /// # engine.install(Snapshot::new(PolicySnapshot::new(policy, [model])?, Names::default()), 1)?;
-    /// # engine.ensure_tenant("acme", 10_000, 1)?;
-    /// # let call =
-    /// #     Call { tenant: "acme", time_unix_ms: 2, correlation_id: "", request_key: "", request };
     /// let ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
     /// assert_eq!(ticket.reserved_microunits(), 7_500);
     ///
@@ -73,11 +49,20 @@ impl Engine {
     ///
     /// # Errors
     /// The ticket comes back with [`EngineError::TicketNotOpen`] or [`EngineError::Log`].
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// let ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
+    /// // The caller hung up before the model was called.
+    /// let settlement = engine.abandon(ticket, 3)?;
+    /// assert_eq!((settlement.committed_microunits, settlement.returned_microunits), (0, 7_500));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn abandon(&self, ticket: Ticket, time_unix_ms: u64) -> Result<Settlement, SettleRefused> {
         let decision_sequence = ticket.decision_sequence;
         let abandoned = {
             let _in_force = self.in_force.read();
-            self.tickets.change(decision_sequence, |hold| {
+            self.tickets.change(&ticket, |hold| {
                 let record = Record::Abandoned { time_unix_ms, decision_sequence };
                 let sequence = self.append(&record)?.sequence;
                 let settlement = Settlement {
@@ -98,60 +83,73 @@ impl Engine {
     /// # Errors
     /// [`EngineError::TicketNotOpen`]; [`EngineError::Budget`] for 0; [`EngineError::Log`] if the log cannot be written:
     /// then nothing more is reserved.
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// use calybris_engine::Admission;
+    ///
+    /// let mut ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
+    /// assert_eq!(engine.extend(&mut ticket, 1_500, 3)?, Admission::Reserved);
+    /// assert_eq!(ticket.reserved_microunits(), 9_000);
+    /// let refused = Admission::Insufficient { available_microunits: 1_000 };
+    /// assert_eq!(engine.extend(&mut ticket, 1_001, 4)?, refused);
+    /// # engine.abandon(ticket, 5)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn extend(
         &self,
         ticket: &mut Ticket,
         additional_microunits: u64,
         time_unix_ms: u64,
     ) -> Result<Admission, EngineError> {
-        let hold_number = ticket.decision_sequence;
-        let (admission, sequence) = {
+        let extended = {
             let _in_force = self.in_force.read();
-            self.tickets.change(hold_number, |hold| {
+            self.tickets.change(ticket, |hold| {
                 let reservation = &mut hold.reservation;
                 if let Err(refused) = reservation.extend(additional_microunits) {
                     let admission = refusal(reservation.tenant(), refused)?;
-                    return Ok((Fate::StaysOpen, (admission, None)));
+                    return Ok((Fate::StaysOpen, Err(admission)));
                 }
-                let amount_microunits = additional_microunits;
-                let event = BudgetEvent::Extended { hold: hold_number, amount_microunits };
-                match self.append(&Record::BudgetChanged { time_unix_ms, event }) {
-                    Ok(receipt) => {
-                        ticket.reserved_microunits = reservation.amount_microunits();
-                        self.log_warnings(time_unix_ms);
-                        let answer = (Admission::Reserved, Some(receipt.sequence));
-                        Ok((Fate::StaysOpen, answer))
-                    }
-                    Err(error) => {
-                        reservation.release_part(additional_microunits)?;
-                        Err(error)
-                    }
+                let event = BudgetEvent::Extended {
+                    hold: ticket.decision_sequence,
+                    amount_microunits: additional_microunits,
+                };
+                let logged = self.append(&Record::BudgetChanged { time_unix_ms, event });
+                if logged.is_err() {
+                    reservation.release_part(additional_microunits)?;
                 }
+                let sequence = logged?.sequence;
+                self.log_warnings(time_unix_ms);
+                Ok((Fate::StaysOpen, Ok((sequence, hold.reserved_microunits()))))
             })?
         };
-        if let Some(sequence) = sequence {
-            self.checkpoint_if_due(sequence, time_unix_ms);
+        match extended {
+            Ok((sequence, reserved_microunits)) => {
+                ticket.reserved_microunits = reserved_microunits;
+                self.checkpoint_if_due(sequence, time_unix_ms);
+                Ok(Admission::Reserved)
+            }
+            Err(refused) => Ok(refused),
         }
-        Ok(admission)
     }
 
     fn settle_by_rules(
         &self,
         ticket: &Ticket,
-        actual_microunits: u64,
+        actual_cost_microunits: u64,
         time_unix_ms: u64,
     ) -> Result<Settlement, EngineError> {
         let mut owner = None;
         loop {
             let in_force = self.in_force.read();
-            let settled = self.tickets.change(ticket.decision_sequence, |hold| {
-                if actual_microunits > hold.reserved_microunits() && owner.is_none() {
+            let settled = self.tickets.change(ticket, |hold| {
+                if actual_cost_microunits > hold.reserved_microunits() && owner.is_none() {
                     return Ok((Fate::StaysOpen, None));
                 }
                 let settlement = self.settle_hold(
                     ticket.decision_sequence,
                     hold,
-                    actual_microunits,
+                    actual_cost_microunits,
                     time_unix_ms,
                 )?;
                 Ok((Fate::IsClosed, Some(settlement)))
@@ -169,11 +167,12 @@ impl Engine {
         &self,
         decision_sequence: u64,
         hold: &mut Hold,
-        actual_microunits: u64,
+        actual_cost_microunits: u64,
         time_unix_ms: u64,
     ) -> Result<Settlement, EngineError> {
         let reservation = &mut hold.reservation;
-        let Covered { commit_microunits, overdraft, .. } = reservation.cover(actual_microunits)?;
+        let Covered { commit_microunits, overdraft, .. } =
+            reservation.cover(actual_cost_microunits)?;
         if let Some(overdraft) = &overdraft {
             let event = BudgetEvent::Overdrawn {
                 hold: decision_sequence,
@@ -185,7 +184,6 @@ impl Engine {
                 return Err(error);
             }
         }
-        let actual_cost_microunits = commit_microunits;
         let record = Record::Settled { time_unix_ms, decision_sequence, actual_cost_microunits };
         let sequence = self.append(&record)?.sequence;
         // `cover` made room for it, so this is not refused.
@@ -194,7 +192,7 @@ impl Engine {
             sequence,
             committed_microunits: commit_microunits,
             returned_microunits: reservation.amount_microunits(),
-            uncharged_microunits: actual_microunits.saturating_sub(commit_microunits),
+            uncharged_microunits: actual_cost_microunits.saturating_sub(commit_microunits),
         })
     }
 

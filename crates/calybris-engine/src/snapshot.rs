@@ -8,7 +8,7 @@ use calybris_kernel::PolicySnapshot;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::error::EngineError;
+use crate::error::{EngineError, contradiction};
 use crate::record::LoggedSnapshot;
 
 /// The names of the numbers in a catalog, so that a log read years later still says which model was meant.
@@ -127,8 +127,8 @@ impl LoggedSnapshot<'_> {
         let snapshot = Snapshot::new(policy_snapshot, self.names.into_owned());
         let (named, computed) = (self.digest, snapshot.digest());
         if named != computed {
-            let contradiction = format!("it names digest {named}, its contents have {computed}");
-            return Err(EngineError::Contradiction { sequence, contradiction });
+            let what = format!("it names digest {named}, its contents have {computed}");
+            return Err(contradiction(sequence, what));
         }
         Ok(snapshot)
     }

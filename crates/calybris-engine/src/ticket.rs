@@ -5,11 +5,16 @@ use calybris_kernel::Request;
 
 /// The right to carry out one decision and the duty to say how it went.
 ///
-/// Give it to [`Engine::settle`](crate::Engine::settle) or [`Engine::abandon`](crate::Engine::abandon). A ticket that is dropped leaves its reservation standing, in
-/// the budget as in the log; [`Engine::open_tickets`](crate::Engine::open_tickets) lists it, and [`Engine::ticket`](crate::Engine::ticket) makes it anew.
+/// Give it to [`Engine::settle`](crate::Engine::settle) or [`Engine::abandon`](crate::Engine::abandon) of the engine that it
+/// came from. A ticket that is dropped leaves its reservation standing, in the budget as in the log;
+/// [`Engine::open_tickets`](crate::Engine::open_tickets) lists it, and [`Engine::ticket`](crate::Engine::ticket) makes it
+/// anew.
 #[derive(Debug)]
 #[must_use = "an unsettled ticket holds its reservation until it is settled or abandoned"]
 pub struct Ticket {
+    /// The beginning of the id of the log that the decision stands in: another one may have a ticket of the same number. Ids
+    /// are random, and what is to be found here is a mistake, so four bytes are enough.
+    pub(crate) log_id_prefix: [u8; 4],
     pub(crate) decision_sequence: u64,
     pub(crate) model_id: u32,
     pub(crate) reserved_microunits: u64,
@@ -25,7 +30,7 @@ pub struct Settlement {
     /// What went back to the tenant.
     pub returned_microunits: u64,
     /// What the call cost beyond its hold and nobody was charged for, under
-    /// [`CapAtReserved`](calybris_budget::OverrunPolicy::CapAtReserved); 0 under the other policies. It is not in the log.
+    /// [`CapAtReserved`](calybris_budget::OverrunPolicy::CapAtReserved); 0 under the other policies.
     pub uncharged_microunits: u64,
 }
 
@@ -45,7 +50,6 @@ pub struct OpenTicket {
 }
 
 /// What stands behind an open ticket.
-#[derive(Debug)]
 pub(crate) struct Hold {
     /// Of 0 microunits when the model is free.
     pub(crate) reservation: Reservation,
@@ -53,7 +57,6 @@ pub(crate) struct Hold {
 }
 
 /// What is known about an open ticket, but for its money.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TicketState {
     pub(crate) model_id: u32,
     pub(crate) failed_model_ids: Vec<u32>,
@@ -62,7 +65,7 @@ pub(crate) struct TicketState {
 }
 
 impl Ticket {
-    /// Sequence of the decision's record in the log: the ticket's identity, across restarts too.
+    /// Sequence of the decision's record in its log: the ticket's identity there, across restarts too.
     #[must_use]
     pub fn decision_sequence(&self) -> u64 {
         self.decision_sequence
@@ -86,9 +89,20 @@ impl Hold {
         self.reservation.amount_microunits()
     }
 
-    pub(crate) fn ticket(&self, decision_sequence: u64) -> Ticket {
+    pub(crate) fn ticket(&self, log_id_prefix: [u8; 4], decision_sequence: u64) -> Ticket {
         let (model_id, reserved_microunits) = (self.state.model_id, self.reserved_microunits());
-        Ticket { decision_sequence, model_id, reserved_microunits }
+        Ticket { log_id_prefix, decision_sequence, model_id, reserved_microunits }
+    }
+
+    /// As a listing shows it.
+    pub(crate) fn open_ticket(&self, decision_sequence: u64) -> OpenTicket {
+        OpenTicket {
+            decision_sequence,
+            tenant: self.reservation.tenant().name().to_owned(),
+            model_id: self.state.model_id,
+            failed_model_ids: self.state.failed_model_ids.clone(),
+            reserved_microunits: self.reserved_microunits(),
+        }
     }
 }
 
@@ -106,20 +120,5 @@ impl TicketState {
 
     pub(crate) fn has_failed(&self, model_id: u32) -> bool {
         self.failed_model_ids.contains(&model_id)
-    }
-
-    /// As a listing shows it.
-    pub(crate) fn open_ticket(
-        &self,
-        decision_sequence: u64,
-        reservation: &Reservation,
-    ) -> OpenTicket {
-        OpenTicket {
-            decision_sequence,
-            tenant: reservation.tenant().name().to_owned(),
-            model_id: self.model_id,
-            failed_model_ids: self.failed_model_ids.clone(),
-            reserved_microunits: reservation.amount_microunits(),
-        }
     }
 }

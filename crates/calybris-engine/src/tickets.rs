@@ -1,7 +1,7 @@
 //! The table of open tickets. Whoever changes one has it out of the table for as long as that takes; others who want the
 //! same ticket wait, so that the log has its records in the order in which they were made.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -10,12 +10,19 @@ use crate::ticket::{Hold, OpenTicket, Ticket};
 
 type Table = HashMap<u64, Option<Hold>>;
 
-#[derive(Debug)]
 pub(crate) struct Tickets {
+    log_id_prefix: [u8; 4],
     /// `None` while somebody has the ticket.
     table: Mutex<Table>,
     /// Told when a ticket comes back or is closed.
     returned: Condvar,
+}
+
+/// A ticket that somebody has. However that ends, by a panic too, it comes back, or is closed if its hold is gone.
+struct Out<'a> {
+    tickets: &'a Tickets,
+    sequence: u64,
+    hold: Option<Hold>,
 }
 
 /// What becomes of a ticket after a change.
@@ -27,55 +34,49 @@ pub(crate) enum Fate {
 }
 
 impl Tickets {
-    pub(crate) fn new(open: HashMap<u64, Hold>) -> Self {
+    /// The open tickets of the log with that id.
+    pub(crate) fn new(log_id: [u8; 16], open: BTreeMap<u64, Hold>) -> Self {
+        let [b0, b1, b2, b3, ..] = log_id;
         let table = open.into_iter().map(|(sequence, hold)| (sequence, Some(hold))).collect();
-        Self { table: Mutex::new(table), returned: Condvar::new() }
+        Self { log_id_prefix: [b0, b1, b2, b3], table: Mutex::new(table), returned: Condvar::new() }
     }
 
-    pub(crate) fn insert(&self, sequence: u64, hold: Hold) {
+    /// Opens the ticket of the decision at that sequence.
+    pub(crate) fn open(&self, sequence: u64, hold: Hold) -> Ticket {
+        let ticket = hold.ticket(self.log_id_prefix, sequence);
         self.table.lock().insert(sequence, Some(hold));
+        ticket
     }
 
     /// Makes a change to an open ticket. If it is refused, the ticket stays open.
     pub(crate) fn change<T>(
         &self,
-        sequence: u64,
+        ticket: &Ticket,
         change: impl FnOnce(&mut Hold) -> Result<(Fate, T), EngineError>,
     ) -> Result<T, EngineError> {
+        let sequence = ticket.decision_sequence;
+        let not_open = || EngineError::TicketNotOpen { decision_sequence: sequence };
+        if ticket.log_id_prefix != self.log_id_prefix {
+            return Err(not_open());
+        }
         let taken = self.when_in(sequence).get_mut(&sequence).and_then(Option::take);
-        let Some(mut hold) = taken else {
-            return Err(EngineError::TicketNotOpen { decision_sequence: sequence });
-        };
-        let changed = change(&mut hold);
-        let mut table = self.table.lock();
-        let answer = match changed {
-            Ok((Fate::IsClosed, answer)) => {
-                table.remove(&sequence);
-                Ok(answer)
-            }
-            Ok((Fate::StaysOpen, answer)) => {
-                table.insert(sequence, Some(hold));
-                Ok(answer)
-            }
-            Err(error) => {
-                table.insert(sequence, Some(hold));
-                Err(error)
-            }
-        };
-        drop(table);
-        self.returned.notify_all();
-        answer
+        let mut out = Out { tickets: self, sequence, hold: Some(taken.ok_or_else(not_open)?) };
+        let (fate, answer) = change(out.hold.as_mut().ok_or_else(not_open)?)?;
+        if fate == Fate::IsClosed {
+            out.hold = None;
+        }
+        Ok(answer)
     }
 
     /// The open ticket of that decision.
     pub(crate) fn ticket(&self, sequence: u64) -> Option<Ticket> {
         let table = self.when_in(sequence);
-        table.get(&sequence)?.as_ref().map(|hold| hold.ticket(sequence))
+        table.get(&sequence)?.as_ref().map(|hold| hold.ticket(self.log_id_prefix, sequence))
     }
 
     /// Every ticket, oldest first. The caller sees to it that nobody has one out.
     pub(crate) fn list(&self) -> Vec<OpenTicket> {
-        self.in_order(|sequence, hold| hold.state.open_ticket(sequence, &hold.reservation))
+        self.in_order(|sequence, hold| hold.open_ticket(sequence))
     }
 
     /// Looks at every ticket, oldest first. The caller sees to it that nobody has one out.
@@ -106,5 +107,58 @@ impl Tickets {
             self.returned.wait(&mut table);
         }
         table
+    }
+}
+
+impl Drop for Out<'_> {
+    fn drop(&mut self) {
+        let mut table = self.tickets.table.lock();
+        match self.hold.take() {
+            Some(hold) => table.insert(self.sequence, Some(hold)),
+            None => table.remove(&self.sequence),
+        };
+        drop(table);
+        self.tickets.returned.notify_all();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+mod tests {
+    use super::*;
+    use crate::ticket::TicketState;
+    use calybris_budget::BudgetEngine;
+    use calybris_kernel::{CapabilitySet, ProviderSet, RegionSet, Request};
+
+    const REQUEST: Request = Request {
+        sequence: 1,
+        requested_model_id: 1,
+        input_tokens: 0,
+        output_tokens: 0,
+        business_value_microunits: 0,
+        budget_limit_microunits: 0,
+        risk_bps: 0,
+        confidence_bps: 0,
+        minimum_quality_bps: 0,
+        max_p95_latency_ms: 0,
+        required_capabilities: CapabilitySet::EMPTY,
+        allowed_providers: ProviderSet::ALL,
+        required_regions: RegionSet::EMPTY,
+    };
+
+    #[test]
+    fn a_ticket_comes_back_from_whoever_panics() {
+        let tenant = BudgetEngine::new().ensure_tenant("a", 100).unwrap();
+        let reservation = tenant.try_hold(70).unwrap();
+        let hold = Hold { reservation, state: TicketState::new(1, REQUEST) };
+        let tickets = Tickets::new([7; 16], BTreeMap::new());
+        let ticket = tickets.open(3, hold);
+        let panics = || tickets.change::<()>(&ticket, |_| panic!("on purpose"));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+        // It would wait for ever if the ticket were still out.
+        assert_eq!(tickets.ticket(3).unwrap().reserved_microunits(), 70);
+        tickets.change(&ticket, |_| Ok((Fate::IsClosed, ()))).unwrap();
+        assert!(tickets.ticket(3).is_none());
+        assert_eq!(tenant.snapshot().available_microunits, 100);
     }
 }

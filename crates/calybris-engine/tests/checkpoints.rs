@@ -7,9 +7,10 @@ use std::path::Path;
 
 use calybris_budget::{BudgetEvent, OverrunPolicy, TenantRules};
 use calybris_engine::{
-    Call, Checkpoint, Engine, EngineError, EngineOptions, Ledger, Record, SCHEMA_ID,
+    Call, Checkpoint, DecisionProof, Engine, EngineError, EngineOptions, Ledger, LoggedTicket,
+    Record, SCHEMA_ID,
 };
-use calybris_wal::{Disposal, Durability, Reader, WalOptions, WalWriter};
+use calybris_wal::{Disposal, Durability, Reader, WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;
 
@@ -111,21 +112,72 @@ fn a_checkpoint_straight_after_the_first_installation_is_written() {
     let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
     engine.ensure_tenant("a", 1, 1).unwrap();
     assert_eq!((engine.checkpoint(2).unwrap(), engine.checkpoint(3).unwrap()), (2, 2));
-    // One that a crash left between the checkpoint and the snapshot behind it.
+}
+
+#[test]
+fn opening_finishes_a_checkpoint_that_a_crash_cut_short() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.checkpoint(2).unwrap();
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("another", 10_000, 1).unwrap();
+    engine.checkpoint(77).unwrap();
     drop(engine);
+    // The crash came between the checkpoint and the snapshot behind it.
     let copy = tempfile::tempdir().unwrap();
     let log = WalWriter::open(copy.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
-    for (_, record) in records(dir.path()).into_iter().take(2) {
-        log.rotate().unwrap();
-        log.append(&record).unwrap();
+    let whole = records(dir.path());
+    for (_, record) in &whole[..4] {
+        if matches!(record, Record::Checkpoint(_)) {
+            log.rotate().unwrap();
+        }
+        log.append(record).unwrap();
     }
     log.close().unwrap();
     let engine = Engine::open(copy.path(), &EngineOptions::default()).unwrap();
-    assert_eq!(engine.recovery().first_sequence, 2);
-    assert_eq!((engine.checkpoint(3).unwrap(), engine.head().sequence), (3, 4));
+    assert_eq!((engine.recovery().first_sequence, engine.recovery().records), (4, 1));
+    // It is the record that would stand there without the crash.
+    assert_eq!(records(copy.path()), whole);
+    assert_eq!((engine.checkpoint(78).unwrap(), engine.head().sequence), (4, 5));
+    // No decision names the checkpoint, so that no proof shows what others have.
+    let outcome = engine.decide(&call("a", 1, 9_000)).unwrap();
+    let proof = DecisionProof::of(copy.path(), None, outcome.decision_sequence).unwrap();
+    let shown = proof.check(&proof.head(), None).unwrap();
+    assert_eq!(shown.decided.snapshot_sequence, 5);
+    drop(engine);
+    let head = Engine::open(copy.path(), &EngineOptions::default()).unwrap().head();
+    assert_eq!(head.sequence, outcome.decision_sequence);
+    Ledger::read(copy.path(), None).unwrap().conservation.unwrap();
+}
+
+#[test]
+fn a_state_too_large_for_a_checkpoint_is_told_and_leaves_the_log_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    // A log whose records are just long enough for the state of a few open tickets.
+    let options = WalOptions::new(SCHEMA_ID).max_record_bytes(1_000);
+    WalWriter::open(dir.path(), &options).unwrap().close().unwrap();
+    let options = EngineOptions::default().checkpoint_every_records(20);
+    let engine = Engine::open(dir.path(), &options).unwrap();
+    engine.install(snapshot(), 0).unwrap();
+    engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+    assert!(engine.checkpoint_failure().is_none());
+    let too_large = |error: &EngineError| {
+        matches!(error, EngineError::Log(WalError::RecordTooLarge { limit: 1_000 }))
+    };
+    let tickets: Vec<_> = (0..30)
+        .map(|sequence| engine.decide(&call("a", sequence, 9_000)).unwrap().ticket.unwrap())
+        .collect();
+    // Nobody who decided was told, and yet it is known.
+    assert!(too_large(&engine.checkpoint_failure().unwrap()));
+    let before = (engine.head(), state(&engine));
+    assert!(too_large(&engine.checkpoint(2).unwrap_err()));
+    assert_eq!((engine.head(), state(&engine)), before);
+    assert_eq!(Reader::segments(dir.path()).unwrap(), [1]);
+    // Once there is less to say, the next that is due is written.
+    for ticket in tickets {
+        engine.abandon(ticket, 3).unwrap();
+    }
+    assert!(engine.checkpoint_failure().is_none());
+    assert_eq!(Reader::segments(dir.path()).unwrap().len(), 2);
 }
 
 #[test]
@@ -227,7 +279,7 @@ fn a_checkpoint_that_says_otherwise_than_the_records_before_it_is_named() {
 }
 
 #[test]
-fn a_log_that_begins_with_a_hold_that_no_ticket_stands_for_is_refused() {
+fn a_log_that_begins_with_a_hold_without_a_ticket_or_a_ticket_without_a_hold_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
     engine.ensure_tenant("a", 10_000, 1).unwrap();
@@ -239,7 +291,13 @@ fn a_log_that_begins_with_a_hold_that_no_ticket_stands_for_is_refused() {
         _ => None,
     });
     let honest = checkpoints.next_back().unwrap();
-    for (tickets, count) in [(honest.tickets.to_vec(), 1), (Vec::new(), 0)] {
+    let mut too_many = honest.tickets.to_vec();
+    too_many.push(LoggedTicket { decision_sequence: 1, ..too_many[0].clone() });
+    for (tickets, contradiction) in [
+        (honest.tickets.to_vec(), None),
+        (Vec::new(), Some("record 4 contradicts the log before it: its hold 3 has no ticket")),
+        (too_many, Some("record 4 contradicts the log before it: its ticket 1 has no hold")),
+    ] {
         let copy = tempfile::tempdir().unwrap();
         let log = WalWriter::open(copy.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
         for (_, record) in records(dir.path()).into_iter().take(3) {
@@ -247,15 +305,18 @@ fn a_log_that_begins_with_a_hold_that_no_ticket_stands_for_is_refused() {
         }
         log.rotate().unwrap();
         let checkpoint = Checkpoint { tickets: tickets.into(), ..honest.clone() };
-        log.append(&Record::Checkpoint(checkpoint)).unwrap();
+        let first = log.append(&Record::Checkpoint(checkpoint)).unwrap().sequence;
+        // With nothing before it to compare it with, a reader takes it as it is, as the engine does.
+        log.retain_from(first, Disposal::Remove).unwrap();
         log.close().unwrap();
+        let read = Ledger::read(copy.path(), None);
         let opened = Engine::open(copy.path(), &EngineOptions::default());
-        if count == 1 {
-            assert_eq!(opened.unwrap().account("a").unwrap().reserved_microunits, 2_000);
+        if let Some(words) = contradiction {
+            assert_eq!(opened.unwrap_err().to_string(), words);
+            assert_eq!(read.unwrap_err().to_string(), words);
         } else {
-            let refused = opened.unwrap_err();
-            assert!(matches!(refused, EngineError::Contradiction { .. }), "{refused}");
-            assert!(refused.to_string().contains("has no ticket"), "{refused}");
+            assert_eq!(opened.unwrap().account("a").unwrap().reserved_microunits, 2_000);
+            assert_eq!(read.unwrap().open_tickets.len(), 1);
         }
     }
 }
@@ -397,7 +458,11 @@ proptest! {
                     frozen.unwrap();
                 }
                 (12, _) => {
-                    let overrun = if amount % 3 == 0 { OverrunPolicy::Reject } else { OverrunPolicy::DrawThenDebt };
+                    let overrun = [
+                        OverrunPolicy::Reject,
+                        OverrunPolicy::DrawThenDebt,
+                        OverrunPolicy::CapAtReserved,
+                    ][usize::try_from(amount % 3).unwrap()];
                     let soft_limit_microunits = Some(amount);
                     let rules = TenantRules { overrun, soft_limit_microunits, ..TenantRules::default() };
                     engine.set_rules(tenant, rules, 1).unwrap();

@@ -287,7 +287,8 @@ fn when_the_log_takes_nothing_more_nothing_is_decided_and_nothing_is_spent() {
 
     // There is no room for a new segment any more.
     std::fs::remove_dir_all(dir.path().join("log")).unwrap();
-    assert!(engine.checkpoint(3).is_err());
+    let refused = engine.checkpoint(3).unwrap_err();
+    assert!(matches!(refused, EngineError::Log(WalError::Io { .. })), "{refused}");
     let poisoned =
         |error: &EngineError| matches!(error, EngineError::Log(WalError::Poisoned { .. }));
     let unchanged = |what: &str| {

@@ -4,7 +4,9 @@
 mod world;
 
 use calybris_budget::BudgetError;
-use calybris_engine::{Admission, Engine, EngineError, EngineOptions, Names, Record, Snapshot};
+use calybris_engine::{
+    Admission, Call, Engine, EngineError, EngineOptions, Names, Record, Snapshot,
+};
 use calybris_kernel::{Action, Model, Policy, PolicySnapshot, Reason};
 use calybris_wal::{Key, WalError, WalOptions, WalWriter};
 use world::*;
@@ -134,6 +136,32 @@ fn a_ticket_is_settled_once() {
     assert!(matches!(refused.error, EngineError::TicketNotOpen { .. }));
     assert_eq!(engine.head(), head);
     assert_eq!(balances(&engine)["a"], (10_000, 9_900, 0, 100));
+}
+
+#[test]
+fn a_ticket_of_another_log_is_not_open_in_this_one() {
+    let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let engines = dirs.each_ref().map(|dir| open(dir.path()));
+    let tickets = engines.each_ref().map(|engine| {
+        engine.ensure_tenant("a", 10_000, 1).unwrap();
+        engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap()
+    });
+    let [own, foreign] = tickets;
+    assert_eq!(own.decision_sequence(), foreign.decision_sequence());
+    let [engine, _] = &engines;
+    let before = (engine.head(), state(engine));
+    let not_open = |error: &EngineError| matches!(error, EngineError::TicketNotOpen { .. });
+    let refused = engine.settle(foreign, 100, 2).unwrap_err();
+    assert!(not_open(&refused.error), "{refused}");
+    let refused = engine.abandon(refused.ticket, 2).unwrap_err();
+    assert!(not_open(&refused.error), "{refused}");
+    let refused = engine.fall_back(refused.ticket, 2).unwrap_err();
+    assert!(not_open(&refused.error), "{refused}");
+    let mut foreign = refused.ticket;
+    assert!(not_open(&engine.extend(&mut foreign, 1, 2).unwrap_err()));
+    assert_eq!((engine.head(), state(engine)), before);
+    engines[1].settle(foreign, 100, 2).unwrap();
+    engine.settle(own, 100, 2).unwrap();
 }
 
 #[test]
@@ -281,4 +309,16 @@ fn a_cost_that_no_budget_can_hold_is_refused_for_lack_of_budget() {
     let outcome = engine.decide(&call).unwrap();
     assert_eq!(outcome.decision.selected_model_id, Some(9));
     assert_eq!(outcome.admission, Admission::Insufficient { available_microunits: 10_000 });
+}
+
+#[test]
+fn what_an_engine_prints_of_itself_shows_nothing_of_its_callers() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("secret-tenant", 10_000, 1).unwrap();
+    let keyed = Call { request_key: "secret-key", ..call("secret-tenant", 1, 9_000) };
+    let _open = engine.decide(&keyed).unwrap();
+    let printed = format!("{engine:?}");
+    assert!(printed.starts_with("Engine { log: WalWriter"), "{printed}");
+    assert!(!printed.contains("secret"), "{printed}");
 }

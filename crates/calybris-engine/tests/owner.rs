@@ -5,7 +5,7 @@ mod world;
 
 use calybris_budget::{BudgetError, BudgetEvent, OverrunPolicy, TenantRules};
 use calybris_engine::{Admission, Engine, EngineError, EngineOptions, Ledger, Record};
-use calybris_wal::{WalError, WalOptions, WalWriter};
+use calybris_wal::{Durability, WalError, WalOptions, WalWriter};
 use world::*;
 
 fn events(dir: &std::path::Path) -> Vec<BudgetEvent> {
@@ -62,6 +62,59 @@ fn a_grant_is_raised_lowered_and_refunded() {
     }
     assert_eq!((engine.head(), balances(&engine)["a"]), (head, (2_000, 1_999, 0, 1)));
     assert_survives(dir.path(), engine);
+}
+
+#[test]
+fn an_amount_of_nothing_changes_nothing_and_is_not_logged() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("b", 10_000, 1).unwrap();
+    let before = (engine.head(), state(&engine));
+    engine.top_up("a", 0, 2).unwrap();
+    engine.reduce("a", 0, 2).unwrap();
+    engine.refund("a", 0, 2).unwrap();
+    assert_eq!(engine.repay("a", 0, 2).unwrap(), 0);
+    assert_eq!(engine.carry_over("a", "b", 0, 2).unwrap(), 0);
+    assert_eq!((engine.head(), state(&engine)), before);
+    // And yet it is asked of a tenant.
+    assert!(matches!(engine.reduce("c", 0, 2), Err(EngineError::UnknownTenant { .. })));
+    assert!(matches!(engine.top_up("c", 0, 2), Err(EngineError::UnknownTenant { .. })));
+}
+
+#[test]
+fn what_is_carried_over_to_the_same_tenant_pays_its_debt_and_the_log_agrees() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.set_rules("a", rules(OverrunPolicy::DrawThenDebt), 1).unwrap();
+    let [first, second] =
+        [1, 2].map(|n| engine.decide(&call("a", n, 9_000)).unwrap().ticket.unwrap());
+    engine.settle(first, 8_100, 2).unwrap();
+    assert_eq!(engine.account("a").unwrap().debt_microunits, 100);
+    engine.abandon(second, 3).unwrap();
+    assert_eq!(engine.carry_over("a", "a", u64::MAX, 4).unwrap(), 1_900);
+    let account = engine.account("a").unwrap();
+    assert_eq!((account.available_microunits, account.debt_microunits), (1_900, 0));
+    assert_survives(dir.path(), engine);
+}
+
+#[test]
+fn rules_that_no_budget_takes_are_refused_unlogged() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    let before = (engine.head(), state(&engine));
+    let too_much = Some(calybris_budget::MAX_AMOUNT_MICROUNITS + 1);
+    for rules in [
+        TenantRules { exposure_cap_microunits: too_much, ..TenantRules::default() },
+        TenantRules { soft_limit_microunits: too_much, ..TenantRules::default() },
+    ] {
+        let refused = engine.set_rules("a", rules, 2).unwrap_err();
+        let too_large = matches!(refused, EngineError::Budget(BudgetError::AmountTooLarge { .. }));
+        assert!(too_large, "{refused}");
+    }
+    assert_eq!((engine.head(), state(&engine)), before);
 }
 
 #[test]
@@ -170,12 +223,55 @@ fn a_cost_above_the_reservation_is_met_as_the_rules_say() {
         );
         let account = engine.account("a").unwrap();
         assert_eq!((account.committed_microunits, account.debt_microunits), (spent, debt));
+        // The log has the true cost, also where not all of it was charged.
+        let (_, last) = records(dir.path()).pop().unwrap();
+        let actual_cost_microunits = match last {
+            Record::Settled { actual_cost_microunits, .. } => actual_cost_microunits,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(actual_cost_microunits, 11_000);
         let overdrawn = matches!(
             events(dir.path()).last(),
             Some(BudgetEvent::Overdrawn { drawn_microunits, .. }) if drawn_microunits.len() == 1
         );
         assert_eq!(overdrawn, overrun == OverrunPolicy::DrawThenDebt);
         assert_survives(dir.path(), engine);
+    }
+}
+
+#[test]
+fn no_call_of_a_frozen_tenant_is_admitted_behind_the_record_that_froze_it() {
+    let dir = tempfile::tempdir().unwrap();
+    // A record waits for the disk, so that others come between it and what it says if anything lets them.
+    let options = EngineOptions::default().durability(Durability::Synced);
+    let engine = Engine::open(dir.path(), &options).unwrap();
+    engine.install(snapshot(), 0).unwrap();
+    engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for sequence in 0..40 {
+                    let _open = engine.decide(&call("a", sequence, 7_000)).unwrap();
+                }
+            });
+        }
+        scope.spawn(|| {
+            for _ in 0..20 {
+                engine.freeze("a", 2).unwrap();
+                engine.unfreeze("a", 2).unwrap();
+            }
+        });
+    });
+    let mut frozen = false;
+    for (sequence, record) in records(dir.path()) {
+        match record {
+            Record::BudgetChanged { event: BudgetEvent::Frozen { .. }, .. } => frozen = true,
+            Record::BudgetChanged { event: BudgetEvent::Unfrozen { .. }, .. } => frozen = false,
+            Record::Decided(decided) => {
+                assert_eq!(decided.admission == Admission::Frozen, frozen, "record {sequence}");
+            }
+            _ => {}
+        }
     }
 }
 
@@ -245,9 +341,15 @@ fn a_soft_limit_warns_once_and_is_logged() {
     let engine = open(dir.path());
     let _third = engine.decide(&call("a", 3, 9_000)).unwrap();
     assert!(engine.take_warnings().is_empty());
-    engine.set_rules("a", soft, 4).unwrap();
-    let _fourth = engine.decide(&call("a", 4, 9_000)).unwrap();
+    // Nobody asks for a while: what is kept for them does not grow with that.
+    for sequence in 4..=7 {
+        engine.set_rules("a", soft, 4).unwrap();
+        let ticket = engine.decide(&call("a", sequence, 7_000)).unwrap().ticket.unwrap();
+        engine.abandon(ticket, 4).unwrap();
+    }
+    assert_eq!(events(dir.path()).iter().filter(|event| **event == warned).count(), 5);
     assert_eq!(engine.take_warnings().len(), 1);
+    assert!(engine.take_warnings().is_empty());
     assert_survives(dir.path(), engine);
 }
 

@@ -149,7 +149,7 @@ fn a_keyed_log_proves_nothing_without_its_key() {
     assert_eq!(proof.check(&head, Some(&key)).unwrap().sequence, decisions[2]);
     for wrong in [None, Some(&other)] {
         let refused = proof.check(&head, wrong).unwrap_err();
-        let words = format!("takes the key {:016x}", key.id());
+        let words = format!("is chained with the key {:016x}, which was not given", key.id());
         assert!(refused.to_string().contains(&words), "{refused}");
     }
 }

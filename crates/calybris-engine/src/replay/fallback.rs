@@ -7,7 +7,8 @@ use calybris_kernel::{PolicySnapshot, RankedModel, Request};
 use calybris_wal::{Key, WalError};
 
 use super::Replayed;
-use crate::error::EngineError;
+use crate::error::{EngineError, contradiction};
+use crate::preference::Preference;
 use crate::record::Fallback;
 use crate::recorded::RecordedDecision;
 
@@ -85,8 +86,7 @@ impl<'a> Fallbacks<'a> {
         snapshot: &PolicySnapshot,
     ) -> Result<(), EngineError> {
         let FellBack { sequence, decision_sequence, failed_model_id, fallback, .. } = *fell_back;
-        let contradiction =
-            |contradiction| Err(EngineError::Contradiction { sequence, contradiction });
+        let refused = |what| Err(contradiction(sequence, what));
         if !self.fallen.contains_key(&decision_sequence) {
             let chosen = match self.chosen(decision_sequence) {
                 // The decision is gone with the log's beginning, and what there was to compare with.
@@ -95,14 +95,14 @@ impl<'a> Fallbacks<'a> {
             };
             let Some(chosen) = chosen else {
                 let what = format!("decision {decision_sequence} chose no model");
-                return contradiction(what);
+                return refused(what);
             };
             self.fallen.insert(decision_sequence, chosen.into());
         }
         let Some(ticket) = self.fallen.get_mut(&decision_sequence) else { return Ok(()) };
         if ticket.model_id != failed_model_id {
             let current = ticket.model_id;
-            return contradiction(format!(
+            return refused(format!(
                 "model {failed_model_id} failed, but the ticket of decision {decision_sequence} was at model {current}"
             ));
         }
@@ -110,7 +110,7 @@ impl<'a> Fallbacks<'a> {
             ticket.tried.push(failed_model_id);
         }
         if let Err(what) = ticket.check(snapshot, fallback) {
-            return contradiction(what);
+            return refused(what);
         }
         if let Some(fallback) = fallback {
             ticket.model_id = fallback.model_id;
@@ -156,49 +156,33 @@ impl Fallen {
     /// Whether the ticket could go on so: the model is where the rank has it, and what it passed over was tried or
     /// costs more than the ticket held.
     fn check(&self, snapshot: &PolicySnapshot, fallback: Option<Fallback>) -> Result<(), String> {
-        // Mostly the next few of the rank decide; all of them are ranked only when they do not.
-        let mut places = 8;
-        loop {
-            let mut best = vec![RankedModel::default(); places];
-            let ranked = snapshot.rank(&self.request, &mut best);
-            for model in best.iter().take(ranked) {
-                if self.tried.contains(&model.model_id) {
-                    continue;
-                }
-                let &RankedModel { model_id, cost_microunits, utility_microunits, .. } = model;
-                match fallback {
-                    Some(fallback) if fallback.model_id == model_id => {
-                        let expected = Fallback {
-                            model_id,
-                            estimated_cost_microunits: cost_microunits,
-                            expected_utility_microunits: utility_microunits,
-                        };
-                        if fallback == expected {
-                            return Ok(());
-                        }
-                        return Err(format!(
-                            "it went on to {fallback:?}, the rank has {expected:?}"
-                        ));
-                    }
-                    _ if cost_microunits <= self.held_microunits => {
-                        let held = self.held_microunits;
-                        return Err(format!(
-                            "model {model_id} is the next in the rank and costs {cost_microunits} of the {held} that the ticket held"
-                        ));
-                    }
-                    _ => {}
-                }
+        for ranked in Preference::new(snapshot, &self.request) {
+            let RankedModel { model_id, cost_microunits, .. } = ranked;
+            if self.tried.contains(&model_id) {
+                continue;
             }
-            if ranked < places {
-                return match fallback {
-                    None => Ok(()),
-                    Some(fallback) => Err(format!(
-                        "it went on to model {}, which was tried or is not eligible",
-                        fallback.model_id
-                    )),
-                };
+            match fallback {
+                Some(fallback) if fallback.model_id == model_id => {
+                    let expected = Fallback::on(ranked);
+                    if fallback == expected {
+                        return Ok(());
+                    }
+                    return Err(format!("it went on to {fallback:?}, the rank has {expected:?}"));
+                }
+                _ if cost_microunits <= self.held_microunits => {
+                    let held = self.held_microunits;
+                    return Err(format!(
+                        "model {model_id} is the next in the rank and costs {cost_microunits} of the {held} that the ticket held"
+                    ));
+                }
+                _ => {}
             }
-            places = places.saturating_mul(8);
+        }
+        match fallback {
+            None => Ok(()),
+            Some(Fallback { model_id, .. }) => {
+                Err(format!("it went on to model {model_id}, which was tried or is not eligible"))
+            }
         }
     }
 }

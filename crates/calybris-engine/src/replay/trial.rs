@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::error::EngineError;
-use crate::fold::{installed_nothing, superseded};
+use crate::error::{EngineError, installed_nothing, superseded};
 use crate::history::Snapshots;
 use crate::record::LoggedSnapshot;
 use crate::snapshot::Snapshot;

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use calybris_budget::BudgetEvent;
+use calybris_budget::{BudgetEvent, OverrunPolicy};
 use calybris_engine::{Admission, Call, Engine, EngineOptions, Names, Record, Snapshot};
 use calybris_kernel::{
     CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
@@ -142,6 +142,7 @@ struct Books {
 
 struct Account {
     parent: Option<String>,
+    overrun: OverrunPolicy,
     /// Granted, available, reserved, committed, debt.
     sums: [i128; 5],
 }
@@ -165,7 +166,9 @@ impl Books {
             Record::Settled { decision_sequence, actual_cost_microunits, .. } => {
                 let hold = self.open.remove(decision_sequence).expect("settled once");
                 let actual = i128::from(*actual_cost_microunits);
-                assert!(actual <= hold.held, "settled within the hold");
+                let capped = self.accounts[&hold.tenant].overrun == OverrunPolicy::CapAtReserved;
+                assert!(capped || actual <= hold.held, "settled within the hold");
+                let actual = actual.min(hold.held);
                 self.each_level(&hold.tenant, [0, hold.held - actual, -hold.held, actual, 0]);
             }
             Record::Abandoned { decision_sequence, .. } => {
@@ -216,6 +219,9 @@ impl Books {
                 let amount = i128::from(*amount_microunits);
                 self.each_level(tenant, [0, amount, 0, -amount, 0]);
             }
+            BudgetEvent::RulesSet { tenant, rules } => {
+                self.accounts.get_mut(tenant).unwrap().overrun = rules.overrun;
+            }
             BudgetEvent::Extended { hold, amount_microunits } => {
                 self.hold(*hold, (*amount_microunits).into());
             }
@@ -236,7 +242,8 @@ impl Books {
     }
 
     fn open_account(&mut self, tenant: &str, parent: Option<String>, granted: u64) {
-        let account = Account { parent, sums: [granted.into(), granted.into(), 0, 0, 0] };
+        let overrun = OverrunPolicy::default();
+        let account = Account { parent, overrun, sums: [granted.into(), granted.into(), 0, 0, 0] };
         assert!(self.accounts.insert(tenant.to_owned(), account).is_none());
     }
 

@@ -1,0 +1,106 @@
+//! The eligible models of a snapshot for one request, the best first, as far as somebody looks.
+
+use calybris_kernel::{PolicySnapshot, RankedModel, Request};
+
+/// How many places are asked for first: mostly the next few of the rank decide.
+const FIRST_PLACES: usize = 8;
+
+/// By which factor more are asked for where those do not.
+const GROWTH: usize = 8;
+
+/// Goes along the order of preference and ranks more places when it comes to the end of those it has.
+#[derive(Debug)]
+pub(crate) struct Preference<'a> {
+    snapshot: &'a PolicySnapshot,
+    request: &'a Request,
+    best: Vec<RankedModel>,
+    /// How many of the places are taken.
+    ranked: usize,
+    next: usize,
+}
+
+impl<'a> Preference<'a> {
+    pub(crate) fn new(snapshot: &'a PolicySnapshot, request: &'a Request) -> Self {
+        let mut preference = Self { snapshot, request, best: Vec::new(), ranked: 0, next: 0 };
+        preference.rank(FIRST_PLACES);
+        preference
+    }
+
+    fn rank(&mut self, places: usize) {
+        self.best.clear();
+        self.best.resize(places.min(self.snapshot.models().len()), RankedModel::default());
+        self.ranked = self.snapshot.rank(self.request, &mut self.best);
+    }
+}
+
+impl Iterator for Preference<'_> {
+    type Item = RankedModel;
+
+    fn next(&mut self) -> Option<RankedModel> {
+        let may_be_more =
+            self.ranked == self.best.len() && self.ranked < self.snapshot.models().len();
+        if self.next == self.ranked && may_be_more {
+            self.rank(self.best.len().saturating_mul(GROWTH));
+        }
+        let model = self.best.get(self.next).filter(|_| self.next < self.ranked).copied();
+        self.next += usize::from(model.is_some());
+        model
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "test code")]
+mod tests {
+    use super::*;
+    use calybris_kernel::{CapabilitySet, Model, Policy, ProviderSet, RegionSet};
+
+    #[test]
+    fn it_is_the_whole_rank_however_many_are_eligible() {
+        let policy = Policy {
+            policy_epoch: 1,
+            catalog_epoch: 1,
+            hard_risk_limit_bps: 10_000,
+            minimum_confidence_bps: 0,
+            risk_penalty_multiplier_bps: 0,
+            latency_penalty_microunits_per_ms: 0,
+        };
+        for count in [0, 1, 7, 8, 9, 63, 64, 65, 600] {
+            let model = |model_id: u32| Model {
+                model_id,
+                provider_id: 0,
+                quality_bps: 9_000,
+                risk_ceiling_bps: 10_000,
+                // Every sixth is not eligible.
+                enabled: model_id % 6 != 5,
+                p95_latency_ms: 1,
+                capabilities: CapabilitySet::EMPTY,
+                regions: RegionSet::ALL,
+                input_price_microunits_per_million_tokens: 0,
+                output_price_microunits_per_million_tokens: 0,
+                fixed_price_microunits: u64::from(model_id * 37 % 101),
+            };
+            let snapshot = PolicySnapshot::new(policy, (0..count).map(model).collect::<Vec<_>>());
+            let snapshot = snapshot.unwrap();
+            let request = Request {
+                sequence: 1,
+                requested_model_id: 1,
+                input_tokens: 0,
+                output_tokens: 0,
+                business_value_microunits: 1_000,
+                budget_limit_microunits: 1_000,
+                risk_bps: 0,
+                confidence_bps: 10_000,
+                minimum_quality_bps: 0,
+                max_p95_latency_ms: 0,
+                required_capabilities: CapabilitySet::EMPTY,
+                allowed_providers: ProviderSet::ALL,
+                required_regions: RegionSet::EMPTY,
+            };
+            let mut all = vec![RankedModel::default(); snapshot.models().len()];
+            let ranked = snapshot.rank(&request, &mut all);
+            all.truncate(ranked);
+            assert_eq!(Preference::new(&snapshot, &request).collect::<Vec<_>>(), all);
+            assert_eq!(ranked, (0..count).filter(|id| id % 6 != 5).count());
+        }
+    }
+}
