@@ -1,4 +1,4 @@
-//! Verifies the frames of a segment on several cores.
+//! Verifies the frames of a segment in chunks, on one core or several.
 //!
 //! Any frame verifies from the bytes before it. So the threads take turns at the front: the one
 //! that is there reads a chunk into its own buffer and steps over the headers of the frames in it,
@@ -25,8 +25,8 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// The longest frame that a thread reads, in bytes. A chunk that is longer holds just one.
 const FRAME_BYTES_MAX: usize = 256 << 10;
 
-/// How much is worth starting threads for, in bytes.
-pub(crate) const WORTH_THREADS_BYTES: u64 = 8 * CHUNK_BYTES as u64;
+/// How much is worth it, in bytes.
+pub(crate) const WORTH_BYTES: u64 = 8 * CHUNK_BYTES as u64;
 
 /// Goes over as many frames of the segment as are in order, with this many threads. Answers the
 /// hash of the record with the sequence `wanted`, if that was among them.
@@ -36,7 +36,7 @@ pub(crate) fn fast_forward(
     wanted: Option<u64>,
 ) -> io::Result<Option<Hash>> {
     let remaining = segment.cursor.file().length()?.saturating_sub(segment.cursor.offset());
-    if remaining < WORTH_THREADS_BYTES {
+    if remaining < WORTH_BYTES {
         return Ok(None);
     }
     let chunks = usize::try_from(remaining / CHUNK_BYTES as u64).unwrap_or(usize::MAX);
@@ -60,27 +60,33 @@ pub(crate) fn fast_forward(
 
 /// Verifies chunks until there are no more.
 fn work(front: &Mutex<Front>, chain: &Chain) {
-    let mut chunk = Vec::new();
+    let mut chunk = Chunk::default();
     loop {
         let Some(start) = front.lock().take(&mut chunk) else { return };
-        if !verifies(&chunk, chain) {
+        if !chunk.verifies(chain) {
             front.lock().refuse(start);
         }
     }
 }
 
-/// Whether every frame verifies in a chunk of whole frames, behind the hash before them.
-fn verifies(chunk: &[u8], chain: &Chain) -> bool {
-    let mut rest = chunk;
-    while rest.len() > HASH_BYTES {
-        let header = rest.get(HASH_BYTES..).and_then(<[u8]>::first_chunk);
-        let Some(header) = header.and_then(FrameHeader::decode) else { return false };
-        if open_frame(rest, chain, header).is_err() {
-            return false;
-        }
-        rest = rest.get(header.frame_bytes()..).unwrap_or_default();
+/// Whole frames in their order, not verified yet.
+#[derive(Default)]
+struct Chunk {
+    /// The hash before the frames, the frames, and what was read behind them.
+    bytes: Vec<u8>,
+    /// The headers of the frames.
+    headers: Vec<FrameHeader>,
+}
+
+impl Chunk {
+    fn verifies(&self, chain: &Chain) -> bool {
+        let mut rest = self.bytes.as_slice();
+        self.headers.iter().all(|header| {
+            let verifies = open_frame(rest, chain, *header).is_ok();
+            rest = rest.get(header.frame_bytes()..).unwrap_or_default();
+            verifies
+        })
     }
-    true
 }
 
 /// A place between two frames, and what those before it said.
@@ -116,45 +122,38 @@ impl Front {
         }
     }
 
-    /// Reads the next whole frames that are in order, behind the hash before them, and says where
-    /// they begin. `None` when there are none: then nothing more is handed out.
-    fn take(&mut self, chunk: &mut Vec<u8>) -> Option<Place> {
+    /// Reads the next whole frames that are in order and says where they begin. `None` when there
+    /// are none: then nothing more is handed out.
+    fn take(&mut self, chunk: &mut Chunk) -> Option<Place> {
         let start = self.place;
-        let whole = if self.ended { None } else { self.read_whole(chunk) };
-        self.ended = whole.is_none();
-        chunk.truncate(whole?);
-        Some(start)
+        self.ended = self.ended || self.read_whole(chunk).is_none();
+        (!self.ended).then_some(start)
     }
 
-    /// Reads a chunk, or the one frame that is longer, and says where its last whole frame ends.
-    fn read_whole(&mut self, chunk: &mut Vec<u8>) -> Option<usize> {
+    /// Reads a chunk, or the one frame that is longer.
+    fn read_whole(&mut self, chunk: &mut Chunk) -> Option<()> {
         self.read(chunk, HASH_BYTES + CHUNK_BYTES)?;
-        let mut whole = self.scan(chunk);
-        if whole == HASH_BYTES {
-            let header = FrameHeader::decode(chunk.get(HASH_BYTES..)?.first_chunk()?)?;
-            let frame_bytes = header.frame_bytes();
+        if chunk.headers.is_empty() {
+            let header = chunk.bytes.get(HASH_BYTES..)?.first_chunk();
+            let frame_bytes = header.and_then(FrameHeader::decode)?.frame_bytes();
             if frame_bytes > CHUNK_BYTES && frame_bytes <= FRAME_BYTES_MAX {
                 self.read(chunk, HASH_BYTES + frame_bytes)?;
-                whole = self.scan(chunk);
             }
         }
-        (whole > HASH_BYTES).then_some(whole)
+        (!chunk.headers.is_empty()).then_some(())
     }
 
-    /// Reads this many bytes, or as many as there are, from the hash before the place on. What
-    /// cannot be read is left to the walk to report, if nothing before it is damaged.
-    fn read(&self, chunk: &mut Vec<u8>, bytes: usize) -> Option<()> {
-        chunk.resize(bytes, 0);
+    /// Reads this many bytes, or as many as there are, from the hash before the place on, and steps
+    /// over the frames that are whole and in order. What cannot be read is left to the walk to
+    /// report, if nothing before it is damaged.
+    fn read(&mut self, chunk: &mut Chunk, bytes: usize) -> Option<()> {
+        chunk.bytes.resize(bytes, 0);
         let from = self.place.offset - HASH_BYTES as u64;
-        let filled = read_up_to(self.file.as_ref(), from, chunk).ok()?;
-        chunk.truncate(filled);
-        Some(())
-    }
-
-    /// Steps over the frames that are whole and in order; says where they end in the chunk.
-    fn scan(&mut self, chunk: &[u8]) -> usize {
+        let filled = read_up_to(self.file.as_ref(), from, &mut chunk.bytes).ok()?;
+        chunk.bytes.truncate(filled);
+        chunk.headers.clear();
         let mut at = HASH_BYTES;
-        while let Some(frame) = self.frame_at(chunk, at) {
+        while let Some(frame) = self.frame_at(&chunk.bytes, at) {
             // Accepted before it is verified: if it does not verify, this is taken back.
             if self.place.progress.accept(&frame).is_err() {
                 break;
@@ -162,10 +161,11 @@ impl Front {
             if frame.header.kind == KIND_DATA && self.wanted == Some(frame.header.sequence) {
                 self.found = Some((frame.header.sequence, *frame.hash));
             }
+            chunk.headers.push(frame.header);
             at += frame.header.frame_bytes();
             self.place.offset += frame.header.frame_bytes() as u64;
         }
-        at
+        Some(())
     }
 
     fn frame_at<'a>(&self, chunk: &'a [u8], at: usize) -> Option<Frame<'a>> {
