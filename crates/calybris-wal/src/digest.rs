@@ -100,7 +100,9 @@ impl Midstate {
     }
 }
 
-#[inline]
+/// Never inlined: by itself it is compiled to two stores of 16 bytes, and among other code to eight
+/// of four, which whoever reads the hash next has to wait for.
+#[inline(never)]
 fn bytes_of(words: [u32; 8]) -> [u8; 32] {
     let mut hash = [0; 32];
     for (bytes, word) in hash.as_chunks_mut().0.iter_mut().zip(words) {
