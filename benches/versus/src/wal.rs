@@ -13,6 +13,10 @@ use record::Record;
 
 use crate::harness::{Contestant, Effort, Report};
 
+/// How many records `Buffered` gathers before it writes them, and a few more: so many make a sample
+/// at the least, and there is none without a write.
+const RECORDS_PER_WRITE: usize = 1_300;
+
 const KEY: &[u8; 32] = b"a key of thirty-two bytes, here.";
 
 pub fn run(report: &mut Report) {
@@ -64,7 +68,7 @@ fn append(report: &mut Report, root: &Path, keyed: bool) {
             &case,
             150,
             "ns/append",
-            Contestant::new("calybris-wal", |iterations| {
+            Contestant::in_laps(RECORDS_PER_WRITE, "calybris-wal", |iterations| {
                 for (_, record) in (0..iterations).zip(records.iter().cycle()) {
                     writer.append(record).expect("ours appends");
                 }

@@ -101,13 +101,13 @@ impl Start {
 
     fn hash(&self, bytes: &[u8]) -> Hash {
         let inner = self.inner.finish(bytes);
-        self.outer.map_or(inner, |outer| outer.finish(&inner))
+        self.outer.map_or(inner, |outer| outer.finish_outer(&inner))
     }
 
     #[inline]
     fn hash_at_end(&self, bytes: &mut Vec<u8>, start: usize) -> Hash {
         let inner = self.inner.finish_in_place(bytes, start);
-        self.outer.map_or(inner, |outer| outer.finish(&inner))
+        self.outer.map_or(inner, |outer| outer.finish_outer(&inner))
     }
 }
 

@@ -1,23 +1,34 @@
 //! How a typed record becomes a payload: bincode 2, standard configuration, through serde.
 //!
-//! Nothing outside this file knows the codec. The segment header has a byte that names it.
+//! Nothing outside this file knows the codec. The segment header has a byte that names it. The
+//! library of that name is not used but in tests, where both halves are compared with it.
 
 use std::cell::Cell;
 
-use bincode::config;
-use bincode::enc::write::Writer;
-use bincode::error::EncodeError;
 use serde::{Deserialize, Serialize};
 
 use crate::error::WalError;
+use encoder::Encoder;
 
 mod decoder;
+mod encoder;
+mod fault;
+
+#[cfg(test)]
+mod comparison;
 
 /// The codec byte of a segment header.
 pub(crate) const CODEC_BINCODE_2: u8 = 1;
 
 /// The most elements that a list in a record may have: as many as the longest record has bytes.
 const ELEMENTS_MAX: u64 = 256 << 20;
+
+/// Marks before integers that do not fit in a byte below them: the integer follows in 2, 4, 8 or 16
+/// bytes, the least first.
+const TWO_BYTES: u8 = 251;
+const FOUR_BYTES: u8 = 252;
+const EIGHT_BYTES: u8 = 253;
+const SIXTEEN_BYTES: u8 = 254;
 
 thread_local! {
     /// One buffer per thread, so that records are encoded outside the writer's lock and without
@@ -32,15 +43,14 @@ pub(crate) fn with_encoded<T: Serialize + ?Sized, R>(
     limit: u32,
     then: impl FnOnce(&[u8]) -> Result<R, WalError>,
 ) -> Result<R, WalError> {
-    let mut payload = Payload { bytes: SCRATCH.take(), limit: limit as usize, over: false };
-    payload.bytes.clear();
-    let encoded = bincode::serde::encode_into_writer(record, &mut payload, config::standard());
-    let answer = match encoded {
-        Ok(()) => then(&payload.bytes),
-        Err(_) if payload.over => Err(WalError::RecordTooLarge { limit }),
+    let mut encoder = Encoder::new(SCRATCH.take(), limit as usize);
+    let answer = match record.serialize(&mut encoder) {
+        // Even if the record takes it for no failure.
+        _ if encoder.over => Err(WalError::RecordTooLarge { limit }),
+        Ok(()) => then(&encoder.bytes),
         Err(source) => Err(WalError::Encode { source: Box::new(source) }),
     };
-    SCRATCH.set(payload.bytes);
+    SCRATCH.set(encoder.bytes);
     answer
 }
 
@@ -71,33 +81,10 @@ pub fn decode<'a, T: Deserialize<'a>>(
     Ok(value)
 }
 
-/// How the library decodes: what the decoder is compared with.
-#[cfg(test)]
-fn decoding() -> impl config::Config {
-    config::standard().with_limit::<{ 256 << 20 }>()
-}
-
-/// A payload that stops growing at its limit.
-struct Payload {
-    bytes: Vec<u8>,
-    limit: usize,
-    over: bool,
-}
-
-impl Writer for Payload {
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        if bytes.len() > self.limit - self.bytes.len() {
-            self.over = true;
-            return Err(EncodeError::Other("the record is over the limit"));
-        }
-        self.bytes.extend_from_slice(bytes);
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde::ser::SerializeTuple;
+
     use super::*;
 
     fn encoded<T: Serialize + ?Sized>(record: &T, limit: u32) -> Result<Vec<u8>, WalError> {
@@ -109,6 +96,20 @@ mod tests {
         assert_eq!(encoded("abc", 4).unwrap(), b"\x03abc");
         assert!(matches!(encoded("abc", 3), Err(WalError::RecordTooLarge { limit: 3 })));
         assert!(matches!(encoded("abc", 0), Err(WalError::RecordTooLarge { limit: 0 })));
+    }
+
+    #[test]
+    fn a_record_that_hides_that_it_is_over_the_limit_is_refused() {
+        struct Careless;
+        impl Serialize for Careless {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut pair = serializer.serialize_tuple(2)?;
+                drop(pair.serialize_element("abc"));
+                pair.end()
+            }
+        }
+        assert_eq!(encoded(&Careless, 4).unwrap(), b"\x03abc");
+        assert!(matches!(encoded(&Careless, 3), Err(WalError::RecordTooLarge { limit: 3 })));
     }
 
     #[test]

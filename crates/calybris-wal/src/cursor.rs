@@ -98,9 +98,12 @@ impl FrameCursor {
         let Some(header) = bytes.first_chunk().and_then(FrameHeader::decode) else {
             return Ok(None);
         };
+        if header.length > self.limit(header) {
+            return Ok(None);
+        }
         let buffered = self.filled - self.start >= HASH_BYTES + header.frame_bytes();
         let whole = buffered || self.file.length()? >= self.offset + header.frame_bytes() as u64;
-        Ok((whole && header.length <= self.limit(header)).then_some(header))
+        Ok(whole.then_some(header))
     }
 
     /// Moves behind the frame whose header [`FrameCursor::peek`] has shown.

@@ -5,6 +5,14 @@ use sha2::block_api::compress256;
 
 const BLOCK_BYTES: usize = 64;
 
+/// The last block of a message of one block and a hash, which are 768 bits, but for the hash.
+const OUTER_PADDING: [u8; BLOCK_BYTES] = {
+    let mut block = [0; BLOCK_BYTES];
+    block[32] = 0x80;
+    [block[62], block[63]] = 768_u16.to_be_bytes();
+    block
+};
+
 /// The state of a SHA-256 behind whole blocks (FIPS 180-4, section 6.2).
 #[derive(Clone, Copy)]
 pub(crate) struct Midstate {
@@ -39,26 +47,37 @@ impl Midstate {
     /// The hash when `bytes` are the last.
     #[inline]
     pub(crate) fn finish(&self, bytes: &[u8]) -> [u8; 32] {
-        let mut words = self.words;
         let (blocks, rest) = bytes.as_chunks::<BLOCK_BYTES>();
-        compress256(&mut words, blocks);
-        // A one bit, zeros, and the length in bits fill the last block, or one more.
-        let bits = (self.bytes + bytes.len() as u64) * 8;
-        let mut last = [0; BLOCK_BYTES];
-        if let Some(head) = last.get_mut(..rest.len()) {
+        // A one bit, zeros, and the length in bits fill the last block, or one more. They are put
+        // together before the other blocks are hashed: what was just stored in small pieces cannot
+        // be loaded as a whole at once, and hashing would have to wait for it.
+        let mut last = [[0; BLOCK_BYTES]; 2];
+        let padding = last.as_flattened_mut();
+        if let Some(head) = padding.get_mut(..rest.len()) {
             head.copy_from_slice(rest);
         }
-        if let Some(end) = last.get_mut(rest.len()) {
+        if let Some(end) = padding.get_mut(rest.len()) {
             *end = 0x80;
         }
-        if rest.len() >= BLOCK_BYTES - 8 {
-            compress256(&mut words, &[last]);
-            last = [0; BLOCK_BYTES];
+        let count = (rest.len() + 9).div_ceil(BLOCK_BYTES);
+        let last = last.get_mut(..count).unwrap_or_default();
+        if let Some(length) = last.last_mut().and_then(|block| block.last_chunk_mut()) {
+            *length = ((self.bytes + bytes.len() as u64) * 8).to_be_bytes();
         }
-        if let Some(length) = last.last_chunk_mut() {
-            *length = bits.to_be_bytes();
-        }
-        compress256(&mut words, &[last]);
+        let mut words = self.words;
+        compress256(&mut words, blocks);
+        compress256(&mut words, last);
+        bytes_of(words)
+    }
+
+    /// The hash when another hash is the last and there was one block before it, as in the outer half
+    /// of an HMAC.
+    #[inline]
+    pub(crate) fn finish_outer(&self, hash: &[u8; 32]) -> [u8; 32] {
+        let mut words = self.words;
+        let mut block = OUTER_PADDING;
+        block.iter_mut().zip(hash).for_each(|(to, from)| *to = *from);
+        compress256(&mut words, &[block]);
         bytes_of(words)
     }
 
@@ -81,7 +100,9 @@ impl Midstate {
     }
 }
 
-#[inline]
+/// Never inlined: by itself it is compiled to two stores of 16 bytes, and among other code to eight
+/// of four, which whoever reads the hash next has to wait for.
+#[inline(never)]
 fn bytes_of(words: [u32; 8]) -> [u8; 32] {
     let mut hash = [0; 32];
     for (bytes, word) in hash.as_chunks_mut().0.iter_mut().zip(words) {

@@ -56,7 +56,7 @@ impl Key {
         }
         let inner = Midstate::START.then(&block.map(|byte| byte ^ 0x36));
         let outer = Midstate::START.then(&block.map(|byte| byte ^ 0x5c));
-        let tag = outer.finish(&inner.finish(KEY_ID_LABEL));
+        let tag = outer.finish_outer(&inner.finish(KEY_ID_LABEL));
         let id = tag.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
         Ok(Self { inner, outer, id, former: None })
     }

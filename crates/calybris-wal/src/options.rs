@@ -29,7 +29,7 @@ pub enum Durability {
     #[default]
     Os,
     /// When the record is in memory: it survives the end of the process once it is flushed, which
-    /// happens by itself every 64 KiB, and a power cut once it is synced.
+    /// happens by itself every 256 KiB, and a power cut once it is synced.
     Buffered,
     /// When the record is on disk. Threads that append at the same time share one sync.
     Synced,

@@ -140,12 +140,20 @@ impl InclusionProof {
     /// Whether the record with this hash is the one with the proof's sequence in the log of `head`.
     #[must_use]
     pub fn proves(&self, record_hash: &[u8; 32], head: &TreeHead) -> bool {
-        let leaf = self.sequence.checked_sub(1);
-        let root = leaf.and_then(|leaf| {
-            root_from_inclusion(leaf, self.size, leaf_hash(record_hash), &self.path)
-        });
+        let root = root_from_record(self.sequence, record_hash, self.size, &self.path);
         self.size == head.size && root == Some(head.root)
     }
+}
+
+/// The root of the tree over `size` records that a path leads to from the record with this sequence
+/// and this hash. `None` if no record of the tree has that sequence, or the path is not as long.
+pub(crate) fn root_from_record(
+    sequence: u64,
+    record_hash: &[u8; 32],
+    size: u64,
+    path: &[[u8; 32]],
+) -> Option<[u8; 32]> {
+    root_from_inclusion(sequence.checked_sub(1)?, size, leaf_hash(record_hash), path)
 }
 
 impl ConsistencyProof {

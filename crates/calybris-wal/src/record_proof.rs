@@ -6,8 +6,7 @@ use crate::chain::Chain;
 use crate::error::WalError;
 use crate::format::frame::{KIND_DATA, push_frame};
 use crate::key::Key;
-use crate::merkle::{leaf_hash, root_from_inclusion};
-use crate::proof::{InclusionProof, TreeHead};
+use crate::proof::{InclusionProof, TreeHead, root_from_record};
 use crate::reader::Reader;
 
 /// A record that proves itself: its payload, all else that its hash covers, and its way to the root of a tree.
@@ -96,8 +95,7 @@ impl RecordProof {
     /// [`record_hash`](Self::record_hash) answers that, and if the proof is not one for that size.
     #[must_use]
     pub fn root(&self, log_id: &[u8; 16], size: u64, key: Option<&Key>) -> Option<[u8; 32]> {
-        let leaf = leaf_hash(&self.record_hash(log_id, key)?);
-        root_from_inclusion(self.sequence.checked_sub(1)?, size, leaf, &self.path)
+        root_from_record(self.sequence, &self.record_hash(log_id, key)?, size, &self.path)
     }
 
     /// Whether these bytes are the record with this sequence in the log of `head`. `false` also if the key is missing.

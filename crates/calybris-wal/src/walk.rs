@@ -12,7 +12,7 @@ use crate::chain::Hash;
 use crate::cursor::Frame;
 use crate::error::{Damage, WalError};
 use crate::key::Key;
-use crate::parallel::{WORTH_THREADS_BYTES, fast_forward};
+use crate::parallel::{WORTH_BYTES, fast_forward};
 use crate::segment::{
     Opening, Progress, Segment, SegmentStep, check_start, io_error, segment_name, segments_in,
 };
@@ -45,8 +45,8 @@ pub(crate) struct Walk {
     /// The damage at the cursor and what was found out about it, until the bytes are read again.
     suspect: Option<(u64, Evidence)>,
     tail: Tail,
-    /// Where in the segment several threads may be of use again.
-    try_threads_at: u64,
+    /// Where in the segment it may be of use again to go fast forward.
+    fast_forward_at: u64,
     /// The first segment that there is.
     first_segment: u64,
     /// How many segments were finished, and their length in bytes.
@@ -91,7 +91,7 @@ impl Walk {
             segment,
             suspect: None,
             tail: Tail::Clean,
-            try_threads_at: 0,
+            fast_forward_at: 0,
             first_segment: first,
             finished: (0, 0),
         }
@@ -156,7 +156,7 @@ impl Walk {
         self.segment.cursor.frame()
     }
 
-    /// Goes over as many records of the segment as are in order, with several threads. Answers how
+    /// Goes over as many records of the segment as are in order, with this many threads. Answers how
     /// many, and the hash of the one with the sequence `wanted` if it was among them.
     pub(crate) fn fast_forward(
         &mut self,
@@ -164,13 +164,13 @@ impl Walk {
         wanted: Option<u64>,
     ) -> Result<(u64, Option<Hash>), WalError> {
         let before = self.segment.progress.sequence;
-        if threads == NonZeroUsize::MIN || self.segment.cursor.offset() < self.try_threads_at {
+        if self.segment.cursor.offset() < self.fast_forward_at {
             return Ok((0, None));
         }
         let found = fast_forward(&mut self.segment, threads, wanted).map_err(|source| {
             io_error(self.storage.as_ref(), "read", &self.segment.name(), source)
         })?;
-        self.try_threads_at = self.segment.cursor.offset() + WORTH_THREADS_BYTES;
+        self.fast_forward_at = self.segment.cursor.offset() + WORTH_BYTES;
         Ok((self.segment.progress.sequence - before, found))
     }
 
@@ -305,7 +305,7 @@ impl Walk {
         self.finished.0 += 1;
         self.finished.1 += self.segment.cursor.offset();
         self.segment = segment;
-        self.try_threads_at = 0;
+        self.fast_forward_at = 0;
         Ok(true)
     }
 }

@@ -3,11 +3,13 @@
 
 mod logs;
 
+use std::collections::HashSet;
 use std::fs;
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 
-use calybris_wal::{Anchor, Durability, VerifyOptions, WalError, verify};
-use logs::{frames, keys, open_with, options, segment};
+use calybris_wal::{Anchor, Durability, Key, Reader, VerifyOptions, WalError, verify};
+use logs::{frames, keys, open_with, options, segment, segment_from};
 
 #[test]
 fn threads_change_no_verdict() {
@@ -61,5 +63,98 @@ fn threads_change_no_verdict() {
             assert!(matches!(four, WalError::Corrupt { offset, .. }
                 if offset == damaged.start as u64));
         }
+    }
+}
+
+/// Writes records of all lengths in two segments: many to a chunk of a thread, and some that are
+/// longer than a chunk, or than what a thread reads at all. Answers the log's segments.
+fn write_long(directory: &Path, key: Option<&Key>) -> [(PathBuf, Vec<u8>); 2] {
+    let buffered = options().durability(Durability::Buffered);
+    let writer = open_with(directory, &buffered, key).unwrap();
+    for number in 0..3200_usize {
+        let length = match number {
+            700 | 2900 => 70_000,
+            701 => (64 << 10) - 48,
+            1700 => (256 << 10) - 48,
+            1701 => (256 << 10) - 47,
+            _ => number * 7 % 500,
+        };
+        writer.append_bytes(&vec![7; length]).unwrap();
+        match number {
+            300 | 2000 => writer.flush_and_sync().unwrap(),
+            2200 => writer.rotate().unwrap(),
+            _ => {}
+        }
+    }
+    writer.append_bytes(&vec![7; 300_000]).unwrap();
+    writer.close().unwrap();
+    [1, 2202].map(|first| {
+        let path = segment_from(directory, first);
+        (path.clone(), fs::read(path).unwrap())
+    })
+}
+
+#[test]
+fn threads_find_the_damage_that_a_reader_finds_first() {
+    for key in keys() {
+        let directory = tempfile::tempdir().unwrap();
+        let segments = write_long(directory.path(), key.as_ref());
+        let verdict = |threads| {
+            let threads = NonZeroUsize::new(threads);
+            let options = VerifyOptions { key: key.clone(), threads, ..VerifyOptions::default() };
+            verify(directory.path(), &options)
+                .map(|found| (found.records, found.tail))
+                .map_err(|error| format!("{error:?}"))
+        };
+        // A reader goes from one record to the next, and knows no chunks.
+        let step_by_step = || {
+            let mut records = 0;
+            let mut reader = Reader::open(directory.path(), key.as_ref()).unwrap();
+            while let Some(record) = reader.lend() {
+                record.map_err(|error| format!("{error:?}"))?;
+                records += 1;
+            }
+            Ok((records, reader.tail()))
+        };
+        assert_eq!(step_by_step().unwrap().0, 3201);
+        let mut verdicts = HashSet::new();
+        let mut check = |path: &Path, changed: &[u8]| {
+            fs::write(path, changed).unwrap();
+            let expected = step_by_step();
+            assert_eq!(verdict(1), expected);
+            assert_eq!(verdict(3), expected);
+            verdicts.insert(format!("{expected:?}"));
+        };
+        for (path, bytes) in &segments {
+            let layout = frames(bytes);
+            let changed_at = |places: &[usize]| {
+                let mut changed = bytes.clone();
+                places.iter().for_each(|place| changed[*place] ^= 0x10);
+                changed
+            };
+            // With a key only some: the chunks are the same.
+            for step in if key.is_some() { 2..3 } else { 1..4 } {
+                let frame = layout[layout.len() * step / 4];
+                // The length, the kind, the sequence, the payload or the hash, the hash.
+                for place in [frame.start, frame.start + 4, frame.start + 9, frame.start + 17] {
+                    check(path, &changed_at(&[place]));
+                }
+                // Every hash from here on: those behind may be found before the one in front.
+                let ends = layout.iter().map(|frame| frame.end - 1);
+                let behind: Vec<usize> = ends.filter(|end| *end > frame.start).collect();
+                check(path, &changed_at(&behind));
+                check(path, &bytes[..frame.end - 1]);
+                check(path, &bytes[..frame.end]);
+                let without = [&bytes[..frame.start], &bytes[frame.end..]].concat();
+                check(path, &without);
+            }
+            // At the ends of the chunks, wherever those are, and in the records that fill one.
+            for place in (0..bytes.len()).step_by(192 << 10).chain([bytes.len() - 1]).skip(1) {
+                check(path, &changed_at(&[place]));
+            }
+            fs::write(path, bytes).unwrap();
+        }
+        assert_eq!(verdict(16), step_by_step());
+        assert!(verdicts.len() > 10, "{} verdicts differ", verdicts.len());
     }
 }

@@ -16,7 +16,7 @@ const HASHED_BESIDE_PAYLOAD_BYTES: usize = 32 + 16;
 const PADDING_BYTES: usize = 9;
 
 /// Appends in `Buffered`, against the same encoding and as many blocks as the chain hashes. What is
-/// measured of ours includes the write of every 64 KiB.
+/// measured of ours includes the write of every 256 KiB.
 pub fn append_cost(report: &mut Report, root: &Path) {
     let writer = super::ours(&root.join("cost"), Durability::Buffered, false);
     let records = Record::many();
@@ -26,7 +26,7 @@ pub fn append_cost(report: &mut Report, root: &Path) {
         "append_cost",
         150,
         "ns/append",
-        Contestant::new("calybris-wal", |iterations| {
+        Contestant::in_laps(super::RECORDS_PER_WRITE, "calybris-wal", |iterations| {
             for (_, record) in (0..iterations).zip(records.iter().cycle()) {
                 writer.append(record).expect("ours appends");
             }

@@ -4,13 +4,14 @@
 //! large error through every integer, takes more of that time than the hashing does. What is accepted is the same; a
 //! test compares the two on all kinds of values and on damaged ones.
 
-use std::fmt;
-
 use serde::de::value::U32Deserializer;
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
     VariantAccess, Visitor,
 };
+
+use super::fault::{Fault, Outcome};
+use super::{EIGHT_BYTES, FOUR_BYTES, SIXTEEN_BYTES, TWO_BYTES};
 
 /// What is left of a payload.
 pub(super) struct Decoder<'de> {
@@ -18,40 +19,6 @@ pub(super) struct Decoder<'de> {
     /// The most elements that a sequence may claim to have.
     most_elements: u64,
 }
-
-/// Why bytes are not a value. One word long, so that an integer and its failure fit in registers.
-#[derive(Debug)]
-pub(super) struct Fault(Box<str>);
-
-impl Fault {
-    #[cold]
-    fn new(what: &str) -> Self {
-        Self(what.into())
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Fault {}
-
-impl serde::de::Error for Fault {
-    #[cold]
-    fn custom<T: fmt::Display>(what: T) -> Self {
-        Self::new(&what.to_string())
-    }
-}
-
-type Outcome<T> = Result<T, Fault>;
-
-/// Marks before integers that do not fit in a byte below: the integer follows in 2, 4, 8 or 16 bytes, least first.
-const TWO_BYTES: u8 = 251;
-const FOUR_BYTES: u8 = 252;
-const EIGHT_BYTES: u8 = 253;
-const SIXTEEN_BYTES: u8 = 254;
 
 impl<'de> Decoder<'de> {
     pub(super) fn new(payload: &'de [u8], most_elements: u64) -> Self {
@@ -147,7 +114,7 @@ impl<'de> Decoder<'de> {
 
 #[cold]
 fn too_long(bits: &str) -> Fault {
-    Fault(format!("an integer of {bits} bits has a mark that such integers have not").into())
+    Fault::new(&format!("an integer of {bits} bits has a mark that such integers have not"))
 }
 
 /// A signed integer from its zigzag form: 0, -1, 1, -2, 2 are written 0, 1, 2, 3, 4.
@@ -388,95 +355,4 @@ pub(super) fn read<'de, T: Deserialize<'de>>(
     let mut decoder = Decoder::new(payload, most_elements);
     let value = T::deserialize(&mut decoder)?;
     Ok((value, decoder.left_over()))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-    use serde::{Deserialize, Serialize};
-
-    use super::*;
-
-    /// Something of everything.
-    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-    enum Anything {
-        Unit,
-        Newtype(Box<Anything>),
-        Tuple(u8, i8, u16, i16, bool),
-        Wide(u32, i32, u64, i64, u128),
-        Wider(i128, char, (), [u8; 3]),
-        Fields { text: String, list: Vec<u32>, map: BTreeMap<u16, String>, option: Option<i64> },
-        Many(Vec<Anything>),
-        Float(u32, f32, f64),
-    }
-
-    fn anything() -> impl Strategy<Value = Anything> {
-        let leaf = prop_oneof![
-            Just(Anything::Unit),
-            any::<(u8, i8, u16, i16, bool)>()
-                .prop_map(|(a, b, c, d, e)| Anything::Tuple(a, b, c, d, e)),
-            (any::<u32>(), any::<i32>(), 0..70_u32, any::<i64>(), any::<u128>(), 0..128_u32)
-                .prop_map(|(a, b, shift, d, e, wide)| {
-                    Anything::Wide(
-                        a >> (shift % 32),
-                        b >> (shift % 32),
-                        u64::MAX.checked_shr(shift).unwrap_or(0),
-                        d >> (shift % 64),
-                        e >> wide,
-                    )
-                }),
-            any::<(i128, char, [u8; 3])>().prop_map(|(a, b, c)| Anything::Wider(a, b, (), c)),
-            (
-                any::<String>(),
-                any::<Vec<u32>>(),
-                any::<BTreeMap<u16, String>>(),
-                any::<Option<i64>>()
-            )
-                .prop_map(|(text, list, map, option)| Anything::Fields {
-                    text,
-                    list,
-                    map,
-                    option
-                }),
-            (any::<u32>(), -1e9_f32..1e9, -1e9_f64..1e9)
-                .prop_map(|(a, b, c)| Anything::Float(a, b, c)),
-        ];
-        leaf.prop_recursive(3, 16, 4, |inner| {
-            prop_oneof![
-                inner.clone().prop_map(|one| Anything::Newtype(Box::new(one))),
-                prop::collection::vec(inner, 0..4).prop_map(Anything::Many),
-            ]
-        })
-    }
-
-    /// What the library decodes, and how many bytes it leaves.
-    fn reference(bytes: &[u8]) -> Option<(Anything, usize)> {
-        let decoded = bincode::serde::decode_from_slice(bytes, super::super::decoding());
-        decoded.ok().map(|(value, used)| (value, bytes.len() - used))
-    }
-
-    proptest! {
-        /// Whole values, cut ones and altered ones are accepted or refused alike, and mean the same.
-        #[test]
-        fn a_slice_decodes_as_the_library_decodes_it(
-            value in anything(),
-            at in any::<prop::sample::Index>(),
-            with in any::<u8>(),
-        ) {
-            let bytes = bincode::serde::encode_to_vec(&value, bincode::config::standard()).unwrap();
-            let ours = |bytes: &[u8]| read::<Anything>(bytes, 1 << 28).ok();
-            prop_assert_eq!(ours(&bytes), Some((value, 0)));
-            let cut = &bytes[..at.index(bytes.len())];
-            prop_assert_eq!(ours(cut), reference(cut));
-            for with in [with, 0, 1, 250, 251, 252, 253, 254, 255] {
-                let mut altered = bytes.clone();
-                altered[at.index(bytes.len())] = with;
-                // Floats may have become what equals nothing.
-                let (ours, reference) = (ours(&altered), reference(&altered));
-                prop_assert_eq!(format!("{ours:?}"), format!("{reference:?}"));
-            }
-        }
-    }
 }

@@ -57,9 +57,9 @@ impl FrameHeader {
         })
     }
 
-    /// The length of the whole frame, in bytes.
+    /// The length of the whole frame, in bytes; that of all memory, if memory is not as long.
     pub(crate) fn frame_bytes(self) -> usize {
-        FRAME_OVERHEAD_BYTES + self.length as usize
+        FRAME_OVERHEAD_BYTES.saturating_add(self.length as usize)
     }
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn open_frame<'a>(
     chain: &Chain,
     header: FrameHeader,
 ) -> Result<(&'a [u8], &'a Hash), Damage> {
-    let payload_end = HASH_BYTES + FRAME_HEADER_BYTES + header.length as usize;
+    let payload_end = (HASH_BYTES + FRAME_HEADER_BYTES).saturating_add(header.length as usize);
     let (hashed, rest) = bytes.split_at_checked(payload_end).ok_or(Damage::CutShort)?;
     let hash = rest.first_chunk::<HASH_BYTES>().ok_or(Damage::CutShort)?;
     if !crate::chain::hashes_match(&chain.frame_hash(hashed), hash) {
