@@ -1,6 +1,5 @@
 //! The main job: every request through the engine, from first to last, then the log verified from the disk.
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -8,7 +7,6 @@ use calybris_core::budget::AccountSnapshot;
 use calybris_core::engine::{Call, Engine, EngineOptions, Names, Outcome, Settlement};
 use calybris_core::kernel::{Policy, Request};
 use calybris_core::wal::{Anchor, Key, Report, VerifyOptions, verify};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -21,6 +19,7 @@ use crate::log::journal::Journal;
 use crate::log::naming::model_name;
 use crate::page::Stream;
 use crate::tally::Tally;
+use crate::terminal::progress_bar;
 
 /// Checked inputs of a run.
 pub(crate) struct Job<'a> {
@@ -234,7 +233,8 @@ impl Job<'_> {
     ) -> Result<(Tally, Duration), Failure> {
         let names = self.catalog.snapshot.names();
         let parser = RequestParser::new(self.policy, names);
-        let bar = progress_bar(request_count);
+        let bar = progress_bar("{bar:30} {human_pos} of {human_len} decided, {eta} left");
+        bar.set_length(request_count);
         let mut tally = Tally::default();
         let mut elapsed = Duration::ZERO;
         let mut each = self.each.then(Stream::stdout);
@@ -304,22 +304,6 @@ fn line_of(
 
 const NEVER_OVERWRITTEN: &str = "exists and is not empty; a log is never overwritten: \
      name another directory, or continue the log in it with --append";
-
-fn progress_bar(length: u64) -> ProgressBar {
-    let bar = progress_bar_of("{bar:30} {human_pos} of {human_len} decided, {eta} left");
-    bar.set_length(length);
-    bar
-}
-
-/// A bar of that form, drawn only on a terminal.
-pub(crate) fn progress_bar_of(template: &str) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style =
-        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(0).with_style(style)
-}
 
 /// The program's clock, for what the files do not date.
 fn now_unix_ms() -> u64 {

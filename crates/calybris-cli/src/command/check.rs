@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::input::error::{InputError, read};
-use crate::input::key::read_key;
+use crate::input::key::KeyArgument;
 use crate::input::pin::read_tree_head;
 use crate::log::fate::Followed;
 use crate::log::{header, json};
@@ -38,17 +38,16 @@ pub(crate) struct Arguments {
     /// The tree head: the line that `calybris anchor --tree` prints, or a file with it
     #[arg(long, value_name = "HEAD")]
     tree_head: Option<PathBuf>,
-    /// The key of the log, if it has one
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: KeyArgument,
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, display_order = 903)]
     pub(crate) json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let file = arguments.proof.as_path();
-    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
+    let key = arguments.key.read()?;
     let head = arguments.tree_head.as_deref().map(read_tree_head).transpose()?;
     let text = read(file)?;
     check_version(file, &text)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::command::summary;
 use crate::failure::Failure;
 use crate::input::catalog::CatalogFile;
-use crate::input::key::read_key;
+use crate::input::key::KeyArgument;
 use crate::input::policy::PolicyFile;
 use crate::input::row::RequestFile;
 use crate::page::Page;
@@ -13,7 +13,7 @@ use crate::routing::Job;
 
 /// Route requests: decide, reserve, log and settle each, then verify the log.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(mut_arg("key_file", |key| key.help("Authenticate the log with the key in this file (`calybris keygen`)")), after_help = "\
 Examples:
   calybris route --policy policy.toml --catalog catalog.toml \\
       --requests requests.csv --log ./log
@@ -52,16 +52,15 @@ pub(crate) struct Arguments {
     /// Print each decision as a JSON line as soon as it is settled in the log, then the summary
     #[arg(long)]
     each: bool,
-    /// Authenticate the log with the key in this file (64 hexadecimal digits or more)
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: KeyArgument,
     /// Print one JSON object, amounts in microunits; with --each it is the last line
-    #[arg(long)]
+    #[arg(long, display_order = 903)]
     pub(crate) json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
-    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
+    let key = arguments.key.read()?;
     let policy = PolicyFile::read(&arguments.policy)?;
     let catalog_file = CatalogFile::read(&arguments.catalog)?;
     let catalog = catalog_file.join(&arguments.catalog, &policy, &arguments.policy)?;

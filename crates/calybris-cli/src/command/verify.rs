@@ -7,8 +7,8 @@ use calybris_core::wal::{Report, Tail, VerifyOptions, verify};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::input::key::read_key;
 use crate::input::pin::read_anchor;
+use crate::log::arguments::LogArguments;
 use crate::log::beginning::dropped;
 use crate::page::Page;
 use crate::table::counted;
@@ -28,33 +28,27 @@ Exit codes:
   2  could not be checked: usage, a missing key, a missing or empty log
   3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
-    /// The log's directory
-    dir: PathBuf,
-    /// The key that the log was written with
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
     /// An anchor that was kept elsewhere (the line, or a file with it): shows whether records were cut from the end
     #[arg(long, value_name = "ANCHOR")]
     anchor: Option<PathBuf>,
     /// Verify with that many threads at once
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
-    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
+    let key = arguments.log.key()?;
     let anchor = arguments.anchor.as_deref().map(read_anchor).transpose()?;
     let options = VerifyOptions { key, anchor, threads: arguments.threads };
-    let report = verify(&arguments.dir, &options)
-        .map_err(|error| Failure::of_log(&arguments.dir, &error))?;
+    let report = verify(arguments.log.dir(), &options)
+        .map_err(|error| Failure::of_log(arguments.log.dir(), &error))?;
     let mut page = Page::default();
-    if arguments.json {
+    if arguments.log.json {
         page.line(format_args!("{:#}", json_of(&report)));
     } else {
-        words(&arguments.dir, &report, &mut page);
+        words(arguments.log.dir(), &report, &mut page);
     }
     Ok(page)
 }

@@ -1,13 +1,35 @@
 //! The key file: the secret as hexadecimal digits, and nothing else.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use calybris_core::wal::Key;
 
 use super::error::{InputError, read};
+use crate::terminal::shell_word;
+
+/// The option that names a key file.
+#[derive(clap::Args)]
+pub(crate) struct KeyArgument {
+    /// The file with the log's key, if the log has one (`calybris keygen`)
+    #[arg(long, value_name = "FILE", display_order = 902)]
+    key_file: Option<PathBuf>,
+}
+
+impl KeyArgument {
+    /// The key, if one was named.
+    pub(crate) fn read(&self) -> Result<Option<Key>, InputError> {
+        self.key_file.as_deref().map(read_key).transpose()
+    }
+
+    /// The option as it is typed once more, with a blank before it; nothing if no key was named.
+    pub(crate) fn typed_again(&self) -> String {
+        let file = self.key_file.as_deref();
+        file.map(|file| format!(" --key-file {}", shell_word(file))).unwrap_or_default()
+    }
+}
 
 /// Reads the key that authenticates a log. Its bytes are never part of a message.
-pub(crate) fn read_key(file: &Path) -> Result<Key, InputError> {
+fn read_key(file: &Path) -> Result<Key, InputError> {
     let text = read(file)?;
     let digits = text.trim();
     if digits.is_empty() {

@@ -231,16 +231,10 @@ fn time(row: &Row) -> Result<Option<u64>, InputError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::policy::policy_with;
     use crate::input::row::RequestFile;
 
-    const POLICY: &str = "\
-[policy]
-policy_epoch = 1
-catalog_epoch = 1
-hard_risk_limit_bps = 9_500
-minimum_confidence_bps = 5_000
-risk_penalty_multiplier_bps = 2_500
-latency_penalty_microunits_per_ms = 1
+    const DEFAULTS: &str = "\
 [tenants]
 search = 1
 support = 1
@@ -265,7 +259,7 @@ required_regions = [\"eu\"]
     }
 
     fn parse(text: &'static str) -> Result<RoutedRequest, String> {
-        let policy = PolicyFile::parse(Path::new("p"), POLICY).unwrap();
+        let policy = policy_with(DEFAULTS);
         let names = names();
         let parser = RequestParser::new(&policy, &names);
         let file = RequestFile::bundled("r", text);
@@ -323,7 +317,7 @@ required_regions = [\"eu\"]
     fn a_wrong_default_is_blamed_on_the_policy_file() {
         let names = names();
         for (from, to) in [("\"eu\"", "\"mars\""), ("tenant = \"search\"", "tenant = \"mars\"")] {
-            let policy = PolicyFile::parse(Path::new("p"), &POLICY.replace(from, to)).unwrap();
+            let policy = policy_with(&DEFAULTS.replace(from, to));
             let parser = RequestParser::new(&policy, &names);
             let refused = parser.check_defaults(Path::new("p")).unwrap_err().to_string();
             assert!(
