@@ -25,7 +25,8 @@ Examples:
 The catalog is our TOML or a LiteLLM price list (JSON). Requests are CSV or
 JSON lines with our field names, or a trace with the columns
 TIMESTAMP,ContextTokens,GeneratedTokens. What they leave out comes from the
-policy file.
+policy file. A request with a `request_key` is decided and charged once, so a
+file with keys may be routed again with --append after a crash.
 
 Exit codes:
   0  done, and the log verified
@@ -45,8 +46,8 @@ pub(crate) struct Arguments {
     /// The log's directory; made if it does not exist
     #[arg(long, value_name = "DIR")]
     log: PathBuf,
-    /// Continue the log in DIR. All requests of the file are routed, also those that an earlier
-    /// run routed already. What an earlier run reserved and did not settle goes back
+    /// Continue the log in DIR. All requests of the file are routed, also those that an earlier run routed already, but
+    /// for those with a `request_key` that the log knows. What an earlier run reserved and did not settle goes back
     #[arg(long)]
     append: bool,
     /// Print each decision as a JSON line as soon as it is settled in the log, then the summary
@@ -75,7 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         each: arguments.each,
         key,
     };
-    let request_count = job.check_requests()?;
-    let routed = job.run(request_count)?;
+    let checked = job.check_requests()?;
+    let routed = job.run(checked)?;
     Ok(summary::page(&job, &routed, arguments.json))
 }

@@ -141,7 +141,11 @@ fn earlier(routed: &Routed, page: &mut Page) {
     page.line(format_args!(
         "found    {} of earlier runs in the log; {}",
         counted(found.decisions, "decision"),
-        "all requests of the file are routed now"
+        if routed.tally.repeated > 0 {
+            "keyed ones are not made again"
+        } else {
+            "all requests of the file are routed now"
+        }
     ));
     if let Some(torn) = &found.torn {
         page.line(format_args!("         {torn}"));
@@ -190,6 +194,9 @@ fn decisions(routed: &Routed, page: &mut Page) {
         rows.push(row(&format!("  {}", rejection.meaning), rejection.count));
     }
     rows.push(row("refused: the tenant's budget did not suffice", tally.insufficient_budget));
+    if tally.repeated > 0 {
+        rows.push(row("answered again under its request key", tally.repeated));
+    }
     page.line(table(&["outcome", "requests"], &[1], rows));
     if tally.requested_unlisted_model > 0 {
         page.line(format_args!(
