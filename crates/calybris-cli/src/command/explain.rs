@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::failure::Failure;
 use crate::input::error::quoted;
 use crate::log::arguments::LogArguments;
-use crate::log::beginning::{dropped, first_sequence};
+use crate::log::beginning::{first_sequence, not_there};
 use crate::log::find::{Found, find};
 use crate::log::naming::model_name;
 use crate::log::{header, json};
@@ -69,8 +69,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     }
     let paint = Paint::of_stdout();
     page.line(paint.strong(&format!("decision {} of {}", arguments.sequence, dir.display())));
-    if let Some(dropped) = dropped(first_sequence(dir)?) {
-        page.line(format_args!("the log {dropped}"));
+    if let Some(not_there) = not_there(first_sequence(dir)?) {
+        page.line(not_there);
     }
     header::decision(&found.followed.decided, &found.snapshot, paint, &mut page);
     header::fate(&found.followed, found.read_through, paint, &mut page);

@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         return Ok(page);
     };
     page.line(format_args!("{}: repaired", dir.display()));
-    page.line(format_args!("  found  {}", done.damage));
+    page.wrapped("  found  ", &done.damage.to_string());
     page.line(format_args!("  kept   everything up to record {}", done.sequence));
     for aside in &done.quarantined {
         page.line(format_args!(

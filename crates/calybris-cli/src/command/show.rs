@@ -10,7 +10,7 @@ use calybris_core::engine::{Entry, Record};
 use self::filter::{ActionFilter, Filter, Kind, Matching, OutcomeFilter};
 use crate::failure::Failure;
 use crate::log::arguments::LogArguments;
-use crate::log::beginning::{dropped, first_sequence};
+use crate::log::beginning::{first_sequence, not_there};
 use crate::log::columns::{decision_heading, decision_line, record_heading, record_line};
 use crate::log::fate::{Followed, Waiting};
 use crate::log::journal::Journal;
@@ -112,9 +112,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         headed: false,
     };
     if !arguments.log.json
-        && let Some(dropped) = dropped(first_sequence(arguments.log.dir())?)
+        && let Some(not_there) = not_there(first_sequence(arguments.log.dir())?)
     {
-        show.out.line(show.paint.faint(&format!("the log {dropped}")))?;
+        show.out.line(show.paint.faint(&not_there))?;
     }
     if arguments.follow || !arguments.kind.is_empty() {
         show.records(arguments.follow)?;

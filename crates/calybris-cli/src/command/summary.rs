@@ -259,7 +259,8 @@ fn substitutions(routed: &Routed, page: &mut Page) {
 fn rest(rows: usize, what: &str, page: &mut Page) {
     let more = rows.saturating_sub(LONGEST_TABLE_ROWS);
     if more > 0 {
-        page.line(format_args!("and {} more; --json lists them", counted(more, what)));
+        let more = counted(more, &format!("more {what}"));
+        page.line(format_args!("and {more}; --json lists them"));
     }
     page.line("");
 }

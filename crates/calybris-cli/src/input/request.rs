@@ -74,6 +74,7 @@ impl<'a> RequestParser<'a> {
     /// Parses one row; `position` counts the rows from 1 and is the sequence if the row names none. With a request key it is
     /// 0 instead, so that the same request is the same wherever in a file it stands.
     pub(crate) fn parse(&self, row: &Row, position: u64) -> Result<RoutedRequest, InputError> {
+        self.check_complete(row)?;
         let defaults = &self.policy.request;
         let tokens = |field| row.number(field, U32)?.ok_or_else(|| row.refuse(field, "missing"));
         let output_tokens: u32 = tokens("output_tokens")?;
@@ -139,6 +140,32 @@ impl<'a> RequestParser<'a> {
                 )?)),
             },
         })
+    }
+
+    /// Refuses a row that leaves out what has no default, and names all of it at once.
+    fn check_complete(&self, row: &Row) -> Result<(), InputError> {
+        let defaults = &self.policy.request;
+        let has_default = [
+            ("tenant", defaults.tenant.is_some()),
+            ("requested_model", defaults.requested_model.is_some()),
+            ("business_value_microunits", defaults.business_value_microunits.is_some()),
+            ("budget_limit_microunits", defaults.budget_limit_microunits.is_some()),
+            ("risk_bps", defaults.risk_bps.is_some()),
+            ("confidence_bps", defaults.confidence_bps.is_some()),
+            ("minimum_quality_bps", defaults.minimum_quality_bps.is_some()),
+        ];
+        let missing = has_default
+            .iter()
+            .filter(|(field, has_default)| !has_default && row.text(field).is_none())
+            .map(|(field, _)| *field);
+        match missing.collect::<Vec<_>>().as_slice() {
+            [] => Ok(()),
+            [field] => Err(row.refuse(field, MISSING_AND_NO_DEFAULT)),
+            [first, more @ ..] => {
+                let what = format!("{MISSING_AND_NO_DEFAULT}; so are `{}`", more.join("`, `"));
+                Err(row.refuse(first, what))
+            }
+        }
     }
 
     fn tenant(&self, row: &Row) -> Result<String, InputError> {
@@ -348,6 +375,19 @@ required_regions = [\"eu\"]
         let expected =
             [("k", 0), ("", 2), ("k", 0), ("k", 7)].map(|(key, at)| (key.to_owned(), at));
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn all_that_is_missing_is_named_at_once() {
+        let (policy, names) = (policy_with("[tenants]\nt = 1\n[request]\nrisk_bps = 1\n"), names());
+        let parser = RequestParser::new(&policy, &names);
+        let text = "tenant,input_tokens,output_tokens,confidence_bps\nt,1,1,\n";
+        let file = RequestFile::bundled("r", text);
+        let row = file.rows().unwrap().next().unwrap().unwrap();
+        let message = parser.parse(&row, 1).unwrap_err().to_string();
+        let first = "r:2: `requested_model`: missing, and `[request]` of the policy file has no default; so are";
+        let others = "`business_value_microunits`, `budget_limit_microunits`, `confidence_bps`, `minimum_quality_bps`";
+        assert_eq!(message, format!("{first} {others}"));
     }
 
     #[test]

@@ -217,7 +217,7 @@ fn rejections(what_if: &WhatIf, page: &mut Markup) {
         return;
     }
     page.add(format_args!("<section>\n<h2>Rejections by reason</h2>"));
-    page.table(&tables::REJECTION_HEADER, 1, &tables::rejection_rows(what_if));
+    page.table(tables::rejection_header(what_if), 1, &tables::rejection_rows(what_if));
     if tables::reasons_changed(what_if) {
         page.add(format_args!("<p class=\"faint\">{}</p>", tables::OF_ANOTHER_REASON));
     }

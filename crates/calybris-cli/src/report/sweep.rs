@@ -10,7 +10,6 @@ use super::amount::money;
 use super::numbers::PolicyNumber;
 use super::object;
 use super::page::hexadecimal;
-use super::tables::wrapped;
 use super::{METHOD, NOT_A_FORECAST};
 use crate::log::beginning::{dropped, first_of};
 use crate::page::Page;
@@ -131,7 +130,7 @@ impl Sweep<'_> {
             page.line(format_args!("         {left_out} left out: a tenant's budget refused them"));
         }
         page.line("");
-        wrapped(&format!("{NOT_A_FORECAST} {METHOD} {}", self.base()), &mut page);
+        page.wrapped("", &format!("{NOT_A_FORECAST} {METHOD} {}", self.base()));
         page.line("");
         let rows = self.rows().into_iter().chain([self.recorded_row()]);
         page.line(table(&HEADER, &[0, 1, 2, 3, 4], rows));

@@ -24,9 +24,6 @@ const EXPLAINED_CHANGES: usize = 3;
 /// The most letters of a name in a table of 80 columns.
 const LONGEST_NAME: usize = 28;
 
-/// The columns of a terminal.
-const WIDTH: usize = 80;
-
 pub(crate) fn page(report: &Report<'_>) -> Page {
     let mut page = Page::default();
     let (what_if, total) = (report.what_if, &report.what_if.total);
@@ -48,7 +45,7 @@ pub(crate) fn page(report: &Report<'_>) -> Page {
         ));
     }
     page.line("");
-    wrapped(&format!("{NOT_A_FORECAST} {METHOD}"), &mut page);
+    page.wrapped("", &format!("{NOT_A_FORECAST} {METHOD}"));
     page.line("");
     proposal(report.proposal, &mut page);
     totals(total, &mut page);
@@ -139,7 +136,7 @@ fn proposal(proposal: &Proposal, page: &mut Page) {
     });
     page.line(table(&["  number of the policy", "recorded", "proposed"], &[1, 2], rows));
     for line in catalog_lines(proposal) {
-        wrapped(&line, page);
+        page.wrapped("", &line);
     }
     page.line("");
 }
@@ -179,12 +176,20 @@ fn totals(total: &Shift, page: &mut Page) {
     page.line("");
 }
 
-pub(crate) const REJECTION_HEADER: [&str; 6] =
-    ["rejected because", "recorded", "proposed", "newly", "no longer", "reason"];
+const REJECTION_HEADER: [&str; 6] =
+    ["rejected because", "recorded", "proposed", "newly", "no longer", "swapped"];
+
+/// The heads of the rejections' columns. The last is there only if a reason was swapped for another.
+pub(crate) fn rejection_header(what_if: &WhatIf) -> &'static [&'static str] {
+    match REJECTION_HEADER.split_last() {
+        Some((_, without)) if !reasons_changed(what_if) => without,
+        _ => &REJECTION_HEADER,
+    }
+}
 
 /// What the last column of the rejections is.
-pub(crate) const OF_ANOTHER_REASON: &str = "recorded + newly - no longer + reason = proposed. \
-     Under reason: rejected both times, before for another reason, less those now for another reason.";
+pub(crate) const OF_ANOTHER_REASON: &str = "recorded + newly - no longer + swapped = proposed. \
+     Swapped: rejected both times, before for another reason, less those now for another reason.";
 
 /// Rejected both times: those that were rejected for another reason before, less those that are now.
 pub(crate) fn from_other_reasons(rejection: &RejectionShift) -> i128 {
@@ -199,15 +204,18 @@ pub(crate) fn reasons_changed(what_if: &WhatIf) -> bool {
 }
 
 pub(crate) fn rejection_rows(what_if: &WhatIf) -> Vec<Vec<String>> {
+    let columns = rejection_header(what_if).len();
     let row = |rejection: &RejectionShift| {
-        vec![
+        let mut row = vec![
             rejection.reason.to_string(),
             grouped(rejection.recorded),
             grouped(rejection.proposed),
             grouped(rejection.newly_rejected),
             grouped(rejection.newly_accepted),
             whole_delta(from_other_reasons(rejection)),
-        ]
+        ];
+        row.truncate(columns);
+        row
     };
     what_if.rejections.iter().map(row).collect()
 }
@@ -216,15 +224,17 @@ fn rejections(what_if: &WhatIf, page: &mut Page) {
     if what_if.rejections.is_empty() {
         return;
     }
+    // What the other columns leave of a line.
+    let letters = if reasons_changed(what_if) { 30 } else { 40 };
     let rows = rejection_rows(what_if).into_iter().map(|mut row| {
         if let Some(reason) = row.first_mut() {
-            *reason = clipped(reason, 31);
+            *reason = clipped(reason, letters);
         }
         row
     });
-    page.line(table(&REJECTION_HEADER, &[1, 2, 3, 4, 5], rows));
+    page.line(table(rejection_header(what_if), &[1, 2, 3, 4, 5], rows));
     if reasons_changed(what_if) {
-        wrapped(OF_ANOTHER_REASON, page);
+        page.wrapped("", OF_ANOTHER_REASON);
     }
     page.line("");
 }
@@ -316,7 +326,7 @@ fn largest(what_if: &WhatIf, page: &mut Page) {
         ));
         page.line(format_args!("      {} -> {}", name(&reasons.before), name(&reasons.after)));
         for sentence in &reasons.why {
-            indented(sentence, 6, page);
+            page.wrapped("      ", sentence);
         }
     }
     let kept = what_if.largest.len().saturating_sub(EXPLAINED_CHANGES);
@@ -332,24 +342,4 @@ fn rest(rows: usize, page: &mut Page) {
         page.line(format_args!("and {} more; --json lists them", grouped(more)));
     }
     page.line("");
-}
-
-/// Text in lines of the terminal's width.
-pub(crate) fn wrapped(text: &str, page: &mut Page) {
-    indented(text, 0, page);
-}
-
-fn indented(text: &str, columns: usize, page: &mut Page) {
-    let mut line = " ".repeat(columns);
-    for word in clipped(text, usize::MAX).split_whitespace() {
-        let begun = line.len() > columns;
-        if begun && line.chars().count() + word.chars().count() >= WIDTH {
-            page.line(&line);
-            line = " ".repeat(columns);
-        } else if begun {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    page.line(line);
 }
