@@ -4,6 +4,7 @@ mod bench;
 mod benchmarks;
 mod bless;
 mod ci;
+mod documents;
 mod errors;
 mod examples;
 mod lint;
