@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let file = arguments.proof.as_path();
-    let key = arguments.key.read()?;
+    let keys = arguments.key.read_file()?;
     let head = arguments.tree_head.as_deref().map(read_tree_head).transpose()?;
     let text = read(file)?;
     check_version(file, &text)?;
@@ -63,16 +63,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         );
         return Err(Failure::at(file, what));
     };
-    match (proof.key_id(), key.as_ref().map(calybris_core::wal::Key::id)) {
+    match (proof.key_id(), &keys) {
         (Some(needed), None) => {
             let what = format!(
                 "the log has the key {needed:016x}, without which nothing can be checked: --key-file"
             );
             return Err(Failure::at(file, what));
         }
-        (Some(needed), Some(given)) if needed != given => {
-            let what =
-                format!("the log has the key {needed:016x}, the key file holds {given:016x}");
+        (Some(needed), Some(given)) if !given.ids.contains(&needed) => {
+            let given: Vec<String> = given.ids.iter().map(|id| format!("{id:016x}")).collect();
+            let given = given.join(", ");
+            let what = format!("the log has the key {needed:016x}, the key file holds {given}");
             return Err(Failure::at(file, what));
         }
         (None, Some(_)) => {
@@ -91,7 +92,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         );
         return Err(Failure::at(file, what));
     }
-    let checked = proof.check(&head, key.as_ref());
+    let checked = proof.check(&head, keys.as_ref().map(|keys| &keys.key));
     let recorded = checked.map_err(|error| Failure::of_proof(file, &error))?;
     let mut page = Page::default();
     if arguments.json {
