@@ -58,6 +58,10 @@ fn main() -> ExitCode {
         ["pages", "--check"] => pages::run(bless::Mode::Check),
         ["loom"] => loom::run(),
         ["versus", ..] => versus::run(args.get(1..).unwrap_or_default()),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

@@ -1,6 +1,10 @@
 //! Tables and amounts as a person reads them.
 
+use std::time::Duration;
+
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+
+use crate::page::Page;
 
 /// A plain table; the named columns hold numbers and are aligned to the right. Cells are never broken.
 pub(crate) fn table(
@@ -42,6 +46,30 @@ pub(crate) fn counted(number: impl ToString, what: &str) -> String {
     format!("{number} {what}{plural}")
 }
 
+/// So many a second, if the work took long enough to say so.
+pub(crate) fn rate(count: u64, elapsed: Duration) -> Option<String> {
+    (elapsed >= SHORTEST_RATED).then(|| {
+        let per_second = u128::from(count) * 1_000_000 / elapsed.as_micros();
+        format!("{} per second", grouped(per_second))
+    })
+}
+
+/// Work shorter than this says nothing about speed.
+const SHORTEST_RATED: Duration = Duration::from_millis(10);
+
+/// Rows of a table that may be long. The rest is one line, and stands in what `--json` prints.
+pub(crate) const LONGEST_TABLE_ROWS: usize = 10;
+
+/// Says what a table leaves out that shows at most [`LONGEST_TABLE_ROWS`] of so many.
+pub(crate) fn rest(rows: usize, what: &str, page: &mut Page) {
+    let more = rows.saturating_sub(LONGEST_TABLE_ROWS);
+    if more > 0 {
+        let more = counted(more, &format!("more {what}"));
+        page.line(format_args!("and {more}; --json lists them"));
+    }
+    page.line("");
+}
+
 /// A whole number with a comma before each group of three digits.
 pub(crate) fn grouped(number: impl ToString) -> String {
     let digits = number.to_string();
@@ -72,6 +100,14 @@ mod tests {
         assert_eq!(signed_money(-1_i64), "-0.000001");
         assert_eq!(signed_money(i64::MIN), "-9,223,372,036,854.775808");
         assert_eq!(signed_money(1_i64), "0.000001");
+    }
+
+    #[test]
+    fn what_took_no_time_has_no_rate() {
+        let rate = |count, ms| rate(count, Duration::from_millis(ms));
+        assert_eq!(rate(5, 9), None);
+        assert_eq!(rate(5, 10).as_deref(), Some("500 per second"));
+        assert_eq!(rate(u64::MAX, 1_000).as_deref(), Some("18,446,744,073,709,551,615 per second"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::input::error::{InputError, read};
-use crate::input::key::KeyArgument;
+use crate::input::key::{KeyArgument, KeyFile};
 use crate::input::pin::read_tree_head;
 use crate::log::fate::Followed;
 use crate::log::{header, json};
@@ -63,24 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         );
         return Err(Failure::at(file, what));
     };
-    match (proof.key_id(), &keys) {
-        (Some(needed), None) => {
-            let what = format!(
-                "the log has the key {needed:016x}, without which nothing can be checked: --key-file"
-            );
-            return Err(Failure::at(file, what));
-        }
-        (Some(needed), Some(given)) if !given.ids.contains(&needed) => {
-            let given: Vec<String> = given.ids.iter().map(|id| format!("{id:016x}")).collect();
-            let given = given.join(", ");
-            let what = format!("the log has the key {needed:016x}, the key file holds {given}");
-            return Err(Failure::at(file, what));
-        }
-        (None, Some(_)) => {
-            return Err(Failure::at(file, "the log has no key, and one was given"));
-        }
-        _ => {}
-    }
+    check_key(file, &proof, keys.as_ref())?;
     let proven = proof.head();
     if proven.log_id == head.log_id && proven.size != head.size {
         let what = format!(
@@ -114,6 +97,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         words(arguments, &recorded, &head, &mut page);
     }
     Ok(page)
+}
+
+/// Refuses a proof that cannot be checked with the keys there are: that is no verdict.
+fn check_key(file: &Path, proof: &DecisionProof, keys: Option<&KeyFile>) -> Result<(), Failure> {
+    match (proof.key_id(), keys) {
+        (Some(needed), None) => {
+            let what = format!(
+                "the log has the key {needed:016x}, without which nothing can be checked: --key-file"
+            );
+            Err(Failure::at(file, what))
+        }
+        (Some(needed), Some(given)) if !given.ids.contains(&needed) => {
+            let given: Vec<String> = given.ids.iter().map(|id| format!("{id:016x}")).collect();
+            let given = given.join(", ");
+            let what = format!("the log has the key {needed:016x}, the key file holds {given}");
+            Err(Failure::at(file, what))
+        }
+        (None, Some(_)) => Err(Failure::at(file, "the log has no key, and one was given")),
+        _ => Ok(()),
+    }
 }
 
 /// The version of a proof's form that this program can check.

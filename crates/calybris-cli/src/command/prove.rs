@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use calybris_core::engine::{DecisionProof, EngineError};
-use calybris_core::wal::{TreeHead, WalError};
+use calybris_core::wal::{Key, TreeHead, WalError};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -58,40 +58,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let key = arguments.log.key()?;
     let head = arguments.tree_head.as_deref().map(read_tree_head).transpose()?;
-    let (dir, sequence) = (arguments.log.dir(), arguments.sequence);
-    if let Some(head) = head.filter(|head| head.size < sequence) {
-        let size = counted(head.size, "record");
-        let what = format!("the tree head is over {size}, and decision {sequence} came later");
-        return Err(Failure::at(dir, what));
-    }
-    let proof = match head {
-        Some(head) => DecisionProof::in_tree(dir, key.as_ref(), sequence, head.size),
-        None => DecisionProof::of(dir, key.as_ref(), sequence),
-    };
-    let proof = proof.map_err(|error| match (&error, head) {
-        (EngineError::Log(WalError::NoSuchRecord { sequence: size, head: last }), Some(head))
-            if *size == head.size && head.size != sequence =>
-        {
-            let what = format!(
-                "the tree head is over {}, and the log has {last}",
-                counted(*size, "record")
-            );
-            Failure::of_proof(dir, &EngineError::ProofRefused { what })
-        }
-        _ => not_found(dir, key.as_ref(), sequence, &error),
-    })?;
-    if let Some(head) = head.filter(|head| *head != proof.head()) {
-        return Err(Failure::of_proof(dir, &not_of_this_log(&head, &proof.head())));
-    }
-    if !arguments.with_balances
-        && let Some(checkpoint) = checkpoint_under(dir, key.as_ref(), sequence)?
-    {
-        let what = format!(
-            "the policy and the catalog of decision {sequence} stand only in the checkpoint at record {checkpoint}, \
-             so its proof shows every tenant's balance: --with-balances makes it all the same"
-        );
-        return Err(Failure::at(dir, what));
-    }
+    let proof = prove(arguments, key.as_ref(), head)?;
     let text = serde_json::to_string_pretty(&proof).map_err(Failure::refused)?;
     let mut page = Page::default();
     let Some(file) = &arguments.output else {
@@ -101,7 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let mut out = Stream::create(file)?;
     out.line(text)?;
     out.flush()?;
-    let head = proof.head();
+    let (head, sequence) = (proof.head(), arguments.sequence);
     if arguments.log.json {
         let object = json!({
             "file": file.display().to_string(),
@@ -122,6 +89,49 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         }
     }
     Ok(page)
+}
+
+/// The proof, for the tree head that was named or for the log as it is.
+fn prove(
+    arguments: &Arguments,
+    key: Option<&Key>,
+    head: Option<TreeHead>,
+) -> Result<DecisionProof, Failure> {
+    let (dir, sequence) = (arguments.log.dir(), arguments.sequence);
+    if let Some(head) = head.filter(|head| head.size < sequence) {
+        let size = counted(head.size, "record");
+        let what = format!("the tree head is over {size}, and decision {sequence} came later");
+        return Err(Failure::at(dir, what));
+    }
+    let proof = match head {
+        Some(head) => DecisionProof::in_tree(dir, key, sequence, head.size),
+        None => DecisionProof::of(dir, key, sequence),
+    };
+    let proof = proof.map_err(|error| match (&error, head) {
+        (EngineError::Log(WalError::NoSuchRecord { sequence: size, head: last }), Some(head))
+            if *size == head.size && head.size != sequence =>
+        {
+            let what = format!(
+                "the tree head is over {}, and the log has {last}",
+                counted(*size, "record")
+            );
+            Failure::of_proof(dir, &EngineError::ProofRefused { what })
+        }
+        _ => not_found(dir, key, sequence, &error),
+    })?;
+    if let Some(head) = head.filter(|head| *head != proof.head()) {
+        return Err(Failure::of_proof(dir, &not_of_this_log(&head, &proof.head())));
+    }
+    if !arguments.with_balances
+        && let Some(checkpoint) = checkpoint_under(dir, key, sequence)?
+    {
+        let what = format!(
+            "the policy and the catalog of decision {sequence} stand only in the checkpoint at record {checkpoint}, \
+             so its proof shows every tenant's balance: --with-balances makes it all the same"
+        );
+        return Err(Failure::at(dir, what));
+    }
+    Ok(proof)
 }
 
 fn not_of_this_log(wanted: &TreeHead, found: &TreeHead) -> EngineError {

@@ -12,7 +12,7 @@ use crate::page::Page;
 use crate::replaying::ReplayArguments;
 use crate::report::proposal::Proposal;
 use crate::report::{Report, object, page, tables};
-use crate::table::{counted, grouped};
+use crate::table::{counted, rate};
 
 /// Run every decision of a log again, as it was or under another policy.
 ///
@@ -51,9 +51,6 @@ pub(crate) struct Arguments {
 
 /// Changes that are kept and explained one by one.
 const LARGEST_CHANGES: usize = 20;
-
-/// A run shorter than this says nothing about speed.
-const SHORTEST_RATED: Duration = Duration::from_millis(10);
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     match &arguments.policy {
@@ -111,13 +108,9 @@ fn words(dir: &Path, replayed: &ReplayReport, elapsed: Duration, page: &mut Page
             counted(replayed.without_snapshot, "decision")
         ));
     }
-    if elapsed >= SHORTEST_RATED {
-        let per_second = u128::from(replayed.decisions) * 1_000_000 / elapsed.as_micros();
-        page.line(format_args!(
-            "  in {:.3} s: {} per second, every record verified",
-            elapsed.as_secs_f64(),
-            grouped(per_second)
-        ));
+    if let Some(rate) = rate(replayed.decisions, elapsed) {
+        let seconds = elapsed.as_secs_f64();
+        page.line(format_args!("  in {seconds:.3} s: {rate}, every record verified"));
     }
     page.line(format_args!("  head {}", replayed.head));
 }

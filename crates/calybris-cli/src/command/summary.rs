@@ -1,21 +1,14 @@
 //! What `route` and `demo` print when they are done.
 
 use std::cmp::Reverse;
-use std::time::Duration;
 
 use serde_json::json;
 
 use crate::input::catalog::Skipped;
 use crate::page::Page;
 use crate::routing::{Job, Routed};
-use crate::table::{counted, grouped, money, table};
+use crate::table::{LONGEST_TABLE_ROWS, counted, grouped, money, rate, rest, table};
 use crate::tally::TenantTally;
-
-/// Rows of the longer tables; the rest is one line.
-const LONGEST_TABLE_ROWS: usize = 10;
-
-/// A run shorter than this says nothing about speed.
-const SHORTEST_RATED: Duration = Duration::from_millis(10);
 
 /// Tables for a terminal of 80 columns, or one JSON object.
 pub(crate) fn page(job: &Job<'_>, routed: &Routed, json: bool) -> Page {
@@ -173,12 +166,8 @@ fn earlier(routed: &Routed, page: &mut Page) {
 
 fn decisions(routed: &Routed, page: &mut Page) {
     let tally = &routed.tally;
-    let rate = if routed.elapsed < SHORTEST_RATED {
-        String::new()
-    } else {
-        let per_second = u128::from(tally.decisions) * 1_000_000 / routed.elapsed.as_micros();
-        format!(", {} per second", grouped(u64::try_from(per_second).unwrap_or(u64::MAX)))
-    };
+    let rate = rate(tally.decisions, routed.elapsed);
+    let rate = rate.map_or_else(String::new, |rate| format!(", {rate}"));
     page.line(format_args!(
         "decided  {} in {:.3} s{rate}: reserved, logged, settled\n",
         counted(tally.decisions, "request"),
@@ -253,14 +242,4 @@ fn substitutions(routed: &Routed, page: &mut Page) {
         page.line(table(&["requested", "chosen instead", "times"], &[2], rows));
         rest(substitutions.len(), "substitution", page);
     }
-}
-
-/// Says what a shortened table leaves out.
-fn rest(rows: usize, what: &str, page: &mut Page) {
-    let more = rows.saturating_sub(LONGEST_TABLE_ROWS);
-    if more > 0 {
-        let more = counted(more, &format!("more {what}"));
-        page.line(format_args!("and {more}; --json lists them"));
-    }
-    page.line("");
 }

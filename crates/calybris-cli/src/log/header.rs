@@ -20,10 +20,10 @@ pub(crate) fn decision(decided: &Decided<'_>, snapshot: &Snapshot, paint: Paint,
     if !decided.correlation_id.is_empty() {
         who = format!("{who}, call {}", clipped(&decided.correlation_id, 64));
     }
-    if !decided.request_key.is_empty() {
-        who = format!("{who}, key {}", clipped(&decided.request_key, 64));
-    }
     line("who", who);
+    if !decided.request_key.is_empty() {
+        line("key", clipped(&decided.request_key, 64));
+    }
     line(
         "asked",
         format!(

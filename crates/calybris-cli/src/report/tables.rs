@@ -12,11 +12,8 @@ use super::words::Reasons;
 use super::{METHOD, NOT_A_FORECAST, Report};
 use crate::log::beginning::{dropped, first_of};
 use crate::page::Page;
-use crate::table::{counted, grouped, table};
+use crate::table::{LONGEST_TABLE_ROWS, counted, grouped, rest, table};
 use crate::terminal::{clipped, clipped_inside};
-
-/// Rows of the longer tables; the rest is one line.
-const LONGEST_TABLE_ROWS: usize = 10;
 
 /// Changes that are explained on a terminal.
 const EXPLAINED_CHANGES: usize = 3;
@@ -252,7 +249,7 @@ fn flows(what_if: &WhatIf, page: &mut Page) {
         ]
     });
     page.line(table(&["moved from", "to", "decisions"], &[2], rows));
-    rest(moved.len(), page);
+    rest(moved.len(), "move", page);
 }
 
 /// Tenants by how much their cost changes, the most first.
@@ -279,7 +276,7 @@ fn tenants(what_if: &WhatIf, page: &mut Page) {
     );
     let header = ["tenant", "changed", "recorded cost", "proposed cost", "difference"];
     page.line(table(&header, &[1, 2, 3, 4], rows));
-    rest(what_if.tenants.len(), page);
+    rest(what_if.tenants.len(), "tenant", page);
 }
 
 /// Models by how often either side chose them, the most first.
@@ -304,7 +301,7 @@ fn models(what_if: &WhatIf, page: &mut Page) {
     });
     let header = ["model", "recorded", "proposed", "cost difference"];
     page.line(table(&header, &[1, 2, 3], rows));
-    rest(what_if.models.len(), page);
+    rest(what_if.models.len(), "model", page);
 }
 
 fn largest(what_if: &WhatIf, page: &mut Page) {
@@ -333,13 +330,4 @@ fn largest(what_if: &WhatIf, page: &mut Page) {
     if kept > 0 {
         page.line(format_args!("and {} more; --html and --json have them", grouped(kept)));
     }
-}
-
-/// Says what a shortened table leaves out.
-fn rest(rows: usize, page: &mut Page) {
-    let more = rows.saturating_sub(LONGEST_TABLE_ROWS);
-    if more > 0 {
-        page.line(format_args!("and {} more; --json lists them", grouped(more)));
-    }
-    page.line("");
 }
