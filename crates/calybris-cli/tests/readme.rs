@@ -1,4 +1,4 @@
-//! The smallest files of the README make a log, as it says.
+//! The README: its smallest files make a log, and its examples print what it says they print.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
 mod program;
@@ -31,4 +31,59 @@ fn the_smallest_files_of_the_readme_make_a_log() {
     let readme_lines = readme.lines().filter(|line| line.starts_with("calybris route"));
     assert_eq!(readme_lines.count(), 1);
     assert!(readme.contains(&line.replace("--log log", "--log ./log")));
+}
+
+/// What stays of a text when hashes, ids and times of this run are taken out, and line ends with it: the page breaks long
+/// lines, and leaves out what `...` stands for.
+fn steady(text: &str) -> String {
+    let is_hash = |word: &str| word.bytes().filter(u8::is_ascii_hexdigit).count() >= 16;
+    let is_day = |word: &str| word.starts_with("2026-11-") && word.len() == 10;
+    let is_hour = |word: &str| word.len() == 8 && word.matches(':').count() == 2;
+    let kept = |word: &&str| !(is_hash(word) || is_day(word) || is_hour(word));
+    text.split_whitespace().filter(kept).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(unix)]
+#[test]
+fn every_example_of_the_readme_prints_what_it_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let typed = |line: &str| {
+        let line = line.replacen("calybris", env!("CARGO_BIN_EXE_calybris"), 1);
+        run(std::process::Command::new("sh").current_dir(dir.path()).arg("-c").arg(line))
+    };
+    for line in [
+        "calybris demo --dir demo",
+        "calybris anchor demo/log --tree > tree-head.txt",
+        "cp -r demo/log demo/log-changed",
+        "printf X | dd of=demo/log-changed/00000000000000000001.cwal bs=1 seek=30000 conv=notrunc",
+    ] {
+        assert_eq!(typed(line).code, 0, "{line}");
+    }
+    let catalog = std::fs::read_to_string(dir.path().join("demo/catalog.toml")).unwrap();
+    let changed = |text: &str, model: &str, from: &str, to: &str| {
+        let (before, after) = text.split_once(&format!("name = \"{model}\"")).unwrap();
+        format!("{before}name = \"{model}\"{}", after.replacen(from, to, 1))
+    };
+    let catalog = changed(&catalog, "gpt-oss-120b", "= 150_000", "= 120_000");
+    let vision = "\"vision\", \"response_schema\"";
+    let more = format!("{vision}, \"prompt_caching\"");
+    let catalog = changed(&catalog, "mistral-large-3", vision, &more);
+    std::fs::write(dir.path().join("demo/catalog-december.toml"), catalog).unwrap();
+
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let mut examples = 0;
+    for block in readme.split("```text\n$ ").skip(1) {
+        let (line, rest) = block.split_once('\n').unwrap();
+        let shown = rest.split_once("```").unwrap().0;
+        let ran = typed(line);
+        let printed = steady(&format!("{}{}", ran.out, ran.err));
+        for said in shown.lines().filter(|said| *said != "...") {
+            let said = steady(said.trim_end_matches("..."));
+            // A line of CSV is cut in a word.
+            assert!(printed.contains(&said), "{line}\nsays      {said}\nprinted   {printed}");
+        }
+        examples += 1;
+    }
+    assert!(examples >= 16, "{examples}");
 }
