@@ -236,8 +236,8 @@ impl Job<'_> {
         let mut outcome = engine.decide(&call).map_err(|error| match error {
             EngineError::RequestKeyReused { decision_sequence, .. } => {
                 let what = format!(
-                    "found {}, under which tenant {} asked for something else, decision {decision_sequence} of {}: \
-                     another request needs another key, and the same one the same policy defaults and catalog",
+                    "found {}, which tenant {} used for another request, decision {decision_sequence} of {}: it is the same \
+                     only with the same tokens, limits and model, from the row or the policy file, and the same catalog",
                     quoted(&routed.request_key),
                     quoted(&routed.tenant),
                     self.log.display()
