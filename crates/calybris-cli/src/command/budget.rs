@@ -8,13 +8,14 @@ use calybris_core::engine::{Ledger, LedgerAccount, OpenTicket, Record};
 use calybris_core::wal::Key;
 use serde_json::{Value, json};
 
+use crate::amount::{counted, grouped, money};
 use crate::failure::Failure;
 use crate::log::arguments::LogArguments;
 use crate::log::beginning::{dropped, first_of};
 use crate::log::journal::Journal;
 use crate::log::naming::model_name;
 use crate::page::Page;
-use crate::table::{counted, grouped, money, table};
+use crate::table::table;
 use crate::terminal::{Paint, bar, clipped, clipped_inside, draws_bars};
 use crate::time::to_the_second;
 

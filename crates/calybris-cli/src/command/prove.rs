@@ -6,12 +6,12 @@ use calybris_core::engine::{DecisionProof, EngineError};
 use calybris_core::wal::{Key, TreeHead, WalError};
 use serde_json::json;
 
+use crate::amount::counted;
 use crate::failure::Failure;
 use crate::input::pin::read_tree_head;
 use crate::log::arguments::LogArguments;
 use crate::log::find::{checkpoint_under, not_found};
 use crate::page::{Page, Stream};
-use crate::table::counted;
 use crate::terminal::shell_word;
 
 /// Prove one decision: its record, its policy and catalog, and their way to the log's tree head.

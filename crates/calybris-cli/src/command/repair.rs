@@ -3,10 +3,10 @@
 use calybris_core::wal::{Repair, repair};
 use serde_json::json;
 
+use crate::amount::counted;
 use crate::failure::Failure;
 use crate::log::arguments::LogArguments;
 use crate::page::Page;
-use crate::table::counted;
 use crate::terminal::shell_word;
 
 /// Cut a corrupt log at its first damage, and set everything from there on aside.

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use calybris_core::engine::{Comparison, ReplayReport};
 use serde_json::json;
 
+use crate::amount::{counted, rate};
 use crate::failure::Failure;
 use crate::log::beginning::{dropped, first_of};
 use crate::page::Page;
 use crate::replaying::ReplayArguments;
 use crate::report::proposal::Proposal;
 use crate::report::{Report, object, page, tables};
-use crate::table::{counted, rate};
 
 /// Run every decision of a log again, as it was or under another policy.
 ///

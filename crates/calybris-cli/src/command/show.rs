@@ -8,6 +8,7 @@ use std::time::Duration;
 use calybris_core::engine::{Entry, Record};
 
 use self::filter::{ActionFilter, Filter, Kind, Matching, OutcomeFilter};
+use crate::amount::grouped;
 use crate::failure::Failure;
 use crate::log::arguments::LogArguments;
 use crate::log::beginning::{first_sequence, not_there};
@@ -16,7 +17,6 @@ use crate::log::fate::{Followed, Waiting};
 use crate::log::journal::Journal;
 use crate::log::json;
 use crate::page::{Page, Stream};
-use crate::table::grouped;
 use crate::terminal::Paint;
 
 /// Show the decisions of a log and what became of them, newest last.

@@ -4,10 +4,11 @@ use std::cmp::Reverse;
 
 use serde_json::json;
 
+use crate::amount::{counted, grouped, money, rate};
 use crate::input::catalog::Skipped;
 use crate::page::Page;
 use crate::routing::{Job, Routed};
-use crate::table::{LONGEST_TABLE_ROWS, counted, grouped, money, rate, rest, table};
+use crate::table::{LONGEST_TABLE_ROWS, rest, table};
 use crate::tally::TenantTally;
 
 /// Tables for a terminal of 80 columns, or one JSON object.

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use calybris_core::wal::{Report, Tail, VerifyOptions, verify};
 use serde_json::json;
 
+use crate::amount::counted;
 use crate::failure::Failure;
 use crate::input::pin::read_anchor;
 use crate::log::arguments::LogArguments;
 use crate::log::beginning::dropped;
 use crate::page::Page;
-use crate::table::counted;
 
 /// Verify a log from its first byte to its last.
 #[derive(clap::Args)]

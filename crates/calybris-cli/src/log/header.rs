@@ -3,10 +3,10 @@
 use calybris_core::engine::{Admission, Decided, Snapshot};
 use calybris_core::kernel::{Action, Request};
 
+use crate::amount::{grouped, money, signed_money};
 use crate::log::fate::{Ending, Followed};
 use crate::log::naming::{allowed_names, model_name, set_names};
 use crate::page::Page;
-use crate::table::{grouped, money, signed_money};
 use crate::terminal::{Paint, clipped};
 use crate::time::rfc3339;
 

@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 
 use calybris_core::engine::{ModelShift, RejectionShift, Shift, WhatIf};
 
-use super::amount::{count_delta, money, money_delta, percent_delta, whole_delta};
 use super::flow::choice;
 use super::proposal::Proposal;
 use super::words::Reasons;
 use super::{METHOD, NOT_A_FORECAST, Report};
+use crate::amount::{
+    count_delta, counted, grouped, money_delta, percent_delta, signed_money, whole_delta,
+};
 use crate::log::beginning::{dropped, first_of};
 use crate::page::Page;
-use crate::table::{LONGEST_TABLE_ROWS, counted, grouped, rest, table};
+use crate::table::{LONGEST_TABLE_ROWS, rest, table};
 use crate::terminal::{clipped, clipped_inside};
 
 /// Changes that are explained on a terminal.
@@ -146,7 +148,13 @@ fn totals(total: &Shift, page: &mut Page) {
     };
     let amount = |what: &str, before: i128, after: i128| {
         let percent = percent_delta(before, after);
-        vec![what.to_owned(), money(before), money(after), money_delta(after - before), percent]
+        vec![
+            what.to_owned(),
+            signed_money(before),
+            signed_money(after),
+            money_delta(after - before),
+            percent,
+        ]
     };
     let rows = [
         amount("estimated cost", before.estimated_cost_microunits, after.estimated_cost_microunits),
@@ -268,8 +276,8 @@ fn tenants(what_if: &WhatIf, page: &mut Page) {
             vec![
                 clipped_inside(tenant, LONGEST_NAME - 8),
                 grouped(shift.changed()),
-                money(shift.recorded.estimated_cost_microunits),
-                money(shift.proposed.estimated_cost_microunits),
+                signed_money(shift.recorded.estimated_cost_microunits),
+                signed_money(shift.proposed.estimated_cost_microunits),
                 money_delta(shift.cost_delta_microunits()),
             ]
         },
