@@ -63,7 +63,8 @@ pub(crate) fn whole_delta(difference: i128) -> String {
     signed(difference, format!("{sign}{}", grouped(difference.unsigned_abs())))
 }
 
-/// The difference in percent of the first, to a tenth, cut off after it: `<0.1%` is not zero; empty if there is nothing to compare with.
+/// The difference in percent of the first, to a tenth, cut off after it: `<0.1%` is not zero; empty if there is nothing to
+/// compare with.
 pub(crate) fn percent_delta(before: i128, after: i128) -> String {
     let whole = i128::try_from(before.unsigned_abs()).unwrap_or(i128::MAX);
     let Some((difference, tenths)) = after.checked_sub(before).and_then(|difference| {

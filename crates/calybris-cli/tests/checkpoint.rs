@@ -136,14 +136,13 @@ fn every_reading_command_says_where_the_log_begins() {
         assert!(std::fs::read_to_string(&page).unwrap().contains(&begins), "{arguments:?}");
     }
     let words = ran(commands[1], false);
-    let claim = format!("everything from record {sequence} up to the anchor, unchanged");
-    assert!(words.contains(&claim), "{words}");
-    assert!(
-        words.contains(&format!(
-            "balances before record {sequence}\n    are taken from the checkpoint"
-        )),
-        "{words}"
-    );
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    for claim in [
+        format!("everything from record {sequence} up to the anchor, unchanged"),
+        format!("balances before record {sequence} are taken from the checkpoint"),
+    ] {
+        assert!(words.contains(&claim), "{words}");
+    }
 }
 
 /// Copies a log without its last record: what a crash leaves that came before it.

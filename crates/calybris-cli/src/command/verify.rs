@@ -84,60 +84,72 @@ fn words(dir: &Path, report: &Report, page: &mut Page) {
         counted(report.segments, "segment"),
         counted(report.bytes, "byte")
     ));
-    let (first, dropped) = (report.first_sequence, dropped(report.first_sequence));
-    if let Some(dropped) = &dropped {
+    if let Some(dropped) = dropped(report.first_sequence) {
         page.line(format_args!("  {dropped}"));
     }
     let torn = torn_bytes(report.tail);
     if torn > 0 {
-        page.line(format_args!(
-            "  {} at the end are no record yet: cut short by",
+        let text = format!(
+            "{} at the end are no record yet: cut short by a crash, or being written now. Nothing says that they were \
+             ever acknowledged; opening the log to write sets them aside",
             counted(torn, "byte")
-        ));
-        page.line(
-            "  a crash, or being written now. Nothing says that they were ever acknowledged;",
         );
-        page.line("  opening the log to write sets them aside");
+        page.wrapped("  ", &text);
     }
     page.line(format_args!("  head {}", report.head));
     page.line("\nThis establishes that");
-    page.line("  - every record is what its hash and all later hashes were made from: none was");
-    page.line("    changed, removed from the middle, inserted, swapped or taken from another log");
-    if report.keyed {
-        page.line("  - the hashes were made by a holder of the key");
-    }
-    if report.anchored {
-        match dropped {
-            None => page.line("  - the log still holds everything up to the anchor, unchanged"),
-            Some(_) => page.line(format_args!(
-                "  - the log still holds everything from record {first} up to the anchor, unchanged"
-            )),
-        }
+    for claim in established(report) {
+        page.wrapped("  - ", &claim);
     }
     page.line("It does not establish that");
-    if dropped.is_some() {
-        page.line(format_args!(
-            "  - what stood before record {first} was as it should be: balances before record {first}"
+    for claim in not_established(report) {
+        page.wrapped("  - ", &claim);
+    }
+}
+
+/// What a log that verifies is known to be.
+fn established(report: &Report) -> Vec<String> {
+    let mut claims = vec![
+        "every record is what its hash and all later hashes were made from: none was changed, \
+         removed from the middle, inserted, swapped or from another log"
+            .to_owned(),
+    ];
+    if report.keyed {
+        claims.push("the hashes were made by a holder of the key".to_owned());
+    }
+    if report.anchored {
+        let from = match dropped(report.first_sequence) {
+            None => String::new(),
+            Some(_) => format!("from record {} ", report.first_sequence),
+        };
+        claims.push(format!("the log still holds everything {from}up to the anchor, unchanged"));
+    }
+    claims
+}
+
+/// What it may be for all that.
+fn not_established(report: &Report) -> Vec<String> {
+    let mut claims = Vec::new();
+    if dropped(report.first_sequence).is_some() {
+        let first = report.first_sequence;
+        claims.push(format!(
+            "what stood before record {first} was as it should be: balances before record {first} are taken from the \
+             checkpoint, and nothing here can add them up again"
         ));
-        page.line("    are taken from the checkpoint, and nothing here can add them up again");
     }
-    match (report.anchored, report.keyed) {
-        (false, false) => {
-            page.line(
-                "  - nothing was cut from the end: only an anchor, kept elsewhere, shows that",
-            );
-            page.line("  - nobody wrote the whole log anew: a key or an anchor shows that");
+    if report.anchored {
+        let anew = if report.keyed { "" } else { ", or written anew by somebody else" };
+        claims.push(format!("nothing after the anchor was cut off{anew}"));
+    } else {
+        let cut = "nothing was cut from the end: only an anchor, kept elsewhere, shows that";
+        claims.push(cut.to_owned());
+        if !report.keyed {
+            let anew = "nobody wrote the whole log anew: a key or an anchor shows that";
+            claims.push(anew.to_owned());
         }
-        (false, true) => {
-            page.line(
-                "  - nothing was cut from the end: only an anchor, kept elsewhere, shows that",
-            );
-        }
-        (true, false) => {
-            page.line("  - nothing after the anchor was cut off, or written anew by somebody else");
-        }
-        (true, true) => page.line("  - nothing after the anchor was cut off"),
     }
-    page.line("  - what was written was true: it is what the writer wrote. `calybris budget` adds");
-    page.line("    up its money again, `calybris replay` makes its decisions again");
+    let truth = "what was written was true: it is what the writer wrote. `calybris budget` adds up its money again, \
+                 `calybris replay` makes its decisions again";
+    claims.push(truth.to_owned());
+    claims
 }
