@@ -50,7 +50,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let keys = arguments.key.read_file()?;
     let head = arguments.tree_head.as_deref().map(read_tree_head).transpose()?;
     let text = read(file)?;
-    check_version(file, &text)?;
+    // Its form may be another, so what it says of itself is read first.
+    let form: Value = serde_json::from_str(&text).unwrap_or_default();
+    check_version(file, &form)?;
     let proof: DecisionProof = serde_json::from_str(&text).map_err(|error| {
         let line = u64::try_from(error.line()).unwrap_or(u64::MAX);
         InputError::at_line(file, line, format!("not a proof of a decision: {error}"))
@@ -63,7 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         );
         return Err(Failure::at(file, what));
     };
-    check_key(file, &proof, keys.as_ref())?;
+    check_keys(file, &form, keys.as_ref())?;
     let proven = proof.head();
     if proven.log_id == head.log_id && proven.size != head.size {
         let what = format!(
@@ -99,32 +101,34 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     Ok(page)
 }
 
-/// Refuses a proof that cannot be checked with the keys there are: that is no verdict.
-fn check_key(file: &Path, proof: &DecisionProof, keys: Option<&KeyFile>) -> Result<(), Failure> {
-    match (proof.key_id(), keys) {
-        (Some(needed), None) => {
-            let what = format!(
-                "the log has the key {needed:016x}, without which nothing can be checked: --key-file"
-            );
-            Err(Failure::at(file, what))
+/// Refuses a proof that cannot be checked with the keys there are: that is no verdict. The decision and its snapshot may
+/// stand before and behind a change of the key.
+fn check_keys(file: &Path, proof: &Value, keys: Option<&KeyFile>) -> Result<(), Failure> {
+    let places = ["/decision/key_id", "/snapshot/key_id"];
+    let mut needed = places.iter().filter_map(|place| proof.pointer(place)?.as_u64());
+    let what = match (needed.next(), keys) {
+        (None, None) => return Ok(()),
+        (None, Some(_)) => "the log has no key, and one was given".to_owned(),
+        (Some(id), None) => {
+            format!(
+                "the log has the key {id:016x}, without which nothing can be checked: --key-file"
+            )
         }
-        (Some(needed), Some(given)) if !given.ids.contains(&needed) => {
+        (Some(first), Some(given)) => {
+            let mut needed = std::iter::once(first).chain(needed);
+            let Some(id) = needed.find(|id| !given.ids.contains(id)) else { return Ok(()) };
             let given: Vec<String> = given.ids.iter().map(|id| format!("{id:016x}")).collect();
-            let given = given.join(", ");
-            let what = format!("the log has the key {needed:016x}, the key file holds {given}");
-            Err(Failure::at(file, what))
+            format!("the log has the key {id:016x}, the key file holds {}", given.join(", "))
         }
-        (None, Some(_)) => Err(Failure::at(file, "the log has no key, and one was given")),
-        _ => Ok(()),
-    }
+    };
+    Err(Failure::at(file, what))
 }
 
 /// The version of a proof's form that this program can check.
 const PROOF_VERSION: u64 = 1;
 
 /// Refuses a proof of another version by its number: what else is in it may have another form.
-fn check_version(file: &Path, text: &str) -> Result<(), Failure> {
-    let proof: Value = serde_json::from_str(text).unwrap_or_default();
+fn check_version(file: &Path, proof: &Value) -> Result<(), Failure> {
     match proof.get("version").and_then(Value::as_u64) {
         Some(version) if version != PROOF_VERSION => {
             let what = format!("its version is {version}, this program knows {PROOF_VERSION}");
