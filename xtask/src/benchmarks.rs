@@ -94,7 +94,8 @@ const BAR_LEFT: f64 = 250.0;
 const BAR_RIGHT: f64 = 700.0;
 const ROW_HEIGHT: usize = 18;
 
-/// Bars of the ratios against the published crate (its fastest version where it has several) on a logarithmic scale; left of the line at 1 we are slower.
+/// Bars of the ratios against the published crate (its fastest version where it has several) on a logarithmic scale; left of
+/// the line at 1 we are slower.
 fn chart(figures: &[Figure]) -> String {
     let shown: Vec<(&Figure, f64)> = figures
         .iter()

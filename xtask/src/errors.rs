@@ -91,6 +91,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_error_may_get_new_variants() {
+        for (package, file, name) in ENUMS {
+            let source = read(&format!("crates/{package}/{file}")).unwrap();
+            let open = format!("#[non_exhaustive]\npub enum {name} {{");
+            assert!(source.contains(&open), "{package}: {name}");
+        }
+    }
+
+    #[test]
     fn a_variant_has_the_words_beside_it() {
         let source = "\
 pub enum E {

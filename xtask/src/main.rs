@@ -4,6 +4,7 @@ mod bench;
 mod benchmarks;
 mod bless;
 mod ci;
+mod documents;
 mod errors;
 mod examples;
 mod lint;
@@ -57,6 +58,10 @@ fn main() -> ExitCode {
         ["pages", "--check"] => pages::run(bless::Mode::Check),
         ["loom"] => loom::run(),
         ["versus", ..] => versus::run(args.get(1..).unwrap_or_default()),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

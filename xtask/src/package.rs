@@ -13,15 +13,16 @@ use crate::shell::{Outcome, cargo, root, run_in};
 const UNPUBLISHED: &str = "--exclude xtask --exclude calybris-benches";
 
 pub(crate) fn run() -> Outcome {
-    cargo(&format!(
-        "package --workspace {UNPUBLISHED} --no-verify --allow-dirty --target-dir target"
-    ))?;
     let packages = root().join("target/package");
     let workspace = packages.join("unpacked");
     let failed = |path: &Path, error| format!("{}: {error}", path.display());
-    if workspace.exists() {
-        fs::remove_dir_all(&workspace).map_err(|error| failed(&workspace, error))?;
+    // Nothing of an earlier version may be unpacked beside this one.
+    if packages.exists() {
+        fs::remove_dir_all(&packages).map_err(|error| failed(&packages, error))?;
     }
+    cargo(&format!(
+        "package --workspace {UNPUBLISHED} --no-verify --allow-dirty --target-dir target"
+    ))?;
     fs::create_dir_all(&workspace).map_err(|error| failed(&workspace, error))?;
     let mut names = Vec::new();
     for entry in fs::read_dir(&packages).map_err(|error| failed(&packages, error))? {

@@ -1,11 +1,12 @@
 //! `cargo xtask tidy`: the rules of the house that no compiler checks.
 //!
 //! Arrows between the crates, a first line in every source file that says what it is for, files of a readable length,
-//! ASCII, one lint table, and a facade without logic.
+//! ASCII, one lint table, a facade without logic, and documents that name nothing that is not there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::documents;
 use crate::shell::{Outcome, root};
 
 /// Who may depend on whom. A package of this workspace that a manifest names and this table does not is a wrong arrow.
@@ -36,11 +37,14 @@ pub(crate) fn run() -> Outcome {
     let root = root();
     let mut findings = Vec::new();
     arrows(&root, &mut findings)?;
+    let mut texts = Vec::new();
     for file in files(&root)? {
         let name = file.strip_prefix(&root).unwrap_or(&file).to_string_lossy().replace('\\', "/");
         let text = fs::read_to_string(&file).map_err(|error| format!("{name}: {error}"))?;
         findings.extend(text_findings(&name, &text));
+        texts.push((name, text));
     }
+    findings.extend(documents::findings(&root, &texts));
     facade(&root, &mut findings)?;
     if findings.is_empty() {
         println!("tidy: nothing to find");

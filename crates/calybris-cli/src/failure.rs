@@ -49,6 +49,9 @@ impl Failure {
         let path = dir.display().to_string();
         let text = if text.contains(&path) { text } else { format!("{path}: {text}") };
         if !error.is_tampering() {
+            if dir.is_file() {
+                return Self::at(dir, "is a file, and a log is a directory: name that");
+            }
             let inside = dir.join("log");
             return match error {
                 WalError::Missing { .. } if Reader::segments(&inside).is_ok() => {

@@ -1,5 +1,6 @@
 //! Reading the log of an engine: its records in order, what became of each decision, and all of it in words and as JSON.
 
+pub(crate) mod arguments;
 pub(crate) mod beginning;
 pub(crate) mod columns;
 pub(crate) mod fate;

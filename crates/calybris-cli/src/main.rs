@@ -1,10 +1,12 @@
 //! The program `calybris`: route requests under budgets, keep the log, verify it.
 
+mod amount;
 mod command;
 mod failure;
 mod input;
 mod log;
 mod page;
+mod replaying;
 mod report;
 mod routing;
 mod table;
@@ -93,28 +95,34 @@ fn run(command: &Command) -> (Result<Page, Failure>, Form) {
     match command {
         Command::Demo(arguments) => (command::demo::run(arguments), Form::object(arguments.json)),
         Command::Route(arguments) => (command::route::run(arguments), Form::object(arguments.json)),
-        Command::Show(arguments) => (command::show::run(arguments), Form::line(arguments.json)),
+        Command::Show(arguments) => (command::show::run(arguments), Form::line(arguments.log.json)),
         Command::Explain(arguments) => {
-            (command::explain::run(arguments), Form::object(arguments.json))
+            (command::explain::run(arguments), Form::object(arguments.log.json))
         }
         Command::Budget(arguments) => {
-            (command::budget::run(arguments), Form::object(arguments.json))
+            (command::budget::run(arguments), Form::object(arguments.log.json))
         }
         Command::Verify(arguments) => {
-            (command::verify::run(arguments), Form::object(arguments.json))
+            (command::verify::run(arguments), Form::object(arguments.log.json))
         }
         Command::Anchor(arguments) => {
-            (command::anchor::run(arguments), Form::object(arguments.json))
+            (command::anchor::run(arguments), Form::object(arguments.log.json))
         }
-        Command::Prove(arguments) => (command::prove::run(arguments), Form::object(arguments.json)),
+        Command::Prove(arguments) => {
+            (command::prove::run(arguments), Form::object(arguments.log.json))
+        }
         Command::Check(arguments) => (command::check::run(arguments), Form::object(arguments.json)),
         Command::Replay(arguments) => {
-            (command::replay::run(arguments), Form::object(arguments.json))
+            (command::replay::run(arguments), Form::object(arguments.of.log.json))
         }
-        Command::Sweep(arguments) => (command::sweep::run(arguments), Form::object(arguments.json)),
-        Command::Export(arguments) => (command::export::run(arguments), Form::line(arguments.json)),
+        Command::Sweep(arguments) => {
+            (command::sweep::run(arguments), Form::object(arguments.of.log.json))
+        }
+        Command::Export(arguments) => {
+            (command::export::run(arguments), Form::line(arguments.log.json))
+        }
         Command::Repair(arguments) => {
-            (command::repair::run(arguments), Form::object(arguments.json))
+            (command::repair::run(arguments), Form::object(arguments.log.json))
         }
         Command::Keygen(arguments) => {
             (command::keygen::run(arguments), Form::object(arguments.json))

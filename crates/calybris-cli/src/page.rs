@@ -7,6 +7,10 @@ use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
 
 use crate::failure::Failure;
+use crate::terminal::clipped;
+
+/// Columns of a terminal that nobody made wider.
+const WIDTH: usize = 80;
 
 /// Lines for standard output.
 #[derive(Debug, Default)]
@@ -17,6 +21,29 @@ impl Page {
     pub(crate) fn line(&mut self, text: impl Display) {
         // Writing to a `String` does not fail.
         let _ = writeln!(self.0, "{text}");
+    }
+
+    /// Adds a text in lines of at most 80 letters: the first begins with `lead`, the others are as far to the right. A word
+    /// that is longer has a line of its own.
+    pub(crate) fn wrapped(&mut self, lead: &str, text: &str) {
+        let columns = lead.chars().count();
+        let mut line = lead.to_owned();
+        let mut letters = columns;
+        for word in clipped(text, usize::MAX).split_whitespace() {
+            let longer = word.chars().count();
+            let begun = letters > columns;
+            if begun && letters + 1 + longer > WIDTH {
+                self.line(&line);
+                line = " ".repeat(columns);
+                letters = columns;
+            } else if begun {
+                line.push(' ');
+                letters += 1;
+            }
+            line.push_str(word);
+            letters += longer;
+        }
+        self.line(line);
     }
 
     /// Adds what another page has.
@@ -100,5 +127,29 @@ impl Stream {
             Err(error) => Err(Failure::unwritten(&self.name, &error)),
             Ok(()) => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrapped(lead: &str, text: &str) -> String {
+        let mut page = Page::default();
+        page.wrapped(lead, text);
+        page.0
+    }
+
+    #[test]
+    fn a_wrapped_line_has_at_most_80_letters_and_stands_under_the_first() {
+        let (short, long) = ("x".repeat(39), "y".repeat(100));
+        assert_eq!(wrapped("", &format!("{short} {short}x")), format!("{short} {short}x\n"));
+        assert_eq!(wrapped("", &format!("{short} {short}xx")), format!("{short}\n{short}xx\n"));
+        assert_eq!(
+            wrapped("  a  ", &format!("b {long} c")),
+            format!("  a  b\n     {long}\n     c\n")
+        );
+        assert_eq!(wrapped("  a  ", "\u{1b}"), "  a  ?\n");
+        assert_eq!(wrapped("a", ""), "a\n");
     }
 }

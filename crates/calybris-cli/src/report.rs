@@ -1,6 +1,5 @@
 //! What a replay under another policy came to: for a terminal, for machines, and as a page to read, print and pass on.
 
-pub(crate) mod amount;
 pub(crate) mod changes;
 pub(crate) mod flow;
 pub(crate) mod lines;

@@ -1,26 +1,31 @@
 //! The main job: every request through the engine, from first to last, then the log verified from the disk.
 
-use std::io::IsTerminal;
+mod earlier;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use calybris_core::budget::AccountSnapshot;
-use calybris_core::engine::{Call, Engine, EngineOptions, Names, Outcome, Settlement};
-use calybris_core::kernel::{Policy, Request};
+use calybris_core::engine::{
+    Call, Engine, EngineError, EngineOptions, MAX_REQUEST_KEYS, Names, Outcome, RecordedDecision,
+    Settlement, Snapshot,
+};
+use calybris_core::kernel::Request;
 use calybris_core::wal::{Anchor, Key, Report, VerifyOptions, verify};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
+use self::earlier::Earlier;
 use crate::failure::Failure;
 use crate::input::catalog::Catalog;
 use crate::input::error::{InputError, quoted};
 use crate::input::policy::{Microunits, PolicyFile};
 use crate::input::request::{RequestParser, RoutedRequest};
-use crate::input::row::RequestFile;
-use crate::log::journal::Journal;
+use crate::input::row::{RequestFile, Row};
 use crate::log::naming::model_name;
 use crate::page::Stream;
 use crate::tally::Tally;
+use crate::terminal::progress_bar;
 
 /// Checked inputs of a run.
 pub(crate) struct Job<'a> {
@@ -51,52 +56,47 @@ pub(crate) struct Routed {
     pub(crate) accounts: Vec<(String, AccountSnapshot)>,
 }
 
-/// What opening found.
-pub(crate) struct Earlier {
-    pub(crate) records: u64,
-    pub(crate) decisions: u64,
-    /// What a crash had torn and opening set aside, in words; `None` if the log ended cleanly.
-    pub(crate) torn: Option<String>,
-    /// Tickets that the earlier run had left open. This program dispatches nothing, so they are abandoned, logged.
-    pub(crate) abandoned_tickets: u64,
-    pub(crate) abandoned_microunits: u64,
-    /// What this run put in force in place of what the earlier run had; `None` if that is the same.
-    pub(crate) replaced: Option<Replaced>,
-}
-
-/// A policy and a catalog that were installed in place of others.
-pub(crate) struct Replaced {
-    /// The record that installed them.
-    pub(crate) sequence: u64,
-    /// The numbers of the policy changed, and `policy_epoch` is not higher.
-    pub(crate) policy_epoch_not_raised: bool,
-    /// The models changed, and `catalog_epoch` is not higher.
-    pub(crate) catalog_epoch_not_raised: bool,
+/// What is known of the requests before the first is decided.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Checked {
+    requests: u64,
+    /// Those with a request key.
+    keyed: usize,
 }
 
 impl Job<'_> {
     /// Reads the requests once from first to last and says how many there are, or what is wrong with one of them.
     ///
     /// So a bad line 9,000 is found before line 1 is decided, and nothing half-done is left behind.
-    pub(crate) fn check_requests(&self) -> Result<u64, InputError> {
+    pub(crate) fn check_requests(&self) -> Result<Checked, InputError> {
         let parser = RequestParser::new(self.policy, self.catalog.snapshot.names());
         parser.check_defaults(self.policy_file)?;
-        let mut count = 0;
+        let mut checked = Checked { requests: 0, keyed: 0 };
         for (position, row) in (1..).zip(self.requests.rows()?) {
-            parser.parse(&row?, position)?;
-            count = position;
+            let routed = parser.parse(&row?, position)?;
+            checked.requests = position;
+            checked.keyed += usize::from(!routed.request_key.is_empty());
         }
-        if count == 0 {
+        if checked.requests == 0 {
             return Err(InputError::in_file(self.requests.name(), "holds no request"));
         }
-        Ok(count)
+        if checked.keyed > MAX_REQUEST_KEYS {
+            let what = format!(
+                "holds {} requests with a `request_key`, and a log remembers the last {MAX_REQUEST_KEYS}: \
+                 route it in parts, with --append",
+                checked.keyed
+            );
+            return Err(InputError::in_file(self.requests.name(), what));
+        }
+        Ok(checked)
     }
 
     /// Opens or creates the log, routes every request, settles it, closes the log and verifies it from the disk.
-    pub(crate) fn run(&self, request_count: u64) -> Result<Routed, Failure> {
+    pub(crate) fn run(&self, checked: Checked) -> Result<Routed, Failure> {
         self.check_log()?;
         let refuse = |error| Failure::of_engine(self.log, &error);
-        let mut options = EngineOptions::default();
+        let mut options =
+            EngineOptions::default().request_keys(checked.keyed.max(LEAST_KEYS_REMEMBERED));
         if let Some(key) = &self.key {
             options = options.key(key.clone());
         }
@@ -107,8 +107,8 @@ impl Job<'_> {
         self.check_grants(&engine)?;
         // From here on there are new records, and a failure says how far it came.
         let mut decided = 0;
-        let routed = self.route_all(engine, request_count, &mut decided);
-        routed.map_err(|failure| failure.after(decided, request_count))
+        let routed = self.route_all(engine, checked, &mut decided);
+        routed.map_err(|failure| failure.after(decided, checked.requests))
     }
 
     /// A log is made where nothing is, and continued where one is and only if that was asked for.
@@ -149,21 +149,25 @@ impl Job<'_> {
     fn route_all(
         &self,
         engine: Engine,
-        request_count: u64,
+        checked: Checked,
         decided: &mut u64,
     ) -> Result<Routed, Failure> {
         let refuse = |error| Failure::of_engine(self.log, &error);
         let last = engine.head().sequence;
         let installed =
             engine.install(self.catalog.snapshot.clone(), now_unix_ms()).map_err(refuse)?;
-        let mut earlier = self.take_over(&engine)?;
+        let mut earlier = Earlier::found_by(&engine);
         if installed > last {
             earlier.replaced = self.replaced_by(installed)?;
         }
+        // A ticket with a request key waits: its request may come again, and is carried out then.
+        let kept = if checked.keyed > 0 { self.keyed_tickets(&engine)? } else { BTreeSet::new() };
+        self.give_back(&engine, &kept, &mut earlier)?;
         for (tenant, Microunits(granted)) in &self.policy.tenants {
             engine.ensure_tenant(tenant, *granted, now_unix_ms()).map_err(refuse)?;
         }
-        let (tally, elapsed) = self.route(&engine, request_count, decided)?;
+        let (tally, elapsed) = self.route(&engine, checked.requests, decided)?;
+        self.give_back(&engine, &BTreeSet::new(), &mut earlier)?;
         let accounts = engine.accounts();
         let anchor = engine.close().map_err(refuse)?;
         let options = VerifyOptions {
@@ -176,56 +180,6 @@ impl Job<'_> {
         Ok(Routed { tally, earlier, elapsed, anchor, report, accounts })
     }
 
-    /// Compares what the record at `sequence` installs with what was in force before it; `None` if nothing was.
-    fn replaced_by(&self, sequence: u64) -> Result<Option<Replaced>, Failure> {
-        let mut journal = Journal::open(self.log, self.key.as_ref())?;
-        let mut before = None;
-        while let Some(entry) = journal.next()? {
-            if entry.sequence >= sequence {
-                break;
-            }
-            before = journal.snapshot(entry.sequence).or(before);
-        }
-        let Some(before) = before else { return Ok(None) };
-        let (old, new) = (before.policy_snapshot(), self.catalog.snapshot.policy_snapshot());
-        let numbers = |policy: &Policy| Policy { policy_epoch: 0, catalog_epoch: 0, ..*policy };
-        let (was, is) = (old.policy(), new.policy());
-        let same_catalog =
-            old.models() == new.models() && before.names() == self.catalog.snapshot.names();
-        Ok(Some(Replaced {
-            sequence,
-            policy_epoch_not_raised: numbers(was) != numbers(is)
-                && is.policy_epoch <= was.policy_epoch,
-            catalog_epoch_not_raised: !same_catalog && is.catalog_epoch <= was.catalog_epoch,
-        }))
-    }
-
-    /// What an earlier run left: its open tickets go back to their tenants.
-    fn take_over(&self, engine: &Engine) -> Result<Earlier, Failure> {
-        let recovery = engine.recovery();
-        let mut earlier = Earlier {
-            records: recovery.records,
-            decisions: recovery.decisions,
-            torn: recovery.log.quarantined.as_ref().map(|torn| {
-                let (bytes, path) = (torn.bytes, torn.path.display());
-                format!("{bytes} bytes at the end were no whole record and are now in {path}")
-            }),
-            abandoned_tickets: 0,
-            abandoned_microunits: 0,
-            replaced: None,
-        };
-        for open in engine.open_tickets() {
-            let Some(ticket) = engine.ticket(open.decision_sequence) else { continue };
-            let abandoned = engine.abandon(ticket, now_unix_ms());
-            let returned =
-                abandoned.map_err(|refused| Failure::of_settlement(self.log, &refused))?;
-            earlier.abandoned_tickets += 1;
-            earlier.abandoned_microunits =
-                earlier.abandoned_microunits.saturating_add(returned.returned_microunits);
-        }
-        Ok(earlier)
-    }
-
     fn route(
         &self,
         engine: &Engine,
@@ -234,33 +188,16 @@ impl Job<'_> {
     ) -> Result<(Tally, Duration), Failure> {
         let names = self.catalog.snapshot.names();
         let parser = RequestParser::new(self.policy, names);
-        let bar = progress_bar(request_count);
+        let bar = progress_bar("{bar:30} {human_pos} of {human_len} decided, {eta} left");
+        bar.set_length(request_count);
         let mut tally = Tally::default();
         let mut elapsed = Duration::ZERO;
         let mut each = self.each.then(Stream::stdout);
         for (position, row) in (1..).zip(self.requests.rows()?) {
-            let routed = parser.parse(&row?, position)?;
-            let time_unix_ms = routed.time_unix_ms.unwrap_or_else(now_unix_ms);
-            let call = Call {
-                tenant: &routed.tenant,
-                time_unix_ms,
-                correlation_id: &routed.correlation_id,
-                request_key: "",
-                request: routed.request,
-            };
+            let row = row?;
+            let routed = parser.parse(&row, position)?;
             let start = Instant::now();
-            let mut outcome =
-                engine.decide(&call).map_err(|error| Failure::of_engine(self.log, &error))?;
-            let mut settlement = None;
-            if let Some(ticket) = outcome.ticket.take() {
-                let generated =
-                    Request { output_tokens: routed.actual_output_tokens, ..routed.request };
-                let model = self.catalog.snapshot.policy_snapshot().model(ticket.model_id());
-                let cost = model.map_or(0, |model| model.cost_microunits(&generated));
-                let settled = engine.settle(ticket, cost, time_unix_ms);
-                settlement =
-                    Some(settled.map_err(|refused| Failure::of_settlement(self.log, &refused))?);
-            }
+            let (outcome, settlement) = self.carry_out(engine, &routed, &row)?;
             elapsed += start.elapsed();
             if let Some(out) = &mut each {
                 out.line(line_of(&routed, &outcome, settlement.as_ref(), names))?;
@@ -279,6 +216,55 @@ impl Job<'_> {
         tally.finish(names);
         Ok((tally, elapsed))
     }
+
+    /// Decides a request and settles it. One that was decided before under its request key is settled only if its ticket
+    /// is still open.
+    fn carry_out(
+        &self,
+        engine: &Engine,
+        routed: &RoutedRequest,
+        row: &Row,
+    ) -> Result<(Outcome, Option<Settlement>), Failure> {
+        let time_unix_ms = routed.time_unix_ms.unwrap_or_else(now_unix_ms);
+        let call = Call {
+            tenant: &routed.tenant,
+            time_unix_ms,
+            correlation_id: &routed.correlation_id,
+            request_key: &routed.request_key,
+            request: routed.request,
+        };
+        let mut outcome = engine.decide(&call).map_err(|error| match error {
+            EngineError::RequestKeyReused { decision_sequence, .. } => {
+                let what = format!(
+                    "found {}, which tenant {} used for another request, decision {decision_sequence} of {}: it is the same \
+                     only with the same tokens, limits and model, from the row or the policy file, and the same catalog",
+                    quoted(&routed.request_key),
+                    quoted(&routed.tenant),
+                    self.log.display()
+                );
+                Failure::from(row.refuse("request_key", what))
+            }
+            error => Failure::of_engine(self.log, &error),
+        })?;
+        let Some(ticket) = outcome.ticket.take() else { return Ok((outcome, None)) };
+        let generated = Request { output_tokens: routed.actual_output_tokens, ..routed.request };
+        let model_id = ticket.model_id();
+        let cost = |snapshot: &Snapshot| {
+            let model = snapshot.policy_snapshot().model(model_id);
+            model.map_or(0, |model| model.cost_microunits(&generated))
+        };
+        let cost = if outcome.repeated {
+            // Its prices are those it was decided under.
+            let decision = outcome.decision_sequence;
+            let recorded = RecordedDecision::find(self.log, self.key.as_ref(), decision);
+            cost(&recorded.map_err(|error| Failure::of_engine(self.log, &error))?.snapshot)
+        } else {
+            cost(&self.catalog.snapshot)
+        };
+        let settled = engine.settle(ticket, cost, time_unix_ms);
+        let settlement = settled.map_err(|refused| Failure::of_settlement(self.log, &refused))?;
+        Ok((outcome, Some(settlement)))
+    }
 }
 
 /// One request, decided: what `--each` prints.
@@ -293,6 +279,8 @@ fn line_of(
         "decision_sequence": outcome.decision_sequence,
         "tenant": routed.tenant,
         "correlation_id": routed.correlation_id,
+        "request_key": routed.request_key,
+        "repeated": outcome.repeated,
         "action": outcome.decision.action,
         "reason": outcome.decision.reason,
         "model": model_id.map(|model_id| model_name(names, model_id)),
@@ -302,24 +290,11 @@ fn line_of(
     })
 }
 
+/// As many request keys as an engine remembers that is not told how many; a run remembers all of its file's.
+const LEAST_KEYS_REMEMBERED: usize = 4_096;
+
 const NEVER_OVERWRITTEN: &str = "exists and is not empty; a log is never overwritten: \
      name another directory, or continue the log in it with --append";
-
-fn progress_bar(length: u64) -> ProgressBar {
-    let bar = progress_bar_of("{bar:30} {human_pos} of {human_len} decided, {eta} left");
-    bar.set_length(length);
-    bar
-}
-
-/// A bar of that form, drawn only on a terminal.
-pub(crate) fn progress_bar_of(template: &str) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style =
-        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(0).with_style(style)
-}
 
 /// The program's clock, for what the files do not date.
 fn now_unix_ms() -> u64 {

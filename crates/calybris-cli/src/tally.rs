@@ -19,6 +19,9 @@ pub(crate) struct Tally {
     pub(crate) rejected: u64,
     /// Decided, but refused for lack of budget.
     pub(crate) insufficient_budget: u64,
+    /// Answered with what was decided before under their request key. Those that an earlier run had left unsettled are
+    /// settled now and counted as decisions too; the others change nothing and are counted nowhere else.
+    pub(crate) repeated: u64,
     /// Requests for a model that the catalog does not have.
     pub(crate) requested_unlisted_model: u64,
     pub(crate) reserved_microunits: u64,
@@ -78,6 +81,10 @@ impl Tally {
         names: &Names,
     ) {
         let decision = &outcome.decision;
+        self.repeated += u64::from(outcome.repeated);
+        if outcome.repeated && settlement.is_none() {
+            return;
+        }
         self.decisions += 1;
         self.requested_unlisted_model += u64::from(request.requested_model_id == UNLISTED_MODEL_ID);
         if !self.tenants.contains_key(tenant) {

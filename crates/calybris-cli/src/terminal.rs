@@ -3,6 +3,8 @@
 use std::io::IsTerminal as _;
 use std::path::Path;
 
+use indicatif::{ProgressBar, ProgressStyle};
+
 /// Whether standard output may be coloured: it is a terminal, not a dumb one, and nobody asked for no colour
 /// (<https://no-color.org>).
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +59,16 @@ pub(crate) fn draws_bars() -> bool {
     std::io::stdout().is_terminal()
 }
 
+/// A bar of that form for work under way, on standard error; only a terminal shows it.
+pub(crate) fn progress_bar(template: &str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style)
+}
+
 /// A bar of `width` letters, with as many of each part's letter as the part is of the whole.
 pub(crate) fn bar(width: u64, whole: u64, parts: &[(char, u64)]) -> String {
     let letters = |amount: u64| u128::from(amount) * u128::from(width) / u128::from(whole.max(1));
@@ -90,12 +102,7 @@ pub(crate) fn shell_word(path: &Path) -> String {
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
-/// The option that gives a command the same key again; nothing if there is none.
-pub(crate) fn key_option(key_file: Option<&Path>) -> String {
-    key_file.map(|file| format!(" --key-file {}", shell_word(file))).unwrap_or_default()
-}
-
-/// The same, cut in the middle: names often differ at their end.
+/// The text in at most `width` letters, cut in the middle: names often differ at their end.
 pub(crate) fn clipped_inside(text: &str, width: usize) -> String {
     let letters: Vec<char> = text.chars().collect();
     let room = width.saturating_sub(1);

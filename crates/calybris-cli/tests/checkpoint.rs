@@ -111,15 +111,19 @@ fn every_reading_command_says_where_the_log_begins() {
         ran.out
     };
     let begins = format!("begins at record {sequence}; 1 to {} were dropped", sequence - 1);
+    let not_there = format!("begins at record {sequence}; 1 to {} are not there", sequence - 1);
     for arguments in commands {
-        assert!(!ran(arguments, false).contains("were dropped"), "{arguments:?}");
+        assert!(!ran(arguments, false).contains("begins at record"), "{arguments:?}");
     }
     let engine = Engine::open(&log, &EngineOptions::default()).unwrap();
     engine.retain_from_checkpoint(Disposal::Remove).unwrap();
     engine.close().unwrap();
     for arguments in commands {
         let words = ran(arguments, false);
-        assert!(words.contains(&begins), "{arguments:?} {words}");
+        // Who does not read the log to its end cannot know why they are gone.
+        let reads_all = !matches!(arguments[0], "show" | "explain");
+        let says = if reads_all { &begins } else { &not_there };
+        assert!(words.contains(says), "{arguments:?} {words}");
         if arguments[0] != "show" {
             let object: Value = serde_json::from_str(&ran(arguments, true)).unwrap();
             assert_eq!(object["first_sequence"], sequence, "{arguments:?}");
@@ -132,14 +136,13 @@ fn every_reading_command_says_where_the_log_begins() {
         assert!(std::fs::read_to_string(&page).unwrap().contains(&begins), "{arguments:?}");
     }
     let words = ran(commands[1], false);
-    let claim = format!("everything from record {sequence} up to the anchor, unchanged");
-    assert!(words.contains(&claim), "{words}");
-    assert!(
-        words.contains(&format!(
-            "balances before record {sequence}\n    are taken from the checkpoint"
-        )),
-        "{words}"
-    );
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    for claim in [
+        format!("everything from record {sequence} up to the anchor, unchanged"),
+        format!("balances before record {sequence} are taken from the checkpoint"),
+    ] {
+        assert!(words.contains(&claim), "{words}");
+    }
 }
 
 /// Copies a log that ends with a checkpoint and the snapshot behind it, and writes in place of that snapshot a decision that

@@ -126,6 +126,9 @@ fn a_directory_that_has_the_log_in_it_says_so() {
     assert_eq!(above.code, 2);
     let hint = format!("there is one in `{}`", log.display());
     assert!(above.err.contains(&hint), "{}", above.err);
+    let below = verify(&segment(&log));
+    assert_eq!(below.code, 2);
+    assert!(below.err.contains("is a file, and a log is a directory"), "{}", below.err);
 }
 
 #[test]

@@ -1,12 +1,10 @@
 //! `calybris anchor`: the log's head in one line, to be kept elsewhere.
 
-use std::path::PathBuf;
-
 use calybris_core::wal::{TreeHead, VerifyOptions, verify};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::input::key::read_key;
+use crate::log::arguments::LogArguments;
 use crate::page::Page;
 
 /// Verify a log and print its anchor.
@@ -21,22 +19,16 @@ Example:
 
 Exit codes: as of `calybris verify`.")]
 pub(crate) struct Arguments {
-    /// The log's directory
-    dir: PathBuf,
-    /// The key that the log was written with
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
     /// Print the tree head instead: what `calybris check` checks a proof of one decision against
     #[arg(long)]
     tree: bool,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
-    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
-    let dir = &arguments.dir;
+    let key = arguments.log.key()?;
+    let dir = arguments.log.dir();
     let failed = |error| Failure::of_log(dir, &error);
     let options = VerifyOptions { key: key.clone(), ..VerifyOptions::default() };
     let report = verify(dir, &options).map_err(failed)?;
@@ -48,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         ("anchor", head.to_string())
     };
     let mut page = Page::default();
-    if arguments.json {
+    if arguments.log.json {
         let object = json!({ what: line, "sequence": head.sequence, "first_sequence": report.first_sequence });
         page.line(format_args!("{object:#}"));
     } else {

@@ -1,20 +1,21 @@
 //! `calybris budget`: what each tenant has, what is held, and the proof that it adds up.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use calybris_core::budget::AccountSnapshot;
 use calybris_core::engine::{Ledger, LedgerAccount, OpenTicket, Record};
 use calybris_core::wal::Key;
 use serde_json::{Value, json};
 
+use crate::amount::{counted, grouped, money};
 use crate::failure::Failure;
-use crate::input::key::read_key;
+use crate::log::arguments::LogArguments;
 use crate::log::beginning::{dropped, first_of};
 use crate::log::journal::Journal;
 use crate::log::naming::model_name;
 use crate::page::Page;
-use crate::table::{counted, grouped, money, table};
+use crate::table::table;
 use crate::terminal::{Paint, bar, clipped, clipped_inside, draws_bars};
 use crate::time::to_the_second;
 
@@ -35,22 +36,16 @@ Exit codes:
   2  could not be read: usage, a missing key, a missing log
   3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
-    /// The log's directory
-    dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
     /// Rows of the table of open tickets, oldest first; 0 is all
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
-    /// The key that the log was written with
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
-    /// Print one JSON object, amounts in microunits
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
-    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
-    let dir = arguments.dir.as_path();
+    let key = arguments.log.key()?;
+    let dir = arguments.log.dir();
     let ledger =
         Ledger::read(dir, key.as_ref()).map_err(|error| Failure::of_engine(dir, &error))?;
     let total = match &ledger.conservation {
@@ -59,7 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     };
     let origins = origins(dir, key.as_ref(), &ledger.open_tickets)?;
     let mut page = Page::default();
-    if arguments.json {
+    if arguments.log.json {
         page.line(format_args!("{:#}", json_of(&ledger, total, &origins)));
     } else {
         let top = if arguments.top == 0 { usize::MAX } else { arguments.top };

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::input::error::{InputError, read};
-use crate::input::key::read_key;
+use crate::input::key::{KeyArgument, KeyFile};
 use crate::input::pin::read_tree_head;
 use crate::log::fate::Followed;
 use crate::log::{header, json};
@@ -38,20 +38,21 @@ pub(crate) struct Arguments {
     /// The tree head: the line that `calybris anchor --tree` prints, or a file with it
     #[arg(long, value_name = "HEAD")]
     tree_head: Option<PathBuf>,
-    /// The key of the log, if it has one
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: KeyArgument,
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, display_order = 903)]
     pub(crate) json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let file = arguments.proof.as_path();
-    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
+    let keys = arguments.key.read_file()?;
     let head = arguments.tree_head.as_deref().map(read_tree_head).transpose()?;
     let text = read(file)?;
-    check_version(file, &text)?;
+    // Its form may be another, so what it says of itself is read first.
+    let form: Value = serde_json::from_str(&text).unwrap_or_default();
+    check_version(file, &form)?;
     let proof: DecisionProof = serde_json::from_str(&text).map_err(|error| {
         let line = u64::try_from(error.line()).unwrap_or(u64::MAX);
         InputError::at_line(file, line, format!("not a proof of a decision: {error}"))
@@ -64,23 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         );
         return Err(Failure::at(file, what));
     };
-    match (proof.key_id(), key.as_ref().map(calybris_core::wal::Key::id)) {
-        (Some(needed), None) => {
-            let what = format!(
-                "the log has the key {needed:016x}, without which nothing can be checked: --key-file"
-            );
-            return Err(Failure::at(file, what));
-        }
-        (Some(needed), Some(given)) if needed != given => {
-            let what =
-                format!("the log has the key {needed:016x}, the key file holds {given:016x}");
-            return Err(Failure::at(file, what));
-        }
-        (None, Some(_)) => {
-            return Err(Failure::at(file, "the log has no key, and one was given"));
-        }
-        _ => {}
-    }
+    check_keys(file, &form, keys.as_ref())?;
     let proven = proof.head();
     if proven.log_id == head.log_id && proven.size != head.size {
         let what = format!(
@@ -92,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         );
         return Err(Failure::at(file, what));
     }
-    let checked = proof.check(&head, key.as_ref());
+    let checked = proof.check(&head, keys.as_ref().map(|keys| &keys.key));
     let recorded = checked.map_err(|error| Failure::of_proof(file, &error))?;
     let mut page = Page::default();
     if arguments.json {
@@ -116,12 +101,34 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     Ok(page)
 }
 
+/// Refuses a proof that cannot be checked with the keys there are: that is no verdict. The decision and its snapshot may
+/// stand before and behind a change of the key.
+fn check_keys(file: &Path, proof: &Value, keys: Option<&KeyFile>) -> Result<(), Failure> {
+    let places = ["/decision/key_id", "/snapshot/key_id"];
+    let mut needed = places.iter().filter_map(|place| proof.pointer(place)?.as_u64());
+    let what = match (needed.next(), keys) {
+        (None, None) => return Ok(()),
+        (None, Some(_)) => "the log has no key, and one was given".to_owned(),
+        (Some(id), None) => {
+            format!(
+                "the log has the key {id:016x}, without which nothing can be checked: --key-file"
+            )
+        }
+        (Some(first), Some(given)) => {
+            let mut needed = std::iter::once(first).chain(needed);
+            let Some(id) = needed.find(|id| !given.ids.contains(id)) else { return Ok(()) };
+            let given: Vec<String> = given.ids.iter().map(|id| format!("{id:016x}")).collect();
+            format!("the log has the key {id:016x}, the key file holds {}", given.join(", "))
+        }
+    };
+    Err(Failure::at(file, what))
+}
+
 /// The version of a proof's form that this program can check.
 const PROOF_VERSION: u64 = 1;
 
 /// Refuses a proof of another version by its number: what else is in it may have another form.
-fn check_version(file: &Path, text: &str) -> Result<(), Failure> {
-    let proof: Value = serde_json::from_str(text).unwrap_or_default();
+fn check_version(file: &Path, proof: &Value) -> Result<(), Failure> {
     match proof.get("version").and_then(Value::as_u64) {
         Some(version) if version != PROOF_VERSION => {
             let what = format!("its version is {version}, this program knows {PROOF_VERSION}");

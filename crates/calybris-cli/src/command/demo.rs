@@ -70,9 +70,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         each: false,
         key: None,
     };
-    let request_count = job.check_requests()?;
+    let checked = job.check_requests()?;
     write_inputs(&dir)?;
-    let routed = job.run(request_count)?;
+    let routed = job.run(checked)?;
     let anchor = dir.join("anchor");
     write(&anchor, &format!("{}\n", routed.anchor))?;
     if arguments.json {

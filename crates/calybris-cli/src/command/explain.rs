@@ -3,16 +3,14 @@
 mod changes;
 mod verdicts;
 
-use std::path::PathBuf;
-
 use calybris_core::engine::{EngineError, Names, Snapshot};
 use calybris_core::kernel::{Explanation, ModelVerdict, RankedModel, Request, Verdict};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::input::error::quoted;
-use crate::input::key::read_key;
-use crate::log::beginning::{dropped, first_sequence};
+use crate::log::arguments::LogArguments;
+use crate::log::beginning::{first_sequence, not_there};
 use crate::log::find::{Found, find};
 use crate::log::naming::model_name;
 use crate::log::{header, json};
@@ -37,8 +35,8 @@ Exit codes:
   2  nothing to explain: usage, a missing key, no decision at this sequence
   3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
-    /// The log's directory
-    dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
     /// The sequence of the decision, as `calybris show` prints it
     sequence: u64,
     /// List every model, however many there are
@@ -50,17 +48,11 @@ pub(crate) struct Arguments {
     /// Read to the end of the log for what became of it, not only the next 65,536 records
     #[arg(long)]
     to_end: bool,
-    /// The key that the log was written with
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
-    /// Print one JSON object with everything, amounts in microunits
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
-    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
-    let dir = arguments.dir.as_path();
+    let key = arguments.log.key()?;
+    let dir = arguments.log.dir();
     let found = find(dir, key.as_ref(), arguments.sequence, arguments.to_end)?;
     let explained = Explained::new(&found).ok_or_else(|| {
         let contradiction =
@@ -71,14 +63,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let asked_model = arguments.model.as_deref().map(|name| explained.model_id(name)).transpose();
     let asked_model = asked_model.map_err(|what| Failure::at(dir, what))?;
     let mut page = Page::default();
-    if arguments.json {
+    if arguments.log.json {
         page.line(format_args!("{:#}", explained.json(&found, asked_model, first_sequence(dir)?)?));
         return Ok(page);
     }
     let paint = Paint::of_stdout();
     page.line(paint.strong(&format!("decision {} of {}", arguments.sequence, dir.display())));
-    if let Some(dropped) = dropped(first_sequence(dir)?) {
-        page.line(format_args!("the log {dropped}"));
+    if let Some(not_there) = not_there(first_sequence(dir)?) {
+        page.line(not_there);
     }
     header::decision(&found.followed.decided, &found.snapshot, paint, &mut page);
     header::fate(&found.followed, found.read_through, paint, &mut page);

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::input::key::read_key;
+use crate::log::arguments::LogArguments;
 use crate::log::fate::{Ending, Followed, Waiting, decision_of};
 use crate::log::journal::Journal;
 use crate::log::json;
@@ -17,7 +17,7 @@ use crate::time::rfc3339;
 
 /// Export a log as JSON lines (every record) or CSV (every decision).
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(mut_arg("json", |json| json.help("Report a failure as one JSON object, too")), after_help = "\
 Examples:
   calybris export ./log --format jsonl | jq 'select(.kind == \"decision\")'
   calybris export ./log --format csv --output decisions.csv
@@ -38,20 +38,14 @@ Exit codes:
   2  nothing was done: usage, a missing key, a missing log, a file that exists
   3  begun, and the output could not be written to its end")]
 pub(crate) struct Arguments {
-    /// The log's directory
-    dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
     /// The form
     #[arg(long, value_enum)]
     format: Format,
     /// The file to make; standard output if left out
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// The key that the log was written with
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
-    /// Report a failure as one JSON object, too
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -61,8 +55,7 @@ enum Format {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
-    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
-    let mut journal = Journal::open(&arguments.dir, key.as_ref())?;
+    let mut journal = arguments.log.journal()?;
     let mut out = match &arguments.output {
         Some(file) => Stream::create(file)?,
         None => Stream::stdout(),

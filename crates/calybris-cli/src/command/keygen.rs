@@ -8,6 +8,8 @@ use calybris_core::wal::Key;
 use serde_json::json;
 
 use crate::failure::Failure;
+use crate::input::error::read;
+use crate::input::key::KeyFile;
 use crate::log::json::hex;
 use crate::page::Page;
 
@@ -18,10 +20,17 @@ Examples:
   calybris keygen log.key
   calybris route ... --log ./log --key-file log.key
   calybris verify ./log --key-file log.key
+  calybris keygen new.key --replaces log.key
+  calybris route ... --log ./log --append --key-file new.key
 
 The file holds 64 hexadecimal digits (32 random bytes) and may be read by its
 owner only. It is never printed and never overwritten. Whoever has it can write
 a log that verifies; without it a keyed log cannot be read here: keep a copy.
+
+With --replaces the new file holds the new key and all those of the old file, a
+line each. A log that is continued with it goes on under the new key, and the
+old one vouches for the change. Records before it stay as they are, and need the
+old key to be read: give all commands the new file from then on.
 
 Exit codes:
   0  made
@@ -30,6 +39,9 @@ Exit codes:
 pub(crate) struct Arguments {
     /// The file to make
     file: PathBuf,
+    /// The file with the key that the new one replaces
+    #[arg(long, value_name = "FILE")]
+    replaces: Option<PathBuf>,
     /// Print one JSON object (it does not hold the key)
     #[arg(long)]
     pub(crate) json: bool,
@@ -37,6 +49,13 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let file = &arguments.file;
+    let former = match &arguments.replaces {
+        None => String::new(),
+        Some(former) => {
+            KeyFile::read(former)?;
+            read(former)?.trim_end().to_owned() + "\n"
+        }
+    };
     let mut secret = [0_u8; 32];
     getrandom::fill(&mut secret).map_err(|error| {
         Failure::refused(format_args!("the operating system gives no random bytes: {error}"))
@@ -55,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         }
         _ => Failure::at(file, error),
     })?;
-    let written = writeln!(made, "{}", hex(&secret)).and_then(|()| made.sync_all());
+    let written = write!(made, "{}\n{former}", hex(&secret)).and_then(|()| made.sync_all());
     if let Err(error) = written {
         // Half a key is of no use to anybody, and the name is free again.
         let _ = std::fs::remove_file(file);
@@ -68,6 +87,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         page.line(format_args!("{object:#}"));
     } else {
         page.line(format_args!("{}: a new key, id {key_id}", file.display()));
+        if let Some(former) = &arguments.replaces {
+            page.line(format_args!("It holds the keys of {} too.", former.display()));
+        }
         page.line("Give it to `route`, `verify` and the others with --key-file. Keep a copy where");
         page.line("whoever can write the log cannot read it.");
     }

@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 
 use calybris_core::engine::{DecisionProof, EngineError};
-use calybris_core::wal::{TreeHead, WalError};
+use calybris_core::wal::{Key, TreeHead, WalError};
 use serde_json::json;
 
+use crate::amount::counted;
 use crate::failure::Failure;
-use crate::input::key::read_key;
 use crate::input::pin::read_tree_head;
+use crate::log::arguments::LogArguments;
 use crate::log::find::{checkpoint_under, not_found};
 use crate::page::{Page, Stream};
-use crate::table::counted;
-use crate::terminal::{key_option, shell_word};
+use crate::terminal::shell_word;
 
 /// Prove one decision: its record, its policy and catalog, and their way to the log's tree head.
 ///
@@ -20,7 +20,7 @@ use crate::terminal::{key_option, shell_word};
 /// tenant's calls and no balances. It is worth something to whoever has the log's tree head from elsewhere: publish it, or
 /// send it every day (`calybris anchor --tree`).
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(mut_arg("json", |json| json.help("With --output, print one JSON object about it")), after_help = "\
 Examples:
   calybris prove ./log 12 --output proof.json
   calybris prove ./log 12 --tree-head tree-head.txt --output proof.json
@@ -40,8 +40,8 @@ Exit codes:
   2  nothing was done: usage, a missing key, no decision at this sequence
   3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
-    /// The log's directory
-    dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
     /// The sequence of the decision
     sequence: u64,
     /// Prove it for this tree head (the line, or a file with it), which was given away before
@@ -53,51 +53,12 @@ pub(crate) struct Arguments {
     /// The file to make; standard output if left out
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// The key that the log was written with
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
-    /// With --output, print one JSON object about it
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
-    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
+    let key = arguments.log.key()?;
     let head = arguments.tree_head.as_deref().map(read_tree_head).transpose()?;
-    let (dir, sequence) = (arguments.dir.as_path(), arguments.sequence);
-    if let Some(head) = head.filter(|head| head.size < sequence) {
-        let size = counted(head.size, "record");
-        let what = format!("the tree head is over {size}, and decision {sequence} came later");
-        return Err(Failure::at(dir, what));
-    }
-    let proof = match head {
-        Some(head) => DecisionProof::in_tree(dir, key.as_ref(), sequence, head.size),
-        None => DecisionProof::of(dir, key.as_ref(), sequence),
-    };
-    let proof = proof.map_err(|error| match (&error, head) {
-        (EngineError::Log(WalError::NoSuchRecord { sequence: size, head: last }), Some(head))
-            if *size == head.size && head.size != sequence =>
-        {
-            let what = format!(
-                "the tree head is over {}, and the log has {last}",
-                counted(*size, "record")
-            );
-            Failure::of_proof(dir, &EngineError::ProofRefused { what })
-        }
-        _ => not_found(dir, key.as_ref(), sequence, &error),
-    })?;
-    if let Some(head) = head.filter(|head| *head != proof.head()) {
-        return Err(Failure::of_proof(dir, &not_of_this_log(&head, &proof.head())));
-    }
-    if !arguments.with_balances
-        && let Some(checkpoint) = checkpoint_under(dir, key.as_ref(), sequence)?
-    {
-        let what = format!(
-            "the policy and the catalog of decision {sequence} stand only in the checkpoint at record {checkpoint}, \
-             so its proof shows every tenant's balance: --with-balances makes it all the same"
-        );
-        return Err(Failure::at(dir, what));
-    }
+    let proof = prove(arguments, key.as_ref(), head)?;
     let text = serde_json::to_string_pretty(&proof).map_err(Failure::refused)?;
     let mut page = Page::default();
     let Some(file) = &arguments.output else {
@@ -107,8 +68,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let mut out = Stream::create(file)?;
     out.line(text)?;
     out.flush()?;
-    let head = proof.head();
-    if arguments.json {
+    let (head, sequence) = (proof.head(), arguments.sequence);
+    if arguments.log.json {
         let object = json!({
             "file": file.display().to_string(),
             "sequence": sequence,
@@ -120,7 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         page.line(format_args!("  for the tree head over {} records", head.size));
         page.line(format_args!("  {head}"));
         page.line("Who has this tree head from elsewhere can check it, without the log:");
-        let (proof, key) = (shell_word(file), key_option(arguments.key_file.as_deref()));
+        let (proof, key) = (shell_word(file), arguments.log.key.typed_again());
         page.line(format_args!("  calybris check {proof} --tree-head HEAD{key}"));
         if !key.is_empty() {
             page.line("The log has a key, and nothing can be checked without it: whoever checks has to be");
@@ -128,6 +89,49 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         }
     }
     Ok(page)
+}
+
+/// The proof, for the tree head that was named or for the log as it is.
+fn prove(
+    arguments: &Arguments,
+    key: Option<&Key>,
+    head: Option<TreeHead>,
+) -> Result<DecisionProof, Failure> {
+    let (dir, sequence) = (arguments.log.dir(), arguments.sequence);
+    if let Some(head) = head.filter(|head| head.size < sequence) {
+        let size = counted(head.size, "record");
+        let what = format!("the tree head is over {size}, and decision {sequence} came later");
+        return Err(Failure::at(dir, what));
+    }
+    let proof = match head {
+        Some(head) => DecisionProof::in_tree(dir, key, sequence, head.size),
+        None => DecisionProof::of(dir, key, sequence),
+    };
+    let proof = proof.map_err(|error| match (&error, head) {
+        (EngineError::Log(WalError::NoSuchRecord { sequence: size, head: last }), Some(head))
+            if *size == head.size && head.size != sequence =>
+        {
+            let what = format!(
+                "the tree head is over {}, and the log has {last}",
+                counted(*size, "record")
+            );
+            Failure::of_proof(dir, &EngineError::ProofRefused { what })
+        }
+        _ => not_found(dir, key, sequence, &error),
+    })?;
+    if let Some(head) = head.filter(|head| *head != proof.head()) {
+        return Err(Failure::of_proof(dir, &not_of_this_log(&head, &proof.head())));
+    }
+    if !arguments.with_balances
+        && let Some(checkpoint) = checkpoint_under(dir, key, sequence)?
+    {
+        let what = format!(
+            "the policy and the catalog of decision {sequence} stand only in the checkpoint at record {checkpoint}, \
+             so its proof shows every tenant's balance: --with-balances makes it all the same"
+        );
+        return Err(Failure::at(dir, what));
+    }
+    Ok(proof)
 }
 
 fn not_of_this_log(wanted: &TreeHead, found: &TreeHead) -> EngineError {

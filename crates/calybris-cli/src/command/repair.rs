@@ -1,15 +1,13 @@
 //! `calybris repair`: a corrupt log made usable up to its first damage; all the rest is set aside.
 
-use std::path::PathBuf;
-
 use calybris_core::wal::{Repair, repair};
 use serde_json::json;
 
+use crate::amount::counted;
 use crate::failure::Failure;
-use crate::input::key::read_key;
+use crate::log::arguments::LogArguments;
 use crate::page::Page;
-use crate::table::counted;
-use crate::terminal::{key_option, shell_word};
+use crate::terminal::shell_word;
 
 /// Cut a corrupt log at its first damage, and set everything from there on aside.
 ///
@@ -32,25 +30,19 @@ Exit codes:
   2  nothing was done: usage, a missing key, a missing log, a writer at work
   3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
-    /// The log's directory
-    dir: PathBuf,
-    /// The key that the log was written with
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
-    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
-    let dir = &arguments.dir;
+    let key = arguments.log.key()?;
+    let dir = arguments.log.dir();
     let repaired = repair(dir, key.as_ref()).map_err(|error| {
         let failure = Failure::of_log(dir, &error);
         if error.is_tampering() { failure.noting(NOTHING_KEPT) } else { failure }
     })?;
     let mut page = Page::default();
-    if arguments.json {
+    if arguments.log.json {
         page.line(format_args!("{:#}", json_of(repaired.as_ref())));
         return Ok(page);
     }
@@ -59,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         return Ok(page);
     };
     page.line(format_args!("{}: repaired", dir.display()));
-    page.line(format_args!("  found  {}", done.damage));
+    page.wrapped("  found  ", &done.damage.to_string());
     page.line(format_args!("  kept   everything up to record {}", done.sequence));
     for aside in &done.quarantined {
         page.line(format_args!(
@@ -72,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     }
     page.line("\nThe records set aside are no longer part of the log. An anchor that lies behind");
     page.line("the damage stays contradicted. Verify, and look at the budgets:");
-    let (dir, key) = (shell_word(dir), key_option(arguments.key_file.as_deref()));
+    let (dir, key) = (shell_word(dir), arguments.log.key.typed_again());
     page.line(format_args!("  calybris verify {dir}{key}\n  calybris budget {dir}{key}"));
     Ok(page)
 }

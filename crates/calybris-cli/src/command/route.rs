@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::command::summary;
 use crate::failure::Failure;
 use crate::input::catalog::CatalogFile;
-use crate::input::key::read_key;
+use crate::input::key::KeyArgument;
 use crate::input::policy::PolicyFile;
 use crate::input::row::RequestFile;
 use crate::page::Page;
@@ -13,7 +13,7 @@ use crate::routing::Job;
 
 /// Route requests: decide, reserve, log and settle each, then verify the log.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(mut_arg("key_file", |key| key.help("Authenticate the log with the key in this file (`calybris keygen`)")), after_help = "\
 Examples:
   calybris route --policy policy.toml --catalog catalog.toml \\
       --requests requests.csv --log ./log
@@ -25,7 +25,8 @@ Examples:
 The catalog is our TOML or a LiteLLM price list (JSON). Requests are CSV or
 JSON lines with our field names, or a trace with the columns
 TIMESTAMP,ContextTokens,GeneratedTokens. What they leave out comes from the
-policy file.
+policy file. A request with a `request_key` is decided and charged once, so a
+file with keys may be routed again with --append after a crash.
 
 Exit codes:
   0  done, and the log verified
@@ -45,23 +46,22 @@ pub(crate) struct Arguments {
     /// The log's directory; made if it does not exist
     #[arg(long, value_name = "DIR")]
     log: PathBuf,
-    /// Continue the log in DIR. All requests of the file are routed, also those that an earlier
-    /// run routed already. What an earlier run reserved and did not settle goes back
+    /// Continue the log in DIR. All requests of the file are routed, also those that an earlier run routed already, but
+    /// for those with a `request_key` that the log knows. What an earlier run reserved and did not settle goes back
     #[arg(long)]
     append: bool,
     /// Print each decision as a JSON line as soon as it is settled in the log, then the summary
     #[arg(long)]
     each: bool,
-    /// Authenticate the log with the key in this file (64 hexadecimal digits or more)
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: KeyArgument,
     /// Print one JSON object, amounts in microunits; with --each it is the last line
-    #[arg(long)]
+    #[arg(long, display_order = 903)]
     pub(crate) json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
-    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
+    let key = arguments.key.read()?;
     let policy = PolicyFile::read(&arguments.policy)?;
     let catalog_file = CatalogFile::read(&arguments.catalog)?;
     let catalog = catalog_file.join(&arguments.catalog, &policy, &arguments.policy)?;
@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         each: arguments.each,
         key,
     };
-    let request_count = job.check_requests()?;
-    let routed = job.run(request_count)?;
+    let checked = job.check_requests()?;
+    let routed = job.run(checked)?;
     Ok(summary::page(&job, &routed, arguments.json))
 }

@@ -3,26 +3,25 @@
 mod filter;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use calybris_core::engine::{Entry, Record};
 
 use self::filter::{ActionFilter, Filter, Kind, Matching, OutcomeFilter};
+use crate::amount::grouped;
 use crate::failure::Failure;
-use crate::input::key::read_key;
-use crate::log::beginning::{dropped, first_sequence};
+use crate::log::arguments::LogArguments;
+use crate::log::beginning::{first_sequence, not_there};
 use crate::log::columns::{decision_heading, decision_line, record_heading, record_line};
 use crate::log::fate::{Followed, Waiting};
 use crate::log::journal::Journal;
 use crate::log::json;
 use crate::page::{Page, Stream};
-use crate::table::grouped;
 use crate::terminal::Paint;
 
 /// Show the decisions of a log and what became of them, newest last.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(mut_arg("json", |json| json.help("Print one JSON object per line, amounts in microunits")), after_help = "\
 Examples:
   calybris show ./log
   calybris show ./log --tenant search --action reject
@@ -43,8 +42,8 @@ Exit codes:
   2  could not be read: usage, a missing key, a missing log
   3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
-    /// The log's directory
-    dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
     /// Only this tenant's
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
@@ -87,12 +86,6 @@ pub(crate) struct Arguments {
     /// Stay, and show what is appended
     #[arg(long, conflicts_with_all = ["to_sequence", "until", "limit"])]
     follow: bool,
-    /// The key that the log was written with
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
-    /// Print one JSON object per line
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// How many lines a person is shown who did not say how many.
@@ -102,27 +95,26 @@ const SHOWN_UNLESS_TOLD: usize = 50;
 const FOLLOW_EVERY: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
-    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
     let filter = Filter::new(arguments)?;
     let limit = match arguments.limit {
         Some(0) => usize::MAX,
         Some(limit) => limit,
-        None if arguments.json || arguments.follow => usize::MAX,
+        None if arguments.log.json || arguments.follow => usize::MAX,
         None => SHOWN_UNLESS_TOLD,
     };
     let mut show = Show {
-        journal: Journal::open(&arguments.dir, key.as_ref())?,
+        journal: arguments.log.journal()?,
         filter,
         limit,
         out: Stream::stdout(),
-        json: arguments.json,
+        json: arguments.log.json,
         paint: Paint::of_stdout(),
         headed: false,
     };
-    if !arguments.json
-        && let Some(dropped) = dropped(first_sequence(&arguments.dir)?)
+    if !arguments.log.json
+        && let Some(not_there) = not_there(first_sequence(arguments.log.dir())?)
     {
-        show.out.line(show.paint.faint(&format!("the log {dropped}")))?;
+        show.out.line(show.paint.faint(&not_there))?;
     }
     if arguments.follow || !arguments.kind.is_empty() {
         show.records(arguments.follow)?;

@@ -1,21 +1,15 @@
 //! What `route` and `demo` print when they are done.
 
 use std::cmp::Reverse;
-use std::time::Duration;
 
 use serde_json::json;
 
+use crate::amount::{counted, grouped, money, rate};
 use crate::input::catalog::Skipped;
 use crate::page::Page;
 use crate::routing::{Job, Routed};
-use crate::table::{counted, grouped, money, table};
+use crate::table::{LONGEST_TABLE_ROWS, rest, table};
 use crate::tally::TenantTally;
-
-/// Rows of the longer tables; the rest is one line.
-const LONGEST_TABLE_ROWS: usize = 10;
-
-/// A run shorter than this says nothing about speed.
-const SHORTEST_RATED: Duration = Duration::from_millis(10);
 
 /// Tables for a terminal of 80 columns, or one JSON object.
 pub(crate) fn page(job: &Job<'_>, routed: &Routed, json: bool) -> Page {
@@ -141,7 +135,11 @@ fn earlier(routed: &Routed, page: &mut Page) {
     page.line(format_args!(
         "found    {} of earlier runs in the log; {}",
         counted(found.decisions, "decision"),
-        "all requests of the file are routed now"
+        if routed.tally.repeated > 0 {
+            "keyed ones are not made again"
+        } else {
+            "all requests of the file are routed now"
+        }
     ));
     if let Some(torn) = &found.torn {
         page.line(format_args!("         {torn}"));
@@ -169,12 +167,8 @@ fn earlier(routed: &Routed, page: &mut Page) {
 
 fn decisions(routed: &Routed, page: &mut Page) {
     let tally = &routed.tally;
-    let rate = if routed.elapsed < SHORTEST_RATED {
-        String::new()
-    } else {
-        let per_second = u128::from(tally.decisions) * 1_000_000 / routed.elapsed.as_micros();
-        format!(", {} per second", grouped(u64::try_from(per_second).unwrap_or(u64::MAX)))
-    };
+    let rate = rate(tally.decisions, routed.elapsed);
+    let rate = rate.map_or_else(String::new, |rate| format!(", {rate}"));
     page.line(format_args!(
         "decided  {} in {:.3} s{rate}: reserved, logged, settled\n",
         counted(tally.decisions, "request"),
@@ -190,6 +184,9 @@ fn decisions(routed: &Routed, page: &mut Page) {
         rows.push(row(&format!("  {}", rejection.meaning), rejection.count));
     }
     rows.push(row("refused: the tenant's budget did not suffice", tally.insufficient_budget));
+    if tally.repeated > 0 {
+        rows.push(row("answered again under its request key", tally.repeated));
+    }
     page.line(table(&["outcome", "requests"], &[1], rows));
     if tally.requested_unlisted_model > 0 {
         page.line(format_args!(
@@ -246,13 +243,4 @@ fn substitutions(routed: &Routed, page: &mut Page) {
         page.line(table(&["requested", "chosen instead", "times"], &[2], rows));
         rest(substitutions.len(), "substitution", page);
     }
-}
-
-/// Says what a shortened table leaves out.
-fn rest(rows: usize, what: &str, page: &mut Page) {
-    let more = rows.saturating_sub(LONGEST_TABLE_ROWS);
-    if more > 0 {
-        page.line(format_args!("and {} more; --json lists them", counted(more, what)));
-    }
-    page.line("");
 }

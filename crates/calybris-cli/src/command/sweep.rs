@@ -1,18 +1,17 @@
 //! `calybris sweep`: what a range of values of one policy number would have changed.
 
-use std::num::NonZeroUsize;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use calybris_core::engine::{Names, ReplayOptions, Shift, Snapshot, replay};
+use calybris_core::engine::{Names, Shift, Snapshot};
 use calybris_core::kernel::PolicySnapshot;
 
-use crate::command::replay::{Bar, PageFile, failure, stop};
 use crate::failure::Failure;
 use crate::input::error::{InputError, quoted};
-use crate::input::key::read_key;
 use crate::input::policy::PolicyFile;
 use crate::page::Page;
+use crate::replaying::ReplayArguments;
 use crate::report::numbers::{POLICY_NUMBERS, PolicyNumber};
 use crate::report::sweep::Sweep;
 use crate::report::sweep_page;
@@ -32,51 +31,31 @@ risk_penalty_multiplier_bps, latency_penalty_microunits_per_ms.
 
 Exit codes: as of `calybris replay`.")]
 pub(crate) struct Arguments {
-    /// The log's directory
-    dir: PathBuf,
     /// The number and its values, the last included if a step meets it: key=from..to:step
     #[arg(long, value_name = "RANGE")]
     vary: String,
     /// Where the other numbers come from (TOML); without it they are as recorded
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Write the report as one page that loads nothing
-    #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
-    /// The key that the log was written with
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
-    /// Decide with that many threads at once
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
-    /// Print one JSON object, amounts in microunits
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) of: ReplayArguments,
 }
 
 /// The most values of a range.
 const MOST_VALUES: u64 = 100;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
-    let dir = &arguments.dir;
     let (number, values) = parse_range(&arguments.vary)
         .map_err(|what| Failure::refused(format_args!("--vary: {what}")))?;
-    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
+    let log = arguments.of.log.dir();
     let base = arguments.policy.as_deref().map(PolicyFile::read).transpose()?;
-    let html = arguments.html.as_deref().map(PageFile::at).transpose()?;
+    let html = arguments.of.page_file()?;
 
     let mut points: Vec<(u64, Shift)> =
         values.iter().map(|value| (*value, Shift::default())).collect();
-    let mut recorded_values = std::collections::BTreeSet::new();
+    let mut recorded_values = BTreeSet::new();
     let mut unfunded = 0_u64;
-    let mut refusal = None;
-    let bar = Bar::new();
-    let progress = |at| bar.show(at);
-    let options = ReplayOptions { threads: arguments.threads, progress: Some(&progress) };
-    let replayed = replay(
-        dir,
-        key.as_ref(),
-        &options,
+    let replayed = arguments.of.replay(
         |recorded| {
             let kernel = recorded.policy_snapshot();
             recorded_values.insert((number.of)(kernel.policy()));
@@ -87,8 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
                 varied.map(|varied| Arc::new(Snapshot::new(varied, Names::default())))
             });
             let proposed: Result<Vec<_>, _> = proposed.collect();
-            let refused = |error| stop(&mut refusal, InputError::in_file(dir, error));
-            proposed.map_err(refused)
+            proposed.map_err(|error| InputError::in_file(log, error))
         },
         |replayed| {
             if replayed.decided.admission.is_refusal() {
@@ -100,11 +78,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
                 shift.add(recorded, proposed);
             }
         },
-    );
-    bar.clear();
-    let replayed = replayed.map_err(|error| failure(dir, refusal, &error))?;
+    )?;
     let sweep = Sweep {
-        log: dir,
+        log,
         replayed: &replayed,
         number,
         policy_file: arguments.policy.as_deref(),
@@ -112,19 +88,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         recorded_values,
         unfunded,
     };
-    if let Some(file) = html {
+    if let Some(file) = &html {
         file.write(&sweep_page::page(&sweep))?;
     }
-    if arguments.json {
-        let mut page = Page::default();
-        page.line(format_args!("{:#}", sweep.object()));
-        return Ok(page);
+    let mut shown = Page::default();
+    if arguments.of.log.json {
+        shown.line(format_args!("{:#}", sweep.object()));
+        return Ok(shown);
     }
-    let mut page = sweep.page();
-    if let Some(file) = &arguments.html {
-        page.line(format_args!("page     {}", file.display()));
+    shown.append(&sweep.page());
+    if let Some(file) = &html {
+        file.announce(&mut shown);
     }
-    Ok(page)
+    Ok(shown)
 }
 
 /// `key=from..to:step` as a number of the policy and its values, ascending.

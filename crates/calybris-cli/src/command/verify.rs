@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use calybris_core::wal::{Report, Tail, VerifyOptions, verify};
 use serde_json::json;
 
+use crate::amount::counted;
 use crate::failure::Failure;
-use crate::input::key::read_key;
 use crate::input::pin::read_anchor;
+use crate::log::arguments::LogArguments;
 use crate::log::beginning::dropped;
 use crate::page::Page;
-use crate::table::counted;
 
 /// Verify a log from its first byte to its last.
 #[derive(clap::Args)]
@@ -28,33 +28,27 @@ Exit codes:
   2  could not be checked: usage, a missing key, a missing or empty log
   3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
-    /// The log's directory
-    dir: PathBuf,
-    /// The key that the log was written with
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
     /// An anchor that was kept elsewhere (the line, or a file with it): shows whether records were cut from the end
     #[arg(long, value_name = "ANCHOR")]
     anchor: Option<PathBuf>,
     /// Verify with that many threads at once
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
-    let key = arguments.key_file.as_deref().map(read_key).transpose()?;
+    let key = arguments.log.key()?;
     let anchor = arguments.anchor.as_deref().map(read_anchor).transpose()?;
     let options = VerifyOptions { key, anchor, threads: arguments.threads };
-    let report = verify(&arguments.dir, &options)
-        .map_err(|error| Failure::of_log(&arguments.dir, &error))?;
+    let report = verify(arguments.log.dir(), &options)
+        .map_err(|error| Failure::of_log(arguments.log.dir(), &error))?;
     let mut page = Page::default();
-    if arguments.json {
+    if arguments.log.json {
         page.line(format_args!("{:#}", json_of(&report)));
     } else {
-        words(&arguments.dir, &report, &mut page);
+        words(arguments.log.dir(), &report, &mut page);
     }
     Ok(page)
 }
@@ -90,60 +84,72 @@ fn words(dir: &Path, report: &Report, page: &mut Page) {
         counted(report.segments, "segment"),
         counted(report.bytes, "byte")
     ));
-    let (first, dropped) = (report.first_sequence, dropped(report.first_sequence));
-    if let Some(dropped) = &dropped {
+    if let Some(dropped) = dropped(report.first_sequence) {
         page.line(format_args!("  {dropped}"));
     }
     let torn = torn_bytes(report.tail);
     if torn > 0 {
-        page.line(format_args!(
-            "  {} at the end are no record yet: cut short by",
+        let text = format!(
+            "{} at the end are no record yet: cut short by a crash, or being written now. Nothing says that they were \
+             ever acknowledged; opening the log to write sets them aside",
             counted(torn, "byte")
-        ));
-        page.line(
-            "  a crash, or being written now. Nothing says that they were ever acknowledged;",
         );
-        page.line("  opening the log to write sets them aside");
+        page.wrapped("  ", &text);
     }
     page.line(format_args!("  head {}", report.head));
     page.line("\nThis establishes that");
-    page.line("  - every record is what its hash and all later hashes were made from: none was");
-    page.line("    changed, removed from the middle, inserted, swapped or taken from another log");
-    if report.keyed {
-        page.line("  - the hashes were made by a holder of the key");
-    }
-    if report.anchored {
-        match dropped {
-            None => page.line("  - the log still holds everything up to the anchor, unchanged"),
-            Some(_) => page.line(format_args!(
-                "  - the log still holds everything from record {first} up to the anchor, unchanged"
-            )),
-        }
+    for claim in established(report) {
+        page.wrapped("  - ", &claim);
     }
     page.line("It does not establish that");
-    if dropped.is_some() {
-        page.line(format_args!(
-            "  - what stood before record {first} was as it should be: balances before record {first}"
+    for claim in not_established(report) {
+        page.wrapped("  - ", &claim);
+    }
+}
+
+/// What a log that verifies is known to be.
+fn established(report: &Report) -> Vec<String> {
+    let mut claims = vec![
+        "every record is what its hash and all later hashes were made from: none was changed, \
+         removed from the middle, inserted, swapped or from another log"
+            .to_owned(),
+    ];
+    if report.keyed {
+        claims.push("the hashes were made by a holder of the key".to_owned());
+    }
+    if report.anchored {
+        let from = match dropped(report.first_sequence) {
+            None => String::new(),
+            Some(_) => format!("from record {} ", report.first_sequence),
+        };
+        claims.push(format!("the log still holds everything {from}up to the anchor, unchanged"));
+    }
+    claims
+}
+
+/// What it may be for all that.
+fn not_established(report: &Report) -> Vec<String> {
+    let mut claims = Vec::new();
+    if dropped(report.first_sequence).is_some() {
+        let first = report.first_sequence;
+        claims.push(format!(
+            "what stood before record {first} was as it should be: balances before record {first} are taken from the \
+             checkpoint, and nothing here can add them up again"
         ));
-        page.line("    are taken from the checkpoint, and nothing here can add them up again");
     }
-    match (report.anchored, report.keyed) {
-        (false, false) => {
-            page.line(
-                "  - nothing was cut from the end: only an anchor, kept elsewhere, shows that",
-            );
-            page.line("  - nobody wrote the whole log anew: a key or an anchor shows that");
+    if report.anchored {
+        let anew = if report.keyed { "" } else { ", or written anew by somebody else" };
+        claims.push(format!("nothing after the anchor was cut off{anew}"));
+    } else {
+        let cut = "nothing was cut from the end: only an anchor, kept elsewhere, shows that";
+        claims.push(cut.to_owned());
+        if !report.keyed {
+            let anew = "nobody wrote the whole log anew: a key or an anchor shows that";
+            claims.push(anew.to_owned());
         }
-        (false, true) => {
-            page.line(
-                "  - nothing was cut from the end: only an anchor, kept elsewhere, shows that",
-            );
-        }
-        (true, false) => {
-            page.line("  - nothing after the anchor was cut off, or written anew by somebody else");
-        }
-        (true, true) => page.line("  - nothing after the anchor was cut off"),
     }
-    page.line("  - what was written was true: it is what the writer wrote. `calybris budget` adds");
-    page.line("    up its money again, `calybris replay` makes its decisions again");
+    let truth = "what was written was true: it is what the writer wrote. `calybris budget` adds up its money again, \
+                 `calybris replay` makes its decisions again";
+    claims.push(truth.to_owned());
+    claims
 }

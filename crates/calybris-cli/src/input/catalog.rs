@@ -341,15 +341,9 @@ fn named_bits(numbers: &BTreeMap<String, u8>, names: &[String]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::policy::policy_with;
 
-    const POLICY: &str = "\
-[policy]
-policy_epoch = 1
-catalog_epoch = 1
-hard_risk_limit_bps = 9_500
-minimum_confidence_bps = 5_000
-risk_penalty_multiplier_bps = 2_500
-latency_penalty_microunits_per_ms = 1
+    const RULES: &str = "\
 [tenants]
 t = 1
 [[model]]
@@ -386,14 +380,14 @@ capabilities = [\"vision\"]
 output_price_microunits_per_million_tokens = 0
 ";
 
-    fn join(catalog: &str, policy: &str) -> Result<Catalog, InputError> {
+    fn join(catalog: &str, rules: &str) -> Result<Catalog, InputError> {
         let (c, p) = (Path::new("c.toml"), Path::new("p.toml"));
-        CatalogFile::parse(c, catalog)?.join(c, &PolicyFile::parse(p, policy)?, p)
+        CatalogFile::parse(c, catalog)?.join(c, &policy_with(rules), p)
     }
 
     #[test]
     fn the_catalog_overrides_rules_and_later_rules_override_earlier_ones() {
-        let catalog = join(CATALOG, POLICY).unwrap();
+        let catalog = join(CATALOG, RULES).unwrap();
         let [a, b] = catalog.snapshot.policy_snapshot().models() else { panic!("two models") };
         assert_eq!((a.quality_bps, b.quality_bps), (9_000, 6_000));
         assert_eq!((a.enabled, b.enabled), (true, false));
@@ -408,7 +402,7 @@ output_price_microunits_per_million_tokens = 0
 
     #[test]
     fn what_nobody_says_is_missing_and_named() {
-        let rule = POLICY.replace("p95_latency_ms = 500, ", "");
+        let rule = RULES.replace("p95_latency_ms = 500, ", "");
         let text = join(CATALOG, &rule).unwrap_err().to_string();
         assert!(text.contains("model `a` and 1 more have no `p95_latency_ms`"), "{text}");
     }
@@ -416,25 +410,25 @@ output_price_microunits_per_million_tokens = 0
     #[test]
     fn a_price_is_stated_even_if_it_is_nothing() {
         let text =
-            join(&CATALOG.replace("input_price_microunits_per_million_tokens = 7\n", ""), POLICY);
+            join(&CATALOG.replace("input_price_microunits_per_million_tokens = 7\n", ""), RULES);
         let text = text.unwrap_err().to_string();
         assert!(text.starts_with("c.toml:1:") && text.contains("input_price"), "{text}");
-        assert_eq!(join(CATALOG, POLICY).unwrap().free_models, 1);
+        assert_eq!(join(CATALOG, RULES).unwrap().free_models, 1);
     }
 
     #[test]
     fn a_catalog_holds_at_least_one_model_and_is_no_array() {
         for empty in ["", "{\"name\": \"x\"}", "{}"] {
-            let text = join(empty, POLICY).unwrap_err().to_string();
+            let text = join(empty, RULES).unwrap_err().to_string();
             assert!(text.starts_with("c.toml: holds no model"), "{text}");
         }
-        assert!(join("[{\"a\": 1}]", POLICY).unwrap_err().to_string().contains("array"));
+        assert!(join("[{\"a\": 1}]", RULES).unwrap_err().to_string().contains("array"));
     }
 
     #[test]
     fn a_name_is_unique() {
         let twice = CATALOG.replace("name = \"b\"", "name = \"a\"");
-        assert!(join(&twice, POLICY).unwrap_err().to_string().contains("listed twice"));
+        assert!(join(&twice, RULES).unwrap_err().to_string().contains("listed twice"));
     }
 
     #[test]
@@ -444,22 +438,22 @@ output_price_microunits_per_million_tokens = 0
                 .map(|n| format!("[[model]]\nname = \"m{n}\"\nprovider = \"p{n}\"\n{FREE}"))
                 .collect()
         };
-        assert!(join(&models(256), POLICY).is_ok());
-        let text = join(&models(257), POLICY).unwrap_err().to_string();
+        assert!(join(&models(256), RULES).is_ok());
+        let text = join(&models(257), RULES).unwrap_err().to_string();
         assert_eq!(text, "c.toml: 257 providers; at most 256 are allowed");
         let capabilities = |count: u32| {
             let names: Vec<String> = (0..count).map(|n| format!("\"c{n}\"")).collect();
             let names = names.join(",");
             format!("[[model]]\nname = \"a\"\nprovider = \"p\"\ncapabilities = [{names}]\n{FREE}")
         };
-        assert!(join(&capabilities(64), POLICY).is_ok());
-        assert!(join(&capabilities(65), POLICY).is_err());
+        assert!(join(&capabilities(64), RULES).is_ok());
+        assert!(join(&capabilities(65), RULES).is_err());
     }
 
     #[test]
     fn a_misspelled_key_of_a_catalog_is_named_with_its_line() {
         let text =
-            join("[[model]]\nname = \"a\"\nproviderr = \"p\"\n", POLICY).unwrap_err().to_string();
+            join("[[model]]\nname = \"a\"\nproviderr = \"p\"\n", RULES).unwrap_err().to_string();
         assert!(text.starts_with("c.toml:3:") && text.contains("providerr"), "{text}");
     }
 }

@@ -1,39 +1,97 @@
-//! The key file: the secret as hexadecimal digits, and nothing else.
+//! The key file: secrets as hexadecimal digits, and nothing else.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use calybris_core::wal::Key;
 
 use super::error::{InputError, read};
+use crate::terminal::shell_word;
 
-/// Reads the key that authenticates a log. Its bytes are never part of a message.
-pub(crate) fn read_key(file: &Path) -> Result<Key, InputError> {
-    let text = read(file)?;
-    let digits = text.trim();
-    if digits.is_empty() {
-        return Err(InputError::in_file(file, format!("is empty; {KEY_FORM}")));
+/// The option that names a key file.
+#[derive(clap::Args)]
+pub(crate) struct KeyArgument {
+    /// The file with the log's key, if the log has one (`calybris keygen`)
+    #[arg(long, value_name = "FILE", display_order = 902)]
+    key_file: Option<PathBuf>,
+}
+
+impl KeyArgument {
+    /// The key, if a file was named.
+    pub(crate) fn read(&self) -> Result<Option<Key>, InputError> {
+        Ok(self.read_file()?.map(|file| file.key))
     }
+
+    /// What the key file holds, if one was named.
+    pub(crate) fn read_file(&self) -> Result<Option<KeyFile>, InputError> {
+        self.key_file.as_deref().map(KeyFile::read).transpose()
+    }
+
+    /// The option as it is typed once more, with a blank before it; nothing if no key was named.
+    pub(crate) fn typed_again(&self) -> String {
+        let file = self.key_file.as_deref();
+        file.map(|file| format!(" --key-file {}", shell_word(file))).unwrap_or_default()
+    }
+}
+
+/// A key, and those that it replaced: one on each line, the newest first.
+pub(crate) struct KeyFile {
+    /// Leads to all of them.
+    pub(crate) key: Key,
+    /// The ids of all of them.
+    pub(crate) ids: Vec<u64>,
+}
+
+impl KeyFile {
+    /// Reads the keys that authenticate a log. Their bytes are never part of a message.
+    pub(crate) fn read(file: &Path) -> Result<Self, InputError> {
+        let text = read(file)?;
+        let mut known: Option<Self> = None;
+        // A key knows the one that it replaced, so the oldest is made first.
+        for (index, line) in
+            text.trim_end().lines().enumerate().collect::<Vec<_>>().into_iter().rev()
+        {
+            let refuse = |what: String| match index {
+                0 => InputError::in_file(file, format!("{what}; {KEY_FORM}")),
+                _ => {
+                    let number = u64::try_from(index).unwrap_or(u64::MAX).saturating_add(1);
+                    InputError::at_line(file, number, format!("{what}; {KEY_FORM}"))
+                }
+            };
+            let key = Key::new(&secret(line.trim()).map_err(refuse)?);
+            let key = key.map_err(|error| InputError::in_file(file, error))?;
+            let id = key.id();
+            known = Some(match known {
+                None => Self { key, ids: vec![id] },
+                Some(former) => {
+                    let ids = std::iter::once(id).chain(former.ids).collect();
+                    Self { key: key.replacing(&former.key), ids }
+                }
+            });
+        }
+        known.ok_or_else(|| InputError::in_file(file, format!("is empty; {KEY_FORM}")))
+    }
+}
+
+/// The bytes that a line of hexadecimal digits stands for, or what is wrong with it.
+fn secret(digits: &str) -> Result<Vec<u8>, String> {
     let pairs = digits.as_bytes().chunks(2).map(|pair| {
         let plain = pair.len() == 2 && pair.iter().all(u8::is_ascii_hexdigit);
         let pair = str::from_utf8(pair).ok().filter(|_| plain)?;
         u8::from_str_radix(pair, 16).ok()
     });
-    let Some(bytes) = pairs.collect::<Option<Vec<u8>>>() else {
-        let what = format!("holds something else than pairs of hexadecimal digits; {KEY_FORM}");
-        return Err(InputError::in_file(file, what));
-    };
+    let bytes = pairs.collect::<Option<Vec<u8>>>();
+    let bytes = bytes.ok_or("holds something else than pairs of hexadecimal digits")?;
     if bytes.len() < SHORTEST_KEY_BYTES {
-        let found = digits.len();
-        return Err(InputError::in_file(file, format!("holds {found} digits; {KEY_FORM}")));
+        return Err(format!("holds {} digits", digits.len()));
     }
-    Key::new(&bytes).map_err(|error| InputError::in_file(file, error))
+    Ok(bytes)
 }
 
 /// As long as the hash it keys.
 const SHORTEST_KEY_BYTES: usize = 32;
 
-const KEY_FORM: &str = "a key file holds at least 64 hexadecimal digits (32 random bytes) and nothing else; \
-     `calybris keygen FILE` makes one";
+const KEY_FORM: &str = "a key file holds a key of at least 64 hexadecimal digits (32 random bytes), below it a line for each \
+     key that it replaced, and nothing else; `calybris keygen FILE` makes one";
 
 #[cfg(test)]
 mod tests {
@@ -43,7 +101,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("key");
         std::fs::write(&file, content).unwrap();
-        read_key(&file).is_ok()
+        KeyFile::read(&file).is_ok()
     }
 
     #[test]
@@ -57,10 +115,26 @@ mod tests {
     }
 
     #[test]
+    fn a_key_leads_to_those_that_it_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("key");
+        let lines = ["0c", "0b", "0a"].map(|byte| byte.repeat(32));
+        std::fs::write(&file, lines.join("\n")).unwrap();
+        let read = KeyFile::read(&file).unwrap();
+        let id = |byte| Key::new(&[byte; 32]).unwrap().id();
+        assert_eq!((read.key.id(), read.ids), (id(12), vec![id(12), id(11), id(10)]));
+        assert!(accepts(&format!("{}\n\n", lines.join("\r\n"))));
+        assert!(!accepts(&lines.join("\n\n")) && !accepts(&lines.join(" ")));
+        std::fs::write(&file, format!("{}\n0a\n", "0c".repeat(32))).unwrap();
+        let refused = KeyFile::read(&file).err().unwrap().to_string();
+        assert!(refused.contains("key:2: holds 2 digits"), "{refused}");
+    }
+
+    #[test]
     fn a_refusal_does_not_repeat_the_key() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("key");
         std::fs::write(&file, "5ec7e7").unwrap();
-        assert!(!read_key(&file).unwrap_err().to_string().contains("5ec7e7"));
+        assert!(!KeyFile::read(&file).err().unwrap().to_string().contains("5ec7e7"));
     }
 }

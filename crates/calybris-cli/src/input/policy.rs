@@ -235,6 +235,15 @@ impl Visitor<'_> for WholeVisitor {
     }
 }
 
+/// A policy file `p.toml` for tests: the limits, and then that text.
+#[cfg(test)]
+pub(crate) fn policy_with(rest: &str) -> PolicyFile {
+    let limits = "[policy]\npolicy_epoch = 1\ncatalog_epoch = 1\nhard_risk_limit_bps = 9_500\n\
+        minimum_confidence_bps = 5_000\nrisk_penalty_multiplier_bps = 2_500\n\
+        latency_penalty_microunits_per_ms = 1\n";
+    PolicyFile::parse(Path::new("p.toml"), &format!("{limits}{rest}")).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use calybris_core::engine::{MAX_CORRELATION_ID_BYTES, Names};
+use calybris_core::engine::{MAX_CORRELATION_ID_BYTES, MAX_REQUEST_KEY_BYTES, Names};
 use calybris_core::kernel::{CapabilitySet, ProviderSet, RegionSet, Request};
 
 use super::catalog::bits;
@@ -19,6 +19,8 @@ pub(crate) struct RoutedRequest {
     /// `None` if the file does not say; the program then takes the time at which it routes.
     pub(crate) time_unix_ms: Option<u64>,
     pub(crate) correlation_id: String,
+    /// Empty if the call has none; else it is decided once for its tenant.
+    pub(crate) request_key: String,
     pub(crate) request: Request,
     /// What was really generated, at most `request.output_tokens`: decides the cost that is settled.
     pub(crate) actual_output_tokens: u32,
@@ -69,8 +71,10 @@ impl<'a> RequestParser<'a> {
         Ok(())
     }
 
-    /// Parses one row; `position` counts the rows from 1 and is the sequence if the row names none.
+    /// Parses one row; `position` counts the rows from 1 and is the sequence if the row names none. With a request key it is
+    /// 0 instead, so that the same request is the same wherever in a file it stands.
     pub(crate) fn parse(&self, row: &Row, position: u64) -> Result<RoutedRequest, InputError> {
+        self.check_complete(row)?;
         let defaults = &self.policy.request;
         let tokens = |field| row.number(field, U32)?.ok_or_else(|| row.refuse(field, "missing"));
         let output_tokens: u32 = tokens("output_tokens")?;
@@ -85,13 +89,16 @@ impl<'a> RequestParser<'a> {
         // No name means that every provider is allowed.
         let providers =
             self.set(row, "allowed_providers", &defaults.allowed_providers, &self.providers)?;
+        let request_key = limited(row, "request_key", MAX_REQUEST_KEY_BYTES)?;
+        let otherwise = if request_key.is_empty() { position } else { 0 };
         Ok(RoutedRequest {
             tenant: self.tenant(row)?,
             time_unix_ms: time(row)?,
-            correlation_id: correlation_id(row)?,
+            correlation_id: limited(row, "correlation_id", MAX_CORRELATION_ID_BYTES)?,
+            request_key,
             actual_output_tokens,
             request: Request {
-                sequence: row.number("sequence", U64)?.unwrap_or(position),
+                sequence: row.number("sequence", U64)?.unwrap_or(otherwise),
                 requested_model_id: self.requested_model(row)?,
                 input_tokens: tokens("input_tokens")?,
                 output_tokens,
@@ -133,6 +140,32 @@ impl<'a> RequestParser<'a> {
                 )?)),
             },
         })
+    }
+
+    /// Refuses a row that leaves out what has no default, and names all of it at once.
+    fn check_complete(&self, row: &Row) -> Result<(), InputError> {
+        let defaults = &self.policy.request;
+        let has_default = [
+            ("tenant", defaults.tenant.is_some()),
+            ("requested_model", defaults.requested_model.is_some()),
+            ("business_value_microunits", defaults.business_value_microunits.is_some()),
+            ("budget_limit_microunits", defaults.budget_limit_microunits.is_some()),
+            ("risk_bps", defaults.risk_bps.is_some()),
+            ("confidence_bps", defaults.confidence_bps.is_some()),
+            ("minimum_quality_bps", defaults.minimum_quality_bps.is_some()),
+        ];
+        let missing = has_default
+            .iter()
+            .filter(|(field, has_default)| !has_default && row.text(field).is_none())
+            .map(|(field, _)| *field);
+        match missing.collect::<Vec<_>>().as_slice() {
+            [] => Ok(()),
+            [field] => Err(row.refuse(field, MISSING_AND_NO_DEFAULT)),
+            [first, more @ ..] => {
+                let what = format!("{MISSING_AND_NO_DEFAULT}; so are `{}`", more.join("`, `"));
+                Err(row.refuse(first, what))
+            }
+        }
     }
 
     fn tenant(&self, row: &Row) -> Result<String, InputError> {
@@ -210,12 +243,12 @@ fn numbers<'a>(
     names.map(number).collect()
 }
 
-fn correlation_id(row: &Row) -> Result<String, InputError> {
-    let text = row.text("correlation_id").unwrap_or_default();
-    if text.len() > MAX_CORRELATION_ID_BYTES {
-        let found = text.len();
-        let what = format!("found {found} bytes, at most {MAX_CORRELATION_ID_BYTES} are allowed");
-        return Err(row.refuse("correlation_id", what));
+/// The text of a field that has a limit; empty if there is none.
+fn limited(row: &Row, field: &str, limit_bytes: usize) -> Result<String, InputError> {
+    let text = row.text(field).unwrap_or_default();
+    if text.len() > limit_bytes {
+        let what = format!("found {} bytes, at most {limit_bytes} are allowed", text.len());
+        return Err(row.refuse(field, what));
     }
     Ok(text.to_owned())
 }
@@ -231,16 +264,10 @@ fn time(row: &Row) -> Result<Option<u64>, InputError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::policy::policy_with;
     use crate::input::row::RequestFile;
 
-    const POLICY: &str = "\
-[policy]
-policy_epoch = 1
-catalog_epoch = 1
-hard_risk_limit_bps = 9_500
-minimum_confidence_bps = 5_000
-risk_penalty_multiplier_bps = 2_500
-latency_penalty_microunits_per_ms = 1
+    const DEFAULTS: &str = "\
 [tenants]
 search = 1
 support = 1
@@ -265,7 +292,7 @@ required_regions = [\"eu\"]
     }
 
     fn parse(text: &'static str) -> Result<RoutedRequest, String> {
-        let policy = PolicyFile::parse(Path::new("p"), POLICY).unwrap();
+        let policy = policy_with(DEFAULTS);
         let names = names();
         let parser = RequestParser::new(&policy, &names);
         let file = RequestFile::bundled("r", text);
@@ -323,7 +350,7 @@ required_regions = [\"eu\"]
     fn a_wrong_default_is_blamed_on_the_policy_file() {
         let names = names();
         for (from, to) in [("\"eu\"", "\"mars\""), ("tenant = \"search\"", "tenant = \"mars\"")] {
-            let policy = PolicyFile::parse(Path::new("p"), &POLICY.replace(from, to)).unwrap();
+            let policy = policy_with(&DEFAULTS.replace(from, to));
             let parser = RequestParser::new(&policy, &names);
             let refused = parser.check_defaults(Path::new("p")).unwrap_err().to_string();
             assert!(
@@ -331,6 +358,36 @@ required_regions = [\"eu\"]
                 "{refused}"
             );
         }
+    }
+
+    #[test]
+    fn a_request_with_a_key_is_the_same_wherever_it_stands() {
+        let (policy, names) = (policy_with(DEFAULTS), names());
+        let parser = RequestParser::new(&policy, &names);
+        let text =
+            "request_key,sequence,input_tokens,output_tokens\nk,,1,1\n,,1,1\nk,,1,1\nk,7,1,1\n";
+        let rows = RequestFile::bundled("r", text);
+        let parsed = (1..)
+            .zip(rows.rows().unwrap())
+            .map(|(at, row)| parser.parse(&row.unwrap(), at).unwrap());
+        let found: Vec<_> =
+            parsed.map(|routed| (routed.request_key, routed.request.sequence)).collect();
+        let expected =
+            [("k", 0), ("", 2), ("k", 0), ("k", 7)].map(|(key, at)| (key.to_owned(), at));
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn all_that_is_missing_is_named_at_once() {
+        let (policy, names) = (policy_with("[tenants]\nt = 1\n[request]\nrisk_bps = 1\n"), names());
+        let parser = RequestParser::new(&policy, &names);
+        let text = "tenant,input_tokens,output_tokens,confidence_bps\nt,1,1,\n";
+        let file = RequestFile::bundled("r", text);
+        let row = file.rows().unwrap().next().unwrap().unwrap();
+        let message = parser.parse(&row, 1).unwrap_err().to_string();
+        let first = "r:2: `requested_model`: missing, and `[request]` of the policy file has no default; so are";
+        let others = "`business_value_microunits`, `budget_limit_microunits`, `confidence_bps`, `minimum_quality_bps`";
+        assert_eq!(message, format!("{first} {others}"));
     }
 
     #[test]
@@ -380,7 +437,12 @@ required_regions = [\"eu\"]
             let message = parse(text).unwrap_err();
             assert!(parts.iter().all(|part| message.contains(part)), "{message}");
         }
-        let long = format!("input_tokens,output_tokens,correlation_id\n1,1,{}\n", "x".repeat(65));
-        assert!(parse(long.leak()).unwrap_err().contains("found 65 bytes"));
+        for field in ["correlation_id", "request_key"] {
+            let row =
+                |bytes| format!("input_tokens,output_tokens,{field}\n1,1,{}\n", "x".repeat(bytes));
+            assert!(parse(row(64).leak()).is_ok());
+            let message = parse(row(65).leak()).unwrap_err();
+            assert!(message.contains(&format!("`{field}`: found 65 bytes")), "{message}");
+        }
     }
 }

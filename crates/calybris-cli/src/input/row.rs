@@ -41,10 +41,11 @@ enum Cell {
 }
 
 /// The columns of a requests file, or the keys of a JSON line. Every name that a file uses must be one of these.
-pub(crate) const FIELDS: [&str; 17] = [
+pub(crate) const FIELDS: [&str; 18] = [
     "time",
     "tenant",
     "correlation_id",
+    "request_key",
     "sequence",
     "requested_model",
     "input_tokens",

@@ -17,7 +17,7 @@ pub(crate) fn first_of(records: u64, last_sequence: u64) -> u64 {
     last_sequence.saturating_sub(records).saturating_add(1)
 }
 
-/// Says that the beginning was dropped; `None` if it was not.
+/// Says of a log that was read that its beginning was dropped; `None` if it was not.
 pub(crate) fn dropped(first_sequence: u64) -> Option<String> {
     let gone = match first_sequence.saturating_sub(1) {
         0 => return None,
@@ -25,6 +25,16 @@ pub(crate) fn dropped(first_sequence: u64) -> Option<String> {
         last => format!("1 to {last} were dropped"),
     };
     Some(format!("begins at record {first_sequence}; {gone}"))
+}
+
+/// The same of a log that was not read: its beginning may have been dropped, or taken away.
+pub(crate) fn not_there(first_sequence: u64) -> Option<String> {
+    let gone = match first_sequence.saturating_sub(1) {
+        0 => return None,
+        1 => "1 is not there".to_owned(),
+        last => format!("1 to {last} are not there"),
+    };
+    Some(format!("the log begins at record {first_sequence}; {gone} (`verify` tells why)"))
 }
 
 #[cfg(test)]
@@ -38,5 +48,16 @@ mod tests {
         let text = |records, last| dropped(first_of(records, last)).unwrap();
         assert_eq!(text(3, 4), "begins at record 2; 1 was dropped");
         assert_eq!(text(10, 18), "begins at record 9; 1 to 8 were dropped");
+    }
+
+    #[test]
+    fn what_was_not_read_is_not_called_dropped() {
+        assert_eq!(not_there(1), None);
+        let text = |first| not_there(first).unwrap();
+        assert_eq!(text(2), "the log begins at record 2; 1 is not there (`verify` tells why)");
+        assert_eq!(
+            text(9),
+            "the log begins at record 9; 1 to 8 are not there (`verify` tells why)"
+        );
     }
 }

@@ -4,11 +4,11 @@ use calybris_core::budget::BudgetEvent;
 use calybris_core::engine::{Admission, Entry, Record};
 use calybris_core::kernel::Action;
 
+use crate::amount::{counted, money};
 use crate::log::fate::{Ending, Followed};
 use crate::log::journal::Journal;
 use crate::log::json::kind;
 use crate::log::naming::{action_word, model_name};
-use crate::table::{counted, money};
 use crate::terminal::{Paint, clipped, clipped_inside};
 use crate::time::to_the_second;
 

@@ -3,10 +3,10 @@
 use calybris_core::engine::{Admission, Decided, Snapshot};
 use calybris_core::kernel::{Action, Request};
 
+use crate::amount::{grouped, money, signed_money};
 use crate::log::fate::{Ending, Followed};
 use crate::log::naming::{allowed_names, model_name, set_names};
 use crate::page::Page;
-use crate::table::{grouped, money, signed_money};
 use crate::terminal::{Paint, clipped};
 use crate::time::rfc3339;
 
@@ -20,10 +20,10 @@ pub(crate) fn decision(decided: &Decided<'_>, snapshot: &Snapshot, paint: Paint,
     if !decided.correlation_id.is_empty() {
         who = format!("{who}, call {}", clipped(&decided.correlation_id, 64));
     }
-    if !decided.request_key.is_empty() {
-        who = format!("{who}, key {}", clipped(&decided.request_key, 64));
-    }
     line("who", who);
+    if !decided.request_key.is_empty() {
+        line("key", clipped(&decided.request_key, 64));
+    }
     line(
         "asked",
         format!(

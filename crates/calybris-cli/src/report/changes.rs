@@ -3,10 +3,9 @@
 use calybris_core::engine::{Change, WhatIf};
 use calybris_core::kernel::UtilityTerms;
 
-use super::amount::{money, money_delta};
 use super::markup::{Markup, Text};
 use super::words::{Outcome, Reasons, TERMS, wide};
-use crate::table::grouped;
+use crate::amount::{grouped, money, money_delta, signed_money};
 use crate::time::to_the_second;
 
 pub(crate) fn write(what_if: &WhatIf, page: &mut Markup) {
@@ -18,7 +17,7 @@ pub(crate) fn write(what_if: &WhatIf, page: &mut Markup) {
         "<section>\n<h2>The largest changes</h2>\n<p>The {} of {} with the largest difference in cost, largest first; \
          of equal ones the earlier first. Amounts are in currency units.</p>",
         grouped(what_if.largest.len()),
-        crate::table::counted(changes, "changed decision"),
+        crate::amount::counted(changes, "changed decision"),
     ));
     for change in &what_if.largest {
         article(change, page);
@@ -80,10 +79,10 @@ fn article(change: &Change, page: &mut Markup) {
 /// The terms with the sign they enter the sum with, and the sum.
 fn rows(terms: &UtilityTerms) -> [String; 5] {
     [
-        money(terms.adjusted_value_microunits.into()),
-        money(-wide(terms.risk_penalty_microunits)),
-        money(-i128::from(terms.cost_microunits)),
-        money(-wide(terms.latency_penalty_microunits)),
-        money(terms.utility_microunits().into()),
+        money(terms.adjusted_value_microunits),
+        signed_money(-wide(terms.risk_penalty_microunits)),
+        signed_money(-i128::from(terms.cost_microunits)),
+        signed_money(-wide(terms.latency_penalty_microunits)),
+        signed_money(terms.utility_microunits()),
     ]
 }

@@ -3,13 +3,12 @@
 //! Bands and bars are drawn by whole tenths of a pixel, so the same numbers give the same page. The drawing stretches
 //! sideways with the page; the labels beside it are text and do not.
 
+use crate::amount::{counted, grouped, share};
 use std::cmp::Reverse;
 
 use calybris_core::engine::WhatIf;
 
-use super::amount::share;
 use super::markup::{Markup, Text};
-use crate::table::{counted, grouped};
 
 /// Models with a band of their own. The others share one.
 const MAX_MODELS: usize = 7;

@@ -2,14 +2,15 @@
 
 use calybris_core::engine::{Shift, WhatIf};
 
-use super::amount::{count_delta, money, money_delta, percent_delta, share};
 use super::lines::{Chart, Line, per_decision};
 use super::markup::{Markup, Text};
 use super::proposal::Proposal;
 use super::tables;
 use super::{METHOD, NOT_A_FORECAST, Report, changes, flow};
+use crate::amount::{
+    count_delta, counted, grouped, money_delta, percent_delta, share, signed_money,
+};
 use crate::log::beginning::{dropped, first_of};
-use crate::table::{counted, grouped};
 use crate::time::to_the_second;
 
 /// The whole page.
@@ -104,7 +105,7 @@ fn cards(total: &Shift, page: &mut Markup) {
         "estimated cost",
         money_delta(total.cost_delta_microunits()),
         Some(total.cost_delta_microunits()),
-        from_to(money(cost), money(new_cost)) + &in_percent(cost, new_cost),
+        from_to(signed_money(cost), signed_money(new_cost)) + &in_percent(cost, new_cost),
     );
     card(
         "decisions changed",
@@ -125,7 +126,8 @@ fn cards(total: &Shift, page: &mut Markup) {
         "expected utility, each by its own policy",
         money_delta(total.utility_delta_microunits()),
         None,
-        from_to(money(utility), money(new_utility)) + &in_percent(utility, new_utility),
+        from_to(signed_money(utility), signed_money(new_utility))
+            + &in_percent(utility, new_utility),
     );
     page.add(format_args!("</div>"));
     page.add(format_args!(
@@ -185,12 +187,12 @@ fn cost_over_the_log(what_if: &WhatIf, page: &mut Markup) {
         caption: format!(
             "Estimated cost per decision, averaged over {} at a time; in all {} recorded and {} proposed.",
             counted(first.decisions, "decision"),
-            money(total.recorded.estimated_cost_microunits),
-            money(total.proposed.estimated_cost_microunits)
+            signed_money(total.recorded.estimated_cost_microunits),
+            signed_money(total.proposed.estimated_cost_microunits)
         ),
         lines: &lines,
         from_zero: true,
-        written: money,
+        written: signed_money,
         span: [place(first), place(last)],
         dots: None,
     };
@@ -202,8 +204,8 @@ fn cost_over_the_log(what_if: &WhatIf, page: &mut Markup) {
             vec![
                 grouped(bucket.first_sequence),
                 grouped(bucket.decisions),
-                money(bucket.recorded_cost_microunits),
-                money(bucket.proposed_cost_microunits),
+                signed_money(bucket.recorded_cost_microunits),
+                signed_money(bucket.proposed_cost_microunits),
             ]
         })
         .collect();
@@ -217,7 +219,7 @@ fn rejections(what_if: &WhatIf, page: &mut Markup) {
         return;
     }
     page.add(format_args!("<section>\n<h2>Rejections by reason</h2>"));
-    page.table(&tables::REJECTION_HEADER, 1, &tables::rejection_rows(what_if));
+    page.table(tables::rejection_header(what_if), 1, &tables::rejection_rows(what_if));
     if tables::reasons_changed(what_if) {
         page.add(format_args!("<p class=\"faint\">{}</p>", tables::OF_ANOTHER_REASON));
     }
@@ -243,8 +245,8 @@ fn tenants(what_if: &WhatIf, page: &mut Markup) {
                 tenant.clone(),
                 grouped(shift.decisions),
                 grouped(shift.changed()),
-                money(shift.recorded.estimated_cost_microunits),
-                money(shift.proposed.estimated_cost_microunits),
+                signed_money(shift.recorded.estimated_cost_microunits),
+                signed_money(shift.proposed.estimated_cost_microunits),
                 money_delta(shift.cost_delta_microunits()),
                 money_delta(shift.utility_delta_microunits()),
             ]
@@ -279,8 +281,8 @@ fn models(what_if: &WhatIf, page: &mut Markup) {
                 model.provider.clone(),
                 grouped(before.accepted),
                 grouped(after.accepted),
-                money(before.estimated_cost_microunits),
-                money(after.estimated_cost_microunits),
+                signed_money(before.estimated_cost_microunits),
+                signed_money(after.estimated_cost_microunits),
                 money_delta(after.estimated_cost_microunits - before.estimated_cost_microunits),
             ]
         })

@@ -6,15 +6,14 @@ use std::path::Path;
 use calybris_core::engine::{ReplayReport, Shift};
 use serde_json::{Value, json};
 
-use super::amount::money;
 use super::numbers::PolicyNumber;
 use super::object;
 use super::page::hexadecimal;
-use super::tables::wrapped;
 use super::{METHOD, NOT_A_FORECAST};
+use crate::amount::{counted, grouped, signed_money};
 use crate::log::beginning::{dropped, first_of};
 use crate::page::Page;
-use crate::table::{counted, grouped, table};
+use crate::table::table;
 
 /// Everything that a report of one range says.
 pub(crate) struct Sweep<'a> {
@@ -44,13 +43,13 @@ pub(crate) const MEASURES: [Measure; 3] = [
     Measure {
         name: "estimated cost",
         of: |shift| shift.proposed.estimated_cost_microunits,
-        written: money,
+        written: signed_money,
     },
     Measure { name: "rejected", of: |shift| shift.proposed_rejections().into(), written: whole },
     Measure {
         name: "expected utility",
         of: |shift| shift.proposed.expected_utility_microunits,
-        written: money,
+        written: signed_money,
     },
 ];
 
@@ -101,9 +100,9 @@ impl Sweep<'_> {
         let shift = self.recorded();
         vec![
             "as recorded".to_owned(),
-            money(shift.recorded.estimated_cost_microunits),
+            signed_money(shift.recorded.estimated_cost_microunits),
             grouped(shift.recorded_rejections()),
-            money(shift.recorded.expected_utility_microunits),
+            signed_money(shift.recorded.expected_utility_microunits),
             String::new(),
         ]
     }
@@ -131,7 +130,7 @@ impl Sweep<'_> {
             page.line(format_args!("         {left_out} left out: a tenant's budget refused them"));
         }
         page.line("");
-        wrapped(&format!("{NOT_A_FORECAST} {METHOD} {}", self.base()), &mut page);
+        page.wrapped("", &format!("{NOT_A_FORECAST} {METHOD} {}", self.base()));
         page.line("");
         let rows = self.rows().into_iter().chain([self.recorded_row()]);
         page.line(table(&HEADER, &[0, 1, 2, 3, 4], rows));

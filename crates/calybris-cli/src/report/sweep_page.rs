@@ -5,8 +5,8 @@ use super::markup::{Markup, Text, breakable};
 use super::page::{foot, hexadecimal};
 use super::sweep::{HEADER, MEASURES, Sweep};
 use super::{METHOD, NOT_A_FORECAST};
+use crate::amount::{counted, grouped};
 use crate::log::beginning::{dropped, first_of};
-use crate::table::{counted, grouped};
 
 pub(crate) fn page(sweep: &Sweep<'_>) -> String {
     let mut page = Markup::default();

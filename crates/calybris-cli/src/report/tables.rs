@@ -5,27 +5,23 @@ use std::collections::BTreeSet;
 
 use calybris_core::engine::{ModelShift, RejectionShift, Shift, WhatIf};
 
-use super::amount::{count_delta, money, money_delta, percent_delta, whole_delta};
 use super::flow::choice;
 use super::proposal::Proposal;
 use super::words::Reasons;
 use super::{METHOD, NOT_A_FORECAST, Report};
+use crate::amount::{
+    count_delta, counted, grouped, money_delta, percent_delta, signed_money, whole_delta,
+};
 use crate::log::beginning::{dropped, first_of};
 use crate::page::Page;
-use crate::table::{counted, grouped, table};
+use crate::table::{LONGEST_TABLE_ROWS, rest, table};
 use crate::terminal::{clipped, clipped_inside};
-
-/// Rows of the longer tables; the rest is one line.
-const LONGEST_TABLE_ROWS: usize = 10;
 
 /// Changes that are explained on a terminal.
 const EXPLAINED_CHANGES: usize = 3;
 
 /// The most letters of a name in a table of 80 columns.
 const LONGEST_NAME: usize = 28;
-
-/// The columns of a terminal.
-const WIDTH: usize = 80;
 
 pub(crate) fn page(report: &Report<'_>) -> Page {
     let mut page = Page::default();
@@ -48,7 +44,7 @@ pub(crate) fn page(report: &Report<'_>) -> Page {
         ));
     }
     page.line("");
-    wrapped(&format!("{NOT_A_FORECAST} {METHOD}"), &mut page);
+    page.wrapped("", &format!("{NOT_A_FORECAST} {METHOD}"));
     page.line("");
     proposal(report.proposal, &mut page);
     totals(total, &mut page);
@@ -139,7 +135,7 @@ fn proposal(proposal: &Proposal, page: &mut Page) {
     });
     page.line(table(&["  number of the policy", "recorded", "proposed"], &[1, 2], rows));
     for line in catalog_lines(proposal) {
-        wrapped(&line, page);
+        page.wrapped("", &line);
     }
     page.line("");
 }
@@ -152,7 +148,13 @@ fn totals(total: &Shift, page: &mut Page) {
     };
     let amount = |what: &str, before: i128, after: i128| {
         let percent = percent_delta(before, after);
-        vec![what.to_owned(), money(before), money(after), money_delta(after - before), percent]
+        vec![
+            what.to_owned(),
+            signed_money(before),
+            signed_money(after),
+            money_delta(after - before),
+            percent,
+        ]
     };
     let rows = [
         amount("estimated cost", before.estimated_cost_microunits, after.estimated_cost_microunits),
@@ -179,12 +181,20 @@ fn totals(total: &Shift, page: &mut Page) {
     page.line("");
 }
 
-pub(crate) const REJECTION_HEADER: [&str; 6] =
-    ["rejected because", "recorded", "proposed", "newly", "no longer", "reason"];
+const REJECTION_HEADER: [&str; 6] =
+    ["rejected because", "recorded", "proposed", "newly", "no longer", "swapped"];
+
+/// The heads of the rejections' columns. The last is there only if a reason was swapped for another.
+pub(crate) fn rejection_header(what_if: &WhatIf) -> &'static [&'static str] {
+    match REJECTION_HEADER.split_last() {
+        Some((_, without)) if !reasons_changed(what_if) => without,
+        _ => &REJECTION_HEADER,
+    }
+}
 
 /// What the last column of the rejections is.
-pub(crate) const OF_ANOTHER_REASON: &str = "recorded + newly - no longer + reason = proposed. \
-     Under reason: rejected both times, before for another reason, less those now for another reason.";
+pub(crate) const OF_ANOTHER_REASON: &str = "recorded + newly - no longer + swapped = proposed. \
+     Swapped: rejected both times, before for another reason, less those now for another reason.";
 
 /// Rejected both times: those that were rejected for another reason before, less those that are now.
 pub(crate) fn from_other_reasons(rejection: &RejectionShift) -> i128 {
@@ -199,15 +209,18 @@ pub(crate) fn reasons_changed(what_if: &WhatIf) -> bool {
 }
 
 pub(crate) fn rejection_rows(what_if: &WhatIf) -> Vec<Vec<String>> {
+    let columns = rejection_header(what_if).len();
     let row = |rejection: &RejectionShift| {
-        vec![
+        let mut row = vec![
             rejection.reason.to_string(),
             grouped(rejection.recorded),
             grouped(rejection.proposed),
             grouped(rejection.newly_rejected),
             grouped(rejection.newly_accepted),
             whole_delta(from_other_reasons(rejection)),
-        ]
+        ];
+        row.truncate(columns);
+        row
     };
     what_if.rejections.iter().map(row).collect()
 }
@@ -216,15 +229,17 @@ fn rejections(what_if: &WhatIf, page: &mut Page) {
     if what_if.rejections.is_empty() {
         return;
     }
+    // What the other columns leave of a line.
+    let letters = if reasons_changed(what_if) { 30 } else { 40 };
     let rows = rejection_rows(what_if).into_iter().map(|mut row| {
         if let Some(reason) = row.first_mut() {
-            *reason = clipped(reason, 31);
+            *reason = clipped(reason, letters);
         }
         row
     });
-    page.line(table(&REJECTION_HEADER, &[1, 2, 3, 4, 5], rows));
+    page.line(table(rejection_header(what_if), &[1, 2, 3, 4, 5], rows));
     if reasons_changed(what_if) {
-        wrapped(OF_ANOTHER_REASON, page);
+        page.wrapped("", OF_ANOTHER_REASON);
     }
     page.line("");
 }
@@ -242,7 +257,7 @@ fn flows(what_if: &WhatIf, page: &mut Page) {
         ]
     });
     page.line(table(&["moved from", "to", "decisions"], &[2], rows));
-    rest(moved.len(), page);
+    rest(moved.len(), "move", page);
 }
 
 /// Tenants by how much their cost changes, the most first.
@@ -261,15 +276,15 @@ fn tenants(what_if: &WhatIf, page: &mut Page) {
             vec![
                 clipped_inside(tenant, LONGEST_NAME - 8),
                 grouped(shift.changed()),
-                money(shift.recorded.estimated_cost_microunits),
-                money(shift.proposed.estimated_cost_microunits),
+                signed_money(shift.recorded.estimated_cost_microunits),
+                signed_money(shift.proposed.estimated_cost_microunits),
                 money_delta(shift.cost_delta_microunits()),
             ]
         },
     );
     let header = ["tenant", "changed", "recorded cost", "proposed cost", "difference"];
     page.line(table(&header, &[1, 2, 3, 4], rows));
-    rest(what_if.tenants.len(), page);
+    rest(what_if.tenants.len(), "tenant", page);
 }
 
 /// Models by how often either side chose them, the most first.
@@ -294,7 +309,7 @@ fn models(what_if: &WhatIf, page: &mut Page) {
     });
     let header = ["model", "recorded", "proposed", "cost difference"];
     page.line(table(&header, &[1, 2, 3], rows));
-    rest(what_if.models.len(), page);
+    rest(what_if.models.len(), "model", page);
 }
 
 fn largest(what_if: &WhatIf, page: &mut Page) {
@@ -316,40 +331,11 @@ fn largest(what_if: &WhatIf, page: &mut Page) {
         ));
         page.line(format_args!("      {} -> {}", name(&reasons.before), name(&reasons.after)));
         for sentence in &reasons.why {
-            indented(sentence, 6, page);
+            page.wrapped("      ", sentence);
         }
     }
     let kept = what_if.largest.len().saturating_sub(EXPLAINED_CHANGES);
     if kept > 0 {
         page.line(format_args!("and {} more; --html and --json have them", grouped(kept)));
     }
-}
-
-/// Says what a shortened table leaves out.
-fn rest(rows: usize, page: &mut Page) {
-    let more = rows.saturating_sub(LONGEST_TABLE_ROWS);
-    if more > 0 {
-        page.line(format_args!("and {} more; --json lists them", grouped(more)));
-    }
-    page.line("");
-}
-
-/// Text in lines of the terminal's width.
-pub(crate) fn wrapped(text: &str, page: &mut Page) {
-    indented(text, 0, page);
-}
-
-fn indented(text: &str, columns: usize, page: &mut Page) {
-    let mut line = " ".repeat(columns);
-    for word in clipped(text, usize::MAX).split_whitespace() {
-        let begun = line.len() > columns;
-        if begun && line.chars().count() + word.chars().count() >= WIDTH {
-            page.line(&line);
-            line = " ".repeat(columns);
-        } else if begun {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    page.line(line);
 }

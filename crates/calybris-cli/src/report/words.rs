@@ -3,9 +3,8 @@
 use calybris_core::engine::{Change, Names, Snapshot};
 use calybris_core::kernel::{Explanation, Refusal, UtilityTerms, Verdict};
 
-use super::amount::money;
+use crate::amount::{grouped, money, signed_money};
 use crate::log::naming::{model_name, provider_name, set_names};
-use crate::table::grouped;
 
 /// Both sides of a changed decision, explained.
 pub(crate) struct Reasons {
@@ -94,23 +93,20 @@ fn why_not(
         let because = refused_because(refusal, judge.names());
         return format!("the request is rejected before any model is looked at: {because}.");
     }
-    let verdicts = &explanation.models;
-    let place = verdicts.binary_search_by_key(&model_id, |verdict| verdict.model_id);
-    let verdict = place.ok().and_then(|place| verdicts.get(place)).map(|verdict| verdict.verdict);
-    match verdict {
+    match verdict(explanation, model_id) {
         None => format!("{name} is not in the catalog."),
         Some(Verdict::Refused(refusal)) => {
             format!("{name} is turned away: {}.", refused_because(&refusal, judge.names()))
         }
         Some(Verdict::Eligible { utility_microunits, .. }) => {
-            let own = money(utility_microunits.into());
+            let own = signed_money(utility_microunits);
             let winner = won.and_then(|won| Some((won, eligible(explanation, won)?.0)));
             match winner {
                 Some((won, best)) if best > utility_microunits => format!(
                     "{name} passes every gate with a utility of {own}, but {} has {}: {} more.",
                     model_name(judge.names(), won),
-                    money(best.into()),
-                    money(i128::from(best) - i128::from(utility_microunits)),
+                    signed_money(best),
+                    signed_money(i128::from(best) - i128::from(utility_microunits)),
                 ),
                 Some((won, _)) => format!(
                     "{name} passes every gate with a utility of {own}, and so does {}: the tie goes to {}.",
@@ -146,7 +142,7 @@ fn terms_moved(
         .filter(|(_, (then, now))| then != now)
         .map(|(term, (then, now))| {
             let verb = if now > then { "rises" } else { "falls" };
-            format!("its {term} {verb} from {} to {}", money(then), money(now))
+            format!("its {term} {verb} from {} to {}", signed_money(then), signed_money(now))
         })
         .collect();
     if moved.is_empty() {
@@ -236,11 +232,11 @@ fn refused_because(refusal: &Refusal, names: &Names) -> String {
         ),
         Refusal::Budget { cost_microunits, limit_microunits } => format!(
             "its cost of {} is above the request's limit of {}",
-            money(cost_microunits.into()),
-            money(limit_microunits.into())
+            money(cost_microunits),
+            money(limit_microunits)
         ),
         Refusal::Utility { utility_microunits, .. } => {
-            format!("its utility of {} is not above 0", money(utility_microunits.into()))
+            format!("its utility of {} is not above 0", signed_money(utility_microunits))
         }
     }
 }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use crate::amount::{counted, grouped, money};
 use crate::failure::Failure;
 use crate::input::catalog::{Candidate, CatalogFile, REQUIRED_TRAITS, Skipped};
 use crate::input::policy::{Microunits, PolicyFile};
 use crate::page::Page;
-use crate::table::{counted, grouped, money};
 use crate::terminal::clipped;
 
 /// Say what a catalog holds and what is wrong with it.

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::amount::{counted, grouped, money};
 use crate::failure::Failure;
 use crate::input::catalog::{Candidate, CatalogFile};
 use crate::input::policy::{Bps, Microunits, PolicyFile};
 use crate::page::Page;
-use crate::table::{counted, grouped, money, table};
+use crate::table::table;
 use crate::terminal::clipped;
 
 /// Compare two catalogs: models added and removed, prices and capabilities changed.

@@ -4,8 +4,8 @@ use calybris_core::kernel::{Margin, Model, WinningChanges};
 
 use super::Explained;
 use super::verdicts::nearest;
+use crate::amount::{grouped, money, signed_money};
 use crate::page::Page;
-use crate::table::{grouped, money, signed_money};
 use crate::terminal::{Paint, clipped};
 
 /// Models for which it is said what would have made them win.

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use calybris_core::kernel::{Gate, Refusal, UtilityTerms, Verdict};
 
 use super::Explained;
+use crate::amount::{counted, grouped, money, signed_money};
 use crate::log::naming::{provider_name, set_names};
 use crate::page::Page;
-use crate::table::{counted, grouped, money, signed_money, table};
+use crate::table::table;
 use crate::terminal::{Paint, clipped};
 
 /// Eligible models that are listed unless all are asked for.

@@ -1,0 +1,121 @@
+//! What an earlier run left in a log that is continued: a torn end, another policy, open tickets.
+
+use std::collections::BTreeSet;
+
+use calybris_core::engine::{Engine, Record};
+use calybris_core::kernel::Policy;
+
+use super::{Job, now_unix_ms};
+use crate::failure::Failure;
+use crate::log::journal::Journal;
+
+/// What opening found.
+pub(crate) struct Earlier {
+    pub(crate) records: u64,
+    pub(crate) decisions: u64,
+    /// What a crash had torn and opening set aside, in words; `None` if the log ended cleanly.
+    pub(crate) torn: Option<String>,
+    /// Tickets that the earlier run had left open and nobody asked for again. This program dispatches nothing, so they are
+    /// abandoned, logged.
+    pub(crate) abandoned_tickets: u64,
+    pub(crate) abandoned_microunits: u64,
+    /// What this run put in force in place of what the earlier run had; `None` if that is the same.
+    pub(crate) replaced: Option<Replaced>,
+}
+
+/// A policy and a catalog that were installed in place of others.
+pub(crate) struct Replaced {
+    /// The record that installed them.
+    pub(crate) sequence: u64,
+    /// The numbers of the policy changed, and `policy_epoch` is not higher.
+    pub(crate) policy_epoch_not_raised: bool,
+    /// The models changed, and `catalog_epoch` is not higher.
+    pub(crate) catalog_epoch_not_raised: bool,
+}
+
+impl Earlier {
+    /// What opening the log found. Nothing is given back yet.
+    pub(super) fn found_by(engine: &Engine) -> Self {
+        let recovery = engine.recovery();
+        Self {
+            records: recovery.records,
+            decisions: recovery.decisions,
+            torn: recovery.log.quarantined.as_ref().map(|torn| {
+                let (bytes, path) = (torn.bytes, torn.path.display());
+                format!("{bytes} bytes at the end were no whole record and are now in {path}")
+            }),
+            abandoned_tickets: 0,
+            abandoned_microunits: 0,
+            replaced: None,
+        }
+    }
+}
+
+impl Job<'_> {
+    /// Compares what the record at `sequence` installs with what was in force before it; `None` if nothing was.
+    pub(super) fn replaced_by(&self, sequence: u64) -> Result<Option<Replaced>, Failure> {
+        let mut journal = Journal::open(self.log, self.key.as_ref())?;
+        let mut before = None;
+        while let Some(entry) = journal.next()? {
+            if entry.sequence >= sequence {
+                break;
+            }
+            before = journal.snapshot(entry.sequence).or(before);
+        }
+        let Some(before) = before else { return Ok(None) };
+        let (old, new) = (before.policy_snapshot(), self.catalog.snapshot.policy_snapshot());
+        let numbers = |policy: &Policy| Policy { policy_epoch: 0, catalog_epoch: 0, ..*policy };
+        let (was, is) = (old.policy(), new.policy());
+        let same_catalog =
+            old.models() == new.models() && before.names() == self.catalog.snapshot.names();
+        Ok(Some(Replaced {
+            sequence,
+            policy_epoch_not_raised: numbers(was) != numbers(is)
+                && is.policy_epoch <= was.policy_epoch,
+            catalog_epoch_not_raised: !same_catalog && is.catalog_epoch <= was.catalog_epoch,
+        }))
+    }
+
+    /// The decisions with an open ticket that were asked for under a request key.
+    pub(super) fn keyed_tickets(&self, engine: &Engine) -> Result<BTreeSet<u64>, Failure> {
+        let open: BTreeSet<u64> =
+            engine.open_tickets().iter().map(|ticket| ticket.decision_sequence).collect();
+        let mut keyed = BTreeSet::new();
+        let Some(&last) = open.last() else { return Ok(keyed) };
+        let mut journal = Journal::open(self.log, self.key.as_ref())?;
+        while let Some(entry) = journal.next()? {
+            if let Record::Decided(decided) = &entry.record
+                && open.contains(&entry.sequence)
+                && !decided.request_key.is_empty()
+            {
+                keyed.insert(entry.sequence);
+            }
+            if entry.sequence >= last {
+                break;
+            }
+        }
+        Ok(keyed)
+    }
+
+    /// Gives back what open tickets hold, but for those of the decisions that are kept.
+    pub(super) fn give_back(
+        &self,
+        engine: &Engine,
+        kept: &BTreeSet<u64>,
+        earlier: &mut Earlier,
+    ) -> Result<(), Failure> {
+        for open in engine.open_tickets() {
+            if kept.contains(&open.decision_sequence) {
+                continue;
+            }
+            let Some(ticket) = engine.ticket(open.decision_sequence) else { continue };
+            let abandoned = engine.abandon(ticket, now_unix_ms());
+            let returned =
+                abandoned.map_err(|refused| Failure::of_settlement(self.log, &refused))?;
+            earlier.abandoned_tickets += 1;
+            earlier.abandoned_microunits =
+                earlier.abandoned_microunits.saturating_add(returned.returned_microunits);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! The README: its smallest files make a log, and its examples print what it says they print.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+
+mod program;
+
+use std::path::Path;
+
+use program::*;
+use serde_json::Value;
+
+#[test]
+fn the_smallest_files_of_the_readme_make_a_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let mut rest = readme.split_once("The smallest files that make a log").unwrap().1;
+    for name in ["policy.toml", "catalog.toml", "requests.csv"] {
+        rest = rest.split_once(&format!("`{name}`")).unwrap().1;
+        let block = rest.split_once("```").unwrap().1;
+        let text = block.split_once('\n').unwrap().1.split_once("```").unwrap().0;
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let line =
+        "route --policy policy.toml --catalog catalog.toml --requests requests.csv --log log";
+    let ran = run(program().current_dir(dir.path()).args(line.split(' ')).arg("--json"));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let object: Value = serde_json::from_str(&ran.out).unwrap();
+    // The small model is worth more, but is not good enough for the second request.
+    assert_eq!(object["routed"]["substituted"], 1);
+    assert_eq!(object["routed"]["executed_as_requested"], 1);
+    let readme_lines = readme.lines().filter(|line| line.starts_with("calybris route"));
+    assert_eq!(readme_lines.count(), 1);
+    assert!(readme.contains(&line.replace("--log log", "--log ./log")));
+}
+
+/// What stays of a text when hashes, ids and times of this run are taken out, and line ends with it: the page breaks long
+/// lines, and leaves out what `...` stands for.
+fn steady(text: &str) -> String {
+    let is_hash = |word: &str| word.bytes().filter(u8::is_ascii_hexdigit).count() >= 16;
+    let is_day = |word: &str| word.starts_with("2026-11-") && word.len() == 10;
+    let is_hour = |word: &str| word.len() == 8 && word.matches(':').count() == 2;
+    let kept = |word: &&str| !(is_hash(word) || is_day(word) || is_hour(word));
+    text.split_whitespace().filter(kept).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(unix)]
+#[test]
+fn every_example_of_the_readme_prints_what_it_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let typed = |line: &str| {
+        let line = line.replacen("calybris", env!("CARGO_BIN_EXE_calybris"), 1);
+        run(std::process::Command::new("sh").current_dir(dir.path()).arg("-c").arg(line))
+    };
+    for line in [
+        "calybris demo --dir demo",
+        "calybris anchor demo/log --tree > tree-head.txt",
+        "cp -r demo/log demo/log-changed",
+        "printf X | dd of=demo/log-changed/00000000000000000001.cwal bs=1 seek=30000 conv=notrunc",
+    ] {
+        assert_eq!(typed(line).code, 0, "{line}");
+    }
+    let catalog = std::fs::read_to_string(dir.path().join("demo/catalog.toml")).unwrap();
+    let changed = |text: &str, model: &str, from: &str, to: &str| {
+        let (before, after) = text.split_once(&format!("name = \"{model}\"")).unwrap();
+        format!("{before}name = \"{model}\"{}", after.replacen(from, to, 1))
+    };
+    let catalog = changed(&catalog, "gpt-oss-120b", "= 150_000", "= 120_000");
+    let vision = "\"vision\", \"response_schema\"";
+    let more = format!("{vision}, \"prompt_caching\"");
+    let catalog = changed(&catalog, "mistral-large-3", vision, &more);
+    std::fs::write(dir.path().join("demo/catalog-december.toml"), catalog).unwrap();
+
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let mut examples = 0;
+    for block in readme.split("```text\n$ ").skip(1) {
+        let (line, rest) = block.split_once('\n').unwrap();
+        let shown = rest.split_once("```").unwrap().0;
+        let ran = typed(line);
+        let printed = steady(&format!("{}{}", ran.out, ran.err));
+        for said in shown.lines().filter(|said| *said != "...") {
+            let said = steady(said.trim_end_matches("..."));
+            // A line of CSV is cut in a word.
+            assert!(printed.contains(&said), "{line}\nsays      {said}\nprinted   {printed}");
+        }
+        examples += 1;
+    }
+    assert!(examples >= 16, "{examples}");
+}
