@@ -198,10 +198,10 @@ impl<R: Ranking> Search<'_, R, false> {
     fn judge_outliers(&mut self, block: usize, outliers: u64) {
         for bit in Bits(outliers) {
             if let Some(model) = self.model(block, bit)
-                && let Ok(terms) = admit_model(self.valuation, model)
+                && let Ok(appraisal) = admit_model(self.valuation, model)
             {
                 self.eligible_models += 1;
-                self.ranking.offer(Candidate::new(model, &terms));
+                self.ranking.offer(Candidate::new(model, appraisal));
             }
         }
     }

@@ -144,9 +144,12 @@ impl<'a, R: Ranking, const SINGLE: bool> Search<'a, R, SINGLE> {
         if contenders == 0 {
             return;
         }
-        for bit in Bits(contenders) {
-            if let Some(model) = self.model(block, bit) {
-                self.ranking.offer(Candidate::new(model, &self.valuation.terms(model)));
+        // There are usually two.
+        let mut bits = Bits(contenders);
+        while let Some(first) = bits.next().and_then(|bit| self.candidate(block, bit)) {
+            match bits.next().and_then(|bit| self.candidate(block, bit)) {
+                Some(second) => self.ranking.offer_two(first, second),
+                None => self.ranking.offer(first),
             }
         }
         self.raise_bar();
@@ -157,12 +160,19 @@ impl<'a, R: Ranking, const SINGLE: bool> Search<'a, R, SINGLE> {
     fn judge_exactly(&mut self, block: usize, bits: u64) {
         for bit in Bits(bits) {
             if let Some(model) = self.model(block, bit)
-                && let Ok(terms) = admit_price(self.valuation, model)
+                && let Ok(appraisal) = admit_price(self.valuation, model)
             {
                 self.eligible_models += 1;
-                self.ranking.offer(Candidate::new(model, &terms));
+                self.ranking.offer(Candidate::new(model, appraisal));
             }
         }
+    }
+
+    /// The model at a bit of a block, valued exactly.
+    #[inline(always)]
+    fn candidate(&self, block: usize, bit: usize) -> Option<Candidate> {
+        let model = self.model(block, bit)?;
+        Some(Candidate::new(model, self.valuation.appraise(model)))
     }
 
     /// The model at a bit of a block.
