@@ -66,6 +66,9 @@ pub(crate) struct Bounds {
     pub(crate) maybe_positive: i16,
     /// A score above this does, outliers aside.
     pub(crate) surely_positive: i16,
+    /// A model that clears the budget and utility 0 by so much clears them surely (see
+    /// [`clearances`](Self::clearances)), outliers aside.
+    pub(crate) sure_clearance: i16,
     /// By how much a score overstates the utility at most, outliers aside. Of two models whose
     /// scores differ by this much, the one with the higher score has the higher utility.
     pub(crate) shortfall: i16,
@@ -104,8 +107,8 @@ pub(crate) struct Budget {
     costs: CostWeights,
     /// A cost above this is surely above the limit.
     limit: i16,
-    /// A cost above this may be.
-    surely_within: i16,
+    /// A cost that is less than the limit by so much is surely within it.
+    slack: i16,
 }
 
 /// What weights and limits of all requests have in common. Weights are those of 65,536 codes, in
@@ -234,6 +237,10 @@ impl Bounds {
         let greatest_cost = input + output + fixed + 4 + grains(2);
         let limit_microunits = request.budget_limit_microunits;
         let limited = greatest_cost > grains(limit_microunits.min(AMOUNT_GUARD));
+        let budget = limited.then(|| Budget::new(costs, scale, limit_microunits));
+        let maybe_positive = two_below(unit.amount(1) + risk_penalty_units);
+        let surely_positive = two_below(shortfall + risk_penalty_units);
+        let slack = budget.map_or(0, |budget| budget.slack);
         Self {
             guarded: (value_microunits < AMOUNT_GUARD)
                 & ((limit_microunits < AMOUNT_GUARD) | !limited),
@@ -243,11 +250,12 @@ impl Bounds {
             latency_penalty: Splat::new(unit.weight(latency_penalty)),
             costs: CostWeights::new(costs, unit),
             risk_penalty_units,
-            maybe_positive: two_below(unit.amount(1) + risk_penalty_units),
-            surely_positive: two_below(shortfall + risk_penalty_units),
+            maybe_positive,
+            surely_positive,
+            sure_clearance: slack.max(surely_positive - maybe_positive),
             shortfall: capped(shortfall),
             unit,
-            budget: limited.then(|| Budget::new(costs, scale, limit_microunits)),
+            budget,
         }
     }
 
@@ -277,6 +285,23 @@ impl Bounds {
             }
             codes.quality.mul_high(self.value.lanes()).signed().less(deductions)
         })
+    }
+
+    /// By how much models clear the budget and utility 0, whichever is nearer: below 0 means that
+    /// one of them surely turns the model away.
+    #[inline(always)]
+    pub(crate) fn clearances<const N: usize>(
+        &self,
+        budget: &Budget,
+        codes: &[Codes; N],
+        scores: &[Sums; N],
+    ) -> [Sums; N] {
+        let (limit, least) = (Sums::splat(budget.limit), Sums::splat(self.maybe_positive + 1));
+        let mut clearances = budget.costs(codes);
+        for (clearance, score) in clearances.iter_mut().zip(scores) {
+            *clearance = limit.less(*clearance).min(score.less(least));
+        }
+        clearances
     }
 
     /// What the score of a model must be above for a utility of at least `utility_microunits`.
@@ -320,7 +345,7 @@ impl Budget {
         let unit = Unit::fitting(input | output | fixed);
         let limit = capped(unit.amount(limit_microunits.min(AMOUNT_GUARD)));
         let slack = capped(unit.amount(2) + scale.cost_shortfall);
-        Self { costs: CostWeights::new(costs, unit), limit, surely_within: limit - slack }
+        Self { costs: CostWeights::new(costs, unit), limit, slack }
     }
 
     /// The costs by their codes, in the budget's units.
@@ -347,7 +372,7 @@ impl Budget {
     /// One bit per cost that is surely within the limit, unless the model is an outlier.
     #[inline(always)]
     pub(crate) fn within(&self, costs: Sums) -> u16 {
-        !costs.above(Sums::splat(self.surely_within))
+        !costs.above(Sums::splat(self.limit - self.slack))
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn search<R: Ranking>(
     if !bounds.guarded {
         return scan(ranking, valuation, models);
     }
-    let (eligible_models, beyond_budget) = match index.single() {
+    let eligible_models = match index.single() {
         Some(SingleBlock::Half(codes)) => {
             Search::new(ranking, index, models, valuation, &bounds).single(codes)
         }
@@ -50,7 +50,6 @@ pub(crate) fn search<R: Ranking>(
     };
     if eligible_models == 0 {
         let costs = match &bounds.budget {
-            _ if beyond_budget => Costs::AllBeyond,
             Some(budget) => Costs::Mixed(budget),
             None => Costs::AllWithin,
         };
@@ -63,7 +62,7 @@ pub(crate) fn search<R: Ranking>(
 impl<R: Ranking> Search<'_, R, true> {
     /// Searches a catalog of a single block without outliers.
     #[inline(always)]
-    fn single<const N: usize>(mut self, codes: &[Codes; N]) -> (u32, bool) {
+    fn single<const N: usize>(mut self, codes: &[Codes; N]) -> u32 {
         let gates = self.index.rows.gates(self.valuation.request());
         let mut live = self.index.enabled_of_block(0);
         self.open = gates.open();
@@ -71,17 +70,17 @@ impl<R: Ranking> Search<'_, R, true> {
             live &= gates.capable(0) & gates.provided(0) & gates.regional(0);
         }
         self.visit(0, codes, live, self.bounds.all_pass);
-        (self.eligible_models, self.beyond_budget)
+        self.eligible_models
     }
 }
 
 impl<R: Ranking> Search<'_, R, false> {
     #[inline(never)]
-    fn groups(mut self) -> (u32, bool) {
+    fn groups(mut self) -> u32 {
         for group in 0..self.index.group_count() {
             self.group(group);
         }
-        (self.eligible_models, self.beyond_budget)
+        self.eligible_models
     }
 
     /// Searches 64 blocks: those that can't matter are left out, those of which every live model

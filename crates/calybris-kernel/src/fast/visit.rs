@@ -5,7 +5,7 @@ use super::codes::Codes;
 use super::index::Index;
 use super::lanes::{LANES, Sums};
 use super::rows::Bits;
-use super::words::{above, at_most, gather, sixteen_bits};
+use super::words::{above, at_most, below, gather, sixteen_bits};
 use crate::Model;
 use crate::gates::admit_price;
 use crate::ranking::{Candidate, Ranking};
@@ -27,9 +27,6 @@ pub(crate) struct Search<'a, R, const SINGLE: bool> {
     pub(crate) eligible_models: u32,
     /// Whether all enabled models pass the gates on capabilities, providers and regions.
     pub(crate) open: bool,
-    /// Whether the models of a single block that got as far as the budget are all known to be
-    /// beyond it.
-    pub(crate) beyond_budget: bool,
 }
 
 impl<'a, R: Ranking, const SINGLE: bool> Search<'a, R, SINGLE> {
@@ -42,17 +39,7 @@ impl<'a, R: Ranking, const SINGLE: bool> Search<'a, R, SINGLE> {
         bounds: &'a Bounds,
     ) -> Self {
         let bar = bounds.maybe_positive;
-        Self {
-            index,
-            models,
-            valuation,
-            bounds,
-            ranking,
-            bar,
-            eligible_models: 0,
-            open: true,
-            beyond_budget: false,
-        }
+        Self { index, models, valuation, bounds, ranking, bar, eligible_models: 0, open: true }
     }
 
     /// Counts the eligible models among the live ones of a block, none of which is an outlier, and
@@ -74,25 +61,18 @@ impl<'a, R: Ranking, const SINGLE: bool> Search<'a, R, SINGLE> {
             return self.judge_exactly(block, live);
         }
 
-        let (mut affordable, mut surely) = (!0, !0);
-        if let Some(budget) = &bounds.budget {
-            let costs = budget.costs(codes);
-            affordable = !gather(&costs, |costs| budget.above(*costs));
-            if live & affordable == 0 {
-                self.beyond_budget = SINGLE;
-                return;
-            }
-            surely = gather(&costs, |costs| budget.within(*costs));
-        }
-
         let scores = bounds.scores(codes);
-        let mut sure = live & above(&scores, bounds.surely_positive);
-        let mut possible = sure;
-        if sure != live {
-            possible = live & above(&scores, bounds.maybe_positive);
+        let (mut possible, mut sure) = (live, live);
+        if let Some(budget) = &bounds.budget {
+            let clearances = bounds.clearances(budget, codes, &scores);
+            possible &= !gather(&clearances, |clearances| clearances.negative());
+            sure &= !below(&clearances, bounds.sure_clearance);
+        } else {
+            sure &= above(&scores, bounds.surely_positive);
+            if sure != live {
+                possible &= above(&scores, bounds.maybe_positive);
+            }
         }
-        possible &= affordable;
-        sure &= surely;
         if possible != sure {
             self.judge_exactly(block, possible & !sure);
         }
