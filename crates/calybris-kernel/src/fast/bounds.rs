@@ -52,11 +52,6 @@ pub(crate) struct Limits {
 /// The limits and the weights of one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// Whether the request is within the guards (INVARIANT (guards)); all else is void if not.
-    pub(crate) guarded: bool,
-    /// Whether every enabled model passes the gates on quality, latency and risk ceiling, outliers
-    /// aside.
-    pub(crate) all_pass: bool,
     pub(crate) limits: Limits,
     value: Splat,
     latency_penalty: Splat,
@@ -64,11 +59,6 @@ pub(crate) struct Bounds {
     risk_penalty_units: u64,
     /// A score above this may stand for a positive utility, no other does.
     pub(crate) maybe_positive: i16,
-    /// A score above this does, outliers aside.
-    pub(crate) surely_positive: i16,
-    /// A model that clears the budget and utility 0 by so much clears them surely (see
-    /// [`clearances`](Self::clearances)), outliers aside.
-    pub(crate) sure_clearance: i16,
     /// By how much a score overstates the utility at most, outliers aside. Of two models whose
     /// scores differ by this much, the one with the higher score has the higher utility.
     pub(crate) shortfall: i16,
@@ -83,14 +73,6 @@ pub(crate) struct Passes {
     pub(crate) quality: bool,
     pub(crate) latency: bool,
     pub(crate) ceiling: bool,
-}
-
-impl Passes {
-    /// Whether all three are.
-    #[inline(always)]
-    const fn all(self) -> bool {
-        self.quality & self.latency & self.ceiling
-    }
 }
 
 /// The weights of the three costs, in some unit.
@@ -120,8 +102,8 @@ pub(crate) struct Scale {
     output_weight: TokenWeight,
     fixed_weight: u64,
     latency_weight: u64,
-    /// At most as good in every column as any enabled model.
-    worst: Code,
+    /// At most as good in every column as any enabled model that is no outlier.
+    pub(crate) worst: Code,
     pub(crate) cheapest: Cheapest,
     /// What the three costs fall short by at most, and 1 for rounding that.
     cost_shortfall: u64,
@@ -171,7 +153,7 @@ impl Limits {
     }
 
     /// Which gates a model of these codes passes; so do all that are no worse in any column.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn passes(&self, code: &Code) -> Passes {
         Passes {
             quality: code.quality >= self.minimum_quality.number(),
@@ -183,10 +165,14 @@ impl Limits {
     /// One bit per model whose quality, latency and risk ceiling pass.
     #[inline(always)]
     pub(crate) fn passing(&self, codes: &Codes) -> u16 {
-        self.quality_shortage(codes)
-            .or(self.latency_excess(codes))
-            .or(self.risk_excess(codes))
-            .zeros()
+        self.quality_shortage(codes).or(self.other_excess(codes)).zeros()
+    }
+
+    /// How far a model's latency is above the limit, or the request's risk above its ceiling; 0
+    /// passes both gates.
+    #[inline(always)]
+    pub(crate) fn other_excess(&self, codes: &Codes) -> Lanes {
+        self.latency_excess(codes).or(self.risk_excess(codes))
     }
 
     /// How far a model's quality is below the minimum; 0 passes.
@@ -209,12 +195,16 @@ impl Limits {
 }
 
 impl Bounds {
+    /// Nothing if the request is beyond the guards (INVARIANT (guards)).
+    ///
     /// One function of its own: all it computes is at hand in registers while it does.
     #[inline(never)]
-    pub(crate) fn new(valuation: &Valuation<'_>, scale: &Scale) -> Self {
+    pub(crate) fn new(valuation: &Valuation<'_>, scale: &Scale) -> Option<Self> {
         let request = valuation.request();
-        let limits = Limits::new(request, scale);
-        let value_microunits = request.value_microunits().min(AMOUNT_GUARD);
+        let value_microunits = request.value_microunits();
+        if value_microunits >= AMOUNT_GUARD {
+            return None;
+        }
         let costs = [
             scale.input_weight.of(request.input_tokens),
             scale.output_weight.of(request.output_tokens),
@@ -230,33 +220,34 @@ impl Bounds {
             // That is more than any value.
             _ => MOST,
         };
-        let shortfall = unit.amount(3) + scale.shortfall;
+        let shortfall = capped(unit.amount(3) + scale.shortfall);
         // No number that has a code exceeds 65,536 codes. Each weight was rounded down by less
         // than a grain, two costs were rounded up by less than a microunit each, and two
         // microunits are rounded down here.
         let greatest_cost = input + output + fixed + 4 + grains(2);
         let limit_microunits = request.budget_limit_microunits;
         let limited = greatest_cost > grains(limit_microunits.min(AMOUNT_GUARD));
-        let budget = limited.then(|| Budget::new(costs, scale, limit_microunits));
-        let maybe_positive = two_below(unit.amount(1) + risk_penalty_units);
-        let surely_positive = two_below(shortfall + risk_penalty_units);
-        let slack = budget.map_or(0, |budget| budget.slack);
-        Self {
-            guarded: (value_microunits < AMOUNT_GUARD)
-                & ((limit_microunits < AMOUNT_GUARD) | !limited),
-            all_pass: limits.passes(&scale.worst).all(),
-            limits,
+        if limited && limit_microunits >= AMOUNT_GUARD {
+            return None;
+        }
+        Some(Self {
+            limits: Limits::new(request, scale),
             value: Splat::new(unit.weight(value)),
             latency_penalty: Splat::new(unit.weight(latency_penalty)),
             costs: CostWeights::new(costs, unit),
             risk_penalty_units,
-            maybe_positive,
-            surely_positive,
-            sure_clearance: slack.max(surely_positive - maybe_positive),
-            shortfall: capped(shortfall),
+            maybe_positive: two_below(unit.amount(1) + risk_penalty_units),
+            shortfall,
             unit,
-            budget,
-        }
+            budget: limited.then(|| Budget::new(costs, scale, limit_microunits)),
+        })
+    }
+
+    /// A score above this stands for a positive utility, outliers aside. (No score reaches the
+    /// number at which this sum and what it is made of end.)
+    #[inline(always)]
+    pub(crate) const fn surely_positive(&self) -> i16 {
+        self.maybe_positive.saturating_add(self.shortfall)
     }
 
     /// The scores of models.
@@ -289,6 +280,9 @@ impl Bounds {
 
     /// By how much models clear the budget and utility 0, whichever is nearer: below 0 means that
     /// one of them surely turns the model away.
+    ///
+    /// A model that clears them by [`sure_clearance`](Self::sure_clearance) is surely let through
+    /// by both, outliers aside.
     #[inline(always)]
     pub(crate) fn clearances<const N: usize>(
         &self,
@@ -302,6 +296,12 @@ impl Bounds {
             *clearance = limit.less(*clearance).min(score.less(least));
         }
         clearances
+    }
+
+    /// See [`clearances`](Self::clearances).
+    #[inline(always)]
+    pub(crate) fn sure_clearance(&self, budget: &Budget) -> i16 {
+        budget.slack.max(self.shortfall)
     }
 
     /// What the score of a model must be above for a utility of at least `utility_microunits`.
@@ -394,5 +394,5 @@ fn two_below(number: u64) -> i16 {
 
 /// The code of a quality, which is at most 10,000.
 pub(crate) const fn quality_code(quality_bps: u16) -> u16 {
-    quality_bps.saturating_mul(QUALITY_CODE)
+    quality_bps.wrapping_mul(QUALITY_CODE)
 }

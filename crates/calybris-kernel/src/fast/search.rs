@@ -2,7 +2,7 @@
 
 use super::blame::{Costs, blame};
 use super::bounds::{Bounds, Limits};
-use super::codes::Codes;
+use super::codes::{Code, Codes};
 use super::index::{Index, SingleBlock};
 use super::lanes::{LANES, Sums};
 use super::rows::{Bits, GROUP};
@@ -35,18 +35,19 @@ pub(crate) fn search<R: Ranking>(
         let tally = blame(index, models, valuation, &limits, Costs::AllBeyond);
         return Err(tally.reason());
     }
+    // Borrowed, because a copy would be read in another width than it was just written in.
     let bounds = Bounds::new(valuation, scale);
-    if !bounds.guarded {
+    let Some(bounds) = &bounds else {
         return scan(ranking, valuation, models);
-    }
+    };
     let eligible_models = match index.single() {
         Some(SingleBlock::Half(codes)) => {
-            Search::new(ranking, index, models, valuation, &bounds).single(codes)
+            Search::new(ranking, index, models, valuation, bounds).single(codes, &scale.worst)
         }
         Some(SingleBlock::Whole(codes)) => {
-            Search::new(ranking, index, models, valuation, &bounds).single(codes)
+            Search::new(ranking, index, models, valuation, bounds).single(codes, &scale.worst)
         }
-        None => Search::new(ranking, index, models, valuation, &bounds).groups(),
+        None => Search::new(ranking, index, models, valuation, bounds).groups(),
     };
     if eligible_models == 0 {
         let costs = match &bounds.budget {
@@ -62,14 +63,21 @@ pub(crate) fn search<R: Ranking>(
 impl<R: Ranking> Search<'_, R, true> {
     /// Searches a catalog of a single block without outliers.
     #[inline(always)]
-    fn single<const N: usize>(mut self, codes: &[Codes; N]) -> u32 {
+    fn single<const N: usize>(mut self, codes: &[Codes; N], worst: &Code) -> u32 {
         let gates = self.index.rows.gates(self.valuation.request());
         let mut live = self.index.enabled_of_block(0);
         self.open = gates.open();
         if !self.open {
             live &= gates.capable(0) & gates.provided(0) & gates.regional(0);
         }
-        self.visit(0, codes, live, self.bounds.all_pass);
+        let limits = &self.bounds.limits;
+        let worst = limits.passes(worst);
+        // Whether the worst quality passes is anybody's guess in many a workload.
+        live &= gather(codes, |codes| limits.quality_shortage(codes).zeros());
+        if !(worst.latency & worst.ceiling) {
+            live &= gather(codes, |codes| limits.other_excess(codes).zeros());
+        }
+        self.visit(0, codes, live, true);
         self.eligible_models
     }
 }
@@ -212,7 +220,7 @@ impl<R: Ranking> Search<'_, R, false> {
         let mut judged = bounds.scores(corners).map(|score| Judged {
             passing: 0,
             possible: score.above(Sums::splat(bounds.maybe_positive)),
-            sure: score.above(Sums::splat(bounds.surely_positive)),
+            sure: score.above(Sums::splat(bounds.surely_positive())),
             score,
         });
         for (judged, corner) in judged.iter_mut().zip(corners) {

@@ -66,9 +66,9 @@ impl<'a, R: Ranking, const SINGLE: bool> Search<'a, R, SINGLE> {
         if let Some(budget) = &bounds.budget {
             let clearances = bounds.clearances(budget, codes, &scores);
             possible &= !gather(&clearances, |clearances| clearances.negative());
-            sure &= !below(&clearances, bounds.sure_clearance);
+            sure &= !below(&clearances, bounds.sure_clearance(budget));
         } else {
-            sure &= above(&scores, bounds.surely_positive);
+            sure &= above(&scores, bounds.surely_positive());
             if sure != live {
                 possible &= above(&scores, bounds.maybe_positive);
             }
