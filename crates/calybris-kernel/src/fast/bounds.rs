@@ -49,10 +49,9 @@ pub(crate) struct Limits {
     risk: Splat,
 }
 
-/// The limits and the weights of one request.
+/// The weights of one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    pub(crate) limits: Limits,
     value: Splat,
     latency_penalty: Splat,
     costs: CostWeights,
@@ -231,7 +230,6 @@ impl Bounds {
             return None;
         }
         Some(Self {
-            limits: Limits::new(request, scale),
             value: Splat::new(unit.weight(value)),
             latency_penalty: Splat::new(unit.weight(latency_penalty)),
             costs: CostWeights::new(costs, unit),

@@ -1,6 +1,6 @@
 //! One block: its eligible models counted, and those that may win valued exactly.
 
-use super::bounds::Bounds;
+use super::bounds::{Bounds, Limits};
 use super::codes::Codes;
 use super::index::Index;
 use super::lanes::{LANES, Sums};
@@ -20,6 +20,7 @@ pub(crate) struct Search<'a, R, const SINGLE: bool> {
     pub(crate) index: &'a Index,
     pub(crate) models: &'a [Model],
     pub(crate) valuation: &'a Valuation<'a>,
+    pub(crate) limits: &'a Limits,
     pub(crate) bounds: &'a Bounds,
     pub(crate) ranking: &'a mut R,
     /// What the score of a model must be above to get a place.
@@ -36,27 +37,18 @@ impl<'a, R: Ranking, const SINGLE: bool> Search<'a, R, SINGLE> {
         index: &'a Index,
         models: &'a [Model],
         valuation: &'a Valuation<'a>,
+        limits: &'a Limits,
         bounds: &'a Bounds,
     ) -> Self {
-        let bar = bounds.maybe_positive;
-        Self { index, models, valuation, bounds, ranking, bar, eligible_models: 0, open: true }
+        let (bar, eligible_models) = (bounds.maybe_positive, 0);
+        Self { index, models, valuation, limits, bounds, ranking, bar, eligible_models, open: true }
     }
 
-    /// Counts the eligible models among the live ones of a block, none of which is an outlier, and
-    /// offers the ranking those that may get a place. `passing` says that all of them pass the
-    /// gates on quality, latency and risk ceiling.
+    /// Counts the eligible models among the live ones of a block, and offers the ranking those that
+    /// may get a place. All of them pass the gates before the budget, and none is an outlier.
     #[inline(always)]
-    pub(crate) fn visit<const N: usize>(
-        &mut self,
-        block: usize,
-        codes: &[Codes; N],
-        mut live: u64,
-        passing: bool,
-    ) {
+    pub(crate) fn visit<const N: usize>(&mut self, block: usize, codes: &[Codes; N], live: u64) {
         let bounds = self.bounds;
-        if !passing {
-            live &= gather(codes, |codes| bounds.limits.passing(codes));
-        }
         if at_most(FEW, live) {
             return self.judge_exactly(block, live);
         }
