@@ -108,6 +108,13 @@ impl PolicySnapshot {
         if let Err(refusal) = admit_request(&self.policy, request) {
             return self.reject(request, refusal.reason(), 0);
         }
+        self.decide(request)
+    }
+
+    /// Decides an admitted request. It is a function of its own because so large a one first makes
+    /// room on the stack, which a request that isn't admitted need not wait for.
+    #[inline(never)]
+    fn decide(&self, request: &Request) -> Decision {
         let valuation = Valuation::new(&self.policy, request, self.narrow_prices);
         let mut podium = Podium::EMPTY;
         match search(&mut podium, &self.index, &self.models, &valuation) {
