@@ -116,8 +116,8 @@ pub(crate) fn what_would_win(
     model_id: u32,
 ) -> Option<WinningChanges> {
     let model = snapshot.model(model_id)?;
-    let valuation = Valuation::new(snapshot.policy(), request, false);
     let admitted = admit_request(snapshot.policy(), request).is_ok();
+    let valuation = admitted.then(|| Valuation::new(snapshot.policy(), request, false));
     let mut best = [RankedModel::default(); 2];
     let found = snapshot.rank(request, &mut best);
     let rival = best
@@ -125,7 +125,8 @@ pub(crate) fn what_would_win(
         .take(found)
         .find(|ranked| ranked.model_id != model_id)
         .map(RankedModel::candidate);
-    let wins = |model: Model| admitted && beats(&valuation, &model, rival);
+    let wins =
+        |model: Model| valuation.as_ref().is_some_and(|valuation| beats(valuation, &model, rival));
 
     // Each search starts at the best value there is; if that doesn't win, none does.
     let nearest = |best: u64, present: u64, changed: &dyn Fn(u64) -> Model| {

@@ -141,8 +141,8 @@ pub(crate) struct Appraisal {
 }
 
 impl<'a> Valuation<'a> {
-    /// `narrow_prices` says that all models that will be asked for have prices that are
-    /// [narrow](has_narrow_prices); it may always be false.
+    /// For an admitted request. `narrow_prices` says that all models that will be asked for have
+    /// prices that are [narrow](has_narrow_prices); it may always be false.
     #[inline(always)]
     pub(crate) fn new(policy: &'a Policy, request: &'a Request, narrow_prices: bool) -> Self {
         let value = request.value_microunits();
@@ -185,7 +185,7 @@ impl<'a> Valuation<'a> {
             Narrow::All => true,
         };
         if !narrow {
-            return self.terms(model).appraisal();
+            return self.wide_appraisal(model);
         }
         let Request { confidence_bps, .. } = *self.request;
         let value = self.request.value_microunits();
@@ -198,9 +198,17 @@ impl<'a> Valuation<'a> {
         Appraisal { cost_microunits, utility_microunits }
     }
 
-    /// The terms of one model's utility.
     #[cold]
     #[inline(never)]
+    fn wide_appraisal(&self, model: &Model) -> Appraisal {
+        let terms = self.terms(model);
+        let utility_microunits = terms.utility_microunits();
+        Appraisal { cost_microunits: terms.cost_microunits, utility_microunits }
+    }
+
+    /// The terms of one model's utility. In line, so that nothing is computed where a refusal's
+    /// evidence is not asked for.
+    #[inline(always)]
     pub(crate) fn terms(&self, model: &Model) -> UtilityTerms {
         let Request { confidence_bps, .. } = *self.request;
         let value = self.request.value_microunits();
@@ -225,13 +233,6 @@ impl<'a> Valuation<'a> {
 /// Whether a model's prices are [`narrow`].
 pub(crate) fn has_narrow_prices(model: &Model) -> bool {
     narrow::holds_prices(model)
-}
-
-impl UtilityTerms {
-    fn appraisal(&self) -> Appraisal {
-        let utility_microunits = self.utility_microunits();
-        Appraisal { cost_microunits: self.cost_microunits, utility_microunits }
-    }
 }
 
 /// `fixed price + ceil(input tokens * price / 10^6) + ceil(output tokens * price / 10^6)`, or
