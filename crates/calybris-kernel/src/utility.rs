@@ -134,7 +134,7 @@ enum Narrow {
 }
 
 /// What a model comes to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Appraisal {
     pub(crate) cost_microunits: u64,
     pub(crate) utility_microunits: i64,
@@ -264,4 +264,81 @@ fn wide_cost_microunits(request: &Request, model: &Model) -> u64 {
         + wide::token_cost(request.input_tokens, input_price)
         + wide::token_cost(request.output_tokens, output_price);
     u64::try_from(cost).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CapabilitySet, MAX_BPS, ProviderSet, RegionSet};
+
+    /// INVARIANT (narrow), at its limits and just beyond. An overflow would panic.
+    #[test]
+    fn both_widths_come_to_the_same() {
+        let model = Model {
+            model_id: 1,
+            provider_id: 0,
+            quality_bps: MAX_BPS,
+            risk_ceiling_bps: 0,
+            enabled: true,
+            p95_latency_ms: u32::MAX,
+            capabilities: CapabilitySet::EMPTY,
+            regions: RegionSet::EMPTY,
+            input_price_microunits_per_million_tokens: 0,
+            output_price_microunits_per_million_tokens: 0,
+            fixed_price_microunits: 0,
+        };
+        let request = Request {
+            sequence: 0,
+            requested_model_id: 0,
+            input_tokens: u32::MAX,
+            output_tokens: u32::MAX,
+            business_value_microunits: 0,
+            budget_limit_microunits: 0,
+            risk_bps: MAX_BPS,
+            confidence_bps: MAX_BPS,
+            minimum_quality_bps: 0,
+            max_p95_latency_ms: 0,
+            required_capabilities: CapabilitySet::EMPTY,
+            allowed_providers: ProviderSet::ALL,
+            required_regions: RegionSet::EMPTY,
+        };
+        let around = |limit: u64| [0, 1, limit - 1, limit, limit + 1];
+        let most_value = u64::MAX / (u64::from(MAX_BPS) * u64::from(u16::MAX));
+        for business_value in around(most_value).into_iter().chain([1 << 62]) {
+            for penalty in around(1 << 28).into_iter().chain([u64::MAX]) {
+                for token_price in around(1 << 32).into_iter().chain([u64::MAX]) {
+                    for fixed_price in around(1 << 60).into_iter().chain([u64::MAX]) {
+                        let policy = Policy {
+                            policy_epoch: 0,
+                            catalog_epoch: 0,
+                            hard_risk_limit_bps: MAX_BPS,
+                            minimum_confidence_bps: 0,
+                            risk_penalty_multiplier_bps: u16::MAX,
+                            latency_penalty_microunits_per_ms: penalty,
+                        };
+                        let model = Model {
+                            input_price_microunits_per_million_tokens: token_price,
+                            output_price_microunits_per_million_tokens: token_price,
+                            fixed_price_microunits: fixed_price,
+                            ..model
+                        };
+                        let business_value_microunits = business_value.cast_signed();
+                        let request = Request { business_value_microunits, ..request };
+                        let narrow_prices = has_narrow_prices(&model);
+                        for narrow_prices in [false, narrow_prices] {
+                            let valuation = Valuation::new(&policy, &request, narrow_prices);
+                            let (appraisal, terms) =
+                                (valuation.appraise(&model), valuation.wide_appraisal(&model));
+                            assert_eq!(appraisal, terms, "{policy:?} {model:?} {request:?}");
+                            let cost = cost_microunits(&request, &model);
+                            assert_eq!(cost, wide_cost_microunits(&request, &model));
+                            assert_eq!(cost, appraisal.cost_microunits);
+                            let risk = valuation.risk_penalty_microunits();
+                            assert_eq!(risk, valuation.wide_risk_penalty_microunits());
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
