@@ -25,6 +25,9 @@ pub fn run(report: &mut Report) {
         duel(report, &Workload::boundary(n));
         duel(report, &Workload::reject_all(n));
     }
+    for workload in Workload::reject_by_gate(64) {
+        duel(report, &workload);
+    }
     for n in [22, 64, 256, 1024, 4096, 16384] {
         build(report, &Workload::dense(n));
     }

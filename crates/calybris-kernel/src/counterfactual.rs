@@ -59,7 +59,7 @@ pub(crate) fn margin(snapshot: &PolicySnapshot, request: &Request) -> Option<Mar
     let [winner, runner_up] = best;
     let model = (found > 0).then(|| snapshot.model(winner.model_id)).flatten()?;
     let rival = (found > 1).then(|| runner_up.candidate());
-    let valuation = Valuation::new(snapshot.policy(), request);
+    let valuation = Valuation::new(snapshot.policy(), request, false);
     let wins = |model: Model| beats(&valuation, &model, rival);
 
     // Each search starts at a value that wins, the present one.
@@ -116,8 +116,8 @@ pub(crate) fn what_would_win(
     model_id: u32,
 ) -> Option<WinningChanges> {
     let model = snapshot.model(model_id)?;
-    let valuation = Valuation::new(snapshot.policy(), request);
     let admitted = admit_request(snapshot.policy(), request).is_ok();
+    let valuation = admitted.then(|| Valuation::new(snapshot.policy(), request, false));
     let mut best = [RankedModel::default(); 2];
     let found = snapshot.rank(request, &mut best);
     let rival = best
@@ -125,7 +125,8 @@ pub(crate) fn what_would_win(
         .take(found)
         .find(|ranked| ranked.model_id != model_id)
         .map(RankedModel::candidate);
-    let wins = |model: Model| admitted && beats(&valuation, &model, rival);
+    let wins =
+        |model: Model| valuation.as_ref().is_some_and(|valuation| beats(valuation, &model, rival));
 
     // Each search starts at the best value there is; if that doesn't win, none does.
     let nearest = |best: u64, present: u64, changed: &dyn Fn(u64) -> Model| {
@@ -168,7 +169,7 @@ pub(crate) fn what_would_win(
 /// Whether a model is eligible and preferred to the best of the others.
 fn beats(valuation: &Valuation<'_>, model: &Model, rival: Option<Candidate>) -> bool {
     match admit_model(valuation, model) {
-        Ok(terms) => rival.is_none_or(|rival| Candidate::new(model, &terms) > rival),
+        Ok(appraisal) => rival.is_none_or(|rival| Candidate::new(model, appraisal) > rival),
         Err(_) => false,
     }
 }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::gates::{admit_model, admit_request};
-use crate::utility::{UtilityTerms, Valuation};
+use crate::utility::{Appraisal, UtilityTerms, Valuation};
 use crate::{Decision, PolicySnapshot, Refusal, Request};
 
 /// A decision with its grounds.
@@ -50,14 +50,14 @@ pub(crate) fn explain(snapshot: &PolicySnapshot, request: &Request) -> Explanati
     if let Err(refusal) = admit_request(policy, request) {
         return Explanation { decision, request_refusal: Some(refusal), models: Vec::new() };
     }
-    let valuation = Valuation::new(policy, request);
+    let valuation = Valuation::new(policy, request, false);
     let models = snapshot
         .models()
         .iter()
         .map(|model| {
             let verdict = match admit_model(&valuation, model) {
-                Ok(terms) => {
-                    Verdict::Eligible { utility_microunits: terms.utility_microunits(), terms }
+                Ok(Appraisal { utility_microunits, .. }) => {
+                    Verdict::Eligible { utility_microunits, terms: valuation.terms(model) }
                 }
                 Err(refusal) => Verdict::Refused(refusal),
             };

@@ -1,6 +1,6 @@
 //! The eleven gates, in their order: what turns a request or a model away, and with what evidence.
 
-use crate::utility::{UtilityTerms, Valuation};
+use crate::utility::{Appraisal, UtilityTerms, Valuation};
 use crate::{CapabilitySet, MAX_BPS, Model, Policy, Reason, RegionSet, Request};
 
 /// A hard limit that a request or a model must pass. Gates are passed in this order, and the
@@ -214,12 +214,9 @@ pub(crate) fn admit_request(policy: &Policy, request: &Request) -> Result<(), Re
     Ok(())
 }
 
-/// The gates on one model, 3 to 11; a model that passes them all is eligible with these terms.
+/// The gates on one model, 3 to 11; a model that passes them all is eligible.
 #[inline(always)]
-pub(crate) fn admit_model(
-    valuation: &Valuation<'_>,
-    model: &Model,
-) -> Result<UtilityTerms, Refusal> {
+pub(crate) fn admit_model(valuation: &Valuation<'_>, model: &Model) -> Result<Appraisal, Refusal> {
     let request = valuation.request();
     if !model.enabled {
         return Err(Refusal::Disabled);
@@ -258,19 +255,14 @@ pub(crate) fn admit_model(
 
 /// The last two gates on a model, 10 and 11, for one that has passed the others.
 #[inline(always)]
-pub(crate) fn admit_price(
-    valuation: &Valuation<'_>,
-    model: &Model,
-) -> Result<UtilityTerms, Refusal> {
-    let cost_microunits = valuation.cost_microunits(model);
+pub(crate) fn admit_price(valuation: &Valuation<'_>, model: &Model) -> Result<Appraisal, Refusal> {
+    let Appraisal { cost_microunits, utility_microunits } = valuation.appraise(model);
     let limit_microunits = valuation.request().budget_limit_microunits;
     if cost_microunits > limit_microunits {
         return Err(Refusal::Budget { cost_microunits, limit_microunits });
     }
-    let terms = valuation.terms_at_cost(model, cost_microunits);
-    let utility_microunits = terms.utility_microunits();
     if utility_microunits <= 0 {
-        return Err(Refusal::Utility { utility_microunits, terms });
+        return Err(Refusal::Utility { utility_microunits, terms: valuation.terms(model) });
     }
-    Ok(terms)
+    Ok(Appraisal { cost_microunits, utility_microunits })
 }

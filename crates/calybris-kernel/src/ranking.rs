@@ -1,9 +1,10 @@
 //! The order of preference between eligible models, and the places in it.
 
 use core::cmp::Reverse;
+use core::hint::select_unpredictable;
 
 use crate::Model;
-use crate::utility::UtilityTerms;
+use crate::utility::Appraisal;
 
 /// A model that passed every gate. Its order is the order of preference: the greatest is best.
 ///
@@ -30,11 +31,30 @@ impl Candidate {
     }
 
     #[inline(always)]
-    pub(crate) fn new(model: &Model, terms: &UtilityTerms) -> Self {
+    pub(crate) fn new(model: &Model, appraisal: Appraisal) -> Self {
         Self {
-            utility_microunits: terms.utility_microunits(),
-            cost_microunits: Reverse(terms.cost_microunits),
+            utility_microunits: appraisal.utility_microunits,
+            cost_microunits: Reverse(appraisal.cost_microunits),
             quality_and_id: quality_and_id(model.quality_bps, model.model_id),
+        }
+    }
+
+    /// This candidate if `chosen`, or else the other, without a branch: which of two good ones is
+    /// better is anybody's guess.
+    #[inline(always)]
+    fn or(self, other: Self, chosen: bool) -> Self {
+        Self {
+            utility_microunits: select_unpredictable(
+                chosen,
+                self.utility_microunits,
+                other.utility_microunits,
+            ),
+            cost_microunits: Reverse(select_unpredictable(
+                chosen,
+                self.cost_microunits.0,
+                other.cost_microunits.0,
+            )),
+            quality_and_id: select_unpredictable(chosen, self.quality_and_id, other.quality_and_id),
         }
     }
 
@@ -62,6 +82,13 @@ pub(crate) trait Ranking {
 
     /// Gives the candidate the place it deserves, if any.
     fn offer(&mut self, candidate: Candidate);
+
+    /// The same for two.
+    #[inline(always)]
+    fn offer_two(&mut self, first: Candidate, second: Candidate) {
+        self.offer(first);
+        self.offer(second);
+    }
 
     /// The utility of the last place, if all are taken: nobody with less gets one.
     fn least_utility_microunits(&self) -> Option<i64>;
@@ -104,6 +131,18 @@ impl Ranking for Podium {
                 self.runner_up = candidate;
             }
         }
+    }
+
+    #[inline(always)]
+    fn offer_two(&mut self, first: Candidate, second: Candidate) {
+        if self.winner().is_some() {
+            self.offer(first);
+            self.offer(second);
+            return;
+        }
+        let in_order = first > second;
+        self.winner = first.or(second, in_order);
+        self.runner_up = second.or(first, in_order);
     }
 
     #[inline(always)]

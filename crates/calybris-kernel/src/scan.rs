@@ -71,9 +71,9 @@ pub(crate) fn scan<R: Ranking>(
     let mut tally = Tally::default();
     for model in models {
         match admit_model(valuation, model) {
-            Ok(terms) => {
+            Ok(appraisal) => {
                 eligible_models = eligible_models.saturating_add(1);
-                ranking.offer(Candidate::new(model, &terms));
+                ranking.offer(Candidate::new(model, appraisal));
             }
             Err(refusal) => {
                 if let Some(gate) = refusal.gate() {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::fast::{Index, search};
 use crate::gates::admit_request;
 use crate::ranking::{Candidate, Leaders, Podium};
-use crate::utility::Valuation;
+use crate::utility::{Valuation, has_narrow_prices};
 use crate::{
     Action, Decision, Explanation, MAX_BPS, Margin, Model, Policy, RankedModel, Reason, Request,
     SnapshotError, WinningChanges, canonical, counterfactual, explain,
@@ -24,6 +24,8 @@ pub struct PolicySnapshot {
     policy: Policy,
     models: Box<[Model]>,
     model_count: u32,
+    /// Whether all prices are narrow (see [`Valuation::new`]).
+    narrow_prices: bool,
     index: Index,
 }
 
@@ -73,7 +75,9 @@ impl PolicySnapshot {
         models.sort_unstable_by_key(|model| model.model_id);
         check_models(&models)?;
         let index = Index::new(&policy, &models);
-        Ok(Self { policy, models: models.into_boxed_slice(), model_count, index })
+        let narrow_prices = models.iter().all(has_narrow_prices);
+        let models = models.into_boxed_slice();
+        Ok(Self { policy, models, model_count, narrow_prices, index })
     }
 
     /// The policy.
@@ -104,7 +108,14 @@ impl PolicySnapshot {
         if let Err(refusal) = admit_request(&self.policy, request) {
             return self.reject(request, refusal.reason(), 0);
         }
-        let valuation = Valuation::new(&self.policy, request);
+        self.decide(request)
+    }
+
+    /// Decides an admitted request. It is a function of its own because so large a one first makes
+    /// room on the stack, which a request that isn't admitted need not wait for.
+    #[inline(never)]
+    fn decide(&self, request: &Request) -> Decision {
+        let valuation = Valuation::new(&self.policy, request, self.narrow_prices);
         let mut podium = Podium::EMPTY;
         match search(&mut podium, &self.index, &self.models, &valuation) {
             Ok(eligible_models) => self.select(request, &podium, eligible_models),
@@ -149,7 +160,7 @@ impl PolicySnapshot {
         if best.is_empty() || admit_request(&self.policy, request).is_err() {
             return 0;
         }
-        let valuation = Valuation::new(&self.policy, request);
+        let valuation = Valuation::new(&self.policy, request, self.narrow_prices);
         let mut leaders = Leaders::new(best);
         match search(&mut leaders, &self.index, &self.models, &valuation) {
             Ok(_) => leaders.taken(),

@@ -38,37 +38,79 @@ impl UtilityTerms {
     /// assert_eq!(terms.utility_microunits(), 500);
     /// ```
     #[must_use]
-    #[inline]
     pub fn utility_microunits(&self) -> i64 {
-        let (value, cost) = (self.adjusted_value_microunits, self.cost_microunits);
-        let (risk, latency) = (self.risk_penalty_microunits, self.latency_penalty_microunits);
-        utility_in_64_bits(value, risk, cost, latency)
-            .unwrap_or_else(|| utility_in_128_bits(value, risk, cost, latency))
+        let deductions = self
+            .risk_penalty_microunits
+            .checked_add(self.cost_microunits.into())
+            .and_then(|sum| sum.checked_add(self.latency_penalty_microunits))
+            .and_then(|sum| i128::try_from(sum).ok());
+        let Some(deductions) = deductions else { return i64::MIN };
+        let exact = i128::from(self.adjusted_value_microunits) - deductions;
+        i64::try_from(exact).unwrap_or(if exact < 0 { i64::MIN } else { i64::MAX })
     }
 }
 
-/// The value less all else, if every part of the sum is below `2^61`.
-#[inline(always)]
-fn utility_in_64_bits(value: u64, risk: u128, cost: u64, latency: u128) -> Option<i64> {
-    // One check for all four; what passes it adds up to less than `2^63`.
-    if (risk | latency | u128::from(value | cost)) >> 61 != 0 {
-        return None;
-    }
-    let signed = |part: u128| i64::try_from(part).ok();
-    let (risk, latency) = (signed(risk)?, signed(latency)?);
-    Some(i64::try_from(value).ok()? - (risk + i64::try_from(cost).ok()? + latency))
+/// The formulas that divide or may grow, for whole numbers of one width.
+macro_rules! formulas {
+    ($number:ident) => {
+        use super::{BPS_SQUARED, TOKENS_PER_PRICE};
+
+        /// `ceil(tokens * price / 10^6)`.
+        #[inline(always)]
+        pub(super) fn token_cost(tokens: u32, price_microunits_per_million: u64) -> $number {
+            let per_million = $number::from(TOKENS_PER_PRICE);
+            let product = $number::from(tokens) * $number::from(price_microunits_per_million);
+            (product + (per_million - 1)) / per_million
+        }
+
+        /// `floor(value * first * second / 10^8)`, rounded once.
+        #[inline(always)]
+        pub(super) fn share(value: u64, first_bps: u16, second_bps: u16) -> $number {
+            let product =
+                $number::from(value) * $number::from(first_bps) * $number::from(second_bps);
+            product / $number::from(BPS_SQUARED)
+        }
+
+        /// `p95 latency * penalty`.
+        #[inline(always)]
+        pub(super) fn latency_penalty(p95_latency_ms: u32, penalty_per_ms: u64) -> $number {
+            $number::from(p95_latency_ms) * $number::from(penalty_per_ms)
+        }
+    };
 }
 
-#[cold]
-#[inline(never)]
-fn utility_in_128_bits(value: u64, risk: u128, cost: u64, latency: u128) -> i64 {
-    let deductions = risk
-        .checked_add(u128::from(cost))
-        .and_then(|sum| sum.checked_add(latency))
-        .and_then(|sum| i128::try_from(sum).ok());
-    let Some(deductions) = deductions else { return i64::MIN };
-    let exact = i128::from(value) - deductions;
-    i64::try_from(exact).unwrap_or(if exact < 0 { i64::MIN } else { i64::MAX })
+/// 128 bits hold whatever the inputs are: `2^63 * 2^16 * 2^16` and `2^32 * 2^64` are less.
+mod wide {
+    formulas!(u128);
+}
+
+/// 64 bits are several times faster, and hold what is [`narrow`](super::Valuation).
+///
+/// INVARIANT (narrow): values up to `2^64 / (10^4 * 2^16)`, which is 28,147 dollars, have shares
+/// whose products are below `2^64`; so have token prices below `2^32`, which is 4,294 dollars a
+/// million tokens: `(2^32 - 1)^2 + 10^6 < 2^64`. Fixed prices and latency penalties are below
+/// `2^60`, shares below `2^38`, token costs below `2^45`: no sum of them reaches `2^62`.
+mod narrow {
+    use crate::{MAX_BPS, Model, Policy};
+
+    formulas!(u64);
+
+    const MOST_VALUE: u64 = u64::MAX / (MAX_BPS as u64 * u16::MAX as u64);
+    const MOST_PENALTY_PER_MS: u64 = (1 << 28) - 1;
+    const MOST_TOKEN_PRICE: u64 = u32::MAX as u64;
+    const FIXED_PRICE_BITS: u32 = 60;
+
+    #[inline(always)]
+    pub(super) fn holds_terms(policy: &Policy, value: u64) -> bool {
+        value <= MOST_VALUE && policy.latency_penalty_microunits_per_ms <= MOST_PENALTY_PER_MS
+    }
+
+    #[inline(always)]
+    pub(super) fn holds_prices(model: &Model) -> bool {
+        let token_prices = model.input_price_microunits_per_million_tokens
+            | model.output_price_microunits_per_million_tokens;
+        token_prices <= MOST_TOKEN_PRICE && model.fixed_price_microunits >> FIXED_PRICE_BITS == 0
+    }
 }
 
 /// What a request is worth under a policy, and what it costs at each model.
@@ -76,37 +118,108 @@ fn utility_in_128_bits(value: u64, risk: u128, cost: u64, latency: u128) -> i64 
 pub(crate) struct Valuation<'a> {
     policy: &'a Policy,
     request: &'a Request,
-    risk_penalty_microunits: u128,
+    narrow: Narrow,
+    /// Void if nothing is narrow.
+    narrow_risk_penalty_microunits: u64,
+}
+
+/// What is known to be [`narrow`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Narrow {
+    Nothing,
+    /// All but the prices of models.
+    Terms,
+    /// The prices of all models of the catalog, too.
+    All,
+}
+
+/// What a model comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Appraisal {
+    pub(crate) cost_microunits: u64,
+    pub(crate) utility_microunits: i64,
 }
 
 impl<'a> Valuation<'a> {
-    pub(crate) fn new(policy: &'a Policy, request: &'a Request) -> Self {
-        let risk_penalty_microunits = risk_penalty_microunits(policy, request);
-        Self { policy, request, risk_penalty_microunits }
+    /// For an admitted request. `narrow_prices` says that all models that will be asked for have
+    /// prices that are [narrow](has_narrow_prices); it may always be false.
+    #[inline(always)]
+    pub(crate) fn new(policy: &'a Policy, request: &'a Request, narrow_prices: bool) -> Self {
+        let value = request.value_microunits();
+        let mut valuation =
+            Self { policy, request, narrow: Narrow::Nothing, narrow_risk_penalty_microunits: 0 };
+        if narrow::holds_terms(policy, value) {
+            valuation.narrow = if narrow_prices { Narrow::All } else { Narrow::Terms };
+            valuation.narrow_risk_penalty_microunits =
+                narrow::share(value, request.risk_bps, policy.risk_penalty_multiplier_bps);
+        }
+        valuation
     }
 
     pub(crate) const fn request(&self) -> &'a Request {
         self.request
     }
 
-    pub(crate) const fn risk_penalty_microunits(&self) -> u128 {
-        self.risk_penalty_microunits
+    /// `floor(value * risk * risk multiplier / 10^8)`, below 2^66.
+    #[inline(always)]
+    pub(crate) fn risk_penalty_microunits(&self) -> u128 {
+        match self.narrow {
+            Narrow::Nothing => self.wide_risk_penalty_microunits(),
+            Narrow::Terms | Narrow::All => self.narrow_risk_penalty_microunits.into(),
+        }
     }
 
-    /// The terms of one model's utility.
-    #[inline]
+    #[cold]
+    #[inline(never)]
+    fn wide_risk_penalty_microunits(&self) -> u128 {
+        let value = self.request.value_microunits();
+        wide::share(value, self.request.risk_bps, self.policy.risk_penalty_multiplier_bps)
+    }
+
+    /// The cost and the utility of a model, in 64 bits if they are enough.
+    #[inline(always)]
+    pub(crate) fn appraise(&self, model: &Model) -> Appraisal {
+        let narrow = match self.narrow {
+            Narrow::Nothing => false,
+            Narrow::Terms => narrow::holds_prices(model),
+            Narrow::All => true,
+        };
+        if !narrow {
+            return self.wide_appraisal(model);
+        }
+        let Request { confidence_bps, .. } = *self.request;
+        let value = self.request.value_microunits();
+        let value = narrow::share(value, confidence_bps, model.quality_bps);
+        let penalty_per_ms = self.policy.latency_penalty_microunits_per_ms;
+        let latency_penalty = narrow::latency_penalty(model.p95_latency_ms, penalty_per_ms);
+        let cost_microunits = narrow_cost_microunits(self.request, model);
+        let deductions = self.narrow_risk_penalty_microunits + cost_microunits + latency_penalty;
+        let utility_microunits = value.cast_signed() - deductions.cast_signed();
+        Appraisal { cost_microunits, utility_microunits }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wide_appraisal(&self, model: &Model) -> Appraisal {
+        let terms = self.terms(model);
+        let utility_microunits = terms.utility_microunits();
+        Appraisal { cost_microunits: terms.cost_microunits, utility_microunits }
+    }
+
+    /// The terms of one model's utility. In line, so that nothing is computed where a refusal's
+    /// evidence is not asked for.
+    #[inline(always)]
     pub(crate) fn terms(&self, model: &Model) -> UtilityTerms {
-        self.terms_at_cost(model, self.cost_microunits(model))
-    }
-
-    /// The same, for a cost that is known already.
-    #[inline]
-    pub(crate) fn terms_at_cost(&self, model: &Model, cost_microunits: u64) -> UtilityTerms {
+        let Request { confidence_bps, .. } = *self.request;
+        let value = self.request.value_microunits();
+        // It never exceeds the value, because confidence and quality are at most one whole.
+        let adjusted_value = wide::share(value, confidence_bps, model.quality_bps);
+        let penalty_per_ms = self.policy.latency_penalty_microunits_per_ms;
         UtilityTerms {
-            adjusted_value_microunits: adjusted_value_microunits(self.request, model),
-            risk_penalty_microunits: self.risk_penalty_microunits,
-            cost_microunits,
-            latency_penalty_microunits: latency_penalty_microunits(self.policy, model),
+            adjusted_value_microunits: u64::try_from(adjusted_value).unwrap_or(u64::MAX),
+            risk_penalty_microunits: self.risk_penalty_microunits(),
+            cost_microunits: cost_microunits(self.request, model),
+            latency_penalty_microunits: wide::latency_penalty(model.p95_latency_ms, penalty_per_ms),
         }
     }
 
@@ -117,67 +230,115 @@ impl<'a> Valuation<'a> {
     }
 }
 
+/// Whether a model's prices are [`narrow`].
+pub(crate) fn has_narrow_prices(model: &Model) -> bool {
+    narrow::holds_prices(model)
+}
+
 /// `fixed price + ceil(input tokens * price / 10^6) + ceil(output tokens * price / 10^6)`, or
 /// `u64::MAX` if that is more.
 #[inline]
 pub(crate) fn cost_microunits(request: &Request, model: &Model) -> u64 {
-    let input = token_cost(request.input_tokens, model.input_price_microunits_per_million_tokens);
-    let output =
-        token_cost(request.output_tokens, model.output_price_microunits_per_million_tokens);
-    model.fixed_price_microunits.saturating_add(input).saturating_add(output)
+    if narrow::holds_prices(model) {
+        narrow_cost_microunits(request, model)
+    } else {
+        wide_cost_microunits(request, model)
+    }
 }
 
-/// `ceil(tokens * price / 10^6)`, or `u64::MAX` if that is more.
-#[inline]
-fn token_cost(tokens: u32, price_microunits_per_million_tokens: u64) -> u64 {
-    // 64 bits nearly always suffice, and a division in 64 bits is several times faster than one
-    // in 128.
-    let product = u64::from(tokens).checked_mul(price_microunits_per_million_tokens);
-    match product.and_then(|product| product.checked_add(TOKENS_PER_PRICE - 1)) {
-        Some(rounded_up) => rounded_up / TOKENS_PER_PRICE,
-        None => token_cost_in_128_bits(tokens, price_microunits_per_million_tokens),
-    }
+#[inline(always)]
+fn narrow_cost_microunits(request: &Request, model: &Model) -> u64 {
+    let input_price = model.input_price_microunits_per_million_tokens;
+    let output_price = model.output_price_microunits_per_million_tokens;
+    model.fixed_price_microunits
+        + narrow::token_cost(request.input_tokens, input_price)
+        + narrow::token_cost(request.output_tokens, output_price)
 }
 
 #[cold]
 #[inline(never)]
-fn token_cost_in_128_bits(tokens: u32, price_microunits_per_million_tokens: u64) -> u64 {
-    let product = u128::from(tokens) * u128::from(price_microunits_per_million_tokens);
-    u64::try_from(product.div_ceil(u128::from(TOKENS_PER_PRICE))).unwrap_or(u64::MAX)
+fn wide_cost_microunits(request: &Request, model: &Model) -> u64 {
+    let input_price = model.input_price_microunits_per_million_tokens;
+    let output_price = model.output_price_microunits_per_million_tokens;
+    let cost = u128::from(model.fixed_price_microunits)
+        + wide::token_cost(request.input_tokens, input_price)
+        + wide::token_cost(request.output_tokens, output_price);
+    u64::try_from(cost).unwrap_or(u64::MAX)
 }
 
-/// `floor(value * confidence * quality / 10^8)`. It never exceeds the value, because confidence
-/// and quality are at most one whole.
-#[inline]
-fn adjusted_value_microunits(request: &Request, model: &Model) -> u64 {
-    let share = share_of_value(request, request.confidence_bps, model.quality_bps);
-    u64::try_from(share).unwrap_or(u64::MAX)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CapabilitySet, MAX_BPS, ProviderSet, RegionSet};
 
-/// `floor(value * risk * risk multiplier / 10^8)`, below 2^66.
-pub(crate) fn risk_penalty_microunits(policy: &Policy, request: &Request) -> u128 {
-    share_of_value(request, request.risk_bps, policy.risk_penalty_multiplier_bps)
-}
-
-/// `floor(value * first * second / 10^8)`, rounded once.
-#[inline]
-fn share_of_value(request: &Request, first_bps: u16, second_bps: u16) -> u128 {
-    let value = request.value_microunits();
-    let bps = u64::from(first_bps) * u64::from(second_bps);
-    match value.checked_mul(bps) {
-        Some(product) => u128::from(product / BPS_SQUARED),
-        None => share_in_128_bits(value, bps),
+    /// INVARIANT (narrow), at its limits and just beyond. An overflow would panic.
+    #[test]
+    fn both_widths_come_to_the_same() {
+        let model = Model {
+            model_id: 1,
+            provider_id: 0,
+            quality_bps: MAX_BPS,
+            risk_ceiling_bps: 0,
+            enabled: true,
+            p95_latency_ms: u32::MAX,
+            capabilities: CapabilitySet::EMPTY,
+            regions: RegionSet::EMPTY,
+            input_price_microunits_per_million_tokens: 0,
+            output_price_microunits_per_million_tokens: 0,
+            fixed_price_microunits: 0,
+        };
+        let request = Request {
+            sequence: 0,
+            requested_model_id: 0,
+            input_tokens: u32::MAX,
+            output_tokens: u32::MAX,
+            business_value_microunits: 0,
+            budget_limit_microunits: 0,
+            risk_bps: MAX_BPS,
+            confidence_bps: MAX_BPS,
+            minimum_quality_bps: 0,
+            max_p95_latency_ms: 0,
+            required_capabilities: CapabilitySet::EMPTY,
+            allowed_providers: ProviderSet::ALL,
+            required_regions: RegionSet::EMPTY,
+        };
+        let around = |limit: u64| [0, 1, limit - 1, limit, limit + 1];
+        let most_value = u64::MAX / (u64::from(MAX_BPS) * u64::from(u16::MAX));
+        for business_value in around(most_value).into_iter().chain([1 << 62]) {
+            for penalty in around(1 << 28).into_iter().chain([u64::MAX]) {
+                for token_price in around(1 << 32).into_iter().chain([u64::MAX]) {
+                    for fixed_price in around(1 << 60).into_iter().chain([u64::MAX]) {
+                        let policy = Policy {
+                            policy_epoch: 0,
+                            catalog_epoch: 0,
+                            hard_risk_limit_bps: MAX_BPS,
+                            minimum_confidence_bps: 0,
+                            risk_penalty_multiplier_bps: u16::MAX,
+                            latency_penalty_microunits_per_ms: penalty,
+                        };
+                        let model = Model {
+                            input_price_microunits_per_million_tokens: token_price,
+                            output_price_microunits_per_million_tokens: token_price,
+                            fixed_price_microunits: fixed_price,
+                            ..model
+                        };
+                        let business_value_microunits = business_value.cast_signed();
+                        let request = Request { business_value_microunits, ..request };
+                        let narrow_prices = has_narrow_prices(&model);
+                        for narrow_prices in [false, narrow_prices] {
+                            let valuation = Valuation::new(&policy, &request, narrow_prices);
+                            let (appraisal, terms) =
+                                (valuation.appraise(&model), valuation.wide_appraisal(&model));
+                            assert_eq!(appraisal, terms, "{policy:?} {model:?} {request:?}");
+                            let cost = cost_microunits(&request, &model);
+                            assert_eq!(cost, wide_cost_microunits(&request, &model));
+                            assert_eq!(cost, appraisal.cost_microunits);
+                            let risk = valuation.risk_penalty_microunits();
+                            assert_eq!(risk, valuation.wide_risk_penalty_microunits());
+                        }
+                    }
+                }
+            }
+        }
     }
-}
-
-#[cold]
-#[inline(never)]
-fn share_in_128_bits(value: u64, bps: u64) -> u128 {
-    u128::from(value) * u128::from(bps) / u128::from(BPS_SQUARED)
-}
-
-/// `p95 latency * penalty`, below 2^96.
-#[inline]
-fn latency_penalty_microunits(policy: &Policy, model: &Model) -> u128 {
-    u128::from(model.p95_latency_ms) * u128::from(policy.latency_penalty_microunits_per_ms)
 }

@@ -102,6 +102,39 @@ impl Workload {
         })
     }
 
+    /// One gate turns every model away: a case each for the gates of which
+    /// [`reject_all`](Self::reject_all) says nothing.
+    pub fn reject_by_gate(n: usize) -> [Self; 6] {
+        let worthy = |dice: &mut Dice, request: &mut Request| {
+            request.business_value_microunits = dice.between(2_000_000, 8_000_000) as i64;
+        };
+        [
+            Self::random("no-quality", n, |dice, request| {
+                worthy(dice, request);
+                request.minimum_quality_bps = 10_000;
+            }),
+            Self::random("no-latency", n, |dice, request| {
+                worthy(dice, request);
+                request.max_p95_latency_ms = dice.between(1, 50) as u32;
+            }),
+            Self::random("no-capability", n, |dice, request| {
+                worthy(dice, request);
+                request.required_capabilities = CapabilitySet(1 << dice.between(8, 64));
+            }),
+            Self::random("no-provider", n, |dice, request| {
+                worthy(dice, request);
+                request.allowed_providers = ProviderSet([dice.roll() << 16, 0, 0, 0]);
+            }),
+            Self::random("no-region", n, |dice, request| {
+                worthy(dice, request);
+                request.required_regions = RegionSet(1 << dice.between(4, 64));
+            }),
+            Self::random("no-utility", n, |dice, request| {
+                request.business_value_microunits = dice.between(0, 10) as i64;
+            }),
+        ]
+    }
+
     fn random(
         name: &'static str,
         n: usize,

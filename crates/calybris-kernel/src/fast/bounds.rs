@@ -49,23 +49,15 @@ pub(crate) struct Limits {
     risk: Splat,
 }
 
-/// The limits and the weights of one request.
+/// The weights of one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// Whether the request is within the guards (INVARIANT (guards)); all else is void if not.
-    pub(crate) guarded: bool,
-    /// Whether every enabled model passes the gates on quality, latency and risk ceiling, outliers
-    /// aside.
-    pub(crate) all_pass: bool,
-    pub(crate) limits: Limits,
     value: Splat,
     latency_penalty: Splat,
     costs: CostWeights,
     risk_penalty_units: u64,
     /// A score above this may stand for a positive utility, no other does.
     pub(crate) maybe_positive: i16,
-    /// A score above this does, outliers aside.
-    pub(crate) surely_positive: i16,
     /// By how much a score overstates the utility at most, outliers aside. Of two models whose
     /// scores differ by this much, the one with the higher score has the higher utility.
     pub(crate) shortfall: i16,
@@ -82,14 +74,6 @@ pub(crate) struct Passes {
     pub(crate) ceiling: bool,
 }
 
-impl Passes {
-    /// Whether all three are.
-    #[inline(always)]
-    const fn all(self) -> bool {
-        self.quality & self.latency & self.ceiling
-    }
-}
-
 /// The weights of the three costs, in some unit.
 #[derive(Clone, Copy, Debug)]
 struct CostWeights {
@@ -104,8 +88,8 @@ pub(crate) struct Budget {
     costs: CostWeights,
     /// A cost above this is surely above the limit.
     limit: i16,
-    /// A cost above this may be.
-    surely_within: i16,
+    /// A cost that is less than the limit by so much is surely within it.
+    slack: i16,
 }
 
 /// What weights and limits of all requests have in common. Weights are those of 65,536 codes, in
@@ -117,8 +101,8 @@ pub(crate) struct Scale {
     output_weight: TokenWeight,
     fixed_weight: u64,
     latency_weight: u64,
-    /// At most as good in every column as any enabled model.
-    worst: Code,
+    /// At most as good in every column as any enabled model that is no outlier.
+    pub(crate) worst: Code,
     pub(crate) cheapest: Cheapest,
     /// What the three costs fall short by at most, and 1 for rounding that.
     cost_shortfall: u64,
@@ -168,7 +152,7 @@ impl Limits {
     }
 
     /// Which gates a model of these codes passes; so do all that are no worse in any column.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn passes(&self, code: &Code) -> Passes {
         Passes {
             quality: code.quality >= self.minimum_quality.number(),
@@ -180,10 +164,14 @@ impl Limits {
     /// One bit per model whose quality, latency and risk ceiling pass.
     #[inline(always)]
     pub(crate) fn passing(&self, codes: &Codes) -> u16 {
-        self.quality_shortage(codes)
-            .or(self.latency_excess(codes))
-            .or(self.risk_excess(codes))
-            .zeros()
+        self.quality_shortage(codes).or(self.other_excess(codes)).zeros()
+    }
+
+    /// How far a model's latency is above the limit, or the request's risk above its ceiling; 0
+    /// passes both gates.
+    #[inline(always)]
+    pub(crate) fn other_excess(&self, codes: &Codes) -> Lanes {
+        self.latency_excess(codes).or(self.risk_excess(codes))
     }
 
     /// How far a model's quality is below the minimum; 0 passes.
@@ -206,12 +194,16 @@ impl Limits {
 }
 
 impl Bounds {
+    /// Nothing if the request is beyond the guards (INVARIANT (guards)).
+    ///
     /// One function of its own: all it computes is at hand in registers while it does.
     #[inline(never)]
-    pub(crate) fn new(valuation: &Valuation<'_>, scale: &Scale) -> Self {
+    pub(crate) fn new(valuation: &Valuation<'_>, scale: &Scale) -> Option<Self> {
         let request = valuation.request();
-        let limits = Limits::new(request, scale);
-        let value_microunits = request.value_microunits().min(AMOUNT_GUARD);
+        let value_microunits = request.value_microunits();
+        if value_microunits >= AMOUNT_GUARD {
+            return None;
+        }
         let costs = [
             scale.input_weight.of(request.input_tokens),
             scale.output_weight.of(request.output_tokens),
@@ -227,28 +219,33 @@ impl Bounds {
             // That is more than any value.
             _ => MOST,
         };
-        let shortfall = unit.amount(3) + scale.shortfall;
+        let shortfall = capped(unit.amount(3) + scale.shortfall);
         // No number that has a code exceeds 65,536 codes. Each weight was rounded down by less
         // than a grain, two costs were rounded up by less than a microunit each, and two
         // microunits are rounded down here.
         let greatest_cost = input + output + fixed + 4 + grains(2);
         let limit_microunits = request.budget_limit_microunits;
         let limited = greatest_cost > grains(limit_microunits.min(AMOUNT_GUARD));
-        Self {
-            guarded: (value_microunits < AMOUNT_GUARD)
-                & ((limit_microunits < AMOUNT_GUARD) | !limited),
-            all_pass: limits.passes(&scale.worst).all(),
-            limits,
+        if limited && limit_microunits >= AMOUNT_GUARD {
+            return None;
+        }
+        Some(Self {
             value: Splat::new(unit.weight(value)),
             latency_penalty: Splat::new(unit.weight(latency_penalty)),
             costs: CostWeights::new(costs, unit),
             risk_penalty_units,
             maybe_positive: two_below(unit.amount(1) + risk_penalty_units),
-            surely_positive: two_below(shortfall + risk_penalty_units),
-            shortfall: capped(shortfall),
+            shortfall,
             unit,
             budget: limited.then(|| Budget::new(costs, scale, limit_microunits)),
-        }
+        })
+    }
+
+    /// A score above this stands for a positive utility, outliers aside. (No score reaches the
+    /// number at which this sum and what it is made of end.)
+    #[inline(always)]
+    pub(crate) const fn surely_positive(&self) -> i16 {
+        self.maybe_positive.saturating_add(self.shortfall)
     }
 
     /// The scores of models.
@@ -277,6 +274,32 @@ impl Bounds {
             }
             codes.quality.mul_high(self.value.lanes()).signed().less(deductions)
         })
+    }
+
+    /// By how much models clear the budget and utility 0, whichever is nearer: below 0 means that
+    /// one of them surely turns the model away.
+    ///
+    /// A model that clears them by [`sure_clearance`](Self::sure_clearance) is surely let through
+    /// by both, outliers aside.
+    #[inline(always)]
+    pub(crate) fn clearances<const N: usize>(
+        &self,
+        budget: &Budget,
+        codes: &[Codes; N],
+        scores: &[Sums; N],
+    ) -> [Sums; N] {
+        let (limit, least) = (Sums::splat(budget.limit), Sums::splat(self.maybe_positive + 1));
+        let mut clearances = budget.costs(codes);
+        for (clearance, score) in clearances.iter_mut().zip(scores) {
+            *clearance = limit.less(*clearance).min(score.less(least));
+        }
+        clearances
+    }
+
+    /// See [`clearances`](Self::clearances).
+    #[inline(always)]
+    pub(crate) fn sure_clearance(&self, budget: &Budget) -> i16 {
+        budget.slack.max(self.shortfall)
     }
 
     /// What the score of a model must be above for a utility of at least `utility_microunits`.
@@ -320,7 +343,7 @@ impl Budget {
         let unit = Unit::fitting(input | output | fixed);
         let limit = capped(unit.amount(limit_microunits.min(AMOUNT_GUARD)));
         let slack = capped(unit.amount(2) + scale.cost_shortfall);
-        Self { costs: CostWeights::new(costs, unit), limit, surely_within: limit - slack }
+        Self { costs: CostWeights::new(costs, unit), limit, slack }
     }
 
     /// The costs by their codes, in the budget's units.
@@ -347,7 +370,7 @@ impl Budget {
     /// One bit per cost that is surely within the limit, unless the model is an outlier.
     #[inline(always)]
     pub(crate) fn within(&self, costs: Sums) -> u16 {
-        !costs.above(Sums::splat(self.surely_within))
+        !costs.above(Sums::splat(self.limit - self.slack))
     }
 }
 
@@ -369,5 +392,5 @@ fn two_below(number: u64) -> i16 {
 
 /// The code of a quality, which is at most 10,000.
 pub(crate) const fn quality_code(quality_bps: u16) -> u16 {
-    quality_bps.saturating_mul(QUALITY_CODE)
+    quality_bps.wrapping_mul(QUALITY_CODE)
 }

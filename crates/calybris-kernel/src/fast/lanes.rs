@@ -100,7 +100,10 @@ mod tests {
                 |apply: fn(i16, i16) -> i16| core::array::from_fn(|i| apply(numbers[i], other[i]));
             assert_eq!(a.plus(b).to_array(), each(i16::saturating_add));
             assert_eq!(a.less(b).to_array(), each(i16::saturating_sub));
+            assert_eq!(a.min(b).to_array(), each(i16::min));
             assert_eq!(a.max(b).to_array(), each(i16::max));
+            let negative = (0..LANES).filter(|&i| other[i] < 0);
+            assert_eq!(b.negative(), negative.fold(0, |bits, i| bits | 1 << i));
             let above = (0..LANES).filter(|&i| numbers[i] > other[i]);
             assert_eq!(a.above(b), above.fold(0, |bits, i| bits | 1 << i));
             let bits = 0b1010_0110_1100_0011_u16.rotate_left(u32::try_from(shift).unwrap());

@@ -1,7 +1,7 @@
 //! The blocks that matter: counted whole, left out, or visited.
 
 use super::blame::{Costs, blame};
-use super::bounds::{Bounds, Limits};
+use super::bounds::{Bounds, Limits, Scale};
 use super::codes::Codes;
 use super::index::{Index, SingleBlock};
 use super::lanes::{LANES, Sums};
@@ -29,61 +29,96 @@ pub(crate) fn search<R: Ranking>(
     let Some(scale) = index.scale.as_ref().filter(|_| models.len() > SMALL) else {
         return scan(ranking, valuation, models);
     };
-    let request = valuation.request();
-    if scale.cheapest.is_beyond_budget(request) {
-        let limits = Limits::new(request, scale);
+    if scale.cheapest.is_beyond_budget(valuation.request()) {
+        let limits = Limits::new(valuation.request(), scale);
         let tally = blame(index, models, valuation, &limits, Costs::AllBeyond);
         return Err(tally.reason());
     }
-    let bounds = Bounds::new(valuation, scale);
-    if !bounds.guarded {
-        return scan(ranking, valuation, models);
-    }
-    let (eligible_models, beyond_budget) = match index.single() {
+    match index.single() {
         Some(SingleBlock::Half(codes)) => {
-            Search::new(ranking, index, models, valuation, &bounds).single(codes)
+            search_block(ranking, index, models, valuation, scale, codes)
         }
         Some(SingleBlock::Whole(codes)) => {
-            Search::new(ranking, index, models, valuation, &bounds).single(codes)
+            search_block(ranking, index, models, valuation, scale, codes)
         }
-        None => Search::new(ranking, index, models, valuation, &bounds).groups(),
+        None => search_groups(ranking, index, models, valuation, scale),
+    }
+}
+
+/// Searches a catalog of a single block without outliers.
+#[inline(always)]
+fn search_block<R: Ranking, const N: usize>(
+    ranking: &mut R,
+    index: &Index,
+    models: &[Model],
+    valuation: &Valuation<'_>,
+    scale: &Scale,
+    codes: &[Codes; N],
+) -> Result<u32, Reason> {
+    // Borrowed, because a copy would be read in another width than it was just written in.
+    let bounds = Bounds::new(valuation, scale);
+    let Some(bounds) = &bounds else {
+        return scan(ranking, valuation, models);
     };
-    if eligible_models == 0 {
-        let costs = match &bounds.budget {
-            _ if beyond_budget => Costs::AllBeyond,
+    let limits = Limits::new(valuation.request(), scale);
+    let gates = index.rows.gates(valuation.request());
+    let open = gates.open();
+    let mut live = index.enabled_of_block(0);
+    if !open {
+        live &= gates.capable(0) & gates.provided(0) & gates.regional(0);
+    }
+    // Whether the worst quality passes is anybody's guess in many a workload.
+    live &= gather(codes, |codes| limits.quality_shortage(codes).zeros());
+    let worst = limits.passes(&scale.worst);
+    if !(worst.latency & worst.ceiling) {
+        live &= gather(codes, |codes| limits.other_excess(codes).zeros());
+    }
+    let mut search: Search<'_, R, true> =
+        Search::new(ranking, index, models, valuation, &limits, bounds);
+    search.open = open;
+    search.visit(0, codes, live);
+    search.outcome()
+}
+
+/// Searches any other catalog.
+#[inline(never)]
+fn search_groups<R: Ranking>(
+    ranking: &mut R,
+    index: &Index,
+    models: &[Model],
+    valuation: &Valuation<'_>,
+    scale: &Scale,
+) -> Result<u32, Reason> {
+    let limits = Limits::new(valuation.request(), scale);
+    let bounds = Bounds::new(valuation, scale);
+    let Some(bounds) = &bounds else {
+        return scan(ranking, valuation, models);
+    };
+    let mut search: Search<'_, R, false> =
+        Search::new(ranking, index, models, valuation, &limits, bounds);
+    for group in 0..index.group_count() {
+        search.group(group);
+    }
+    search.outcome()
+}
+
+impl<R: Ranking, const SINGLE: bool> Search<'_, R, SINGLE> {
+    /// How many models are eligible or, if none is, the reason.
+    #[inline(always)]
+    fn outcome(self) -> Result<u32, Reason> {
+        if self.eligible_models > 0 {
+            return Ok(self.eligible_models);
+        }
+        let costs = match &self.bounds.budget {
             Some(budget) => Costs::Mixed(budget),
             None => Costs::AllWithin,
         };
-        let tally = blame(index, models, valuation, &bounds.limits, costs);
-        return Err(tally.reason());
-    }
-    Ok(eligible_models)
-}
-
-impl<R: Ranking> Search<'_, R, true> {
-    /// Searches a catalog of a single block without outliers.
-    #[inline(always)]
-    fn single<const N: usize>(mut self, codes: &[Codes; N]) -> (u32, bool) {
-        let gates = self.index.rows.gates(self.valuation.request());
-        let mut live = self.index.enabled_of_block(0);
-        self.open = gates.open();
-        if !self.open {
-            live &= gates.capable(0) & gates.provided(0) & gates.regional(0);
-        }
-        self.visit(0, codes, live, self.bounds.all_pass);
-        (self.eligible_models, self.beyond_budget)
+        let Self { index, models, valuation, limits, .. } = self;
+        Err(blame(index, models, valuation, limits, costs).reason())
     }
 }
 
 impl<R: Ranking> Search<'_, R, false> {
-    #[inline(never)]
-    fn groups(mut self) -> (u32, bool) {
-        for group in 0..self.index.group_count() {
-            self.group(group);
-        }
-        (self.eligible_models, self.beyond_budget)
-    }
-
     /// Searches 64 blocks: those that can't matter are left out, those of which every live model
     /// is eligible and none can win are counted, and the rest are visited, the best first.
     #[inline(never)]
@@ -167,11 +202,12 @@ impl<R: Ranking> Search<'_, R, false> {
     #[inline(never)]
     fn count_passing(&mut self, block: usize, live: u64) {
         let Some(codes) = self.index.codes_of(block) else { return };
-        let passing = live & gather(codes, |codes| self.bounds.limits.passing(codes));
+        let passing = live & gather(codes, |codes| self.limits.passing(codes));
         self.eligible_models += passing.count_ones();
     }
 
-    /// Visits a block that may have outliers.
+    /// Visits a block that may have outliers. `passing` says that all others of it pass the gates on
+    /// quality, latency and risk ceiling.
     #[inline(never)]
     fn visit_of_many(&mut self, block: usize, live: u64, passing: bool) {
         let outliers = live & self.index.outliers_of(block);
@@ -179,7 +215,11 @@ impl<R: Ranking> Search<'_, R, false> {
             self.judge_outliers(block, outliers);
         }
         if let Some(codes) = self.index.codes_of(block) {
-            self.visit(block, codes, live & !outliers, passing);
+            let mut live = live & !outliers;
+            if !passing {
+                live &= gather(codes, |codes| self.limits.passing(codes));
+            }
+            self.visit(block, codes, live);
         }
     }
 
@@ -198,10 +238,10 @@ impl<R: Ranking> Search<'_, R, false> {
     fn judge_outliers(&mut self, block: usize, outliers: u64) {
         for bit in Bits(outliers) {
             if let Some(model) = self.model(block, bit)
-                && let Ok(terms) = admit_model(self.valuation, model)
+                && let Ok(appraisal) = admit_model(self.valuation, model)
             {
                 self.eligible_models += 1;
-                self.ranking.offer(Candidate::new(model, &terms));
+                self.ranking.offer(Candidate::new(model, appraisal));
             }
         }
     }
@@ -213,11 +253,11 @@ impl<R: Ranking> Search<'_, R, false> {
         let mut judged = bounds.scores(corners).map(|score| Judged {
             passing: 0,
             possible: score.above(Sums::splat(bounds.maybe_positive)),
-            sure: score.above(Sums::splat(bounds.surely_positive)),
+            sure: score.above(Sums::splat(bounds.surely_positive())),
             score,
         });
         for (judged, corner) in judged.iter_mut().zip(corners) {
-            judged.passing = bounds.limits.passing(corner);
+            judged.passing = self.limits.passing(corner);
         }
         if let Some(budget) = &bounds.budget {
             for (judged, cost) in judged.iter_mut().zip(budget.costs(corners)) {

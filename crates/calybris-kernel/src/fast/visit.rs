@@ -1,11 +1,11 @@
 //! One block: its eligible models counted, and those that may win valued exactly.
 
-use super::bounds::Bounds;
+use super::bounds::{Bounds, Limits};
 use super::codes::Codes;
 use super::index::Index;
 use super::lanes::{LANES, Sums};
 use super::rows::Bits;
-use super::words::{above, at_most, gather, sixteen_bits};
+use super::words::{above, at_most, below, gather, sixteen_bits};
 use crate::Model;
 use crate::gates::admit_price;
 use crate::ranking::{Candidate, Ranking};
@@ -20,6 +20,7 @@ pub(crate) struct Search<'a, R, const SINGLE: bool> {
     pub(crate) index: &'a Index,
     pub(crate) models: &'a [Model],
     pub(crate) valuation: &'a Valuation<'a>,
+    pub(crate) limits: &'a Limits,
     pub(crate) bounds: &'a Bounds,
     pub(crate) ranking: &'a mut R,
     /// What the score of a model must be above to get a place.
@@ -27,9 +28,6 @@ pub(crate) struct Search<'a, R, const SINGLE: bool> {
     pub(crate) eligible_models: u32,
     /// Whether all enabled models pass the gates on capabilities, providers and regions.
     pub(crate) open: bool,
-    /// Whether the models of a single block that got as far as the budget are all known to be
-    /// beyond it.
-    pub(crate) beyond_budget: bool,
 }
 
 impl<'a, R: Ranking, const SINGLE: bool> Search<'a, R, SINGLE> {
@@ -39,60 +37,34 @@ impl<'a, R: Ranking, const SINGLE: bool> Search<'a, R, SINGLE> {
         index: &'a Index,
         models: &'a [Model],
         valuation: &'a Valuation<'a>,
+        limits: &'a Limits,
         bounds: &'a Bounds,
     ) -> Self {
-        let bar = bounds.maybe_positive;
-        Self {
-            index,
-            models,
-            valuation,
-            bounds,
-            ranking,
-            bar,
-            eligible_models: 0,
-            open: true,
-            beyond_budget: false,
-        }
+        let (bar, eligible_models) = (bounds.maybe_positive, 0);
+        Self { index, models, valuation, limits, bounds, ranking, bar, eligible_models, open: true }
     }
 
-    /// Counts the eligible models among the live ones of a block, none of which is an outlier, and
-    /// offers the ranking those that may get a place. `passing` says that all of them pass the
-    /// gates on quality, latency and risk ceiling.
+    /// Counts the eligible models among the live ones of a block, and offers the ranking those that
+    /// may get a place. All of them pass the gates before the budget, and none is an outlier.
     #[inline(always)]
-    pub(crate) fn visit<const N: usize>(
-        &mut self,
-        block: usize,
-        codes: &[Codes; N],
-        mut live: u64,
-        passing: bool,
-    ) {
+    pub(crate) fn visit<const N: usize>(&mut self, block: usize, codes: &[Codes; N], live: u64) {
         let bounds = self.bounds;
-        if !passing {
-            live &= gather(codes, |codes| bounds.limits.passing(codes));
-        }
         if at_most(FEW, live) {
             return self.judge_exactly(block, live);
         }
 
-        let (mut affordable, mut surely) = (!0, !0);
-        if let Some(budget) = &bounds.budget {
-            let costs = budget.costs(codes);
-            affordable = !gather(&costs, |costs| budget.above(*costs));
-            if live & affordable == 0 {
-                self.beyond_budget = SINGLE;
-                return;
-            }
-            surely = gather(&costs, |costs| budget.within(*costs));
-        }
-
         let scores = bounds.scores(codes);
-        let mut sure = live & above(&scores, bounds.surely_positive);
-        let mut possible = sure;
-        if sure != live {
-            possible = live & above(&scores, bounds.maybe_positive);
+        let (mut possible, mut sure) = (live, live);
+        if let Some(budget) = &bounds.budget {
+            let clearances = bounds.clearances(budget, codes, &scores);
+            possible &= !gather(&clearances, |clearances| clearances.negative());
+            sure &= !below(&clearances, bounds.sure_clearance(budget));
+        } else {
+            sure &= above(&scores, bounds.surely_positive());
+            if sure != live {
+                possible &= above(&scores, bounds.maybe_positive);
+            }
         }
-        possible &= affordable;
-        sure &= surely;
         if possible != sure {
             self.judge_exactly(block, possible & !sure);
         }
@@ -144,9 +116,12 @@ impl<'a, R: Ranking, const SINGLE: bool> Search<'a, R, SINGLE> {
         if contenders == 0 {
             return;
         }
-        for bit in Bits(contenders) {
-            if let Some(model) = self.model(block, bit) {
-                self.ranking.offer(Candidate::new(model, &self.valuation.terms(model)));
+        // There are usually two.
+        let mut bits = Bits(contenders);
+        while let Some(first) = bits.next().and_then(|bit| self.candidate(block, bit)) {
+            match bits.next().and_then(|bit| self.candidate(block, bit)) {
+                Some(second) => self.ranking.offer_two(first, second),
+                None => self.ranking.offer(first),
             }
         }
         self.raise_bar();
@@ -157,12 +132,19 @@ impl<'a, R: Ranking, const SINGLE: bool> Search<'a, R, SINGLE> {
     fn judge_exactly(&mut self, block: usize, bits: u64) {
         for bit in Bits(bits) {
             if let Some(model) = self.model(block, bit)
-                && let Ok(terms) = admit_price(self.valuation, model)
+                && let Ok(appraisal) = admit_price(self.valuation, model)
             {
                 self.eligible_models += 1;
-                self.ranking.offer(Candidate::new(model, &terms));
+                self.ranking.offer(Candidate::new(model, appraisal));
             }
         }
+    }
+
+    /// The model at a bit of a block, valued exactly.
+    #[inline(always)]
+    fn candidate(&self, block: usize, bit: usize) -> Option<Candidate> {
+        let model = self.model(block, bit)?;
+        Some(Candidate::new(model, self.valuation.appraise(model)))
     }
 
     /// The model at a bit of a block.

@@ -32,6 +32,13 @@ pub(crate) fn above<const N: usize>(scores: &[Sums; N], bar: i16) -> u64 {
     gather(scores, |score| score.above(bar))
 }
 
+/// One bit per number that is below the bar.
+#[inline(always)]
+pub(crate) fn below<const N: usize>(numbers: &[Sums; N], bar: i16) -> u64 {
+    let bar = Sums::splat(bar);
+    gather(numbers, |numbers| bar.above(*numbers))
+}
+
 #[inline(always)]
 pub(crate) fn sixteen_bits(word: u64) -> u16 {
     let [low, high, ..] = word.to_le_bytes();

@@ -1,4 +1,5 @@
-//! One test per clause of the law in `SEMANTICS.md`, worked out by hand.
+//! One test per clause of the law in `SEMANTICS.md`, worked out by hand; and the kernel against the
+//! oracle, on whatever catalogs and requests.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -7,7 +8,7 @@
     clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
     clippy::cast_lossless,
-    reason = "a test may panic"
+    reason = "a test may panic, and the oracle converts as the law does"
 )]
 
 #[path = "../cases/mod.rs"]
@@ -18,7 +19,9 @@ mod oracle;
 mod choosing;
 mod codes;
 mod cost_and_utility;
+mod counterfactual;
 mod model_gates;
+mod oracle_agreement;
 mod rejecting;
 mod request_gates;
 #[cfg(feature = "serde")]

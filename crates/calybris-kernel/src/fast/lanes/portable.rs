@@ -85,6 +85,12 @@ impl Sums {
         Self(each(self.0, &other.0, i16::saturating_sub))
     }
 
+    /// The lesser of each pair.
+    #[inline(always)]
+    pub(crate) fn min(self, other: Self) -> Self {
+        Self(each(self.0, &other.0, i16::min))
+    }
+
     /// The greater of each pair.
     #[inline(always)]
     pub(crate) fn max(self, other: Self) -> Self {
@@ -96,6 +102,12 @@ impl Sums {
     pub(crate) fn above(self, other: Self) -> u16 {
         let pairs = self.0.iter().zip(&other.0).zip(&BIT);
         pairs.fold(0, |bits, ((a, b), bit)| if a > b { bits | bit } else { bits })
+    }
+
+    /// One bit per lane, set where the number is below 0.
+    #[inline(always)]
+    pub(crate) fn negative(self) -> u16 {
+        Self::ZERO.above(self)
     }
 
     /// The numbers whose bit is set, and 0 elsewhere.

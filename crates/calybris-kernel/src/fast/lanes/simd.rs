@@ -79,6 +79,12 @@ impl Sums {
         Self(self.0.saturating_sub(other.0))
     }
 
+    /// The lesser of each pair.
+    #[inline(always)]
+    pub(crate) fn min(self, other: Self) -> Self {
+        Self(self.0.min(other.0))
+    }
+
     /// The greater of each pair.
     #[inline(always)]
     pub(crate) fn max(self, other: Self) -> Self {
@@ -89,6 +95,12 @@ impl Sums {
     #[inline(always)]
     pub(crate) fn above(self, other: Self) -> u16 {
         low_bits(cast::<i16x16, u16x16>(self.0.simd_gt(other.0)).to_bitmask())
+    }
+
+    /// One bit per lane, set where the number is below 0.
+    #[inline(always)]
+    pub(crate) fn negative(self) -> u16 {
+        low_bits(cast::<i16x16, u16x16>(self.0).to_bitmask())
     }
 
     /// The numbers whose bit is set, and 0 elsewhere.

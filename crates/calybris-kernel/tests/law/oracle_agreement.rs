@@ -1,20 +1,8 @@
 //! The kernel and the oracle decide alike, whatever the catalog and the request.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    clippy::cast_lossless,
-    reason = "a test may panic, and the oracle converts as the law does"
-)]
 
-mod cases;
-mod oracle;
-
+use crate::cases::Case;
+use crate::oracle;
 use calybris_kernel::{PolicySnapshot, Refusal, Verdict};
-use cases::Case;
 use proptest::prelude::*;
 
 proptest! {

@@ -1,20 +1,8 @@
 //! Ranking, margins and winning changes agree with the oracle on changed catalogs.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    clippy::cast_lossless,
-    reason = "a test may panic, and the oracle converts as the law does"
-)]
 
-mod cases;
-mod oracle;
-
+use crate::cases::{Case, MODEL, POLICY, REQUEST};
+use crate::oracle;
 use calybris_kernel::{Model, Policy, PolicySnapshot, RankedModel, Request};
-use cases::{Case, MODEL, POLICY, REQUEST};
 use proptest::prelude::*;
 
 proptest! {
