@@ -316,9 +316,9 @@ mod tests {
         let mut frame = vec![7; HASH_BYTES];
         push_frame(&mut frame, &chain, KIND_DURABLE_MARK, 9, &mark);
         assert_eq!(frame.len(), CLAIM_BYTES);
-        // Everywhere about the ends of what is scanned at once.
-        let about = |bytes: usize| bytes - CLAIM_BYTES - 2..bytes + HASH_BYTES + 2;
-        for damaged in about(SCAN_BYTES).chain(about(2 * SCAN_BYTES)).chain([0, 1, 200]) {
+        // Everywhere about the end of what is scanned at once, and further behind.
+        let about = SCAN_BYTES - CLAIM_BYTES - 2..SCAN_BYTES + HASH_BYTES + 2;
+        for damaged in about.chain([0, 1, 200, 2 * SCAN_BYTES, 3 * SCAN_BYTES - 40]) {
             let mut bytes = vec![0xEE; 1_000 + damaged];
             bytes.extend_from_slice(&frame);
             assert_eq!(claims_behind(stored(&bytes).as_ref(), &chain, 1_000).unwrap(), 5_000);

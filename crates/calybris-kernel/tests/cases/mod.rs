@@ -130,6 +130,40 @@ impl Case {
         Self::asked(dice, flavour, policy, models, request_count)
     }
 
+    /// A case in which many models are as good as others in every number, or better, and may be
+    /// turned away where those are not: by ceiling, capabilities, provider or regions.
+    pub(crate) fn of_rivals(seed: u64, max_models: u64, request_count: usize) -> Self {
+        let dice = &mut Dice(seed);
+        let count = 9 + dice.below(max_models - 8);
+        let mut models = catalog(dice, Flavour::Ties, count);
+        for model in &mut models {
+            model.quality_bps = dice.pick(&[5_000, 8_000]);
+            model.input_price_microunits_per_million_tokens = dice.below(2);
+            model.output_price_microunits_per_million_tokens = 0;
+            model.provider_id = dice.pick(&[1, 2, 3, 200]);
+            model.capabilities = CapabilitySet(dice.pick(&[0b11, 0b11, 0b11, 0b01, 0b10]));
+            model.regions = RegionSet(dice.pick(&[0b11, 0b11, 0b11, 0b01, 0b10, 0]));
+        }
+        let requests = (0..request_count)
+            .map(|_| Request {
+                business_value_microunits: 1 << 30,
+                budget_limit_microunits: u64::MAX,
+                risk_bps: dice.pick(&[0, 0, 1, 6_000]),
+                max_p95_latency_ms: dice.pick(&[0, 0, 100]),
+                required_capabilities: CapabilitySet(dice.pick(&[0, 0, 0b01, 0b10])),
+                required_regions: RegionSet(dice.pick(&[0, 0, 0b01, 0b10])),
+                allowed_providers: match dice.below(3) {
+                    0 => ProviderSet::ALL,
+                    1 => [1, 200].into_iter().collect(),
+                    _ => [2, 3].into_iter().collect(),
+                },
+                requested_model_id: dice.below(30) as u32,
+                ..REQUEST
+            })
+            .collect();
+        Self { policy: POLICY, models, requests }
+    }
+
     /// A case in which a few models have numbers far above all others.
     pub(crate) fn with_outliers(seed: u64, max_models: u64, request_count: usize) -> Self {
         let dice = &mut Dice(seed);
@@ -256,7 +290,7 @@ fn model(dice: &mut Dice, flavour: Flavour, selective: bool) -> Model {
     }
     if matches!(flavour, Flavour::Outliers) && dice.one_in(100) {
         match dice.below(4) {
-            0 => model.p95_latency_ms += 1 << 17,
+            0 => model.p95_latency_ms += dice.pick(&[40_000, 1 << 17]),
             1 => model.input_price_microunits_per_million_tokens += 1 << 33,
             2 => model.output_price_microunits_per_million_tokens += 1 << 33,
             _ => model.fixed_price_microunits += 1 << 30,
@@ -331,7 +365,7 @@ fn request(dice: &mut Dice, flavour: Flavour) -> Request {
         // Rich enough for outliers to be eligible, and to win if their quality is the best.
         request.business_value_microunits = 1 << (36 + dice.below(8));
         request.budget_limit_microunits = dice.pick(&[1 << 27, 1 << 31, 1 << 36, u64::MAX]);
-        request.max_p95_latency_ms = dice.pick(&[0, 0, 5_000, 1 << 17, (1 << 17) + 3_000]);
+        request.max_p95_latency_ms = dice.pick(&[0, 0, 5_000, 42_000, 1 << 17, (1 << 17) + 3_000]);
     }
     if dice.one_in(2) {
         // An easy request: few limits, so that many models remain to be compared.

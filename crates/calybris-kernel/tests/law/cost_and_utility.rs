@@ -132,6 +132,8 @@ fn terms_as_large_as_one_another_add_up_exactly() {
         ..terms
     };
     assert_eq!(both.utility_microunits(), -1);
+    let poor = UtilityTerms { adjusted_value_microunits: 5, ..both };
+    assert_eq!(poor.utility_microunits(), i64::MIN + 5);
     let cost = UtilityTerms {
         cost_microunits: i64::MAX as u64,
         risk_penalty_microunits: 5,
