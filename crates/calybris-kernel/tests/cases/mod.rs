@@ -140,9 +140,11 @@ impl Case {
             model.quality_bps = dice.pick(&[5_000, 8_000]);
             model.input_price_microunits_per_million_tokens = dice.below(2);
             model.output_price_microunits_per_million_tokens = 0;
-            model.provider_id = dice.pick(&[1, 2, 3, 200]);
-            model.capabilities = CapabilitySet(dice.pick(&[0b11, 0b11, 0b11, 0b01, 0b10]));
-            model.regions = RegionSet(dice.pick(&[0b11, 0b11, 0b11, 0b01, 0b10, 0]));
+            model.p95_latency_ms = dice.pick(&[100, 200]);
+            model.fixed_price_microunits = 0;
+            model.provider_id = dice.pick(&[1, 1, 2, 200]);
+            model.capabilities = CapabilitySet(dice.pick(&[0b11, 0b11, 0b11, 0b11, 0b01]));
+            model.regions = RegionSet(dice.pick(&[0b11, 0b01, 0b01, 0b10, 0b10]));
         }
         let requests = (0..request_count)
             .map(|_| Request {
@@ -152,10 +154,10 @@ impl Case {
                 max_p95_latency_ms: dice.pick(&[0, 0, 100]),
                 required_capabilities: CapabilitySet(dice.pick(&[0, 0, 0b01, 0b10])),
                 required_regions: RegionSet(dice.pick(&[0, 0, 0b01, 0b10])),
-                allowed_providers: match dice.below(3) {
-                    0 => ProviderSet::ALL,
-                    1 => [1, 200].into_iter().collect(),
-                    _ => [2, 3].into_iter().collect(),
+                allowed_providers: match dice.below(4) {
+                    0..2 => ProviderSet::ALL,
+                    2 => [1, 200].into_iter().collect(),
+                    _ => [2, 200].into_iter().collect(),
                 },
                 requested_model_id: dice.below(30) as u32,
                 ..REQUEST
