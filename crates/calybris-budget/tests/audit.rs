@@ -1,6 +1,6 @@
 //! The second opinion: what the events do not say, it does not believe.
 
-use calybris_budget::{Audit, AuditError, BudgetEngine, BudgetEvent};
+use calybris_budget::{Audit, AuditError, BudgetEngine, BudgetEvent, Replay};
 
 fn opened() -> BudgetEvent {
     BudgetEvent::TenantOpened { tenant: "acme".into(), granted_microunits: 100 }
@@ -93,4 +93,49 @@ fn a_change_that_was_not_logged_is_found_and_so_is_an_event_that_was_not_done() 
 
     engine.ensure_tenant("stranger", 0).unwrap();
     assert!(matches!(audit.prove(&engine), Err(AuditError::Differs { logged: None, .. })));
+}
+
+#[test]
+fn what_is_left_of_a_hold_in_parts_is_what_its_end_gives_back() {
+    let mut audit = Audit::new();
+    let part = BudgetEvent::PartReleased { hold: 1, amount_microunits: 20 };
+    for event in [opened(), reserved(1, 70), part, BudgetEvent::Released { hold: 1 }] {
+        audit.apply(&event).unwrap();
+    }
+    let engine = BudgetEngine::new();
+    engine.ensure_tenant("acme", 100).unwrap();
+    assert_eq!(audit.prove(&engine).unwrap().available_microunits, 100);
+}
+
+#[test]
+fn a_proof_sums_up_every_term_of_the_tenants_without_a_parent() {
+    let (mut replay, mut audit) = (Replay::new(), Audit::new());
+    let mut apply = |event: BudgetEvent| {
+        audit.apply(&event).unwrap();
+        replay.apply(event).unwrap();
+    };
+    for (index, name) in [(0, "acme"), (1, "globex")] {
+        let tenant = name.to_owned();
+        let hold = |number: u64| 10 * index + number;
+        apply(BudgetEvent::TenantOpened { tenant: tenant.clone(), granted_microunits: 100 });
+        for (number, amount_microunits) in [(1, 70), (2, 10)] {
+            let tenant = tenant.clone();
+            apply(BudgetEvent::Reserved { tenant, hold: hold(number), amount_microunits });
+        }
+        // 20 are available, so 5 of the 25 are debt; the 2 that come back are available.
+        let drawn_microunits = vec![20];
+        apply(BudgetEvent::Overdrawn { hold: hold(1), extra_microunits: 25, drawn_microunits });
+        apply(BudgetEvent::Committed { hold: hold(1), actual_microunits: 93 });
+    }
+    let parent = "globex".to_owned();
+    apply(BudgetEvent::ChildOpened { tenant: "below".into(), parent, granted_microunits: 9 });
+    let total = audit.prove(&replay.finish().engine).unwrap();
+    let sums = [
+        total.granted_microunits,
+        total.available_microunits,
+        total.reserved_microunits,
+        total.committed_microunits,
+        total.debt_microunits,
+    ];
+    assert_eq!(sums, [200, 4, 20, 186, 10]);
 }

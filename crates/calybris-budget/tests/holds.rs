@@ -116,6 +116,17 @@ fn a_settled_reservation_leaves_nothing_in_suspense() {
 }
 
 #[test]
+fn a_call_that_was_sent_and_is_known_to_be_free_is_released() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", 100).unwrap();
+    let mut reservation = acme.try_reserve(60).unwrap();
+    reservation.mark_dispatched(ReservationId::from(7));
+    reservation.release();
+    assert_eq!(acme.snapshot().available_microunits, 100);
+    assert!(engine.open_holds().is_empty());
+}
+
+#[test]
 fn after_a_crash_the_undispatched_are_released_and_the_dispatched_are_in_suspense() {
     let opened = BudgetEvent::TenantOpened { tenant: "acme".into(), granted_microunits: 100 };
     let reserved =

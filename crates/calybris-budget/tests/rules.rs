@@ -424,3 +424,43 @@ fn an_overdraft_that_nobody_can_have_made_is_not_replayed() {
         assert_eq!(replay.tenant("acme").unwrap().snapshot(), before);
     }
 }
+
+#[test]
+fn what_is_granted_and_owed_together_reaches_the_maximum_and_does_not_pass_it() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", MAX_AMOUNT_MICROUNITS - 10).unwrap();
+    let rules = TenantRules { overrun: OverrunPolicy::DrawThenDebt, ..TenantRules::default() };
+    acme.set_rules(rules).unwrap();
+    let most = acme.try_reserve(MAX_AMOUNT_MICROUNITS - 11).unwrap();
+    let last = acme.try_reserve(1).unwrap();
+    most.commit(MAX_AMOUNT_MICROUNITS - 7).unwrap();
+    assert_eq!(acme.snapshot().debt_microunits, 4);
+
+    let refused = last.commit(8).unwrap_err();
+    assert!(matches!(refused.error, BudgetError::GrantTooLarge { .. }));
+    assert_eq!(acme.snapshot().debt_microunits, 4);
+    refused.reservation.commit(7).unwrap();
+    assert_eq!(acme.snapshot().debt_microunits, 10);
+
+    // What a top-up pays of the debt makes room for it.
+    assert!(matches!(acme.top_up(11), Err(BudgetError::GrantTooLarge { .. })));
+    acme.top_up(10).unwrap();
+    let now = acme.snapshot();
+    assert_eq!((now.granted_microunits, now.debt_microunits), (MAX_AMOUNT_MICROUNITS, 0));
+}
+
+#[test]
+fn rules_beyond_the_maximum_are_refused_and_change_nothing() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", 100).unwrap();
+    acme.set_rules(cap(30)).unwrap();
+    let soft = |limit| TenantRules { soft_limit_microunits: Some(limit), ..TenantRules::default() };
+    let beyond = MAX_AMOUNT_MICROUNITS + 1;
+    for rules in [cap(beyond), soft(beyond)] {
+        let refused = acme.set_rules(rules);
+        assert!(matches!(refused, Err(BudgetError::AmountTooLarge { .. })), "{rules:?}");
+        assert_eq!(acme.rules(), cap(30));
+    }
+    acme.set_rules(cap(MAX_AMOUNT_MICROUNITS)).unwrap();
+    acme.set_rules(soft(MAX_AMOUNT_MICROUNITS)).unwrap();
+}

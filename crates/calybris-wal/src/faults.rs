@@ -1,6 +1,6 @@
 //! What the log promises when the disk fails, tears and forgets.
 
-mod memory;
+pub(crate) mod memory;
 #[cfg(loom)]
 mod models;
 

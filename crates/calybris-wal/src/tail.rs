@@ -177,7 +177,12 @@ fn claim_at(bytes: &[u8], window: &[u8], chain: &Chain) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::faults::memory::Memory;
+    use crate::format::frame::push_frame;
+    use crate::storage::{Mode, Storage};
 
     const NOTHING: Evidence =
         Evidence { has_successor: false, sealed: false, zeros: false, durable_offset: 0 };
@@ -283,6 +288,75 @@ mod tests {
             let chain = Chain::new(&[0; 16], None);
             assert_eq!(claims_behind(&file, &chain, 1_000).unwrap(), 0);
             assert_eq!(file.most_bytes.into_inner(), most_bytes);
+        }
+    }
+
+    fn stored(bytes: &[u8]) -> Arc<dyn StoredFile> {
+        let disk = Memory::default();
+        disk.put("file", bytes);
+        disk.open("file", Mode::Read).unwrap()
+    }
+
+    #[test]
+    fn zeros_are_told_from_others_up_to_the_end_however_far_it_is() {
+        let from = 100;
+        for behind in [0, 1, SCAN_BYTES - 1, SCAN_BYTES, SCAN_BYTES + 1, 3 * SCAN_BYTES] {
+            let mut bytes = vec![7; from];
+            bytes.resize(from + behind, 0);
+            assert!(only_zeros_behind(stored(&bytes).as_ref(), from as u64).unwrap(), "{behind}");
+            bytes.push(1);
+            assert!(!only_zeros_behind(stored(&bytes).as_ref(), from as u64).unwrap(), "{behind}");
+        }
+    }
+
+    #[test]
+    fn a_claim_is_found_however_far_it_stands_behind_the_damage() {
+        let chain = Chain::new(&[3; 16], None);
+        let mark = DurableMark { sequence: 9, offset: 5_000 }.encode();
+        let mut frame = vec![7; HASH_BYTES];
+        push_frame(&mut frame, &chain, KIND_DURABLE_MARK, 9, &mark);
+        assert_eq!(frame.len(), CLAIM_BYTES);
+        // Everywhere about the end of what is scanned at once, and further behind.
+        let about = SCAN_BYTES - CLAIM_BYTES - 2..SCAN_BYTES + HASH_BYTES + 2;
+        for damaged in about.chain([0, 1, 200, 2 * SCAN_BYTES, 3 * SCAN_BYTES - 40]) {
+            let mut bytes = vec![0xEE; 1_000 + damaged];
+            bytes.extend_from_slice(&frame);
+            assert_eq!(claims_behind(stored(&bytes).as_ref(), &chain, 1_000).unwrap(), 5_000);
+            bytes.pop();
+            assert_eq!(claims_behind(stored(&bytes).as_ref(), &chain, 1_000).unwrap(), 0);
+        }
+    }
+
+    #[test]
+    fn a_frame_that_is_no_durable_mark_claims_nothing() {
+        let chain = Chain::new(&[3; 16], None);
+        let mark = DurableMark { sequence: 9, offset: 5_000 }.encode();
+        let claimed = |kind, flags, payload: &[u8]| {
+            let length = u32::try_from(payload.len()).unwrap();
+            let header = FrameHeader { length, kind, flags, sequence: 9 }.encode();
+            let hashed = [&[7; HASH_BYTES][..], &header, payload].concat();
+            let bytes = [&hashed[..], &chain.frame_hash(&hashed)].concat();
+            claims_behind(stored(&bytes).as_ref(), &chain, HASH_BYTES as u64).unwrap()
+        };
+        assert_eq!(claimed(KIND_DURABLE_MARK, 0, &mark), 5_000);
+        assert_eq!(claimed(KIND_DURABLE_MARK, 1, &mark), 0);
+        assert_eq!(claimed(KIND_DURABLE_MARK + 1, 0, &mark), 0);
+        assert_eq!(claimed(KIND_DURABLE_MARK, 0, &mark[1..]), 0);
+    }
+
+    #[test]
+    fn damage_to_a_stored_hash_alone_does_not_silence_the_claim_behind_it() {
+        let chain = Chain::new(&[3; 16], None);
+        let mark = DurableMark { sequence: 9, offset: 5_000 }.encode();
+        for length in [0, 1, 48, 49, 500] {
+            let mut bytes = vec![7; 1_000];
+            let hash = push_frame(&mut bytes, &chain, 1, 9, &vec![5; length]);
+            let end = bytes.len();
+            push_frame(&mut bytes, &chain, KIND_DURABLE_MARK, 9, &mark);
+            assert!(bytes[..end].ends_with(&hash));
+            bytes[end - 1] ^= 1;
+            let claimed = claims_behind(stored(&bytes).as_ref(), &chain, 1_000).unwrap();
+            assert_eq!(claimed, 5_000, "{length}");
         }
     }
 }

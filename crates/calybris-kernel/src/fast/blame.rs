@@ -122,3 +122,113 @@ impl Blame<'_> {
         tally.add(Gate::Utility, rest.count_ones());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::super::bounds::Bounds;
+    use super::*;
+    use crate::gates::admit_model;
+    use crate::{CapabilitySet, Policy, ProviderSet, RegionSet, Request};
+
+    const POLICY: Policy = Policy {
+        policy_epoch: 1,
+        catalog_epoch: 1,
+        hard_risk_limit_bps: 10_000,
+        minimum_confidence_bps: 0,
+        risk_penalty_multiplier_bps: 0,
+        latency_penalty_microunits_per_ms: 0,
+    };
+
+    /// Mostly small numbers, and a few above what their codes can stand for: those are outliers.
+    fn number(far: u64) -> impl Strategy<Value = u64> {
+        prop_oneof![140 => 0..200_u64, 1 => 1_000..1_003_u64, 1 => far..far + 3]
+    }
+
+    fn model() -> impl Strategy<Value = Model> {
+        let numbers = (number(1 << 17), number(1 << 30), number(1 << 30));
+        let names = (0..4_u8, 0..4_u64, 0..4_u64, prop::bool::weighted(0.9));
+        (0..5_u16, 0..5_u16, numbers, names).prop_map(
+            |(
+                quality,
+                ceiling,
+                (latency, output, fixed),
+                (provider, capabilities, regions, enabled),
+            )| Model {
+                model_id: 0,
+                provider_id: provider,
+                quality_bps: 2_500 * quality,
+                risk_ceiling_bps: 2_500 * ceiling,
+                enabled,
+                p95_latency_ms: u32::try_from(latency).unwrap(),
+                capabilities: CapabilitySet(capabilities),
+                regions: RegionSet(regions),
+                input_price_microunits_per_million_tokens: 0,
+                output_price_microunits_per_million_tokens: output,
+                fixed_price_microunits: fixed,
+            },
+        )
+    }
+
+    /// A request that is worth nothing, so that no model is eligible.
+    fn worthless() -> impl Strategy<Value = Request> {
+        let limits =
+            (0..4_u16, 0..4_u16, number(1 << 17), prop_oneof![number(1 << 30), Just(u64::MAX)]);
+        let names = (0..4_u64, 0..4_u64, 0..16_u64);
+        (limits, names).prop_map(
+            |((quality, risk, latency, budget), (capabilities, regions, providers))| Request {
+                sequence: 0,
+                requested_model_id: 0,
+                input_tokens: 0,
+                output_tokens: 1_000_000,
+                business_value_microunits: 0,
+                budget_limit_microunits: budget,
+                risk_bps: 2_500 * risk,
+                confidence_bps: 10_000,
+                minimum_quality_bps: 2_500 * quality,
+                max_p95_latency_ms: u32::try_from(latency).unwrap(),
+                required_capabilities: CapabilitySet(capabilities & capabilities >> 1),
+                allowed_providers: ProviderSet([providers, 0, 0, 0]),
+                required_regions: RegionSet(regions),
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// The reason shows only who is ahead, so the counts themselves are compared.
+        #[test]
+        fn each_gate_is_blamed_for_as_many_models_as_it_turned_away(
+            mut models in prop::collection::vec(model(), 9..300),
+            requests in prop::collection::vec(worthless(), 8),
+        ) {
+            for (model, id) in models.iter_mut().zip(0..) {
+                model.model_id = id;
+            }
+            let index = Index::new(&POLICY, &models);
+            let scale = index.scale.as_ref().unwrap();
+            for request in &requests {
+                let valuation = Valuation::new(&POLICY, request, false);
+                let mut expected = Tally::default();
+                for refusal in models.iter().filter_map(|model| admit_model(&valuation, model).err()) {
+                    expected.add(refusal.gate().unwrap(), 1);
+                }
+                let bounds = Bounds::new(&valuation, scale).unwrap();
+                let limits = Limits::new(request, scale);
+                let mut known: Vec<Costs<'_>> = Vec::new();
+                known.push(bounds.budget.as_ref().map_or(Costs::AllWithin, Costs::Mixed));
+                if scale.cheapest.is_beyond_budget(request) {
+                    known.push(Costs::AllBeyond);
+                }
+                for costs in known {
+                    let found = blame(&index, &models, &valuation, &limits, costs);
+                    prop_assert_eq!(found, expected, "{:?} {:?}", costs, request);
+                }
+            }
+        }
+    }
+}

@@ -176,3 +176,54 @@ impl Codes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::lanes::Splat;
+    use super::super::units::{TokenWeight, Unit};
+    use super::*;
+
+    #[test]
+    fn a_term_falls_short_of_the_true_one_by_less_than_the_shortfall() {
+        for bits in 0..36 {
+            for largest in [(1 << bits) - 1, 1_u64 << bits, (1 << bits) | (1 << bits) / 3] {
+                let quantum = Quantum::new(largest);
+                let Some(weight) = TokenWeight::new(quantum) else { continue };
+                for tokens in [1, 3, 1_000, 123_457, u32::MAX] {
+                    let grains = weight.of(tokens);
+                    let unit = Unit::fitting(grains);
+                    // A unit is `2^14 * 2^k` hundred-millionths, `k` as small as 15 bits allow.
+                    let unit_bits = 14 + (64 - grains.leading_zeros()).saturating_sub(15);
+                    for price in
+                        (0..20).map(|part| largest - largest / 20 * part).chain([0, largest / 3])
+                    {
+                        let (code, outlier) = quantum.encode(price);
+                        assert!(!outlier);
+                        let weight = Splat::new(unit.weight(grains)).lanes();
+                        let [term, ..] = Lanes::splat(code).mul_high(weight).signed().to_array();
+                        let term = u128::try_from(term).unwrap();
+                        let exact = u128::from(price) * u128::from(tokens) * 100;
+                        assert!(term << unit_bits <= exact);
+                        let bound = (term + u128::from(quantum.shortfall())) << unit_bits;
+                        assert!(
+                            exact < bound || exact == 0,
+                            "{price} of {largest}, {tokens} tokens"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_codes_cannot_stand_for_is_an_outlier() {
+        for (largest, number) in
+            [(200, 256), (200, 60_000), (200, 1 << 17), (1 << 20, 1 << 21), (0, 1)]
+        {
+            let quantum = Quantum::new(largest);
+            assert!(!quantum.encode(largest).1);
+            let (code, outlier) = quantum.encode(number);
+            assert!(outlier && code >= quantum.encode(largest).0, "{largest} {number}");
+        }
+    }
+}

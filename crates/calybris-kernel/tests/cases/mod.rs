@@ -90,6 +90,8 @@ pub(crate) enum Flavour {
     /// Amounts and prices about the guards beyond which the kernel scans: `2^45` microunits for
     /// values and budgets, `2^36` for prices of a million tokens, `2^48` for fixed prices.
     Guards,
+    /// Those of a real gateway, and a few prices and latencies far above them.
+    Outliers,
 }
 
 /// A policy, a catalog without duplicates, and several requests for it.
@@ -117,6 +119,62 @@ impl Case {
         Self::of_flavour(&mut Dice(seed), Flavour::Guards, max_models, request_count)
     }
 
+    /// A case whose catalog takes several groups of blocks (of 64 times 64 models each) in the index,
+    /// the last of them not full.
+    pub(crate) fn of_several_groups(seed: u64, request_count: usize) -> Self {
+        let dice = &mut Dice(seed);
+        let flavour = dice.pick(&[Flavour::Ties, Flavour::Real, Flavour::Outliers]);
+        let policy = policy(dice, flavour);
+        let count = 4_097 + dice.below(4_500);
+        let models = catalog(dice, flavour, count);
+        Self::asked(dice, flavour, policy, models, request_count)
+    }
+
+    /// A case in which many models are as good as others in every number, or better, and may be
+    /// turned away where those are not: by ceiling, capabilities, provider or regions.
+    pub(crate) fn of_rivals(seed: u64, max_models: u64, request_count: usize) -> Self {
+        let dice = &mut Dice(seed);
+        let count = 9 + dice.below(max_models - 8);
+        let mut models = catalog(dice, Flavour::Ties, count);
+        for model in &mut models {
+            model.quality_bps = dice.pick(&[5_000, 8_000]);
+            model.input_price_microunits_per_million_tokens = dice.below(2);
+            model.output_price_microunits_per_million_tokens = 0;
+            model.p95_latency_ms = dice.pick(&[100, 200]);
+            model.fixed_price_microunits = 0;
+            model.provider_id = dice.pick(&[1, 1, 2, 200]);
+            model.capabilities = CapabilitySet(dice.pick(&[0b11, 0b11, 0b11, 0b11, 0b01]));
+            model.regions = RegionSet(dice.pick(&[0b11, 0b01, 0b01, 0b10, 0b10]));
+        }
+        let requests = (0..request_count)
+            .map(|_| Request {
+                business_value_microunits: 1 << 30,
+                budget_limit_microunits: u64::MAX,
+                risk_bps: dice.pick(&[0, 0, 1, 6_000]),
+                max_p95_latency_ms: dice.pick(&[0, 0, 100]),
+                required_capabilities: CapabilitySet(dice.pick(&[0, 0, 0b01, 0b10])),
+                required_regions: RegionSet(dice.pick(&[0, 0, 0b01, 0b10])),
+                allowed_providers: match dice.below(4) {
+                    0..2 => ProviderSet::ALL,
+                    2 => [1, 200].into_iter().collect(),
+                    _ => [2, 200].into_iter().collect(),
+                },
+                requested_model_id: dice.below(30) as u32,
+                ..REQUEST
+            })
+            .collect();
+        Self { policy: POLICY, models, requests }
+    }
+
+    /// A case in which a few models have numbers far above all others.
+    pub(crate) fn with_outliers(seed: u64, max_models: u64, request_count: usize) -> Self {
+        let dice = &mut Dice(seed);
+        let policy = policy(dice, Flavour::Outliers);
+        let count = 65 + dice.below(max_models - 64);
+        let models = catalog(dice, Flavour::Outliers, count);
+        Self::asked(dice, Flavour::Outliers, policy, models, request_count)
+    }
+
     fn of_flavour(
         dice: &mut Dice,
         flavour: Flavour,
@@ -131,6 +189,16 @@ impl Case {
             _ => dice.below(max_models + 1),
         };
         let models = catalog(dice, flavour, count.min(max_models));
+        Self::asked(dice, flavour, policy, models, request_count)
+    }
+
+    fn asked(
+        dice: &mut Dice,
+        flavour: Flavour,
+        policy: Policy,
+        models: Vec<Model>,
+        request_count: usize,
+    ) -> Self {
         let requests = (0..request_count)
             .map(|_| {
                 let mut request = request(dice, flavour);
@@ -150,12 +218,12 @@ fn policy(dice: &mut Dice, flavour: Flavour) -> Policy {
         minimum_confidence_bps: if dice.one_in(20) { dice.pick(&[1, 9_000, 10_000]) } else { 0 },
         risk_penalty_multiplier_bps: match flavour {
             Flavour::Ties => dice.pick(&[0, 10_000]),
-            Flavour::Real => dice.below(10_001) as u16,
+            Flavour::Real | Flavour::Outliers => dice.below(10_001) as u16,
             Flavour::Extreme | Flavour::Guards => dice.pick(&[0, 1, 9_999, 10_001, u16::MAX]),
         },
         latency_penalty_microunits_per_ms: match flavour {
             Flavour::Ties => dice.below(2),
-            Flavour::Real => dice.below(20),
+            Flavour::Real | Flavour::Outliers => dice.below(20),
             Flavour::Extreme => dice.any_magnitude(),
             Flavour::Guards => dice.any_magnitude() >> dice.pick(&[64 - 37, 40, 50]),
         },
@@ -190,7 +258,7 @@ fn model(dice: &mut Dice, flavour: Flavour, selective: bool) -> Model {
             fixed_price_microunits: 100 * dice.below(2),
             ..MODEL
         },
-        Flavour::Real => Model {
+        Flavour::Real | Flavour::Outliers => Model {
             quality_bps: 3_000 + dice.below(7_001) as u16,
             risk_ceiling_bps: 2_000 + dice.below(8_001) as u16,
             p95_latency_ms: 50 + dice.below(5_000) as u32,
@@ -222,6 +290,14 @@ fn model(dice: &mut Dice, flavour: Flavour, selective: bool) -> Model {
         // Beyond the guard; an outlier if the others are many and far below.
         model.input_price_microunits_per_million_tokens <<= 2;
     }
+    if matches!(flavour, Flavour::Outliers) && dice.one_in(100) {
+        match dice.below(4) {
+            0 => model.p95_latency_ms += dice.pick(&[40_000, 1 << 17]),
+            1 => model.input_price_microunits_per_million_tokens += 1 << 33,
+            2 => model.output_price_microunits_per_million_tokens += 1 << 33,
+            _ => model.fixed_price_microunits += 1 << 30,
+        }
+    }
     model.enabled = !dice.one_in(10);
     model.provider_id = if selective { dice.below(256) as u8 } else { dice.below(6) as u8 };
     let rarely = if selective { 3 } else { 20 };
@@ -238,7 +314,7 @@ fn request(dice: &mut Dice, flavour: Flavour) -> Request {
             dice.pick(&[0, 1_000, 10_000, 10_000, 100_000]),
             dice.pick(&[0, 1_000, 3_000, 100_000, 100_000]),
         ),
-        Flavour::Real => (
+        Flavour::Real | Flavour::Outliers => (
             dice.below(20_000) as u32,
             dice.below(4_000) as u32,
             (dice.roll() >> (44 + dice.below(12))) as i64,
@@ -287,6 +363,12 @@ fn request(dice: &mut Dice, flavour: Flavour) -> Request {
         allowed_providers: ProviderSet::ALL,
         required_regions: RegionSet(dice.pick(&[0, 0, 0, 1, 0xf0, 1 << 63])),
     };
+    if matches!(flavour, Flavour::Outliers) && dice.one_in(2) {
+        // Rich enough for outliers to be eligible, and to win if their quality is the best.
+        request.business_value_microunits = 1 << (36 + dice.below(8));
+        request.budget_limit_microunits = dice.pick(&[1 << 27, 1 << 31, 1 << 36, u64::MAX]);
+        request.max_p95_latency_ms = dice.pick(&[0, 0, 5_000, 42_000, 1 << 17, (1 << 17) + 3_000]);
+    }
     if dice.one_in(2) {
         // An easy request: few limits, so that many models remain to be compared.
         request.risk_bps = 0;

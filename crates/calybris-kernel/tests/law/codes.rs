@@ -25,3 +25,16 @@ fn a_code_leads_back_to_its_reason_and_no_other_number_does() {
         }
     }
 }
+
+#[test]
+fn each_action_and_each_reason_says_in_words_of_its_own_what_it_is() {
+    let mut words: Vec<String> = Action::ALL.iter().map(ToString::to_string).collect();
+    words.extend(Reason::ALL.iter().map(ToString::to_string));
+    assert_eq!(words[2], "reject the request");
+    assert!(words.contains(&"the risk of the request reaches the hard limit".to_owned()));
+    assert!(words.iter().all(|words| words.starts_with(|first: char| first.is_ascii_lowercase())));
+    let count = words.len();
+    words.sort();
+    words.dedup();
+    assert_eq!(words.len(), count);
+}

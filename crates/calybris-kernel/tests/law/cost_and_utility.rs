@@ -116,3 +116,35 @@ fn the_terms_of_an_explanation_are_exact_and_add_up() {
     assert_eq!(terms.latency_penalty_microunits, latency);
     assert_eq!(utility_microunits, i64::MIN);
 }
+
+#[test]
+fn terms_as_large_as_one_another_add_up_exactly() {
+    let terms = UtilityTerms {
+        adjusted_value_microunits: i64::MAX as u64,
+        risk_penalty_microunits: 0,
+        cost_microunits: 0,
+        latency_penalty_microunits: 0,
+    };
+    // The deductions together are beyond an `i64`, each alone is not.
+    let both = UtilityTerms {
+        risk_penalty_microunits: 1 << 62,
+        latency_penalty_microunits: 1 << 62,
+        ..terms
+    };
+    assert_eq!(both.utility_microunits(), -1);
+    let poor = UtilityTerms { adjusted_value_microunits: 5, ..both };
+    assert_eq!(poor.utility_microunits(), i64::MIN + 5);
+    let cost = UtilityTerms {
+        cost_microunits: i64::MAX as u64,
+        risk_penalty_microunits: 5,
+        latency_penalty_microunits: 7,
+        ..terms
+    };
+    assert_eq!(cost.utility_microunits(), -12);
+    let all =
+        UtilityTerms { adjusted_value_microunits: 0, cost_microunits: i64::MAX as u64, ..both };
+    assert_eq!(all.utility_microunits(), i64::MIN);
+    // From 2^128 on, a sum of deductions is more than any value.
+    let beyond = UtilityTerms { latency_penalty_microunits: u128::MAX, ..cost };
+    assert_eq!(beyond.utility_microunits(), i64::MIN);
+}

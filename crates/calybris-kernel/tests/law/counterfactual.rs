@@ -19,7 +19,8 @@ proptest! {
                 expected = oracle::ranking(&case.policy, &case.models, request);
                 expected.truncate(places);
             }
-            let untouched = RankedModel { model_id: u32::MAX, ..RankedModel::default() };
+            // What stands in the places beforehand has no say, however good it looks.
+            let untouched = RankedModel { utility_microunits: i64::MAX, ..RankedModel::default() };
             let mut best = vec![untouched; places];
             let found = snapshot.rank(request, &mut best);
             prop_assert_eq!(found, expected.len());

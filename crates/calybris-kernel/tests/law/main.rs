@@ -30,7 +30,7 @@ mod snapshots;
 
 use calybris_kernel::{
     Action, CapabilitySet, Decision, Gate, Model, Policy, PolicySnapshot, ProviderSet, Reason,
-    Refusal, RegionSet, Request, SnapshotError, Verdict,
+    Refusal, RegionSet, Request, SnapshotError, UtilityTerms, Verdict,
 };
 use cases::{MODEL, POLICY, REQUEST};
 

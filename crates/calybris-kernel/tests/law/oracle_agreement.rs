@@ -2,7 +2,7 @@
 
 use crate::cases::Case;
 use crate::oracle;
-use calybris_kernel::{PolicySnapshot, Refusal, Verdict};
+use calybris_kernel::{PolicySnapshot, RankedModel, Refusal, Verdict};
 use proptest::prelude::*;
 
 proptest! {
@@ -78,6 +78,54 @@ proptest! {
         prop_assert_eq!(canonical(&snapshot), canonical(&shuffled));
         for request in &case.requests {
             prop_assert_eq!(snapshot.prescribe(request), shuffled.prescribe(request));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn prescribe_agrees_with_the_oracle_about_outliers(seed: u64) {
+        let case = Case::with_outliers(seed, 700, 4);
+        let snapshot = PolicySnapshot::new(case.policy, case.models.clone()).unwrap();
+        for request in &case.requests {
+            let expected = oracle::decide(&case.policy, &case.models, request);
+            prop_assert_eq!(snapshot.prescribe(request), expected, "{:?}", request);
+        }
+    }
+
+    #[test]
+    fn prescribe_agrees_with_the_oracle_about_rivals(seed: u64) {
+        let case = Case::of_rivals(seed, 140, 8);
+        let snapshot = PolicySnapshot::new(case.policy, case.models.clone()).unwrap();
+        for request in &case.requests {
+            let expected = oracle::decide(&case.policy, &case.models, request);
+            prop_assert_eq!(snapshot.prescribe(request), expected, "{:?}", request);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn prescribe_and_rank_agree_with_the_oracle_on_catalogs_of_several_groups(seed: u64) {
+        let case = Case::of_several_groups(seed, 3);
+        let snapshot = PolicySnapshot::new(case.policy, case.models.clone()).unwrap();
+        for request in &case.requests {
+            let expected = oracle::decide(&case.policy, &case.models, request);
+            let decision = snapshot.prescribe(request);
+            prop_assert_eq!(decision, expected, "{:?}", request);
+            let mut best = [RankedModel::default(); 7];
+            let found = snapshot.rank(request, &mut best);
+            let ids: Vec<u32> = best.iter().take(found).map(|ranked| ranked.model_id).collect();
+            let mut order = Vec::new();
+            if decision.evaluated_models > 0 {
+                order = oracle::ranking(&case.policy, &case.models, request);
+            }
+            let expected: Vec<u32> = order.iter().take(7).map(|ranked| ranked.model_id).collect();
+            prop_assert_eq!(ids, expected, "{:?}", request);
         }
     }
 }

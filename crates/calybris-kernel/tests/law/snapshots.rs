@@ -95,3 +95,13 @@ fn every_field_changes_the_canonical_bytes() {
     forms.dedup();
     assert_eq!(forms.len(), count);
 }
+
+#[test]
+fn snapshots_are_equal_if_policy_and_catalog_are_in_whatever_order() {
+    let other = Model { model_id: 2, ..MODEL };
+    let snapshot = |policy, models: [Model; 2]| PolicySnapshot::new(policy, models).unwrap();
+    let one = snapshot(POLICY, [MODEL, other]);
+    assert_eq!(one, snapshot(POLICY, [other, MODEL]));
+    assert_ne!(one, snapshot(Policy { policy_epoch: 8, ..POLICY }, [MODEL, other]));
+    assert_ne!(one, snapshot(POLICY, [MODEL, Model { fixed_price_microunits: 999, ..other }]));
+}

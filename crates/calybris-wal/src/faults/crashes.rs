@@ -92,6 +92,74 @@ fn no_acknowledged_record_is_lost_in_a_power_cut_at_any_call() {
 }
 
 #[test]
+fn what_a_killed_process_left_unsynced_is_synced_by_the_next() {
+    for durability in [Durability::Os, Durability::Buffered, Durability::Synced] {
+        let whole = Memory::default();
+        write(&whole, durability, &mut 0).unwrap();
+        for at in 0..=whole.calls() {
+            for seed in 0..4 {
+                let context = format!("{durability:?}, call {at}, seed {seed}");
+                let disk = Memory::default();
+                disk.fail(at, Fault::Freeze);
+                drop(write(&disk, durability, &mut 0));
+                // The process is gone, the machine is not: what it wrote is still to be seen.
+                disk.heal();
+                let writer = open(&disk, durability).unwrap();
+                let found = writer.recovery().sequence;
+                disk.crash(&mut Dice(at * 100 + seed));
+                drop(writer);
+                check(&disk, found, &context);
+                assert_eq!(
+                    open(&disk, durability).unwrap().recovery().sequence,
+                    found,
+                    "{context}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_no_mark_vouches_for_is_written_again_and_no_more() {
+    let disk = Memory::default();
+    let writer = open(&disk, Durability::Os).unwrap();
+    let name = crate::segment::segment_name(1);
+    writer.append_bytes(b"one").unwrap();
+    drop(writer);
+    // No mark yet: all of the file, its header too.
+    let bytes = disk.read(&name).len() as u64;
+    let writer = open(&disk, Durability::Os).unwrap();
+    assert_eq!(writer.recovery().resynced_bytes, bytes);
+    // The mark goes with the next record and vouches for what stands before it.
+    writer.append_bytes(b"two").unwrap();
+    drop(writer);
+    let behind = disk.read(&name).len() as u64 - bytes;
+    assert_eq!(open(&disk, Durability::Os).unwrap().recovery().resynced_bytes, behind);
+}
+
+#[test]
+fn a_long_end_whose_sync_failed_is_all_written_again() {
+    let disk = Memory::default();
+    let options = WalOptions::new(1).log_id([1; 16]);
+    let open = || WalWriter::open_in(Arc::new(disk.clone()), &options, None);
+    let writer = open().unwrap();
+    for sequence in 1..=1_500 {
+        writer.append_bytes(&payload(sequence)).unwrap();
+    }
+    disk.fail(0, Fault::Error(std::io::ErrorKind::Other));
+    writer.flush_and_sync().unwrap_err();
+    drop(writer);
+    disk.heal();
+    let writer = open().unwrap();
+    assert_eq!(writer.recovery().sequence, 1_500);
+    assert!(writer.recovery().resynced_bytes > 2 * 64 * 1024);
+    for seed in 0..4 {
+        disk.crash(&mut Dice(seed));
+        check(&disk, 1_500, "a long end");
+    }
+}
+
+#[test]
 fn torn_bytes_are_never_lost_while_they_are_set_aside() {
     let whole = Memory::default();
     let writer = open(&whole, Durability::Os).unwrap();

@@ -81,3 +81,30 @@ fn a_log_of_segments_cut_at_any_byte_keeps_every_whole_record_and_takes_more() {
         }
     }
 }
+
+#[test]
+fn an_empty_file_leaves_nothing_to_set_aside() {
+    let disk = Memory::default();
+    disk.put(&segment_name(1), &[]);
+    let writer = open(&disk, None).unwrap();
+    assert_eq!(writer.recovery().quarantined, None);
+    assert!(writer.recovery().created);
+    assert_eq!(
+        disk.segments(),
+        disk.files().into_iter().filter(|name| name != "LOCK").collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn an_unfinished_segment_alone_is_a_log_only_if_it_is_the_first() {
+    for bytes in [0, 10, SEGMENT_HEADER_BYTES] {
+        let disk = Memory::default();
+        disk.put(&segment_name(5), &vec![0; bytes]);
+        let refused = open(&disk, None).map(drop);
+        assert!(
+            matches!(refused, Err(WalError::MissingSegment { segment: 1 })),
+            "{bytes}: {refused:?}"
+        );
+        assert_eq!(disk.read(&segment_name(5)), vec![0; bytes]);
+    }
+}
