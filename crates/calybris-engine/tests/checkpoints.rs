@@ -4,6 +4,7 @@
 mod world;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use calybris_budget::{BudgetEvent, OverrunPolicy, TenantRules};
 use calybris_engine::{
@@ -166,8 +167,11 @@ fn a_state_too_large_for_a_checkpoint_is_told_and_leaves_the_log_as_it_was() {
     let tickets: Vec<_> = (0..30)
         .map(|sequence| engine.decide(&call("a", sequence, 9_000)).unwrap().ticket.unwrap())
         .collect();
-    // Nobody who decided was told, and yet it is known.
-    assert!(too_large(&engine.checkpoint_failure().unwrap()));
+    // Nobody who decided was told, and yet it is known; and the next tries only after as many records.
+    let failure = engine.checkpoint_failure().unwrap();
+    assert!(too_large(&failure));
+    let _open = engine.decide(&call("a", 30, 9_000)).unwrap();
+    assert!(Arc::ptr_eq(&engine.checkpoint_failure().unwrap(), &failure));
     let before = (engine.head(), state(&engine));
     assert!(too_large(&engine.checkpoint(2).unwrap_err()));
     assert_eq!((engine.head(), state(&engine)), before);

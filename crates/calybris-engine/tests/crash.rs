@@ -11,7 +11,7 @@ use calybris_budget::{BudgetEvent, OverrunPolicy, TenantRules};
 use calybris_engine::{
     Admission, Call, Decided, Engine, EngineError, EngineOptions, Ledger, Record, SCHEMA_ID,
 };
-use calybris_wal::{WalError, WalOptions, WalWriter};
+use calybris_wal::{Durability, WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;
 
@@ -193,7 +193,10 @@ fn many_threads_never_overspend_and_the_log_replays_to_the_live_balances() {
 #[test]
 fn of_many_callers_with_the_same_ticket_one_settles_it() {
     let dir = tempfile::tempdir().unwrap();
-    let engine = open(dir.path());
+    // A settlement waits for the disk, so that the others ask for the ticket while it is out.
+    let options = EngineOptions::default().durability(Durability::Synced);
+    let engine = Engine::open(dir.path(), &options).unwrap();
+    engine.install(snapshot(), 0).unwrap();
     engine.ensure_tenant("a", 1_000_000, 1).unwrap();
     for round in 1..=50 {
         let ticket = engine.decide(&call("a", round, 9_000)).unwrap().ticket.unwrap();

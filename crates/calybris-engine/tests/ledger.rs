@@ -3,7 +3,7 @@
 
 mod world;
 
-use calybris_budget::BudgetEvent;
+use calybris_budget::{BudgetEvent, OverrunPolicy, TenantRules};
 use calybris_engine::{EngineError, Fallback, Ledger, Record, SCHEMA_ID};
 use calybris_wal::{Key, WalError, WalOptions, WalWriter};
 use world::*;
@@ -142,6 +142,33 @@ fn a_record_that_contradicts_the_log_is_named() {
         assert!(refused.to_string().contains(words), "{refused}");
         let reopened = calybris_engine::Engine::open(log.path(), &Default::default());
         assert_eq!(reopened.unwrap_err().to_string(), refused.to_string());
+    }
+}
+
+#[test]
+fn a_cost_above_its_hold_stands_in_the_log_only_where_the_rules_cap_it() {
+    for (overrun, charged) in [
+        (OverrunPolicy::CapAtReserved, Some(2_000)),
+        // What is drawn or owed would stand in a record before it.
+        (OverrunPolicy::DrawThenDebt, None),
+        (OverrunPolicy::Reject, None),
+    ] {
+        let rules = TenantRules { overrun, ..TenantRules::default() };
+        let settled = Record::Settled {
+            time_unix_ms: 1,
+            decision_sequence: 3,
+            actual_cost_microunits: 2_001,
+        };
+        let set = changed(BudgetEvent::RulesSet { tenant: "a".to_owned(), rules });
+        let log = log_with(&[set, settled]);
+        match (Ledger::read(log.path(), None), charged) {
+            (Ok(ledger), Some(charged)) => {
+                assert_eq!(ledger.accounts[0].balance.committed_microunits, charged);
+                ledger.conservation.unwrap();
+            }
+            (Err(EngineError::Contradiction { sequence: 5, .. }), None) => {}
+            other => panic!("{overrun:?}: {other:?}"),
+        }
     }
 }
 
