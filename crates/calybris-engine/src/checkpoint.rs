@@ -2,13 +2,11 @@
 //! as the log grows and older segments can be dropped.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use calybris_budget::{Audit, Replay};
-use calybris_wal::{Disposal, Receipt, WalError, WalWriter};
-use serde::ser::{Error as _, Serialize, Serializer};
+use calybris_wal::Disposal;
 
 use crate::engine::{Engine, InForce};
 use crate::error::{EngineError, contradiction};
@@ -28,7 +26,7 @@ impl Engine {
     /// again after as many records.
     ///
     /// # Errors
-    /// [`EngineError::Log`] if the log cannot be written, or with [`WalError::RecordTooLarge`] if the state is too large
+    /// [`EngineError::Log`] if the log cannot be written, or with [`RecordTooLarge`](calybris_wal::WalError::RecordTooLarge) if the state is too large
     /// for a record (64 MiB: some hundred thousand tenants and open tickets): then the log is as it was and goes on, and
     /// opening it takes as long as it takes to read what came after the last checkpoint.
     ///
@@ -125,7 +123,7 @@ impl Engine {
             return Ok(in_force.checkpoint_sequence);
         }
         let checkpoint = Record::Checkpoint(self.state(&in_force, head_sequence, time_unix_ms)?);
-        let sequence = self.append_first(&checkpoint)?.sequence;
+        let sequence = self.log.append_first(&checkpoint)?.sequence;
         in_force.checkpoint_sequence = sequence;
         if let Some(installed) = &mut in_force.installed {
             installed.sequence = sequence;
@@ -153,13 +151,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Appends a record as the first of a new segment. One that the log does not take leaves the segment as it was.
-    fn append_first(&self, record: &Record<'_>) -> Result<Receipt, EngineError> {
-        let first = FirstOfSegment { log: &self.log, record, rotation_failed: Cell::new(None) };
-        let appended = self.log.append(&first);
-        Ok(appended.map_err(|error| first.rotation_failed.take().unwrap_or(error))?)
-    }
-
     fn state<'a>(
         &self,
         in_force: &'a InForce,
@@ -177,28 +168,6 @@ impl Engine {
             keyed_decisions: Cow::Owned(self.keys.remembered()),
             decisions: self.decisions.load(Relaxed),
         })
-    }
-}
-
-/// A record that begins a segment as soon as it is known to be one that the log takes: the log encodes a record, and
-/// refuses what is too large, before it gives it a place.
-struct FirstOfSegment<'a, R> {
-    log: &'a WalWriter,
-    record: &'a R,
-    rotation_failed: Cell<Option<WalError>>,
-}
-
-impl<R: Serialize> Serialize for FirstOfSegment<'_, R> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let encoded = self.record.serialize(serializer)?;
-        match self.log.rotate() {
-            Ok(()) => Ok(encoded),
-            Err(error) => {
-                let told = S::Error::custom(&error);
-                self.rotation_failed.set(Some(error));
-                Err(told)
-            }
-        }
     }
 }
 

@@ -30,6 +30,9 @@ const FOUR_BYTES: u8 = 252;
 const EIGHT_BYTES: u8 = 253;
 const SIXTEEN_BYTES: u8 = 254;
 
+/// How much memory a thread keeps for its next record, in bytes.
+const SCRATCH_BYTES_KEPT: usize = 64 << 10;
+
 thread_local! {
     /// One buffer per thread, so that records are encoded outside the writer's lock and without
     /// an allocation each. It is taken while in use: a record that appends from inside its own
@@ -50,7 +53,10 @@ pub(crate) fn with_encoded<T: Serialize + ?Sized, R>(
         Ok(()) => then(&encoder.bytes),
         Err(source) => Err(WalError::Encode { source: Box::new(source) }),
     };
-    SCRATCH.set(encoder.bytes);
+    let mut scratch = encoder.bytes;
+    scratch.clear();
+    scratch.shrink_to(SCRATCH_BYTES_KEPT);
+    SCRATCH.set(scratch);
     answer
 }
 

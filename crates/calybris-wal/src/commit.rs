@@ -103,7 +103,25 @@ impl Committer {
 
     /// Appends a record, and returns when the durability of the log is met.
     pub(crate) fn append(&self, payload: &[u8]) -> Result<Receipt, WalError> {
-        let mut state = self.make_room(self.state.lock(), payload.len())?;
+        let state = self.make_room(self.state.lock(), payload.len())?;
+        self.append_here(state, payload)
+    }
+
+    /// Appends a record as the first of a segment.
+    pub(crate) fn append_first(&self, payload: &[u8]) -> Result<Receipt, WalError> {
+        let mut state = self.when_nobody_leads(self.state.lock())?;
+        if state.pen.records() > 0 {
+            self.begin_next_segment(&mut state)?;
+        }
+        self.append_here(state, payload)
+    }
+
+    #[inline]
+    fn append_here(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        payload: &[u8],
+    ) -> Result<Receipt, WalError> {
         let receipt = state.pen.push_record(payload).ok_or_else(|| WalError::Poisoned {
             cause: "the log has used up its sequences".to_owned(),
         })?;

@@ -161,6 +161,28 @@ impl WalWriter {
         self.committer.append(payload)
     }
 
+    /// Appends a record as the first of a segment: of the one that is written to if it has none, or else of a new one.
+    /// For a record that whoever reads the log begins with, such as all that the records before it lead to.
+    ///
+    /// ```
+    /// # use calybris_wal::{Reader, WalOptions, WalWriter};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("log");
+    /// let log = WalWriter::open(&path, &WalOptions::new(1))?;
+    /// log.append("one")?;
+    /// log.append_first("all so far: one")?;
+    /// assert_eq!(Reader::segments(&path)?, [1, 2]);
+    /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`WalWriter::append`]: what cannot be encoded or is too large begins no segment.
+    pub fn append_first<T: Serialize + ?Sized>(&self, record: &T) -> Result<Receipt, WalError> {
+        codec::with_encoded(record, self.max_record_bytes, |payload| {
+            self.committer.append_first(payload)
+        })
+    }
+
     /// Hands everything appended so far to the operating system, which matters only in
     /// [`Durability::Buffered`](crate::Durability::Buffered).
     ///
