@@ -60,7 +60,9 @@ macro_rules! formulas {
         pub(super) fn token_cost(tokens: u32, price_microunits_per_million: u64) -> $number {
             let per_million = $number::from(TOKENS_PER_PRICE);
             let product = $number::from(tokens) * $number::from(price_microunits_per_million);
-            (product + (per_million - 1)) / per_million
+            // `div_ceil` would multiply back to see whether anything is left.
+            let almost_one_more = per_million - 1;
+            (product + almost_one_more) / per_million
         }
 
         /// `floor(value * first * second / 10^8)`, rounded once.
