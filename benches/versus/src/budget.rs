@@ -2,6 +2,8 @@
 //! then the time. One iteration reserves 100 microunits and commits 90 of them, if not said
 //! otherwise.
 
+mod latency;
+
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -36,6 +38,7 @@ pub fn run(report: &mut Report) {
     hot_2t(report, &books);
     many_2t(report, &books);
     snapshot_10k(report, &books);
+    latency::run(report, &books);
     levels_3(report, &books);
     books.check();
 }
