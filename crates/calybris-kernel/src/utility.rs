@@ -86,7 +86,7 @@ mod wide {
     formulas!(u128);
 }
 
-/// 64 bits are several times faster, and hold what is [`narrow`](super::Valuation).
+/// 64 bits are several times faster, and enough for nearly every request and model.
 ///
 /// INVARIANT (narrow): values up to `2^64 / (10^4 * 2^16)`, which is 28,147 dollars, have shares
 /// whose products are below `2^64`; so have token prices below `2^32`, which is 4,294 dollars a
