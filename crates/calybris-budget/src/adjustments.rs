@@ -3,42 +3,7 @@
 
 use crate::amount::check_amount;
 use crate::rules::Refusal;
-use crate::{BudgetError, OverrunPolicy, Tenant};
-
-/// What else than its balance decides about the reservations of a tenant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct TenantRules {
-    /// The most that may be reserved at once, in microunits; `None` for no cap, 0 for nothing.
-    pub exposure_cap_microunits: Option<u64>,
-    /// The use (reserved and committed, in microunits) at which the engine warns, once for each
-    /// time the rules are set: [`take_warnings`](crate::BudgetEngine::take_warnings). `None` for
-    /// no warning, 0 for one with the next reservation.
-    pub soft_limit_microunits: Option<u64>,
-    /// What happens when a call cost more than was reserved for it.
-    pub overrun: OverrunPolicy,
-}
-
-impl TenantRules {
-    /// Refuses what [`Tenant::set_rules`] would refuse: a cap or a limit that is no amount. A caller
-    /// who logs rules before they are set asks first.
-    ///
-    /// # Errors
-    ///
-    /// [`AmountTooLarge`](BudgetError::AmountTooLarge) for one above [`MAX_AMOUNT_MICROUNITS`].
-    ///
-    /// ```
-    /// use calybris_budget::{MAX_AMOUNT_MICROUNITS, TenantRules};
-    ///
-    /// let capped_at = |cap| TenantRules { exposure_cap_microunits: Some(cap), ..Default::default() };
-    /// assert!(capped_at(MAX_AMOUNT_MICROUNITS).check().is_ok());
-    /// assert!(capped_at(MAX_AMOUNT_MICROUNITS + 1).check().is_err());
-    /// ```
-    pub fn check(&self) -> Result<(), BudgetError> {
-        check_amount(self.exposure_cap_microunits.unwrap_or(0))?;
-        check_amount(self.soft_limit_microunits.unwrap_or(0))
-    }
-}
+use crate::{BudgetError, Tenant, TenantRules};
 
 impl Tenant {
     /// Adds to the grant. What the tenant owes is paid first; the rest becomes available. 0 adds

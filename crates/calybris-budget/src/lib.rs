@@ -70,7 +70,6 @@ mod replay;
 #[cfg(all(test, loom))]
 mod loom_models;
 
-pub use adjustments::TenantRules;
 pub use amount::{MAX_AMOUNT_MICROUNITS, MAX_LEVELS, MAX_NAME_BYTES};
 pub use audit::{Audit, Sums};
 pub use checkpoint::Checkpoint;
@@ -81,7 +80,7 @@ pub use holds::{OpenHold, ReservationId};
 pub use idempotency::KEY_WINDOW;
 pub use replay::{Replay, Replayed};
 pub use reservation::Reservation;
-pub use rules::OverrunPolicy;
+pub use rules::{OverrunPolicy, TenantRules};
 pub use settlement::{Covered, Overdraft, SettleRefused, Settled};
 pub use shared::SoftLimitReached;
 pub use tenant::{AccountSnapshot, Tenant};

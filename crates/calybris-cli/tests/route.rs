@@ -116,7 +116,7 @@ fn the_demo_shows_every_kind_of_outcome_and_its_own_commands_work() {
         "40 models of 14 providers",
         "the requested model was best",
         "another model was better",
-        "most models are below the minimum quality",
+        "quality turned away the most models",
         "the tenant's budget did not suffice",
         "outside the catalog",
         "verified from the disk",

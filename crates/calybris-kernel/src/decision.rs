@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::MAX_BPS;
+
 /// What the caller should do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -15,6 +17,8 @@ pub enum Action {
 }
 
 /// Why the kernel decided so. The codes are permanent: logs hold them.
+///
+/// The list is complete: another reason would be another law, and so a new major version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u16)]
 pub enum Reason {
@@ -141,19 +145,21 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::RequestedModelMaximizesUtility => "the requested model has the highest utility",
-            Self::AlternativeMaximizesUtility => "another model has a higher utility",
+            Self::AlternativeMaximizesUtility => "another model has the highest utility",
             Self::RiskHardLimit => "the risk of the request reaches the hard limit",
             Self::ConfidenceHardLimit => "the confidence of the request is below the minimum",
             Self::NoEnabledModel => "the catalog has no enabled model",
-            Self::QualityConstraint => "most models are below the minimum quality",
-            Self::LatencyConstraint => "most models are above the maximum latency",
-            Self::CapabilityConstraint => "most models lack a required capability",
-            Self::ProviderConstraint => "most models are from a provider that is not allowed",
-            Self::RegionConstraint => "most models are served in none of the required regions",
-            Self::BudgetConstraint => "most models cost more than the budget limit",
-            Self::NonPositiveUtility => "most models are not worth their cost",
-            Self::RiskCeilingConstraint => "most models have a risk ceiling below the request",
-            Self::InvalidRequest => "the request has a field above 10000 basis points",
+            Self::QualityConstraint => "quality turned away the most models",
+            Self::LatencyConstraint => "latency turned away the most models",
+            Self::CapabilityConstraint => "capabilities turned away the most models",
+            Self::ProviderConstraint => "providers turned away the most models",
+            Self::RegionConstraint => "regions turned away the most models",
+            Self::BudgetConstraint => "budget turned away the most models",
+            Self::NonPositiveUtility => "utility turned away the most models",
+            Self::RiskCeilingConstraint => "risk ceilings turned away the most models",
+            Self::InvalidRequest => {
+                return write!(f, "the request has a field above {MAX_BPS} basis points");
+            }
         })
     }
 }

@@ -1,5 +1,7 @@
 //! What can be wrong with a policy or a catalog.
 
+use crate::MAX_BPS;
+
 /// Why no snapshot could be made; nothing was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -11,7 +13,7 @@ pub enum SnapshotError {
         model_id: u32,
     },
     /// A field of a model is above 10,000 basis points.
-    #[error("{field} of model `{model_id}` is {found_bps} and may be at most 10000")]
+    #[error("{field} of model `{model_id}` is {found_bps} and may be at most {}", MAX_BPS)]
     ModelOutOfRange {
         /// The model with the lowest id that has such a field.
         model_id: u32,
@@ -21,7 +23,7 @@ pub enum SnapshotError {
         found_bps: u16,
     },
     /// A field of the policy is above 10,000 basis points.
-    #[error("{field} of the policy is {found_bps} and may be at most 10000")]
+    #[error("{field} of the policy is {found_bps} and may be at most {}", MAX_BPS)]
     PolicyOutOfRange {
         /// The name of the field.
         field: &'static str,
@@ -29,7 +31,7 @@ pub enum SnapshotError {
         found_bps: u16,
     },
     /// The catalog has more models than a `u32` can count.
-    #[error("the catalog has {found} models and may have at most 4294967295")]
+    #[error("the catalog has {found} models and may have at most {}", u32::MAX)]
     TooManyModels {
         /// How many there are.
         found: usize,

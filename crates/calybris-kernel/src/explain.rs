@@ -19,6 +19,16 @@ pub struct Explanation {
     pub models: Vec<ModelVerdict>,
 }
 
+impl Explanation {
+    /// What the model with this id came to; nothing if the catalog does not have it, or the request
+    /// was rejected before any model was looked at.
+    #[must_use]
+    pub fn model(&self, model_id: u32) -> Option<&ModelVerdict> {
+        let found = self.models.binary_search_by_key(&model_id, |verdict| verdict.model_id).ok()?;
+        self.models.get(found)
+    }
+}
+
 /// What one model came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]

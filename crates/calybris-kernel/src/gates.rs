@@ -4,7 +4,8 @@ use crate::utility::{Appraisal, UtilityTerms, Valuation};
 use crate::{CapabilitySet, MAX_BPS, Model, Policy, Reason, RegionSet, Request};
 
 /// A hard limit that a request or a model must pass. Gates are passed in this order, and the
-/// first that fails is the one that counts.
+/// first that fails is the one that counts. The list is complete: a twelfth would be another law,
+/// and so a new major version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(u8)]

@@ -27,7 +27,7 @@ pub struct Model {
     /// Price of a million output tokens in microunits; 0 is free.
     pub output_price_microunits_per_million_tokens: u64,
     /// Price of the request itself in microunits, whatever its tokens; 0 if there is none, which
-    /// is also what serialized models without this field mean.
+    /// is also what a model without this field means in a form that names its fields, such as JSON.
     #[cfg_attr(feature = "serde", serde(default))]
     pub fixed_price_microunits: u64,
 }

@@ -36,8 +36,8 @@ impl PolicySnapshot {
     ///
     /// # Errors
     ///
-    /// A bps above 10,000 in the policy or in a model, a model id that stands twice, or more than
-    /// `u32::MAX` models. Nothing is made then.
+    /// More than `u32::MAX` models, a bps above 10,000 in the policy, a model id that stands twice, or
+    /// a bps above 10,000 in a model, and if several, the first of these. Nothing is made then.
     ///
     /// ```
     /// use calybris_kernel::{CapabilitySet, Model, Policy, PolicySnapshot, RegionSet};
@@ -156,6 +156,7 @@ impl PolicySnapshot {
     /// assert_eq!(ids, [2, 1]); // the third is beyond the budget
     /// # Ok::<(), SnapshotError>(())
     /// ```
+    #[must_use = "places beyond this many hold what they held before"]
     pub fn rank(&self, request: &Request, best: &mut [RankedModel]) -> usize {
         if best.is_empty() || admit_request(&self.policy, request).is_err() {
             return 0;
@@ -375,6 +376,14 @@ fn check_policy(policy: &Policy) -> Result<(), SnapshotError> {
 
 /// Checks models that stand in ascending order of their ids.
 fn check_models(models: &[Model]) -> Result<(), SnapshotError> {
+    // Before the fields, or which of two models with one id is blamed would be a matter of chance.
+    let duplicate = models.windows(2).find_map(|pair| match pair {
+        [first, second] if first.model_id == second.model_id => Some(first.model_id),
+        _ => None,
+    });
+    if let Some(model_id) = duplicate {
+        return Err(SnapshotError::DuplicateModelId { model_id });
+    }
     for model in models {
         let fields =
             [("quality_bps", model.quality_bps), ("risk_ceiling_bps", model.risk_ceiling_bps)];
@@ -383,14 +392,7 @@ fn check_models(models: &[Model]) -> Result<(), SnapshotError> {
             return Err(SnapshotError::ModelOutOfRange { model_id, field, found_bps });
         }
     }
-    let duplicate = models.windows(2).find_map(|pair| match pair {
-        [first, second] if first.model_id == second.model_id => Some(first.model_id),
-        _ => None,
-    });
-    match duplicate {
-        Some(model_id) => Err(SnapshotError::DuplicateModelId { model_id }),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 #[cfg(test)]

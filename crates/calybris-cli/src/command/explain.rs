@@ -4,7 +4,7 @@ mod changes;
 mod verdicts;
 
 use calybris_core::engine::{EngineError, Names, Snapshot};
-use calybris_core::kernel::{Explanation, ModelVerdict, RankedModel, Request, Verdict};
+use calybris_core::kernel::{Explanation, RankedModel, Request, Verdict};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -123,14 +123,6 @@ impl<'a> Explained<'a> {
         let id = named.or_else(|| name.parse().ok());
         id.filter(|id| self.snapshot.policy_snapshot().model(*id).is_some())
             .ok_or_else(|| format!("model {} is not in the catalog that decided", quoted(name)))
-    }
-
-    fn verdict(&self, model_id: u32) -> Option<&ModelVerdict> {
-        let models = &self.explanation.models;
-        models
-            .binary_search_by_key(&model_id, |verdict| verdict.model_id)
-            .ok()
-            .and_then(|at| models.get(at))
     }
 
     fn json(

@@ -93,7 +93,7 @@ fn why_not(
         let because = refused_because(refusal, judge.names());
         return format!("the request is rejected before any model is looked at: {because}.");
     }
-    match verdict(explanation, model_id) {
+    match explanation.model(model_id).map(|found| found.verdict) {
         None => format!("{name} is not in the catalog."),
         Some(Verdict::Refused(refusal)) => {
             format!("{name} is turned away: {}.", refused_because(&refusal, judge.names()))
@@ -156,7 +156,7 @@ pub(crate) const TERMS: [&str; 4] = ["value", "risk penalty", "cost", "latency p
 
 /// Utility and terms of a model that passed every gate.
 fn eligible(explanation: &Explanation, model_id: u32) -> Option<(i64, UtilityTerms)> {
-    match verdict(explanation, model_id)? {
+    match explanation.model(model_id).map(|found| found.verdict)? {
         Verdict::Eligible { utility_microunits, terms } => Some((utility_microunits, terms)),
         Verdict::Refused(_) => None,
     }
@@ -164,19 +164,13 @@ fn eligible(explanation: &Explanation, model_id: u32) -> Option<(i64, UtilityTer
 
 /// The same, also of one whose utility is what turned it away.
 fn terms_of(explanation: &Explanation, model_id: u32) -> Option<(i64, UtilityTerms)> {
-    match verdict(explanation, model_id)? {
+    match explanation.model(model_id).map(|found| found.verdict)? {
         Verdict::Eligible { utility_microunits, terms }
         | Verdict::Refused(Refusal::Utility { utility_microunits, terms }) => {
             Some((utility_microunits, terms))
         }
         Verdict::Refused(_) => None,
     }
-}
-
-fn verdict(explanation: &Explanation, model_id: u32) -> Option<Verdict> {
-    let verdicts = &explanation.models;
-    let place = verdicts.binary_search_by_key(&model_id, |verdict| verdict.model_id).ok()?;
-    verdicts.get(place).map(|verdict| verdict.verdict)
 }
 
 /// A term that no catalog makes larger than an `i128`.

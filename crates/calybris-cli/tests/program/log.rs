@@ -70,7 +70,8 @@ pub(crate) fn write_log(dir: &Path) {
     // 11 to 13: the model fails, the next in rank does it.
     log.decide("search", "call-5", request(5, 3), Admission::Reserved);
     let mut rank = [RankedModel::default(); 2];
-    log.snapshot.1.policy_snapshot().rank(&request(5, 3), &mut rank);
+    let ranked = log.snapshot.1.policy_snapshot().rank(&request(5, 3), &mut rank);
+    assert_eq!(ranked, rank.len());
     let [failed, next] = rank;
     log.append(&Record::FellBack {
         time_unix_ms: log.now(),

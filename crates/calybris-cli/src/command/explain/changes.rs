@@ -40,7 +40,8 @@ pub(super) fn candidates(explained: &Explained<'_>, asked_model: Option<u32>) ->
     if explained.explanation.request_refusal.is_some() {
         return Vec::new();
     }
-    let requested = explained.verdict(decision.requested_model_id).map(|found| found.model_id);
+    let requested =
+        explained.explanation.model(decision.requested_model_id).map(|found| found.model_id);
     let ranked = explained.rank.iter().skip(1).map(|ranked| ranked.model_id);
     let others = ranked.chain(nearest(explained)).take(CANDIDATES);
     let mut candidates: Vec<u32> = Vec::new();

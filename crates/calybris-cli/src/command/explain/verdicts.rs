@@ -28,7 +28,7 @@ pub(super) fn words(explained: &Explained<'_>, all: bool, paint: Paint, page: &m
 
 /// One model, whatever it came to.
 pub(super) fn one(explained: &Explained<'_>, model_id: u32, paint: Paint, page: &mut Page) {
-    let Some(verdict) = explained.verdict(model_id) else { return };
+    let Some(verdict) = explained.explanation.model(model_id) else { return };
     page.line(paint.strong(&explained.name(model_id)));
     match &verdict.verdict {
         Verdict::Refused(refusal) => {
@@ -74,7 +74,7 @@ fn eligible(explained: &Explained<'_>, all: bool, paint: Paint, page: &mut Page)
     let shown = if all { usize::MAX } else { LISTED };
     let rows = (1..).zip(&explained.rank).take(shown).filter_map(|(place, ranked)| {
         let Verdict::Eligible { utility_microunits, terms } =
-            &explained.verdict(ranked.model_id)?.verdict
+            &explained.explanation.model(ranked.model_id)?.verdict
         else {
             return None;
         };
@@ -147,7 +147,8 @@ fn refused(explained: &Explained<'_>, all: bool, paint: Paint, page: &mut Page) 
 /// The model that was asked for, if it was turned away.
 fn requested(explained: &Explained<'_>, paint: Paint, page: &mut Page) {
     let model_id = explained.explanation.decision.requested_model_id;
-    if let Some(Verdict::Refused(refusal)) = explained.verdict(model_id).map(|found| &found.verdict)
+    if let Some(Verdict::Refused(refusal)) =
+        explained.explanation.model(model_id).map(|found| &found.verdict)
     {
         let (measured, limit) = evidence(refusal, explained);
         let gate = gate_words(refusal.gate());
