@@ -158,6 +158,29 @@ fn checkpoints_come_by_themselves_after_so_many_records() {
 }
 
 #[test]
+fn no_checkpoint_comes_by_itself_if_none_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = EngineOptions::default().checkpoint_every_records(0);
+    for round in 0..2 {
+        let engine = Engine::open(dir.path(), &options).unwrap();
+        if round == 0 {
+            engine.install(snapshot(), 0).unwrap();
+            engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+        } else {
+            // One that is asked for brings no others after it.
+            engine.checkpoint(2).unwrap();
+        }
+        for sequence in 1..=20 {
+            drop(engine.decide(&call("a", 20 * round + sequence, 9_000)).unwrap());
+        }
+    }
+    let checkpoints = records(dir.path());
+    let checkpoints =
+        checkpoints.iter().filter(|(_, record)| matches!(record, Record::Checkpoint(_)));
+    assert_eq!(checkpoints.count(), 1);
+}
+
+#[test]
 fn what_stands_before_a_checkpoint_can_be_dropped() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
@@ -239,7 +262,12 @@ fn a_log_that_begins_with_a_hold_that_no_ticket_stands_for_is_refused() {
         _ => None,
     });
     let honest = checkpoints.next_back().unwrap();
-    for (tickets, count) in [(honest.tickets.to_vec(), 1), (Vec::new(), 0)] {
+    let twice = [&honest.tickets[..], &honest.tickets[..]].concat();
+    for (tickets, wrong) in [
+        (honest.tickets.to_vec(), ""),
+        (Vec::new(), "has no ticket"),
+        (twice, "its ticket 3 cannot be"),
+    ] {
         let copy = tempfile::tempdir().unwrap();
         let log = WalWriter::open(copy.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
         for (_, record) in records(dir.path()).into_iter().take(3) {
@@ -250,12 +278,12 @@ fn a_log_that_begins_with_a_hold_that_no_ticket_stands_for_is_refused() {
         log.append(&Record::Checkpoint(checkpoint)).unwrap();
         log.close().unwrap();
         let opened = Engine::open(copy.path(), &EngineOptions::default());
-        if count == 1 {
+        if wrong.is_empty() {
             assert_eq!(opened.unwrap().account("a").unwrap().reserved_microunits, 2_000);
         } else {
             let refused = opened.unwrap_err();
             assert!(matches!(refused, EngineError::Contradiction { .. }), "{refused}");
-            assert!(refused.to_string().contains("has no ticket"), "{refused}");
+            assert!(refused.to_string().contains(wrong), "{refused}");
         }
     }
 }
