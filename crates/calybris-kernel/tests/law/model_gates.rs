@@ -160,5 +160,5 @@ fn what_only_some_models_have_is_asked_of_each() {
         .collect();
     let request = Request { required_capabilities: CapabilitySet(1), ..REQUEST };
     let decision = decide(&models, &request);
-    assert_eq!((decision.eligible_models, decision.runner_up_model_id), (7, Some(0)));
+    assert_eq!((decision.eligible_models, decision.runner_up_model_id), (7, Some(1)));
 }
