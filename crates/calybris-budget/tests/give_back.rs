@@ -124,3 +124,24 @@ fn what_is_asked_beforehand_is_refused_as_it_would_be() {
         assert_eq!(asked, made.map(drop), "{name}");
     }
 }
+
+#[test]
+fn a_top_up_and_a_refund_are_refused_beforehand_as_they_would_be() {
+    let engine = BudgetEngine::new();
+    let most = calybris_budget::MAX_AMOUNT_MICROUNITS;
+    let acme = engine.ensure_tenant("acme", 100).unwrap();
+    acme.try_reserve(40).unwrap().commit(40).unwrap();
+    for amount in [41, 40, 1] {
+        let asked = acme.check_refund(amount);
+        assert_eq!(asked.is_ok(), amount <= 40);
+        assert_eq!(asked, acme.clone().refund(amount).map(drop));
+        if asked.is_ok() {
+            acme.try_reserve(amount).unwrap().commit(amount).unwrap();
+        }
+    }
+    for amount in [most + 1, most, most - 99, most - 100] {
+        let asked = acme.check_top_up(amount);
+        assert_eq!(asked.is_ok(), amount == most - 100);
+        assert_eq!(asked, acme.top_up(amount));
+    }
+}

@@ -111,6 +111,7 @@ fn an_overrun_gives_the_reservation_back_open() {
     }
 
     let refused = reservation.commit(61).unwrap_err();
+    assert!(refused.to_string().starts_with("the reservation stays open: "));
     assert_eq!(
         refused.error,
         BudgetError::Overrun {

@@ -26,9 +26,10 @@ impl Engine {
     /// again after as many records.
     ///
     /// # Errors
-    /// [`EngineError::Log`] if the log cannot be written, or with [`RecordTooLarge`](calybris_wal::WalError::RecordTooLarge) if the state is too large
-    /// for a record (64 MiB: some hundred thousand tenants and open tickets): then the log is as it was and goes on, and
-    /// opening it takes as long as it takes to read what came after the last checkpoint.
+    /// [`EngineError::Log`] if the log cannot be written, or, with
+    /// [`RecordTooLarge`](calybris_wal::WalError::RecordTooLarge), if the state is too large for a record (64 MiB: some
+    /// hundred thousand tenants and open tickets): then the log is as it was and goes on, and opening it takes as long as
+    /// it takes to read what came after the last checkpoint.
     ///
     /// ```
     /// # use calybris_engine::{Engine, EngineOptions};

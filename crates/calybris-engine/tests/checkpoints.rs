@@ -214,6 +214,29 @@ fn checkpoints_come_by_themselves_after_so_many_records() {
 }
 
 #[test]
+fn no_checkpoint_comes_by_itself_if_none_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = EngineOptions::default().checkpoint_every_records(0);
+    for round in 0..2 {
+        let engine = Engine::open(dir.path(), &options).unwrap();
+        if round == 0 {
+            engine.install(snapshot(), 0).unwrap();
+            engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+        } else {
+            // One that is asked for brings no others after it.
+            engine.checkpoint(2).unwrap();
+        }
+        for sequence in 1..=20 {
+            drop(engine.decide(&call("a", 20 * round + sequence, 9_000)).unwrap());
+        }
+    }
+    let checkpoints = records(dir.path());
+    let checkpoints =
+        checkpoints.iter().filter(|(_, record)| matches!(record, Record::Checkpoint(_)));
+    assert_eq!(checkpoints.count(), 1);
+}
+
+#[test]
 fn what_stands_before_a_checkpoint_can_be_dropped() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
@@ -295,12 +318,14 @@ fn a_log_that_begins_with_a_hold_without_a_ticket_or_a_ticket_without_a_hold_is_
         _ => None,
     });
     let honest = checkpoints.next_back().unwrap();
+    let twice = [&honest.tickets[..], &honest.tickets[..]].concat();
     let mut too_many = honest.tickets.to_vec();
     too_many.push(LoggedTicket { decision_sequence: 1, ..too_many[0].clone() });
     for (tickets, contradiction) in [
         (honest.tickets.to_vec(), None),
         (Vec::new(), Some("record 4 contradicts the log before it: its hold 3 has no ticket")),
         (too_many, Some("record 4 contradicts the log before it: its ticket 1 has no hold")),
+        (twice, Some("record 4 contradicts the log before it: its ticket 3 cannot be")),
     ] {
         let copy = tempfile::tempdir().unwrap();
         let log = WalWriter::open(copy.path(), &WalOptions::new(SCHEMA_ID)).unwrap();

@@ -118,6 +118,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn hashes_that_differ_alike_in_several_places_do_not_match() {
+        let hash = [0x5A; HASH_BYTES];
+        assert!(hashes_match(&hash, &hash));
+        for first in 0..HASH_BYTES {
+            for second in first..HASH_BYTES {
+                let mut other = hash;
+                other[first] ^= 0x11;
+                other[second] ^= if second == first { 0 } else { 0x11 };
+                assert!(!hashes_match(&hash, &other), "{first} {second}");
+            }
+        }
+    }
+
+    #[test]
     fn the_chain_is_what_the_format_says_it_is() {
         let (secret, log_id) = ([5; 40], [9; 16]);
         let key = Key::new(&secret).unwrap();

@@ -93,3 +93,15 @@ fn a_log_whose_beginning_is_damaged_is_not_repaired() {
     assert!(matches!(repair(path, None), Err(WalError::Corrupt { offset: 0, .. })));
     assert_eq!(files(path), before);
 }
+
+#[test]
+fn a_log_that_lost_its_beginning_is_not_repaired() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    write_segments(path, &options(), None);
+    fs::remove_file(segment_from(path, 1)).unwrap();
+    let before = files(path);
+    let refused = repair(path, None).map(drop);
+    assert!(matches!(refused, Err(WalError::MissingSegment { segment: 1 })), "{refused:?}");
+    assert_eq!(files(path), before);
+}

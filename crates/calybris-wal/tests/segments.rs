@@ -6,7 +6,7 @@ mod logs;
 use std::fs;
 use std::path::Path;
 
-use calybris_wal::{Damage, Durability, Key, VerifyOptions, WalError, verify};
+use calybris_wal::{Damage, Durability, Key, Reader, VerifyOptions, WalError, verify};
 use logs::{
     DATA, HEADER, frames, key, keys, open, open_with, options, payloads, read, read_payloads,
     segment_from, write_segments,
@@ -39,6 +39,8 @@ fn segments_read_through_as_one_log() {
         assert_eq!((report.segments, report.records, report.durable_through), (3, 6, 6));
         let bytes: usize = segments(key.as_ref()).iter().map(Vec::len).sum();
         assert_eq!(report.bytes, bytes as u64);
+        let reader = Reader::open(directory.path(), key.as_ref());
+        assert_eq!(reader.unwrap().bytes_in_log().unwrap(), bytes as u64);
         let writer = open(directory.path(), key.as_ref()).unwrap();
         assert_eq!((writer.head(), writer.recovery().sequence), (report.head, 6));
     }
@@ -296,7 +298,7 @@ fn readers_follow_a_writer_through_its_segments() {
                 writer.append(&vec![number; 10]).unwrap();
             }
         });
-        let mut follower = calybris_wal::Reader::open(directory.path(), None).unwrap();
+        let mut follower = Reader::open(directory.path(), None).unwrap();
         let mut followed = 0;
         while !writing.is_finished() {
             followed += follower.by_ref().map(Result::unwrap).count();

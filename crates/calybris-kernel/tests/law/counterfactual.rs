@@ -9,7 +9,10 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn rank_is_the_head_of_the_order_of_preference(seed: u64, places in 0_usize..20) {
+    fn rank_is_the_head_of_the_order_of_preference(
+        seed: u64,
+        places in prop_oneof![0_usize..20, 60_usize..150],
+    ) {
         let case = Case::generate(seed, 400, 4);
         let snapshot = PolicySnapshot::new(case.policy, case.models.clone()).unwrap();
         for request in &case.requests {

@@ -147,3 +147,18 @@ fn the_first_gate_that_fails_is_the_one_that_counts() {
     }
     assert_eq!(met, Gate::ALL[2..]);
 }
+
+#[test]
+fn what_only_some_models_have_is_asked_of_each() {
+    // The one capability that is required is also the one that is not common to all.
+    let models: Vec<Model> = (0..20)
+        .map(|model_id| Model {
+            model_id,
+            capabilities: CapabilitySet(if model_id < 7 { u64::MAX } else { u64::MAX - 1 }),
+            ..MODEL
+        })
+        .collect();
+    let request = Request { required_capabilities: CapabilitySet(1), ..REQUEST };
+    let decision = decide(&models, &request);
+    assert_eq!((decision.eligible_models, decision.runner_up_model_id), (7, Some(1)));
+}

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::chain::Chain;
+use crate::codec::CODEC_BINCODE_2;
 use crate::faults::memory::Memory;
-use crate::format::header::SEGMENT_HEADER_BYTES;
+use crate::format::header::{Algorithm, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::segment::segment_name;
-use crate::{Key, Reader, VerifyOptions, WalError, WalOptions, WalWriter};
+use crate::{Damage, Key, Reader, VerifyOptions, WalError, WalOptions, WalWriter};
 
 const RECORDS: [&[u8]; 6] = [b"one", b"", &[3; 90], b"four", &[0; 33], b"six"];
 
@@ -106,5 +108,50 @@ fn an_unfinished_segment_alone_is_a_log_only_if_it_is_the_first() {
             "{bytes}: {refused:?}"
         );
         assert_eq!(disk.read(&segment_name(5)), vec![0; bytes]);
+    }
+}
+
+#[test]
+fn a_first_segment_whose_header_is_cut_is_damage_if_others_follow() {
+    let disk = Memory::default();
+    for (name, bytes, _) in sample(None) {
+        let end = if name == segment_name(1) { 10 } else { bytes.len() };
+        disk.put(&name, &bytes[..end]);
+    }
+    let damage = Reader::open_in(Arc::new(disk), None).map(drop).unwrap_err();
+    assert!(matches!(damage, WalError::Corrupt { segment: 1, offset: 0, .. }), "{damage}");
+}
+
+#[test]
+fn a_first_segment_is_the_beginning_of_its_log_or_kept_from_within_and_nothing_between() {
+    let sound = SegmentHeader {
+        algorithm: Algorithm::Sha256,
+        codec: CODEC_BINCODE_2,
+        log_id: [1; 16],
+        index: 0,
+        first_sequence: 1,
+        schema_id: 1,
+        key_id: 0,
+        max_record_bytes: 1 << 20,
+        previous_hash: [0; 32],
+    };
+    let opened = |header: SegmentHeader| {
+        let disk = Memory::default();
+        let chain = Chain::new(&header.log_id, None);
+        disk.put(&segment_name(header.first_sequence), &header.encode(&chain));
+        Reader::open_in(Arc::new(disk), None).map(drop)
+    };
+    assert!(opened(sound).is_ok());
+    for header in [
+        SegmentHeader { index: 1, ..sound },
+        SegmentHeader { first_sequence: 2, ..sound },
+        SegmentHeader { previous_hash: [7; 32], ..sound },
+        SegmentHeader { index: 1, previous_hash: [7; 32], ..sound },
+    ] {
+        let refused = opened(header);
+        assert!(
+            matches!(refused, Err(WalError::Corrupt { what: Damage::Discontinuity, .. })),
+            "{refused:?}"
+        );
     }
 }

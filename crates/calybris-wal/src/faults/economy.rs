@@ -39,6 +39,38 @@ fn buffered_appends_share_their_writes() {
 }
 
 #[test]
+fn what_is_buffered_is_written_once_it_is_much() {
+    let disk = Memory::default();
+    let options = WalOptions::new(1).log_id([1; 16]).durability(Durability::Buffered);
+    let writer = WalWriter::open_in(Arc::new(disk.clone()), &options, None).unwrap();
+    let before = disk.calls();
+    let mut appended = 0;
+    while disk.calls() == before {
+        writer.append_bytes(&[7; 1000]).unwrap();
+        appended += 1;
+        assert!(appended < 70, "a buffer of 64 KiB is full by now");
+    }
+    assert!(appended > 60, "{appended} records are no buffer full");
+    assert_eq!(disk.calls() - before, 1);
+}
+
+#[test]
+fn a_start_that_is_declared_already_is_not_declared_again() {
+    let disk = Memory::default();
+    let writer = open(&disk, Durability::Os);
+    for _ in 0..3 {
+        writer.append_bytes(&[7; 1000]).unwrap();
+        writer.rotate().unwrap();
+    }
+    writer.append_bytes(&[7; 1000]).unwrap();
+    assert_eq!(writer.retain_from(2, crate::Disposal::Remove).unwrap(), 1);
+    let log = || disk.segments().iter().map(|name| disk.read(name)).collect::<Vec<_>>();
+    let before = log();
+    assert_eq!(writer.retain_from(2, crate::Disposal::Remove).unwrap(), 0);
+    assert_eq!(log(), before);
+}
+
+#[test]
 fn a_thread_alone_syncs_once_for_each_record() {
     let disk = Memory::default();
     let writer = open(&disk, Durability::Synced);

@@ -1,9 +1,11 @@
 //! Calls that fail while the machine goes on: errors, full disks, interruptions.
 
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::faults::memory::{Dice, Fault, Memory};
+use crate::segment::segment_name;
 use crate::{Durability, Reader, WalError, WalOptions, WalWriter};
 
 const DURABILITIES: [Durability; 3] = [Durability::Os, Durability::Buffered, Durability::Synced];
@@ -63,6 +65,19 @@ fn check(disk: &Memory, acknowledged: u64, context: &str) {
             .count() as u64,
     };
     assert!(found >= acknowledged, "{context}: {found} of {acknowledged} survived");
+}
+
+#[test]
+fn a_failure_names_the_file_that_it_concerns() {
+    let disk = Memory::default();
+    let writer = open(&disk, Durability::Os).unwrap();
+    writer.append(&(1_u64, [7_u8; 32])).unwrap();
+    drop(writer);
+    disk.fail(0, Fault::Error(ErrorKind::Other));
+    match open(&disk, Durability::Os).map(drop).unwrap_err() {
+        WalError::Io { path, .. } => assert_eq!(path, Path::new("memory").join(segment_name(1))),
+        other => panic!("{other}"),
+    }
 }
 
 #[test]

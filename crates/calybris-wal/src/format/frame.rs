@@ -108,7 +108,8 @@ mod tests {
 
     #[test]
     fn a_header_reads_back_and_any_flipped_bit_is_seen() {
-        let header = FrameHeader { length: 0x0102_0304, kind: 1, flags: 0, sequence: u64::MAX - 6 };
+        let header =
+            FrameHeader { length: 0x0102_0304, kind: 1, flags: 0x81, sequence: u64::MAX - 6 };
         let bytes = header.encode();
         assert_eq!(FrameHeader::decode(&bytes), Some(header));
         for bit in 0..8 * bytes.len() {

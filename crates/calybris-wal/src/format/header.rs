@@ -193,23 +193,30 @@ mod tests {
     #[test]
     fn what_is_newer_is_named() {
         let chain = Chain::new(&[1; 16], None);
-        for (at, value, feature) in [
-            (8, 2, "format version"),
-            (10, 3, "hash algorithm"),
-            (11, 9, "payload codec"),
-            (15, 128, "header flag"),
-            (71, 1, "header flag"),
-            (67, 0x20, "record limit"),
+        for (at, value, feature, found) in [
+            (8, 2, "format version", 2),
+            (10, 3, "hash algorithm", 3),
+            (11, 9, "payload codec", 9),
+            (15, 128, "header flag", 128 << 24),
+            (71, 1, "header flag", 1 << 24),
+            (67, 0x20, "record limit", (0x20 << 24) + 5),
         ] {
             let mut bytes = header().encode(&chain);
             bytes[at] = value;
             let sum = checksum(&bytes[..CHECKSUMMED_BYTES]);
             bytes[CHECKSUMMED_BYTES..HASHED_BYTES].copy_from_slice(&sum);
             let verdict = SegmentHeader::decode(&bytes);
-            assert!(
-                matches!(verdict, Err(HeaderFault::Newer(name, _)) if name == feature),
-                "{verdict:?}"
-            );
+            assert_eq!(verdict, Err(HeaderFault::Newer(feature, found)));
         }
+    }
+
+    #[test]
+    fn a_record_limit_may_be_what_any_log_may_have_at_most() {
+        let chain = Chain::new(&[1; 16], None);
+        let limited = |max_record_bytes| SegmentHeader { max_record_bytes, ..header() };
+        let most = limited(RECORD_BYTES_CAP);
+        assert_eq!(SegmentHeader::decode(&most.encode(&chain)), Ok(most));
+        let more = limited(RECORD_BYTES_CAP + 1).encode(&chain);
+        assert!(matches!(SegmentHeader::decode(&more), Err(HeaderFault::Newer("record limit", _))));
     }
 }

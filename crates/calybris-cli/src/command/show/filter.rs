@@ -232,9 +232,9 @@ mod tests {
         assert_eq!(reasons("Risk-Ceiling").unwrap(), [Reason::RiskCeilingConstraint]);
         let risk = [Reason::RiskHardLimit, Reason::RiskCeilingConstraint];
         assert_eq!(reasons("risk").unwrap(), risk);
-        let said = "Most models are below the minimum~";
+        let said = "Quality turned away the most~";
         assert_eq!(reasons(said).unwrap(), [Reason::QualityConstraint]);
-        assert_eq!(reasons("not worth their cost").unwrap(), [Reason::NonPositiveUtility]);
+        assert_eq!(reasons("utility turned away").unwrap(), [Reason::NonPositiveUtility]);
         for bad in ["", " ", "99", "spite"] {
             assert!(reasons(bad).is_err(), "{bad}");
         }
