@@ -51,7 +51,7 @@ fn duel(report: &mut Report, workload: &Workload) {
     let mut best = [RankedModel::default(); 4];
     for request in &workload.requests {
         let (decision, allocations, _) = measure(|| {
-            ours.rank(request, &mut best);
+            black_box(ours.rank(request, &mut best));
             black_box(ours.margin(request));
             black_box(ours.what_would_win(request, request.requested_model_id));
             ours.prescribe(request)
