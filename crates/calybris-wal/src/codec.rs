@@ -58,7 +58,7 @@ pub(crate) fn with_encoded<T: Serialize + ?Sized, R>(
     let mut scratch = encoder.bytes;
     scratch.clear();
     scratch.shrink_to(SCRATCH_BYTES_KEPT);
-    drop(SCRATCH.try_with(|kept| kept.set(scratch)));
+    let _ = SCRATCH.try_with(|kept| kept.set(scratch));
     answer
 }
 

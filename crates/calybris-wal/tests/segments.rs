@@ -343,7 +343,7 @@ fn readers_follow_a_writer_through_its_segments() {
                 writer.append(&vec![number; 10]).unwrap();
             }
         });
-        let mut follower = calybris_wal::Reader::open(directory.path(), None).unwrap();
+        let mut follower = Reader::open(directory.path(), None).unwrap();
         let mut followed = 0;
         while !writing.is_finished() {
             followed += follower.by_ref().map(Result::unwrap).count();
