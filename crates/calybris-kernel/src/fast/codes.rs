@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn a_term_falls_short_of_the_true_one_by_less_than_the_shortfall() {
         for bits in 0..36 {
-            for largest in [(1 << bits) - 1, 1_u64 << bits, (1 << bits) | (1 << bits) / 3] {
+            for largest in [(1 << bits) - 1, 1_u64 << bits, (1 << bits) | ((1 << bits) / 3)] {
                 let quantum = Quantum::new(largest);
                 let Some(weight) = TokenWeight::new(quantum) else { continue };
                 for tokens in [1, 3, 1_000, 123_457, u32::MAX] {
