@@ -1,6 +1,6 @@
 //! How a typed record becomes a payload: bincode 2, standard configuration, through serde.
 //!
-//! Nothing outside this file knows the codec. The segment header has a byte that names it. The
+//! Nothing outside this module knows the codec. The segment header has a byte that names it. The
 //! library of that name is not used but in tests, where both halves are compared with it.
 
 use std::cell::Cell;
@@ -46,7 +46,9 @@ pub(crate) fn with_encoded<T: Serialize + ?Sized, R>(
     limit: u32,
     then: impl FnOnce(&[u8]) -> Result<R, WalError>,
 ) -> Result<R, WalError> {
-    let mut encoder = Encoder::new(SCRATCH.take(), limit as usize);
+    // A thread that ends may append from the destructors of its own, when the buffer is gone.
+    let scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
+    let mut encoder = Encoder::new(scratch, limit as usize);
     let answer = match record.serialize(&mut encoder) {
         // Even if the record takes it for no failure.
         _ if encoder.over => Err(WalError::RecordTooLarge { limit }),
@@ -56,7 +58,7 @@ pub(crate) fn with_encoded<T: Serialize + ?Sized, R>(
     let mut scratch = encoder.bytes;
     scratch.clear();
     scratch.shrink_to(SCRATCH_BYTES_KEPT);
-    SCRATCH.set(scratch);
+    let _ = SCRATCH.try_with(|kept| kept.set(scratch));
     answer
 }
 
@@ -116,6 +118,30 @@ mod tests {
         }
         assert_eq!(encoded(&Careless, 4).unwrap(), b"\x03abc");
         assert!(matches!(encoded(&Careless, 3), Err(WalError::RecordTooLarge { limit: 3 })));
+    }
+
+    #[test]
+    fn a_record_may_be_encoded_while_its_thread_ends() {
+        struct Farewell;
+        impl Drop for Farewell {
+            fn drop(&mut self) {
+                assert_eq!(encoded("abc", 4).unwrap(), b"\x03abc");
+            }
+        }
+        thread_local! {
+            static FAREWELL: Farewell = const { Farewell };
+        }
+        // Whichever of the two is gone first, once it is the buffer.
+        for buffer_first in [false, true] {
+            let thread = std::thread::spawn(move || {
+                if buffer_first {
+                    drop(encoded("abc", 4));
+                }
+                FAREWELL.with(|_| ());
+                drop(encoded("abc", 4));
+            });
+            thread.join().unwrap();
+        }
     }
 
     #[test]

@@ -103,13 +103,13 @@ impl Committer {
 
     /// Appends a record, and returns when the durability of the log is met.
     pub(crate) fn append(&self, payload: &[u8]) -> Result<Receipt, WalError> {
-        let state = self.make_room(self.state.lock(), payload.len())?;
+        let state = self.make_room(payload.len())?;
         self.append_here(state, payload)
     }
 
     /// Appends a record as the first of a segment.
     pub(crate) fn append_first(&self, payload: &[u8]) -> Result<Receipt, WalError> {
-        let mut state = self.when_nobody_leads(self.state.lock())?;
+        let mut state = self.when_nobody_leads()?;
         if state.pen.records() > 0 {
             self.begin_next_segment(&mut state)?;
         }
@@ -135,7 +135,7 @@ impl Committer {
 
     /// Hands everything appended so far to the operating system.
     pub(crate) fn flush(&self) -> Result<(), WalError> {
-        let mut state = self.when_nobody_leads(self.state.lock())?;
+        let mut state = self.when_nobody_leads()?;
         self.write_pending(&mut state)
     }
 
@@ -150,7 +150,7 @@ impl Committer {
     /// Syncs, and writes the mark that says so at once.
     pub(crate) fn finish(&self) -> Result<Receipt, WalError> {
         self.sync()?;
-        let mut state = self.when_nobody_leads(self.state.lock())?;
+        let mut state = self.when_nobody_leads()?;
         state.pen.push_due_mark();
         self.write_pending(&mut state)?;
         self.give_up_room(&mut state)?;
@@ -159,7 +159,7 @@ impl Committer {
 
     /// Finishes the segment and begins another, if there is a record in it.
     pub(crate) fn rotate(&self) -> Result<(), WalError> {
-        let mut state = self.when_nobody_leads(self.state.lock())?;
+        let mut state = self.when_nobody_leads()?;
         if state.pen.records() == 0 {
             return Ok(());
         }
@@ -169,7 +169,7 @@ impl Committer {
     /// Says in the log, durably, that it is kept from the segment on that begins at or last before
     /// `sequence`. Answers the segments before it, of which none is written to any more.
     pub(crate) fn declare_start(&self, sequence: u64) -> Result<Vec<u64>, WalError> {
-        let mut state = self.when_nobody_leads(self.state.lock())?;
+        let mut state = self.when_nobody_leads()?;
         let segments = segments_in(self.storage.as_ref())?;
         // A segment without records says nothing of those before it: the one before it stays.
         let last_kept = state.pen.head().sequence.min(sequence);
@@ -186,11 +186,8 @@ impl Committer {
     }
 
     /// Rotates if the record would make the segment too long, or if the key changes.
-    fn make_room<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, State>,
-        payload_bytes: usize,
-    ) -> Result<MutexGuard<'a, State>, WalError> {
+    fn make_room(&self, payload_bytes: usize) -> Result<MutexGuard<'_, State>, WalError> {
+        let mut state = self.state.lock();
         loop {
             state.check()?;
             let too_long = state.pen.length_with(payload_bytes) > self.segment_bytes;
@@ -210,10 +207,8 @@ impl Committer {
         self.key.as_ref().map_or(0, Key::id)
     }
 
-    fn when_nobody_leads<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, State>,
-    ) -> Result<MutexGuard<'a, State>, WalError> {
+    fn when_nobody_leads(&self) -> Result<MutexGuard<'_, State>, WalError> {
+        let mut state = self.state.lock();
         loop {
             state.check()?;
             if !state.leading {
@@ -344,19 +339,13 @@ impl Committer {
         }
         state.synced = end.sequence;
         let header = SegmentHeader::after(&end);
-        match create_segment(self.storage.as_ref(), header, Some(&end), self.key.as_ref()) {
-            Ok(End { file, pen }) => {
-                state.file = file;
-                state.pen = pen;
-                self.done.notify_all();
-                Ok(())
-            }
-            Err(error) => {
-                state.poisoned = Some(error.to_string());
-                self.done.notify_all();
-                Err(error)
-            }
+        let begun = create_segment(self.storage.as_ref(), header, Some(&end), self.key.as_ref());
+        let outcome = begun.map(|End { file, pen }| (state.file, state.pen) = (file, pen));
+        if let Err(error) = &outcome {
+            state.poisoned = Some(error.to_string());
         }
+        self.done.notify_all();
+        outcome
     }
 
     /// Cuts off the room that was made ahead and not used.

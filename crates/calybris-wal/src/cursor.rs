@@ -5,14 +5,11 @@ use std::sync::Arc;
 
 use crate::chain::{Chain, HASH_BYTES, Hash};
 use crate::error::Damage;
-use crate::format::frame::{FRAME_HEADER_BYTES, FrameHeader, KIND_DATA, open_frame};
+use crate::format::frame::{FRAME_HEADER_BYTES, FrameHeader, open_frame};
 use crate::storage::{StoredFile, read_up_to};
 
 /// How much is read at once, in bytes. The buffer grows beyond it only for a longer frame.
 const READ_BYTES: usize = 64 << 10;
-
-/// The longest payload that a control frame may have, in bytes.
-const CONTROL_BYTES_MAX: u32 = 4096;
 
 /// What stands at the cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +95,7 @@ impl FrameCursor {
         let Some(header) = bytes.first_chunk().and_then(FrameHeader::decode) else {
             return Ok(None);
         };
-        if header.length > self.limit(header) {
+        if header.is_too_long(self.max_record_bytes) {
             return Ok(None);
         }
         let buffered = self.filled - self.start >= HASH_BYTES + header.frame_bytes();
@@ -124,14 +121,6 @@ impl FrameCursor {
         bytes.first_chunk().copied().unwrap_or(NO_HASH)
     }
 
-    /// The greatest payload that a frame of this kind may have, in bytes.
-    fn limit(&self, header: FrameHeader) -> u32 {
-        match header.kind {
-            KIND_DATA => self.max_record_bytes,
-            _ => CONTROL_BYTES_MAX,
-        }
-    }
-
     /// Looks at the next frame and steps over it if it verifies.
     pub(crate) fn step(&mut self) -> io::Result<Step> {
         let least = HASH_BYTES + FRAME_HEADER_BYTES;
@@ -147,7 +136,7 @@ impl FrameCursor {
         let Some(header) = bytes.first_chunk().and_then(FrameHeader::decode) else {
             return Ok(Step::Damaged(Damage::FrameHeader));
         };
-        if header.length > self.limit(header) {
+        if header.is_too_long(self.max_record_bytes) {
             return Ok(Step::Damaged(Damage::Length));
         }
         let whole = HASH_BYTES + header.frame_bytes();

@@ -171,7 +171,7 @@ impl Front {
     fn frame_at<'a>(&self, chunk: &'a [u8], at: usize) -> Option<Frame<'a>> {
         let bytes = chunk.get(at..)?;
         let header = FrameHeader::decode(bytes.first_chunk()?)?;
-        if header.length > self.max_record_bytes {
+        if header.is_too_long(self.max_record_bytes) {
             return None;
         }
         let payload_end = FRAME_HEADER_BYTES + header.length as usize;
@@ -186,5 +186,35 @@ impl Front {
         if self.first_bad.is_none_or(|bad| start.offset < bad.offset) {
             self.first_bad = Some(start);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::memory::Memory;
+    use crate::segment::Opening;
+    use crate::storage::Mode;
+    use crate::{Durability, WalOptions, WalWriter};
+
+    #[test]
+    fn marks_that_are_longer_than_any_record_do_not_end_the_way() {
+        let disk = Memory::default();
+        let options = WalOptions::new(1).max_record_bytes(8).durability(Durability::Buffered);
+        let writer = WalWriter::open_in(Arc::new(disk.clone()), &options, None).unwrap();
+        for number in 0..12_000_u64 {
+            writer.append_bytes(&number.to_le_bytes()).unwrap();
+            if number % 4_000 == 0 {
+                writer.flush_and_sync().unwrap();
+            }
+        }
+        writer.close().unwrap();
+        let Opening::Segment(mut segment) = Segment::open(&disk, 1, Mode::Read, None).unwrap()
+        else {
+            panic!("the header is whole")
+        };
+        fast_forward(&mut segment, NonZeroUsize::MIN, None).unwrap();
+        assert_eq!(segment.progress.sequence, 12_000);
+        assert_eq!(segment.cursor.offset(), segment.cursor.file().length().unwrap());
     }
 }

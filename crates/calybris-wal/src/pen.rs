@@ -10,6 +10,10 @@ use crate::format::header::SegmentHeader;
 use crate::segment::{Progress, SegmentEnd};
 use crate::writer::Receipt;
 
+/// How much memory a buffer keeps for the next frames, in bytes: more than is gathered in it as a
+/// rule. What a long record took beyond that is given back.
+const BUFFER_BYTES_KEPT: usize = 2 << 20;
+
 /// The end of a log, with the frames that were built and not yet handed over to be written.
 pub(crate) struct Pen {
     header: SegmentHeader,
@@ -153,6 +157,7 @@ impl Pen {
         let last_hash = self.buffer.len() - HASH_BYTES;
         self.buffer.copy_within(last_hash.., 0);
         self.buffer.truncate(HASH_BYTES);
+        self.buffer.shrink_to(BUFFER_BYTES_KEPT);
     }
 
     /// Hands the pending frames over in exchange for an empty buffer, behind 32 bytes of it.
@@ -160,8 +165,46 @@ impl Pen {
     pub(crate) fn swap_pending(&mut self, other: &mut Vec<u8>) -> u64 {
         let (at, _) = self.pending();
         other.clear();
+        other.shrink_to(BUFFER_BYTES_KEPT);
         other.extend_from_slice(self.buffer.last_chunk::<HASH_BYTES>().unwrap_or(&[0; 32]));
         std::mem::swap(&mut self.buffer, other);
         at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::CODEC_BINCODE_2;
+    use crate::format::header::Algorithm;
+
+    #[test]
+    fn a_long_record_leaves_no_memory_behind() {
+        let header = SegmentHeader {
+            algorithm: Algorithm::Sha256,
+            codec: CODEC_BINCODE_2,
+            log_id: [1; 16],
+            index: 0,
+            first_sequence: 1,
+            schema_id: 1,
+            key_id: 0,
+            max_record_bytes: 256 << 20,
+            previous_hash: [0; HASH_BYTES],
+        };
+        let chain = Chain::new(&[1; 16], None);
+        let progress = Progress::at_start(&header, [0; HASH_BYTES]);
+        let mut pen = Pen::new(header, chain, 144, [0; HASH_BYTES], &progress);
+        let long = vec![7; 3 * BUFFER_BYTES_KEPT];
+        pen.push_record(&long).unwrap();
+        pen.clear_pending();
+        assert!(pen.buffer.capacity() <= BUFFER_BYTES_KEPT);
+
+        // One buffer is written while the other is filled: each is given back when its turn comes.
+        let mut other = Vec::new();
+        pen.push_record(&long).unwrap();
+        pen.swap_pending(&mut other);
+        assert!(other.len() > long.len());
+        pen.swap_pending(&mut other);
+        assert!(pen.buffer.capacity() <= BUFFER_BYTES_KEPT);
     }
 }

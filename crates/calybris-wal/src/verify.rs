@@ -55,7 +55,7 @@ pub struct Report {
 
 /// Verifies every hash of the log in `directory`, from the first record to the last.
 ///
-/// Memory is bounded: a read buffer and one record. No lock is taken: a writer may be at work, and
+/// Memory is bounded: a read buffer for each thread and one record. No lock is taken: a writer may be at work, and
 /// a record that it is just writing is reported as the [`Tail`], not as damage.
 ///
 /// ```

@@ -47,6 +47,53 @@ fn segments_read_through_as_one_log() {
 }
 
 #[test]
+fn a_record_can_be_made_the_first_of_a_segment() {
+    for durability in [Durability::Os, Durability::Buffered, Durability::Synced] {
+        let directory = tempfile::tempdir().unwrap();
+        let options = options().max_record_bytes(10).durability(durability);
+        let writer = open_with(directory.path(), &options, None).unwrap();
+        // A segment without records has room for a first one.
+        assert_eq!(writer.append_first("one").unwrap().segment, 1);
+        assert_eq!(writer.append_first("two").unwrap().segment, 2);
+        let refused = writer.append_first("eleven bytes");
+        assert!(matches!(refused, Err(WalError::RecordTooLarge { limit: 10 })));
+        assert_eq!(writer.append("three").unwrap().segment, 2);
+        writer.rotate().unwrap();
+        assert_eq!(writer.append_first("four").unwrap().segment, 4);
+        writer.close().unwrap();
+        assert_eq!(Reader::segments(directory.path()).unwrap(), [1, 2, 4]);
+        assert_eq!(verify(directory.path(), &VerifyOptions::default()).unwrap().records, 4);
+    }
+}
+
+#[test]
+fn a_first_record_is_the_first_whoever_else_appends() {
+    for durability in [Durability::Os, Durability::Buffered, Durability::Synced] {
+        let directory = tempfile::tempdir().unwrap();
+        let options = options().durability(durability);
+        let writer = open_with(directory.path(), &options, None).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for number in 0..20_u32 {
+                        if number % 5 == 0 {
+                            let receipt = writer.append_first(&number).unwrap();
+                            assert_eq!(receipt.sequence, receipt.segment);
+                        } else {
+                            writer.append(&number).unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        let head = writer.close().unwrap();
+        let options = VerifyOptions { anchor: Some(head), ..VerifyOptions::default() };
+        let report = verify(directory.path(), &options).unwrap();
+        assert_eq!((report.records, report.segments), (60, 12));
+    }
+}
+
+#[test]
 fn a_segment_is_finished_before_it_is_too_long() {
     for durability in [Durability::Os, Durability::Buffered, Durability::Synced] {
         let directory = tempfile::tempdir().unwrap();

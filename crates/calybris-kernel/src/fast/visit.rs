@@ -93,7 +93,6 @@ impl<'a, R: Ranking, const SINGLE: bool> Search<'a, R, SINGLE> {
             contenders &= self.index.challengers_of(block, self.open);
         }
         if self.bar != self.bounds.maybe_positive {
-            // Both are 0 or more, so nothing wraps.
             contenders &= above(&scores, self.bar);
         }
         if !at_most(FEW, contenders) {

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use serde::ser::{SerializeStructVariant, SerializeTupleVariant};
 use serde::{Deserialize, Serialize};
 
 use super::encoder::Encoder;
@@ -108,6 +109,40 @@ fn structs_without_names_and_bytes_encode_as_the_library_encodes_them() {
     for length in [0, 1, 250, 251, 65_535, 65_536] {
         let value = (Unit, Newtype(7), Tuple(1, 300), Bytes(vec![9; length]), Some(Unit));
         assert_eq!(encoded(&value, 1 << 20), Some(library(&value)));
+    }
+}
+
+#[test]
+fn variants_of_any_index_encode_as_the_library_encodes_them() {
+    /// A variant of each form, of a large enum.
+    struct Variants(u32);
+    struct Variant(u32, u8);
+    impl Serialize for Variant {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let index = self.0;
+            match self.1 {
+                0 => serializer.serialize_unit_variant("E", index, "V"),
+                1 => serializer.serialize_newtype_variant("E", index, "V", &f64::NAN),
+                2 => {
+                    let mut variant = serializer.serialize_tuple_variant("E", index, "V", 1)?;
+                    variant.serialize_field(&f32::NEG_INFINITY)?;
+                    variant.end()
+                }
+                _ => {
+                    let mut variant = serializer.serialize_struct_variant("E", index, "V", 1)?;
+                    variant.serialize_field("f", &-0.0_f64)?;
+                    variant.end()
+                }
+            }
+        }
+    }
+    impl Serialize for Variants {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_seq([0, 1, 2, 3].map(|form| Variant(self.0, form)))
+        }
+    }
+    for index in [0, 250, 251, 252, 255, 256, 65_535, 65_536, u32::MAX] {
+        assert_eq!(encoded(&Variants(index), 1 << 10), Some(library(&Variants(index))));
     }
 }
 

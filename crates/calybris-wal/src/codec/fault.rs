@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What is wrong. One word long, so that an integer and its failure fit in registers.
+/// What is wrong. Two words long, as a result with an integer then is: both fit in registers.
 #[derive(Debug)]
 pub(super) struct Fault(Box<str>);
 
@@ -36,3 +36,14 @@ impl serde::ser::Error for Fault {
 }
 
 pub(super) type Outcome<T> = Result<T, Fault>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_integer_and_its_failure_are_two_words() {
+        assert_eq!(size_of::<Outcome<u64>>(), 2 * size_of::<u64>());
+        assert_eq!(size_of::<Outcome<()>>(), size_of::<Fault>());
+    }
+}

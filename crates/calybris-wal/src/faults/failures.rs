@@ -35,6 +35,7 @@ fn write(disk: &Memory, durability: Durability, acknowledged: &mut u64) -> Resul
                 assert!(matches!(error, WalError::Io { .. }), "{error}");
                 for refused in [
                     writer.append("more").map(drop),
+                    writer.append_first("more").map(drop),
                     writer.flush_and_sync(),
                     writer.flush(),
                     writer.rotate(),

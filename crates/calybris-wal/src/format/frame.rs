@@ -21,6 +21,9 @@ pub(crate) const KIND_KEY_CHANGE: u8 = 4;
 /// The kind of the frame that says where the log begins since its oldest segments were dropped.
 pub(crate) const KIND_LOG_START: u8 = 5;
 
+/// The longest payload that a control frame may have, in bytes.
+const CONTROL_BYTES_MAX: u32 = 4096;
+
 /// A frame's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FrameHeader {
@@ -55,6 +58,13 @@ impl FrameHeader {
             flags,
             sequence: u64::from_le_bytes([s0, s1, s2, s3, s4, s5, s6, s7]),
         })
+    }
+
+    /// Whether the payload is longer than one of this kind may be, in a log with this limit of
+    /// records.
+    pub(crate) fn is_too_long(self, max_record_bytes: u32) -> bool {
+        let most = if self.kind == KIND_DATA { max_record_bytes } else { CONTROL_BYTES_MAX };
+        self.length > most
     }
 
     /// The length of the whole frame, in bytes; that of all memory, if memory is not as long.
