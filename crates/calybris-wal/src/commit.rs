@@ -166,15 +166,22 @@ impl Committer {
         self.begin_next_segment(&mut state)
     }
 
-    /// Says in the log, durably, that it is kept from the segment on that begins at or last before
-    /// `sequence`. Answers the segments before it, of which none is written to any more.
-    pub(crate) fn declare_start(&self, sequence: u64) -> Result<Vec<u64>, WalError> {
-        let mut state = self.when_nobody_leads(self.state.lock())?;
-        let segments = segments_in(self.storage.as_ref())?;
+    /// The segments before the one that begins at or last before `sequence`, and the first sequence
+    /// of that one. None of those before it is written to any more.
+    pub(crate) fn segments_before(&self, sequence: u64) -> Result<(Vec<u64>, u64), WalError> {
+        let state = self.when_nobody_leads(self.state.lock())?;
         // A segment without records says nothing of those before it: the one before it stays.
         let last_kept = state.pen.head().sequence.min(sequence);
-        let start = segments.iter().copied().filter(|first| *first <= last_kept).max();
-        let Some(start) = start else { return Ok(Vec::new()) };
+        drop(state);
+        let mut segments = segments_in(self.storage.as_ref())?;
+        segments.retain(|first| *first <= last_kept);
+        let start = segments.pop().unwrap_or(1);
+        Ok((segments, start))
+    }
+
+    /// Says in the log, durably, that it is kept from the segment on that begins at `start`.
+    pub(crate) fn declare_start(&self, start: u64) -> Result<(), WalError> {
+        let mut state = self.when_nobody_leads(self.state.lock())?;
         if start > state.pen.log_start() {
             state.pen.push_log_start(start);
             self.write_pending(&mut state)?;
@@ -182,7 +189,7 @@ impl Committer {
                 return Err(self.poison(&mut state, "sync", source));
             }
         }
-        Ok(segments.into_iter().filter(|first| *first < start).collect())
+        Ok(())
     }
 
     /// Rotates if the record would make the segment too long, or if the key changes.

@@ -224,6 +224,14 @@ pub enum WalError {
         /// The first sequence that the log still holds.
         first: u64,
     },
+    /// The archive has this name already, and what has it is no copy of the segment: it is of another
+    /// log, or the archive is the log's own directory. Nothing was dropped. Give each log an archive
+    /// of its own.
+    #[error("`{}` is in the archive already and is no copy of the log's segment", path.display())]
+    ArchiveTaken {
+        /// Where the copy would stand.
+        path: PathBuf,
+    },
     /// The text is not an anchor.
     #[error("`{text}` is not an anchor: {expected}")]
     InvalidAnchor {

@@ -41,7 +41,7 @@ impl Storage for Stale {
     fn remove(&self, name: &str) -> io::Result<()> {
         self.disk.remove(name)
     }
-    fn copy_to(&self, name: &str, directory: &Path) -> io::Result<()> {
+    fn copy_to(&self, name: &str, directory: &Path) -> io::Result<bool> {
         self.disk.copy_to(name, directory)
     }
     fn sync_directory(&self) -> io::Result<()> {

@@ -281,8 +281,9 @@ impl Storage for Memory {
         Ok(())
     }
 
-    fn copy_to(&self, _: &str, _: &Path) -> io::Result<()> {
-        self.simple_call()
+    fn copy_to(&self, _: &str, _: &Path) -> io::Result<bool> {
+        self.simple_call()?;
+        Ok(true)
     }
 
     fn sync_directory(&self) -> io::Result<()> {
