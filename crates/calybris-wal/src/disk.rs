@@ -28,7 +28,9 @@ impl Storage for Disk {
     }
 
     fn create(&self) -> io::Result<()> {
-        if self.directory.is_dir() {
+        // What stands in a directory came after the directory's own name was synced, below; one
+        // without anything in it may be what a crash left before that.
+        if self.directory.is_dir() && fs::read_dir(&self.directory)?.next().is_some() {
             return Ok(());
         }
         fs::create_dir_all(&self.directory)?;
