@@ -246,6 +246,10 @@ pub enum WalError {
         /// The text supplied.
         text: String,
     },
+    /// The log holds a record of the last sequence that there is, 2^64 - 1, and takes no more. Nothing
+    /// was written; begin another log.
+    #[error("the log has used up its sequences")]
+    SequencesUsedUp,
     /// An earlier write or sync failed and the writer takes nothing more, because what reached
     /// the disk is no longer known. Open the log again: opening finds out.
     #[error("the writer stopped after an earlier failure: {cause}")]

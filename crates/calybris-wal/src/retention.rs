@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::WalError;
-use crate::segment::{io_error, segment_name};
+use crate::segment::{io_error, segment_name, segments_in};
 use crate::writer::WalWriter;
 
 /// What becomes of segments that a log keeps no longer.
@@ -52,7 +52,12 @@ impl WalWriter {
     /// their bytes. [`WalError::Poisoned`] after an earlier failure.
     pub fn retain_from(&self, sequence: u64, disposal: Disposal<'_>) -> Result<usize, WalError> {
         let storage = self.committer.storage();
-        let (segments, start) = self.committer.segments_before(sequence)?;
+        // A segment without records says nothing of those before it: the one before it stays.
+        let last_kept = self.committer.head().sequence.min(sequence);
+        let mut segments = segments_in(storage)?;
+        segments.retain(|first| *first <= last_kept);
+        let Some(start) = segments.pop() else { return Ok(0) };
+        // None of these is written to any more.
         let names: Vec<String> = segments.into_iter().map(segment_name).collect();
         if let Disposal::Archive(directory) = disposal {
             for name in &names {
