@@ -20,7 +20,7 @@ use crate::format::header::SegmentHeader;
 use crate::key::Key;
 use crate::options::Durability;
 use crate::pen::Pen;
-use crate::segment::{io_error, segment_name, segments_in};
+use crate::segment::{io_error, segment_name};
 use crate::storage::{Storage, StoredFile, write_all};
 use crate::sync::{Condvar, Mutex, MutexGuard, yield_now};
 use crate::writer::Receipt;
@@ -122,9 +122,7 @@ impl Committer {
         mut state: MutexGuard<'_, State>,
         payload: &[u8],
     ) -> Result<Receipt, WalError> {
-        let receipt = state.pen.push_record(payload).ok_or_else(|| WalError::Poisoned {
-            cause: "the log has used up its sequences".to_owned(),
-        })?;
+        let receipt = state.pen.push_record(payload).ok_or(WalError::SequencesUsedUp)?;
         match self.durability {
             Durability::Os => self.write_pending(&mut state)?,
             Durability::Buffered => self.write_if_full(state)?,
@@ -166,15 +164,9 @@ impl Committer {
         self.begin_next_segment(&mut state)
     }
 
-    /// Says in the log, durably, that it is kept from the segment on that begins at or last before
-    /// `sequence`. Answers the segments before it, of which none is written to any more.
-    pub(crate) fn declare_start(&self, sequence: u64) -> Result<Vec<u64>, WalError> {
+    /// Says in the log, durably, that it is kept from the segment on that begins at `start`.
+    pub(crate) fn declare_start(&self, start: u64) -> Result<(), WalError> {
         let mut state = self.when_nobody_leads()?;
-        let segments = segments_in(self.storage.as_ref())?;
-        // A segment without records says nothing of those before it: the one before it stays.
-        let last_kept = state.pen.head().sequence.min(sequence);
-        let start = segments.iter().copied().filter(|first| *first <= last_kept).max();
-        let Some(start) = start else { return Ok(Vec::new()) };
         if start > state.pen.log_start() {
             state.pen.push_log_start(start);
             self.write_pending(&mut state)?;
@@ -182,7 +174,7 @@ impl Committer {
                 return Err(self.poison(&mut state, "sync", source));
             }
         }
-        Ok(segments.into_iter().filter(|first| *first < start).collect())
+        Ok(())
     }
 
     /// Rotates if the record would make the segment too long, or if the key changes.
@@ -331,6 +323,9 @@ impl Committer {
 
     /// Ends the segment and begins the next one, under the lock.
     fn begin_next_segment(&self, state: &mut State) -> Result<(), WalError> {
+        if state.pen.head().sequence == u64::MAX {
+            return Err(WalError::SequencesUsedUp);
+        }
         let end = state.pen.push_seal(self.key_id());
         self.write_pending(state)?;
         self.give_up_room(state)?;
@@ -390,6 +385,42 @@ impl Drop for Committer {
             // There is nobody left to tell of a failure; `close` tells.
             drop(self.write_pending(&mut state));
             drop(self.give_up_room(&mut state));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::CODEC_BINCODE_2;
+    use crate::faults::memory::Memory;
+    use crate::format::header::Algorithm;
+
+    #[test]
+    fn the_record_after_the_last_sequence_is_refused_and_stops_nothing() {
+        let header = SegmentHeader {
+            algorithm: Algorithm::Sha256,
+            codec: CODEC_BINCODE_2,
+            log_id: [1; 16],
+            index: 1,
+            first_sequence: u64::MAX,
+            schema_id: 1,
+            key_id: 0,
+            max_record_bytes: 100,
+            previous_hash: [1; 32],
+        };
+        for durability in [Durability::Os, Durability::Buffered, Durability::Synced] {
+            let storage = Arc::new(Memory::default());
+            let end = create_segment(storage.as_ref(), header, None, None).unwrap();
+            // The second record would also make the segment too long.
+            let log = Committer::new(storage, durability, 200, None, end);
+            let last = log.append(b"last").unwrap();
+            assert_eq!(last.sequence, u64::MAX);
+            for refused in [log.append(b"more"), log.append_first(b"more"), log.append(b"more")] {
+                assert!(matches!(refused, Err(WalError::SequencesUsedUp)), "{refused:?}");
+            }
+            assert!(matches!(log.rotate(), Err(WalError::SequencesUsedUp)));
+            assert_eq!(log.finish().unwrap(), last);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::storage::{Mode, Storage, StoredFile};
+use crate::storage::{Mode, Storage, StoredFile, holds_the_same};
 
 /// The file inside the log's directory whose lock is the writer's.
 const LOCK_NAME: &str = "LOCK";
@@ -28,7 +28,9 @@ impl Storage for Disk {
     }
 
     fn create(&self) -> io::Result<()> {
-        if self.directory.is_dir() {
+        // What stands in a directory came after the directory's own name was synced, below; one
+        // without anything in it may be what a crash left before that.
+        if self.directory.is_dir() && fs::read_dir(&self.directory)?.next().is_some() {
             return Ok(());
         }
         fs::create_dir_all(&self.directory)?;
@@ -66,14 +68,29 @@ impl Storage for Disk {
         fs::remove_file(self.path(name))
     }
 
-    fn copy_to(&self, name: &str, directory: &Path) -> io::Result<()> {
-        Self::at(directory).create()?;
-        // Under another name until it is whole, so that what has the name is the segment.
-        let (part, whole) = (directory.join(format!("{name}.part")), directory.join(name));
-        fs::copy(self.path(name), &part)?;
-        File::open(&part)?.sync_all()?;
-        fs::rename(&part, &whole)?;
-        Self::at(directory).sync_directory()
+    fn copy_to(&self, name: &str, directory: &Path) -> io::Result<bool> {
+        let to = Self::at(directory);
+        to.create()?;
+        if fs::canonicalize(directory)? == fs::canonicalize(&self.directory)? {
+            return Ok(false);
+        }
+        let whole = to.path(name);
+        if whole.symlink_metadata().is_ok() {
+            let copy = File::open(&whole)?;
+            if !holds_the_same(&File::open(self.path(name))?, &copy)? {
+                return Ok(false);
+            }
+            // A crash may have come before this.
+            copy.sync_all()?;
+        } else {
+            // Under another name until it is whole, so that what has the name is the file.
+            let part = to.path(&format!("{name}.part"));
+            fs::copy(self.path(name), &part)?;
+            File::open(&part)?.sync_all()?;
+            fs::rename(&part, &whole)?;
+        }
+        to.sync_directory()?;
+        Ok(true)
     }
 
     fn sync_directory(&self) -> io::Result<()> {

@@ -224,6 +224,14 @@ pub enum WalError {
         /// The first sequence that the log still holds.
         first: u64,
     },
+    /// The archive has this name already, and what has it is no copy of the segment: it is of another
+    /// log, or the archive is the log's own directory. Nothing was dropped. Give each log an archive
+    /// of its own.
+    #[error("`{}` is in the archive already and is no copy of the log's segment", path.display())]
+    ArchiveTaken {
+        /// Where the copy would stand.
+        path: PathBuf,
+    },
     /// The text is not an anchor.
     #[error("`{text}` is not an anchor: {expected}")]
     InvalidAnchor {
@@ -238,6 +246,10 @@ pub enum WalError {
         /// The text supplied.
         text: String,
     },
+    /// The log holds a record of the last sequence that there is, 2^64 - 1, and takes no more. Nothing
+    /// was written; begin another log.
+    #[error("the log has used up its sequences")]
+    SequencesUsedUp,
     /// An earlier write or sync failed and the writer takes nothing more, because what reached
     /// the disk is no longer known. Open the log again: opening finds out.
     #[error("the writer stopped after an earlier failure: {cause}")]

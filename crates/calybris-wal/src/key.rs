@@ -20,6 +20,10 @@ const KEY_ID_LABEL: &[u8] = b"calybris-wal 1 key id";
 /// so that a wrong key is told apart from a changed log. Take the bytes from a random source: the
 /// id lets anyone test a guess.
 ///
+/// What is kept in memory are the states of the HMAC behind the key, not the secret; whoever reads
+/// them can write the log all the same. They are not wiped when they are dropped: the process and
+/// what it leaves behind (core dumps, swap) must be as safe as the secret.
+///
 /// ```
 /// use calybris_wal::{Key, WalError};
 ///

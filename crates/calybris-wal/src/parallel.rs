@@ -25,6 +25,9 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// The longest frame that a thread reads, in bytes. A chunk that is longer holds just one.
 const FRAME_BYTES_MAX: usize = 256 << 10;
 
+/// The most threads: more than a machine has cores are of no use, and each keeps a chunk.
+const THREADS_MAX: usize = 256;
+
 /// How much is worth it, in bytes.
 pub(crate) const WORTH_BYTES: u64 = 8 * CHUNK_BYTES as u64;
 
@@ -42,7 +45,7 @@ pub(crate) fn fast_forward(
     let chunks = usize::try_from(remaining / CHUNK_BYTES as u64).unwrap_or(usize::MAX);
     let (chain, front) = (segment.chain, Mutex::new(Front::new(segment, wanted)));
     std::thread::scope(|scope| {
-        for _ in 1..threads.get().min(chunks) {
+        for _ in 1..threads.get().min(chunks).min(THREADS_MAX) {
             // Where no more threads are to be had, those that there are do it all.
             if Builder::new().spawn_scoped(scope, || work(&front, &chain)).is_err() {
                 break;

@@ -7,7 +7,8 @@ use crate::error::WalError;
 use crate::segment::{io_error, segment_name};
 use crate::storage::{Mode, Storage, StoredFile, read_up_to, write_all};
 
-/// Bytes that a crash tore, moved out of the log into a file of their own.
+/// Bytes that a crash tore, or that [`repair`](crate::repair()) cut off (whole segments of them, it may
+/// be), moved out of the log into a file of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quarantine {

@@ -34,15 +34,12 @@ pub struct Recovery {
     pub resynced_bytes: u64,
 }
 
-/// Creates a log.
+/// Creates a log, of which no anchor can know yet.
 pub(crate) fn create(
     storage: &dyn Storage,
     options: &WalOptions,
     key: Option<&Key>,
 ) -> Result<(End, Recovery), WalError> {
-    if options.anchor.is_some() {
-        return Err(WalError::Missing { path: storage.path("") });
-    }
     let header = first_header(storage, options, key)?;
     let end = create_segment(storage, header, None, key)?;
     let recovery = Recovery { created: true, sequence: 0, quarantined: None, resynced_bytes: 0 };

@@ -9,7 +9,7 @@ use crate::key::Key;
 use crate::quarantine::{Quarantine, quarantine};
 use crate::segment::{io_error, segment_name, segments_in};
 use crate::storage::{Mode, Storage};
-use crate::walk::Walk;
+use crate::walk::{Walk, existing_segments};
 
 /// What repairing a log found and did.
 #[derive(Debug)]
@@ -65,12 +65,14 @@ pub(crate) fn repair_in(
     storage: Arc<dyn Storage>,
     key: Option<&Key>,
 ) -> Result<Option<Repair>, WalError> {
-    let mut walk = Walk::open(Arc::clone(&storage), key)?;
-    let storage = storage.as_ref();
+    // Where there is no log, no lock is left behind.
+    existing_segments(storage.as_ref())?;
     let _lock = storage
         .lock()
-        .map_err(|source| io_error(storage, "lock", "", source))?
+        .map_err(|source| io_error(storage.as_ref(), "lock", "", source))?
         .ok_or_else(|| WalError::Locked { path: storage.path("") })?;
+    let mut walk = Walk::open(Arc::clone(&storage), key)?;
+    let storage = storage.as_ref();
     let damage = loop {
         match walk.advance() {
             Ok(true) => {}

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::WalError;
-use crate::segment::{io_error, segment_name};
+use crate::segment::{io_error, segment_name, segments_in};
 use crate::writer::WalWriter;
 
 /// What becomes of segments that a log keeps no longer.
@@ -13,7 +13,8 @@ pub enum Disposal<'a> {
     /// They are removed.
     Remove,
     /// They are copied into this directory, which is created if need be, and removed once the
-    /// copies are on disk. There they are a log of their own, which verifies.
+    /// copies are on disk. There they are a log of their own, which verifies. It is for this log
+    /// alone: all logs give their segments the same names, and nothing there is overwritten.
     Archive(&'a Path),
 }
 
@@ -21,8 +22,10 @@ impl WalWriter {
     /// Drops the segments that hold only records before `sequence`, the oldest first, and says how
     /// many there were. The segment that holds `sequence` is kept whole, and so is the last.
     ///
-    /// First the log says, durably and in its chain, from which record on it is kept. So what is
-    /// kept verifies by itself, and a segment that is missing for another reason is still found.
+    /// Before they are removed the log says, durably and in its chain, from which record on it is
+    /// kept. So what is kept verifies by itself, and a segment that is missing for another reason is
+    /// still found. Other threads go on appending meanwhile, but for the one sync of what the log
+    /// says, which they wait for.
     ///
     /// ```
     /// use calybris_wal::{Disposal, VerifyOptions, WalOptions, WalWriter, verify};
@@ -43,20 +46,34 @@ impl WalWriter {
     /// ```
     ///
     /// # Errors
-    /// [`WalError::Io`]; the segments that were not dropped yet are dropped by the next call.
+    /// [`WalError::ArchiveTaken`] when the archive holds something else under a segment's name, or is
+    /// the log's own directory: then nothing is dropped. [`WalError::Io`]; the segments that were not
+    /// dropped yet are dropped by the next call, and those that were archived already are known by
+    /// their bytes. [`WalError::Poisoned`] after an earlier failure.
     pub fn retain_from(&self, sequence: u64, disposal: Disposal<'_>) -> Result<usize, WalError> {
         let storage = self.committer.storage();
-        let segments = self.committer.declare_start(sequence)?;
-        for segment in &segments {
-            let name = segment_name(*segment);
-            if let Disposal::Archive(directory) = disposal {
-                storage
-                    .copy_to(&name, directory)
-                    .map_err(|source| io_error(storage, "archive", &name, source))?;
+        // A segment without records says nothing of those before it: the one before it stays.
+        let last_kept = self.committer.head().sequence.min(sequence);
+        let mut segments = segments_in(storage)?;
+        segments.retain(|first| *first <= last_kept);
+        let Some(start) = segments.pop() else { return Ok(0) };
+        // None of these is written to any more.
+        let names: Vec<String> = segments.into_iter().map(segment_name).collect();
+        if let Disposal::Archive(directory) = disposal {
+            for name in &names {
+                let archived = storage
+                    .copy_to(name, directory)
+                    .map_err(|source| io_error(storage, "archive", name, source))?;
+                if !archived {
+                    return Err(WalError::ArchiveTaken { path: directory.join(name) });
+                }
             }
-            storage.remove(&name).map_err(|source| io_error(storage, "remove", &name, source))?;
+        }
+        self.committer.declare_start(start)?;
+        for name in &names {
+            storage.remove(name).map_err(|source| io_error(storage, "remove", name, source))?;
         }
         storage.sync_directory().map_err(|source| io_error(storage, "sync", "", source))?;
-        Ok(segments.len())
+        Ok(names.len())
     }
 }

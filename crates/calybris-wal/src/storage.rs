@@ -19,8 +19,9 @@ pub(crate) trait Storage: Debug + Send + Sync {
     fn open(&self, name: &str, mode: Mode) -> io::Result<Arc<dyn StoredFile>>;
     /// Removes a file's name.
     fn remove(&self, name: &str) -> io::Result<()>;
-    /// Copies a file into another directory, durably.
-    fn copy_to(&self, name: &str, directory: &Path) -> io::Result<()>;
+    /// Copies a file into another directory, durably. `false`, and nothing is copied, when the name
+    /// is taken there by anything but a copy; this directory is not another.
+    fn copy_to(&self, name: &str, directory: &Path) -> io::Result<bool>;
     /// Makes names that were created, and those that were removed, durable.
     fn sync_directory(&self) -> io::Result<()>;
     /// Locks the directory until the answer is dropped. `None` when another holds the lock.
@@ -68,6 +69,24 @@ pub(crate) fn read_up_to(
         }
     }
     Ok(filled)
+}
+
+/// Whether two files hold the same bytes.
+pub(crate) fn holds_the_same(left: &dyn StoredFile, right: &dyn StoredFile) -> io::Result<bool> {
+    const PIECE_BYTES: usize = 64 << 10;
+    let (mut of_left, mut of_right) = (vec![0; PIECE_BYTES], vec![0; PIECE_BYTES]);
+    let mut at = 0;
+    loop {
+        let count = read_up_to(left, at, &mut of_left)?;
+        let same = read_up_to(right, at, &mut of_right)? == count;
+        if !same || of_left.get(..count) != of_right.get(..count) {
+            return Ok(false);
+        }
+        if count < PIECE_BYTES {
+            return Ok(true);
+        }
+        at += count as u64;
+    }
 }
 
 /// Writes all of `bytes`: one call, unless the operating system takes only a part of them.

@@ -20,7 +20,7 @@ pub struct VerifyOptions {
     /// An anchor that was kept elsewhere. Without one, a log that was cut at its end, or replaced
     /// as a whole, verifies.
     pub anchor: Option<Anchor>,
-    /// How many threads may verify at the same time; one unless told.
+    /// How many threads may verify at the same time; one unless told, and never more than 256.
     pub threads: Option<NonZeroUsize>,
 }
 
@@ -42,7 +42,8 @@ pub struct Report {
     pub records: u64,
     /// How many bytes of the segments verify.
     pub bytes: u64,
-    /// The last record, for keeping elsewhere.
+    /// The last record. For keeping elsewhere only once it is on disk, which it is if its sequence is
+    /// not over `durable_through`, or if the writer has closed the log or synced since.
     pub head: Anchor,
     /// The last sequence that the log itself claims to be on disk; 0 when it claims none.
     pub durable_through: u64,
@@ -55,7 +56,8 @@ pub struct Report {
 
 /// Verifies every hash of the log in `directory`, from the first record to the last.
 ///
-/// Memory is bounded: a read buffer for each thread and one record. No lock is taken: a writer may be at work, and
+/// Memory is bounded: a read buffer and one record, and at most 320 KiB for each thread. No lock is
+/// taken: a writer may be at work, and
 /// a record that it is just writing is reported as the [`Tail`], not as damage.
 ///
 /// ```

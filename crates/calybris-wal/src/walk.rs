@@ -4,6 +4,7 @@
 //! about it later, so before a verdict the evidence is gathered first and the bytes are read again
 //! after: bytes that a mark claims to be synced were whole before the mark was written.
 
+use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -134,9 +135,12 @@ impl Walk {
         let mut bytes = 0;
         for segment in segments_in(storage)? {
             let name = segment_name(segment);
-            let length = storage.open(&name, Mode::Read).and_then(|file| file.length());
-            bytes +=
-                length.map_err(|source| io_error(storage, "read the length of", &name, source))?;
+            match storage.open(&name, Mode::Read).and_then(|file| file.length()) {
+                Ok(length) => bytes += length,
+                // The writer has dropped the segment since it was listed.
+                Err(source) if source.kind() == ErrorKind::NotFound => {}
+                Err(source) => return Err(io_error(storage, "read the length of", &name, source)),
+            }
         }
         Ok(bytes)
     }
@@ -313,7 +317,7 @@ impl Walk {
 /// The segments of a log that exists.
 pub(crate) fn existing_segments(storage: &dyn Storage) -> Result<Vec<u64>, WalError> {
     match segments_in(storage) {
-        Err(WalError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+        Err(WalError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
             Err(missing(storage))
         }
         Ok(segments) if segments.is_empty() => Err(missing(storage)),

@@ -16,6 +16,7 @@ use crate::options::WalOptions;
 use crate::recover::{Recovery, create, recover};
 use crate::segment::{io_error, segments_in};
 use crate::storage::Storage;
+use crate::walk::existing_segments;
 
 /// What an append answers: where the record stands and what pins it down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,9 +81,16 @@ impl WalWriter {
     /// ```
     ///
     /// # Errors
-    /// [`WalError::Locked`] while another writer has the log open, [`WalError::KeyRequired`] for a
-    /// keyed log, [`WalError::SchemaMismatch`] and [`WalError::LogIdMismatch`] for a log that the
-    /// options do not describe, [`WalError::Corrupt`] for one that is damaged.
+    /// - [`WalError::InvalidOption`] for an option that is out of its range: nothing is touched then.
+    /// - [`WalError::Locked`] while another writer has the log open.
+    /// - [`WalError::KeyRequired`] for a keyed log.
+    /// - [`WalError::SchemaMismatch`] and [`WalError::LogIdMismatch`] for a log that the options do not
+    ///   describe.
+    /// - With an [anchor](WalOptions::anchor): [`WalError::Missing`], [`WalError::AnchorAhead`],
+    ///   [`WalError::AnchorContradicted`] and [`WalError::AnchorOfAnotherLog`].
+    /// - [`WalError::Corrupt`] and [`WalError::MissingSegment`] for a log that is damaged.
+    /// - [`WalError::Foreign`] and [`WalError::Unsupported`] for what is no log, or a newer one.
+    /// - [`WalError::Io`] for what the operating system refuses.
     pub fn open(directory: impl AsRef<Path>, options: &WalOptions) -> Result<Self, WalError> {
         Self::open_in(Arc::new(Disk::at(directory.as_ref())), options, None)
     }
@@ -118,16 +126,19 @@ impl WalWriter {
         key: Option<&Key>,
     ) -> Result<Self, WalError> {
         options.check()?;
-        // A log that should be there is not created, and neither is its directory.
-        if options.anchor.is_some() && segments_in(storage.as_ref()).is_err() {
-            return Err(WalError::Missing { path: storage.path("") });
-        }
-        storage.create().map_err(|source| io_error(storage.as_ref(), "create", "", source))?;
+        // A log that an anchor names is not created, and neither is its directory.
+        let list = if options.anchor.is_some() {
+            existing_segments(storage.as_ref())?;
+            existing_segments
+        } else {
+            storage.create().map_err(|source| io_error(storage.as_ref(), "create", "", source))?;
+            segments_in
+        };
         let lock = storage
             .lock()
             .map_err(|source| io_error(storage.as_ref(), "lock", "", source))?
             .ok_or_else(|| WalError::Locked { path: storage.path("") })?;
-        let segments = segments_in(storage.as_ref())?;
+        let segments = list(storage.as_ref())?;
         let (end, recovery) = if segments.is_empty() {
             create(storage.as_ref(), options, key)?
         } else {
@@ -145,12 +156,24 @@ impl WalWriter {
     /// # Errors
     /// [`WalError::Encode`] and [`WalError::RecordTooLarge`] leave the log as it was;
     /// [`WalError::Io`] stops the writer, and from then on the answer is [`WalError::Poisoned`].
+    /// [`WalError::SequencesUsedUp`] after the last of 2^64 - 1 records.
     pub fn append<T: Serialize + ?Sized>(&self, record: &T) -> Result<Receipt, WalError> {
         codec::with_encoded(record, self.max_record_bytes, |payload| self.committer.append(payload))
     }
 
     /// Appends a record that is bytes already; they are read back by
     /// [`Record::payload`](crate::Record::payload).
+    ///
+    /// ```
+    /// # use calybris_wal::{Reader, WalOptions, WalWriter};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("log");
+    /// let log = WalWriter::open(&path, &WalOptions::new(1))?;
+    /// log.append_bytes(br#"{"model":"gpt"}"#)?;
+    /// let record = Reader::open(&path, None)?.next().expect("a record was appended")?;
+    /// assert_eq!(record.payload(), br#"{"model":"gpt"}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`WalWriter::append`].
@@ -186,16 +209,43 @@ impl WalWriter {
     /// Hands everything appended so far to the operating system, which matters only in
     /// [`Durability::Buffered`](crate::Durability::Buffered).
     ///
+    /// ```
+    /// # use calybris_wal::{Durability, Reader, WalOptions, WalWriter};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("log");
+    /// let options = WalOptions::new(1).durability(Durability::Buffered);
+    /// let log = WalWriter::open(&path, &options)?;
+    /// log.append("in memory")?;
+    /// assert_eq!(Reader::open(&path, None)?.count(), 0);
+    /// log.flush()?;
+    /// assert_eq!(Reader::open(&path, None)?.count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// [`WalError::Io`] stops the writer.
+    /// [`WalError::Io`] stops the writer; [`WalError::Poisoned`] after it has stopped.
     pub fn flush(&self) -> Result<(), WalError> {
         self.committer.flush()
     }
 
     /// Waits until everything appended so far is on disk.
     ///
+    /// ```
+    /// # use calybris_wal::{WalOptions, WalWriter};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("log");
+    /// let log = WalWriter::open(&path, &WalOptions::new(1))?;
+    /// for decision in ["one", "two", "three"] {
+    ///     log.append(decision)?;
+    /// }
+    /// // One sync for all three; only now may anyone be told that they outlast a power cut.
+    /// log.flush_and_sync()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`WalError::Io`] stops the writer: what was not acknowledged as synced before may be lost.
+    /// [`WalError::Poisoned`] after it has stopped.
     pub fn flush_and_sync(&self) -> Result<(), WalError> {
         self.committer.sync()
     }
@@ -206,7 +256,26 @@ impl WalWriter {
         &self.recovery
     }
 
-    /// The last record appended, for keeping elsewhere; sequence 0 when there is none.
+    /// The last record appended, which may not be on disk yet; sequence 0 when there is none.
+    ///
+    /// To keep an anchor elsewhere, take the head first, then sync, and only then keep it. An anchor
+    /// of a record that a power cut took would accuse a log that nobody has cut.
+    ///
+    /// ```
+    /// # use calybris_wal::{VerifyOptions, WalOptions, WalWriter, verify};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("log");
+    /// let log = WalWriter::open(&path, &WalOptions::new(1))?;
+    /// log.append("a decision")?;
+    ///
+    /// let anchor = log.head();
+    /// log.flush_and_sync()?;
+    /// let kept_elsewhere = anchor.to_string();
+    ///
+    /// let anchor = Some(kept_elsewhere.parse()?);
+    /// assert!(verify(&path, &VerifyOptions { anchor, ..VerifyOptions::default() })?.anchored);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn head(&self) -> Anchor {
         let receipt = self.committer.head();
@@ -224,8 +293,22 @@ impl WalWriter {
     /// Finishes the segment and begins another, as happens by itself when a segment has reached
     /// its length. Does nothing while the segment holds no record.
     ///
+    /// ```
+    /// # use calybris_wal::{Reader, WalOptions, WalWriter};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("log");
+    /// let log = WalWriter::open(&path, &WalOptions::new(1))?;
+    /// log.append("monday")?;
+    /// log.rotate()?;
+    /// log.rotate()?;
+    /// assert_eq!(log.append("tuesday")?.segment, 2);
+    /// assert_eq!(Reader::segments(&path)?, [1, 2]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// [`WalError::Io`] stops the writer.
+    /// [`WalError::Io`] stops the writer; [`WalError::Poisoned`] after it has stopped.
+    /// [`WalError::SequencesUsedUp`] after the last of 2^64 - 1 records.
     pub fn rotate(&self) -> Result<(), WalError> {
         self.committer.rotate()
     }

@@ -349,6 +349,22 @@ fn opening_with_an_anchor_refuses_a_log_that_does_not_reach_it() {
 }
 
 #[test]
+fn a_log_that_cannot_be_looked_for_is_not_called_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    write_sample(&path, None, false);
+    let anchor = open(&path, None).unwrap().close().unwrap();
+    let no_directory = directory.path().join("file");
+    fs::write(&no_directory, "no directory").unwrap();
+    let with_anchor = options().anchor(anchor);
+    let error = WalWriter::open(&no_directory, &with_anchor).unwrap_err();
+    assert!(matches!(&error, WalError::Io { action: "list", .. }), "{error}");
+    let error = WalWriter::open(directory.path().join("none"), &with_anchor).unwrap_err();
+    assert!(matches!(error, WalError::Missing { .. }));
+    assert!(!directory.path().join("none").exists());
+}
+
+#[test]
 fn an_anchor_in_an_earlier_segment_does_not_stop_opening() {
     let directory = tempfile::tempdir().unwrap();
     logs::write_segments(directory.path(), &options(), None);

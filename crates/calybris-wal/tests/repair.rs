@@ -82,6 +82,30 @@ fn what_is_not_corrupt_is_left_alone() {
 }
 
 #[test]
+fn nothing_is_judged_while_a_writer_may_change_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let writer = open(path, None).unwrap();
+    writer.append("one").unwrap();
+    let mut bytes = fs::read(segment_from(path, 1)).unwrap();
+    bytes[20] ^= 1;
+    fs::write(segment_from(path, 1), bytes).unwrap();
+    assert!(matches!(repair(path, None), Err(WalError::Locked { .. })));
+    drop(writer);
+    assert!(matches!(repair(path, None), Err(WalError::Corrupt { offset: 0, .. })));
+}
+
+#[test]
+fn where_there_is_no_log_nothing_is_repaired_or_created() {
+    let directory = tempfile::tempdir().unwrap();
+    let none = directory.path().join("none");
+    for path in [directory.path(), &none] {
+        assert!(matches!(repair(path, None), Err(WalError::Missing { .. })));
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn a_log_whose_beginning_is_damaged_is_not_repaired() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();

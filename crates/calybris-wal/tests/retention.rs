@@ -6,7 +6,9 @@ mod logs;
 use std::fs;
 use std::path::Path;
 
-use calybris_wal::{Anchor, Disposal, InclusionProof, TreeHead, VerifyOptions, WalError, verify};
+use calybris_wal::{
+    Anchor, Disposal, InclusionProof, TreeHead, VerifyOptions, WalError, WalWriter, verify,
+};
 use logs::{keys, open, options, payloads, read, read_payloads, segment_from, write_segments};
 
 fn with(key: Option<&calybris_wal::Key>, anchor: Option<Anchor>) -> VerifyOptions {
@@ -123,6 +125,75 @@ fn an_archive_is_a_log_of_its_own() {
     }
     assert_eq!(verify(&path, &with(None, None)).unwrap().records, 6);
     assert!(TreeHead::of(&path, None, 6).is_ok());
+}
+
+#[test]
+fn a_log_is_not_archived_into_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    write_segments(&path, &options(), None);
+    fs::create_dir(directory.path().join("other")).unwrap();
+    let writer = open(&path, None).unwrap();
+    let before = [1, 3, 5].map(|first| fs::read(segment_from(&path, first)).unwrap());
+    for archive in [path.clone(), directory.path().join("other/../log")] {
+        let error = writer.retain_from(5, Disposal::Archive(&archive)).unwrap_err();
+        assert!(
+            matches!(&error, WalError::ArchiveTaken { path } if *path == segment_from(&archive, 1)),
+            "{error}"
+        );
+        let after = [1, 3, 5].map(|first| fs::read(segment_from(&path, first)).unwrap());
+        assert_eq!(after, before);
+    }
+    assert_eq!(writer.append("more").unwrap().sequence, 7);
+}
+
+#[test]
+fn two_logs_do_not_overwrite_each_other_in_one_archive() {
+    let directory = tempfile::tempdir().unwrap();
+    let [first, second, archive] =
+        ["first", "second", "archive"].map(|name| directory.path().join(name));
+    write_segments(&first, &options(), None);
+    write_segments(&second, &options().log_id([9; 16]), None);
+    let writer = open(&first, None).unwrap();
+    assert_eq!(writer.retain_from(3, Disposal::Archive(&archive)).unwrap(), 1);
+    let archived = fs::read(segment_from(&archive, 1)).unwrap();
+    let writer = WalWriter::open(&second, &options().log_id([9; 16])).unwrap();
+    let before = [1, 3, 5].map(|first| fs::read(segment_from(&second, first)).unwrap());
+    let error = writer.retain_from(5, Disposal::Archive(&archive)).unwrap_err();
+    assert!(
+        matches!(&error, WalError::ArchiveTaken { path } if *path == segment_from(&archive, 1)),
+        "{error}"
+    );
+    assert_eq!(fs::read(segment_from(&archive, 1)).unwrap(), archived);
+    let after = [1, 3, 5].map(|first| fs::read(segment_from(&second, first)).unwrap());
+    assert_eq!(after, before, "the log does not even say that it is kept from a later record on");
+}
+
+#[test]
+fn a_copy_that_was_archived_before_a_crash_is_archived_already() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, archive) = (directory.path().join("log"), directory.path().join("archive"));
+    write_segments(&path, &options(), None);
+    fs::create_dir(&archive).unwrap();
+    let first = fs::read(segment_from(&path, 1)).unwrap();
+    fs::write(segment_from(&archive, 1), &first).unwrap();
+    fs::write(archive.join("00000000000000000003.cwal.part"), "half of it").unwrap();
+    let writer = open(&path, None).unwrap();
+    assert_eq!(writer.retain_from(5, Disposal::Archive(&archive)).unwrap(), 2);
+    assert_eq!(read_payloads(&archive, None), payloads()[..4]);
+    // One that is a byte shorter, or one longer, is no copy.
+    for bytes in [&first[..first.len() - 1], &[&first[..], &[0]].concat()] {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, archive) = (directory.path().join("log"), directory.path().join("archive"));
+        write_segments(&path, &options(), None);
+        fs::create_dir(&archive).unwrap();
+        fs::write(segment_from(&archive, 1), bytes).unwrap();
+        let writer = open(&path, None).unwrap();
+        let refused = writer.retain_from(5, Disposal::Archive(&archive));
+        assert!(matches!(refused, Err(WalError::ArchiveTaken { .. })));
+        assert_eq!(fs::read(segment_from(&archive, 1)).unwrap(), bytes);
+        assert!(exists(&path, 1));
+    }
 }
 
 #[test]

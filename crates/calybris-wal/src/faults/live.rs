@@ -1,4 +1,4 @@
-//! A reader whose first look at a file is older than its second, as beside a writer at work.
+//! A reader whose first look is older than its second, as beside a writer at work.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ impl Storage for Stale {
     fn remove(&self, name: &str) -> io::Result<()> {
         self.disk.remove(name)
     }
-    fn copy_to(&self, name: &str, directory: &Path) -> io::Result<()> {
+    fn copy_to(&self, name: &str, directory: &Path) -> io::Result<bool> {
         self.disk.copy_to(name, directory)
     }
     fn sync_directory(&self) -> io::Result<()> {
@@ -104,4 +104,21 @@ fn bytes_that_were_being_written_are_read_again_before_they_are_called_damage() 
             assert!(count <= 4);
         }
     }
+}
+
+#[test]
+fn a_segment_that_is_dropped_while_bytes_are_counted_counts_nothing() {
+    let disk = Memory::default();
+    let options = WalOptions::new(1).log_id([1; 16]);
+    let writer = WalWriter::open_in(Arc::new(disk.clone()), &options, None).unwrap();
+    for number in 0..3_u64 {
+        writer.append(&number).unwrap();
+        writer.rotate().unwrap();
+    }
+    let reader = Reader::open_in(Arc::new(disk.clone()), None).unwrap();
+    let bytes = |first| disk.read(&segment_name(first)).len() as u64;
+    let (dropped, kept) = (bytes(1), bytes(2) + bytes(3) + bytes(4));
+    assert_eq!(reader.bytes_in_log().unwrap(), dropped + kept);
+    disk.remove_before_opening(&segment_name(1));
+    assert_eq!(reader.bytes_in_log().unwrap(), kept);
 }

@@ -38,6 +38,8 @@ struct World {
     syncs: u64,
     bytes_read: u64,
     fault: Option<(u64, Fault)>,
+    /// A file that another process removes right before it is opened.
+    vanishing: Option<String>,
     /// How many bytes the disk still takes, if it is bounded.
     space: Option<usize>,
 }
@@ -87,6 +89,11 @@ impl Memory {
     /// Makes no call fail any more.
     pub(crate) fn heal(&self) {
         self.world.lock().fault = None;
+    }
+
+    /// Removes a file when it is opened next, as another process may after it was listed.
+    pub(crate) fn remove_before_opening(&self, name: &str) {
+        self.world.lock().vanishing = Some(name.to_owned());
     }
 
     /// Bounds what the disk still takes.
@@ -265,6 +272,9 @@ impl Storage for Memory {
             self.simple_call()?;
         }
         let mut world = self.world.lock();
+        if world.vanishing.take_if(|vanishing| vanishing == name).is_some() {
+            world.names.remove(name);
+        }
         let content = match (world.names.get(name), mode) {
             (Some(_), Mode::CreateNew) => return Err(io::ErrorKind::AlreadyExists.into()),
             (Some(content), _) => Arc::clone(content),
@@ -281,8 +291,9 @@ impl Storage for Memory {
         Ok(())
     }
 
-    fn copy_to(&self, _: &str, _: &Path) -> io::Result<()> {
-        self.simple_call()
+    fn copy_to(&self, _: &str, _: &Path) -> io::Result<bool> {
+        self.simple_call()?;
+        Ok(true)
     }
 
     fn sync_directory(&self) -> io::Result<()> {
