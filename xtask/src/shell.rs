@@ -6,10 +6,12 @@ use std::process::Command;
 /// What a task answers: nothing, or why it failed in one line.
 pub(crate) type Outcome = Result<(), String>;
 
-/// The root of the workspace: the folder above this package.
+/// The root of the workspace: the folder above this package, as cargo says when it runs this. Where two checkouts share a
+/// target directory, it may run what the other one built.
 pub(crate) fn root() -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().unwrap_or(package).to_path_buf()
+    let built_in = || env!("CARGO_MANIFEST_DIR").into();
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(built_in, PathBuf::from);
+    package.parent().unwrap_or(&package).to_path_buf()
 }
 
 /// Runs `cargo` in the root with `arguments`, split at white space, and fails unless it succeeds.

@@ -2,7 +2,7 @@
 //! of it stops a call that reserves or settles.
 
 use crate::amount::check_amount;
-use crate::rules::Refusal;
+use crate::rules::{Refusal, Rules};
 use crate::{BudgetError, Tenant, TenantRules};
 
 impl Tenant {
@@ -250,7 +250,7 @@ impl Tenant {
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     pub fn freeze(&self) {
-        self.set_frozen(true);
+        self.rule(|rules| rules.freeze(true));
     }
 
     /// Admits reservations again.
@@ -263,7 +263,7 @@ impl Tenant {
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     pub fn unfreeze(&self) {
-        self.set_frozen(false);
+        self.rule(|rules| rules.freeze(false));
     }
 
     /// Whether the tenant itself is frozen; one above it may be as well.
@@ -299,30 +299,18 @@ impl Tenant {
     /// ```
     pub fn set_rules(&self, rules: TenantRules) -> Result<(), BudgetError> {
         rules.check()?;
-        self.locked(|| {
-            self.replace_rules(rules);
-            self.account().guard();
-        });
+        self.rule(|of_account| rules.replace(of_account));
         Ok(())
-    }
-
-    /// Under the lock; the caller sets the guard.
-    fn replace_rules(&self, rules: TenantRules) {
-        let of_account = self.account().rules();
-        of_account.cap_exposure(rules.exposure_cap_microunits);
-        of_account.warn_at(rules.soft_limit_microunits);
-        of_account.set_overrun(rules.overrun);
     }
 
     /// All that a checkpoint says of the rules, checked before.
     pub(crate) fn restore_rules(&self, rules: TenantRules, frozen: bool, warned: bool) {
-        self.locked(|| {
-            self.replace_rules(rules);
-            self.account().rules().freeze(frozen);
+        self.rule(|of_account| {
+            rules.replace(of_account);
+            of_account.freeze(frozen);
             if warned {
-                self.account().rules().set_warned();
+                of_account.set_warned();
             }
-            self.account().guard();
         });
     }
 
@@ -352,15 +340,13 @@ impl Tenant {
 
     /// Notes that the warning was given before.
     pub(crate) fn set_warned(&self) {
-        self.locked(|| {
-            self.account().rules().set_warned();
-            self.account().guard();
-        });
+        self.rule(Rules::set_warned);
     }
 
-    fn set_frozen(&self, frozen: bool) {
+    /// Changes the rules of the account under the lock, and its guard with them.
+    fn rule(&self, change: impl FnOnce(&Rules)) {
         self.locked(|| {
-            self.account().rules().freeze(frozen);
+            change(self.account().rules());
             self.account().guard();
         });
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::account::Balance;
 use crate::amount::{check_amount, check_name};
 use crate::idempotency::{KEY_WINDOW, check_key};
+use crate::ring::OWN_IDS;
 use crate::{
     AccountSnapshot, BudgetEngine, CheckpointError, MAX_AMOUNT_MICROUNITS, MAX_LEVELS, Replay,
     Reservation, Tenant, TenantRules,
@@ -56,7 +57,8 @@ pub struct Checkpoint {
     pub(crate) holds: Vec<HoldState>,
     /// The oldest first.
     keys: Vec<KeyState>,
-    /// The greatest number of a hold so far, open or not: no new one gets it.
+    /// The greatest number of a hold so far, open or not, of those that the budget gives out: no new one
+    /// gets it.
     last_hold: u64,
 }
 
@@ -152,7 +154,8 @@ impl BudgetEngine {
         });
         let mut holds: Vec<_> = owned.chain(kept).collect();
         holds.sort_unstable_by_key(|state| state.hold);
-        let last_hold = holds.last().map_or(0, |last| last.hold).max(self.shared.holds.last_id());
+        let own = holds.iter().rev().map(|state| state.hold).find(|hold| *hold < OWN_IDS);
+        let last_hold = own.unwrap_or(0).max(self.shared.holds.last_id());
         let checkpoint =
             Checkpoint { tenants: tenants.collect(), holds, keys: self.remembered(), last_hold };
         checkpoint.check()?;
@@ -277,7 +280,7 @@ impl Checkpoint {
         let mut held = self.check_tenants()?;
         let mut numbers = BTreeSet::new();
         for HoldState { hold, tenant, amount_microunits, .. } in &self.holds {
-            if !numbers.insert(hold) || *hold > self.last_hold {
+            if !numbers.insert(hold) || self.is_to_come(*hold) {
                 return Err(CheckpointError::HoldOutOfTurn { hold: *hold });
             }
             let mut level = Some(tenant.as_str());
@@ -344,6 +347,11 @@ impl Checkpoint {
         Ok(held)
     }
 
+    /// Whether the budget is yet to give this number out. Those from [`OWN_IDS`] on are the callers'.
+    fn is_to_come(&self, hold: u64) -> bool {
+        hold < OWN_IDS && hold > self.last_hold
+    }
+
     fn check_keys(&self, tenants: &BTreeMap<&str, Held<'_>>) -> Result<(), CheckpointError> {
         if self.keys.len() > KEY_WINDOW {
             return Err(CheckpointError::TooManyKeys { keys: self.keys.len() });
@@ -352,7 +360,7 @@ impl Checkpoint {
         for KeyState { key, tenant, hold, .. } in &self.keys {
             let out_of_turn = || CheckpointError::KeyOutOfTurn { key: key.clone() };
             check_key(key).map_err(|_| out_of_turn())?;
-            if !found.insert(key) || *hold > self.last_hold {
+            if !found.insert(key) || self.is_to_come(*hold) {
                 return Err(out_of_turn());
             }
             if !tenants.contains_key(tenant.as_str()) {

@@ -53,6 +53,13 @@ impl TenantRules {
         check_amount(self.exposure_cap_microunits.unwrap_or(0))?;
         check_amount(self.soft_limit_microunits.unwrap_or(0))
     }
+
+    /// Puts these in the place of the rules of an account, under its lock.
+    pub(crate) fn replace(&self, of_account: &Rules) {
+        of_account.cap_exposure(self.exposure_cap_microunits);
+        of_account.warn_at(self.soft_limit_microunits);
+        of_account.set_overrun(self.overrun);
+    }
 }
 
 /// The rules of an account. They are written and asked under its lock, so Relaxed is enough.

@@ -243,6 +243,25 @@ fn a_live_checkpoint_is_that_of_its_log() {
 }
 
 #[test]
+fn no_number_is_given_out_twice_where_a_caller_chose_one_above_those_of_the_budget() {
+    let engine = BudgetEngine::new();
+    let acme = engine.ensure_tenant("acme", 100).unwrap();
+    let id = engine.try_reserve_once("request-1", "acme", 5).unwrap();
+    engine.commit("acme", id, 5).unwrap();
+    let chosen = u64::MAX - 7;
+    engine.detach_as(chosen.into(), acme.try_reserve(10).unwrap(), None).unwrap();
+
+    let checkpoint = engine.checkpoint([]).unwrap();
+    let restored = Replay::from_checkpoint(&checkpoint).unwrap();
+    assert_eq!(restored.checkpoint().unwrap(), checkpoint);
+    let restored = restored.finish().keep_holds();
+    // What the key answers with must not be somebody else's hold.
+    let other = restored.try_reserve("acme", 20).unwrap();
+    assert_ne!(restored.try_reserve_once("request-1", "acme", 5).unwrap(), other);
+    restored.commit("acme", chosen.into(), 10).unwrap();
+}
+
+#[test]
 fn a_live_checkpoint_without_all_its_holds_is_refused() {
     let (engine, _, owned) = live();
     let refused = engine.checkpoint([(20, &owned[&20])]).unwrap_err();

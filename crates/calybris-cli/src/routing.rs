@@ -2,7 +2,7 @@
 
 mod earlier;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -72,10 +72,24 @@ impl Job<'_> {
         let parser = RequestParser::new(self.policy, self.catalog.snapshot.names());
         parser.check_defaults(self.policy_file)?;
         let mut checked = Checked { requests: 0, keyed: 0 };
+        let mut first_uses = HashMap::new();
         for (position, row) in (1..).zip(self.requests.rows()?) {
-            let routed = parser.parse(&row?, position)?;
+            let row = row?;
+            let routed = parser.parse(&row, position)?;
             checked.requests = position;
-            checked.keyed += usize::from(!routed.request_key.is_empty());
+            if routed.request_key.is_empty() {
+                continue;
+            }
+            checked.keyed += 1;
+            // A file with more is refused, and costs no memory before that.
+            if checked.keyed <= MAX_REQUEST_KEYS {
+                let key = (routed.tenant.clone(), routed.request_key.clone());
+                let (first, request) = *first_uses.entry(key).or_insert((position, routed.request));
+                if request != routed.request {
+                    let place = format!("request {first} of this file");
+                    return Err(reused_key(&row, &routed, &place));
+                }
+            }
         }
         if checked.requests == 0 {
             return Err(InputError::in_file(self.requests.name(), "holds no request"));
@@ -235,14 +249,8 @@ impl Job<'_> {
         };
         let mut outcome = engine.decide(&call).map_err(|error| match error {
             EngineError::RequestKeyReused { decision_sequence, .. } => {
-                let what = format!(
-                    "found {}, which tenant {} used for another request, decision {decision_sequence} of {}: it is the same \
-                     only with the same tokens, limits and model, from the row or the policy file, and the same catalog",
-                    quoted(&routed.request_key),
-                    quoted(&routed.tenant),
-                    self.log.display()
-                );
-                Failure::from(row.refuse("request_key", what))
+                let place = format!("decision {decision_sequence} of {}", self.log.display());
+                Failure::from(reused_key(row, routed, &place))
             }
             error => Failure::of_engine(self.log, &error),
         })?;
@@ -265,6 +273,17 @@ impl Job<'_> {
         let settlement = settled.map_err(|refused| Failure::of_settlement(self.log, &refused))?;
         Ok((outcome, Some(settlement)))
     }
+}
+
+/// Refuses a request key that its tenant used for another request, at that place.
+fn reused_key(row: &Row, routed: &RoutedRequest, place: &str) -> InputError {
+    let what = format!(
+        "found {}, which tenant {} used for another request, {place}: it is the same only with the same tokens, limits \
+         and model, from the row or the policy file, and the same catalog",
+        quoted(&routed.request_key),
+        quoted(&routed.tenant),
+    );
+    row.refuse("request_key", what)
 }
 
 /// One request, decided: what `--each` prints.

@@ -3,7 +3,9 @@
 
 mod program;
 
+use std::io::Write as _;
 use std::path::Path;
+use std::process::Stdio;
 
 use program::*;
 use serde_json::Value;
@@ -82,4 +84,20 @@ fn a_file_that_is_no_key_is_not_replaced() {
     let ran = keygen(&new, &[Path::new("--replaces"), &old]);
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("hexadecimal") && !new.exists(), "{}", ran.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_that_can_be_read_only_once_is_replaced_like_any_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+    assert_eq!(keygen(&old, &[]).code, 0);
+    let secret = std::fs::read(&old).unwrap();
+    // As with `gpg --decrypt old.gpg | calybris keygen new --replaces /dev/stdin`.
+    let mut command = program();
+    command.arg("keygen").arg(&new).args(["--replaces", "/dev/stdin"]).stdin(Stdio::piped());
+    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&secret).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(std::fs::read(&new).unwrap().ends_with(&secret));
 }

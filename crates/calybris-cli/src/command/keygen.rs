@@ -52,8 +52,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let former = match &arguments.replaces {
         None => String::new(),
         Some(former) => {
-            KeyFile::read(former)?;
-            read(former)?.trim_end().to_owned() + "\n"
+            let text = read(former)?;
+            KeyFile::parse(former, &text)?;
+            text.trim_end().to_owned() + "\n"
         }
     };
     let mut secret = [0_u8; 32];

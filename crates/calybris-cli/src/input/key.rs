@@ -44,7 +44,11 @@ pub(crate) struct KeyFile {
 impl KeyFile {
     /// Reads the keys that authenticate a log. Their bytes are never part of a message.
     pub(crate) fn read(file: &Path) -> Result<Self, InputError> {
-        let text = read(file)?;
+        Self::parse(file, &read(file)?)
+    }
+
+    /// The keys in the text of a file. One that is a pipe can be read only once.
+    pub(crate) fn parse(file: &Path, text: &str) -> Result<Self, InputError> {
         let mut known: Option<Self> = None;
         // A key knows the one that it replaced, so the oldest is made first.
         for (index, line) in
