@@ -183,6 +183,7 @@ impl<T: Borrow<Tenant>> Reservation<T> {
         match self.tenant().rules().overrun {
             OverrunPolicy::Reject => Err(self.overrun(actual_microunits)),
             OverrunPolicy::CapAtReserved => {
+                check_amount(actual_microunits)?;
                 Ok(Covered { commit_microunits: self.amount_microunits, overdraft: None })
             }
             OverrunPolicy::DrawThenDebt => {

@@ -235,7 +235,9 @@ fn a_capped_overrun_is_charged_as_reserved() {
     let acme = engine.ensure_tenant("acme", 100).unwrap();
     let rules = TenantRules { overrun: OverrunPolicy::CapAtReserved, ..TenantRules::default() };
     acme.set_rules(rules).unwrap();
-    let settled = acme.try_reserve(60).unwrap().commit(u64::MAX).unwrap();
+    let beyond = acme.try_reserve(60).unwrap().commit(MAX_AMOUNT_MICROUNITS + 1).unwrap_err();
+    assert!(matches!(beyond.error, BudgetError::AmountTooLarge { .. }), "a cost is an amount");
+    let settled = beyond.reservation.commit(MAX_AMOUNT_MICROUNITS).unwrap();
     assert_eq!(settled.committed_microunits, 60);
     assert_eq!(acme.snapshot().available_microunits, 40);
 }

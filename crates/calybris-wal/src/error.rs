@@ -86,6 +86,20 @@ pub enum WalError {
         /// The id of the supplied key.
         found: u64,
     },
+    /// The log would go on under a key that it has given up for another. A key is replaced because it may be known to
+    /// somebody: supply the newest one, which names those that it replaces.
+    #[error(
+        "the log in `{}` has replaced key {replaced:016x} and is now written with key {current:016x}",
+        path.display()
+    )]
+    KeyReplaced {
+        /// The log's directory.
+        path: PathBuf,
+        /// The id of the key that was supplied to write with.
+        replaced: u64,
+        /// The id of the key of the last segment.
+        current: u64,
+    },
     /// The key is shorter than is safe. Use at least 16 bytes from a random source.
     #[error("a key of {found} bytes is too short, at least {minimum} are needed")]
     KeyTooShort {

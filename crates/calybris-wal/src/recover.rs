@@ -95,14 +95,16 @@ pub(crate) fn recover(
     Ok((end, recovery))
 }
 
-/// Checks that each segment but the last is sealed and continued by the one after it. Answers how
-/// the last but one ended, and the last.
+/// Checks that each segment but the last is sealed and continued by the one after it, and that the
+/// key was not given up for another in one of them. Answers how the last but one ended, and the last.
 fn check_seals(
     storage: &dyn Storage,
     key: Option<&Key>,
     segments: &[u64],
 ) -> Result<(Option<SegmentEnd>, u64), WalError> {
     let mut before: Option<SegmentEnd> = None;
+    let key_id = key.map_or(0, Key::id);
+    let mut key_was_used = false;
     for pair in segments.windows(2) {
         let &[first, next] = pair else { continue };
         let segment = match Segment::open(storage, first, Mode::Read, key)? {
@@ -113,7 +115,14 @@ fn check_seals(
             None => segment.check_is_first()?,
             Some(end) => segment.check_continues(end)?,
         }
+        key_was_used |= segment.header.key_id == key_id;
         before = Some(sealed_end(storage, &segment, next)?);
+    }
+    if let Some(SegmentEnd { next_key_id: current, .. }) = before
+        && key_was_used
+        && current != key_id
+    {
+        return Err(WalError::KeyReplaced { path: storage.path(""), replaced: key_id, current });
     }
     Ok((before, segments.last().copied().unwrap_or(1)))
 }

@@ -111,7 +111,8 @@ impl WalWriter {
     ///
     /// # Errors
     /// As [`WalWriter::open`]; and [`WalError::WrongKey`] for a log with another key,
-    /// [`WalError::NotKeyed`] for one without.
+    /// [`WalError::KeyReplaced`] for one that has given this key up for another, as far as its segments
+    /// are still there, [`WalError::NotKeyed`] for one without.
     pub fn open_keyed(
         directory: impl AsRef<Path>,
         options: &WalOptions,

@@ -274,6 +274,24 @@ fn a_log_goes_on_under_a_new_key_that_the_old_one_vouches_for() {
 }
 
 #[test]
+fn a_log_does_not_go_back_to_a_key_that_it_has_given_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let (old, new) = (key(), Key::new(&[2; 32]).unwrap().replacing(&key()));
+    for key in [&old, &new] {
+        let writer = open(directory.path(), Some(key)).unwrap();
+        writer.append("a record").unwrap();
+        writer.close().unwrap();
+    }
+    // Whoever lists the keys in the wrong order can read the log, and must not write it.
+    let turned_round = old.clone().replacing(&new);
+    assert_eq!(read_payloads(directory.path(), Some(&turned_round)).len(), 2);
+    let refused = open(directory.path(), Some(&turned_round)).unwrap_err();
+    let WalError::KeyReplaced { replaced, current, .. } = refused else { panic!("{refused}") };
+    assert_eq!((replaced, current), (old.id(), new.id()));
+    open(directory.path(), Some(&new)).unwrap().append("goes on").unwrap();
+}
+
+#[test]
 fn a_key_that_the_old_one_does_not_vouch_for_is_found() {
     // Both keys are known to whoever verifies, but the first segment announces no change.
     let (old, new) = (key(), Key::new(&[2; 32]).unwrap().replacing(&key()));
