@@ -48,9 +48,9 @@ fn what_is_buffered_is_written_once_it_is_much() {
     while disk.calls() == before {
         writer.append_bytes(&[7; 1000]).unwrap();
         appended += 1;
-        assert!(appended < 70, "a buffer of 64 KiB is full by now");
+        assert!(appended < 260, "a buffer of 256 KiB is full by now");
     }
-    assert!(appended > 60, "{appended} records are no buffer full");
+    assert!(appended > 240, "{appended} records are no buffer full");
     assert_eq!(disk.calls() - before, 1);
 }
 
