@@ -392,22 +392,16 @@ impl Drop for Committer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::CODEC_BINCODE_2;
     use crate::faults::memory::Memory;
-    use crate::format::header::Algorithm;
 
     #[test]
     fn the_record_after_the_last_sequence_is_refused_and_stops_nothing() {
         let header = SegmentHeader {
-            algorithm: Algorithm::Sha256,
-            codec: CODEC_BINCODE_2,
-            log_id: [1; 16],
             index: 1,
             first_sequence: u64::MAX,
-            schema_id: 1,
-            key_id: 0,
             max_record_bytes: 100,
             previous_hash: [1; 32],
+            ..SegmentHeader::FIRST
         };
         for durability in [Durability::Os, Durability::Buffered, Durability::Synced] {
             let storage = Arc::new(Memory::default());

@@ -175,22 +175,10 @@ impl Pen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::CODEC_BINCODE_2;
-    use crate::format::header::Algorithm;
 
     #[test]
     fn a_long_record_leaves_no_memory_behind() {
-        let header = SegmentHeader {
-            algorithm: Algorithm::Sha256,
-            codec: CODEC_BINCODE_2,
-            log_id: [1; 16],
-            index: 0,
-            first_sequence: 1,
-            schema_id: 1,
-            key_id: 0,
-            max_record_bytes: 256 << 20,
-            previous_hash: [0; HASH_BYTES],
-        };
+        let header = SegmentHeader { max_record_bytes: 256 << 20, ..SegmentHeader::FIRST };
         let chain = Chain::new(&[1; 16], None);
         let progress = Progress::at_start(&header, [0; HASH_BYTES]);
         let mut pen = Pen::new(header, chain, 144, [0; HASH_BYTES], &progress);

@@ -19,22 +19,23 @@ pub(crate) fn first_of(records: u64, last_sequence: u64) -> u64 {
 
 /// Says of a log that was read that its beginning was dropped; `None` if it was not.
 pub(crate) fn dropped(first_sequence: u64) -> Option<String> {
-    let gone = match first_sequence.saturating_sub(1) {
-        0 => return None,
-        1 => "1 was dropped".to_owned(),
-        last => format!("1 to {last} were dropped"),
-    };
+    let gone = before(first_sequence, "was dropped", "were dropped")?;
     Some(format!("begins at record {first_sequence}; {gone}"))
 }
 
 /// The same of a log that was not read: its beginning may have been dropped, or taken away.
 pub(crate) fn not_there(first_sequence: u64) -> Option<String> {
-    let gone = match first_sequence.saturating_sub(1) {
-        0 => return None,
-        1 => "1 is not there".to_owned(),
-        last => format!("1 to {last} are not there"),
-    };
+    let gone = before(first_sequence, "is not there", "are not there")?;
     Some(format!("the log begins at record {first_sequence}; {gone} (`verify` tells why)"))
+}
+
+/// What became of the records before that sequence, if there were any.
+fn before(first_sequence: u64, of_one: &str, of_many: &str) -> Option<String> {
+    match first_sequence.saturating_sub(1) {
+        0 => None,
+        1 => Some(format!("1 {of_one}")),
+        last => Some(format!("1 to {last} {of_many}")),
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use crate::chain::Chain;
-use crate::codec::CODEC_BINCODE_2;
 use crate::faults::memory::Memory;
-use crate::format::header::{Algorithm, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::segment::segment_name;
 use crate::{Damage, Key, Reader, VerifyOptions, WalError, WalOptions, WalWriter};
 
@@ -124,17 +123,7 @@ fn a_first_segment_whose_header_is_cut_is_damage_if_others_follow() {
 
 #[test]
 fn a_first_segment_is_the_beginning_of_its_log_or_kept_from_within_and_nothing_between() {
-    let sound = SegmentHeader {
-        algorithm: Algorithm::Sha256,
-        codec: CODEC_BINCODE_2,
-        log_id: [1; 16],
-        index: 0,
-        first_sequence: 1,
-        schema_id: 1,
-        key_id: 0,
-        max_record_bytes: 1 << 20,
-        previous_hash: [0; 32],
-    };
+    let sound = SegmentHeader::FIRST;
     let opened = |header: SegmentHeader| {
         let disk = Memory::default();
         let chain = Chain::new(&header.log_id, None);

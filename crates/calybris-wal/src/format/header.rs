@@ -150,6 +150,22 @@ fn field<const N: usize>(
 }
 
 #[cfg(test)]
+impl SegmentHeader {
+    /// The first header of a log for tests, which say what else theirs are.
+    pub(crate) const FIRST: Self = Self {
+        algorithm: Algorithm::Sha256,
+        codec: crate::codec::CODEC_BINCODE_2,
+        log_id: [1; 16],
+        index: 0,
+        first_sequence: 1,
+        schema_id: 1,
+        key_id: 0,
+        max_record_bytes: 1 << 20,
+        previous_hash: [0; HASH_BYTES],
+    };
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
