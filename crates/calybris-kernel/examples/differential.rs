@@ -27,10 +27,10 @@ fn main() {
     while compared < wanted {
         // Most catalogs are small, some have up to 3,000 models.
         let most = if seed.is_multiple_of(64) { 3_000 } else { 150 };
-        let case = if seed % 4 == 3 {
-            Case::about_the_guards(seed, most, 64)
-        } else {
-            Case::generate(seed, most, 64)
+        let case = match seed % 8 {
+            1 | 5 => Case::of_margins(seed, most, 64),
+            3 | 7 => Case::about_the_guards(seed, most, 64),
+            _ => Case::generate(seed, most, 64),
         };
         let snapshot = PolicySnapshot::new(case.policy, case.models.clone()).unwrap();
         for request in &case.requests {

@@ -59,6 +59,7 @@ pub(crate) fn margin(snapshot: &PolicySnapshot, request: &Request) -> Option<Mar
     let [winner, runner_up] = best;
     let model = (found > 0).then(|| snapshot.model(winner.model_id)).flatten()?;
     let rival = (found > 1).then(|| runner_up.candidate());
+    // The prices of a changed model may not be narrow.
     let valuation = Valuation::new(snapshot.policy(), request, false);
     let wins = |model: Model| beats(&valuation, &model, rival);
 
@@ -117,6 +118,7 @@ pub(crate) fn what_would_win(
 ) -> Option<WinningChanges> {
     let model = snapshot.model(model_id)?;
     let admitted = admit_request(snapshot.policy(), request).is_ok();
+    // The prices of a changed model may not be narrow.
     let valuation = admitted.then(|| Valuation::new(snapshot.policy(), request, false));
     let mut best = [RankedModel::default(); 2];
     let found = snapshot.rank(request, &mut best);

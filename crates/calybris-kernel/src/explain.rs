@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::gates::{admit_model, admit_request};
-use crate::utility::{Appraisal, UtilityTerms, Valuation};
+use crate::utility::{Appraisal, UtilityTerms};
 use crate::{Decision, PolicySnapshot, Refusal, Request};
 
 /// A decision with its grounds.
@@ -22,6 +22,25 @@ pub struct Explanation {
 impl Explanation {
     /// What the model with this id came to; nothing if the catalog does not have it, or the request
     /// was rejected before any model was looked at.
+    ///
+    /// ```
+    /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
+    /// # use calybris_kernel::*;
+    /// # use plain::{POLICY, REQUEST, model};
+    /// let snapshot = PolicySnapshot::new(POLICY, [model(1, 300), model(2, 700)])?;
+    /// let explanation = snapshot.explain(&REQUEST);
+    /// let dear = explanation.model(2).expect("the catalog has it");
+    /// assert!(matches!(dear.verdict, Verdict::Refused(Refusal::Budget { .. })));
+    /// let Some(ModelVerdict { verdict: Verdict::Eligible { utility_microunits, terms }, .. }) =
+    ///     explanation.model(1)
+    /// else {
+    ///     panic!("it passes every gate")
+    /// };
+    /// assert_eq!(terms.adjusted_value_microunits, 900); // 1,000 at a quality of 90%
+    /// assert_eq!(terms.cost_microunits, 300);
+    /// assert_eq!(*utility_microunits, terms.utility_microunits());
+    /// # Ok::<(), SnapshotError>(())
+    /// ```
     #[must_use]
     pub fn model(&self, model_id: u32) -> Option<&ModelVerdict> {
         let found = self.models.binary_search_by_key(&model_id, |verdict| verdict.model_id).ok()?;
@@ -60,7 +79,7 @@ pub(crate) fn explain(snapshot: &PolicySnapshot, request: &Request) -> Explanati
     if let Err(refusal) = admit_request(policy, request) {
         return Explanation { decision, request_refusal: Some(refusal), models: Vec::new() };
     }
-    let valuation = Valuation::new(policy, request, false);
+    let valuation = snapshot.valuation(request);
     let models = snapshot
         .models()
         .iter()

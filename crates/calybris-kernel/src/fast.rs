@@ -3,16 +3,21 @@
 //! Each idea has a room of its own:
 //!
 //! - [`lanes`]: sixteen 16-bit numbers at once;
-//! - [`units`]: weights and amounts in units in which they take 15 bits;
 //! - [`codes`]: sixteen models in 16-bit codes that never overstate a cost;
+//! - [`units`]: weights and amounts in units in which they take 15 bits;
+//! - [`words`]: from sixteen lanes to a block, and to words of one bit per model;
 //! - [`cheapest`]: what even the cheapest model costs;
 //! - [`bounds`]: between which limits a model's utility and cost lie, from its codes alone;
-//! - [`providers`]: one bit per model for each provider;
+//! - [`limits`]: whether models pass the gates on numbers, from their codes alone;
 //! - [`rows`]: one bit per model for each yes-or-no gate;
+//! - [`providers`]: one bit per model for each provider;
+//! - [`challengers`]: the models of a block that not two others of it outdo;
 //! - [`index`]: the catalog in blocks of 64 models that are alike, with the corners of each block;
-//! - [`words`]: one bit per model of a block, from its lanes;
-//! - [`mod@search`]: the blocks that matter: counted whole, left out, or visited;
-//! - [`visit`]: one block, its eligible models counted and those that may win valued exactly;
+//! - [`verdicts`]: what the bounds prove of a block's models, all in one pass over their codes;
+//! - [`single`]: a catalog of one block without outliers, its eligible models counted and those that
+//!   may win valued exactly;
+//! - [`groups`]: any other catalog, and the blocks that matter: counted whole, left out, or visited;
+//! - [`mod@search`]: which of these ways a catalog goes;
 //! - [`mod@blame`]: which gate turned away the most, once a request is known to be rejected.
 //!
 //! Nothing here decides anything by an approximation: a model is counted or left out where the
@@ -23,20 +28,33 @@
 mod lanes;
 
 mod codes;
+
 mod units;
+mod words;
 
 mod cheapest;
 
 mod bounds;
-mod providers;
+
+mod limits;
+
 mod rows;
+
+mod providers;
+
+mod challengers;
 
 mod index;
 
-mod blame;
+mod verdicts;
+
+mod single;
+
+mod groups;
+
 mod search;
-mod visit;
-mod words;
+
+mod blame;
 
 pub(crate) use index::Index;
 pub(crate) use search::search;

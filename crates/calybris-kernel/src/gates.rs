@@ -160,6 +160,15 @@ pub enum Refusal {
 
 impl Refusal {
     /// The gate that failed; nothing if the request was invalid.
+    ///
+    /// ```
+    /// use calybris_kernel::{Gate, Refusal};
+    ///
+    /// assert_eq!(Refusal::Disabled.gate(), Some(Gate::Enabled));
+    /// let invalid =
+    ///     Refusal::InvalidRequest { field: "risk_bps", found_bps: 10_001, limit_bps: 10_000 };
+    /// assert_eq!(invalid.gate(), None);
+    /// ```
     #[must_use]
     pub const fn gate(&self) -> Option<Gate> {
         match self {
@@ -228,11 +237,9 @@ pub(crate) fn admit_model(valuation: &Valuation<'_>, model: &Model) -> Result<Ap
             minimum_bps: request.minimum_quality_bps,
         });
     }
-    if request.max_p95_latency_ms != 0 && model.p95_latency_ms > request.max_p95_latency_ms {
-        return Err(Refusal::Latency {
-            p95_latency_ms: model.p95_latency_ms,
-            limit_ms: request.max_p95_latency_ms,
-        });
+    let limit_ms = request.latency_limit_ms();
+    if model.p95_latency_ms > limit_ms {
+        return Err(Refusal::Latency { p95_latency_ms: model.p95_latency_ms, limit_ms });
     }
     if !model.capabilities.contains_all(request.required_capabilities) {
         return Err(Refusal::Capability {

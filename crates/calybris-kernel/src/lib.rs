@@ -66,13 +66,14 @@
 //! # What this crate does not do
 //!
 //! It reads no clock, no file, no environment and no float; it keeps no log and no budget; it
-//! calls no model. `prescribe` does not allocate. A feature flag never changes a result.
+//! calls no model. `prescribe` does not allocate.
 //!
 //! # Features
 //!
 //! `std` (default) links the standard library; without it the crate needs `alloc` only. `serde`
-//! derives serialization for the data types. `simd` brings vectors to the fast path, through the
-//! safe crate `wide`. No feature changes a result.
+//! derives serialization for the data types, and deserialization for all but what explains a
+//! decision. `simd` brings vectors to the fast path, through the safe crate `wide`. No feature changes
+//! a result.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -37,6 +37,31 @@ impl Model {
     /// tokens times price per million tokens, rounded up. `u64::MAX` also stands for anything above it.
     ///
     /// With the tokens that were really used, this is the amount to settle.
+    ///
+    /// ```
+    /// # use calybris_kernel::*;
+    /// # let model = Model {
+    /// #     model_id: 1, provider_id: 0, quality_bps: 9_000, risk_ceiling_bps: 10_000,
+    /// #     enabled: true, p95_latency_ms: 300, capabilities: CapabilitySet::EMPTY,
+    /// #     regions: RegionSet::ALL, input_price_microunits_per_million_tokens: 0,
+    /// #     output_price_microunits_per_million_tokens: 0, fixed_price_microunits: 0,
+    /// # };
+    /// # let request = Request {
+    /// #     sequence: 1, requested_model_id: 1, input_tokens: 0, output_tokens: 0,
+    /// #     business_value_microunits: 1_000, budget_limit_microunits: 500, risk_bps: 0,
+    /// #     confidence_bps: 10_000, minimum_quality_bps: 0, max_p95_latency_ms: 0,
+    /// #     required_capabilities: CapabilitySet::EMPTY, allowed_providers: ProviderSet::ALL,
+    /// #     required_regions: RegionSet::EMPTY,
+    /// # };
+    /// let model = Model {
+    ///     input_price_microunits_per_million_tokens: 150_000,
+    ///     output_price_microunits_per_million_tokens: 600_000,
+    ///     fixed_price_microunits: 20,
+    ///     ..model
+    /// };
+    /// let used = Request { input_tokens: 1_001, output_tokens: 500, ..request };
+    /// assert_eq!(model.cost_microunits(&used), 20 + 151 + 300); // 150.15 is rounded up
+    /// ```
     #[must_use]
     pub fn cost_microunits(&self, request: &Request) -> u64 {
         utility::cost_microunits(request, self)

@@ -39,6 +39,15 @@ impl Candidate {
         }
     }
 
+    /// The order of preference, for two that seldom have the same utility.
+    #[inline(always)]
+    fn is_preferred_to(&self, other: &Self) -> bool {
+        if self.utility_microunits == other.utility_microunits {
+            return self > other;
+        }
+        self.utility_microunits > other.utility_microunits
+    }
+
     /// This candidate if `chosen`, or else the other, without a branch: which of two good ones is
     /// better is anybody's guess.
     #[inline(always)]
@@ -140,7 +149,7 @@ impl Ranking for Podium {
             self.offer(second);
             return;
         }
-        let in_order = first > second;
+        let in_order = first.is_preferred_to(&second);
         self.winner = first.or(second, in_order);
         self.runner_up = second.or(first, in_order);
     }

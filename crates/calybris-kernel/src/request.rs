@@ -48,6 +48,14 @@ impl Request {
         fields.into_iter().find(|&(_, found_bps)| found_bps > MAX_BPS)
     }
 
+    /// The most p95 latency accepted: no model is above it if there is no limit.
+    pub(crate) fn latency_limit_ms(&self) -> u32 {
+        match self.max_p95_latency_ms {
+            0 => u32::MAX,
+            limit_ms => limit_ms,
+        }
+    }
+
     /// The business value with a negative one counted as 0.
     pub(crate) fn value_microunits(&self) -> u64 {
         u64::try_from(self.business_value_microunits).unwrap_or(0)

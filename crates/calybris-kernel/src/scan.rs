@@ -1,4 +1,5 @@
-//! The readable scan: every model through every gate, the two best kept, the refusals counted.
+//! The readable scan: every model through every gate, the best given their places, the refusals
+//! counted.
 
 use crate::gates::{Gate, admit_model};
 use crate::ranking::{Candidate, Ranking};
@@ -59,18 +60,20 @@ fn later_if_as_many(most: (u32, Gate), later: (u32, Gate)) -> (u32, Gate) {
     if later.0 >= most.0 { later } else { most }
 }
 
-/// Judges every model, one after the other, and gives the best their places. Says how many are
-/// eligible or, if none is, the reason.
+/// Who got a place, and how many models are eligible; or, if none is, the reason.
+pub(crate) type Outcome<R> = Result<(R, u32), Reason>;
+
+/// Judges every model, one after the other, and gives the best their places.
 #[inline(never)]
 pub(crate) fn scan<R: Ranking>(
-    ranking: &mut R,
-    valuation: &Valuation<'_>,
+    mut ranking: R,
+    valuation: Valuation<'_>,
     models: &[Model],
-) -> Result<u32, Reason> {
+) -> Outcome<R> {
     let mut eligible_models = 0_u32;
     let mut tally = Tally::default();
     for model in models {
-        match admit_model(valuation, model) {
+        match admit_model(&valuation, model) {
             Ok(appraisal) => {
                 eligible_models = eligible_models.saturating_add(1);
                 ranking.offer(Candidate::new(model, appraisal));
@@ -82,5 +85,5 @@ pub(crate) fn scan<R: Ranking>(
             }
         }
     }
-    if eligible_models > 0 { Ok(eligible_models) } else { Err(tally.reason()) }
+    if eligible_models > 0 { Ok((ranking, eligible_models)) } else { Err(tally.reason()) }
 }

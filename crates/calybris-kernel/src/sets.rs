@@ -37,7 +37,7 @@ impl CapabilitySet {
 ///
 /// let europe = RegionSet(0b11);
 /// assert!(europe.shares_any(RegionSet(0b10)));
-/// assert!(!europe.shares_any(RegionSet::EMPTY));
+/// assert!(!europe.shares_any(RegionSet::EMPTY) && RegionSet::EMPTY.is_empty());
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

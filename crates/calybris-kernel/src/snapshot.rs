@@ -81,18 +81,47 @@ impl PolicySnapshot {
     }
 
     /// The policy.
+    ///
+    /// ```
+    /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
+    /// # use calybris_kernel::*;
+    /// # use plain::{POLICY};
+    /// let snapshot = PolicySnapshot::new(POLICY, [])?;
+    /// assert_eq!(snapshot.policy().catalog_epoch, 7);
+    /// # Ok::<(), SnapshotError>(())
+    /// ```
     #[must_use]
     pub const fn policy(&self) -> &Policy {
         &self.policy
     }
 
     /// The catalog, in ascending order of model ids.
+    ///
+    /// ```
+    /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
+    /// # use calybris_kernel::*;
+    /// # use plain::{POLICY, model};
+    /// let snapshot = PolicySnapshot::new(POLICY, [model(9, 100), model(4, 300)])?;
+    /// let ids: Vec<u32> = snapshot.models().iter().map(|model| model.model_id).collect();
+    /// assert_eq!(ids, [4, 9]);
+    /// # Ok::<(), SnapshotError>(())
+    /// ```
     #[must_use]
     pub const fn models(&self) -> &[Model] {
         &self.models
     }
 
     /// The model with this id, if the catalog has it.
+    ///
+    /// ```
+    /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
+    /// # use calybris_kernel::*;
+    /// # use plain::{POLICY, model};
+    /// let snapshot = PolicySnapshot::new(POLICY, [model(9, 100), model(4, 300)])?;
+    /// assert_eq!(snapshot.model(4).map(|model| model.fixed_price_microunits), Some(300));
+    /// assert_eq!(snapshot.model(5), None);
+    /// # Ok::<(), SnapshotError>(())
+    /// ```
     #[must_use]
     pub fn model(&self, model_id: u32) -> Option<&Model> {
         let index = self.models.binary_search_by_key(&model_id, |model| model.model_id).ok()?;
@@ -102,8 +131,23 @@ impl PolicySnapshot {
     /// Decides one request: the eligible model of highest utility, or a reject.
     ///
     /// Total: whatever the request holds, it gets an answer, and everything doubtful is a reject.
-    /// Does not allocate. The crate's first page has an example.
+    /// Does not allocate. The crate's first page has a longer example.
+    ///
+    /// ```
+    /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
+    /// # use calybris_kernel::*;
+    /// # use plain::{POLICY, REQUEST, model};
+    /// let snapshot = PolicySnapshot::new(POLICY, [model(1, 300), model(2, 100)])?;
+    /// let decision = snapshot.prescribe(&REQUEST);
+    /// assert_eq!(decision.action, Action::Substitute); // the other one is cheaper
+    /// assert_eq!((decision.selected_model_id, decision.runner_up_model_id), (Some(2), Some(1)));
+    ///
+    /// let poor = Request { budget_limit_microunits: 99, ..REQUEST };
+    /// assert_eq!(snapshot.prescribe(&poor).reason, Reason::BudgetConstraint);
+    /// # Ok::<(), SnapshotError>(())
+    /// ```
     #[must_use]
+    #[inline(never)] // In line, the decision would be copied once more.
     pub fn prescribe(&self, request: &Request) -> Decision {
         if let Err(refusal) = admit_request(&self.policy, request) {
             return self.reject(request, refusal.reason(), 0);
@@ -115,10 +159,9 @@ impl PolicySnapshot {
     /// room on the stack, which a request that isn't admitted need not wait for.
     #[inline(never)]
     fn decide(&self, request: &Request) -> Decision {
-        let valuation = Valuation::new(&self.policy, request, self.narrow_prices);
-        let mut podium = Podium::EMPTY;
-        match search(&mut podium, &self.index, &self.models, &valuation) {
-            Ok(eligible_models) => self.select(request, &podium, eligible_models),
+        let valuation = self.valuation(request);
+        match search(Podium::EMPTY, &self.index, &self.models, &valuation) {
+            Ok((podium, eligible_models)) => self.select(request, &podium, eligible_models),
             Err(reason) => self.reject(request, reason, self.model_count),
         }
     }
@@ -130,28 +173,12 @@ impl PolicySnapshot {
     /// [`prescribe`](Self::prescribe) selects, the second its runner-up. Does not allocate.
     ///
     /// ```
+    /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
     /// # use calybris_kernel::*;
-    /// # let policy = Policy {
-    /// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000,
-    /// #     minimum_confidence_bps: 0, risk_penalty_multiplier_bps: 0,
-    /// #     latency_penalty_microunits_per_ms: 0,
-    /// # };
-    /// # let model = |model_id, fixed_price_microunits| Model {
-    /// #     model_id, provider_id: 0, quality_bps: 9_000, risk_ceiling_bps: 10_000,
-    /// #     enabled: true, p95_latency_ms: 300, capabilities: CapabilitySet::EMPTY,
-    /// #     regions: RegionSet::ALL, input_price_microunits_per_million_tokens: 0,
-    /// #     output_price_microunits_per_million_tokens: 0, fixed_price_microunits,
-    /// # };
-    /// # let request = Request {
-    /// #     sequence: 1, requested_model_id: 1, input_tokens: 0, output_tokens: 0,
-    /// #     business_value_microunits: 1_000, budget_limit_microunits: 500, risk_bps: 0,
-    /// #     confidence_bps: 10_000, minimum_quality_bps: 0, max_p95_latency_ms: 0,
-    /// #     required_capabilities: CapabilitySet::EMPTY, allowed_providers: ProviderSet::ALL,
-    /// #     required_regions: RegionSet::EMPTY,
-    /// # };
-    /// let snapshot = PolicySnapshot::new(policy, [model(1, 300), model(2, 100), model(3, 700)])?;
+    /// # use plain::{POLICY, REQUEST, model};
+    /// let snapshot = PolicySnapshot::new(POLICY, [model(1, 300), model(2, 100), model(3, 700)])?;
     /// let mut best = [RankedModel::default(); 4];
-    /// let found = snapshot.rank(&request, &mut best);
+    /// let found = snapshot.rank(&REQUEST, &mut best);
     /// let ids: Vec<u32> = best[..found].iter().map(|ranked| ranked.model_id).collect();
     /// assert_eq!(ids, [2, 1]); // the third is beyond the budget
     /// # Ok::<(), SnapshotError>(())
@@ -161,10 +188,9 @@ impl PolicySnapshot {
         if best.is_empty() || admit_request(&self.policy, request).is_err() {
             return 0;
         }
-        let valuation = Valuation::new(&self.policy, request, self.narrow_prices);
-        let mut leaders = Leaders::new(best);
-        match search(&mut leaders, &self.index, &self.models, &valuation) {
-            Ok(_) => leaders.taken(),
+        let valuation = self.valuation(request);
+        match search(Leaders::new(best), &self.index, &self.models, &valuation) {
+            Ok((leaders, _)) => leaders.taken(),
             Err(_) => 0,
         }
     }
@@ -173,27 +199,11 @@ impl PolicySnapshot {
     /// none; nothing if the request is rejected.
     ///
     /// ```
+    /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
     /// # use calybris_kernel::*;
-    /// # let policy = Policy {
-    /// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000,
-    /// #     minimum_confidence_bps: 0, risk_penalty_multiplier_bps: 0,
-    /// #     latency_penalty_microunits_per_ms: 0,
-    /// # };
-    /// # let model = |model_id, fixed_price_microunits| Model {
-    /// #     model_id, provider_id: 0, quality_bps: 9_000, risk_ceiling_bps: 10_000,
-    /// #     enabled: true, p95_latency_ms: 300, capabilities: CapabilitySet::EMPTY,
-    /// #     regions: RegionSet::ALL, input_price_microunits_per_million_tokens: 0,
-    /// #     output_price_microunits_per_million_tokens: 0, fixed_price_microunits,
-    /// # };
-    /// # let request = Request {
-    /// #     sequence: 1, requested_model_id: 1, input_tokens: 0, output_tokens: 0,
-    /// #     business_value_microunits: 1_000, budget_limit_microunits: 500, risk_bps: 0,
-    /// #     confidence_bps: 10_000, minimum_quality_bps: 0, max_p95_latency_ms: 0,
-    /// #     required_capabilities: CapabilitySet::EMPTY, allowed_providers: ProviderSet::ALL,
-    /// #     required_regions: RegionSet::EMPTY,
-    /// # };
-    /// let snapshot = PolicySnapshot::new(policy, [model(1, 300), model(2, 100)])?;
-    /// let margin = snapshot.margin(&request).expect("a model is selected");
+    /// # use plain::{POLICY, REQUEST, model};
+    /// let snapshot = PolicySnapshot::new(POLICY, [model(1, 300), model(2, 100)])?;
+    /// let margin = snapshot.margin(&REQUEST).expect("a model is selected");
     /// assert_eq!(margin.model_id, 2);
     /// assert_eq!(margin.highest_fixed_price_microunits, 299); // at 300 the lower id decides
     /// # Ok::<(), SnapshotError>(())
@@ -207,27 +217,11 @@ impl PolicySnapshot {
     /// number by itself; nothing if the catalog has no such model.
     ///
     /// ```
+    /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
     /// # use calybris_kernel::*;
-    /// # let policy = Policy {
-    /// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000,
-    /// #     minimum_confidence_bps: 0, risk_penalty_multiplier_bps: 0,
-    /// #     latency_penalty_microunits_per_ms: 0,
-    /// # };
-    /// # let model = |model_id, fixed_price_microunits| Model {
-    /// #     model_id, provider_id: 0, quality_bps: 9_000, risk_ceiling_bps: 10_000,
-    /// #     enabled: true, p95_latency_ms: 300, capabilities: CapabilitySet::EMPTY,
-    /// #     regions: RegionSet::ALL, input_price_microunits_per_million_tokens: 0,
-    /// #     output_price_microunits_per_million_tokens: 0, fixed_price_microunits,
-    /// # };
-    /// # let request = Request {
-    /// #     sequence: 1, requested_model_id: 1, input_tokens: 0, output_tokens: 0,
-    /// #     business_value_microunits: 1_000, budget_limit_microunits: 500, risk_bps: 0,
-    /// #     confidence_bps: 10_000, minimum_quality_bps: 0, max_p95_latency_ms: 0,
-    /// #     required_capabilities: CapabilitySet::EMPTY, allowed_providers: ProviderSet::ALL,
-    /// #     required_regions: RegionSet::EMPTY,
-    /// # };
-    /// let snapshot = PolicySnapshot::new(policy, [model(1, 200), model(2, 150)])?;
-    /// let changes = snapshot.what_would_win(&request, 1).expect("the catalog has it");
+    /// # use plain::{POLICY, REQUEST, model};
+    /// let snapshot = PolicySnapshot::new(POLICY, [model(1, 200), model(2, 150)])?;
+    /// let changes = snapshot.what_would_win(&REQUEST, 1).expect("the catalog has it");
     /// assert_eq!(changes.fixed_price_microunits, Some(150)); // then the lower id decides
     /// assert_eq!(changes.quality_bps, Some(9_510));
     /// assert_eq!(changes.p95_latency_ms, None);
@@ -246,31 +240,15 @@ impl PolicySnapshot {
     /// models but a refusal of its own.
     ///
     /// ```
+    /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
     /// # use calybris_kernel::*;
-    /// # let policy = Policy {
-    /// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000,
-    /// #     minimum_confidence_bps: 0, risk_penalty_multiplier_bps: 0,
-    /// #     latency_penalty_microunits_per_ms: 0,
-    /// # };
-    /// # let model = Model {
-    /// #     model_id: 1, provider_id: 0, quality_bps: 9_000, risk_ceiling_bps: 10_000,
-    /// #     enabled: true, p95_latency_ms: 300, capabilities: CapabilitySet::EMPTY,
-    /// #     regions: RegionSet::ALL, input_price_microunits_per_million_tokens: 0,
-    /// #     output_price_microunits_per_million_tokens: 0, fixed_price_microunits: 300,
-    /// # };
-    /// # let request = Request {
-    /// #     sequence: 1, requested_model_id: 1, input_tokens: 0, output_tokens: 0,
-    /// #     business_value_microunits: 1_000, budget_limit_microunits: 200, risk_bps: 0,
-    /// #     confidence_bps: 10_000, minimum_quality_bps: 0, max_p95_latency_ms: 0,
-    /// #     required_capabilities: CapabilitySet::EMPTY, allowed_providers: ProviderSet::ALL,
-    /// #     required_regions: RegionSet::EMPTY,
-    /// # };
-    /// let snapshot = PolicySnapshot::new(policy, [model])?;
-    /// let explanation = snapshot.explain(&request);
-    /// assert_eq!(explanation.decision, snapshot.prescribe(&request));
+    /// # use plain::{POLICY, REQUEST, model};
+    /// let snapshot = PolicySnapshot::new(POLICY, [model(1, 700)])?;
+    /// let explanation = snapshot.explain(&REQUEST);
+    /// assert_eq!(explanation.decision, snapshot.prescribe(&REQUEST));
     /// assert_eq!(
     ///     explanation.models[0].verdict,
-    ///     Verdict::Refused(Refusal::Budget { cost_microunits: 300, limit_microunits: 200 }),
+    ///     Verdict::Refused(Refusal::Budget { cost_microunits: 700, limit_microunits: 500 }),
     /// );
     /// # Ok::<(), SnapshotError>(())
     /// ```
@@ -285,13 +263,10 @@ impl PolicySnapshot {
     /// names a behaviour. The form is laid out byte by byte in `SEMANTICS.md`.
     ///
     /// ```
+    /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
     /// # use calybris_kernel::*;
-    /// # let policy = Policy {
-    /// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000,
-    /// #     minimum_confidence_bps: 0, risk_penalty_multiplier_bps: 0,
-    /// #     latency_penalty_microunits_per_ms: 0,
-    /// # };
-    /// let snapshot = PolicySnapshot::new(policy, [])?;
+    /// # use plain::{POLICY};
+    /// let snapshot = PolicySnapshot::new(POLICY, [])?;
     /// let mut bytes = Vec::new();
     /// snapshot.write_canonical(|piece| bytes.extend_from_slice(piece));
     /// assert!(bytes.starts_with(b"calybris-kernel snapshot"));
@@ -299,6 +274,12 @@ impl PolicySnapshot {
     /// ```
     pub fn write_canonical(&self, sink: impl FnMut(&[u8])) {
         canonical::write_canonical(&self.policy, self.model_count, &self.models, sink);
+    }
+
+    /// What an admitted request is worth under the policy, and what it costs at the models.
+    #[inline(always)]
+    pub(crate) fn valuation<'a>(&'a self, request: &'a Request) -> Valuation<'a> {
+        Valuation::new(&self.policy, request, self.narrow_prices)
     }
 
     /// The decision for the model that leads the podium.
@@ -404,6 +385,9 @@ mod tests {
     fn a_catalog_beyond_u32_is_too_many_models() {
         assert_eq!(count_models(0xffff_ffff), Ok(u32::MAX));
         let found = 0x1_0000_0000;
-        assert_eq!(count_models(found), Err(SnapshotError::TooManyModels { found }));
+        let error = count_models(found).unwrap_err();
+        assert_eq!(error, SnapshotError::TooManyModels { found });
+        let message = "the catalog has 4294967296 models and may have at most 4294967295";
+        assert_eq!(alloc::string::ToString::to_string(&error), message);
     }
 }

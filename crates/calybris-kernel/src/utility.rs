@@ -88,30 +88,39 @@ mod wide {
 
 /// 64 bits are several times faster, and enough for nearly every request and model.
 ///
-/// INVARIANT (narrow): values up to `2^64 / (10^4 * 2^16)`, which is 28,147 dollars, have shares
-/// whose products are below `2^64`; so have token prices below `2^32`, which is 4,294 dollars a
-/// million tokens: `(2^32 - 1)^2 + 10^6 < 2^64`. Fixed prices and latency penalties are below
-/// `2^60`, shares below `2^38`, token costs below `2^45`: no sum of them reaches `2^62`.
+/// INVARIANT (narrow): values up to `2^64 / (10^4 * (2^16 - 1))`, which is 28,147 dollars, have shares
+/// whose products are below `2^64`. So have fewer than `2^28` tokens, which is 268 million, at token
+/// prices below `2^36`, which is 68,719 dollars a million: `(2^28 - 1) * (2^36 - 1) + 10^6 < 2^64`.
+/// Fixed prices and latency penalties are below `2^60`, shares below `2^38`, token costs below
+/// `2^45`: no sum of them reaches `2^62`.
 mod narrow {
-    use crate::{MAX_BPS, Model, Policy};
+    use crate::{MAX_BPS, Model, Policy, Request};
 
     formulas!(u64);
 
     const MOST_VALUE: u64 = u64::MAX / (MAX_BPS as u64 * u16::MAX as u64);
     const MOST_PENALTY_PER_MS: u64 = (1 << 28) - 1;
-    const MOST_TOKEN_PRICE: u64 = u32::MAX as u64;
+    const TOKEN_BITS: u32 = 28;
+    const TOKEN_PRICE_BITS: u32 = u64::BITS - TOKEN_BITS;
     const FIXED_PRICE_BITS: u32 = 60;
 
     #[inline(always)]
     pub(super) fn holds_terms(policy: &Policy, value: u64) -> bool {
-        value <= MOST_VALUE && policy.latency_penalty_microunits_per_ms <= MOST_PENALTY_PER_MS
+        // Without branches, here and below.
+        (value <= MOST_VALUE) & (policy.latency_penalty_microunits_per_ms <= MOST_PENALTY_PER_MS)
+    }
+
+    #[inline(always)]
+    pub(super) fn holds_tokens(request: &Request) -> bool {
+        (request.input_tokens | request.output_tokens) >> TOKEN_BITS == 0
     }
 
     #[inline(always)]
     pub(super) fn holds_prices(model: &Model) -> bool {
         let token_prices = model.input_price_microunits_per_million_tokens
             | model.output_price_microunits_per_million_tokens;
-        token_prices <= MOST_TOKEN_PRICE && model.fixed_price_microunits >> FIXED_PRICE_BITS == 0
+        (token_prices >> TOKEN_PRICE_BITS == 0)
+            & (model.fixed_price_microunits >> FIXED_PRICE_BITS == 0)
     }
 }
 
@@ -121,6 +130,7 @@ pub(crate) struct Valuation<'a> {
     policy: &'a Policy,
     request: &'a Request,
     narrow: Narrow,
+    value_microunits: u64,
     /// Void if nothing is narrow.
     narrow_risk_penalty_microunits: u64,
 }
@@ -147,19 +157,25 @@ impl<'a> Valuation<'a> {
     /// prices that are [narrow](has_narrow_prices); it may always be false.
     #[inline(always)]
     pub(crate) fn new(policy: &'a Policy, request: &'a Request, narrow_prices: bool) -> Self {
-        let value = request.value_microunits();
-        let mut valuation =
-            Self { policy, request, narrow: Narrow::Nothing, narrow_risk_penalty_microunits: 0 };
-        if narrow::holds_terms(policy, value) {
-            valuation.narrow = if narrow_prices { Narrow::All } else { Narrow::Terms };
-            valuation.narrow_risk_penalty_microunits =
-                narrow::share(value, request.risk_bps, policy.risk_penalty_multiplier_bps);
-        }
-        valuation
+        let value_microunits = request.value_microunits();
+        let holds = narrow::holds_terms(policy, value_microunits) & narrow::holds_tokens(request);
+        let (narrow, narrow_risk_penalty_microunits) = if holds {
+            let multiplier_bps = policy.risk_penalty_multiplier_bps;
+            let penalty = narrow::share(value_microunits, request.risk_bps, multiplier_bps);
+            (if narrow_prices { Narrow::All } else { Narrow::Terms }, penalty)
+        } else {
+            (Narrow::Nothing, 0)
+        };
+        Self { policy, request, narrow, value_microunits, narrow_risk_penalty_microunits }
     }
 
     pub(crate) const fn request(&self) -> &'a Request {
         self.request
+    }
+
+    /// The business value, or 0 if it is negative.
+    pub(crate) const fn value_microunits(&self) -> u64 {
+        self.value_microunits
     }
 
     /// `floor(value * risk * risk multiplier / 10^8)`, below 2^66.
@@ -173,25 +189,34 @@ impl<'a> Valuation<'a> {
 
     #[cold]
     #[inline(never)]
-    fn wide_risk_penalty_microunits(&self) -> u128 {
-        let value = self.request.value_microunits();
-        wide::share(value, self.request.risk_bps, self.policy.risk_penalty_multiplier_bps)
+    fn wide_risk_penalty_microunits(self) -> u128 {
+        let multiplier_bps = self.policy.risk_penalty_multiplier_bps;
+        wide::share(self.value_microunits, self.request.risk_bps, multiplier_bps)
     }
 
     /// The cost and the utility of a model, in 64 bits if they are enough.
     #[inline(always)]
     pub(crate) fn appraise(&self, model: &Model) -> Appraisal {
-        let narrow = match self.narrow {
-            Narrow::Nothing => false,
-            Narrow::Terms => narrow::holds_prices(model),
-            Narrow::All => true,
-        };
-        if !narrow {
-            return self.wide_appraisal(model);
+        match self.narrow {
+            Narrow::All => self.narrow_appraisal(model),
+            Narrow::Terms | Narrow::Nothing => self.checked_appraisal(model),
         }
-        let Request { confidence_bps, .. } = *self.request;
-        let value = self.request.value_microunits();
-        let value = narrow::share(value, confidence_bps, model.quality_bps);
+    }
+
+    /// Of a model whose prices may not be narrow.
+    #[inline(never)]
+    fn checked_appraisal(self, model: &Model) -> Appraisal {
+        if self.narrow == Narrow::Terms && narrow::holds_prices(model) {
+            self.narrow_appraisal(model)
+        } else {
+            self.wide_appraisal(model)
+        }
+    }
+
+    #[inline(always)]
+    fn narrow_appraisal(&self, model: &Model) -> Appraisal {
+        let confidence_bps = self.request.confidence_bps;
+        let value = narrow::share(self.value_microunits, confidence_bps, model.quality_bps);
         let penalty_per_ms = self.policy.latency_penalty_microunits_per_ms;
         let latency_penalty = narrow::latency_penalty(model.p95_latency_ms, penalty_per_ms);
         let cost_microunits = narrow_cost_microunits(self.request, model);
@@ -202,7 +227,7 @@ impl<'a> Valuation<'a> {
 
     #[cold]
     #[inline(never)]
-    fn wide_appraisal(&self, model: &Model) -> Appraisal {
+    fn wide_appraisal(self, model: &Model) -> Appraisal {
         let terms = self.terms(model);
         let utility_microunits = terms.utility_microunits();
         Appraisal { cost_microunits: terms.cost_microunits, utility_microunits }
@@ -212,10 +237,9 @@ impl<'a> Valuation<'a> {
     /// evidence is not asked for.
     #[inline(always)]
     pub(crate) fn terms(&self, model: &Model) -> UtilityTerms {
-        let Request { confidence_bps, .. } = *self.request;
-        let value = self.request.value_microunits();
+        let confidence_bps = self.request.confidence_bps;
         // It never exceeds the value, because confidence and quality are at most one whole.
-        let adjusted_value = wide::share(value, confidence_bps, model.quality_bps);
+        let adjusted_value = wide::share(self.value_microunits, confidence_bps, model.quality_bps);
         let penalty_per_ms = self.policy.latency_penalty_microunits_per_ms;
         UtilityTerms {
             adjusted_value_microunits: u64::try_from(adjusted_value).unwrap_or(u64::MAX),
@@ -223,12 +247,6 @@ impl<'a> Valuation<'a> {
             cost_microunits: cost_microunits(self.request, model),
             latency_penalty_microunits: wide::latency_penalty(model.p95_latency_ms, penalty_per_ms),
         }
-    }
-
-    /// [`cost_microunits`] of a model for this request.
-    #[inline]
-    pub(crate) fn cost_microunits(&self, model: &Model) -> u64 {
-        cost_microunits(self.request, model)
     }
 }
 
@@ -241,7 +259,7 @@ pub(crate) fn has_narrow_prices(model: &Model) -> bool {
 /// `u64::MAX` if that is more.
 #[inline]
 pub(crate) fn cost_microunits(request: &Request, model: &Model) -> u64 {
-    if narrow::holds_prices(model) {
+    if narrow::holds_tokens(request) & narrow::holds_prices(model) {
         narrow_cost_microunits(request, model)
     } else {
         wide_cost_microunits(request, model)
@@ -308,7 +326,7 @@ mod tests {
         let most_value = u64::MAX / (u64::from(MAX_BPS) * u64::from(u16::MAX));
         for business_value in around(most_value).into_iter().chain([1 << 62]) {
             for penalty in around(1 << 28).into_iter().chain([u64::MAX]) {
-                for token_price in around(1 << 32).into_iter().chain([u64::MAX]) {
+                for token_price in around(1 << 36).into_iter().chain([u64::MAX]) {
                     for fixed_price in around(1 << 60).into_iter().chain([u64::MAX]) {
                         let policy = Policy {
                             policy_epoch: 0,
@@ -324,10 +342,17 @@ mod tests {
                             fixed_price_microunits: fixed_price,
                             ..model
                         };
-                        let business_value_microunits = business_value.cast_signed();
-                        let request = Request { business_value_microunits, ..request };
-                        let narrow_prices = has_narrow_prices(&model);
-                        for narrow_prices in [false, narrow_prices] {
+                        let most_tokens = u32::MAX >> 4;
+                        let tokens = [0, 1, most_tokens, most_tokens + 1, u32::MAX];
+                        for (tokens, narrow_prices) in tokens.into_iter().flat_map(|tokens| {
+                            [false, has_narrow_prices(&model)].map(|n| (tokens, n))
+                        }) {
+                            let request = Request {
+                                business_value_microunits: business_value.cast_signed(),
+                                input_tokens: tokens,
+                                output_tokens: tokens,
+                                ..request
+                            };
                             let valuation = Valuation::new(&policy, &request, narrow_prices);
                             let (appraisal, terms) =
                                 (valuation.appraise(&model), valuation.wide_appraisal(&model));

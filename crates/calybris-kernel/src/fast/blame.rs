@@ -1,12 +1,12 @@
 //! Which gate turned away the most, once a request is known to be rejected.
 
-use super::bounds::{Budget, Limits};
+use super::bounds::Budget;
 use super::codes::Codes;
-use super::index::{Index, SingleBlock};
-use super::rows::RowGates;
+use super::index::{Index, SingleCodes};
+use super::limits::Limits;
 use super::words::gather;
 use crate::Model;
-use crate::gates::Gate;
+use crate::gates::{Gate, Refusal, admit_price};
 use crate::scan::Tally;
 use crate::utility::Valuation;
 
@@ -17,16 +17,14 @@ use crate::utility::Valuation;
 pub(crate) fn blame(
     index: &Index,
     models: &[Model],
-    valuation: &Valuation<'_>,
-    limits: &Limits,
+    valuation: Valuation<'_>,
+    limits: Limits,
     costs: Costs<'_>,
 ) -> Tally {
-    let gates = index.rows.gates(valuation.request());
-    let mut blame =
-        Blame { index, models, valuation, limits, gates, costs, tally: Tally::default() };
+    let mut blame = Blame { index, models, valuation, limits, costs, tally: Tally::default() };
     match index.single() {
-        Some(SingleBlock::Half(codes)) => blame.block(0, codes),
-        Some(SingleBlock::Whole(codes)) => blame.block(0, codes),
+        Some((_, SingleCodes::Half(codes))) => blame.block(0, codes),
+        Some((_, SingleCodes::Whole(codes))) => blame.block(0, codes),
         None => {
             for block in 0..index.rows.enabled().len() {
                 if let Some(codes) = index.codes_of(block) {
@@ -52,9 +50,8 @@ pub(crate) enum Costs<'a> {
 struct Blame<'a> {
     index: &'a Index,
     models: &'a [Model],
-    valuation: &'a Valuation<'a>,
-    limits: &'a Limits,
-    gates: RowGates<'a>,
+    valuation: Valuation<'a>,
+    limits: Limits,
     costs: Costs<'a>,
     tally: Tally,
 }
@@ -62,7 +59,7 @@ struct Blame<'a> {
 impl Blame<'_> {
     #[inline(always)]
     fn block<const N: usize>(&mut self, block: usize, codes: &[Codes; N]) {
-        let Self { index, models, valuation, limits, gates, costs, ref mut tally } = *self;
+        let Self { index, models, valuation, limits, costs, ref mut tally } = *self;
         let request = valuation.request();
         let outliers = index.outliers_of(block);
         // Where even the worst of a block passes a gate, all do.
@@ -74,53 +71,67 @@ impl Blame<'_> {
                 live &= kept;
                 tally.add(gate, refused.count_ones());
             }
-            live
         };
 
         if !worst.quality {
-            keep(Gate::Quality, gather(codes, |codes| limits.quality_shortage(codes).zeros()));
+            keep(
+                Gate::Quality,
+                gather(codes, |codes| limits.quality_shortage(codes).zeros().bits()),
+            );
         }
         if !worst.latency || outliers != 0 {
-            let mut kept = gather(codes, |codes| limits.latency_excess(codes).zeros());
+            let mut kept = gather(codes, |codes| limits.latency_excess(codes).zeros().bits());
             for (bit, model) in index.models_of(models, block, kept & outliers) {
-                if request.max_p95_latency_ms != 0
-                    && model.p95_latency_ms > request.max_p95_latency_ms
-                {
+                if model.p95_latency_ms > request.latency_limit_ms() {
                     kept &= !(1 << bit);
                 }
             }
             keep(Gate::Latency, kept);
         }
-        keep(Gate::Capability, gates.capable(block));
-        keep(Gate::Provider, gates.provided(block));
-        let mut rest = keep(Gate::Region, gates.regional(block));
-        if !worst.ceiling {
-            let kept = gather(codes, |codes| limits.risk_excess(codes).zeros());
-            rest = keep(Gate::RiskCeiling, kept);
+        if let Some(capable) = index.rows.capable(request, block) {
+            keep(Gate::Capability, capable);
         }
-        if rest == 0 {
+        if let Some(provided) = index.rows.provided(request, block) {
+            keep(Gate::Provider, provided);
+        }
+        if let Some(regional) = index.rows.regional(request, block) {
+            keep(Gate::Region, regional);
+        }
+        if !worst.ceiling {
+            keep(
+                Gate::RiskCeiling,
+                gather(codes, |codes| limits.risk_excess(codes).zeros().bits()),
+            );
+        }
+        if live == 0 {
             return;
         }
         if let Costs::AllBeyond = costs {
-            return tally.add(Gate::Budget, rest.count_ones());
+            return tally.add(Gate::Budget, live.count_ones());
         }
 
         let (mut affordable, mut doubtful) = (!0, outliers);
         if let Costs::Mixed(budget) = costs {
             let costs = budget.costs(codes);
             affordable = !gather(&costs, |costs| budget.above(*costs));
-            if rest & affordable != 0 {
+            if live & affordable != 0 {
                 doubtful |= !gather(&costs, |costs| budget.within(*costs));
             }
         }
-        for (bit, model) in index.models_of(models, block, rest & affordable & doubtful) {
-            if valuation.cost_microunits(model) > request.budget_limit_microunits {
+        for (bit, model) in index.models_of(models, block, live & affordable & doubtful) {
+            if !is_affordable(&valuation, model) {
                 affordable &= !(1 << bit);
             }
         }
-        rest = keep(Gate::Budget, affordable);
-        tally.add(Gate::Utility, rest.count_ones());
+        tally.add(Gate::Budget, (live & !affordable).count_ones());
+        tally.add(Gate::Utility, (live & affordable).count_ones());
     }
+}
+
+/// Asked of few.
+#[inline(never)]
+fn is_affordable(valuation: &Valuation<'_>, model: &Model) -> bool {
+    !matches!(admit_price(valuation, model), Err(Refusal::Budget { .. }))
 }
 
 #[cfg(test)]
@@ -225,7 +236,7 @@ mod tests {
                     known.push(Costs::AllBeyond);
                 }
                 for costs in known {
-                    let found = blame(&index, &models, &valuation, &limits, costs);
+                    let found = blame(&index, &models, valuation, limits, costs);
                     prop_assert_eq!(found, expected, "{:?} {:?}", costs, request);
                 }
             }

@@ -1,7 +1,7 @@
 //! Between which limits a model's utility and cost lie, judged by its codes alone.
 //!
 //! Utility is reckoned in *units* of `2^k` hundred-millionths of a microunit, with `k` as small as
-//! the weights allow ([`units`](super::units)). Write `A` for `value * confidence * quality`, `D`
+//! the weights allow ([`units`](super::units), where the same unit is counted in grains). Write `A` for `value * confidence * quality`, `D`
 //! for `10^8` times the exact deductions before token costs are rounded up, and `U` for the
 //! utility. The law rounds `A` down once (less than `10^8` lost) and each of two token costs up
 //! (less than `10^8` each), so
@@ -16,7 +16,7 @@
 //! weighs less than a unit, and nothing is dropped from exact codes), less than 1 for the weight's
 //! rounding, less than 1 for the product. The value's code is exact, so its term falls short by less
 //! than 2; the risk penalty `R` is a number of the request alone and falls short by less than 1. A
-//! column of zeros falls short by nothing. Call the sum of these shortfalls `F`, at most 15.
+//! column of zeros falls short by nothing. Call the sum of these shortfalls `F`, at most 14.
 //!
 //! So with `V` for the value's term, `C` for the sum of the deductions' terms without the risk
 //! penalty and `score = V - C`, in units:
@@ -25,36 +25,32 @@
 //! score - R + 2 - F - 3 * 10^8 / 2^k  <  10^8 * U / 2^k  <  score - R + 2
 //! ```
 //!
-//! Weights have 15 bits, so terms are below 32,768 and `V`, whose codes end at 40,000, is below
-//! 20,000. Sums saturate at 32,767: a saturated deduction is one that no value reaches.
+//! Weights have 15 bits, so terms are below 32,768; that of the value has 16, and `V`, whose codes
+//! end at 20,000, is below 20,000. Sums saturate at 32,767: a saturated deduction is one that no
+//! value reaches.
 
 use super::cheapest::Cheapest;
-use super::codes::{Code, Codes, QUALITY_CODE, Quanta};
-use super::lanes::{Lanes, Splat, Sums};
+use super::codes::{Codes, Quanta};
+use super::lanes::{Splat, Sums};
 use super::units::{AMOUNT_GUARD, TokenWeight, Unit, column_weight, grains};
 use super::words::each;
+use crate::Policy;
 use crate::utility::Valuation;
-use crate::{Policy, Request};
 
 /// What the value falls short by at most.
 const VALUE_SHORTFALL: u16 = 2;
 /// What the risk penalty falls short by at most.
 const RISK_SHORTFALL: u16 = 1;
 
-/// The limits of one request on quality, latency and risk ceiling.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    minimum_quality: Splat,
-    latency_limit: Splat,
-    risk: Splat,
-}
-
 /// The weights of one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     value: Splat,
     latency_penalty: Splat,
-    costs: CostWeights,
+    pub(super) costs: CostWeights,
+    /// Whether any model but outliers has a fixed price, if only in the budget's units.
+    pub(super) has_fixed_prices: bool,
+    pub(super) has_latency_penalty: bool,
     risk_penalty_units: u64,
     /// A score above this may stand for a positive utility, no other does.
     pub(crate) maybe_positive: i16,
@@ -66,28 +62,23 @@ pub(crate) struct Bounds {
     pub(crate) budget: Option<Budget>,
 }
 
-/// Which of the gates on quality, latency and risk ceiling are passed.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Passes {
-    pub(crate) quality: bool,
-    pub(crate) latency: bool,
-    pub(crate) ceiling: bool,
-}
-
 /// The weights of the three costs, in some unit.
-#[derive(Clone, Copy, Debug)]
-struct CostWeights {
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct CostWeights {
     input: Splat,
     output: Splat,
     fixed: Splat,
 }
 
 /// A budget limit, in units of its own that suit the costs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Budget {
-    costs: CostWeights,
+    pub(super) costs: CostWeights,
+    /// Whether they are those of the utility, because no other weight has more digits than those of
+    /// the costs.
+    pub(super) in_units_of_utility: bool,
     /// A cost above this is surely above the limit.
-    limit: i16,
+    pub(super) limit: i16,
     /// A cost that is less than the limit by so much is surely within it.
     slack: i16,
 }
@@ -96,13 +87,11 @@ pub(crate) struct Budget {
 /// grains.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scale {
-    quanta: Quanta,
+    pub(super) quanta: Quanta,
     input_weight: TokenWeight,
     output_weight: TokenWeight,
     fixed_weight: u64,
     latency_weight: u64,
-    /// At most as good in every column as any enabled model that is no outlier.
-    pub(crate) worst: Code,
     pub(crate) cheapest: Cheapest,
     /// What the three costs fall short by at most, and 1 for rounding that.
     cost_shortfall: u64,
@@ -112,12 +101,7 @@ pub(crate) struct Scale {
 
 impl Scale {
     /// Nothing if prices or the latency penalty are beyond the guards (INVARIANT (guards)).
-    pub(crate) fn new(
-        policy: &Policy,
-        quanta: Quanta,
-        worst: Code,
-        cheapest: Cheapest,
-    ) -> Option<Self> {
+    pub(crate) fn new(policy: &Policy, quanta: Quanta, cheapest: Cheapest) -> Option<Self> {
         let penalty = policy.latency_penalty_microunits_per_ms;
         let cost_shortfall =
             quanta.input.shortfall() + quanta.output.shortfall() + quanta.fixed.shortfall();
@@ -129,7 +113,6 @@ impl Scale {
             output_weight: TokenWeight::new(quanta.output)?,
             fixed_weight: column_weight(quanta.fixed, 1)?,
             latency_weight: column_weight(quanta.latency, penalty)?,
-            worst,
             cheapest,
             cost_shortfall: u64::from(1 + cost_shortfall),
             shortfall: u64::from(1 + cost_shortfall + other_shortfall),
@@ -137,70 +120,12 @@ impl Scale {
     }
 }
 
-impl Limits {
-    #[inline(always)]
-    pub(crate) fn new(request: &Request, scale: &Scale) -> Self {
-        let latency_limit = match request.max_p95_latency_ms {
-            0 => u32::MAX,
-            limit_ms => limit_ms,
-        };
-        Self {
-            minimum_quality: Splat::new(quality_code(request.minimum_quality_bps)),
-            latency_limit: Splat::new(scale.quanta.latency.encode_limit(latency_limit)),
-            risk: Splat::new(request.risk_bps),
-        }
-    }
-
-    /// Which gates a model of these codes passes; so do all that are no worse in any column.
-    #[inline(always)]
-    pub(crate) fn passes(&self, code: &Code) -> Passes {
-        Passes {
-            quality: code.quality >= self.minimum_quality.number(),
-            latency: code.latency <= self.latency_limit.number(),
-            ceiling: code.ceiling >= self.risk.number(),
-        }
-    }
-
-    /// One bit per model whose quality, latency and risk ceiling pass.
-    #[inline(always)]
-    pub(crate) fn passing(&self, codes: &Codes) -> u16 {
-        self.quality_shortage(codes).or(self.other_excess(codes)).zeros()
-    }
-
-    /// How far a model's latency is above the limit, or the request's risk above its ceiling; 0
-    /// passes both gates.
-    #[inline(always)]
-    pub(crate) fn other_excess(&self, codes: &Codes) -> Lanes {
-        self.latency_excess(codes).or(self.risk_excess(codes))
-    }
-
-    /// How far a model's quality is below the minimum; 0 passes.
-    #[inline(always)]
-    pub(crate) fn quality_shortage(&self, codes: &Codes) -> Lanes {
-        self.minimum_quality.lanes().saturating_sub(codes.quality)
-    }
-
-    /// How far a model's latency is above the limit; 0 passes, unless the model is an outlier.
-    #[inline(always)]
-    pub(crate) fn latency_excess(&self, codes: &Codes) -> Lanes {
-        codes.latency.saturating_sub(self.latency_limit.lanes())
-    }
-
-    /// How far the request's risk is above a model's ceiling; 0 passes.
-    #[inline(always)]
-    pub(crate) fn risk_excess(&self, codes: &Codes) -> Lanes {
-        self.risk.lanes().saturating_sub(codes.ceiling)
-    }
-}
-
 impl Bounds {
     /// Nothing if the request is beyond the guards (INVARIANT (guards)).
-    ///
-    /// One function of its own: all it computes is at hand in registers while it does.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn new(valuation: &Valuation<'_>, scale: &Scale) -> Option<Self> {
         let request = valuation.request();
-        let value_microunits = request.value_microunits();
+        let value_microunits = valuation.value_microunits();
         if value_microunits >= AMOUNT_GUARD {
             return None;
         }
@@ -210,7 +135,8 @@ impl Bounds {
             scale.fixed_weight,
         ];
         let [input, output, fixed] = costs;
-        // In grains, a quality's code of 4 has a 65,536th of this as its weight.
+        // Codes are 2 per bps and weights count for a 65,536th, so with twice this as its weight a
+        // term is value * confidence * quality in grains.
         let value = value_microunits * u64::from(request.confidence_bps);
         let latency_penalty = scale.latency_weight;
         let unit = Unit::fitting(value | input | output | fixed | latency_penalty);
@@ -225,19 +151,23 @@ impl Bounds {
         // microunits are rounded down here.
         let greatest_cost = input + output + fixed + 4 + grains(2);
         let limit_microunits = request.budget_limit_microunits;
-        let limited = greatest_cost > grains(limit_microunits.min(AMOUNT_GUARD));
+        let limit = grains(limit_microunits.min(AMOUNT_GUARD));
+        let limited = greatest_cost > limit;
         if limited && limit_microunits >= AMOUNT_GUARD {
             return None;
         }
+        let cost_weights = CostWeights::new(costs, unit);
         Some(Self {
-            value: Splat::new(unit.weight(value)),
+            value: Splat::new(unit.weight(value * 2)),
             latency_penalty: Splat::new(unit.weight(latency_penalty)),
-            costs: CostWeights::new(costs, unit),
+            costs: cost_weights,
+            has_fixed_prices: scale.fixed_weight != 0,
+            has_latency_penalty: latency_penalty != 0,
             risk_penalty_units,
             maybe_positive: two_below(unit.amount(1) + risk_penalty_units),
             shortfall,
             unit,
-            budget: limited.then(|| Budget::new(costs, scale, limit_microunits)),
+            budget: limited.then(|| Budget::new(costs, (unit, cost_weights), scale, limit)),
         })
     }
 
@@ -251,7 +181,7 @@ impl Bounds {
     /// The scores of models.
     #[inline(always)]
     pub(crate) fn scores<const N: usize>(&self, codes: &[Codes; N]) -> [Sums; N] {
-        match (self.costs.fixed.number() != 0, self.latency_penalty.number() != 0) {
+        match (self.has_fixed_prices, self.has_latency_penalty) {
             (false, false) => self.scores_of::<N, false, false>(codes),
             (false, true) => self.scores_of::<N, false, true>(codes),
             (true, false) => self.scores_of::<N, true, false>(codes),
@@ -266,37 +196,22 @@ impl Bounds {
         &self,
         codes: &[Codes; N],
     ) -> [Sums; N] {
-        each(codes, |codes| {
-            let mut deductions = self.costs.of::<FIXED>(codes);
-            if LATENCY {
-                let penalty = codes.latency.mul_high(self.latency_penalty.lanes());
-                deductions = deductions.plus(penalty.signed());
-            }
-            codes.quality.mul_high(self.value.lanes()).signed().less(deductions)
-        })
+        each(codes, |codes| self.score::<LATENCY>(self.costs.of::<FIXED>(codes), codes))
     }
 
-    /// By how much models clear the budget and utility 0, whichever is nearer: below 0 means that
-    /// one of them surely turns the model away.
-    ///
-    /// A model that clears them by [`sure_clearance`](Self::sure_clearance) is surely let through
-    /// by both, outliers aside.
+    /// The scores of sixteen models, given their costs.
     #[inline(always)]
-    pub(crate) fn clearances<const N: usize>(
-        &self,
-        budget: &Budget,
-        codes: &[Codes; N],
-        scores: &[Sums; N],
-    ) -> [Sums; N] {
-        let (limit, least) = (Sums::splat(budget.limit), Sums::splat(self.maybe_positive + 1));
-        let mut clearances = budget.costs(codes);
-        for (clearance, score) in clearances.iter_mut().zip(scores) {
-            *clearance = limit.less(*clearance).min(score.less(least));
+    pub(super) fn score<const LATENCY: bool>(&self, costs: Sums, codes: &Codes) -> Sums {
+        let mut deductions = costs;
+        if LATENCY {
+            let penalty = codes.latency.mul_high(self.latency_penalty.lanes());
+            deductions = deductions.plus(penalty.signed());
         }
-        clearances
+        codes.quality.mul_high(self.value.lanes()).signed().less(deductions)
     }
 
-    /// See [`clearances`](Self::clearances).
+    /// A model that clears the budget and utility 0 by so much is surely let through by both,
+    /// outliers aside.
     #[inline(always)]
     pub(crate) fn sure_clearance(&self, budget: &Budget) -> i16 {
         budget.slack.max(self.shortfall)
@@ -306,14 +221,13 @@ impl Bounds {
     #[inline(always)]
     pub(crate) fn bar(&self, utility_microunits: u64) -> i16 {
         // No utility is above the value, which is below the guard.
-        let utility_microunits = utility_microunits.min(AMOUNT_GUARD);
         two_below(self.unit.amount(utility_microunits) + self.risk_penalty_units)
     }
 }
 
 impl CostWeights {
     #[inline(always)]
-    fn of<const FIXED: bool>(&self, codes: &Codes) -> Sums {
+    pub(super) fn of<const FIXED: bool>(&self, codes: &Codes) -> Sums {
         let input = codes.input.mul_high(self.input.lanes()).signed();
         let output = codes.output.mul_high(self.output.lanes()).signed();
         let cost = input.plus(output);
@@ -338,12 +252,23 @@ impl Budget {
     /// terms  <=  10^8 * cost / 2^k  <  terms + shortfall + 2 * 10^8 / 2^k
     /// ```
     #[inline(always)]
-    fn new(costs: [u64; 3], scale: &Scale, limit_microunits: u64) -> Self {
+    fn new(
+        costs: [u64; 3],
+        of_utility: (Unit, CostWeights),
+        scale: &Scale,
+        limit_grains: u64,
+    ) -> Self {
         let [input, output, fixed] = costs;
-        let unit = Unit::fitting(input | output | fixed);
-        let limit = capped(unit.amount(limit_microunits.min(AMOUNT_GUARD)));
+        let in_units_of_utility = of_utility.0.fits(input | output | fixed);
+        let (unit, costs) = if in_units_of_utility {
+            of_utility
+        } else {
+            let unit = Unit::fitting(input | output | fixed);
+            (unit, CostWeights::new(costs, unit))
+        };
+        let limit = capped(unit.whole(limit_grains));
         let slack = capped(unit.amount(2) + scale.cost_shortfall);
-        Self { costs: CostWeights::new(costs, unit), limit, slack }
+        Self { costs, in_units_of_utility, limit, slack }
     }
 
     /// The costs by their codes, in the budget's units.
@@ -364,13 +289,13 @@ impl Budget {
     /// One bit per cost that is surely above the limit.
     #[inline(always)]
     pub(crate) fn above(&self, costs: Sums) -> u16 {
-        costs.above(Sums::splat(self.limit))
+        costs.above(Sums::splat(self.limit)).bits()
     }
 
     /// One bit per cost that is surely within the limit, unless the model is an outlier.
     #[inline(always)]
     pub(crate) fn within(&self, costs: Sums) -> u16 {
-        !costs.above(Sums::splat(self.limit - self.slack))
+        !costs.above(Sums::splat(self.limit - self.slack)).bits()
     }
 }
 
@@ -388,9 +313,4 @@ fn capped(number: u64) -> i16 {
 #[inline(always)]
 fn two_below(number: u64) -> i16 {
     capped(number) - 2
-}
-
-/// The code of a quality, which is at most 10,000.
-pub(crate) const fn quality_code(quality_bps: u16) -> u16 {
-    quality_bps.wrapping_mul(QUALITY_CODE)
 }

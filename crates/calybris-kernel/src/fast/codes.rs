@@ -1,6 +1,5 @@
 //! Sixteen models in 16-bit codes.
 
-use super::bounds::quality_code;
 use super::lanes::{LANES, Lanes};
 use crate::Model;
 
@@ -49,8 +48,9 @@ impl Quantum {
     /// outlier is above the limit unless its code is above this.
     #[inline(always)]
     pub(crate) const fn encode_limit(self, limit: u32) -> u16 {
-        // Codes are exact, so nothing is dropped.
-        let greatest = u16::MAX.unbounded_shr(self.left) as u32;
+        // Codes are exact, so nothing is dropped. Of an empty column the greatest number is 0, and
+        // the code of any limit is 0, too.
+        let greatest = (u16::MAX as u32) >> self.left;
         let limit = if limit < greatest { limit } else { greatest };
         let [low, high, ..] = (limit << self.left).to_le_bytes();
         u16::from_le_bytes([low, high])
@@ -89,8 +89,14 @@ pub(crate) struct Quanta {
     pub(crate) fixed: Quantum,
 }
 
-/// The quality, at most 10,000, times this is its code: it uses the 16 bits well.
-pub(crate) const QUALITY_CODE: u16 = 4;
+/// The quality, at most 10,000, times this is its code: it uses 15 bits well, and so may be compared
+/// as a number with a sign.
+const QUALITY_CODE: u16 = 2;
+
+/// The code of a quality, which is at most 10,000.
+pub(crate) const fn quality_code(quality_bps: u16) -> u16 {
+    quality_bps.wrapping_mul(QUALITY_CODE)
+}
 
 /// One model in codes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,11 +3,12 @@
 use alloc::vec::Vec;
 
 use super::bounds::Scale;
+use super::challengers::Challengers;
 use super::cheapest::Cheapest;
 use super::codes::{Code, Codes, Quanta, Quantum};
 use super::lanes::LANES;
 use super::rows::{BLOCK, Bits, GROUP, Rows};
-use crate::{Model, Policy};
+use crate::{Model, Policy, Request};
 
 /// How many times sixteen models make a block.
 pub(crate) const PARTS: usize = BLOCK / LANES;
@@ -23,12 +24,12 @@ pub(crate) const HALF: usize = PARTS / 2;
 pub(crate) struct Index {
     /// Nothing if numbers are beyond the guards: then models are scanned.
     pub(crate) scale: Option<Scale>,
-    pub(crate) order: Vec<u32>,
-    pub(crate) codes: Vec<Codes>,
+    order: Vec<u32>,
+    codes: Vec<Codes>,
     pub(crate) rows: Rows,
-    single: Single,
-    /// How many models are enabled.
-    pub(crate) enabled_models: u32,
+    /// The only block, if there are no more and it has no outliers: positions are those of the
+    /// models then.
+    single: Option<Single>,
     /// One per block.
     challengers: Vec<Challengers>,
     /// One per block: at most as good in every column as any enabled model of it.
@@ -39,30 +40,25 @@ pub(crate) struct Index {
     corners: Vec<[Codes; 2]>,
 }
 
-/// Whether the catalog is a single block without outliers, in which positions are those of the
-/// models.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Single {
-    /// Or it is more than that.
-    No,
-    /// Half as many models as a block has room for, or less.
-    Half,
-    /// More than half as many.
-    Whole,
-}
-
-/// The models of a block that not two others of it outdo.
-#[derive(Clone, Copy, Debug, Default)]
-struct Challengers {
-    /// Whatever the request asks for.
-    of_any_request: u64,
-    /// If it asks for no capability, provider or region that an enabled model lacks.
-    of_open_request: u64,
+/// The only block of a catalog.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Single {
+    /// Whether half as many codes as a block has room for are enough.
+    half: bool,
+    /// The enabled models.
+    pub(crate) enabled: u64,
+    challengers: Challengers,
+    /// One less than the greatest p95 latency of an enabled model, or 0.
+    slowest_less_one_ms: u32,
+    /// The lowest risk ceiling of an enabled model.
+    lowest_ceiling_bps: u16,
+    /// The highest quality of an enabled model.
+    pub(crate) highest_quality_bps: u16,
 }
 
 /// The codes of a single block.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum SingleBlock<'a> {
+pub(crate) enum SingleCodes<'a> {
     Half(&'a [Codes; HALF]),
     Whole(&'a [Codes; PARTS]),
 }
@@ -92,14 +88,9 @@ impl Index {
             .chunks(LANES)
             .map(|places| Codes::gather(places.iter().map(|place| place.code)))
             .collect();
-        let single = if places.len() > BLOCK || places.iter().any(|place| place.outlier) {
-            Single::No
-        } else if codes.len() > HALF {
-            Single::Whole
-        } else {
-            Single::Half
-        };
-        let parts = if single == Single::Half { HALF } else { PARTS };
+        let is_single = places.len() <= BLOCK && !places.iter().any(|place| place.outlier);
+        let half = is_single && codes.len() <= HALF;
+        let parts = if half { HALF } else { PARTS };
         codes.resize(codes.len().next_multiple_of(parts), Codes::default());
         let blocks: Vec<(Code, Code)> = places.chunks(BLOCK).map(corners).collect();
         let corners = blocks
@@ -116,8 +107,7 @@ impl Index {
             .filter_map(|place| Some((models.get(place.index as usize)?, place.outlier)))
             .collect();
         let worst: Vec<Code> = blocks.iter().map(|block| block.1).collect();
-        let worst_of_all = worst.iter().copied().reduce(Code::worst).unwrap_or_default();
-        let challengers = placed.chunks(BLOCK).map(Challengers::new).collect();
+        let challengers: Vec<Challengers> = placed.chunks(BLOCK).map(Challengers::new).collect();
         let rows = Rows::new(&placed);
         let groups = rows.enabled().chunks(GROUP).zip(rows.outliers().chunks(GROUP));
         let groups = groups
@@ -129,13 +119,18 @@ impl Index {
                 enabled_models: enabled.iter().map(|word| word.count_ones()).sum(),
             })
             .collect();
+        let single = rows
+            .enabled()
+            .first()
+            .zip(challengers.first())
+            .filter(|_| is_single)
+            .map(|(&enabled, &challengers)| Single::new(half, enabled, challengers, models));
         Self {
             single,
-            enabled_models: rows.enabled().iter().map(|word| word.count_ones()).sum(),
             worst,
             groups,
             challengers,
-            scale: Scale::new(policy, quanta, worst_of_all, Cheapest::new(models)),
+            scale: Scale::new(policy, quanta, Cheapest::new(models)),
             order,
             codes,
             rows,
@@ -148,28 +143,30 @@ impl Index {
         self.rows.enabled().len().div_ceil(GROUP)
     }
 
-    /// The codes of a block, unless the catalog is a single one without outliers.
+    /// The codes of a block; nothing for the only block of a catalog if it is kept as half a block
+    /// (see [`single`](Self::single)).
     #[inline]
     pub(crate) fn codes_of(&self, block: usize) -> Option<&[Codes; PARTS]> {
         self.codes.get(block * PARTS..)?.first_chunk()
     }
 
-    /// The codes of a catalog that is a single block without outliers.
+    /// The only block of a catalog without outliers, and its codes.
     #[inline(always)]
-    pub(crate) fn single(&self) -> Option<SingleBlock<'_>> {
-        match self.single {
-            Single::No => None,
-            Single::Half => self.codes.first_chunk().map(SingleBlock::Half),
-            Single::Whole => self.codes.first_chunk().map(SingleBlock::Whole),
-        }
+    pub(crate) fn single(&self) -> Option<(&Single, SingleCodes<'_>)> {
+        let single = self.single.as_ref()?;
+        let codes = if single.half {
+            SingleCodes::Half(self.codes.first_chunk()?)
+        } else {
+            SingleCodes::Whole(self.codes.first_chunk()?)
+        };
+        Some((single, codes))
     }
 
-    /// The models of a block that may be among the two best of it. `open` says that no enabled
-    /// model fails the gates on capabilities, provider and regions.
+    /// The models of a block that may get one of so many places. `open` says that no enabled model
+    /// fails the gates on capabilities, provider and regions.
     #[inline(always)]
-    pub(crate) fn challengers_of(&self, block: usize, open: bool) -> u64 {
-        let challengers = self.challengers.get(block).copied().unwrap_or_default();
-        if open { challengers.of_open_request } else { challengers.of_any_request }
+    pub(crate) fn challengers_of(&self, block: usize, open: bool, places: usize) -> u64 {
+        self.challengers.get(block).copied().unwrap_or_default().of(open, places)
     }
 
     /// The best and the worst corners of the blocks of a group.
@@ -310,46 +307,34 @@ fn gather_alike(places: &mut [Place]) {
     gather_alike(high);
 }
 
-impl Challengers {
-    /// Whom two others outdo, stands on no podium.
-    fn new(block: &[(&Model, bool)]) -> Self {
-        let enabled: Vec<&Model> =
-            block.iter().map(|(model, _)| *model).filter(|model| model.enabled).collect();
-        let mut challengers = Self::default();
-        for (bit, (model, _)) in block.iter().enumerate().filter(|(_, (model, _))| model.enabled) {
-            let (mut outdoing, mut everywhere) = (0, 0);
-            for other in enabled.iter().filter(|other| outdoes(other, model)) {
-                outdoing += 1;
-                everywhere += u32::from(passes_wherever(other, model));
-            }
-            challengers.of_open_request |= u64::from(outdoing < 2) << bit;
-            challengers.of_any_request |= u64::from(everywhere < 2) << bit;
+impl Single {
+    fn new(half: bool, enabled: u64, challengers: Challengers, models: &[Model]) -> Self {
+        let all = || models.iter().filter(|model| model.enabled);
+        let slowest_ms = all().map(|model| model.p95_latency_ms).max().unwrap_or(0);
+        let lowest_ceiling_bps = all().map(|model| model.risk_ceiling_bps).min().unwrap_or(0);
+        Self {
+            half,
+            enabled,
+            challengers,
+            slowest_less_one_ms: slowest_ms.saturating_sub(1),
+            lowest_ceiling_bps,
+            highest_quality_bps: all().map(|model| model.quality_bps).max().unwrap_or(0),
         }
-        challengers
     }
-}
 
-/// Whether one model is preferred to another by any request for which both are eligible, and
-/// passes the gates on numbers if the other does: it is at least as good in every number, so its
-/// utility is no less and its cost no more, and if both are equal its quality or its id decides.
-fn outdoes(model: &Model, other: &Model) -> bool {
-    // Without branches: they would be anybody's guess.
-    (model.quality_bps >= other.quality_bps)
-        & (model.risk_ceiling_bps >= other.risk_ceiling_bps)
-        & (model.p95_latency_ms <= other.p95_latency_ms)
-        & (model.input_price_microunits_per_million_tokens
-            <= other.input_price_microunits_per_million_tokens)
-        & (model.output_price_microunits_per_million_tokens
-            <= other.output_price_microunits_per_million_tokens)
-        & (model.fixed_price_microunits <= other.fixed_price_microunits)
-        & ((model.quality_bps > other.quality_bps) | (model.model_id < other.model_id))
-}
+    /// Whether all enabled models pass the gates on latency and risk ceiling.
+    #[inline(always)]
+    pub(crate) fn all_within_limits_of(&self, request: &Request) -> bool {
+        // Less one, no limit is a high limit.
+        (self.slowest_less_one_ms <= request.max_p95_latency_ms.wrapping_sub(1))
+            & (self.lowest_ceiling_bps >= request.risk_bps)
+    }
 
-/// Whether one model passes the gates on capabilities, provider and regions whenever another does.
-fn passes_wherever(model: &Model, other: &Model) -> bool {
-    model.provider_id == other.provider_id
-        && model.capabilities.contains_all(other.capabilities)
-        && other.regions.0 & !model.regions.0 == 0
+    /// See [`Index::challengers_of`].
+    #[inline(always)]
+    pub(crate) fn challengers(&self, open: bool, places: usize) -> u64 {
+        self.challengers.of(open, places)
+    }
 }
 
 /// The best and the worst corner of the enabled models of a block.

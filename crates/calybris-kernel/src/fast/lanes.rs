@@ -8,9 +8,9 @@ mod portable;
 mod simd;
 
 #[cfg(not(feature = "simd"))]
-pub(crate) use portable::{Lanes, Sums};
+pub(crate) use portable::{Lanes, Mask, Sums};
 #[cfg(feature = "simd")]
-pub(crate) use simd::{Lanes, Sums};
+pub(crate) use simd::{Lanes, Mask, Sums};
 
 /// How many numbers there are.
 pub(crate) const LANES: usize = 16;
@@ -54,11 +54,11 @@ impl Splat {
 impl Sums {
     pub(crate) const ZERO: Self = Self::new([0; LANES]);
 
-    /// A number that at least `count` of the lanes reach; 0 if there are not so many.
-    pub(crate) fn reached_by(self, count: usize) -> i16 {
+    /// In all lanes, a number that at least `count` of the lanes reach; 0 if there are not so many.
+    pub(crate) fn reached_by(self, count: usize) -> Self {
         let mut lanes = self.to_array();
         lanes.sort_unstable_by(|a, b| b.cmp(a));
-        count.checked_sub(1).and_then(|last| lanes.get(last)).copied().unwrap_or(0)
+        Self::splat(count.checked_sub(1).and_then(|last| lanes.get(last)).copied().unwrap_or(0))
     }
 }
 
@@ -82,7 +82,7 @@ mod tests {
             let high = |a, b| u16::try_from((u32::from(a) * u32::from(b)) >> 16).unwrap();
             assert_eq!(a.mul_high(b), Lanes::new(each(high)));
             let zeros = (0..LANES).filter(|&i| other[i] == 0).fold(0, |bits, i| bits | 1 << i);
-            assert_eq!(b.zeros(), zeros);
+            assert_eq!(b.zeros().bits(), zeros);
         }
     }
 
@@ -105,12 +105,19 @@ mod tests {
             let negative = (0..LANES).filter(|&i| other[i] < 0);
             assert_eq!(b.negative(), negative.fold(0, |bits, i| bits | 1 << i));
             let above = (0..LANES).filter(|&i| numbers[i] > other[i]);
-            assert_eq!(a.above(b), above.fold(0, |bits, i| bits | 1 << i));
+            assert_eq!(a.above(b).bits(), above.fold(0, |bits, i| bits | 1 << i));
             let bits = 0b1010_0110_1100_0011_u16.rotate_left(u32::try_from(shift).unwrap());
             let kept = core::array::from_fn(|i| if bits >> i & 1 == 1 { numbers[i] } else { 0 });
-            assert_eq!(a.only(bits).to_array(), kept);
+            assert_eq!(a.only(Mask::of(bits)).to_array(), kept);
+            let sunk = core::array::from_fn(|i| if bits >> i & 1 == 1 { -1 } else { numbers[i] });
+            assert_eq!(a.negative_where(Mask::of(bits)).to_array(), sunk);
+            assert_eq!(Mask::of(bits).bits(), bits);
+            let word = u64::from(bits) << 48 | 0xabcd_0000_ffff;
+            assert_eq!(Mask::of_word(word).map(Mask::bits), [0xffff, 0, 0xabcd, bits]);
             assert_eq!(b.greatest(), 32_767);
-            assert_eq!((b.reached_by(1), b.reached_by(2), b.reached_by(17)), (32_767, 32_766, 0));
+            for (count, reached) in [(1, 32_767), (2, 32_766), (17, 0)] {
+                assert_eq!(b.reached_by(count), Sums::splat(reached));
+            }
         }
     }
 
@@ -122,9 +129,9 @@ mod tests {
                     let mut lanes = [0; LANES];
                     (lanes[first], lanes[second]) = (most, more);
                     let reached = Sums::new(lanes).reached_twice();
-                    assert!(reached == more || reached == 0, "{lanes:?}");
+                    assert!(reached == Sums::splat(more) || reached == Sums::ZERO, "{lanes:?}");
                     if first % 8 != second % 8 {
-                        assert_eq!(reached, more);
+                        assert_eq!(reached, Sums::splat(more));
                     }
                 }
             }

@@ -15,23 +15,14 @@ pub(crate) struct ProviderRows {
     row_of: Vec<u8>,
     row_words: usize,
     words: Vec<u64>,
-    /// Those of a single block, by four ids: a few look-ups without a branch that depends on the
-    /// request. Nothing if there are more blocks, or more than a few fours.
-    fours: Vec<Four>,
+    /// Those of a single block, by four neighbouring ids from 0 on: the models that each subset of
+    /// the four serves. A few look-ups without a branch that depends on the request; nothing if
+    /// there are more blocks, or higher ids than a few fours have.
+    fours: Vec<[u64; 16]>,
 }
 
 /// Up to this many fours are looked up rather than providers gone through.
 const MANY_FOURS: usize = 8;
-
-/// Four neighbouring provider ids.
-#[derive(Clone, Copy, Debug)]
-struct Four {
-    /// Where their bits are in a set of providers.
-    word: usize,
-    shift: u32,
-    /// The models that each subset of the four serves.
-    served: [u64; 16],
-}
 
 impl ProviderRows {
     pub(crate) fn new(models: &[(&Model, bool)]) -> Self {
@@ -46,15 +37,9 @@ impl ProviderRows {
                 next = next.wrapping_add(1);
             }
         }
-        let mut rows = Self {
-            present,
-            count: present.count(),
-            row_of,
-            row_words,
-            words: Vec::new(),
-            fours: Vec::new(),
-        };
-        rows.words.resize(rows.present.count() as usize * row_words, 0);
+        let count = present.count();
+        let words = vec![0; count as usize * row_words];
+        let mut rows = Self { present, count, row_of, row_words, words, fours: Vec::new() };
         for (position, (model, _)) in models.iter().enumerate() {
             let row = rows.row_of.get(usize::from(model.provider_id)).copied().unwrap_or(0);
             let word = usize::from(row) * row_words + position / BLOCK;
@@ -69,28 +54,20 @@ impl ProviderRows {
     }
 
     /// See [`fours`](Self::fours).
-    fn look_up_by_four(&self) -> Vec<Four> {
-        let mut fours = Vec::new();
-        if self.row_words != 1 {
-            return fours;
+    fn look_up_by_four(&self) -> Vec<[u64; 16]> {
+        let [first, others @ ..] = self.present.0;
+        let ids = u64::BITS - first.leading_zeros();
+        let count = ids.div_ceil(4);
+        if self.row_words != 1 || others != [0; 3] || count as usize > MANY_FOURS {
+            return Vec::new();
         }
-        for (word, present) in self.present.0.into_iter().enumerate() {
-            for shift in (0..u64::BITS).step_by(4).filter(|shift| present >> shift & 0xf != 0) {
-                if fours.len() == MANY_FOURS {
-                    return Vec::new();
-                }
-                let mut served = [0; 16];
-                for (subset, served) in (0..).zip(&mut served) {
-                    let mut providers = ProviderSet::EMPTY;
-                    if let Some(bits) = providers.0.get_mut(word) {
-                        *bits = subset << shift & present;
-                    }
-                    *served = self.served_by(&providers, 0);
-                }
-                fours.push(Four { word, shift, served });
-            }
-        }
-        fours
+        let four = |four: u32| {
+            core::array::from_fn(|subset| {
+                let providers = (subset as u64) << (4 * four);
+                self.served_by(ProviderSet([providers & first, 0, 0, 0]), 0)
+            })
+        };
+        (0..count).map(four).collect()
     }
 
     pub(crate) const fn present(&self) -> &ProviderSet {
@@ -103,34 +80,36 @@ impl ProviderRows {
         providers.count() * 2 <= self.count
     }
 
-    /// The models of a block whose provider is not excluded.
+    /// The models of a block whose provider is allowed.
     #[inline(always)]
-    pub(crate) fn provided(&self, excluded: &ProviderSet, block: usize) -> u64 {
-        if !self.fours.is_empty() {
-            let served = self.fours.iter().map(|four| {
-                let bits = excluded.0.get(four.word).map_or(0, |word| word >> four.shift);
-                let subset = bits.to_le_bytes()[0] & 0xf;
-                four.served.get(usize::from(subset)).copied().unwrap_or(0)
-            });
-            return !served.fold(0, |any, models| any | models);
+    pub(crate) fn provided(&self, allowed: &ProviderSet, block: usize) -> u64 {
+        if self.fours.is_empty() {
+            return self.provided_one_by_one(allowed, block);
         }
-        if self.are_few(excluded) {
+        let [mut rest, ..] = allowed.0;
+        let mut served = 0;
+        for four in &self.fours {
+            let [subset, ..] = rest.to_le_bytes();
+            served |= four.get(usize::from(subset & 0xf)).copied().unwrap_or(0);
+            rest >>= 4;
+        }
+        served
+    }
+
+    #[inline(never)]
+    fn provided_one_by_one(&self, allowed: &ProviderSet, block: usize) -> u64 {
+        let excluded = self.present.without(allowed);
+        if self.are_few(&excluded) {
             !self.served_by(excluded, block)
         } else {
-            self.served_by(&self.present.without(excluded), block)
+            self.served_by(self.present.without(&excluded), block)
         }
     }
 
     /// The models of a block that have one of these providers, all of them present.
-    #[inline(always)]
-    fn served_by(&self, providers: &ProviderSet, block: usize) -> u64 {
+    fn served_by(&self, providers: ProviderSet, block: usize) -> u64 {
         let mut served = 0;
-        for (word, base) in providers.0.into_iter().zip([0, 64, 128, 192]) {
-            for bit in Bits(word) {
-                let row = self.row_of.get(base + bit).copied().map_or(0, usize::from);
-                served |= self.words.get(row * self.row_words + block).copied().unwrap_or(0);
-            }
-        }
+        self.each_row(&providers, |row| served |= row.get(block).copied().unwrap_or(0));
         served
     }
 

@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use super::providers::ProviderRows;
-use crate::{CapabilitySet, Model, ProviderSet, RegionSet, Request};
+use crate::{Model, ProviderSet, Request};
 
 /// How many models a word of a row stands for.
 pub(crate) const BLOCK: usize = 64;
@@ -45,17 +45,6 @@ impl Rows {
         }
     }
 
-    /// The gates of a request.
-    #[inline]
-    pub(crate) fn gates(&self, request: &Request) -> RowGates<'_> {
-        RowGates {
-            rows: self,
-            required_capabilities: request.required_capabilities,
-            required_regions: request.required_regions,
-            excluded: self.providers.present().without(&request.allowed_providers),
-        }
-    }
-
     pub(crate) fn enabled(&self) -> &[u64] {
         &self.enabled
     }
@@ -64,27 +53,83 @@ impl Rows {
         &self.outliers
     }
 
-    /// Keeps the models that pass the gates on capabilities, providers and regions, and says
-    /// whether those turn anyone away. `live` holds up to [`GROUP`] words, the first of which
-    /// belongs to `first_block`.
+    /// Whether no enabled model fails the gates on capabilities, providers and regions.
     #[inline(always)]
-    pub(crate) fn keep_live(
-        &self,
-        request: &Request,
-        first_block: usize,
-        live: &mut [u64],
-    ) -> bool {
-        let gates = self.gates(request);
-        if !gates.all_capable() {
+    pub(crate) fn is_open_to(&self, request: &Request) -> bool {
+        self.all_capable(request) && self.all_provided(request) && self.all_regional(request)
+    }
+
+    /// Those of a block's models that pass these gates.
+    #[inline(always)]
+    pub(crate) fn open_to(&self, request: &Request, block: usize, models: u64) -> u64 {
+        models
+            & self.capable(request, block).unwrap_or(!0)
+            & self.provided(request, block).unwrap_or(!0)
+            & self.regional(request, block).unwrap_or(!0)
+    }
+
+    /// The models of a block that have every required capability, unless all enabled models of the
+    /// catalog have them; disabled ones may be among them.
+    #[inline(always)]
+    pub(crate) fn capable(&self, request: &Request, block: usize) -> Option<u64> {
+        if self.all_capable(request) {
+            return None;
+        }
+        let required = request.required_capabilities.0;
+        if required & !self.capabilities.any != 0 {
+            return Some(0);
+        }
+        Some(self.capabilities.words_of(required, block).fold(!0, |all, word| all & word))
+    }
+
+    /// The models of a block whose provider is allowed, unless all are; disabled ones may be among
+    /// them.
+    #[inline(always)]
+    pub(crate) fn provided(&self, request: &Request, block: usize) -> Option<u64> {
+        let allowed = &request.allowed_providers;
+        (!self.all_provided(request)).then(|| self.providers.provided(allowed, block))
+    }
+
+    /// The models of a block that share a required region, unless none is required or all enabled
+    /// models share one; disabled ones may be among them.
+    #[inline(always)]
+    pub(crate) fn regional(&self, request: &Request, block: usize) -> Option<u64> {
+        if self.all_regional(request) {
+            return None;
+        }
+        let required = request.required_regions.0;
+        Some(self.regions.words_of(required, block).fold(0, |any, word| any | word))
+    }
+
+    #[inline(always)]
+    fn all_capable(&self, request: &Request) -> bool {
+        request.required_capabilities.0 & !self.capabilities.all == 0
+    }
+
+    #[inline(always)]
+    fn all_provided(&self, request: &Request) -> bool {
+        self.providers.present().without(&request.allowed_providers) == ProviderSet::EMPTY
+    }
+
+    #[inline(always)]
+    fn all_regional(&self, request: &Request) -> bool {
+        let required = request.required_regions.0;
+        required == 0 || required & self.regions.all != 0
+    }
+
+    /// Keeps the models that pass the gates on capabilities, providers and regions. `live` holds up
+    /// to [`GROUP`] words, the first of which belongs to `first_block`.
+    #[inline(always)]
+    pub(crate) fn keep_open_to(&self, request: &Request, first_block: usize, live: &mut [u64]) {
+        if !self.all_capable(request) {
             self.keep_capable(request.required_capabilities.0, first_block, live);
         }
-        if !gates.all_provided() {
-            self.keep_provided(&gates.excluded, first_block, live);
+        if !self.all_provided(request) {
+            self.keep_provided(&request.allowed_providers, first_block, live);
         }
-        if !gates.all_regional() {
+        if !self.all_regional(request) {
             self.keep_regional(request.required_regions.0, first_block, live);
         }
-        !gates.open()
     }
 
     /// Keeps the models that have every required capability.
@@ -99,15 +144,16 @@ impl Rows {
         }
     }
 
-    /// Keeps the models whose provider is not excluded.
+    /// Keeps the models whose provider is allowed.
     #[inline(never)]
-    fn keep_provided(&self, excluded: &ProviderSet, first_block: usize, live: &mut [u64]) {
-        if self.providers.are_few(excluded) {
-            self.providers.each_row(excluded, |row| and_not(row.get(first_block..), live));
+    fn keep_provided(&self, allowed: &ProviderSet, first_block: usize, live: &mut [u64]) {
+        let excluded = self.providers.present().without(allowed);
+        if self.providers.are_few(&excluded) {
+            self.providers.each_row(&excluded, |row| and_not(row.get(first_block..), live));
         } else {
             let mut union = [0; GROUP];
             let union = union.get_mut(..live.len()).unwrap_or_default();
-            let provided = self.providers.present().without(excluded);
+            let provided = self.providers.present().without(&excluded);
             self.providers.each_row(&provided, |row| or(row.get(first_block..), union));
             and(Some(union), live);
         }
@@ -122,66 +168,6 @@ impl Rows {
             or(row.get(first_block..), union);
         }
         and(Some(union), live);
-    }
-}
-
-/// The yes-or-no gates of one request, a block at a time.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RowGates<'a> {
-    rows: &'a Rows,
-    required_capabilities: CapabilitySet,
-    required_regions: RegionSet,
-    excluded: ProviderSet,
-}
-
-impl RowGates<'_> {
-    /// Whether no enabled model fails any of the three.
-    #[inline(always)]
-    pub(crate) fn open(&self) -> bool {
-        self.all_capable() && self.all_provided() && self.all_regional()
-    }
-
-    #[inline(always)]
-    fn all_capable(&self) -> bool {
-        self.required_capabilities.0 & !self.rows.capabilities.all == 0
-    }
-
-    #[inline(always)]
-    fn all_provided(&self) -> bool {
-        self.excluded == ProviderSet::EMPTY
-    }
-
-    #[inline(always)]
-    fn all_regional(&self) -> bool {
-        let required = self.required_regions.0;
-        required == 0 || required & self.rows.regions.all != 0
-    }
-
-    /// The models of a block that have every required capability; disabled ones may be among them.
-    #[inline(always)]
-    pub(crate) fn capable(&self, block: usize) -> u64 {
-        let required = self.required_capabilities.0;
-        if required & !self.rows.capabilities.any != 0 {
-            return 0;
-        }
-        self.rows.capabilities.words_of(required, block).fold(!0, |all, word| all & word)
-    }
-
-    /// The models of a block whose provider is allowed; disabled ones may be among them.
-    #[inline(always)]
-    pub(crate) fn provided(&self, block: usize) -> u64 {
-        if self.all_provided() { !0 } else { self.rows.providers.provided(&self.excluded, block) }
-    }
-
-    /// The models of a block that share a required region, if any is required; disabled ones may
-    /// be among them.
-    #[inline(always)]
-    pub(crate) fn regional(&self, block: usize) -> u64 {
-        if self.all_regional() {
-            return !0;
-        }
-        let required = self.required_regions.0;
-        self.rows.regions.words_of(required, block).fold(0, |any, word| any | word)
     }
 }
 

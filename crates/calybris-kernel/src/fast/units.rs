@@ -4,8 +4,8 @@
 //! unit is `2^k` grains, `k >= 0`; rounding down to grains and then to units is rounding down once,
 //! because `floor(floor(x / a) / b) = floor(x / (a * b))` for whole `a` and `b`.
 //!
-//! INVARIANT (guards): what enters here is small enough that no product exceeds 64 bits: value and
-//! budget are below `2^45` microunits (35 million dollars), a weight per token is below `2^29`
+//! INVARIANT (guards): what enters here is small enough that no product exceeds 64 bits: value, and
+//! budget where it limits anything, are below `2^45` microunits (35 million dollars), a weight per token is below `2^29`
 //! grains, every other weight below `2^61`. [`Scale`](super::bounds::Scale) and
 //! [`Bounds`](super::bounds::Bounds) see to that; what is beyond is scanned.
 
@@ -15,7 +15,7 @@ use crate::utility::{BPS_SQUARED, TOKENS_PER_PRICE};
 /// No value and no budget that is reckoned with reaches this.
 pub(crate) const AMOUNT_GUARD: u64 = 1 << 45;
 /// No weight that is added to others reaches this.
-pub(crate) const WEIGHT_GUARD: u64 = 1 << 61;
+const WEIGHT_GUARD: u64 = 1 << 61;
 
 /// A grain is this many hundred-millionths of a microunit.
 const GRAIN_BITS: u32 = 14;
@@ -89,7 +89,14 @@ impl Unit {
     #[inline(always)]
     pub(crate) const fn fitting(weights: u64) -> Self {
         const FITTING: u64 = (1 << WEIGHT_BITS) - 1;
-        Self { k: u64::BITS - WEIGHT_BITS - (weights | FITTING).leading_zeros() }
+        Self { k: (weights | FITTING).ilog2() - (WEIGHT_BITS - 1) }
+    }
+
+    /// Whether this unit is not smaller than needed, but the one that fits these weights, none of
+    /// which takes more than 15 bits in it.
+    #[inline(always)]
+    pub(crate) const fn fits(self, weights: u64) -> bool {
+        self.k == 0 || weights >> self.k >> (WEIGHT_BITS - 1) != 0
     }
 
     /// A weight in units, if the unit fits it.
@@ -102,7 +109,13 @@ impl Unit {
     /// An amount below the guard, in units.
     #[inline(always)]
     pub(crate) const fn amount(self, amount_microunits: u64) -> u64 {
-        grains(amount_microunits) >> self.k
+        self.whole(grains(amount_microunits))
+    }
+
+    /// Grains in units.
+    #[inline(always)]
+    pub(crate) const fn whole(self, grains: u64) -> u64 {
+        grains >> self.k
     }
 }
 

@@ -1,4 +1,4 @@
-//! Words of one bit per model of a block, made from up to four times sixteen lanes.
+//! From sixteen lanes to a block, and to words of one bit per model.
 
 use super::codes::Codes;
 use super::lanes::{LANES, Sums};
@@ -29,16 +29,10 @@ pub(crate) fn gather<T, const N: usize>(parts: &[T; N], bits: impl Fn(&T) -> u16
 #[inline(always)]
 pub(crate) fn above<const N: usize>(scores: &[Sums; N], bar: i16) -> u64 {
     let bar = Sums::splat(bar);
-    gather(scores, |score| score.above(bar))
+    gather(scores, |score| score.above(bar).bits())
 }
 
-/// One bit per number that is below the bar.
-#[inline(always)]
-pub(crate) fn below<const N: usize>(numbers: &[Sums; N], bar: i16) -> u64 {
-    let bar = Sums::splat(bar);
-    gather(numbers, |numbers| bar.above(*numbers))
-}
-
+/// The lowest sixteen bits.
 #[inline(always)]
 pub(crate) fn sixteen_bits(word: u64) -> u16 {
     let [low, high, ..] = word.to_le_bytes();

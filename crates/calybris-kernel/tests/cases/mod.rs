@@ -166,6 +166,78 @@ impl Case {
         Self { policy: POLICY, models, requests }
     }
 
+    /// A case whose costs, values and utilities are of very different magnitudes, most of them near
+    /// a limit: what is enough to be sure of the budget is not what is enough to be sure of the
+    /// utility, and roundings decide.
+    pub(crate) fn of_margins(seed: u64, max_models: u64, request_count: usize) -> Self {
+        let dice = &mut Dice(seed);
+        let policy = Policy {
+            hard_risk_limit_bps: 10_000,
+            minimum_confidence_bps: 0,
+            risk_penalty_multiplier_bps: dice.pick(&[0, 0, 1, 5_000, u16::MAX]),
+            latency_penalty_microunits_per_ms: dice.any_magnitude() >> dice.pick(&[63, 60, 50]),
+            ..POLICY
+        };
+        let mut column = |bits: &[u64]| {
+            let most = 1_u64 << dice.pick(bits);
+            let (base, few) = (dice.below(most), 1 + dice.below(6));
+            let neighbours = dice.one_in(2);
+            let number = |n| if neighbours { base + n } else { dice.below(most) };
+            (0..few).map(number).collect::<Vec<u64>>()
+        };
+        let (input, output) = (column(&[1, 12, 20, 28, 35]), column(&[1, 12, 20, 28, 35]));
+        let (fixed, latency) = (column(&[1, 1, 8, 12, 24, 40]), column(&[1, 1, 8, 14]));
+        let quality = column(&[1, 5, 10, 13]);
+        let count = 9 + dice.below(max_models - 8);
+        let models: Vec<Model> = (0..count)
+            .map(|index| Model {
+                model_id: index as u32,
+                quality_bps: dice.pick(&quality) as u16,
+                enabled: !dice.one_in(12),
+                p95_latency_ms: dice.pick(&latency) as u32,
+                input_price_microunits_per_million_tokens: dice.pick(&input),
+                output_price_microunits_per_million_tokens: dice.pick(&output),
+                fixed_price_microunits: dice.pick(&fixed),
+                ..MODEL
+            })
+            .collect();
+        let requests = (0..request_count)
+            .map(|_| {
+                let tokens = |dice: &mut Dice| match dice.below(4) {
+                    0 => dice.below(2),
+                    1 => 1_000_000,
+                    _ => dice.below(20_000),
+                };
+                let mut request = Request {
+                    input_tokens: tokens(dice) as u32,
+                    output_tokens: tokens(dice) as u32,
+                    confidence_bps: dice.pick(&[10_000, 10_000, 9_999, 5_000, 1]),
+                    risk_bps: dice.pick(&[0, 0, 1, 4_000]),
+                    budget_limit_microunits: u64::MAX,
+                    ..REQUEST
+                };
+                let (model, other) = (dice.pick(&models), dice.pick(&models));
+                let worth = i128::from(request.confidence_bps) * i128::from(model.quality_bps)
+                    - i128::from(request.risk_bps) * i128::from(policy.risk_penalty_multiplier_bps);
+                let cost = super::oracle::cost(&request, &model);
+                let latency_penalty = u128::from(model.p95_latency_ms)
+                    * u128::from(policy.latency_penalty_microunits_per_ms);
+                let deductions = (u128::from(cost) + latency_penalty) as i128;
+                // About break-even, or so many times as much.
+                let value =
+                    deductions * 100_000_000 / worth.max(1) * dice.pick(&[1, 1, 2, 10, 1_000]);
+                let value = value + i128::from(dice.below(8)) - 3;
+                request.business_value_microunits = i64::try_from(value).unwrap_or(1 << 44);
+                if dice.one_in(2) {
+                    let limit = super::oracle::cost(&request, &other) + dice.below(3);
+                    request.budget_limit_microunits = limit.saturating_sub(1);
+                }
+                request
+            })
+            .collect();
+        Self { policy, models, requests }
+    }
+
     /// A case in which a few models have numbers far above all others.
     pub(crate) fn with_outliers(seed: u64, max_models: u64, request_count: usize) -> Self {
         let dice = &mut Dice(seed);

@@ -88,3 +88,58 @@ fn counts_are_exact_beyond_sixteen_bits() {
     assert_eq!(decision.evaluated_models, 70_000);
     assert_eq!(decision.reason, Reason::BudgetConstraint);
 }
+
+/// A whole block whose models clear utility 0 by enough for it, but not by what is enough for the
+/// budget in its finer units.
+#[test]
+fn the_winner_may_stand_in_a_block_that_clears_zero_and_budget_by_little() {
+    let of = |ids: std::ops::Range<u32>, quality_bps, fixed_price_microunits| {
+        ids.map(move |model_id| Model { model_id, quality_bps, fixed_price_microunits, ..MODEL })
+    };
+    let models: Vec<Model> =
+        of(0..32, 24, 0).chain(of(32..64, 28, 420)).chain(of(64..67, 30, 500)).collect();
+    let decision = decide(&models, &Request { budget_limit_microunits: 510, ..REQUEST });
+    assert_eq!(decision.selected_model_id, Some(64)); // 3,000 - 500
+    assert_eq!(decision.expected_utility_microunits, 2_500);
+    assert_eq!(decision.runner_up_model_id, Some(65)); // the first block's best is worth 2,400
+    assert_eq!(decision.eligible_models, 67);
+}
+
+/// Who two others outdo in every number is on no podium, but may come third: in a catalog of one
+/// block, and of several.
+#[test]
+fn the_third_place_may_go_to_a_model_that_two_others_outdo() {
+    for count in [9, 40, 64, 200] {
+        let models: Vec<Model> = (0..count).map(|model_id| Model { model_id, ..MODEL }).collect();
+        let mut best = [calybris_kernel::RankedModel::default(); 3];
+        let found = PolicySnapshot::new(POLICY, models).unwrap().rank(&REQUEST, &mut best);
+        assert_eq!((found, best.map(|ranked| ranked.model_id)), (3, [0, 1, 2]), "{count}");
+    }
+}
+
+/// The roundings of value and of two token costs take nearly three microunits from all but one.
+#[test]
+fn of_equal_utilities_the_lower_cost_wins_also_where_roundings_made_them_equal() {
+    let dear = Model {
+        quality_bps: 10_000,
+        input_price_microunits_per_million_tokens: 1,
+        output_price_microunits_per_million_tokens: 1,
+        fixed_price_microunits: 7,
+        ..MODEL
+    };
+    let free = Model { model_id: 8, quality_bps: 9_902, fixed_price_microunits: 0, ..MODEL };
+    let dear = (0..8).map(|model_id| Model { model_id, ..dear });
+    let models: Vec<Model> = dear.chain([free]).collect();
+    let request = Request {
+        business_value_microunits: 1_000,
+        confidence_bps: 9_999,
+        input_tokens: 1,
+        output_tokens: 1,
+        budget_limit_microunits: u64::MAX,
+        ..REQUEST
+    };
+    let decision = decide(&models, &request);
+    assert_eq!(decision.selected_model_id, Some(8)); // 990.1, and nothing to pay
+    assert_eq!(decision.expected_utility_microunits, 990);
+    assert_eq!(decision.runner_up_utility_microunits, 990); // 999.9 - 7 - 1 - 1, each rounded
+}

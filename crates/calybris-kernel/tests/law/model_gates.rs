@@ -162,3 +162,45 @@ fn what_only_some_models_have_is_asked_of_each() {
     let decision = decide(&models, &request);
     assert_eq!((decision.eligible_models, decision.runner_up_model_id), (7, Some(1)));
 }
+
+/// Nine models, which are more than are scanned, and two token costs that round up from nearly
+/// nothing: the exact cost is 1,000.000002, the cost is 1,002.
+#[test]
+fn a_cost_above_the_budget_by_its_rounding_alone_is_refused_of_many() {
+    let model = Model {
+        input_price_microunits_per_million_tokens: 1,
+        output_price_microunits_per_million_tokens: 1,
+        ..MODEL
+    };
+    let models: Vec<Model> = (0..9).map(|model_id| Model { model_id, ..model }).collect();
+    let request = Request { input_tokens: 1, output_tokens: 1, ..REQUEST };
+    let at =
+        |budget_limit_microunits| decide(&models, &Request { budget_limit_microunits, ..request });
+    assert_eq!(at(1_001).reason, Reason::BudgetConstraint);
+    assert_eq!(at(1_002).eligible_models, 9);
+}
+
+/// The value rounds down from 999.9 and two costs round up from nearly nothing: the exact utility
+/// is 2.899998, the utility is 0.
+#[test]
+fn a_utility_that_is_zero_by_its_roundings_alone_is_refused_of_many() {
+    let model = Model {
+        quality_bps: 10_000,
+        input_price_microunits_per_million_tokens: 1,
+        output_price_microunits_per_million_tokens: 1,
+        ..MODEL
+    };
+    let of = |fixed_price_microunits| -> Vec<Model> {
+        (0..9).map(|model_id| Model { model_id, fixed_price_microunits, ..model }).collect()
+    };
+    let request = Request {
+        business_value_microunits: 1_000,
+        confidence_bps: 9_999,
+        input_tokens: 1,
+        output_tokens: 1,
+        budget_limit_microunits: u64::MAX,
+        ..REQUEST
+    };
+    assert_eq!(decide(&of(997), &request).reason, Reason::NonPositiveUtility);
+    assert_eq!(decide(&of(996), &request).expected_utility_microunits, 1);
+}

@@ -96,6 +96,22 @@ proptest! {
     }
 
     #[test]
+    fn prescribe_and_rank_agree_with_the_oracle_about_margins(seed: u64) {
+        let case = Case::of_margins(seed, 300, 12);
+        let snapshot = PolicySnapshot::new(case.policy, case.models.clone()).unwrap();
+        for request in &case.requests {
+            let expected = oracle::decide(&case.policy, &case.models, request);
+            prop_assert_eq!(snapshot.prescribe(request), expected, "{:?}", request);
+            let mut best = [RankedModel::default(); 5];
+            let found = snapshot.rank(request, &mut best);
+            let ids: Vec<u32> = best.iter().take(found).map(|ranked| ranked.model_id).collect();
+            let order = oracle::ranking(&case.policy, &case.models, request);
+            let expected: Vec<u32> = order.iter().take(5).map(|ranked| ranked.model_id).collect();
+            prop_assert_eq!(ids, expected, "{:?}", request);
+        }
+    }
+
+    #[test]
     fn prescribe_agrees_with_the_oracle_about_rivals(seed: u64) {
         let case = Case::of_rivals(seed, 140, 8);
         let snapshot = PolicySnapshot::new(case.policy, case.models.clone()).unwrap();

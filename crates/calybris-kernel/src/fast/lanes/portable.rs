@@ -35,11 +35,10 @@ impl Lanes {
         self.with(other, |a, b| a | b)
     }
 
-    /// One bit per lane, set where the number is 0.
+    /// Where the number is 0.
     #[inline(always)]
-    pub(crate) fn zeros(self) -> u16 {
-        let bits = self.0.iter().zip(&BIT);
-        bits.fold(0, |zeros, (number, bit)| if *number == 0 { zeros | bit } else { zeros })
+    pub(crate) fn zeros(self) -> Mask {
+        Mask(self.0.map(|number| if number == 0 { -1 } else { 0 }))
     }
 
     /// The same numbers, each below 32,768, with a sign.
@@ -97,27 +96,28 @@ impl Sums {
         Self(each(self.0, &other.0, i16::max))
     }
 
-    /// One bit per lane, set where the first of a pair is the greater.
+    /// Where the first of a pair is the greater.
     #[inline(always)]
-    pub(crate) fn above(self, other: Self) -> u16 {
-        let pairs = self.0.iter().zip(&other.0).zip(&BIT);
-        pairs.fold(0, |bits, ((a, b), bit)| if a > b { bits | bit } else { bits })
+    pub(crate) fn above(self, other: Self) -> Mask {
+        Mask(each(self.0, &other.0, |a, b| if a > b { -1 } else { 0 }))
     }
 
     /// One bit per lane, set where the number is below 0.
     #[inline(always)]
     pub(crate) fn negative(self) -> u16 {
-        Self::ZERO.above(self)
+        bits(&self.0)
     }
 
-    /// The numbers whose bit is set, and 0 elsewhere.
+    /// The numbers where the mask is set, and 0 elsewhere.
     #[inline(always)]
-    pub(crate) fn only(self, bits: u16) -> Self {
-        let mut kept = self.0;
-        for (number, bit) in kept.iter_mut().zip(&BIT) {
-            *number = if bits & bit == 0 { 0 } else { *number };
-        }
-        Self(kept)
+    pub(crate) fn only(self, mask: Mask) -> Self {
+        Self(each(self.0, &mask.0, |number, mask| number & mask))
+    }
+
+    /// The numbers where the mask is not set, and -1 elsewhere.
+    #[inline(always)]
+    pub(crate) fn negative_where(self, mask: Mask) -> Self {
+        Self(each(self.0, &mask.0, |number, mask| number | mask))
     }
 
     /// The greatest number.
@@ -126,15 +126,47 @@ impl Sums {
         self.0.iter().copied().fold(i16::MIN, i16::max)
     }
 
-    /// A number that at least two of the lanes reach, none of which is below 0: nearly always the
-    /// second greatest.
+    /// In all lanes, a number that at least two of the lanes reach: the second greatest.
     #[inline(always)]
-    pub(crate) fn reached_twice(self) -> i16 {
-        let places = self.0.iter().copied().fold((0, 0), |(first, second), number: i16| {
+    pub(crate) fn reached_twice(self) -> Self {
+        let least = (i16::MIN, i16::MIN);
+        let places = self.0.iter().copied().fold(least, |(first, second), number: i16| {
             (number.max(first), number.min(first).max(second))
         });
-        places.1
+        Self::splat(places.1)
     }
+}
+
+/// A yes or no for each of sixteen lanes: -1 or 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mask([i16; LANES]);
+
+impl Mask {
+    /// The lanes whose bit is set.
+    #[inline(always)]
+    pub(crate) fn of(bits: u16) -> Self {
+        Self(BIT.map(|bit| if bits & bit == 0 { 0 } else { -1 }))
+    }
+
+    /// The lanes whose bit is set, sixteen at a time.
+    #[inline(always)]
+    pub(crate) fn of_word(word: u64) -> [Self; 4] {
+        let [a, b, c, d, e, f, g, h] = word.to_le_bytes();
+        [[a, b], [c, d], [e, f], [g, h]].map(|bits| Self::of(u16::from_le_bytes(bits)))
+    }
+
+    /// One bit per lane.
+    #[inline(always)]
+    pub(crate) fn bits(self) -> u16 {
+        bits(&self.0)
+    }
+}
+
+/// The signs.
+#[inline(always)]
+fn bits(numbers: &[i16; LANES]) -> u16 {
+    let numbers = numbers.iter().zip(&BIT);
+    numbers.fold(0, |bits, (number, bit)| if *number < 0 { bits | bit } else { bits })
 }
 
 #[inline(always)]

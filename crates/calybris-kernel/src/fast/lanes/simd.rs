@@ -1,7 +1,7 @@
 //! The lanes as vectors.
 
 use wide::bytemuck::cast;
-use wide::{i16x8, i16x16, u16x16};
+use wide::{i16x8, i16x16, u16x8, u16x16};
 
 use super::{BIT, LANES};
 
@@ -35,10 +35,10 @@ impl Lanes {
         Self(self.0 | other.0)
     }
 
-    /// One bit per lane, set where the number is 0.
+    /// Where the number is 0.
     #[inline(always)]
-    pub(crate) fn zeros(self) -> u16 {
-        low_bits(self.0.simd_eq(u16x16::ZERO).to_bitmask())
+    pub(crate) fn zeros(self) -> Mask {
+        Mask(cast(self.0.simd_eq(u16x16::ZERO)))
     }
 
     /// The same numbers, each below 32,768, with a sign.
@@ -91,24 +91,28 @@ impl Sums {
         Self(self.0.max(other.0))
     }
 
-    /// One bit per lane, set where the first of a pair is the greater.
+    /// Where the first of a pair is the greater.
     #[inline(always)]
-    pub(crate) fn above(self, other: Self) -> u16 {
-        low_bits(cast::<i16x16, u16x16>(self.0.simd_gt(other.0)).to_bitmask())
+    pub(crate) fn above(self, other: Self) -> Mask {
+        Mask(self.0.simd_gt(other.0))
     }
 
     /// One bit per lane, set where the number is below 0.
     #[inline(always)]
     pub(crate) fn negative(self) -> u16 {
-        low_bits(cast::<i16x16, u16x16>(self.0).to_bitmask())
+        bits(self.0)
     }
 
-    /// The numbers whose bit is set, and 0 elsewhere.
+    /// The numbers where the mask is set, and 0 elsewhere.
     #[inline(always)]
-    pub(crate) fn only(self, bits: u16) -> Self {
-        const BITS: u16x16 = u16x16::new(BIT);
-        let set = (u16x16::splat(bits) & BITS).simd_eq(BITS);
-        Self(self.0 & cast::<u16x16, i16x16>(set))
+    pub(crate) fn only(self, mask: Mask) -> Self {
+        Self(self.0 & mask.0)
+    }
+
+    /// The numbers where the mask is not set, and -1 elsewhere.
+    #[inline(always)]
+    pub(crate) fn negative_where(self, mask: Mask) -> Self {
+        Self(self.0 | mask.0)
     }
 
     /// The greatest number.
@@ -117,15 +121,19 @@ impl Sums {
         self.greater_half().reduce_max()
     }
 
-    /// A number that at least two of the lanes reach, none of which is below 0: nearly always the
-    /// second greatest.
+    /// In all lanes, a number that at least two of the lanes reach: nearly always the second
+    /// greatest.
     #[inline(always)]
-    pub(crate) fn reached_twice(self) -> i16 {
-        let half = self.greater_half();
-        let greatest = half.reduce_max();
-        let ties = half.simd_eq(i16x8::splat(greatest));
-        let bits = ties.to_bitmask();
-        if bits & bits.wrapping_sub(1) == 0 { (half & !ties).reduce_max() } else { greatest }
+    pub(crate) fn reached_twice(self) -> Self {
+        // A knockout: who won so far, and the best of those who lost. In the end each of the eight
+        // has met every other; who lost to its fellow of the other half is forgotten, so this may be
+        // less than the second greatest.
+        let winners = self.greater_half();
+        let rivals = swap_fours(winners);
+        let (losers, winners) = (winners.min(rivals), winners.max(rivals));
+        let (losers, winners) = next_round(losers, winners, swap_twos);
+        let (losers, _) = next_round(losers, winners, swap_ones);
+        Self(cast([losers, losers]))
     }
 
     /// The greater of each number of the first half and its fellow of the second.
@@ -136,8 +144,61 @@ impl Sums {
     }
 }
 
+/// Who lost and who won when all have met their rivals.
 #[inline(always)]
-fn low_bits(bits: u32) -> u16 {
-    let [low, high, ..] = bits.to_le_bytes();
+fn next_round(losers: i16x8, winners: i16x8, rivals: fn(i16x8) -> i16x8) -> (i16x8, i16x8) {
+    let rival_winners = rivals(winners);
+    let losers = losers.max(rivals(losers)).max(winners.min(rival_winners));
+    (losers, winners.max(rival_winners))
+}
+
+#[inline(always)]
+fn swap_fours(numbers: i16x8) -> i16x8 {
+    let [a, b, c, d, e, f, g, h] = numbers.to_array();
+    i16x8::new([e, f, g, h, a, b, c, d])
+}
+
+#[inline(always)]
+fn swap_twos(numbers: i16x8) -> i16x8 {
+    let [a, b, c, d, e, f, g, h] = numbers.to_array();
+    i16x8::new([c, d, a, b, g, h, e, f])
+}
+
+#[inline(always)]
+fn swap_ones(numbers: i16x8) -> i16x8 {
+    let [a, b, c, d, e, f, g, h] = numbers.to_array();
+    i16x8::new([b, a, d, c, f, e, h, g])
+}
+
+/// A yes or no for each of sixteen lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mask(i16x16);
+
+impl Mask {
+    /// The lanes whose bit is set.
+    #[inline(always)]
+    pub(crate) fn of(bits: u16) -> Self {
+        const BITS: u16x16 = u16x16::new(BIT);
+        Self(cast((u16x16::splat(bits) & BITS).simd_eq(BITS)))
+    }
+
+    /// The lanes whose bit is set, sixteen at a time.
+    #[inline(always)]
+    pub(crate) fn of_word(word: u64) -> [Self; 4] {
+        let [a, b, c, d, ..] = cast::<[u64; 2], u16x8>([word, 0]).to_array();
+        [Self::of(a), Self::of(b), Self::of(c), Self::of(d)]
+    }
+
+    /// One bit per lane.
+    #[inline(always)]
+    pub(crate) fn bits(self) -> u16 {
+        bits(self.0)
+    }
+}
+
+/// The signs.
+#[inline(always)]
+fn bits(numbers: i16x16) -> u16 {
+    let [low, high, ..] = cast::<i16x16, u16x16>(numbers).to_bitmask().to_le_bytes();
     u16::from_le_bytes([low, high])
 }

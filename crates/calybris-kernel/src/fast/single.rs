@@ -1,0 +1,97 @@
+//! A catalog of a single block without outliers.
+
+use super::bounds::{Bounds, Scale};
+use super::codes::Codes;
+use super::index::{HALF, Index, Single};
+use super::lanes::Splat;
+use super::limits::{Limits, minimum_quality};
+use super::rows::Bits;
+use super::verdicts::{Asked, Verdicts};
+use super::words::{at_most, gather};
+use crate::Model;
+use crate::gates::admit_price;
+use crate::ranking::{Candidate, Ranking};
+use crate::utility::Valuation;
+
+/// Up to this many models are valued one by one, if gates turn others away.
+const FEW: u32 = 4;
+
+/// Gives the best models of the block their places, and says how many are eligible.
+#[inline(always)]
+pub(super) fn search_single<R: Ranking, const N: usize>(
+    mut ranking: R,
+    index: &Index,
+    (single, codes): (&Single, &[Codes; N]),
+    models: &[Model],
+    valuation: &Valuation<'_>,
+    scale: &Scale,
+    bounds: &Bounds,
+) -> (R, u32) {
+    let request = valuation.request();
+    let mut live = index.rows.open_to(request, 0, single.enabled);
+    let open = live == single.enabled;
+    let mut few = false;
+    if !single.all_within_limits_of(request) {
+        let limits = Limits::new(request, scale);
+        if N == HALF {
+            live &= gather(codes, |codes| limits.passing(codes));
+            few = at_most(FEW, live);
+        } else {
+            live &= gather(codes, |codes| limits.latency_or_risk_excess(codes).zeros().bits());
+        }
+    }
+
+    if single.highest_quality_bps < request.minimum_quality_bps {
+        live = 0;
+    }
+    let asked = Asked {
+        minimum_quality: minimum_quality(request),
+        live,
+        all_live: live == single.enabled,
+        floor: Splat::default(),
+        places: ranking.places(),
+    };
+    let Verdicts { eligible, doubtful, mut contenders } = if few {
+        Verdicts { eligible: 0, doubtful: live, contenders: 0 }
+    } else {
+        Verdicts::new(bounds, codes, &asked)
+    };
+    contenders &= single.challengers(open, ranking.places());
+    let mut eligible_models = eligible.count_ones();
+    if doubtful != 0 {
+        let admitted;
+        (ranking, admitted) = judge_exactly(ranking, models, *valuation, doubtful);
+        eligible_models += admitted;
+    }
+    // There are usually two.
+    let mut bits = Bits(contenders);
+    let mut next = || {
+        let model = models.get(bits.next()?)?;
+        Some(Candidate::new(model, valuation.appraise(model)))
+    };
+    while let Some(first) = next() {
+        match next() {
+            Some(second) => ranking.offer_two(first, second),
+            None => ranking.offer(first),
+        }
+    }
+    (ranking, eligible_models)
+}
+
+/// Sends models that pass all gates on other things through those on cost and utility.
+#[inline(never)]
+fn judge_exactly<R: Ranking>(
+    mut ranking: R,
+    models: &[Model],
+    valuation: Valuation<'_>,
+    bits: u64,
+) -> (R, u32) {
+    let mut admitted = 0;
+    for model in Bits(bits).filter_map(|bit| models.get(bit)) {
+        if let Ok(appraisal) = admit_price(&valuation, model) {
+            admitted += 1;
+            ranking.offer(Candidate::new(model, appraisal));
+        }
+    }
+    (ranking, admitted)
+}

@@ -1,0 +1,145 @@
+//! What the codes of a block prove of its models, in one pass over them: who is eligible, who may
+//! be, and who may get a place.
+
+use super::bounds::Bounds;
+use super::codes::Codes;
+use super::lanes::{Mask, Splat, Sums};
+use super::words::{each, gather};
+
+/// What is asked of a block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    /// The code of the minimum quality.
+    pub(crate) minimum_quality: Splat,
+    /// The models that pass the gates on latency, capabilities, provider, regions and risk ceiling,
+    /// and are no outliers: only they are asked for. The gate on quality is part of the answer.
+    pub(crate) live: u64,
+    /// Whether all enabled models are live.
+    pub(crate) all_live: bool,
+    /// No score that is less than this by the shortfall or more gets a place, whoever else is in the
+    /// block; 0 or more.
+    pub(crate) floor: Splat,
+    /// How many places of the ranking the block contends for; 0 if it can't get any.
+    pub(crate) places: usize,
+}
+
+/// The answers, one bit per model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Verdicts {
+    /// Those that are surely eligible.
+    pub(crate) eligible: u64,
+    /// Those that may be eligible or not; the rest is not.
+    pub(crate) doubtful: u64,
+    /// Those of the eligible whose scores may get them a place.
+    pub(crate) contenders: u64,
+}
+
+/// What the codes of sixteen models prove, live or not.
+#[derive(Clone, Copy, Debug, Default)]
+struct Part {
+    sure: u16,
+    impossible: u16,
+    /// The scores of those that are surely eligible, and 0 elsewhere.
+    scores: Sums,
+}
+
+/// How costs are held against the budget: not at all, in the units of the utility, or in others.
+const UNLIMITED: u8 = 0;
+const IN_UNITS_OF_UTILITY: u8 = 1;
+const IN_UNITS_OF_ITS_OWN: u8 = 2;
+
+impl Verdicts {
+    #[inline(always)]
+    pub(crate) fn new<const N: usize>(bounds: &Bounds, codes: &[Codes; N], asked: &Asked) -> Self {
+        let mut doubtful = 0;
+        let out = &mut doubtful;
+        let (eligible, contenders) = match &bounds.budget {
+            None => Self::with_budget::<N, UNLIMITED>(bounds, codes, asked, out),
+            Some(budget) if budget.in_units_of_utility => {
+                Self::with_budget::<N, IN_UNITS_OF_UTILITY>(bounds, codes, asked, out)
+            }
+            Some(_) => Self::with_budget::<N, IN_UNITS_OF_ITS_OWN>(bounds, codes, asked, out),
+        };
+        Self { eligible, doubtful, contenders }
+    }
+
+    #[inline(always)]
+    fn with_budget<const N: usize, const BUDGET: u8>(
+        bounds: &Bounds,
+        codes: &[Codes; N],
+        asked: &Asked,
+        doubtful: &mut u64,
+    ) -> (u64, u64) {
+        match (bounds.has_fixed_prices, bounds.has_latency_penalty) {
+            (false, false) => {
+                Self::judge::<N, BUDGET, false, false>(bounds, codes, asked, doubtful)
+            }
+            (false, true) => Self::judge::<N, BUDGET, false, true>(bounds, codes, asked, doubtful),
+            (true, false) => Self::judge::<N, BUDGET, true, false>(bounds, codes, asked, doubtful),
+            (true, true) => Self::judge::<N, BUDGET, true, true>(bounds, codes, asked, doubtful),
+        }
+    }
+
+    /// The eligible and the contenders, which come back in registers. Without terms that are 0. A
+    /// function of its own: only there does the compiler recognise that half of each product is
+    /// wanted.
+    #[inline(never)]
+    fn judge<const N: usize, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(
+        bounds: &Bounds,
+        codes: &[Codes; N],
+        asked: &Asked,
+        doubtful: &mut u64,
+    ) -> (u64, u64) {
+        if asked.live == 0 {
+            return (0, 0);
+        }
+        let budget = bounds.budget.unwrap_or_default();
+        let minimum_quality = asked.minimum_quality.lanes().signed();
+        let cost_limit = Sums::splat(budget.limit);
+        let least_score = Sums::splat(bounds.maybe_positive + 1);
+        let sure_clearance =
+            if BUDGET == UNLIMITED { bounds.shortfall } else { bounds.sure_clearance(&budget) };
+        let almost_sure = Sums::splat(sure_clearance - 1);
+        let parts = each(codes, |codes| {
+            let cost = bounds.costs.of::<FIXED>(codes);
+            let scores = bounds.score::<LATENCY>(cost, codes);
+            // By how much each model clears utility 0 and the budget, whichever is nearer: below 0
+            // means that one of them surely turns it away.
+            let mut clearance = scores.less(least_score);
+            if BUDGET == IN_UNITS_OF_UTILITY {
+                clearance = cost_limit.less(cost).min(clearance);
+            }
+            if BUDGET == IN_UNITS_OF_ITS_OWN {
+                clearance = cost_limit.less(budget.costs.of::<FIXED>(codes)).min(clearance);
+            }
+            let too_bad = minimum_quality.above(codes.quality.signed());
+            let clearance = clearance.negative_where(too_bad);
+            let sure = clearance.above(almost_sure);
+            Part { sure: sure.bits(), impossible: clearance.negative(), scores: scores.only(sure) }
+        });
+        let eligible = gather(&parts, |part| part.sure) & asked.live;
+        let possible = !gather(&parts, |part| part.impossible) & asked.live;
+        *doubtful = possible & !eligible;
+        if eligible == 0 || asked.places == 0 {
+            return (eligible, 0);
+        }
+
+        let mut scores = parts.map(|part| part.scores);
+        if !asked.all_live {
+            for (score, mask) in scores.iter_mut().zip(Mask::of_word(eligible)) {
+                *score = score.only(mask);
+            }
+        }
+        // Lanes of no enabled model have a score of 0 (INVARIANT (positions)). Two of the best may
+        // share a lane: then the bar is lower than it might be, which lets more through, never fewer.
+        let floor = asked.floor.lanes().signed();
+        let greatest = scores.iter().fold(floor, |greatest, score| greatest.max(*score));
+        let reached = match asked.places {
+            2 => greatest.reached_twice(),
+            places => greatest.reached_by(places),
+        };
+        let beaten = reached.less(Sums::splat(bounds.shortfall));
+        let contenders = eligible & gather(&scores, |score| score.above(beaten).bits());
+        (eligible, contenders)
+    }
+}
