@@ -115,6 +115,7 @@ fn the_terms_of_an_explanation_are_exact_and_add_up() {
     let latency = u128::from(u64::MAX) * u128::from(u32::MAX);
     assert_eq!(terms.latency_penalty_microunits, latency);
     assert_eq!(utility_microunits, i64::MIN);
+    assert_eq!(terms.utility_microunits(), utility_microunits);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod cases;
 #[path = "../oracle/mod.rs"]
 mod oracle;
 
+mod allocations;
 mod choosing;
 mod codes;
 mod cost_and_utility;

@@ -34,6 +34,8 @@ fn a_policy_bps_above_one_whole_is_refused_by_field_but_the_multiplier_may_excee
     ] {
         let error = PolicySnapshot::new(policy, [MODEL]).unwrap_err();
         assert_eq!(error, SnapshotError::PolicyOutOfRange { field, found_bps: 10_001 });
+        let message = format!("{field} of the policy is 10001 and may be at most 10000");
+        assert_eq!(error.to_string(), message);
     }
     let policy = Policy {
         hard_risk_limit_bps: 10_000,
