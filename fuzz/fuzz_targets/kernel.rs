@@ -1,4 +1,4 @@
-//! Any policy, any catalog, any request: the kernel decides as the oracle does, and never panics.
+//! Any policy, any catalog of up to 255 models, any request: the kernel decides as the oracle does, and never panics.
 //!
 //! `cargo +nightly fuzz run kernel`
 #![no_main]
@@ -15,7 +15,13 @@ fuzz_target!(|bytes: &[u8]| {
     let mut bytes = Bytes(bytes);
     let policy = policy(&mut bytes);
     let count = bytes.u8();
-    let models: Vec<Model> = (0..count).map(|_| model(&mut bytes)).collect();
+    let mut models: Vec<Model> = (0..count).map(|_| model(&mut bytes)).collect();
+    // Ids by chance collide, and are all 0 once the bytes are used up.
+    if policy.policy_epoch % 2 == 1 {
+        for (model, id) in models.iter_mut().zip(0..) {
+            model.model_id = id;
+        }
+    }
     let Ok(snapshot) = PolicySnapshot::new(policy, models.clone()) else {
         let mut ids: Vec<u32> = models.iter().map(|model| model.model_id).collect();
         ids.sort_unstable();
@@ -35,7 +41,17 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(snapshot.explain(&request).decision, decision);
         let mut best = [RankedModel::default(); 3];
         let found = snapshot.rank(&request, &mut best);
-        assert_eq!((found > 0).then_some(best[0].model_id), decision.selected_model_id);
+        let order = match decision.evaluated_models {
+            0 => Vec::new(),
+            _ => oracle::ranking(&policy, &models, &request),
+        };
+        let ids = order.iter().take(3).map(|eligible| eligible.model_id);
+        assert!(best[..found].iter().map(|ranked| ranked.model_id).eq(ids));
+        if let Some(id) = decision.selected_model_id {
+            let changes = snapshot.what_would_win(&request, id).expect("the catalog has it");
+            let present = snapshot.model(id).map(|model| model.quality_bps);
+            assert_eq!(changes.quality_bps, present);
+        }
         assert_eq!(
             snapshot.margin(&request).map(|margin| margin.model_id),
             decision.selected_model_id
@@ -84,7 +100,7 @@ impl Bytes<'_> {
 
 fn policy(bytes: &mut Bytes) -> Policy {
     Policy {
-        policy_epoch: 1,
+        policy_epoch: bytes.u8().into(),
         catalog_epoch: 2,
         hard_risk_limit_bps: bytes.bps(),
         minimum_confidence_bps: bytes.bps(),
