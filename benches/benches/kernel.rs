@@ -43,16 +43,12 @@ fn ideas(c: &mut Criterion) {
         });
     };
 
-    // Models bounded by their codes; or, as the latency penalty is beyond the guards, scanned.
+    // Models bounded by their codes; or, as the fixed prices of a few are beyond the guards, scanned.
     for count in [64, 1_024] {
         let bounded = dense(count);
         let mut scanned = bounded.clone();
-        scanned.policy.latency_penalty_microunits_per_ms = 1 << 40;
-        for model in &mut scanned.models {
-            model.p95_latency_ms = 0;
-        }
-        if let Some(slow) = scanned.models.first_mut() {
-            slow.p95_latency_ms = 1;
+        for model in scanned.models.iter_mut().step_by(32) {
+            model.fixed_price_microunits = 1 << 50;
         }
         measure(&format!("codes/bounded/{count}"), &bounded);
         measure(&format!("codes/scanned/{count}"), &scanned);
@@ -60,6 +56,9 @@ fn ideas(c: &mut Criterion) {
     // Rows: no request constrains, or each constrains capabilities, providers and regions.
     measure("rows/open/1024", &dense(1_024));
     measure("rows/constrained/1024", &selective(1_024));
+    // A single block, which has a path of its own; or one model more than it has room for.
+    measure("blocks/single/64", &dense(64));
+    measure("blocks/two/65", &dense(65));
     // Blocks counted whole; or, as a budget cuts through most of them, visited.
     measure("blocks/counted/16384", &dense(16_384));
     measure("blocks/visited/16384", &tight(16_384));

@@ -7,6 +7,7 @@ mod ci;
 mod documents;
 mod errors;
 mod examples;
+mod instructions;
 mod lint;
 mod loom;
 mod no_std;
@@ -37,6 +38,7 @@ usage: cargo xtask TASK
   bless            rewrite the golden files
   pages            write docs/errors.md, docs/benchmarks.md and its chart anew
   bench            run the benchmarks
+  instructions     how many a decision takes, counted by valgrind
   versus [AREA]    side by side with the published crate; --quick, --json, --data DIR";
 
 fn main() -> ExitCode {
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         ["pages"] => pages::run(bless::Mode::Rewrite),
         ["pages", "--check"] => pages::run(bless::Mode::Check),
         ["loom"] => loom::run(),
+        ["instructions"] => instructions::run(),
         ["versus", ..] => versus::run(args.get(1..).unwrap_or_default()),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -88,6 +88,21 @@ impl Report {
         }
     }
 
+    /// Measures ours alone, and prints it beside the most that it may be.
+    pub fn against_limit(
+        &mut self,
+        area: &str,
+        case: &str,
+        n: usize,
+        unit: &str,
+        ours: &mut Contestant<'_>,
+        limit: f64,
+    ) {
+        let samples = self.measure(std::slice::from_mut(ours)).remove(0);
+        let limit = Figures { min: limit, median: limit };
+        self.line(area, case, n, "limit", unit, &Figures::new(samples), &limit);
+    }
+
     /// Prints one figure of ours beside one of a peer's: something counted, or timed once.
     #[allow(clippy::too_many_arguments, reason = "the columns of a line")]
     pub fn figure(

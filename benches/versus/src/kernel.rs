@@ -20,13 +20,20 @@ pub fn run(report: &mut Report) {
     }
     duel(report, &Workload::reject());
     for n in [22, 64, 256, 1024, 4096, 16384] {
-        duel(report, &Workload::dense(n));
-        duel(report, &Workload::selective(n));
-        duel(report, &Workload::boundary(n));
-        duel(report, &Workload::reject_all(n));
+        for workload in Workload::random(n) {
+            duel(report, &workload);
+        }
     }
     for workload in Workload::reject_by_gate(64) {
         duel(report, &workload);
+    }
+    for n in [22, 64, 1024] {
+        for workload in Workload::random(n) {
+            rank(report, &workload);
+        }
+    }
+    for n in [22, 1024] {
+        counterfactuals(report, &Workload::dense(n));
     }
     for n in [22, 64, 256, 1024, 4096, 16384] {
         build(report, &Workload::dense(n));
@@ -38,6 +45,20 @@ pub fn run(report: &mut Report) {
             Err(message) => eprintln!("{}: {message}", directory.display()),
         }
     }
+}
+
+/// Decides the requests of one case so many times over and measures nothing: for a profiler, or to
+/// count instructions. Says how many decisions that were.
+pub fn decide_only(case: &str, n: usize, laps: usize) -> Result<usize, String> {
+    let workload = Workload::named(case, n).ok_or_else(|| format!("`{case}` is no case"))?;
+    let snapshot =
+        PolicySnapshot::new(workload.policy, workload.models.clone()).expect("workloads are valid");
+    for _ in 0..laps {
+        for request in &workload.requests {
+            black_box(snapshot.prescribe(black_box(request)));
+        }
+    }
+    Ok(laps * workload.requests.len())
 }
 
 /// Checks that all agree on every request, then measures the decisions.
@@ -100,16 +121,66 @@ fn duel(report: &mut Report, workload: &Workload) {
     );
 }
 
+/// Measures the best four against the decision, which is the best of them.
+fn rank(report: &mut Report, workload: &Workload) {
+    let snapshot =
+        PolicySnapshot::new(workload.policy, workload.models.clone()).expect("workloads are valid");
+    let requests = &workload.requests;
+    let mut turn = (0..requests.len()).cycle();
+    let mut other_turn = turn.clone();
+    let mut best = [RankedModel::default(); 4];
+    report.duel(
+        "kernel",
+        &format!("rank_4 {}", workload.name),
+        workload.models.len(),
+        "ns/request",
+        Contestant::in_laps(requests.len(), "ours", |iterations| {
+            for index in turn.by_ref().take(iterations as usize) {
+                black_box(snapshot.rank(black_box(&requests[index]), &mut best));
+            }
+        }),
+        vec![Contestant::in_laps(requests.len(), "decide", |iterations| {
+            for index in other_turn.by_ref().take(iterations as usize) {
+                black_box(snapshot.prescribe(black_box(&requests[index])));
+            }
+        })],
+    );
+}
+
+/// Measures what a winner may do and what a loser lacks, against what they may take at most.
+fn counterfactuals(report: &mut Report, workload: &Workload) {
+    const LIMIT_NS: f64 = 50_000.0;
+    let snapshot =
+        PolicySnapshot::new(workload.policy, workload.models.clone()).expect("workloads are valid");
+    let mut requests = workload.requests.iter().cycle();
+    let mut next = || requests.next().expect("workloads have requests");
+    let n = workload.models.len();
+    let mut would_win = Contestant::new("ours", |iterations| {
+        for _ in 0..iterations {
+            let request = black_box(next());
+            black_box(snapshot.what_would_win(request, request.requested_model_id));
+        }
+    });
+    report.against_limit("kernel", "what_would_win", n, "ns/request", &mut would_win, LIMIT_NS);
+    drop(would_win);
+    let mut margin = Contestant::new("ours", |iterations| {
+        for _ in 0..iterations {
+            black_box(snapshot.margin(black_box(next())));
+        }
+    });
+    report.against_limit("kernel", "margin", n, "ns/request", &mut margin, LIMIT_NS);
+}
+
 /// Measures what a snapshot costs to build, and what it takes in memory.
 fn build(report: &mut Report, workload: &Workload) {
     let make = || {
         PolicySnapshot::new(workload.policy, workload.models.clone()).expect("workloads are valid")
     };
+    const LIMIT_BYTES: f64 = 150.0;
     let (snapshot, _, bytes) = measure(make);
-    if !report.json {
-        let per_model = bytes as f64 / snapshot.models().len() as f64;
-        println!("snapshot of {} models: {per_model:.0} bytes per model", snapshot.models().len());
-    }
+    let n = snapshot.models().len();
+    let per_model = bytes as f64 / n as f64;
+    report.figure("kernel", "memory", n, "bytes/model", per_model, "limit", LIMIT_BYTES);
     report.duel(
         "kernel",
         "build",

@@ -30,6 +30,9 @@ fn run() -> Result<(), String> {
     let mut report = Report::default();
     let mut areas = Vec::new();
     let mut arguments = std::env::args().skip(1);
+    if std::env::args().nth(1).as_deref() == Some("decide") {
+        return decide(arguments.skip(1));
+    }
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--quick" => report.effort = Effort::Quick,
@@ -54,5 +57,15 @@ fn run() -> Result<(), String> {
     for (_, measure) in areas {
         measure(&mut report);
     }
+    Ok(())
+}
+
+/// `decide CASE N LAPS`: see [`kernel::decide_only`].
+fn decide(mut arguments: impl Iterator<Item = String>) -> Result<(), String> {
+    let usage = || "usage: decide CASE N LAPS".to_owned();
+    let case = arguments.next().ok_or_else(usage)?;
+    let mut number = || arguments.next()?.parse().ok();
+    let (n, laps) = number().zip(number()).ok_or_else(usage)?;
+    println!("{}", kernel::decide_only(&case, n, laps)?);
     Ok(())
 }

@@ -35,6 +35,19 @@ const SEED_POLICY: Policy = Policy {
 const POLICY: Policy = Policy { latency_penalty_microunits_per_ms: 5, ..SEED_POLICY };
 
 impl Workload {
+    /// The four kinds of random requests.
+    pub fn random(n: usize) -> [Self; 4] {
+        [Self::dense(n), Self::selective(n), Self::boundary(n), Self::reject_all(n)]
+    }
+
+    /// The workload of this name.
+    pub fn named(name: &str, n: usize) -> Option<Self> {
+        let all = [Self::seed(n), Self::reject()].into_iter();
+        all.chain(Self::random(n))
+            .chain(Self::reject_by_gate(n))
+            .find(|workload| workload.name == name)
+    }
+
     /// The published crate's own benchmark.
     pub fn seed(n: usize) -> Self {
         let requests = (0..10_000).map(seed_request).collect();
@@ -58,17 +71,17 @@ impl Workload {
 
     /// Nearly all models pass every gate.
     pub fn dense(n: usize) -> Self {
-        Self::random("dense", n, |dice, request| {
+        Self::drawn("dense", n, |dice, request| {
             request.minimum_quality_bps = dice.between(2_000, 3_200) as u16;
             request.risk_bps = dice.between(0, 4_000) as u16;
             request.business_value_microunits = dice.between(2_000_000, 8_000_000) as i64;
         })
     }
 
-    /// About one in ten passes: capabilities, providers, regions, quality, latency and risk
+    /// About one in eight passes: capabilities, providers, regions, quality, latency and risk
     /// ceiling all turn models away.
     pub fn selective(n: usize) -> Self {
-        Self::random("selective", n, |dice, request| {
+        Self::drawn("selective", n, |dice, request| {
             request.minimum_quality_bps = dice.between(3_000, 8_500) as u16;
             request.max_p95_latency_ms = dice.between(1_500, 4_000) as u32;
             request.risk_bps = dice.between(0, 6_000) as u16;
@@ -81,7 +94,7 @@ impl Workload {
 
     /// The budget and the point where a model no longer pays cut through the catalog.
     pub fn boundary(n: usize) -> Self {
-        Self::random("boundary", n, |dice, request| {
+        Self::drawn("boundary", n, |dice, request| {
             let typical =
                 u64::from(request.input_tokens) * 7 + u64::from(request.output_tokens) * 26;
             request.minimum_quality_bps = dice.between(2_000, 4_500) as u16;
@@ -93,7 +106,7 @@ impl Workload {
 
     /// Some gates turn most models away, and the budget is below what the rest cost.
     pub fn reject_all(n: usize) -> Self {
-        Self::random("rejectall", n, |dice, request| {
+        Self::drawn("rejectall", n, |dice, request| {
             request.minimum_quality_bps = dice.between(3_000, 8_000) as u16;
             request.max_p95_latency_ms = dice.between(500, 4_000) as u32;
             request.required_capabilities = CapabilitySet(1 << dice.between(0, 8));
@@ -109,37 +122,33 @@ impl Workload {
             request.business_value_microunits = dice.between(2_000_000, 8_000_000) as i64;
         };
         [
-            Self::random("no-quality", n, |dice, request| {
+            Self::drawn("no-quality", n, |dice, request| {
                 worthy(dice, request);
                 request.minimum_quality_bps = 10_000;
             }),
-            Self::random("no-latency", n, |dice, request| {
+            Self::drawn("no-latency", n, |dice, request| {
                 worthy(dice, request);
                 request.max_p95_latency_ms = dice.between(1, 50) as u32;
             }),
-            Self::random("no-capability", n, |dice, request| {
+            Self::drawn("no-capability", n, |dice, request| {
                 worthy(dice, request);
                 request.required_capabilities = CapabilitySet(1 << dice.between(8, 64));
             }),
-            Self::random("no-provider", n, |dice, request| {
+            Self::drawn("no-provider", n, |dice, request| {
                 worthy(dice, request);
                 request.allowed_providers = ProviderSet([dice.roll() << 16, 0, 0, 0]);
             }),
-            Self::random("no-region", n, |dice, request| {
+            Self::drawn("no-region", n, |dice, request| {
                 worthy(dice, request);
                 request.required_regions = RegionSet(1 << dice.between(4, 64));
             }),
-            Self::random("no-utility", n, |dice, request| {
+            Self::drawn("no-utility", n, |dice, request| {
                 request.business_value_microunits = dice.between(0, 10) as i64;
             }),
         ]
     }
 
-    fn random(
-        name: &'static str,
-        n: usize,
-        mut shape: impl FnMut(&mut Dice, &mut Request),
-    ) -> Self {
+    fn drawn(name: &'static str, n: usize, mut shape: impl FnMut(&mut Dice, &mut Request)) -> Self {
         let models = catalog::random(n, n as u64);
         let dice = &mut Dice(7 + n as u64);
         let requests = (0..pool(n))
