@@ -54,11 +54,23 @@ impl Splat {
 impl Sums {
     pub(crate) const ZERO: Self = Self::new([0; LANES]);
 
-    /// In all lanes, a number that at least `count` of the lanes reach; 0 if there are not so many.
+    /// In all lanes, the number that `count` of the lanes reach, none of which is below 0; 0 if there
+    /// are not so many lanes.
     pub(crate) fn reached_by(self, count: usize) -> Self {
-        let mut lanes = self.to_array();
-        lanes.sort_unstable_by(|a, b| b.cmp(a));
-        Self::splat(count.checked_sub(1).and_then(|last| lanes.get(last)).copied().unwrap_or(0))
+        if count == 0 || count > LANES {
+            return Self::ZERO;
+        }
+        // The greatest are taken out until there are enough.
+        let (mut rest, mut reaching) = (self, 0);
+        loop {
+            let greatest = Self::splat(rest.greatest());
+            let less = greatest.above(rest);
+            reaching += LANES - less.bits().count_ones() as usize;
+            if reaching >= count {
+                return greatest;
+            }
+            rest = rest.only(less);
+        }
     }
 }
 
@@ -115,8 +127,11 @@ mod tests {
             let word = u64::from(bits) << 48 | 0xabcd_0000_ffff;
             assert_eq!(Mask::of_word(word).map(Mask::bits), [0xffff, 0, 0xabcd, bits]);
             assert_eq!(b.greatest(), 32_767);
-            for (count, reached) in [(1, 32_767), (2, 32_766), (17, 0)] {
-                assert_eq!(b.reached_by(count), Sums::splat(reached));
+            let positive = b.max(Sums::ZERO);
+            let mut descending = positive.to_array();
+            descending.sort_unstable_by(|a, b| b.cmp(a));
+            for (count, reached) in (1..).zip(descending).chain([(0, 0), (LANES + 1, 0)]) {
+                assert_eq!(positive.reached_by(count), Sums::splat(reached), "{count}");
             }
         }
     }

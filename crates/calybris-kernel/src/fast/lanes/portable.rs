@@ -67,7 +67,7 @@ impl Sums {
         Self([number; LANES])
     }
 
-    #[inline(always)]
+    #[cfg(test)]
     pub(crate) fn to_array(self) -> [i16; LANES] {
         self.0
     }

@@ -62,7 +62,7 @@ impl Sums {
         Self(i16x16::splat(number))
     }
 
-    #[inline(always)]
+    #[cfg(test)]
     pub(crate) fn to_array(self) -> [i16; LANES] {
         self.0.to_array()
     }
