@@ -156,10 +156,8 @@ impl<R: Ranking> Search<'_, R> {
         if let Some(codes) = self.index.codes_of(block) {
             let mut live = live & !outliers;
             if !passing {
-                live &= gather(codes, |codes| self.limits.passing(codes));
-            }
-            if at_most(FEW, live) {
-                return self.judge_exactly(block, live);
+                live &=
+                    gather(codes, |codes| self.limits.latency_or_risk_excess(codes).zeros().bits());
             }
             let places = if contending { self.ranking.places() } else { 0 };
             let Verdicts { eligible, doubtful, contenders } =
