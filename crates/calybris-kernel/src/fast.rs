@@ -57,4 +57,4 @@ mod search;
 mod blame;
 
 pub(crate) use index::Index;
-pub(crate) use search::search;
+pub(crate) use search::{is_small, search};

@@ -64,7 +64,7 @@ fn later_if_as_many(most: (u32, Gate), later: (u32, Gate)) -> (u32, Gate) {
 pub(crate) type Outcome<R> = Result<(R, u32), Reason>;
 
 /// Judges every model, one after the other, and gives the best their places.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn scan<R: Ranking>(
     mut ranking: R,
     valuation: Valuation<'_>,

@@ -3,9 +3,10 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::fast::{Index, search};
+use crate::fast::{Index, is_small, search};
 use crate::gates::admit_request;
 use crate::ranking::{Candidate, Leaders, Podium};
+use crate::scan::{Outcome, scan};
 use crate::utility::{Valuation, has_narrow_prices};
 use crate::{
     Action, Decision, Explanation, MAX_BPS, Margin, Model, Policy, RankedModel, Reason, Request,
@@ -152,7 +153,17 @@ impl PolicySnapshot {
         if let Err(refusal) = admit_request(&self.policy, request) {
             return self.reject(request, refusal.reason(), 0);
         }
+        if is_small(&self.models) {
+            return self.decide_among_few(request);
+        }
         self.decide(request)
+    }
+
+    /// Decides an admitted request by a scan alone. It is a function of its own because all that the
+    /// index needs would only take its time.
+    #[inline(never)]
+    fn decide_among_few(&self, request: &Request) -> Decision {
+        self.conclude(request, scan(Podium::EMPTY, self.valuation(request), &self.models))
     }
 
     /// Decides an admitted request. It is a function of its own because so large a one first makes
@@ -160,7 +171,12 @@ impl PolicySnapshot {
     #[inline(never)]
     fn decide(&self, request: &Request) -> Decision {
         let valuation = self.valuation(request);
-        match search(Podium::EMPTY, &self.index, &self.models, &valuation) {
+        self.conclude(request, search(Podium::EMPTY, &self.index, &self.models, &valuation))
+    }
+
+    #[inline(always)]
+    fn conclude(&self, request: &Request, outcome: Outcome<Podium>) -> Decision {
+        match outcome {
             Ok((podium, eligible_models)) => self.select(request, &podium, eligible_models),
             Err(reason) => self.reject(request, reason, self.model_count),
         }

@@ -14,6 +14,12 @@ use crate::utility::Valuation;
 /// Catalogs of up to this many models are scanned: it takes no longer than bounding them.
 const SMALL: usize = 8;
 
+/// Whether a catalog is scanned whatever the request.
+#[inline(always)]
+pub(crate) fn is_small(models: &[Model]) -> bool {
+    models.len() <= SMALL
+}
+
 /// Gives the best models their places. It finds what [`scan`] finds.
 ///
 /// What comes from a call is taken apart and put together again, so that the compiler keeps the
@@ -25,8 +31,8 @@ pub(crate) fn search<R: Ranking>(
     models: &[Model],
     valuation: &Valuation<'_>,
 ) -> Outcome<R> {
-    let Some(scale) = index.scale.as_ref().filter(|_| models.len() > SMALL) else {
-        let (ranking, eligible_models) = scan(ranking, *valuation, models)?;
+    let Some(scale) = index.scale.as_ref().filter(|_| !is_small(models)) else {
+        let (ranking, eligible_models) = scan_apart(ranking, *valuation, models)?;
         return Ok((ranking, eligible_models));
     };
     if scale.cheapest.is_beyond_budget(valuation.request()) {
@@ -36,7 +42,7 @@ pub(crate) fn search<R: Ranking>(
     }
     let bounds = Bounds::new(valuation, scale);
     let Some(bounds) = &bounds else {
-        let (ranking, eligible_models) = scan(ranking, *valuation, models)?;
+        let (ranking, eligible_models) = scan_apart(ranking, *valuation, models)?;
         return Ok((ranking, eligible_models));
     };
     let (ranking, eligible_models) = match index.single() {
@@ -61,4 +67,10 @@ pub(crate) fn search<R: Ranking>(
         None => Costs::AllWithin,
     };
     Err(blame(index, models, *valuation, limits, costs).reason())
+}
+
+/// [`scan`] in a function of its own.
+#[inline(never)]
+fn scan_apart<R: Ranking>(ranking: R, valuation: Valuation<'_>, models: &[Model]) -> Outcome<R> {
+    scan(ranking, valuation, models)
 }
