@@ -46,7 +46,13 @@ mod challengers;
 
 mod index;
 
+mod clearance;
+
 mod verdicts;
+
+mod corners;
+
+mod survey;
 
 mod single;
 

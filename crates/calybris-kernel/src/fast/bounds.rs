@@ -171,13 +171,6 @@ impl Bounds {
         })
     }
 
-    /// A score above this stands for a positive utility, outliers aside. (No score reaches the
-    /// number at which this sum and what it is made of end.)
-    #[inline(always)]
-    pub(crate) const fn surely_positive(&self) -> i16 {
-        self.maybe_positive.saturating_add(self.shortfall)
-    }
-
     /// The scores of models.
     #[inline(always)]
     pub(crate) fn scores<const N: usize>(&self, codes: &[Codes; N]) -> [Sums; N] {
@@ -213,7 +206,7 @@ impl Bounds {
     /// A model that clears the budget and utility 0 by so much is surely let through by both,
     /// outliers aside.
     #[inline(always)]
-    pub(crate) fn sure_clearance(&self, budget: &Budget) -> i16 {
+    pub(super) fn sure_clearance(&self, budget: &Budget) -> i16 {
         budget.slack.max(self.shortfall)
     }
 
@@ -295,7 +288,13 @@ impl Budget {
     /// One bit per cost that is surely within the limit, unless the model is an outlier.
     #[inline(always)]
     pub(crate) fn within(&self, costs: Sums) -> u16 {
-        !costs.above(Sums::splat(self.limit - self.slack)).bits()
+        !costs.above(Sums::splat(self.sure_limit())).bits()
+    }
+
+    /// A cost up to this is surely within the limit.
+    #[inline(always)]
+    pub(super) fn sure_limit(&self) -> i16 {
+        self.limit - self.slack
     }
 }
 

@@ -3,14 +3,16 @@
 
 use super::bounds::{Bounds, Scale};
 use super::codes::Codes;
+use super::corners::{Corners, Judged};
 use super::index::{Index, PARTS};
-use super::lanes::{LANES, Mask, Splat, Sums};
+use super::lanes::{LANES, Splat, Sums};
 use super::limits::Limits;
 use super::rows::{Bits, GROUP};
+use super::survey::{Survey, Surveyed};
 use super::verdicts::{Asked, Verdicts};
-use super::words::{above, at_most, gather, sixteen_bits};
+use super::words::{above, at_most, gather};
 use crate::Model;
-use crate::gates::{admit_model, admit_price};
+use crate::gates::admit_model;
 use crate::ranking::{Candidate, Ranking};
 use crate::utility::Valuation;
 
@@ -54,8 +56,8 @@ pub(super) fn search_groups<R: Ranking>(
 }
 
 impl<R: Ranking> Search<'_, R> {
-    /// Searches 64 blocks: those that can't matter are left out, those of which every live model
-    /// is eligible and none can win are counted, and the rest are visited, the best first.
+    /// Searches 64 blocks: visits those that may hold a winner, the best first, and counts the eligible
+    /// models of the others, all of them at once where it can.
     #[inline(never)]
     fn group(&mut self, group: usize) {
         let first_block = group * GROUP;
@@ -68,57 +70,38 @@ impl<R: Ranking> Search<'_, R> {
             alive = live.iter().rev().fold(0, |alive, live| alive << 1 | u64::from(*live != 0));
         }
 
-        let mut scores = [Sums::ZERO; GROUP / LANES];
-        let (mut hopeful, mut sure, mut passing, mut shift) = (0_u64, 0_u64, 0_u64, 0);
-        for (corners, score) in self.index.corners_of(group).iter().zip(&mut scores) {
-            let [best, worst] = self.judge(corners);
-            let hope = best.passing & best.possible & sixteen_bits(alive >> shift);
-            *score = best.score.only(Mask::of(hope));
-            hopeful |= u64::from(hope) << shift;
-            passing |= u64::from(worst.passing) << shift;
-            sure |= u64::from(worst.sure) << shift;
-            shift += LANES;
-        }
+        let judged = self.judge(group);
+        let hopeful = judged.hopeful & alive;
         if hopeful == 0 {
             return;
         }
-        sure &= hopeful & !self.index.blocks_with_outliers(group);
-        let whole = sure & passing;
+        let sure = judged.sure & hopeful & !self.index.blocks_with_outliers(group);
+        let whole = sure & judged.passing;
 
-        // The best block first: what it holds spares visits to others.
-        let greatest = scores.iter().fold(Sums::ZERO, |greatest, score| greatest.max(*score));
-        let best = match above(&scores, greatest.greatest() - 1) & hopeful {
-            0 => hopeful,
-            best => best,
-        };
-        let best = best.trailing_zeros() as usize;
-        let visit = |search: &mut Self, block: usize, contending: u64| {
+        // The best block first: what it holds spares others a visit.
+        let mut contending = best_of(&judged.scores, hopeful);
+        let mut visited = 0;
+        while contending != 0 {
+            let block = contending.trailing_zeros() as usize;
+            visited |= 1 << block;
             let live = live.get(block).copied().unwrap_or(0);
-            let [passing, contending] =
-                [passing, contending].map(|blocks| blocks >> block & 1 == 1);
-            search.visit(first_block + block, live, passing, contending);
-        };
-        visit(self, best, !0);
-        let mut counted = whole & !(1 << best);
-        // Where all have a positive utility and none can win, only the gates are left to count by.
-        let contending = above(&scores, self.bar);
-        let gated = sure & !whole & !contending & !(1 << best);
-        for block in Bits(gated) {
+            let [whole, passing] = [whole, judged.passing].map(|blocks| blocks >> block & 1 == 1);
+            if !(whole && self.contend(first_block + block, live)) {
+                self.visit(first_block + block, live, passing);
+            }
+            contending = hopeful & !visited & above(&judged.scores, self.bar);
+        }
+
+        // Nobody else can win.
+        let others = hopeful & !visited;
+        for block in Bits(others & sure & !whole) {
             self.count_passing(first_block + block, live.get(block).copied().unwrap_or(0));
         }
-        for block in Bits(hopeful & !whole & !gated & !(1 << best)) {
-            visit(self, block, contending);
+        let unsure = others & !sure;
+        if unsure != 0 {
+            self.survey(group, unsure, live);
         }
-        let mut passed_over = 0;
-        loop {
-            let contenders = counted & !passed_over & above(&scores, self.bar);
-            if contenders == 0 {
-                break;
-            }
-            let block = contenders.trailing_zeros() as usize;
-            passed_over |= 1 << block;
-            self.contend(first_block + block, live.get(block).copied().unwrap_or(0));
-        }
+        let counted = others & whole;
         if self.open {
             // Most blocks are counted, so it is shorter to take the others off.
             self.eligible_models += self.index.enabled_models_of(group);
@@ -126,13 +109,11 @@ impl<R: Ranking> Search<'_, R> {
             for block in Bits(!counted << beyond >> beyond) {
                 self.eligible_models -= live.get(block).map_or(0, |live| live.count_ones());
             }
-            return;
+        } else {
+            for block in Bits(counted) {
+                self.eligible_models += live.get(block).map_or(0, |live| live.count_ones());
+            }
         }
-        for live in live.iter_mut() {
-            *live &= 0_u64.wrapping_sub(counted & 1);
-            counted >>= 1;
-        }
-        self.eligible_models += live.iter().map(|live| live.count_ones()).sum::<u32>();
     }
 
     /// Counts those of a block's live models that pass the gates on quality, latency and risk
@@ -140,69 +121,82 @@ impl<R: Ranking> Search<'_, R> {
     #[inline(never)]
     fn count_passing(&mut self, block: usize, live: u64) {
         let Some(codes) = self.index.codes_of(block) else { return };
-        let passing = live & gather(codes, |codes| self.limits.passing(codes));
+        let passing = live & gather(codes, |codes| self.limits.passing(codes).bits());
         self.eligible_models += passing.count_ones();
     }
 
     /// Visits a block: counts its eligible models, and offers the ranking those that may get a place.
-    /// `passing` says that all but outliers pass the gates on quality, latency and risk ceiling;
-    /// `contending`, that any but outliers may get a place.
+    /// `passing` says that all but outliers pass the gates on quality, latency and risk ceiling.
     #[inline(never)]
-    fn visit(&mut self, block: usize, live: u64, passing: bool, contending: bool) {
+    fn visit(&mut self, block: usize, mut live: u64, passing: bool) {
+        let Some(codes) = self.index.codes_of(block) else { return };
+        if !passing {
+            live &= self.limits.passing_latency_and_ceiling(codes);
+        }
         let outliers = live & self.index.outliers_of(block);
-        if outliers != 0 {
-            self.judge_outliers(block, outliers);
-        }
-        if let Some(codes) = self.index.codes_of(block) {
-            let mut live = live & !outliers;
-            if !passing {
-                live &=
-                    gather(codes, |codes| self.limits.latency_or_risk_excess(codes).zeros().bits());
-            }
-            let places = if contending { self.ranking.places() } else { 0 };
-            let Verdicts { eligible, doubtful, contenders } =
-                self.verdicts(block, codes, live, places);
+        let Verdicts { eligible, doubtful, contenders } =
+            self.verdicts(block, codes, live & !outliers, outliers);
+        if doubtful != 0 {
             self.judge_exactly(block, doubtful);
-            self.eligible_models += eligible.count_ones();
-            self.value(block, contenders);
         }
-    }
-
-    /// See [`Asked::floor`].
-    #[inline(always)]
-    fn floor(&self) -> Splat {
-        // No bar is below -2, and no shortfall below 4.
-        Splat::new(self.bar.saturating_add(self.bounds.shortfall).cast_unsigned())
+        self.eligible_models += eligible.count_ones();
+        self.value(block, contenders);
     }
 
     /// What the codes of a block prove of its live models.
     #[inline(always)]
-    fn verdicts(&self, block: usize, codes: &[Codes; PARTS], live: u64, places: usize) -> Verdicts {
+    fn verdicts(&self, block: usize, codes: &[Codes; PARTS], live: u64, outliers: u64) -> Verdicts {
         let asked = Asked {
             minimum_quality: self.limits.minimum_quality,
             live,
+            outliers,
             all_live: live == self.index.enabled_of_block(block),
-            floor: self.floor(),
-            places,
+            // No bar is below -2, and no shortfall below 4.
+            floor: Splat::new(self.bar.saturating_add(self.bounds.shortfall).cast_unsigned()),
+            places: self.ranking.places(),
         };
         Verdicts::new(self.bounds, codes, &asked)
     }
 
-    /// Offers the ranking those of a block's live models, all of them eligible, that may get a
-    /// place.
-    #[inline(never)]
-    fn contend(&mut self, block: usize, live: u64) {
-        let Some(codes) = self.index.codes_of(block) else { return };
-        // After the best block, the bar alone leaves few.
-        let mut contenders = live & above(&self.bounds.scores(codes), self.bar);
-        if !at_most(FEW, contenders) {
-            // All are eligible, also those of whom a verdict alone would doubt it: their block was
-            // judged as a whole, each clearance by what is enough for it.
-            let places = self.ranking.places();
-            let verdicts = self.verdicts(block, codes, live, places);
-            contenders &= verdicts.contenders | verdicts.doubtful;
+    /// Counts the live models of a block, all of them eligible, and offers the ranking those that may
+    /// get a place, if they are few: if not, the block deserves a visit.
+    #[inline(always)]
+    fn contend(&mut self, block: usize, live: u64) -> bool {
+        let Some(codes) = self.index.codes_of(block) else { return false };
+        if self.ranking.least_utility_microunits().is_none() {
+            return false;
         }
-        self.value(block, contenders);
+        let contenders = live & above(&self.bounds.scores(codes), self.bar);
+        let few = at_most(FEW, contenders);
+        if few {
+            self.eligible_models += live.count_ones();
+            self.value(block, contenders);
+        }
+        few
+    }
+
+    /// What is known of the blocks of a group by their corners.
+    #[inline(always)]
+    fn judge(&self, group: usize) -> Judged {
+        let (bounds, limits) = (self.bounds, &self.limits);
+        let corners = self.index.corners_of(group);
+        bounds.without_absent_terms(Corners { bounds, limits, corners })
+    }
+
+    /// Counts the eligible models of blocks that can't hold a winner.
+    #[inline(never)]
+    fn survey(&mut self, group: usize, blocks: u64, live: &[u64]) {
+        let (bounds, limits) = (self.bounds, &self.limits);
+        let codes = self.index.codes_of_group(group);
+        let outliers = self.index.outliers_of_group(group);
+        let doubtful = &mut [0; GROUP];
+        let survey = Survey { bounds, limits, blocks, codes, outliers, live, doubtful };
+        let Surveyed { eligible_models, doubting } = bounds.without_absent_terms(survey);
+        self.eligible_models += eligible_models;
+        for block in Bits(doubting) {
+            let doubtful = doubtful.get(block).copied().unwrap_or(0);
+            self.judge_exactly(group * GROUP + block, doubtful);
+        }
     }
 
     /// Values contenders exactly and offers them to the ranking.
@@ -225,12 +219,12 @@ impl<R: Ranking> Search<'_, R> {
         }
     }
 
-    /// Sends models that pass all gates on other things through those on cost and utility.
-    #[inline(always)]
+    /// Sends models of whom their codes say too little through all gates.
+    #[inline(never)]
     fn judge_exactly(&mut self, block: usize, bits: u64) {
         for bit in Bits(bits) {
             if let Some(model) = self.index.model(self.models, block, bit)
-                && let Ok(appraisal) = admit_price(&self.valuation, model)
+                && let Ok(appraisal) = admit_model(&self.valuation, model)
             {
                 self.eligible_models += 1;
                 self.ranking.offer(Candidate::new(model, appraisal));
@@ -244,48 +238,14 @@ impl<R: Ranking> Search<'_, R> {
         let model = self.index.model(self.models, block, bit)?;
         Some(Candidate::new(model, self.valuation.appraise(model)))
     }
-
-    /// Sends models whose codes say too little through all gates.
-    #[cold]
-    #[inline(never)]
-    fn judge_outliers(&mut self, block: usize, outliers: u64) {
-        for bit in Bits(outliers) {
-            if let Some(model) = self.index.model(self.models, block, bit)
-                && let Ok(appraisal) = admit_model(&self.valuation, model)
-            {
-                self.eligible_models += 1;
-                self.ranking.offer(Candidate::new(model, appraisal));
-            }
-        }
-    }
-
-    /// Judges the best and the worst corners of sixteen blocks.
-    #[inline]
-    fn judge(&self, corners: &[Codes; 2]) -> [Judged; 2] {
-        let bounds = self.bounds;
-        let mut judged = bounds.scores(corners).map(|score| Judged {
-            passing: 0,
-            possible: score.above(Sums::splat(bounds.maybe_positive)).bits(),
-            sure: score.above(Sums::splat(bounds.surely_positive())).bits(),
-            score,
-        });
-        for (judged, corner) in judged.iter_mut().zip(corners) {
-            judged.passing = self.limits.passing(corner);
-        }
-        if let Some(budget) = &bounds.budget {
-            for (judged, cost) in judged.iter_mut().zip(budget.costs(corners)) {
-                judged.possible &= !budget.above(cost);
-                judged.sure &= budget.within(cost);
-            }
-        }
-        judged
-    }
 }
 
-/// One bit per corner, and the scores.
-struct Judged {
-    passing: u16,
-    possible: u16,
-    sure: u16,
-    score: Sums,
+/// Those of some blocks that have the highest score of all, or else all of them.
+#[inline(always)]
+fn best_of(scores: &[Sums; GROUP / LANES], blocks: u64) -> u64 {
+    let greatest = scores.iter().fold(Sums::ZERO, |greatest, score| greatest.max(*score));
+    match above(scores, greatest.greatest() - 1) & blocks {
+        0 => blocks,
+        best => best,
+    }
 }

@@ -174,6 +174,16 @@ impl Index {
         part(&self.corners, group * (GROUP / LANES), GROUP / LANES)
     }
 
+    /// The codes of the blocks of a group.
+    pub(crate) fn codes_of_group(&self, group: usize) -> &[[Codes; PARTS]] {
+        part(self.codes.as_chunks().0, group * GROUP, GROUP)
+    }
+
+    /// The enabled outliers of the blocks of a group.
+    pub(crate) fn outliers_of_group(&self, group: usize) -> &[u64] {
+        part(self.rows.outliers(), group * GROUP, GROUP)
+    }
+
     /// Copies the enabled models of a group, one word per block.
     pub(crate) fn enabled_of<'a>(
         &self,
@@ -262,7 +272,7 @@ fn quanta(models: &[Model]) -> Quanta {
         column.clear();
         column.extend(models.iter().filter(|model| model.enabled).map(number));
         let greatest = column.iter().copied().max().unwrap_or(0);
-        let outliers = column.len() / BLOCK;
+        let outliers = column.len() / (BLOCK * 4);
         let Some(rank) = column.len().checked_sub(1 + outliers) else { return greatest };
         let fitting = *column.select_nth_unstable(rank).1;
         if fitting < greatest / 4 { fitting } else { greatest }

@@ -3,7 +3,8 @@
 
 use super::bounds::Scale;
 use super::codes::{Code, Codes, quality_code};
-use super::lanes::{Lanes, Splat};
+use super::lanes::{Lanes, Mask, Splat};
+use super::words::gather;
 use crate::Request;
 
 /// The limits of one request on quality, latency and risk ceiling.
@@ -44,16 +45,22 @@ impl Limits {
         }
     }
 
-    /// One bit per model whose quality, latency and risk ceiling pass.
+    /// The models whose quality, latency and risk ceiling pass.
     #[inline(always)]
-    pub(crate) fn passing(&self, codes: &Codes) -> u16 {
-        self.quality_shortage(codes).or(self.latency_or_risk_excess(codes)).zeros().bits()
+    pub(crate) fn passing(&self, codes: &Codes) -> Mask {
+        self.quality_shortage(codes).or(self.latency_or_risk_excess(codes)).zeros()
+    }
+
+    /// One bit per model of a block whose latency and risk ceiling pass.
+    #[inline(always)]
+    pub(crate) fn passing_latency_and_ceiling<const N: usize>(&self, codes: &[Codes; N]) -> u64 {
+        gather(codes, |codes| self.latency_or_risk_excess(codes).zeros().bits())
     }
 
     /// How far a model's latency is above the limit, or the request's risk above its ceiling; 0
     /// passes both gates.
     #[inline(always)]
-    pub(crate) fn latency_or_risk_excess(&self, codes: &Codes) -> Lanes {
+    fn latency_or_risk_excess(&self, codes: &Codes) -> Lanes {
         self.latency_excess(codes).or(self.risk_excess(codes))
     }
 

@@ -34,10 +34,10 @@ pub(super) fn search_single<R: Ranking, const N: usize>(
     if !single.all_within_limits_of(request) {
         let limits = Limits::new(request, scale);
         if N == HALF {
-            live &= gather(codes, |codes| limits.passing(codes));
+            live &= gather(codes, |codes| limits.passing(codes).bits());
             few = at_most(FEW, live);
         } else {
-            live &= gather(codes, |codes| limits.latency_or_risk_excess(codes).zeros().bits());
+            live &= limits.passing_latency_and_ceiling(codes);
         }
     }
 
@@ -47,6 +47,7 @@ pub(super) fn search_single<R: Ranking, const N: usize>(
     let asked = Asked {
         minimum_quality: minimum_quality(request),
         live,
+        outliers: 0,
         all_live: live == single.enabled,
         floor: Splat::default(),
         places: ranking.places(),

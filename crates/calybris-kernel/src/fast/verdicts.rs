@@ -2,6 +2,7 @@
 //! be, and who may get a place.
 
 use super::bounds::Bounds;
+use super::clearance::{Clearances, Work};
 use super::codes::Codes;
 use super::lanes::{Mask, Splat, Sums};
 use super::words::{each, gather};
@@ -14,6 +15,8 @@ pub(crate) struct Asked {
     /// The models that pass the gates on latency, capabilities, provider, regions and risk ceiling,
     /// and are no outliers: only they are asked for. The gate on quality is part of the answer.
     pub(crate) live: u64,
+    /// Outliers that pass these gates as far as their codes say: they are never surely eligible.
+    pub(crate) outliers: u64,
     /// Whether all enabled models are live.
     pub(crate) all_live: bool,
     /// No score that is less than this by the shortfall or more gets a place, whoever else is in the
@@ -43,103 +46,77 @@ struct Part {
     scores: Sums,
 }
 
-/// How costs are held against the budget: not at all, in the units of the utility, or in others.
-const UNLIMITED: u8 = 0;
-const IN_UNITS_OF_UTILITY: u8 = 1;
-const IN_UNITS_OF_ITS_OWN: u8 = 2;
-
 impl Verdicts {
     #[inline(always)]
     pub(crate) fn new<const N: usize>(bounds: &Bounds, codes: &[Codes; N], asked: &Asked) -> Self {
         let mut doubtful = 0;
-        let out = &mut doubtful;
-        let (eligible, contenders) = match &bounds.budget {
-            None => Self::with_budget::<N, UNLIMITED>(bounds, codes, asked, out),
-            Some(budget) if budget.in_units_of_utility => {
-                Self::with_budget::<N, IN_UNITS_OF_UTILITY>(bounds, codes, asked, out)
-            }
-            Some(_) => Self::with_budget::<N, IN_UNITS_OF_ITS_OWN>(bounds, codes, asked, out),
-        };
+        let judge = Judge { bounds, codes, asked, doubtful: &mut doubtful };
+        let (eligible, contenders) = bounds.without_absent_terms(judge);
         Self { eligible, doubtful, contenders }
     }
+}
+
+struct Judge<'a, const N: usize> {
+    bounds: &'a Bounds,
+    codes: &'a [Codes; N],
+    asked: &'a Asked,
+    doubtful: &'a mut u64,
+}
+
+impl<const N: usize> Work for Judge<'_, N> {
+    /// The eligible and the contenders, which come back in registers.
+    type Answer = (u64, u64);
 
     #[inline(always)]
-    fn with_budget<const N: usize, const BUDGET: u8>(
-        bounds: &Bounds,
-        codes: &[Codes; N],
-        asked: &Asked,
-        doubtful: &mut u64,
-    ) -> (u64, u64) {
-        match (bounds.has_fixed_prices, bounds.has_latency_penalty) {
-            (false, false) => {
-                Self::judge::<N, BUDGET, false, false>(bounds, codes, asked, doubtful)
-            }
-            (false, true) => Self::judge::<N, BUDGET, false, true>(bounds, codes, asked, doubtful),
-            (true, false) => Self::judge::<N, BUDGET, true, false>(bounds, codes, asked, doubtful),
-            (true, true) => Self::judge::<N, BUDGET, true, true>(bounds, codes, asked, doubtful),
-        }
+    fn with<const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(self) -> (u64, u64) {
+        judge::<N, BUDGET, FIXED, LATENCY>(self.bounds, self.codes, self.asked, self.doubtful)
+    }
+}
+
+/// A function of its own, of what fits registers: only there does the compiler recognise that half
+/// of each product is wanted.
+#[inline(never)]
+fn judge<const N: usize, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(
+    bounds: &Bounds,
+    codes: &[Codes; N],
+    asked: &Asked,
+    doubtful: &mut u64,
+) -> (u64, u64) {
+    if asked.live | asked.outliers == 0 {
+        return (0, 0);
+    }
+    let minimum_quality = asked.minimum_quality.lanes().signed();
+    let clearances = Clearances::<BUDGET, FIXED, LATENCY>::new(bounds);
+    let almost_sure = clearances.almost_sure();
+    let parts = each(codes, |codes| {
+        let (clearance, scores) = clearances.of(codes);
+        let too_bad = minimum_quality.above(codes.quality.signed());
+        let clearance = clearance.negative_where(too_bad);
+        let sure = clearance.above(almost_sure);
+        Part { sure: sure.bits(), impossible: clearance.negative(), scores: scores.only(sure) }
+    });
+    let eligible = gather(&parts, |part| part.sure) & asked.live;
+    let possible = !gather(&parts, |part| part.impossible) & (asked.live | asked.outliers);
+    *doubtful = possible & !eligible;
+    if eligible == 0 || asked.places == 0 {
+        return (eligible, 0);
     }
 
-    /// The eligible and the contenders, which come back in registers. Without terms that are 0. A
-    /// function of its own: only there does the compiler recognise that half of each product is
-    /// wanted.
-    #[inline(never)]
-    fn judge<const N: usize, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(
-        bounds: &Bounds,
-        codes: &[Codes; N],
-        asked: &Asked,
-        doubtful: &mut u64,
-    ) -> (u64, u64) {
-        if asked.live == 0 {
-            return (0, 0);
+    let mut scores = parts.map(|part| part.scores);
+    if !asked.all_live {
+        for (score, mask) in scores.iter_mut().zip(Mask::of_word(eligible)) {
+            *score = score.only(mask);
         }
-        let budget = bounds.budget.unwrap_or_default();
-        let minimum_quality = asked.minimum_quality.lanes().signed();
-        let cost_limit = Sums::splat(budget.limit);
-        let least_score = Sums::splat(bounds.maybe_positive + 1);
-        let sure_clearance =
-            if BUDGET == UNLIMITED { bounds.shortfall } else { bounds.sure_clearance(&budget) };
-        let almost_sure = Sums::splat(sure_clearance - 1);
-        let parts = each(codes, |codes| {
-            let cost = bounds.costs.of::<FIXED>(codes);
-            let scores = bounds.score::<LATENCY>(cost, codes);
-            // By how much each model clears utility 0 and the budget, whichever is nearer: below 0
-            // means that one of them surely turns it away.
-            let mut clearance = scores.less(least_score);
-            if BUDGET == IN_UNITS_OF_UTILITY {
-                clearance = cost_limit.less(cost).min(clearance);
-            }
-            if BUDGET == IN_UNITS_OF_ITS_OWN {
-                clearance = cost_limit.less(budget.costs.of::<FIXED>(codes)).min(clearance);
-            }
-            let too_bad = minimum_quality.above(codes.quality.signed());
-            let clearance = clearance.negative_where(too_bad);
-            let sure = clearance.above(almost_sure);
-            Part { sure: sure.bits(), impossible: clearance.negative(), scores: scores.only(sure) }
-        });
-        let eligible = gather(&parts, |part| part.sure) & asked.live;
-        let possible = !gather(&parts, |part| part.impossible) & asked.live;
-        *doubtful = possible & !eligible;
-        if eligible == 0 || asked.places == 0 {
-            return (eligible, 0);
-        }
-
-        let mut scores = parts.map(|part| part.scores);
-        if !asked.all_live {
-            for (score, mask) in scores.iter_mut().zip(Mask::of_word(eligible)) {
-                *score = score.only(mask);
-            }
-        }
-        // Lanes of no enabled model have a score of 0 (INVARIANT (positions)). Two of the best may
-        // share a lane: then the bar is lower than it might be, which lets more through, never fewer.
-        let floor = asked.floor.lanes().signed();
-        let greatest = scores.iter().fold(floor, |greatest, score| greatest.max(*score));
-        let reached = match asked.places {
-            2 => greatest.reached_twice(),
-            places => greatest.reached_by(places),
-        };
-        let beaten = reached.less(Sums::splat(bounds.shortfall));
-        let contenders = eligible & gather(&scores, |score| score.above(beaten).bits());
-        (eligible, contenders)
     }
+    // Lanes of no enabled model have a score of 0 (INVARIANT (positions)). Two of the best may
+    // share a lane: then the bar is lower than it might be, which lets more through, never fewer.
+    let floor = asked.floor.lanes().signed();
+    let greatest = scores.iter().fold(floor, |greatest, score| greatest.max(*score));
+    let reached = match asked.places {
+        2 => greatest.reached_twice(),
+        places => greatest.reached_by(places),
+    };
+    let beaten = reached.less(Sums::splat(bounds.shortfall));
+    let contenders = eligible & gather(&scores, |score| score.above(beaten).bits());
+    (eligible, contenders)
 }

@@ -32,13 +32,6 @@ pub(crate) fn above<const N: usize>(scores: &[Sums; N], bar: i16) -> u64 {
     gather(scores, |score| score.above(bar).bits())
 }
 
-/// The lowest sixteen bits.
-#[inline(always)]
-pub(crate) fn sixteen_bits(word: u64) -> u16 {
-    let [low, high, ..] = word.to_le_bytes();
-    u16::from_le_bytes([low, high])
-}
-
 /// What is done to the codes of sixteen models, done to all of a block. Written out, because in a
 /// loop the compiler converts every weight to another width and back.
 #[inline(always)]

@@ -120,6 +120,12 @@ impl Sums {
         Self(each(self.0, &mask.0, |number, mask| number | mask))
     }
 
+    /// The numbers where the mask is set, and -1 elsewhere.
+    #[inline(always)]
+    pub(crate) fn negative_unless(self, mask: Mask) -> Self {
+        Self(each(self.0, &mask.0, |number, mask| number | !mask))
+    }
+
     /// The greatest number.
     #[inline(always)]
     pub(crate) fn greatest(self) -> i16 {

@@ -115,6 +115,12 @@ impl Sums {
         Self(self.0 | mask.0)
     }
 
+    /// The numbers where the mask is set, and -1 elsewhere.
+    #[inline(always)]
+    pub(crate) fn negative_unless(self, mask: Mask) -> Self {
+        Self(self.0 | !mask.0)
+    }
+
     /// The greatest number.
     #[inline(always)]
     pub(crate) fn greatest(self) -> i16 {
