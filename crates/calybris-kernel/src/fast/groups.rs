@@ -5,7 +5,7 @@ use super::bounds::{Bounds, Scale};
 use super::codes::Codes;
 use super::corners::{Corners, Judged};
 use super::index::{Index, PARTS};
-use super::lanes::{LANES, Splat, Sums};
+use super::lanes::{LANES, Mask, Splat, Sums};
 use super::limits::Limits;
 use super::rows::{Bits, GROUP};
 use super::survey::{Survey, Surveyed};
@@ -240,10 +240,12 @@ impl<R: Ranking> Search<'_, R> {
     }
 }
 
-/// Those of some blocks that have the highest score of all, or else all of them.
+/// Those of some blocks that have the highest score, or else all of them.
 #[inline(always)]
 fn best_of(scores: &[Sums; GROUP / LANES], blocks: u64) -> u64 {
-    let greatest = scores.iter().fold(Sums::ZERO, |greatest, score| greatest.max(*score));
+    let scores_and_masks = scores.iter().zip(Mask::of_word(blocks));
+    let greatest =
+        scores_and_masks.fold(Sums::ZERO, |greatest, (score, mask)| greatest.max(score.only(mask)));
     match above(scores, greatest.greatest() - 1) & blocks {
         0 => blocks,
         best => best,
