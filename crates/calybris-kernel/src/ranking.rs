@@ -99,6 +99,18 @@ pub(crate) trait Ranking {
         self.offer(second);
     }
 
+    /// The same for as many as come.
+    #[inline(always)]
+    fn offer_all(&mut self, mut candidates: impl Iterator<Item = Candidate>) {
+        // There are usually two.
+        while let Some(first) = candidates.next() {
+            match candidates.next() {
+                Some(second) => self.offer_two(first, second),
+                None => self.offer(first),
+            }
+        }
+    }
+
     /// The utility of the last place, if all are taken: nobody with less gets one.
     fn least_utility_microunits(&self) -> Option<i64>;
 }

@@ -73,7 +73,10 @@ impl<'a, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>
             bounds,
             budget,
             cost_limit: Sums::splat(budget.sure_limit()),
-            least_score: Sums::splat(bounds.maybe_positive.saturating_add(bounds.shortfall + 1)),
+            // No score reaches the number at which this sum and what it is made of end.
+            least_score: Sums::splat(
+                bounds.maybe_positive.saturating_add(bounds.shortfall).saturating_add(1),
+            ),
         }
     }
 

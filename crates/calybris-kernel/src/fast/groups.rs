@@ -130,14 +130,14 @@ impl<R: Ranking> Search<'_, R> {
     #[inline(never)]
     fn visit(&mut self, block: usize, mut live: u64, passing: bool) {
         let Some(codes) = self.index.codes_of(block) else { return };
+        let outliers = live & self.index.outliers_of(block);
+        live &= !outliers;
         if !passing {
             live &= self.limits.passing_latency_and_ceiling(codes);
         }
-        let outliers = live & self.index.outliers_of(block);
-        let Verdicts { eligible, doubtful, contenders } =
-            self.verdicts(block, codes, live & !outliers, outliers);
-        if doubtful != 0 {
-            self.judge_exactly(block, doubtful);
+        let Verdicts { eligible, doubtful, contenders } = self.verdicts(block, codes, live);
+        if doubtful | outliers != 0 {
+            self.judge_exactly(block, doubtful | outliers);
         }
         self.eligible_models += eligible.count_ones();
         self.value(block, contenders);
@@ -145,11 +145,10 @@ impl<R: Ranking> Search<'_, R> {
 
     /// What the codes of a block prove of its live models.
     #[inline(always)]
-    fn verdicts(&self, block: usize, codes: &[Codes; PARTS], live: u64, outliers: u64) -> Verdicts {
+    fn verdicts(&self, block: usize, codes: &[Codes; PARTS], live: u64) -> Verdicts {
         let asked = Asked {
             minimum_quality: self.limits.minimum_quality,
             live,
-            outliers,
             all_live: live == self.index.enabled_of_block(block),
             // No bar is below -2, and no shortfall below 4.
             floor: Splat::new(self.bar.saturating_add(self.bounds.shortfall).cast_unsigned()),
@@ -206,14 +205,10 @@ impl<R: Ranking> Search<'_, R> {
         if contenders == 0 {
             return;
         }
-        // There are usually two.
-        let mut bits = Bits(contenders);
-        while let Some(first) = bits.next().and_then(|bit| self.candidate(block, bit)) {
-            match bits.next().and_then(|bit| self.candidate(block, bit)) {
-                Some(second) => self.ranking.offer_two(first, second),
-                None => self.ranking.offer(first),
-            }
-        }
+        let Self { index, models, valuation, .. } = *self;
+        let contenders = Bits(contenders).map_while(|bit| index.model(models, block, bit));
+        self.ranking
+            .offer_all(contenders.map(|model| Candidate::new(model, valuation.appraise(model))));
         if let Some(least) = self.ranking.least_utility_microunits() {
             self.bar = self.bounds.bar(u64::try_from(least).unwrap_or(0));
         }
@@ -230,13 +225,6 @@ impl<R: Ranking> Search<'_, R> {
                 self.ranking.offer(Candidate::new(model, appraisal));
             }
         }
-    }
-
-    /// The model at a bit of a block, valued exactly.
-    #[inline(always)]
-    fn candidate(&self, block: usize, bit: usize) -> Option<Candidate> {
-        let model = self.index.model(self.models, block, bit)?;
-        Some(Candidate::new(model, self.valuation.appraise(model)))
     }
 }
 

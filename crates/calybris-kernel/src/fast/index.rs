@@ -15,6 +15,9 @@ pub(crate) const PARTS: usize = BLOCK / LANES;
 /// How many times sixteen models make half a block.
 pub(crate) const HALF: usize = PARTS / 2;
 
+/// Of so many models one may be an outlier.
+const MODELS_PER_OUTLIER: usize = 4 * BLOCK;
+
 /// What the fast path knows of a catalog.
 ///
 /// INVARIANT (positions): position `p` is bit `p % 64` of block `p / 64` in every row, and lane
@@ -263,16 +266,19 @@ struct Place {
     enabled: bool,
 }
 
-/// Quanta that fit every model, or all but a sixty-fourth of them if that makes codes several
-/// times finer: a few extreme prices shall not coarsen all others. What doesn't fit is an outlier
-/// and always valued exactly.
+/// Quanta that fit every model, or all but a few if that makes codes several times finer: a few extreme
+/// prices shall not coarsen all others. What doesn't fit is an outlier and always valued exactly, which
+/// takes as long as judging a part by its codes.
 fn quanta(models: &[Model]) -> Quanta {
     let mut column = Vec::with_capacity(models.len());
     let mut largest = |number: fn(&Model) -> u64| {
         column.clear();
         column.extend(models.iter().filter(|model| model.enabled).map(number));
         let greatest = column.iter().copied().max().unwrap_or(0);
-        let outliers = column.len() / (BLOCK * 4);
+        let outliers = match column.len() {
+            ..BLOCK => 0,
+            models => models.div_ceil(MODELS_PER_OUTLIER),
+        };
         let Some(rank) = column.len().checked_sub(1 + outliers) else { return greatest };
         let fitting = *column.select_nth_unstable(rank).1;
         if fitting < greatest / 4 { fitting } else { greatest }

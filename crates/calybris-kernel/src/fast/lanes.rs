@@ -123,6 +123,7 @@ mod tests {
             assert_eq!(a.only(Mask::of(bits)).to_array(), kept);
             let sunk = core::array::from_fn(|i| if bits >> i & 1 == 1 { -1 } else { numbers[i] });
             assert_eq!(a.negative_where(Mask::of(bits)).to_array(), sunk);
+            assert_eq!(a.negative_unless(Mask::of(!bits)).to_array(), sunk);
             assert_eq!(Mask::of(bits).bits(), bits);
             let word = u64::from(bits) << 48 | 0xabcd_0000_ffff;
             assert_eq!(Mask::of_word(word).map(Mask::bits), [0xffff, 0, 0xabcd, bits]);

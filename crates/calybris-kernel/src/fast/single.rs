@@ -47,7 +47,6 @@ pub(super) fn search_single<R: Ranking, const N: usize>(
     let asked = Asked {
         minimum_quality: minimum_quality(request),
         live,
-        outliers: 0,
         all_live: live == single.enabled,
         floor: Splat::default(),
         places: ranking.places(),
@@ -64,18 +63,8 @@ pub(super) fn search_single<R: Ranking, const N: usize>(
         (ranking, admitted) = judge_exactly(ranking, models, *valuation, doubtful);
         eligible_models += admitted;
     }
-    // There are usually two.
-    let mut bits = Bits(contenders);
-    let mut next = || {
-        let model = models.get(bits.next()?)?;
-        Some(Candidate::new(model, valuation.appraise(model)))
-    };
-    while let Some(first) = next() {
-        match next() {
-            Some(second) => ranking.offer_two(first, second),
-            None => ranking.offer(first),
-        }
-    }
+    let contenders = Bits(contenders).map_while(|bit| models.get(bit));
+    ranking.offer_all(contenders.map(|model| Candidate::new(model, valuation.appraise(model))));
     (ranking, eligible_models)
 }
 

@@ -15,8 +15,6 @@ pub(crate) struct Asked {
     /// The models that pass the gates on latency, capabilities, provider, regions and risk ceiling,
     /// and are no outliers: only they are asked for. The gate on quality is part of the answer.
     pub(crate) live: u64,
-    /// Outliers that pass these gates as far as their codes say: they are never surely eligible.
-    pub(crate) outliers: u64,
     /// Whether all enabled models are live.
     pub(crate) all_live: bool,
     /// No score that is less than this by the shortfall or more gets a place, whoever else is in the
@@ -82,7 +80,7 @@ fn judge<const N: usize, const BUDGET: u8, const FIXED: bool, const LATENCY: boo
     asked: &Asked,
     doubtful: &mut u64,
 ) -> (u64, u64) {
-    if asked.live | asked.outliers == 0 {
+    if asked.live == 0 {
         return (0, 0);
     }
     let minimum_quality = asked.minimum_quality.lanes().signed();
@@ -96,7 +94,7 @@ fn judge<const N: usize, const BUDGET: u8, const FIXED: bool, const LATENCY: boo
         Part { sure: sure.bits(), impossible: clearance.negative(), scores: scores.only(sure) }
     });
     let eligible = gather(&parts, |part| part.sure) & asked.live;
-    let possible = !gather(&parts, |part| part.impossible) & (asked.live | asked.outliers);
+    let possible = !gather(&parts, |part| part.impossible) & asked.live;
     *doubtful = possible & !eligible;
     if eligible == 0 || asked.places == 0 {
         return (eligible, 0);
