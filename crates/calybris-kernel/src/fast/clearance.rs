@@ -105,3 +105,129 @@ impl<'a, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>
         Sums::splat(least - 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::index::{HALF, Index, SingleCodes};
+    use super::super::lanes::LANES;
+    use super::*;
+    use crate::gates::admit_price;
+    use crate::utility::Valuation;
+    use crate::{CapabilitySet, Model, Policy, ProviderSet, RegionSet, Request};
+
+    /// What is said of the models of half a block: surely turned away by one of the two gates, surely let
+    /// through by both, and the same as of the worst corner of a block.
+    struct Claims<'a>(&'a Bounds, &'a [Codes; HALF]);
+
+    impl Work for Claims<'_> {
+        type Answer = [[u16; 3]; HALF];
+
+        fn with<const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(self) -> Self::Answer {
+            let clearances = Clearances::<BUDGET, FIXED, LATENCY>::new(self.0);
+            let sure = Clearances::<BUDGET, FIXED, LATENCY>::sure(self.0);
+            self.1.map(|codes| {
+                let (clearance, _) = clearances.of(&codes);
+                let let_through = clearance.above(clearances.almost_sure()).bits();
+                [clearance.negative(), let_through, !sure.of(&codes).0.negative()]
+            })
+        }
+    }
+
+    /// A few microunits for a request, so that what the law rounds matters most.
+    fn model() -> impl Strategy<Value = Model> {
+        let numbers = (1..=10_000_u16, 0..40_u32, 0..40_000_u64, 0..40_000_u64, 0..8_u64);
+        numbers.prop_map(|(quality_bps, p95_latency_ms, input, output, fixed)| Model {
+            model_id: 0,
+            provider_id: 0,
+            quality_bps,
+            risk_ceiling_bps: 10_000,
+            enabled: true,
+            p95_latency_ms,
+            capabilities: CapabilitySet(0),
+            regions: RegionSet(0),
+            input_price_microunits_per_million_tokens: input,
+            output_price_microunits_per_million_tokens: output,
+            fixed_price_microunits: fixed,
+        })
+    }
+
+    fn request() -> impl Strategy<Value = Request> {
+        let tokens = (0..2_000_u32, 0..2_000_u32);
+        let amounts = (0..400_i64, prop_oneof![0..200_u64, Just(u64::MAX)]);
+        (tokens, amounts, 0..10_000_u16, 1..=10_000_u16).prop_map(
+            |(tokens, (value, budget), risk_bps, confidence_bps)| Request {
+                sequence: 0,
+                requested_model_id: 0,
+                input_tokens: tokens.0,
+                output_tokens: tokens.1,
+                business_value_microunits: value,
+                budget_limit_microunits: budget,
+                risk_bps,
+                confidence_bps,
+                minimum_quality_bps: 0,
+                max_p95_latency_ms: 0,
+                required_capabilities: CapabilitySet(0),
+                allowed_providers: ProviderSet::ALL,
+                required_regions: RegionSet(0),
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_surely_turned_away_or_let_through_is(
+            mut models in prop::collection::vec(model(), HALF * LANES),
+            requests in prop::collection::vec(request(), 50),
+            penalties in (0..3_u64, 0..3_u64, 0..2_u64),
+            // Or many, so that what weights and codes drop does.
+            scale_bits in prop_oneof![Just(0), 8..18_u32],
+        ) {
+            let policy = Policy {
+                policy_epoch: 1,
+                catalog_epoch: 1,
+                hard_risk_limit_bps: 10_000,
+                minimum_confidence_bps: 0,
+                risk_penalty_multiplier_bps: 50 * u16::try_from(penalties.0).unwrap(),
+                latency_penalty_microunits_per_ms: penalties.1,
+            };
+            for (model, id) in models.iter_mut().zip(0..) {
+                model.model_id = id;
+                model.fixed_price_microunits *= penalties.2 << scale_bits;
+                model.input_price_microunits_per_million_tokens <<= scale_bits;
+                model.output_price_microunits_per_million_tokens <<= scale_bits;
+                model.p95_latency_ms <<= scale_bits / 2;
+            }
+            let index = Index::new(&policy, &models);
+            let Some((_, SingleCodes::Half(codes))) = index.single() else { panic!() };
+            let scale = index.scale.as_ref().unwrap();
+            for mut request in requests {
+                request.budget_limit_microunits =
+                    request.budget_limit_microunits.saturating_mul(1 << scale_bits);
+                // Each model's utility is brought to the edge once.
+                for edge in &models {
+                    let valuation = Valuation::new(&policy, &request, true);
+                    let utility = valuation.appraise(edge).utility_microunits;
+                    let share = i64::from(edge.quality_bps) * i64::from(request.confidence_bps);
+                    let missing = utility.saturating_mul(100_000_000) / share;
+                    let value = request.business_value_microunits - missing;
+                    request.business_value_microunits = value.clamp(0, 1 << 40);
+                    let valuation = Valuation::new(&policy, &request, true);
+                    let Some(bounds) = Bounds::new(&valuation, scale) else { continue };
+                    let claims = bounds.without_absent_terms(Claims(&bounds, codes));
+                    for (position, model) in models.iter().enumerate() {
+                        let [turned_away, let_through, sure] = claims[position / LANES]
+                            .map(|bits| bits >> (position % LANES) & 1 == 1);
+                        let admitted = admit_price(&valuation, model).is_ok();
+                        prop_assert!(!(turned_away && admitted), "{model:?} {request:?}");
+                        prop_assert!(!(let_through && !admitted), "{model:?} {request:?}");
+                        prop_assert!(!(sure && !admitted), "{model:?} {request:?}");
+                    }
+                }
+            }
+        }
+    }
+}
