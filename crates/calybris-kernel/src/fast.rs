@@ -13,10 +13,15 @@
 //! - [`providers`]: one bit per model for each provider;
 //! - [`challengers`]: the models of a block that not two others of it outdo;
 //! - [`index`]: the catalog in blocks of 64 models that are alike, with the corners of each block;
-//! - [`verdicts`]: what the bounds prove of a block's models, all in one pass over their codes;
+//! - [`clearance`]: by how much models clear the budget and utility 0, without the terms that a request
+//!   doesn't have;
+//! - [`verdicts`]: what that proves of the models of a block that may hold a winner;
+//! - [`corners`]: what it proves of all models of a block, from two that need not exist;
+//! - [`survey`]: who is eligible in blocks that can't hold a winner;
 //! - [`single`]: a catalog of one block without outliers, its eligible models counted and those that
 //!   may win valued exactly;
-//! - [`groups`]: any other catalog, and the blocks that matter: counted whole, left out, or visited;
+//! - [`groups`]: any other catalog: its blocks are left out, visited because they may hold a winner,
+//!   counted whole, or surveyed;
 //! - [`mod@search`]: which of these ways a catalog goes;
 //! - [`mod@blame`]: which gate turned away the most, once a request is known to be rejected.
 //!

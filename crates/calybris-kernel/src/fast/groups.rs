@@ -1,5 +1,6 @@
-//! A catalog of many blocks, or with outliers: the blocks that matter are counted whole, left out, or
-//! visited.
+//! A catalog of many blocks, or with outliers. Blocks that hold no eligible model are left out. Those
+//! that may hold a winner are visited, the best first, until no other can. Of the rest the eligible
+//! models are counted: all at once, by the gates that are left, or by their codes.
 
 use super::bounds::{Bounds, Scale};
 use super::codes::Codes;
@@ -16,7 +17,7 @@ use crate::gates::admit_model;
 use crate::ranking::{Candidate, Ranking};
 use crate::utility::Valuation;
 
-/// Up to this many models of a block are valued one by one.
+/// Up to this many models of a block of which all are eligible are valued one by one.
 const FEW: u32 = 2;
 
 /// What is searched, and what was found so far.
