@@ -11,6 +11,8 @@ pub(crate) fn run(mode: Mode) -> Outcome {
     match mode {
         Mode::Measure => cargo("bench -p calybris-benches"),
         // Nothing is measured here, so what `cargo xtask test` built already will do.
-        Mode::Once => cargo("bench -p calybris-benches --profile unchecked-release -- --test"),
+        Mode::Once => cargo(
+            "test --workspace --all-features --bench engine --bench kernel --bench budget --bench wal",
+        ),
     }
 }

@@ -4,16 +4,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::shell::{Outcome, cargo};
-
-/// The profile that the tests have built a moment ago.
-const PROFILE: &str = "--quiet --profile unchecked-release";
+use crate::shell::{Outcome, cargo, root, run_in};
 
 pub(crate) fn run() -> Outcome {
+    // `cargo xtask test` has built them a moment ago.
+    cargo("build --workspace --all-features --examples")?;
+    let built = root().join("target/debug/examples");
     for package in packages_with_examples()? {
-        let crate_dir = Path::new("crates").join(&package);
-        for example in names_in(&crate_dir.join("examples"))? {
-            cargo(&format!("run {PROFILE} --all-features -p {package} --example {example}"))?;
+        for example in names_in(&root().join("crates").join(&package).join("examples"))? {
+            run_in(&root(), &built.join(example).display().to_string(), &[])?;
         }
     }
     Ok(())

@@ -3,7 +3,6 @@
 //! What a package leaves out (a golden file, a page that a doc comment includes) is missed here and nowhere else. And the
 //! tests run without debug assertions and overflow checks, so that nothing depends on these.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -39,27 +38,41 @@ pub(crate) fn run() -> Outcome {
     // The versions that the rest of the checks ran with.
     let lock = workspace.join("Cargo.lock");
     fs::copy(root().join("Cargo.lock"), &lock).map_err(|error| failed(&lock, error))?;
-    cargo("test -p xtask --tests --profile unchecked-release")?;
     cargo(&format!(
-        "test --workspace --all-features --tests --profile unchecked-release --manifest-path {} --target-dir target",
+        "test --workspace --all-features --tests --manifest-path {} --target-dir target",
         manifest.display()
     ))
 }
 
-/// A workspace of the unpacked crates, in which each finds the others, with the profiles of ours.
+/// A workspace of the unpacked crates, in which each finds the others, with the profiles of ours. So what they depend on
+/// is built already, by the tests in the checkout; they alone are built anew, and unchecked.
 fn manifest_of(names: &[String], ours: &str) -> Result<String, String> {
-    let parsed: toml::Table = ours.parse().map_err(|error| format!("Cargo.toml: {error}"))?;
-    let mut text = String::from(
-        "[workspace]\nresolver = \"3\"\nmembers = [\"*-*.*.*\"]\n\n[patch.crates-io]\n",
-    );
+    let mut manifest: toml::Table =
+        "workspace = { resolver = \"3\", members = [\"*-*.*.*\"] }".parse().map_err(unreadable)?;
+    let ours: toml::Table = ours.parse().map_err(unreadable)?;
+    if let Some(profiles) = ours.get("profile") {
+        manifest.insert("profile".to_owned(), profiles.clone());
+    }
     for name in names {
         let (package, _) =
             name.rsplit_once('-').ok_or_else(|| format!("`{name}` has no version"))?;
-        // Writing to a `String` does not fail.
-        let _ = writeln!(text, "{package} = {{ path = \"{name}\" }}");
+        let path = table(&mut manifest, &["patch", "crates-io", package])?;
+        path.insert("path".to_owned(), name.clone().into());
+        let profile = table(&mut manifest, &["profile", "dev", "package", package])?;
+        profile.insert("debug-assertions".to_owned(), false.into());
+        profile.insert("overflow-checks".to_owned(), false.into());
     }
-    let profiles = parsed.get("profile").ok_or("Cargo.toml has no profiles")?;
-    let profiles = toml::Table::from_iter([("profile".to_owned(), profiles.clone())]);
-    let _ = writeln!(text, "\n{}", toml::to_string(&profiles).map_err(|error| error.to_string())?);
-    Ok(text)
+    toml::to_string(&manifest).map_err(|error| error.to_string())
+}
+
+fn unreadable(error: toml::de::Error) -> String {
+    format!("Cargo.toml: {error}")
+}
+
+/// The table at the end of this path, made if there is none.
+fn table<'a>(root: &'a mut toml::Table, path: &[&str]) -> Result<&'a mut toml::Table, String> {
+    path.iter().try_fold(root, |table, name| {
+        let inner = table.entry(*name).or_insert_with(|| toml::Table::new().into());
+        inner.as_table_mut().ok_or_else(|| format!("Cargo.toml: `{name}` is no table"))
+    })
 }
