@@ -6,13 +6,19 @@ use std::path::{Path, PathBuf};
 
 use crate::shell::{Outcome, cargo, root, run_in};
 
+/// Arguments for those that have much to do: they are not optimised here.
+const ARGUMENTS: [(&str, &str); 2] = [("differential", "5000"), ("recovery", "100000")];
+
 pub(crate) fn run() -> Outcome {
     // `cargo xtask test` has built them a moment ago.
     cargo("build --workspace --all-features --examples")?;
     let built = root().join("target/debug/examples");
     for package in packages_with_examples()? {
         for example in names_in(&root().join("crates").join(&package).join("examples"))? {
-            run_in(&root(), &built.join(example).display().to_string(), &[])?;
+            let program = built.join(&example).display().to_string();
+            let arguments = ARGUMENTS.iter().filter(|(name, _)| *name == example);
+            let arguments: Vec<&str> = arguments.map(|(_, argument)| *argument).collect();
+            run_in(&root(), &program, &arguments)?;
         }
     }
     Ok(())

@@ -21,7 +21,7 @@ use cases::Case;
 
 fn main() {
     let mut arguments = std::env::args().skip(1).filter_map(|argument| argument.parse().ok());
-    let wanted: u64 = arguments.next().unwrap_or(5_000);
+    let wanted: u64 = arguments.next().unwrap_or(100_000);
     let mut seed: u64 = arguments.next().unwrap_or(0);
     let (mut compared, mut models, mut eligible) = (0_u64, 0_u64, 0_u64);
     while compared < wanted {
