@@ -2,14 +2,15 @@
 //!
 //! Both are the same numbers: the feature changes how fast an answer comes, never the answer.
 
-#[cfg(not(feature = "simd"))]
+// A word cast to lanes is in their order only where the lowest byte comes first.
+#[cfg(not(all(feature = "simd", target_endian = "little")))]
 mod portable;
-#[cfg(feature = "simd")]
+#[cfg(all(feature = "simd", target_endian = "little"))]
 mod simd;
 
-#[cfg(not(feature = "simd"))]
+#[cfg(not(all(feature = "simd", target_endian = "little")))]
 pub(crate) use portable::{Lanes, Mask, Sums};
-#[cfg(feature = "simd")]
+#[cfg(all(feature = "simd", target_endian = "little"))]
 pub(crate) use simd::{Lanes, Mask, Sums};
 
 /// How many numbers there are.
