@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: the Criterion benchmarks of `benches/`.
 
-use crate::shell::{Outcome, cargo};
+use crate::examples::names_in;
+use crate::shell::{Outcome, cargo, root};
 
 pub(crate) enum Mode {
     Measure,
@@ -11,8 +12,10 @@ pub(crate) fn run(mode: Mode) -> Outcome {
     match mode {
         Mode::Measure => cargo("bench -p calybris-benches"),
         // Nothing is measured here, so what `cargo xtask test` built already will do.
-        Mode::Once => cargo(
-            "test --workspace --all-features --bench engine --bench kernel --bench budget --bench wal",
-        ),
+        Mode::Once => {
+            let benches = names_in(&root().join("benches/benches"))?;
+            let benches = benches.iter().map(|name| format!(" --bench {name}"));
+            cargo(&format!("test --workspace --all-features{}", benches.collect::<String>()))
+        }
     }
 }

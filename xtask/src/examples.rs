@@ -31,7 +31,7 @@ fn packages_with_examples() -> Result<Vec<String>, String> {
 }
 
 /// The names in a directory in order, without the ending of files.
-fn names_in(dir: &Path) -> Result<Vec<String>, String> {
+pub(crate) fn names_in(dir: &Path) -> Result<Vec<String>, String> {
     let failed = |error| format!("{}: {error}", dir.display());
     let mut names = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failed)? {
