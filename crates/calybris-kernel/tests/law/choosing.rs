@@ -130,15 +130,7 @@ fn of_equal_utilities_the_lower_cost_wins_also_where_roundings_made_them_equal()
     let free = Model { model_id: 8, quality_bps: 9_902, fixed_price_microunits: 0, ..MODEL };
     let dear = (0..8).map(|model_id| Model { model_id, ..dear });
     let models: Vec<Model> = dear.chain([free]).collect();
-    let request = Request {
-        business_value_microunits: 1_000,
-        confidence_bps: 9_999,
-        input_tokens: 1,
-        output_tokens: 1,
-        budget_limit_microunits: u64::MAX,
-        ..REQUEST
-    };
-    let decision = decide(&models, &request);
+    let decision = decide(&models, &ROUNDED);
     assert_eq!(decision.selected_model_id, Some(8)); // 990.1, and nothing to pay
     assert_eq!(decision.expected_utility_microunits, 990);
     assert_eq!(decision.runner_up_utility_microunits, 990); // 999.9 - 7 - 1 - 1, each rounded

@@ -35,6 +35,17 @@ use calybris_kernel::{
 };
 use cases::{MODEL, POLICY, REQUEST};
 
+/// A request of which the law rounds all it can: at full quality it is worth 999.9 microunits, and each
+/// of two tokens costs next to nothing.
+const ROUNDED: Request = Request {
+    business_value_microunits: 1_000,
+    confidence_bps: 9_999,
+    input_tokens: 1,
+    output_tokens: 1,
+    budget_limit_microunits: u64::MAX,
+    ..REQUEST
+};
+
 fn decide(models: &[Model], request: &Request) -> Decision {
     PolicySnapshot::new(POLICY, models).unwrap().prescribe(request)
 }

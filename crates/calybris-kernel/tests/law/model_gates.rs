@@ -193,14 +193,6 @@ fn a_utility_that_is_zero_by_its_roundings_alone_is_refused_of_many() {
     let of = |fixed_price_microunits| -> Vec<Model> {
         (0..9).map(|model_id| Model { model_id, fixed_price_microunits, ..model }).collect()
     };
-    let request = Request {
-        business_value_microunits: 1_000,
-        confidence_bps: 9_999,
-        input_tokens: 1,
-        output_tokens: 1,
-        budget_limit_microunits: u64::MAX,
-        ..REQUEST
-    };
-    assert_eq!(decide(&of(997), &request).reason, Reason::NonPositiveUtility);
-    assert_eq!(decide(&of(996), &request).expected_utility_microunits, 1);
+    assert_eq!(decide(&of(997), &ROUNDED).reason, Reason::NonPositiveUtility);
+    assert_eq!(decide(&of(996), &ROUNDED).expected_utility_microunits, 1);
 }
