@@ -171,27 +171,6 @@ impl Bounds {
         })
     }
 
-    /// The scores of models.
-    #[inline(always)]
-    pub(crate) fn scores<const N: usize>(&self, codes: &[Codes; N]) -> [Sums; N] {
-        match (self.has_fixed_prices, self.has_latency_penalty) {
-            (false, false) => self.scores_of::<N, false, false>(codes),
-            (false, true) => self.scores_of::<N, false, true>(codes),
-            (true, false) => self.scores_of::<N, true, false>(codes),
-            (true, true) => self.scores_of::<N, true, true>(codes),
-        }
-    }
-
-    /// Without terms that are 0. A function of its own without a branch: only there does the
-    /// compiler recognise that half of each product is wanted.
-    #[inline(never)]
-    fn scores_of<const N: usize, const FIXED: bool, const LATENCY: bool>(
-        &self,
-        codes: &[Codes; N],
-    ) -> [Sums; N] {
-        each(codes, |codes| self.score::<LATENCY>(self.costs.of::<FIXED>(codes), codes))
-    }
-
     /// The scores of sixteen models, given their costs.
     #[inline(always)]
     pub(super) fn score<const LATENCY: bool>(&self, costs: Sums, codes: &Codes) -> Sums {
@@ -273,7 +252,8 @@ impl Budget {
         }
     }
 
-    /// See [`Bounds::scores_of`].
+    /// A function of its own without a branch: only there does the compiler recognise that half of each
+    /// product is wanted.
     #[inline(never)]
     fn costs_of<const N: usize, const FIXED: bool>(&self, codes: &[Codes; N]) -> [Sums; N] {
         each(codes, |codes| self.costs.of::<FIXED>(codes))

@@ -4,6 +4,7 @@
 use super::bounds::{Bounds, Budget};
 use super::codes::Codes;
 use super::lanes::Sums;
+use super::words::each;
 
 /// How costs are held against the budget: not at all, in the units of the utility, or in others.
 const UNLIMITED: u8 = 0;
@@ -31,6 +32,12 @@ impl Bounds {
         }
     }
 
+    /// The scores of the models of a block.
+    #[inline(always)]
+    pub(super) fn scores<const N: usize>(&self, codes: &[Codes; N]) -> [Sums; N] {
+        self.with_budget::<_, UNLIMITED>(Scores { bounds: self, codes })
+    }
+
     #[inline(always)]
     fn with_budget<W: Work, const BUDGET: u8>(&self, work: W) -> W::Answer {
         match (self.has_fixed_prices, self.has_latency_penalty) {
@@ -39,6 +46,21 @@ impl Bounds {
             (true, false) => work.with::<BUDGET, true, false>(),
             (true, true) => work.with::<BUDGET, true, true>(),
         }
+    }
+}
+
+struct Scores<'a, const N: usize> {
+    bounds: &'a Bounds,
+    codes: &'a [Codes; N],
+}
+
+impl<const N: usize> Work for Scores<'_, N> {
+    type Answer = [Sums; N];
+
+    #[inline(never)]
+    fn with<const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(self) -> [Sums; N] {
+        let Self { bounds, codes } = self;
+        each(codes, |codes| bounds.score::<LATENCY>(bounds.costs.of::<FIXED>(codes), codes))
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Asked {
     /// No score that is less than this by the shortfall or more gets a place, whoever else is in the
     /// block; 0 or more.
     pub(crate) floor: Splat,
-    /// How many places of the ranking the block contends for; 0 if it can't get any.
+    /// How many places of the ranking the block contends for; of none, nobody gets one.
     pub(crate) places: usize,
 }
 
