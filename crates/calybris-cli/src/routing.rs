@@ -1,10 +1,11 @@
 //! The main job: every request through the engine, from first to last, then the log verified from the disk.
 
+pub(crate) mod clock;
 mod earlier;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use calybris_core::budget::AccountSnapshot;
 use calybris_core::engine::{
@@ -15,6 +16,7 @@ use calybris_core::kernel::Request;
 use calybris_core::wal::{Anchor, Key, Report, VerifyOptions, verify};
 use serde_json::{Value, json};
 
+use self::clock::Clock;
 use self::earlier::Earlier;
 use crate::failure::Failure;
 use crate::input::catalog::Catalog;
@@ -40,6 +42,8 @@ pub(crate) struct Job<'a> {
     /// Print each decision, a JSON line, when it is in the log.
     pub(crate) each: bool,
     pub(crate) key: Option<Key>,
+    /// The time of what no file dates.
+    pub(crate) clock: Clock,
 }
 
 /// What a run came to.
@@ -168,8 +172,8 @@ impl Job<'_> {
     ) -> Result<Routed, Failure> {
         let refuse = |error| Failure::of_engine(self.log, &error);
         let last = engine.head().sequence;
-        let installed =
-            engine.install(self.catalog.snapshot.clone(), now_unix_ms()).map_err(refuse)?;
+        let installed = engine.install(self.catalog.snapshot.clone(), self.clock.unix_ms());
+        let installed = installed.map_err(refuse)?;
         let mut earlier = Earlier::found_by(&engine);
         if installed > last {
             earlier.replaced = self.replaced_by(installed)?;
@@ -178,7 +182,7 @@ impl Job<'_> {
         let kept = if checked.keyed > 0 { self.keyed_tickets(&engine)? } else { BTreeSet::new() };
         self.give_back(&engine, &kept, &mut earlier)?;
         for (tenant, Microunits(granted)) in &self.policy.tenants {
-            engine.ensure_tenant(tenant, *granted, now_unix_ms()).map_err(refuse)?;
+            engine.ensure_tenant(tenant, *granted, self.clock.unix_ms()).map_err(refuse)?;
         }
         let (tally, elapsed) = self.route(&engine, checked.requests, decided)?;
         self.give_back(&engine, &BTreeSet::new(), &mut earlier)?;
@@ -239,7 +243,7 @@ impl Job<'_> {
         routed: &RoutedRequest,
         row: &Row,
     ) -> Result<(Outcome, Option<Settlement>), Failure> {
-        let time_unix_ms = routed.time_unix_ms.unwrap_or_else(now_unix_ms);
+        let time_unix_ms = routed.time_unix_ms.unwrap_or_else(|| self.clock.unix_ms());
         let call = Call {
             tenant: &routed.tenant,
             time_unix_ms,
@@ -314,9 +318,3 @@ const LEAST_KEYS_REMEMBERED: usize = 4_096;
 
 const NEVER_OVERWRITTEN: &str = "exists and is not empty; a log is never overwritten: \
      name another directory, or continue the log in it with --append";
-
-/// The program's clock, for what the files do not date.
-fn now_unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}

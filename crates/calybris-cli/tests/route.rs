@@ -146,6 +146,26 @@ fn the_demo_shows_every_kind_of_outcome_and_its_own_commands_work() {
 
 /// What a new user is told to type works, in that order, and the changed byte is caught.
 #[cfg(unix)]
+/// So what the demo prints is the same on every day.
+#[test]
+fn every_time_in_the_demo_is_of_its_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = dir.path().join("demo");
+    assert_eq!(run(program().arg("demo").arg("--dir").arg(&demo)).code, 0);
+    let ran = run(program().arg("export").arg(demo.join("log")).args(["--format", "jsonl"]));
+    let requests = std::fs::read_to_string(demo.join("requests.csv")).unwrap();
+    let dated: Vec<&str> =
+        requests.lines().skip(1).map(|line| line.split_once(',').unwrap().0).collect();
+    for line in ran.out.lines() {
+        let record: Value = serde_json::from_str(line).unwrap();
+        let time = record["time"].as_str().unwrap();
+        match record["kind"].as_str().unwrap() {
+            "snapshot" | "budget" => assert_eq!(time, "2026-11-01T09:00:01.206Z", "{line}"),
+            _ => assert!(dated.contains(&time), "{line}"),
+        }
+    }
+}
+
 #[test]
 fn every_command_that_the_demo_prints_works() {
     let dir = tempfile::tempdir().unwrap();

@@ -9,11 +9,14 @@ use calybris_core::kernel::Action;
 use crate::command::summary;
 use crate::failure::Failure;
 use crate::input::catalog::CatalogFile;
+use crate::input::error::InputError;
 use crate::input::policy::PolicyFile;
+use crate::input::request::RequestParser;
 use crate::input::row::RequestFile;
 use crate::log::journal::Journal;
 use crate::page::Page;
 use crate::routing::Job;
+use crate::routing::clock::Clock;
 use crate::terminal::shell_word;
 
 /// See it work: 300 bundled requests of three tenants against 40 real models.
@@ -59,6 +62,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let catalog_file = CatalogFile::parse(Path::new(CATALOG.0), CATALOG.1)?;
     let catalog = catalog_file.join(Path::new(CATALOG.0), &policy, policy_file)?;
     let requests = RequestFile::bundled(REQUESTS.0, REQUESTS.1);
+    let parser = RequestParser::new(&policy, catalog.snapshot.names());
+    let begun_unix_ms = day_before_first(&requests, &parser)?;
     let log = dir.join("log");
     let job = Job {
         policy: &policy,
@@ -69,6 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         append: false,
         each: false,
         key: None,
+        clock: Clock::Stopped { unix_ms: begun_unix_ms },
     };
     let checked = job.check_requests()?;
     write_inputs(&dir)?;
@@ -87,6 +93,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     next(&dir, &anchor, worth_explaining(&log)?, &mut page);
     Ok(page)
 }
+
+/// The policy and the budgets were in force a day before the first request. No time in the demo's log is of the day on which
+/// it is run, so everything that is printed of it comes out the same on every day.
+fn day_before_first(requests: &RequestFile, parser: &RequestParser<'_>) -> Result<u64, InputError> {
+    let first = requests.rows()?.next().map(|row| parser.parse(&row?, 1)).transpose()?;
+    let first_unix_ms = first.and_then(|first| first.time_unix_ms);
+    first_unix_ms
+        .and_then(|unix_ms| unix_ms.checked_sub(DAY_MS))
+        .ok_or_else(|| InputError::in_file(requests.name(), "the first request has no time"))
+}
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// The first free `calybris-demo-N` among the temporary files.
 fn new_directory() -> Result<PathBuf, Failure> {

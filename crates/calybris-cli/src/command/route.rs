@@ -10,6 +10,7 @@ use crate::input::policy::PolicyFile;
 use crate::input::row::RequestFile;
 use crate::page::Page;
 use crate::routing::Job;
+use crate::routing::clock::Clock;
 
 /// Route requests: decide, reserve, log and settle each, then verify the log.
 #[derive(clap::Args)]
@@ -75,6 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         append: arguments.append,
         each: arguments.each,
         key,
+        clock: Clock::System,
     };
     let checked = job.check_requests()?;
     let routed = job.run(checked)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use calybris_core::engine::{Engine, Record};
 use calybris_core::kernel::Policy;
 
-use super::{Job, now_unix_ms};
+use super::Job;
 use crate::failure::Failure;
 use crate::log::journal::Journal;
 
@@ -109,7 +109,7 @@ impl Job<'_> {
                 continue;
             }
             let Some(ticket) = engine.ticket(open.decision_sequence) else { continue };
-            let abandoned = engine.abandon(ticket, now_unix_ms());
+            let abandoned = engine.abandon(ticket, self.clock.unix_ms());
             let returned =
                 abandoned.map_err(|refused| Failure::of_settlement(self.log, &refused))?;
             earlier.abandoned_tickets += 1;

@@ -1,0 +1,28 @@
+//! When things happen that no file dates: a snapshot installed, a budget opened, a request without a time.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Where the time of such a thing comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Clock {
+    /// It happens now.
+    System,
+    /// It happened at this time: what is routed is a replay, and the same each time.
+    Stopped {
+        /// Milliseconds since 1970.
+        unix_ms: u64,
+    },
+}
+
+impl Clock {
+    /// Milliseconds since 1970.
+    pub(super) fn unix_ms(self) -> u64 {
+        match self {
+            Self::System => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+            }
+            Self::Stopped { unix_ms } => unix_ms,
+        }
+    }
+}
