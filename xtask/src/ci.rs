@@ -3,16 +3,17 @@
 use std::time::Instant;
 
 use crate::shell::Outcome;
-use crate::{bench, bless, examples, lint, loom, no_std, package, pages, test, tidy};
+use crate::{bench, bless, days, examples, lint, loom, no_std, package, pages, test, tidy};
 
 /// What a step is called, and the step.
 type Step = (&'static str, fn() -> Outcome);
 
 pub(crate) fn run() -> Outcome {
-    let steps: [Step; 10] = [
+    let steps: [Step; 11] = [
         ("tidy", tidy::run),
         ("lint", lint::run),
         ("test", test::run),
+        ("days", days::run),
         ("package", package::run),
         ("examples", examples::run),
         ("loom", loom::run),

@@ -4,6 +4,7 @@ mod bench;
 mod benchmarks;
 mod bless;
 mod ci;
+mod days;
 mod documents;
 mod errors;
 mod examples;
@@ -23,10 +24,11 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  ci               what continuous integration runs: the next ten, in this order
+  ci               what continuous integration runs: the next eleven, in this order
   tidy             the rules of the house that no compiler checks
   lint             formatting, clippy and rustdoc with warnings denied, for each feature set
   test             all tests and doc tests
+  days             the tests under other dates, time zones and locales; brings libfaketime
   package          each crate packaged, and its tests run from there, without debug assertions
   examples         every example runs to its end
   loom             every interleaving of the small dangerous cases
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["lint"] => lint::run(),
         ["test"] => test::run(),
+        ["days"] => days::run(),
         ["examples"] => examples::run(),
         ["no-std"] => no_std::run(),
         ["bless"] => bless::run(bless::Mode::Rewrite),

@@ -21,10 +21,14 @@ pub(crate) fn cargo(arguments: &str) -> Outcome {
 
 /// [`cargo`] with environment variables set.
 pub(crate) fn cargo_with(arguments: &str, environment: &[(&str, &str)]) -> Outcome {
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(program);
+    let mut command = Command::new(cargo_program());
     command.args(arguments.split_whitespace()).envs(environment.iter().copied());
     start(command.current_dir(root()), &format!("cargo {arguments}"))
+}
+
+/// The cargo that runs this.
+pub(crate) fn cargo_program() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }
 
 /// Runs a program in a directory and fails unless it succeeds.
@@ -33,7 +37,8 @@ pub(crate) fn run_in(directory: &Path, program: &str, arguments: &[&str]) -> Out
     start(Command::new(program).args(arguments).current_dir(directory), &line)
 }
 
-fn start(command: &mut Command, line: &str) -> Outcome {
+/// Starts a command, shown as this line, and fails unless it succeeds.
+pub(crate) fn start(command: &mut Command, line: &str) -> Outcome {
     eprintln!("$ {line}");
     let status = command.status().map_err(|error| format!("cannot start `{line}`: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("`{line}` failed: {status}")) }

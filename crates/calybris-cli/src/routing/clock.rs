@@ -16,6 +16,10 @@ pub(crate) enum Clock {
 
 impl Clock {
     /// Milliseconds since 1970.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place of the program that asks what day it is"
+    )]
     pub(super) fn unix_ms(self) -> u64 {
         match self {
             Self::System => {
