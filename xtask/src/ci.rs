@@ -3,19 +3,20 @@
 use std::time::Instant;
 
 use crate::shell::Outcome;
-use crate::{bench, bless, days, examples, lint, loom, no_std, package, pages, test, tidy};
+use crate::{bench, bless, days, examples, lint, loom, no_std, package, pages, pasted, test, tidy};
 
 /// What a step is called, and the step.
 type Step = (&'static str, fn() -> Outcome);
 
 pub(crate) fn run() -> Outcome {
-    let steps: [Step; 11] = [
+    let steps: [Step; 12] = [
         ("tidy", tidy::run),
         ("lint", lint::run),
         ("test", test::run),
         ("days", days::run),
         ("package", package::run),
         ("examples", examples::run),
+        ("pasted", pasted::run),
         ("loom", loom::run),
         ("no-std", no_std::run),
         ("pages --check", || pages::run(bless::Mode::Check)),

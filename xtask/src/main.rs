@@ -14,6 +14,7 @@ mod loom;
 mod no_std;
 mod package;
 mod pages;
+mod pasted;
 mod shell;
 mod test;
 mod tidy;
@@ -24,13 +25,14 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  ci               what continuous integration runs: the next eleven, in this order
+  ci               what continuous integration runs: the next twelve, in this order
   tidy             the rules of the house that no compiler checks
   lint             formatting, clippy and rustdoc with warnings denied, for each feature set
   test             all tests and doc tests
   days             the tests under other dates, time zones and locales; brings libfaketime
   package          each crate packaged, and its tests run from there, without debug assertions
   examples         every example runs to its end
+  pasted           every Rust block of the pages in an empty project, and the README's commands
   loom             every interleaving of the small dangerous cases
   no-std           the kernel built into a library that has no standard library
   pages --check    the pages of docs/ that are made say what they are made from
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         ["bench"] => bench::run(bench::Mode::Measure),
         ["bench", "--test"] => bench::run(bench::Mode::Once),
         ["package"] => package::run(),
+        ["pasted"] => pasted::run(),
         ["pages"] => pages::run(bless::Mode::Rewrite),
         ["pages", "--check"] => pages::run(bless::Mode::Check),
         ["loom"] => loom::run(),

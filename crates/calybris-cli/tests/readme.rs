@@ -1,4 +1,4 @@
-//! The README: its smallest files make a log, and its examples print what it says they print.
+//! The README: its smallest files make a log, its first commands run on them, and its examples print what it says.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
 mod program;
@@ -8,18 +8,26 @@ use std::path::Path;
 use program::*;
 use serde_json::Value;
 
-#[test]
-fn the_smallest_files_of_the_readme_make_a_log() {
-    let dir = tempfile::tempdir().unwrap();
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
+fn readme() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+}
+
+/// Writes the smallest files that make a log, as the page shows them.
+fn write_smallest_files(dir: &Path) {
+    let readme = readme();
     let mut rest = readme.split_once("The smallest files that make a log").unwrap().1;
     for name in ["policy.toml", "catalog.toml", "requests.csv"] {
         rest = rest.split_once(&format!("`{name}`")).unwrap().1;
         let block = rest.split_once("```").unwrap().1;
         let text = block.split_once('\n').unwrap().1.split_once("```").unwrap().0;
-        std::fs::write(dir.path().join(name), text).unwrap();
+        std::fs::write(dir.join(name), text).unwrap();
     }
+}
+
+#[test]
+fn the_smallest_files_of_the_readme_make_a_log() {
+    let dir = tempfile::tempdir().unwrap();
+    write_smallest_files(dir.path());
     let line =
         "route --policy policy.toml --catalog catalog.toml --requests requests.csv --log log";
     let ran = run(program().current_dir(dir.path()).args(line.split(' ')).arg("--json"));
@@ -28,9 +36,27 @@ fn the_smallest_files_of_the_readme_make_a_log() {
     // The small model is worth more, but is not good enough for the second request.
     assert_eq!(object["routed"]["substituted"], 1);
     assert_eq!(object["routed"]["executed_as_requested"], 1);
-    let readme_lines = readme.lines().filter(|line| line.starts_with("calybris route"));
-    assert_eq!(readme_lines.count(), 1);
-    assert!(readme.contains(&line.replace("--log log", "--log ./log")));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_first_commands_of_the_readme_run_on_its_smallest_files() {
+    let dir = tempfile::tempdir().unwrap();
+    write_smallest_files(dir.path());
+    let policy = std::fs::read_to_string(dir.path().join("policy.toml")).unwrap();
+    let stricter = policy.replace("hard_risk_limit_bps = 9_000", "hard_risk_limit_bps = 400");
+    assert_ne!(policy, stricter);
+    std::fs::write(dir.path().join("stricter.toml"), stricter).unwrap();
+    let readme = readme();
+    let block = readme.split_once("```sh\n").unwrap().1.split_once("```").unwrap().0;
+    assert!(block.lines().filter(|line| line.starts_with("calybris ")).count() >= 7, "{block}");
+    let programs = Path::new(env!("CARGO_BIN_EXE_calybris")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-exc", block]).current_dir(dir.path());
+    let ran = run(shell.env("PATH", path).env("TMPDIR", dir.path()));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(dir.path().join("report.html").is_file());
 }
 
 /// What stays of a text when hashes and ids of this run are taken out, and line ends with them: the page breaks long lines,
@@ -67,8 +93,7 @@ fn every_example_of_the_readme_prints_what_it_says() {
     let catalog = changed(&catalog, "mistral-large-3", vision, &more);
     std::fs::write(dir.path().join("demo/catalog-december.toml"), catalog).unwrap();
 
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
+    let readme = readme();
     let mut examples = 0;
     for block in readme.split("```text\n$ ").skip(1) {
         let (line, rest) = block.split_once('\n').unwrap();
