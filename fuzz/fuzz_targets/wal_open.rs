@@ -5,7 +5,9 @@
 
 use std::fs;
 
-use calybris_wal::{Reader, VerifyOptions, WalError, WalOptions, WalWriter, repair, verify};
+use calybris_wal::{
+    Reader, RepairOptions, VerifyOptions, WalError, WalOptions, WalWriter, repair, verify,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -54,7 +56,7 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(writer) => assert_eq!(writer.recovery().sequence, records),
         Err(error) => {
             assert_eq!(fs::read(&segment).expect("the file"), log);
-            if error.is_tampering() && matches!(repair(path, None), Ok(Some(_))) {
+            if error.is_tampering() && matches!(repair(path, &RepairOptions::default()), Ok(Some(_))) {
                 let writer = WalWriter::open(path, &options).expect("a repaired log opens");
                 assert_eq!(writer.recovery().sequence, records);
             }

@@ -73,6 +73,12 @@ impl FrameCursor {
         &self.file
     }
 
+    /// Goes on in the same file as it was opened another time.
+    pub(crate) fn replace_file(&mut self, file: Arc<dyn StoredFile>) {
+        self.file = file;
+        self.refresh();
+    }
+
     /// Forgets what was read ahead, so that the next step sees what the file holds then.
     pub(crate) fn refresh(&mut self) {
         self.start = 0;

@@ -68,6 +68,10 @@ impl Storage for Disk {
         fs::remove_file(self.path(name))
     }
 
+    fn rename(&self, name: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path(name), self.path(to))
+    }
+
     fn copy_to(&self, name: &str, directory: &Path) -> io::Result<bool> {
         let to = Self::at(directory);
         to.create()?;

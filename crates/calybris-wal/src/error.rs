@@ -43,13 +43,6 @@ pub enum WalError {
         /// The log's directory.
         path: PathBuf,
     },
-    /// The file does not begin as a segment of a log does. It is not a log, or a transfer in
-    /// text mode rewrote its line ends.
-    #[error("`{}` is not a segment of a log", path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-    },
     /// The log was written by a newer version of the format. Read it with a newer release.
     #[error("`{}` uses {feature} {found}, which this version does not know", path.display())]
     Unsupported {
@@ -275,7 +268,7 @@ pub enum WalError {
 
 impl WalError {
     /// Whether the log was checked and is not what was written (`true`), or could not be checked
-    /// (`false`: a missing key, an unreadable file, a foreign or empty log).
+    /// (`false`: a missing key, an unreadable file, an empty log).
     #[must_use]
     pub fn is_tampering(&self) -> bool {
         matches!(
@@ -302,6 +295,9 @@ pub enum Damage {
     /// The segment ends without a seal although another follows.
     #[error("the segment ends without its seal")]
     Unsealed,
+    /// The file has a segment's name, and another segment holds the records that it would hold.
+    #[error("another segment holds the records that its name claims")]
+    Overlap,
     /// Bytes follow the frame that should be the segment's last.
     #[error("bytes follow the seal")]
     AfterSeal,

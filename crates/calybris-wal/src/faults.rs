@@ -9,3 +9,4 @@ mod cuts;
 mod economy;
 mod failures;
 mod live;
+mod repairs;

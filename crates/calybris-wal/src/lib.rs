@@ -27,6 +27,7 @@ mod retention;
 
 // Reading.
 mod cursor;
+mod first_segment;
 mod parallel;
 mod seal;
 mod seek;
@@ -60,7 +61,7 @@ pub use reader::{Reader, Record};
 pub use record_proof::RecordProof;
 pub use record_ref::RecordRef;
 pub use recover::Recovery;
-pub use repair::{Repair, repair};
+pub use repair::{Repair, RepairOptions, repair};
 pub use retention::Disposal;
 pub use verify::{Report, VerifyOptions, verify};
 pub use walk::Tail;

@@ -196,7 +196,7 @@ impl Front {
 mod tests {
     use super::*;
     use crate::faults::memory::Memory;
-    use crate::segment::Opening;
+    use crate::segment::{Opening, Position};
     use crate::storage::Mode;
     use crate::{Durability, WalOptions, WalWriter};
 
@@ -212,7 +212,8 @@ mod tests {
             }
         }
         writer.close().unwrap();
-        let Opening::Segment(mut segment) = Segment::open(&disk, 1, Mode::Read, None).unwrap()
+        let Opening::Segment(mut segment) =
+            Segment::open(&disk, 1, Mode::Read, None, Position::First).unwrap()
         else {
             panic!("the header is whole")
         };

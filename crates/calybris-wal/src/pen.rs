@@ -120,11 +120,16 @@ impl Pen {
         self.log_start
     }
 
-    /// Builds the frame that says that the log is kept from this sequence on.
+    /// Builds the frames that say that the log is kept from this sequence on.
+    ///
+    /// It says so twice, so that damage to one of the two frames does not make a log of what is left
+    /// that lost its beginning.
     pub(crate) fn push_log_start(&mut self, sequence: u64) {
         self.push_due_mark();
         self.log_start = sequence;
-        self.push(KIND_LOG_START, self.head.sequence, &sequence.to_le_bytes());
+        for _ in 0..2 {
+            self.push(KIND_LOG_START, self.head.sequence, &sequence.to_le_bytes());
+        }
     }
 
     /// Builds the end of the segment, and says what the next one continues.

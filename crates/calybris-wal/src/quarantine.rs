@@ -1,7 +1,6 @@
 //! Sets bytes aside: out of the log, into a file of their own, and never out of the world.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use crate::error::WalError;
 use crate::segment::{io_error, segment_name};
@@ -34,15 +33,40 @@ pub(crate) fn quarantine(
     segment: u64,
     offset: u64,
 ) -> Result<Quarantine, WalError> {
-    let name = segment_name(segment);
-    let failed = |action, source| io_error(storage, action, &name, source);
-    let (torn_name, torn) = create_torn(storage, segment, offset)?;
+    let quarantined = copy_aside(storage, file, segment, offset)?;
+    cut(storage, file, segment, offset)?;
+    Ok(quarantined)
+}
+
+/// Cuts a segment at `length`, durably.
+pub(crate) fn cut(
+    storage: &dyn Storage,
+    file: &dyn StoredFile,
+    segment: u64,
+    length: u64,
+) -> Result<(), WalError> {
+    let failed = |action, source| io_error(storage, action, &segment_name(segment), source);
+    file.set_length(length).map_err(|source| failed("set the length of", source))?;
+    file.sync().map_err(|source| failed("sync", source))
+}
+
+/// Copies the bytes of a segment from `offset` to its end into a file of their own, durably.
+pub(crate) fn copy_aside(
+    storage: &dyn Storage,
+    file: &dyn StoredFile,
+    segment: u64,
+    offset: u64,
+) -> Result<Quarantine, WalError> {
+    let torn_name = torn_name(storage, segment, offset)?;
     let torn_failed = |action, source| io_error(storage, action, &torn_name, source);
+    let torn = storage
+        .open(&torn_name, Mode::CreateNew)
+        .map_err(|source| torn_failed("create", source))?;
     let mut bytes = 0;
     let mut buffer = vec![0; COPY_BYTES];
     loop {
         let count = read_up_to(file, offset + bytes, &mut buffer)
-            .map_err(|source| failed("read", source))?;
+            .map_err(|source| io_error(storage, "read", &segment_name(segment), source))?;
         let read = buffer.get(..count).unwrap_or_default();
         if read.is_empty() {
             break;
@@ -52,24 +76,35 @@ pub(crate) fn quarantine(
     }
     torn.sync().map_err(|source| torn_failed("sync", source))?;
     storage.sync_directory().map_err(|source| io_error(storage, "sync", "", source))?;
-    file.set_length(offset).map_err(|source| failed("set the length of", source))?;
-    file.sync().map_err(|source| failed("sync", source))?;
     Ok(Quarantine { segment, offset, bytes, path: storage.path(&torn_name) })
 }
 
-/// Creates a `.torn` file under the first name that is free.
-fn create_torn(
-    storage: &dyn Storage,
-    segment: u64,
-    offset: u64,
-) -> Result<(String, Arc<dyn StoredFile>), WalError> {
+/// Moves a whole segment aside, under another name. The caller syncs the directory.
+///
+/// Nothing is copied or cut, so a file that has a second name is whole under that.
+pub(crate) fn move_aside(storage: &dyn Storage, segment: u64) -> Result<Quarantine, WalError> {
+    let name = segment_name(segment);
+    let file = storage
+        .open(&name, Mode::Read)
+        .map_err(|source| io_error(storage, "open", &name, source))?;
+    let bytes =
+        file.length().map_err(|source| io_error(storage, "read the length of", &name, source))?;
+    let torn_name = torn_name(storage, segment, 0)?;
+    storage
+        .rename(&name, &torn_name)
+        .map_err(|source| io_error(storage, "rename", &name, source))?;
+    Ok(Quarantine { segment, offset: 0, bytes, path: storage.path(&torn_name) })
+}
+
+/// The first name that is free for bytes that were cut there. Whoever asks has the log locked.
+fn torn_name(storage: &dyn Storage, segment: u64, offset: u64) -> Result<String, WalError> {
+    let names = storage.list().map_err(|source| io_error(storage, "list", "", source))?;
     let mut attempt = 1_u64;
     loop {
         let name = format!("{segment:020}-{offset}-{attempt}.torn");
-        match storage.open(&name, Mode::CreateNew) {
-            Ok(file) => return Ok((name, file)),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => attempt += 1,
-            Err(source) => return Err(io_error(storage, "create", &name, source)),
+        if !names.contains(&name) {
+            return Ok(name);
         }
+        attempt += 1;
     }
 }

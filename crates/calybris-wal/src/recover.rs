@@ -6,18 +6,19 @@ use crate::begin::{End, begin_segment, create_segment};
 use crate::chain::HASH_BYTES;
 use crate::codec::CODEC_BINCODE_2;
 use crate::error::{Damage, WalError};
+use crate::first_segment::first_of;
 use crate::format::header::{Algorithm, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::key::Key;
 use crate::options::WalOptions;
 use crate::pen::Pen;
 use crate::quarantine::{Quarantine, quarantine};
-use crate::seal::sealed_end;
+use crate::seal::{header_damage, sealed_end};
 use crate::segment::{
-    Opening, Progress, Segment, SegmentEnd, SegmentStep, Unfinished, check_start, io_error,
+    Opening, Position, Progress, Segment, SegmentEnd, SegmentStep, Unfinished, check_start,
+    io_error, segment_name,
 };
 use crate::storage::{Mode, Storage, read_up_to, write_all};
-use crate::tail::{Evidence, Place, Verdict, claims_behind, judge, only_zeros_behind};
-use crate::walk::header_damage;
+use crate::tail::{Evidence, Place, Verdict, judge};
 
 /// What opening a log found and did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,33 +57,99 @@ pub(crate) fn recover(
     key: Option<&Key>,
     segments: &[u64],
 ) -> Result<(End, Recovery), WalError> {
-    let (before, last) = check_seals(storage, key, segments)?;
-    let mut segment = match Segment::open(storage, last, Mode::Write, key)? {
-        Opening::Segment(segment) => *segment,
+    let first = first_of(storage, key, segments)?;
+    let sealed = check_seals(storage, key, segments.get(first..).unwrap_or_default())?;
+    let position = sealed.before.as_ref().map_or(Position::First, Position::Behind);
+    let (end, recovery) = match Segment::open(storage, sealed.last, Mode::Write, key, position)? {
+        Opening::Segment(segment) => resume(storage, options, key, &sealed, *segment)?,
         Opening::Unfinished(unfinished) => {
-            if let Some(end) = &before {
-                check_start(segments.first().copied().unwrap_or(1), end.log_start)?;
-            }
-            return begin_unfinished(storage, options, key, before, last, unfinished);
+            begin_unfinished(storage, options, key, &sealed, unfinished)?
         }
     };
+    remove_before(storage, segments, end.pen.log_start())?;
+    Ok((end, recovery))
+}
+
+/// What the segments of a log say whose last is still to be looked at.
+struct Sealed {
+    /// The first of them, by the sequence in its name.
+    first: u64,
+    /// The last of them.
+    last: u64,
+    /// How the last but one ended.
+    before: Option<SegmentEnd>,
+    /// Whether one of those before the last was written with the key at hand.
+    key_was_used: bool,
+}
+
+/// Checks that each segment but the last is sealed and continued by the one after it.
+fn check_seals(
+    storage: &dyn Storage,
+    key: Option<&Key>,
+    segments: &[u64],
+) -> Result<Sealed, WalError> {
+    let end = |segment: Option<&u64>| segment.copied().unwrap_or(1);
+    let (first, last) = (end(segments.first()), end(segments.last()));
+    let mut sealed = Sealed { first, last, before: None, key_was_used: false };
+    let key_id = key.map_or(0, Key::id);
+    for pair in segments.windows(2) {
+        let &[segment, next] = pair else { continue };
+        let position = sealed.before.as_ref().map_or(Position::First, Position::Behind);
+        let segment = match Segment::open(storage, segment, Mode::Read, key, position)? {
+            Opening::Segment(segment) => segment,
+            Opening::Unfinished(_) => return Err(header_damage(segment)),
+        };
+        sealed.key_was_used |= segment.header.key_id == key_id;
+        sealed.before = Some(sealed_end(storage, &segment, next)?);
+    }
+    if let Some(before) = &sealed.before {
+        check_key(storage, key, sealed.key_was_used, before.next_key_id)?;
+    }
+    Ok(sealed)
+}
+
+/// Refuses a key that the log has given up for the one with the id `current`, and one that cannot
+/// write with it. Nothing has been written when it is asked.
+fn check_key(
+    storage: &dyn Storage,
+    key: Option<&Key>,
+    key_was_used: bool,
+    current: u64,
+) -> Result<(), WalError> {
+    let Some(key) = key else { return Ok(()) };
+    let (path, id) = (storage.path(""), key.id());
+    if key_was_used && id != current {
+        return Err(WalError::KeyReplaced { path, replaced: id, current });
+    }
+    if key.with_id(current).is_none() {
+        return Err(WalError::WrongKey { path, expected: current, found: id });
+    }
+    Ok(())
+}
+
+/// Goes on behind the last frame of the last segment.
+fn resume(
+    storage: &dyn Storage,
+    options: &WalOptions,
+    key: Option<&Key>,
+    sealed: &Sealed,
+    mut segment: Segment,
+) -> Result<(End, Recovery), WalError> {
     check_identity(storage, options, &segment.header)?;
-    if let (Some(anchor), Some(end)) = (options.anchor, &before) {
+    if let (Some(anchor), Some(end)) = (options.anchor, &sealed.before) {
         anchor.check_record(end.sequence, end.record_hash)?;
     }
-    match before {
-        None => segment.check_is_first()?,
-        Some(end) => {
-            segment.check_continues(&end)?;
-            segment.progress.record_hash = end.record_hash;
-            segment.progress.log_start = end.log_start;
-        }
-    }
     let damage = walk_to_end(storage, options, &mut segment)?;
-    check_start(segments.first().copied().unwrap_or(1), segment.progress.log_start)?;
-    let quarantined = match damage {
+    let verdict =
+        damage.map(|what| judge_end(storage, &segment, sealed.first, what)).transpose()?;
+    check_start(sealed.first, segment.progress.log_start)?;
+    if let Some(end) = segment.end() {
+        let key_was_used = key.is_some_and(|key| key.id() == end.header.key_id);
+        check_key(storage, key, sealed.key_was_used || key_was_used, end.next_key_id)?;
+    }
+    let quarantined = match verdict {
         None => None,
-        Some(damage) => cut_torn(storage, &mut segment, damage)?,
+        Some(verdict) => cut(storage, &mut segment, verdict)?,
     };
     let resynced_bytes = rewrite_unsynced(storage, &mut segment)?;
     let sequence = segment.progress.sequence;
@@ -95,40 +162,26 @@ pub(crate) fn recover(
     Ok((end, recovery))
 }
 
-/// Checks that each segment but the last is sealed and continued by the one after it, and that the
-/// key was not given up for another in one of them. Answers how the last but one ended, and the last.
-fn check_seals(
+/// Removes the segments before the one that the log is kept from, and says how many there were: what
+/// a retention does when the log says so, and what opening finishes if a crash came in between.
+pub(crate) fn remove_before(
     storage: &dyn Storage,
-    key: Option<&Key>,
     segments: &[u64],
-) -> Result<(Option<SegmentEnd>, u64), WalError> {
-    let mut before: Option<SegmentEnd> = None;
-    let key_id = key.map_or(0, Key::id);
-    let mut key_was_used = false;
-    for pair in segments.windows(2) {
-        let &[first, next] = pair else { continue };
-        let segment = match Segment::open(storage, first, Mode::Read, key)? {
-            Opening::Segment(segment) => segment,
-            Opening::Unfinished(_) => return Err(header_damage(first)),
-        };
-        match &before {
-            None => segment.check_is_first()?,
-            Some(end) => segment.check_continues(end)?,
-        }
-        key_was_used |= segment.header.key_id == key_id;
-        before = Some(sealed_end(storage, &segment, next)?);
+    log_start: u64,
+) -> Result<usize, WalError> {
+    let (dropped, _) = segments.split_at(segments.partition_point(|first| *first < log_start));
+    for segment in dropped {
+        let name = segment_name(*segment);
+        storage.remove(&name).map_err(|source| io_error(storage, "remove", &name, source))?;
     }
-    if let Some(SegmentEnd { next_key_id: current, .. }) = before
-        && key_was_used
-        && current != key_id
-    {
-        return Err(WalError::KeyReplaced { path: storage.path(""), replaced: key_id, current });
+    if !dropped.is_empty() {
+        storage.sync_directory().map_err(|source| io_error(storage, "sync", "", source))?;
     }
-    Ok((before, segments.last().copied().unwrap_or(1)))
+    Ok(dropped.len())
 }
 
 /// The end of a segment that was recovered, all of which is on disk.
-fn end_of(storage: &dyn Storage, segment: Segment) -> Result<End, WalError> {
+pub(crate) fn end_of(storage: &dyn Storage, segment: Segment) -> Result<End, WalError> {
     let name = segment.name();
     let Segment { header, chain, cursor, progress, .. } = segment;
     let (file, offset) = (Arc::clone(cursor.file()), cursor.offset());
@@ -165,46 +218,45 @@ fn walk_to_end(
     }
 }
 
-/// Judges the damage at the cursor and cuts it off if a crash tore it.
-fn cut_torn(
+/// Judges the damage at the cursor: room, or torn by a crash. Anything else is an error.
+fn judge_end(
     storage: &dyn Storage,
-    segment: &mut Segment,
+    segment: &Segment,
+    first: u64,
     what: Damage,
-) -> Result<Option<Quarantine>, WalError> {
-    let (name, offset) = (segment.name(), segment.cursor.offset());
-    let chain = segment.chain;
-    let claimed = claims_behind(segment.cursor.file().as_ref(), &chain, offset)
-        .map_err(|source| io_error(storage, "read", &name, source))?;
-    let zeros = only_zeros_behind(segment.cursor.file().as_ref(), offset)
-        .map_err(|source| io_error(storage, "read", &name, source))?;
-    let evidence = Evidence {
-        has_successor: false,
-        sealed: segment.progress.seal.is_some(),
-        zeros,
-        durable_offset: segment.progress.durable_offset.max(claimed),
-    };
+) -> Result<Verdict, WalError> {
+    let offset = segment.cursor.offset();
+    let evidence = Evidence::about(segment, first, false)
+        .map_err(|source| io_error(storage, "read", &segment.name(), source))?;
     match judge(Place::Frames { offset }, evidence) {
-        Verdict::Room => {
-            let file = segment.cursor.file();
-            let (cut, synced) = (file.set_length(offset), file.sync());
-            cut.map_err(|source| io_error(storage, "set the length of", &name, source))?;
-            synced.map_err(|source| io_error(storage, "sync", &name, source))?;
-            segment.cursor.refresh();
-            Ok(None)
-        }
-        Verdict::Torn => {
-            let file = segment.cursor.file().as_ref();
-            let cut = quarantine(storage, file, segment.first_sequence, offset)?;
-            segment.cursor.refresh();
-            Ok(Some(cut))
-        }
         Verdict::Corrupt => Err(WalError::Corrupt {
             segment: segment.first_sequence,
             offset,
             sequence: segment.progress.sequence.saturating_add(1),
             what,
         }),
+        verdict => Ok(verdict),
     }
+}
+
+/// Cuts off what was judged; what a crash tore is set aside.
+fn cut(
+    storage: &dyn Storage,
+    segment: &mut Segment,
+    verdict: Verdict,
+) -> Result<Option<Quarantine>, WalError> {
+    let (file, offset) = (segment.cursor.file().as_ref(), segment.cursor.offset());
+    let quarantined = if verdict == Verdict::Room {
+        let name = segment.name();
+        let (cut, synced) = (file.set_length(offset), file.sync());
+        cut.map_err(|source| io_error(storage, "set the length of", &name, source))?;
+        synced.map_err(|source| io_error(storage, "sync", &name, source))?;
+        None
+    } else {
+        Some(quarantine(storage, file, segment.first_sequence, offset)?)
+    };
+    segment.cursor.refresh();
+    Ok(quarantined)
 }
 
 /// Begins a segment again whose beginning a crash interrupted: nothing was written to it yet.
@@ -212,15 +264,15 @@ fn begin_unfinished(
     storage: &dyn Storage,
     options: &WalOptions,
     key: Option<&Key>,
-    before: Option<SegmentEnd>,
-    first_sequence: u64,
+    sealed: &Sealed,
     unfinished: Unfinished,
 ) -> Result<(End, Recovery), WalError> {
     let Unfinished { file, bytes } = unfinished;
-    let header = match &before {
+    let before = sealed.before.as_ref();
+    check_start(sealed.first, before.map_or(1, |end| end.log_start))?;
+    let header = match before {
         Some(end) => SegmentHeader::after(end),
-        None if first_sequence == 1 => first_header(storage, options, key)?,
-        None => return Err(WalError::MissingSegment { segment: 1 }),
+        None => first_header(storage, options, key)?,
     };
     check_identity(storage, options, &header)?;
     if let Some(anchor) = options.anchor {
@@ -228,9 +280,9 @@ fn begin_unfinished(
     }
     let quarantined = match bytes {
         0 => None,
-        _ => Some(quarantine(storage, file.as_ref(), first_sequence, 0)?),
+        _ => Some(quarantine(storage, file.as_ref(), sealed.last, 0)?),
     };
-    let end = begin_segment(storage, file, header, before.as_ref(), key)?;
+    let end = begin_segment(storage, file, header, before, key)?;
     let (created, sequence) = (before.is_none(), end.pen.head().sequence);
     Ok((end, Recovery { created, sequence, quarantined, resynced_bytes: 0 }))
 }
@@ -296,7 +348,10 @@ const COPY_BYTES: usize = 64 << 10;
 ///
 /// After a failed sync the operating system may hold pages that it takes for written, and which a
 /// later sync would pass over. Written again, they are written.
-fn rewrite_unsynced(storage: &dyn Storage, segment: &mut Segment) -> Result<u64, WalError> {
+pub(crate) fn rewrite_unsynced(
+    storage: &dyn Storage,
+    segment: &mut Segment,
+) -> Result<u64, WalError> {
     let name = segment.name();
     let failed = |action| {
         let name = name.clone();

@@ -1,14 +1,20 @@
 //! Makes a corrupt log usable again, up to the first damage, and sets all the rest aside.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::begin::{End, begin_segment};
+use crate::chain::Chain;
 use crate::disk::Disk;
-use crate::error::WalError;
+use crate::error::{Damage, WalError};
+use crate::first_segment::claimed_start;
+use crate::format::header::SegmentHeader;
 use crate::key::Key;
-use crate::quarantine::{Quarantine, quarantine};
-use crate::segment::{io_error, segment_name, segments_in};
-use crate::storage::{Mode, Storage};
+use crate::quarantine::{Quarantine, copy_aside, cut, move_aside};
+use crate::recover::{end_of, rewrite_unsynced};
+use crate::segment::{Segment, SegmentEnd, io_error, segment_name, segments_in};
+use crate::storage::{Mode, Storage, write_all};
 use crate::walk::{Walk, existing_segments};
 
 /// What repairing a log found and did.
@@ -17,21 +23,35 @@ use crate::walk::{Walk, existing_segments};
 pub struct Repair {
     /// The last record that is kept.
     pub sequence: u64,
-    /// What was wrong.
+    /// What was wrong, at the first place where something was.
     pub damage: WalError,
-    /// What was set aside, the last segment first.
+    /// What was set aside.
     pub quarantined: Vec<Quarantine>,
+}
+
+/// What a log is repaired with.
+#[derive(Debug, Clone, Default)]
+pub struct RepairOptions {
+    /// The key, if the log is keyed.
+    pub key: Option<Key>,
+    /// Whether the log may begin with the first segment that there is, although nothing that is left
+    /// says that those before it were dropped on purpose. Such a log lost its beginning, or it lost
+    /// the end that said so: only its keeper can know.
+    pub accept_beginning: bool,
 }
 
 /// Cuts a corrupt log at its first damage. `None` when nothing is wrong with it, and nothing is
 /// done then.
 ///
 /// Everything from the damage on, whole records and later segments as well, is moved into `.torn`
-/// files in the log's directory: nothing is deleted, and nothing is guessed. What is lost from the
-/// log is for the caller to judge, and an anchor that lies behind the damage stays contradicted.
+/// files in the log's directory: nothing is deleted, and nothing is guessed. What could be read
+/// before can be read after, and what is left verifies: where segments were dropped by
+/// [`retain_from`](crate::WalWriter::retain_from) and what is set aside said so, the end of what is
+/// kept says it again. What is lost from the log is for the caller to judge, and an anchor that lies
+/// behind the damage stays contradicted.
 ///
 /// ```
-/// use calybris_wal::{WalOptions, WalWriter, repair};
+/// use calybris_wal::{RepairOptions, WalOptions, WalWriter, repair};
 ///
 /// # let directory = tempfile::tempdir()?;
 /// # let path = directory.path().join("log");
@@ -39,7 +59,7 @@ pub struct Repair {
 /// writer.append("kept")?;
 /// writer.append("changed below")?;
 /// writer.close()?;
-/// assert!(repair(&path, None)?.is_none());
+/// assert!(repair(&path, &RepairOptions::default())?.is_none());
 ///
 /// let segment = path.join("00000000000000000001.cwal");
 /// let mut bytes = std::fs::read(&segment)?;
@@ -47,7 +67,7 @@ pub struct Repair {
 /// std::fs::write(&segment, bytes)?;
 /// assert!(WalWriter::open(&path, &WalOptions::new(1)).is_err());
 ///
-/// let done = repair(&path, None)?.expect("something is wrong");
+/// let done = repair(&path, &RepairOptions::default())?.expect("something is wrong");
 /// assert_eq!(done.sequence, 1);
 /// assert_eq!(WalWriter::open(&path, &WalOptions::new(1))?.recovery().sequence, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -55,15 +75,20 @@ pub struct Repair {
 ///
 /// # Errors
 /// [`WalError::Locked`] while a writer has the log open; what could not be checked, such as a
-/// missing key; and [`WalError::Corrupt`] when not even the log's beginning verifies, since there
-/// is nothing then that could be kept.
-pub fn repair(directory: impl AsRef<Path>, key: Option<&Key>) -> Result<Option<Repair>, WalError> {
-    repair_in(Arc::new(Disk::at(directory.as_ref())), key)
+/// missing key; [`WalError::MissingSegment`] when the log's beginning is gone and nothing that is left
+/// says that it was dropped, unless that is [accepted](RepairOptions::accept_beginning); and
+/// [`WalError::Corrupt`] when not even the first record verifies, since there is nothing then that
+/// could be kept. After any of these the log is as it was.
+pub fn repair(
+    directory: impl AsRef<Path>,
+    options: &RepairOptions,
+) -> Result<Option<Repair>, WalError> {
+    repair_in(&(Arc::new(Disk::at(directory.as_ref())) as Arc<dyn Storage>), options)
 }
 
 pub(crate) fn repair_in(
-    storage: Arc<dyn Storage>,
-    key: Option<&Key>,
+    storage: &Arc<dyn Storage>,
+    options: &RepairOptions,
 ) -> Result<Option<Repair>, WalError> {
     // Where there is no log, no lock is left behind.
     existing_segments(storage.as_ref())?;
@@ -71,33 +96,172 @@ pub(crate) fn repair_in(
         .lock()
         .map_err(|source| io_error(storage.as_ref(), "lock", "", source))?
         .ok_or_else(|| WalError::Locked { path: storage.path("") })?;
-    let mut walk = Walk::open(Arc::clone(&storage), key)?;
-    let storage = storage.as_ref();
-    let damage = loop {
-        match walk.advance() {
-            Ok(true) => {}
-            Ok(false) => return Ok(None),
-            Err(damage) => break damage,
+    let mut repaired: Option<Repair> = None;
+    loop {
+        let mut walk = Walk::open(Arc::clone(storage), options.key.as_ref())?;
+        let damage = loop {
+            match walk.advance() {
+                Ok(true) => {}
+                // What is left has been verified now.
+                Ok(false) => {
+                    let sequence = walk.head().sequence;
+                    return Ok(repaired.map(|repaired| Repair { sequence, ..repaired }));
+                }
+                Err(damage) => break damage,
+            }
+        };
+        let place = match damage {
+            WalError::Corrupt { segment, offset, what, .. } => (segment, offset, what),
+            WalError::MissingSegment { segment } if segment >= walk.first_sequence() => {
+                (segment, 0, Damage::Header)
+            }
+            // The beginning is missing, as the end was reached without a word about it.
+            WalError::MissingSegment { .. } => {
+                let end = walk.segment();
+                (end.first_sequence, end.cursor.offset(), Damage::Control)
+            }
+            other => return Err(other),
+        };
+        let aside = match place {
+            (segment, _, Damage::Overlap) => Some(move_all_aside(storage.as_ref(), &[segment])?),
+            (segment, offset, _) => cut_log(storage.as_ref(), options, walk, segment, offset)?,
+        };
+        match (aside, &mut repaired) {
+            (None, _) => return Err(damage),
+            (Some(aside), Some(repaired)) => repaired.quarantined.extend(aside),
+            (Some(quarantined), None) => {
+                repaired = Some(Repair { sequence: 0, damage, quarantined });
+            }
         }
-    };
-    let (damaged, offset) = match damage {
-        WalError::Corrupt { segment, offset, .. } => (segment, offset),
-        WalError::MissingSegment { segment } if segment >= walk.first_sequence() => (segment, 0),
-        other => return Err(other),
-    };
-    // The last first: a crash in between leaves a log that is as corrupt as before, or mended.
-    let mut quarantined = Vec::new();
-    for segment in segments_in(storage)?.into_iter().rev().filter(|first| *first >= damaged) {
-        let name = segment_name(segment);
-        let from = if segment == damaged { offset } else { 0 };
+    }
+}
+
+/// Sets aside what begins at `offset` in the segment that begins with the sequence `damaged`, and all
+/// later segments. The walk stands where the last frame ends that is kept. `None`, and nothing is set
+/// aside, when what is kept would not be a log.
+///
+/// The beginning of the log comes first: where segments were dropped before it, a frame says so, and
+/// where that is one of those that are set aside, the end of what is kept says it instead. A crash
+/// in between leaves a log that is as corrupt as before, whose repair goes on.
+fn cut_log(
+    storage: &dyn Storage,
+    options: &RepairOptions,
+    walk: Walk,
+    damaged: u64,
+    offset: u64,
+) -> Result<Option<Vec<Quarantine>>, WalError> {
+    let key = options.key.as_ref();
+    let segments = segments_in(storage)?;
+    let (_, later) = segments.split_at(segments.partition_point(|first| *first < damaged));
+    let (first, mut end) = (walk.first_sequence(), walk.into_segment());
+    let log_start = claimed_start(storage, key, later, Some(&next_chain(&end, key)))?;
+    if log_start > damaged && later.contains(&log_start) {
+        // The damage is in what a retention was about to remove when a crash came.
+        let kept = segments.partition_point(|segment| *segment < log_start);
+        return move_all_aside(storage, segments.get(..kept).unwrap_or_default()).map(Some);
+    }
+    let lacks_start = end.progress.log_start < first;
+    if lacks_start && log_start < first && !options.accept_beginning {
+        return Err(WalError::MissingSegment { segment: end.progress.log_start });
+    }
+    // Where no record is kept, there is none that the log could be kept from.
+    if lacks_start && end.progress.sequence < first {
+        return Ok(None);
+    }
+    let mut aside = Vec::new();
+    let sealed = end.end();
+    if offset > 0 {
+        let name = segment_name(damaged);
         let file = storage
             .open(&name, Mode::Write)
             .map_err(|source| io_error(storage, "open", &name, source))?;
-        quarantined.push(quarantine(storage, file.as_ref(), segment, from)?);
-        if from == 0 {
-            storage.remove(&name).map_err(|source| io_error(storage, "remove", &name, source))?;
+        let length = file
+            .length()
+            .map_err(|source| io_error(storage, "read the length of", &name, source))?;
+        if length > offset {
+            aside.push(copy_aside(storage, file.as_ref(), damaged, offset)?);
         }
+        let kept = if lacks_start && sealed.is_none() {
+            end.cursor.replace_file(Arc::clone(&file));
+            rewrite_unsynced(storage, &mut end)?;
+            write_log_start(storage, end_of(storage, end)?, first, &name)?
+        } else {
+            offset
+        };
+        cut(storage, file.as_ref(), damaged, kept)?;
     }
+    let mut later = later.to_vec();
+    later.retain(|segment| offset == 0 || *segment > damaged);
+    if let (true, Some(end)) = (lacks_start, sealed) {
+        // Nothing follows a seal, so another segment says it.
+        let next = SegmentHeader::after(&end);
+        let replaced = later.iter().position(|segment| *segment == next.first_sequence);
+        if let Some(replaced) = replaced.map(|position| later.remove(position)) {
+            let name = segment_name(replaced);
+            let file = storage
+                .open(&name, Mode::Read)
+                .map_err(|source| io_error(storage, "open", &name, source))?;
+            aside.push(copy_aside(storage, file.as_ref(), replaced, 0)?);
+        }
+        replace_segment(storage, key, &end, next, first)?;
+    }
+    aside.extend(move_all_aside(storage, &later)?);
+    Ok(Some(aside))
+}
+
+/// Moves whole segments aside.
+fn move_all_aside(storage: &dyn Storage, segments: &[u64]) -> Result<Vec<Quarantine>, WalError> {
+    let moved = segments.iter().map(|segment| move_aside(storage, *segment)).collect();
     storage.sync_directory().map_err(|source| io_error(storage, "sync", "", source))?;
-    Ok(Some(Repair { sequence: walk.head().sequence, damage, quarantined }))
+    moved
+}
+
+/// Writes at the end of a segment that the log is kept from `first` on, and answers where the segment
+/// then ends. What it is written over is still there behind that.
+fn write_log_start(
+    storage: &dyn Storage,
+    end: End,
+    first: u64,
+    name: &str,
+) -> Result<u64, WalError> {
+    let End { file, mut pen } = end;
+    pen.push_log_start(first);
+    let (at, frames) = pen.pending();
+    write_all(file.as_ref(), at, frames)
+        .map_err(|source| io_error(storage, "write", name, source))?;
+    file.sync().map_err(|source| io_error(storage, "sync", name, source))?;
+    Ok(pen.offset())
+}
+
+/// Puts a segment that says that the log is kept from `first` on behind a sealed one, in the place of
+/// whatever has its name, at once.
+fn replace_segment(
+    storage: &dyn Storage,
+    key: Option<&Key>,
+    before: &SegmentEnd,
+    header: SegmentHeader,
+    first: u64,
+) -> Result<(), WalError> {
+    let name = segment_name(header.first_sequence);
+    let part = format!("{name}.part");
+    // One may be left from a repair that a crash cut short.
+    match storage.remove(&part) {
+        Err(source) if source.kind() != ErrorKind::NotFound => {
+            return Err(io_error(storage, "remove", &part, source));
+        }
+        _ => {}
+    }
+    let file = storage
+        .open(&part, Mode::CreateNew)
+        .map_err(|source| io_error(storage, "create", &part, source))?;
+    let end = begin_segment(storage, file, header, Some(before), key)?;
+    write_log_start(storage, end, first, &part)?;
+    storage.rename(&part, &name).map_err(|source| io_error(storage, "rename", &part, source))?;
+    storage.sync_directory().map_err(|source| io_error(storage, "sync", "", source))
+}
+
+/// The chain of the segment behind one that ended so, if it has no header that says so.
+fn next_chain(end: &Segment, key: Option<&Key>) -> Chain {
+    let key_id = end.end().map_or(end.header.key_id, |end| end.next_key_id);
+    Chain::new(&end.header.log_id, key.and_then(|key| key.with_id(key_id)))
 }

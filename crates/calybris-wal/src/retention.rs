@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::error::WalError;
+use crate::recover::remove_before;
 use crate::segment::{io_error, segment_name, segments_in};
 use crate::writer::WalWriter;
 
@@ -58,9 +59,9 @@ impl WalWriter {
         segments.retain(|first| *first <= last_kept);
         let Some(start) = segments.pop() else { return Ok(0) };
         // None of these is written to any more.
-        let names: Vec<String> = segments.into_iter().map(segment_name).collect();
         if let Disposal::Archive(directory) = disposal {
-            for name in &names {
+            for name in segments.iter().map(|segment| segment_name(*segment)) {
+                let name = name.as_str();
                 let archived = storage
                     .copy_to(name, directory)
                     .map_err(|source| io_error(storage, "archive", name, source))?;
@@ -70,10 +71,6 @@ impl WalWriter {
             }
         }
         self.committer.declare_start(start)?;
-        for name in &names {
-            storage.remove(name).map_err(|source| io_error(storage, "remove", name, source))?;
-        }
-        storage.sync_directory().map_err(|source| io_error(storage, "sync", "", source))?;
-        Ok(names.len())
+        remove_before(storage, &segments, start)
     }
 }

@@ -2,15 +2,29 @@
 
 use crate::chain::HASH_BYTES;
 use crate::error::{Damage, WalError};
-use crate::format::control::{NUMBER_BYTES, SEAL_BYTES, Seal, decode_number};
+use crate::format::control::{SEAL_BYTES, Seal, decode_number};
 use crate::format::frame::{
     FRAME_OVERHEAD_BYTES, FrameHeader, KIND_KEY_CHANGE, KIND_SEAL, open_frame,
 };
-use crate::segment::{Segment, SegmentEnd, io_error};
-use crate::storage::{Storage, read_up_to};
+use crate::key::Key;
+use crate::segment::{KEY_CHANGE_FRAME_BYTES, Opening, Position, Segment, SegmentEnd, io_error};
+use crate::storage::{Mode, Storage, read_up_to};
 
 const SEAL_FRAME_BYTES: usize = FRAME_OVERHEAD_BYTES + SEAL_BYTES;
-const KEY_CHANGE_FRAME_BYTES: usize = FRAME_OVERHEAD_BYTES + NUMBER_BYTES;
+
+/// How the segment that begins with the sequence `first` ended, if that with `next` follows it.
+/// Its own place in the log is not looked at.
+pub(crate) fn end_before(
+    storage: &dyn Storage,
+    key: Option<&Key>,
+    first: u64,
+    next: u64,
+) -> Result<SegmentEnd, WalError> {
+    match Segment::open(storage, first, Mode::Read, key, Position::Anywhere)? {
+        Opening::Segment(segment) => sealed_end(storage, &segment, next),
+        Opening::Unfinished(_) => Err(header_damage(first)),
+    }
+}
 
 /// How a segment that has a successor ended. The successor's first sequence is `next`.
 ///
@@ -39,11 +53,15 @@ pub(crate) fn sealed_end(
         return Err(WalError::Corrupt { segment, offset, sequence: next, what });
     };
     let continued_at = segment.first_sequence.saturating_add(seal.records);
-    if continued_at != next {
+    if continued_at > next {
+        return Err(overlap(next));
+    }
+    if continued_at < next {
         return Err(WalError::MissingSegment { segment: continued_at });
     }
     let key_change = frame_in(&tail, 0, segment, KIND_KEY_CHANGE)
-        .and_then(|(payload, _)| decode_number(payload));
+        .and_then(|(payload, _)| decode_number(payload))
+        .filter(|_| segment.progress.keyed);
     Ok(SegmentEnd {
         header: segment.header,
         sequence: next.saturating_sub(1),
@@ -52,6 +70,16 @@ pub(crate) fn sealed_end(
         next_key_id: key_change.unwrap_or(segment.header.key_id),
         seal: hash,
     })
+}
+
+/// The error for a segment without a whole header that has a successor.
+pub(crate) fn header_damage(segment: u64) -> WalError {
+    WalError::Corrupt { segment, offset: 0, sequence: segment, what: Damage::Header }
+}
+
+/// The error for a file whose records another segment holds.
+pub(crate) fn overlap(segment: u64) -> WalError {
+    WalError::Corrupt { segment, offset: 0, sequence: segment, what: Damage::Overlap }
 }
 
 /// The payload and the hash of a frame of this kind behind the hash at `at`, if there is one.

@@ -6,16 +6,17 @@
 //! record before the wanted one; anything that is not in order is left to [`Walk::advance`], which
 //! alone knows what damage means.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use crate::error::WalError;
+use crate::first_segment::first_of;
 use crate::format::frame::{KIND_DATA, KIND_DURABLE_MARK};
 use crate::key::Key;
-use crate::seal::sealed_end;
-use crate::segment::{Opening, Segment, io_error, segment_name};
+use crate::seal::{end_before, header_damage};
+use crate::segment::{Opening, Position, Segment, io_error};
 use crate::storage::{Mode, Storage};
-use crate::walk::{Walk, existing_segments, header_damage};
+use crate::walk::{Walk, existing_segments};
 
 impl Walk {
     /// Stands before the record with this sequence, or at the end of the log if the record is the
@@ -27,7 +28,10 @@ impl Walk {
     ) -> Result<Self, WalError> {
         let mut segments = existing_segments(storage.as_ref())?;
         loop {
-            let found = Log { storage, key, segments: &segments }.seek(sequence);
+            let found = first_of(storage.as_ref(), key, &segments).and_then(|first| {
+                let segments = segments.get(first..).unwrap_or_default();
+                Log { storage, key, segments }.seek(sequence)
+            });
             // A writer may have dropped a segment since they were listed.
             if let Err(WalError::Io { source, .. }) = &found
                 && source.kind() == ErrorKind::NotFound
@@ -46,33 +50,35 @@ impl Walk {
     fn go_before(&mut self, wanted: u64) -> Result<bool, WalError> {
         let before = wanted.saturating_sub(1);
         while self.segment().progress.sequence < before {
-            self.pass_records(before)?;
+            let passed = self.segment_mut().pass_records(before);
+            passed.map_err(|source| {
+                io_error(self.storage(), "read", &self.segment().name(), source)
+            })?;
             if !self.advance()? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
+}
 
+impl Segment {
     /// Passes over the records before the one with the sequence `wanted` that are next in order in
     /// this segment, and over the durable marks between them.
     ///
     /// What these marks claim to be on disk ends before them, and damage is looked for behind.
-    fn pass_records(&mut self, wanted: u64) -> Result<(), WalError> {
+    pub(crate) fn pass_records(&mut self, wanted: u64) -> io::Result<()> {
+        let Self { cursor, progress, .. } = self;
         let mut behind_record = false;
         loop {
-            let Segment { cursor, progress, first_sequence, .. } = self.segment_mut();
-            let (next, first) = (cursor.peek(), *first_sequence);
+            let next = cursor.peek();
             if std::mem::take(&mut behind_record) {
                 progress.record_hash = cursor.hash_before();
             }
             let following = progress.sequence.saturating_add(1);
-            let header = match next {
-                Ok(Some(header)) if header.flags == 0 && following < wanted => header,
-                Ok(_) => return Ok(()),
-                Err(source) => {
-                    return Err(io_error(self.storage(), "read", &segment_name(first), source));
-                }
+            let header = match next? {
+                Some(header) if header.flags == 0 && following < wanted => header,
+                _ => return Ok(()),
             };
             match header.kind {
                 KIND_DATA if header.sequence == following => {
@@ -122,24 +128,15 @@ impl Log<'_> {
         let &[.., before, last] = upto else {
             return Walk::at_first(self.segments, Arc::clone(self.storage), self.key);
         };
-        let mut segment = match self.open(last)? {
+        let end = end_before(self.storage.as_ref(), self.key, before, last)?;
+        let (storage, position) = (self.storage.as_ref(), Position::Behind(&end));
+        let segment = match Segment::open(storage, last, Mode::Read, self.key, position)? {
             Opening::Segment(segment) => segment,
             // The writer is creating it, or a crash came between: the log ends before it.
             Opening::Unfinished(_) if after.is_empty() => return self.walk_from(last - 1),
             Opening::Unfinished(_) => return Err(header_damage(last)),
         };
-        let Opening::Segment(previous) = self.open(before)? else {
-            return Err(header_damage(before));
-        };
-        let end = sealed_end(self.storage.as_ref(), &previous, last)?;
-        segment.check_continues(&end)?;
-        segment.progress.record_hash = end.record_hash;
-        segment.progress.log_start = end.log_start;
         let first = self.segments.first().copied().unwrap_or(last);
         Ok(Walk::at(Arc::clone(self.storage), self.key, segment, first))
-    }
-
-    fn open(&self, segment: u64) -> Result<Opening, WalError> {
-        Segment::open(self.storage.as_ref(), segment, Mode::Read, self.key)
     }
 }

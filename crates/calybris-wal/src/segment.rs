@@ -6,14 +6,17 @@ use std::sync::Arc;
 use crate::chain::{Chain, HASH_BYTES, Hash};
 use crate::cursor::{Frame, FrameCursor, Step};
 use crate::error::{Damage, WalError};
-use crate::format::control::{DurableMark, Seal, decode_number};
+use crate::format::control::{DurableMark, NUMBER_BYTES, Seal, decode_number};
 use crate::format::frame::{
-    KIND_DATA, KIND_DURABLE_MARK, KIND_KEY_CHANGE, KIND_LOG_START, KIND_SEAL,
+    FRAME_OVERHEAD_BYTES, KIND_DATA, KIND_DURABLE_MARK, KIND_KEY_CHANGE, KIND_LOG_START, KIND_SEAL,
 };
 use crate::format::header::{Algorithm, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::key::Key;
 use crate::storage::{Mode, Storage, StoredFile, read_up_to};
 use crate::tail::{Evidence, Place, Verdict, judge};
+
+/// The length of a key change's frame, in bytes.
+pub(crate) const KEY_CHANGE_FRAME_BYTES: usize = FRAME_OVERHEAD_BYTES + NUMBER_BYTES;
 
 /// The name of the segment whose first record has this sequence.
 pub(crate) fn segment_name(first_sequence: u64) -> String {
@@ -68,6 +71,8 @@ pub(crate) struct Progress {
     pub(crate) durable_sequence: u64,
     /// The sequence from which on the log is kept; 1 unless segments were dropped.
     pub(crate) log_start: u64,
+    /// Whether the log is keyed: no other changes its key.
+    pub(crate) keyed: bool,
     /// The id of the key that the next segment has, if it has another.
     pub(crate) next_key_id: Option<u64>,
     /// The hash of the seal, once it has come.
@@ -85,6 +90,7 @@ impl Progress {
             durable_offset: SEGMENT_HEADER_BYTES as u64,
             durable_sequence: sequence,
             log_start: 1,
+            keyed: header.algorithm == Algorithm::HmacSha256,
             next_key_id: None,
             seal: None,
         }
@@ -137,7 +143,8 @@ impl Progress {
                 self.seal = Some(*frame.hash);
             }
             KIND_KEY_CHANGE => {
-                self.next_key_id = Some(decode_number(frame.payload).ok_or(contradiction)?);
+                let key_id = decode_number(frame.payload).filter(|_| self.keyed);
+                self.next_key_id = Some(key_id.ok_or(contradiction)?);
             }
             KIND_LOG_START => {
                 self.log_start = decode_number(frame.payload)
@@ -196,9 +203,31 @@ impl SegmentHeader {
         }
     }
 
-    fn continues(&self, end: &SegmentEnd) -> bool {
-        *self == Self { max_record_bytes: self.max_record_bytes, ..Self::after(end) }
+    /// Whether a segment with this header can stand there.
+    fn fits(&self, position: Position<'_>) -> bool {
+        match position {
+            Position::First => matches!(
+                [self.index == 0, self.first_sequence == 1, self.previous_hash == [0; HASH_BYTES]],
+                [true, true, true] | [false, false, false]
+            ),
+            Position::Behind(end) => {
+                *self == Self { max_record_bytes: self.max_record_bytes, ..Self::after(end) }
+            }
+            Position::Anywhere => true,
+        }
     }
+}
+
+/// Where in its log a segment stands, which its header must agree with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Position<'a> {
+    /// It is the first that is kept. Whether those before it were dropped rightly is for the log
+    /// itself to say: see [`check_start`].
+    First,
+    /// It continues this sealed segment.
+    Behind(&'a SegmentEnd),
+    /// Its place is not looked at.
+    Anywhere,
 }
 
 /// A segment file whose header is not whole: the file ends with the header or inside it.
@@ -215,15 +244,16 @@ pub(crate) enum Opening {
 }
 
 impl Segment {
-    /// Opens a segment and checks its header.
+    /// Opens a segment and checks its header against its name and its place in the log.
     ///
-    /// `key` decides how it is checked: a keyed log is not read without its key, nor a log without
-    /// a key as if it had one.
+    /// A file whose name is a segment's is a segment, or it is damage. `key` decides how it is
+    /// checked: a keyed log is not read without its key, nor a log without a key as if it had one.
     pub(crate) fn open(
         storage: &dyn Storage,
         first_sequence: u64,
         mode: Mode,
         key: Option<&Key>,
+        position: Position<'_>,
     ) -> Result<Opening, WalError> {
         let name = segment_name(first_sequence);
         let failed = |action| {
@@ -241,10 +271,8 @@ impl Segment {
             what,
         };
         // What a successor means for an unfinished segment is for those to judge who know of it.
-        let alone =
-            Evidence { has_successor: false, sealed: false, zeros: false, durable_offset: 0 };
         let place = Place::Header { file_ends: length <= SEGMENT_HEADER_BYTES as u64 };
-        let unfinished = judge(place, alone) == Verdict::Torn;
+        let unfinished = judge(place, Evidence::NONE) == Verdict::Torn;
         let header = match SegmentHeader::decode(&bytes) {
             _ if length < SEGMENT_HEADER_BYTES as u64 => {
                 return Ok(Opening::Unfinished(Unfinished { file, bytes: length }));
@@ -253,14 +281,18 @@ impl Segment {
             Err(HeaderFault::Newer(feature, found)) => {
                 return Err(WalError::Unsupported { path: storage.path(&name), feature, found });
             }
-            Err(_) if unfinished => {
+            Err(HeaderFault::Damaged) if unfinished => {
                 return Ok(Opening::Unfinished(Unfinished { file, bytes: length }));
-            }
-            Err(HeaderFault::Foreign) => {
-                return Err(WalError::Foreign { path: storage.path(&name) });
             }
             Err(HeaderFault::Damaged) => return Err(corrupt(Damage::Header)),
         };
+        // Before any key is asked for: a header from elsewhere may name any.
+        if header.first_sequence != first_sequence || !header.fits(position) {
+            if unfinished {
+                return Ok(Opening::Unfinished(Unfinished { file, bytes: length }));
+            }
+            return Err(corrupt(Damage::Discontinuity));
+        }
         let path = || storage.path("");
         let key = match (header.algorithm, key) {
             (Algorithm::Sha256, None) => None,
@@ -281,34 +313,16 @@ impl Segment {
             }
             return Err(corrupt(Damage::Header));
         }
-        if header.first_sequence != first_sequence {
-            return Err(corrupt(Damage::Discontinuity));
-        }
         let header_hash = bytes.last_chunk::<HASH_BYTES>().copied().unwrap_or_default();
         let cursor =
             FrameCursor::new(file, chain, header.max_record_bytes, SEGMENT_HEADER_BYTES as u64);
-        let progress = Progress::at_start(&header, header_hash);
-        Ok(Opening::Segment(Box::new(Self { first_sequence, header, chain, cursor, progress })))
-    }
-
-    /// Refuses a segment that cannot be the first that is kept of its log. Whether those before it
-    /// were dropped rightly is for the log itself to say: see [`check_start`].
-    pub(crate) fn check_is_first(&self) -> Result<(), WalError> {
-        let header = &self.header;
-        let firsts = [
-            header.index == 0,
-            header.first_sequence == 1,
-            header.previous_hash == [0; HASH_BYTES],
-        ];
-        match firsts {
-            [true, true, true] | [false, false, false] => Ok(()),
-            _ => Err(self.discontinuity()),
+        let mut progress = Progress::at_start(&header, header_hash);
+        if let Position::Behind(end) = position {
+            // They carry over: the segment may be empty, and says of a log start only what is new.
+            progress.record_hash = end.record_hash;
+            progress.log_start = end.log_start;
         }
-    }
-
-    /// Refuses a segment that does not continue a sealed one.
-    pub(crate) fn check_continues(&self, end: &SegmentEnd) -> Result<(), WalError> {
-        if self.header.continues(end) { Ok(()) } else { Err(self.discontinuity()) }
+        Ok(Opening::Segment(Box::new(Self { first_sequence, header, chain, cursor, progress })))
     }
 
     /// How the segment ended, if it is sealed.
@@ -324,28 +338,28 @@ impl Segment {
         })
     }
 
-    fn discontinuity(&self) -> WalError {
-        WalError::Corrupt {
-            segment: self.first_sequence,
-            offset: 0,
-            sequence: self.first_sequence,
-            what: Damage::Discontinuity,
-        }
-    }
-
     /// The segment's name.
     pub(crate) fn name(&self) -> String {
         segment_name(self.first_sequence)
     }
 
     /// Steps to the next frame and takes note of what it says. The cursor shows a record.
+    ///
+    /// INVARIANT (a key change counts with its seal): the two are one write, so a key change whose
+    /// seal is not there is damaged itself, and the cursor goes back to where it begins.
     pub(crate) fn step(&mut self, storage: &dyn Storage) -> Result<SegmentStep, WalError> {
         let at = self.cursor.offset();
         let (segment, sequence) = (self.first_sequence, self.progress.sequence.saturating_add(1));
         match self.cursor.step() {
             Ok(Step::Frame) => {}
+            Ok(Step::End) if self.take_back_key_change() => {
+                return Ok(SegmentStep::Damaged(Damage::CutShort));
+            }
             Ok(Step::End) => return Ok(SegmentStep::End),
-            Ok(Step::Damaged(damage)) => return Ok(SegmentStep::Damaged(damage)),
+            Ok(Step::Damaged(damage)) => {
+                self.take_back_key_change();
+                return Ok(SegmentStep::Damaged(damage));
+            }
             Err(source) => {
                 return Err(io_error(storage, "read", &segment_name(segment), source));
             }
@@ -362,6 +376,15 @@ impl Segment {
                 found,
             }),
         }
+    }
+
+    /// Goes back before a key change that no seal follows, and says whether there was one.
+    fn take_back_key_change(&mut self) -> bool {
+        if self.progress.seal.is_some() || self.progress.next_key_id.take().is_none() {
+            return false;
+        }
+        self.cursor.move_to(self.cursor.offset() - KEY_CHANGE_FRAME_BYTES as u64);
+        true
     }
 }
 
@@ -387,6 +410,7 @@ mod tests {
             durable_offset: 300,
             durable_sequence: 6,
             log_start: 2,
+            keyed: true,
             next_key_id: None,
             seal: None,
         }
@@ -458,6 +482,9 @@ mod tests {
         let mut after = progress();
         assert_eq!(accept(&mut after, KIND_KEY_CHANGE, 7, &[9; 8]), Ok(false));
         let refused = accept(&mut after, KIND_DATA, 8, b"");
+        assert_eq!(refused, Err(Misplaced::Contradiction(Damage::Control)));
+        let mut without_key = Progress { keyed: false, ..progress() };
+        let refused = accept(&mut without_key, KIND_KEY_CHANGE, 7, &[9; 8]);
         assert_eq!(refused, Err(Misplaced::Contradiction(Damage::Control)));
     }
 

@@ -19,6 +19,8 @@ pub(crate) trait Storage: Debug + Send + Sync {
     fn open(&self, name: &str, mode: Mode) -> io::Result<Arc<dyn StoredFile>>;
     /// Removes a file's name.
     fn remove(&self, name: &str) -> io::Result<()>;
+    /// Gives a file another name, which no file has or one that is replaced.
+    fn rename(&self, name: &str, to: &str) -> io::Result<()>;
     /// Copies a file into another directory, durably. `false`, and nothing is copied, when the name
     /// is taken there by anything but a copy; this directory is not another.
     fn copy_to(&self, name: &str, directory: &Path) -> io::Result<bool>;

@@ -12,13 +12,16 @@ use crate::anchor::Anchor;
 use crate::chain::Hash;
 use crate::cursor::Frame;
 use crate::error::{Damage, WalError};
+use crate::first_segment::first_of;
 use crate::key::Key;
 use crate::parallel::{WORTH_BYTES, fast_forward};
+use crate::seal::{header_damage, overlap};
 use crate::segment::{
-    Opening, Progress, Segment, SegmentStep, check_start, io_error, segment_name, segments_in,
+    Opening, Position, Progress, Segment, SegmentEnd, SegmentStep, Unfinished, check_start,
+    io_error, segment_name, segments_in,
 };
 use crate::storage::{Mode, Storage};
-use crate::tail::{Evidence, Place, Verdict, claims_behind, judge, only_zeros_behind};
+use crate::tail::{Evidence, Place, Verdict, judge};
 
 /// What stands behind the last record that verifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +29,9 @@ use crate::tail::{Evidence, Place, Verdict, claims_behind, judge, only_zeros_beh
 pub enum Tail {
     /// Nothing: the log ends with a whole frame.
     Clean,
-    /// Bytes that are no frame and that nothing claims to have been synced: a write that a crash
-    /// cut short, or one that is still under way. Opening the log for writing sets them aside.
+    /// Bytes that are no frame, or no whole header, and that nothing claims to have been synced: a
+    /// write that a crash cut short, or one that is still under way. Opening the log for writing
+    /// sets them aside.
     Torn {
         /// The segment, by the sequence that its name says.
         segment: u64,
@@ -58,7 +62,8 @@ impl Walk {
     /// Stands before the first record of the log.
     pub(crate) fn open(storage: Arc<dyn Storage>, key: Option<&Key>) -> Result<Self, WalError> {
         let segments = existing_segments(storage.as_ref())?;
-        Self::at_first(&segments, storage, key)
+        let first = first_of(storage.as_ref(), key, &segments)?;
+        Self::at_first(segments.get(first..).unwrap_or_default(), storage, key)
     }
 
     /// Stands before the first record of the log that has these segments.
@@ -68,15 +73,15 @@ impl Walk {
         key: Option<&Key>,
     ) -> Result<Self, WalError> {
         let first = *segments.first().ok_or_else(|| missing(storage.as_ref()))?;
-        let segment = match Segment::open(storage.as_ref(), first, Mode::Read, key)? {
-            Opening::Segment(segment) => segment,
-            Opening::Unfinished(_) if segments.len() == 1 => {
-                return Err(WalError::Empty { path: storage.path("") });
+        let opened = Segment::open(storage.as_ref(), first, Mode::Read, key, Position::First)?;
+        match opened {
+            Opening::Segment(segment) => Ok(Self::at(storage, key, segment, first)),
+            Opening::Unfinished(_) if segments.len() > 1 => Err(header_damage(first)),
+            Opening::Unfinished(_) => {
+                check_start(first, 1)?;
+                Err(WalError::Empty { path: storage.path("") })
             }
-            Opening::Unfinished(_) => return Err(header_damage(first)),
-        };
-        segment.check_is_first()?;
-        Ok(Self::at(storage, key, segment, first))
+        }
     }
 
     /// Stands before the first frame of a segment of the log that is kept from `first` on.
@@ -113,6 +118,11 @@ impl Walk {
         &mut self.segment
     }
 
+    /// The segment that the walk has come to, without the walk.
+    pub(crate) fn into_segment(self) -> Segment {
+        *self.segment
+    }
+
     /// The segment that the walk has come to.
     pub(crate) fn segment(&self) -> &Segment {
         &self.segment
@@ -133,7 +143,8 @@ impl Walk {
     pub(crate) fn bytes_in_log(&self) -> Result<u64, WalError> {
         let storage = self.storage.as_ref();
         let mut bytes = 0;
-        for segment in segments_in(storage)? {
+        let segments = segments_in(storage)?.into_iter();
+        for segment in segments.filter(|segment| *segment >= self.first_segment) {
             let name = segment_name(segment);
             match storage.open(&name, Mode::Read).and_then(|file| file.length()) {
                 Ok(length) => bytes += length,
@@ -171,9 +182,8 @@ impl Walk {
         if self.segment.cursor.offset() < self.fast_forward_at {
             return Ok((0, None));
         }
-        let found = fast_forward(&mut self.segment, threads, wanted).map_err(|source| {
-            io_error(self.storage.as_ref(), "read", &self.segment.name(), source)
-        })?;
+        let found = fast_forward(&mut self.segment, threads, wanted)
+            .map_err(|source| self.unreadable(source))?;
         self.fast_forward_at = self.segment.cursor.offset() + WORTH_BYTES;
         Ok((self.segment.progress.sequence - before, found))
     }
@@ -183,39 +193,38 @@ impl Walk {
     pub(crate) fn advance(&mut self) -> Result<bool, WalError> {
         loop {
             let damage = match self.segment.step(self.storage.as_ref())? {
-                SegmentStep::Record => {
-                    self.suspect = None;
-                    return Ok(true);
-                }
-                SegmentStep::Control => {
-                    self.suspect = None;
-                    continue;
-                }
+                SegmentStep::Record => return Ok(true),
+                SegmentStep::Control => continue,
                 SegmentStep::End => None,
                 SegmentStep::Damaged(damage) => Some(damage),
             };
             let offset = self.segment.cursor.offset();
-            let sealed = self.segment.progress.seal.is_some();
-            if sealed && damage.is_none() {
-                if self.enter_next_segment()? {
-                    continue;
+            let end = self.segment.end();
+            if let (Some(end), None) = (&end, damage) {
+                match self.enter_next_segment(end)? {
+                    None => continue,
+                    Some(tail) => return self.end_with(tail),
                 }
-                return self.end_with(Tail::Clean);
             }
             let evidence = match self.suspect {
                 Some((at, evidence)) if at == offset => evidence,
                 _ => {
-                    let evidence = self.gather(damage.is_some())?;
-                    if damage.is_none() && !evidence.has_successor {
+                    let first = self.segment.first_sequence;
+                    let segments = segments_in(self.storage.as_ref())?;
+                    let has_successor = segments.into_iter().any(|segment| segment > first);
+                    if damage.is_none() && !has_successor {
                         return self.end_with(Tail::Clean);
                     }
+                    let evidence =
+                        Evidence::about(&self.segment, self.first_segment, has_successor)
+                            .map_err(|source| self.unreadable(source))?;
                     self.suspect = Some((offset, evidence));
                     self.segment.cursor.refresh();
                     continue;
                 }
             };
             let what = match damage {
-                _ if sealed => Damage::AfterSeal,
+                _ if end.is_some() => Damage::AfterSeal,
                 Some(damage) => damage,
                 None => Damage::Unsealed,
             };
@@ -256,30 +265,19 @@ impl Walk {
             .map_err(|source| io_error(self.storage.as_ref(), "read the length of", &name, source))
     }
 
-    /// Finds out what is claimed about the bytes at the cursor.
-    fn gather(&self, scan: bool) -> Result<Evidence, WalError> {
-        let first = self.segment.first_sequence;
-        let later = segments_in(self.storage.as_ref())?.into_iter().any(|segment| segment > first);
-        let progress = self.segment.progress;
-        let mut durable_offset = progress.durable_offset;
-        let mut zeros = false;
-        if scan {
-            let (offset, name) = (self.segment.cursor.offset(), self.segment.name());
-            let chain = self.segment.chain;
-            let claimed = claims_behind(self.segment.cursor.file().as_ref(), &chain, offset)
-                .map_err(|source| io_error(self.storage.as_ref(), "read", &name, source))?;
-            durable_offset = durable_offset.max(claimed);
-            zeros = only_zeros_behind(self.segment.cursor.file().as_ref(), offset)
-                .map_err(|source| io_error(self.storage.as_ref(), "read", &name, source))?;
-        }
-        let sealed = progress.seal.is_some();
-        Ok(Evidence { has_successor: later, sealed, zeros, durable_offset })
+    fn unreadable(&self, source: std::io::Error) -> WalError {
+        io_error(self.storage.as_ref(), "read", &self.segment.name(), source)
     }
 
-    /// Goes on to the segment after a sealed one. `false` if it is not there yet.
-    fn enter_next_segment(&mut self) -> Result<bool, WalError> {
+    /// Goes on to the segment behind the sealed one that ended so. Answers what stands behind this
+    /// one if the next is not there yet.
+    fn enter_next_segment(&mut self, end: &SegmentEnd) -> Result<Option<Tail>, WalError> {
         let next = self.segment.progress.sequence.saturating_add(1);
         let segments = segments_in(self.storage.as_ref())?;
+        let mut between = segments.iter().filter(|segment| **segment < next);
+        if let Some(inside) = between.find(|segment| **segment > self.segment.first_sequence) {
+            return Err(overlap(*inside));
+        }
         if !segments.contains(&next) {
             if let Some(&first) = segments.first().filter(|first| **first > next)
                 && !segments.contains(&self.segment.first_sequence)
@@ -290,27 +288,25 @@ impl Walk {
             if segments.iter().any(|segment| *segment > next) {
                 return Err(WalError::MissingSegment { segment: next });
             }
-            return Ok(false);
+            return Ok(Some(Tail::Clean));
         }
         let is_last = segments.last() == Some(&next);
-        let opened = Segment::open(self.storage.as_ref(), next, Mode::Read, self.key.as_ref())?;
-        let mut segment = match opened {
-            Opening::Segment(segment) => segment,
+        let (storage, position) = (self.storage.as_ref(), Position::Behind(end));
+        match Segment::open(storage, next, Mode::Read, self.key.as_ref(), position)? {
+            Opening::Segment(segment) => {
+                self.finished.0 += 1;
+                self.finished.1 += self.segment.cursor.offset();
+                self.segment = segment;
+                self.fast_forward_at = 0;
+                Ok(None)
+            }
+            Opening::Unfinished(_) if !is_last => Err(header_damage(next)),
             // The writer is creating it, or a crash came between.
-            Opening::Unfinished(_) if is_last => return Ok(false),
-            Opening::Unfinished(_) => return Err(header_damage(next)),
-        };
-        if let Some(end) = self.segment.end() {
-            segment.check_continues(&end)?;
+            Opening::Unfinished(Unfinished { bytes: 0, .. }) => Ok(Some(Tail::Clean)),
+            Opening::Unfinished(Unfinished { bytes, .. }) => {
+                Ok(Some(Tail::Torn { segment: next, offset: 0, bytes }))
+            }
         }
-        // The last record's hash carries over: the next segment may be empty.
-        segment.progress.record_hash = self.segment.progress.record_hash;
-        segment.progress.log_start = self.segment.progress.log_start;
-        self.finished.0 += 1;
-        self.finished.1 += self.segment.cursor.offset();
-        self.segment = segment;
-        self.fast_forward_at = 0;
-        Ok(true)
     }
 }
 
@@ -327,9 +323,4 @@ pub(crate) fn existing_segments(storage: &dyn Storage) -> Result<Vec<u64>, WalEr
 
 fn missing(storage: &dyn Storage) -> WalError {
     WalError::Missing { path: storage.path("") }
-}
-
-/// The error for a segment without a whole header that has a successor.
-pub(crate) fn header_damage(segment: u64) -> WalError {
-    WalError::Corrupt { segment, offset: 0, sequence: segment, what: Damage::Header }
 }

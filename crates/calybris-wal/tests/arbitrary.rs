@@ -7,7 +7,9 @@ mod logs;
 use std::fs;
 use std::path::Path;
 
-use calybris_wal::{Key, VerifyOptions, WalError, WalOptions, WalWriter, repair, verify};
+use calybris_wal::{
+    Key, RepairOptions, VerifyOptions, WalError, WalOptions, WalWriter, repair, verify,
+};
 use logs::{keys, log_of, open, payloads, read, segment, write_sample};
 use proptest::prelude::*;
 
@@ -79,7 +81,8 @@ fn handle(path: &Path, key: Option<&Key>) {
         Ok(writer) => assert_eq!(writer.recovery().sequence, records),
         Err(error) => {
             assert_eq!(fs::read(segment(path)).unwrap(), before, "a refused log is left alone");
-            if error.is_tampering() && repair(path, key).is_ok() {
+            let options = RepairOptions { key: key.cloned(), ..RepairOptions::default() };
+            if error.is_tampering() && repair(path, &options).is_ok() {
                 assert_eq!(open(path, key).unwrap().recovery().sequence, records);
             }
         }

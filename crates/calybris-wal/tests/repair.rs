@@ -6,11 +6,15 @@ mod logs;
 use std::fs;
 use std::path::Path;
 
-use calybris_wal::{WalError, repair};
+use calybris_wal::{Damage, Disposal, Key, Repair, RepairOptions, VerifyOptions, WalError, verify};
 use logs::{
-    frames, key, keys, log_of, open, options, payloads, read_payloads, segment_from, write_sample,
-    write_segments,
+    HEADER, frames, key, keys, log_of, open, options, payloads, read_payloads, segment_from,
+    write_sample, write_segments,
 };
+
+fn repair(path: &Path, key: Option<&Key>) -> Result<Option<Repair>, WalError> {
+    calybris_wal::repair(path, &RepairOptions { key: key.cloned(), ..RepairOptions::default() })
+}
 
 /// All files of a log and their bytes.
 fn files(path: &Path) -> Vec<(String, Vec<u8>)> {
@@ -128,4 +132,91 @@ fn a_log_that_lost_its_beginning_is_not_repaired() {
     let refused = repair(path, None).map(drop);
     assert!(matches!(refused, Err(WalError::MissingSegment { segment: 1 })), "{refused:?}");
     assert_eq!(files(path), before);
+}
+
+#[test]
+fn a_beginning_that_nothing_vouches_for_is_kept_where_it_is_accepted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    write_segments(path, &options(), None);
+    fs::remove_file(segment_from(path, 1)).unwrap();
+    let accepting = RepairOptions { accept_beginning: true, ..RepairOptions::default() };
+    let done = calybris_wal::repair(path, &accepting).unwrap().unwrap();
+    assert!(matches!(done.damage, WalError::MissingSegment { segment: 1 }));
+    assert_eq!((done.sequence, done.quarantined.len()), (6, 0));
+    assert_eq!(read_payloads(path, None), payloads()[2..]);
+    assert_eq!(open(path, None).unwrap().append("more").unwrap().sequence, 7);
+}
+
+#[test]
+fn a_file_inside_another_segments_records_is_set_aside_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    write_segments(path, &options(), None);
+    fs::copy(segment_from(path, 1), segment_from(path, 2)).unwrap();
+    let is_overlap = |error: &WalError| {
+        matches!(error, WalError::Corrupt { segment: 2, what: Damage::Overlap, .. })
+    };
+    let error = verify(path, &VerifyOptions::default()).map(drop).unwrap_err();
+    assert!(is_overlap(&error) && error.is_tampering(), "{error}");
+    let error = open(path, None).map(drop).unwrap_err();
+    assert!(is_overlap(&error), "{error}");
+    let done = repair(path, None).unwrap().unwrap();
+    assert!(is_overlap(&done.damage), "{}", done.damage);
+    assert_eq!((done.sequence, done.quarantined.len()), (6, 1));
+    assert_eq!(read_payloads(path, None), payloads());
+}
+
+#[test]
+fn a_retained_log_is_cut_at_its_damage_and_still_says_where_it_begins() {
+    for key in keys() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        write_segments(path, &options(), key.as_ref());
+        let writer = open(path, key.as_ref()).unwrap();
+        writer.retain_from(3, Disposal::Remove).unwrap();
+        writer.close().unwrap();
+        let name = segment_from(path, 3);
+        let mut bytes = fs::read(&name).unwrap();
+        let second = frames(&bytes)[1].start;
+        bytes[second + 20] ^= 1;
+        fs::write(&name, &bytes).unwrap();
+
+        let done = repair(path, key.as_ref()).unwrap().unwrap();
+        assert_eq!((done.sequence, done.quarantined.len()), (3, 2));
+        assert_eq!(read_payloads(path, key.as_ref()), payloads()[2..3]);
+        assert!(repair(path, key.as_ref()).unwrap().is_none());
+        assert_eq!(open(path, key.as_ref()).unwrap().append("more").unwrap().sequence, 4);
+    }
+}
+
+#[test]
+fn a_damaged_header_in_the_middle_is_damage_with_a_place() {
+    for key in keys() {
+        for (first, last) in [(3, false), (5, true)] {
+            for fill in [0, 0xAA] {
+                let directory = tempfile::tempdir().unwrap();
+                let path = directory.path();
+                write_segments(path, &options(), key.as_ref());
+                let name = segment_from(path, first);
+                let mut bytes = fs::read(&name).unwrap();
+                bytes[..HEADER].fill(fill);
+                fs::write(&name, &bytes).unwrap();
+                let options = VerifyOptions { key: key.clone(), ..VerifyOptions::default() };
+                for error in [
+                    verify(path, &options).map(drop).unwrap_err(),
+                    open(path, key.as_ref()).map(drop).unwrap_err(),
+                ] {
+                    let found = matches!(error, WalError::Corrupt { segment, offset: 0, .. }
+                        if segment == first);
+                    assert!(found && error.is_tampering(), "{error}");
+                }
+                let done = repair(path, key.as_ref()).unwrap().unwrap();
+                assert_eq!(done.sequence, first - 1);
+                assert_eq!(done.quarantined.len(), 2 - usize::from(last));
+                let kept = usize::try_from(first).unwrap() - 1;
+                assert_eq!(read_payloads(path, key.as_ref()), payloads()[..kept]);
+            }
+        }
+    }
 }

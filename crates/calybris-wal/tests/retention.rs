@@ -88,25 +88,63 @@ fn a_segment_that_goes_missing_without_consent_is_found() {
     }
 }
 
+/// Writes a log of four segments, from 1, 3, 5 and 7 on, that says that it is kept from 5 on; of those
+/// before, these are left.
+fn write_half_retained(path: &Path, key: Option<&calybris_wal::Key>, left: &[u64]) {
+    write_segments(path, &options(), key);
+    let writer = open(path, key).unwrap();
+    writer.rotate().unwrap();
+    writer.append("seventh").unwrap();
+    let whole = [1, 3].map(|first| (first, fs::read(segment_from(path, first)).unwrap()));
+    assert_eq!(writer.retain_from(5, Disposal::Remove).unwrap(), 2);
+    writer.close().unwrap();
+    for (first, bytes) in whole {
+        if left.contains(&first) {
+            fs::write(segment_from(path, first), bytes).unwrap();
+        }
+    }
+}
+
 #[test]
-fn a_crash_before_the_segments_are_gone_leaves_a_log_that_verifies() {
+fn a_retention_that_a_crash_cut_short_is_finished_by_opening() {
+    for key in keys() {
+        let key = key.as_ref();
+        // Removals reach the disk in any order; what is read begins where nothing is missing.
+        for (left, first_read) in [(&[][..], 5), (&[1], 5), (&[3], 3), (&[1, 3], 1)] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path();
+            write_half_retained(path, key, left);
+            let report = verify(path, &with(key, None)).unwrap();
+            assert_eq!((report.first_sequence, report.head.sequence), (first_read, 7), "{left:?}");
+            let first = calybris_wal::Reader::open(path, key).unwrap().next().unwrap().unwrap();
+            assert_eq!(first.sequence(), first_read);
+            for sequence in first_read..=7 {
+                let mut reader = calybris_wal::Reader::open_at(path, key, sequence).unwrap();
+                assert_eq!(reader.next().unwrap().unwrap().sequence(), sequence);
+            }
+            assert_eq!(fs::read_dir(path).unwrap().count(), 3 + left.len());
+
+            drop(open(path, key).unwrap());
+            assert_eq!([1, 3, 5, 7].map(|first| exists(path, first)), [false, false, true, true]);
+            let report = verify(path, &with(key, None)).unwrap();
+            assert_eq!((report.first_sequence, report.head.sequence), (5, 7));
+        }
+    }
+}
+
+#[test]
+fn a_gap_that_a_retention_does_not_explain_is_found() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
-    write_segments(path, &options(), None);
-    let first = fs::read(segment_from(path, 1)).unwrap();
-    open(path, None).unwrap().retain_from(5, Disposal::Remove).unwrap();
-    // The third was dropped, the first is back: what lies between is missing.
-    fs::write(segment_from(path, 1), &first).unwrap();
-    assert!(open(path, None).unwrap_err().is_tampering());
-    fs::remove_file(segment_from(path, 1)).unwrap();
-    // As if the machine had stopped before the second of two was removed.
-    let other = tempfile::tempdir().unwrap();
-    write_segments(other.path(), &options(), None);
-    fs::copy(segment_from(other.path(), 3), segment_from(path, 3)).unwrap();
-    assert_eq!(verify(path, &with(None, None)).unwrap().first_sequence, 3);
-    let writer = open(path, None).unwrap();
-    assert_eq!(writer.retain_from(5, Disposal::Remove).unwrap(), 1);
-    assert_eq!(verify(path, &with(None, None)).unwrap().first_sequence, 5);
+    write_half_retained(path, None, &[1, 3]);
+    fs::remove_file(segment_from(path, 5)).unwrap();
+    for error in [
+        open(path, None).map(drop).unwrap_err(),
+        read(path, None).1.unwrap(),
+        verify(path, &with(None, None)).map(drop).unwrap_err(),
+    ] {
+        assert!(matches!(error, WalError::MissingSegment { segment: 5 }), "{error}");
+    }
 }
 
 #[test]

@@ -70,33 +70,47 @@ class Chain:
         return kind, sequence, data[at + FRAME.size : end - 32], end
 
 
-def claim_in(chain, data, at):
-    frame = chain.frame_at(data, at, 0)
+def claim_of(frame):
     if frame and frame[0] == MARK and len(frame[2]) == 16:
         return struct.unpack("<QQ", frame[2])[1]
     return 0
 
 
+def mended_behind(chain, data, at):
+    """The frame behind one that is whole but for its hash: it continues the hash that should be."""
+    if at + FRAME.size > len(data):
+        return None
+    length, _, _, checksum, _ = FRAME.unpack_from(data, at)
+    covered = data[at : at + 6] + data[at + 8 : at + 16]
+    end = at + FRAME.size + length + 32
+    if binascii.crc_hqx(covered, 0xFFFF) != checksum or end > len(data):
+        return None
+    right = chain.hash(b"calybris-wal 1 frame", data[at - 32 : end - 32])
+    return chain.frame_at(right + data[end:], 32, 0)
+
+
 def claims_behind(chain, data, at):
     """The greatest offset that a durable mark behind a damaged frame claims."""
-    best = 0
-    for place in range(at, len(data) - 63):
-        if data[place + 4] == MARK and data[place : place + 4] == b"\x10\0\0\0":
-            best = max(best, claim_in(chain, data, place))
-    # A frame that is whole but for its hash: what follows continues the hash it should have.
-    if at + FRAME.size <= len(data):
-        length, _, _, checksum, _ = FRAME.unpack_from(data, at)
-        covered = data[at : at + 6] + data[at + 8 : at + 16]
-        end = at + FRAME.size + length + 32
-        if binascii.crc_hqx(covered, 0xFFFF) == checksum and end <= len(data):
-            right = chain.hash(b"calybris-wal 1 frame", data[at - 32 : end - 32])
-            mended = right + data[end : end + 64]
-            best = max(best, claim_in(chain, mended, 32))
-    return best
+    places = (p for p in range(at, len(data) - 63) if data[p : p + 5] == b"\x10\0\0\0\x02")
+    frames = [chain.frame_at(data, place, 0) for place in places]
+    return max(claim_of(frame) for frame in frames + [mended_behind(chain, data, at)])
 
 
-def read_header(path, data, keys):
-    """The header's fields and its chain; None for a header that was not finished."""
+def fits(fields, first, before, sequence):
+    """Whether a header is one of this name and this place in the log."""
+    if fields[7] != first:
+        return False
+    if before is None:
+        return len({fields[6] == 0, fields[7] == 1, not any(fields[12])}) == 1
+    old, seal, next_key = before
+    same = all(fields[i] == old[i] for i in (1, 2, 3, 5, 8))
+    follows = fields[6] == old[6] + 1 and fields[7] == sequence + 1
+    return same and follows and fields[12] == seal and fields[9] == next_key
+
+
+def read_header(name, data, keys, place=None):
+    """The header's fields and its chain; None for a header that was not finished. Where the place
+    of the segment in its log is given, the header is held against it."""
     if len(data) < HEADER.size:
         return None
     fields = HEADER.unpack_from(data)
@@ -104,8 +118,6 @@ def read_header(path, data, keys):
     if not sums_up or fields[0] != MAGIC:
         if len(data) <= HEADER.size:
             return None
-        if fields[0] != MAGIC and not sums_up:
-            raise Unchecked("not a segment")
         raise Corrupt(0)
     version, algorithm, codec, flags, log_id = fields[1:6]
     key, limit, reserved = fields[9], fields[10], fields[11]
@@ -113,6 +125,10 @@ def read_header(path, data, keys):
         raise Unchecked("a newer format")
     if limit > 268435456:
         raise Unchecked("a record limit that is not known")
+    if place and not fits(fields, int(name[:20]), *place):
+        if len(data) <= HEADER.size:
+            return None
+        raise Corrupt(0)
     if algorithm == 1 and keys:
         raise Unchecked("a key for a log without one")
     if algorithm == 2 and key not in keys:
@@ -125,6 +141,76 @@ def read_header(path, data, keys):
     return fields, chain
 
 
+def log_start_behind(chain, data, at):
+    """The greatest log start that a frame behind a damaged one names, each verified by itself."""
+    frames = [chain.frame_at(data, place, 0) for place in range(at, len(data) - 55)]
+    frames += [mended_behind(chain, data, at)]
+    ends = [frame[2][-8:] for frame in frames if frame and frame[0] in (SEAL, LOG_START)]
+    return max([0] + [int.from_bytes(end, "little") for end in ends])
+
+
+def log_start_said(chain, data, limit, start):
+    """What the frames from the header on say, in their order, of the log's start."""
+    at = HEADER.size
+    while at < len(data):
+        frame = chain.frame_at(data, at, limit)
+        if frame is None:
+            return max(start, log_start_behind(chain, data, at))
+        if frame[0] in (SEAL, LOG_START):
+            start = max(start, int.from_bytes(frame[2][-8:], "little"))
+        at = frame[3]
+    return start
+
+
+def without_dropped(directory, names, keys):
+    """The names from the first segment on that the log begins with, where a gap stands before it."""
+    parts = []
+    for name in names:
+        with open(os.path.join(directory, name), "rb") as file:
+            data = file.read()
+        try:
+            parts.append((int(name[:20]), data, read_header(name, data, keys)))
+        except Corrupt:
+            parts.append((int(name[:20]), data, "damaged"))
+    begun = parts[:]
+    while begun and begun[-1][2] is None:
+        begun.pop()
+    if len(begun) <= 1:
+        return names
+    ends = [part[2] for part in (begun[0], begun[-1])]
+    if all(isinstance(header, tuple) for header in ends):
+        if ends[1][0][6] - ends[0][0][6] == len(begun) - 1:
+            return names
+    start = 1
+    for _, data, header in reversed(parts):
+        if isinstance(header, tuple) and start == 1:
+            start = log_start_said(header[1], data, header[0][10], 1)
+    firsts = [part[0] for part in parts]
+    if start not in firsts:
+        return names
+    kept = firsts.index(start)
+    while kept > 0 and continues(parts[kept - 1], parts[kept]):
+        kept -= 1
+    return names[kept:]
+
+
+def continues(before, after):
+    """Whether a segment is the one that the seal of another names."""
+    first, data, header = before
+    if not isinstance(header, tuple) or not isinstance(after[2], tuple):
+        return False
+    if len(data) < HEADER.size + 104:
+        return False
+    seal = header[1].frame_at(data, len(data) - 104, 0)
+    return (
+        seal is not None
+        and seal[0] == SEAL
+        and first + int.from_bytes(seal[2][:8], "little") == after[0]
+        and after[2][0][7] == after[0]
+        and after[2][0][12] == data[-32:]
+    )
+
+
 def verify(directory, keys):
     try:
         names = sorted(n for n in os.listdir(directory) if re.fullmatch(r"\d{20}\.cwal", n))
@@ -132,6 +218,7 @@ def verify(directory, keys):
         raise Unchecked("no log")
     if not names:
         raise Unchecked("no log")
+    names = without_dropped(directory, names, keys)
     sequence, record_hash, before, torn, start = 0, None, None, 0, 1
     records_in_all = 0
     for number, name in enumerate(names):
@@ -140,34 +227,34 @@ def verify(directory, keys):
         try:
             with open(os.path.join(directory, name), "rb") as file:
                 data = file.read()
-            header = read_header(name, data, keys)
+            header = read_header(name, data, keys, (before, sequence))
             if header is None:
                 if not last:
                     raise Corrupt(0)
                 if number == 0:
+                    if first != 1:
+                        raise Corrupt(0)
                     raise Unchecked("no record")
-                number -= 1
+                number, torn = number - 1, len(data)
                 break
             fields, chain = header
-            if fields[7] != first:
-                raise Corrupt(0)
             if before is None:
-                if len({fields[6] == 0, fields[7] == 1, not any(fields[12])}) > 1:
-                    raise Corrupt(0)
                 sequence, record_hash = first - 1, fields[14]
-            else:
-                old, seal, next_key = before
-                same = all(fields[i] == old[i] for i in (1, 2, 3, 5, 8))
-                continues = fields[6] == old[6] + 1 and fields[7] == sequence + 1
-                if not (same and continues and fields[12] == seal and fields[9] == next_key):
-                    raise Corrupt(0)
             at, records, durable, durable_sequence = HEADER.size, 0, HEADER.size, sequence
             seal, next_key = None, fields[9]
-            while at < len(data):
+            change_at = None
+            while True:
                 frame = chain.frame_at(data, at, fields[10])
                 if frame is None:
+                    if change_at is not None and not seal:
+                        at, next_key = change_at, fields[9]
+                    if at == len(data):
+                        break
                     claimed = max(durable, claims_behind(chain, data, at))
                     if not last or at < claimed:
+                        raise Corrupt(at)
+                    kept_from = int(names[0][:20])
+                    if start < kept_from <= log_start_behind(chain, data, at):
                         raise Corrupt(at)
                     if not any(data[at:]):
                         break
@@ -176,7 +263,7 @@ def verify(directory, keys):
                     torn = len(data) - at
                     break
                 kind, found, payload, end = frame
-                if seal or (next_key != fields[9] and kind != SEAL):
+                if seal or (change_at is not None and kind != SEAL):
                     raise Corrupt(at)
                 if found != sequence + (kind == DATA):
                     raise Corrupt(at)
@@ -202,7 +289,9 @@ def verify(directory, keys):
                         raise Corrupt(at)
                     start = claimed
                 elif kind == KEY_CHANGE:
-                    next_key = struct.unpack("<Q", payload)[0]
+                    if fields[2] != 2:
+                        raise Corrupt(at)
+                    change_at, next_key = at, struct.unpack("<Q", payload)[0]
                 else:
                     raise Unchecked("a frame kind that is not known")
                 at = end

@@ -1,6 +1,6 @@
 //! `calybris repair`: a corrupt log made usable up to its first damage; all the rest is set aside.
 
-use calybris_core::wal::{Repair, repair};
+use calybris_core::wal::{Repair, RepairOptions, WalError, repair};
 use serde_json::json;
 
 use crate::amount::counted;
@@ -26,20 +26,29 @@ write sets it aside. No other process may have the log open.
 
 Exit codes:
   0  repaired, or there was nothing to repair
-  1  not even the beginning of the log verifies: nothing could be kept
+  1  nothing was done: the first record does not verify, or the beginning of the
+     log is missing and --accept-beginning was not given
   2  nothing was done: usage, a missing key, a missing log, a writer at work
   3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) log: LogArguments,
+    /// Keep a log whose first segments are missing, though nothing in it says that they were dropped
+    #[arg(long)]
+    accept_beginning: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let key = arguments.log.key()?;
     let dir = arguments.log.dir();
-    let repaired = repair(dir, key.as_ref()).map_err(|error| {
+    let options = RepairOptions { key, accept_beginning: arguments.accept_beginning };
+    let repaired = repair(dir, &options).map_err(|error| {
         let failure = Failure::of_log(dir, &error);
-        if error.is_tampering() { failure.noting(NOTHING_KEPT) } else { failure }
+        match error {
+            WalError::MissingSegment { .. } => failure.noting(BEGINNING_GONE),
+            error if error.is_tampering() => failure.noting(NOTHING_KEPT),
+            _ => failure,
+        }
     })?;
     let mut page = Page::default();
     if arguments.log.json {
@@ -68,6 +77,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     page.line(format_args!("  calybris verify {dir}{key}\n  calybris budget {dir}{key}"));
     Ok(page)
 }
+
+const BEGINNING_GONE: &str = "nothing was changed: the segments before the first one are gone, and nothing that is left says that \
+     they were dropped on purpose; put them back, or type --accept-beginning to keep what there is";
 
 const NOTHING_KEPT: &str = "not even its beginning verifies, so nothing could be kept; nothing was changed: look for a copy that verifies";
 

@@ -41,6 +41,9 @@ impl Storage for Stale {
     fn remove(&self, name: &str) -> io::Result<()> {
         self.disk.remove(name)
     }
+    fn rename(&self, name: &str, to: &str) -> io::Result<()> {
+        self.disk.rename(name, to)
+    }
     fn copy_to(&self, name: &str, directory: &Path) -> io::Result<bool> {
         self.disk.copy_to(name, directory)
     }

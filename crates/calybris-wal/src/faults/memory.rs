@@ -150,6 +150,13 @@ impl Memory {
         world.durable_names.insert(name.to_owned(), content);
     }
 
+    /// Takes a file off the disk, durably.
+    pub(crate) fn remove_file(&self, name: &str) {
+        let mut world = self.world.lock();
+        world.names.remove(name);
+        world.durable_names.remove(name);
+    }
+
     /// Counts a call and says how it fails, if it does.
     fn call(&self) -> Result<(), Fault> {
         let mut world = self.world.lock();
@@ -288,6 +295,14 @@ impl Storage for Memory {
     fn remove(&self, name: &str) -> io::Result<()> {
         self.simple_call()?;
         self.world.lock().names.remove(name);
+        Ok(())
+    }
+
+    fn rename(&self, name: &str, to: &str) -> io::Result<()> {
+        self.simple_call()?;
+        let mut world = self.world.lock();
+        let content = world.names.remove(name).ok_or(io::ErrorKind::NotFound)?;
+        world.names.insert(to.to_owned(), content);
         Ok(())
     }
 

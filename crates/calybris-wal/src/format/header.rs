@@ -48,9 +48,7 @@ pub(crate) struct SegmentHeader {
 /// Why bytes are not a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HeaderFault {
-    /// The bytes do not begin as a segment does.
-    Foreign,
-    /// The bytes are those of a header, changed.
+    /// The bytes are no header, or one that was changed.
     Damaged,
     /// A header of a newer format: which part, and what was found.
     Newer(&'static str, u64),
@@ -90,14 +88,10 @@ impl SegmentHeader {
             u8::from_le_bytes(field(bytes, 10)?),
             u8::from_le_bytes(field(bytes, 11)?),
         );
-        let mut restored = *bytes;
-        restored.iter_mut().zip(MAGIC).for_each(|(to, from)| *to = from);
-        let covered = restored.get(..CHECKSUMMED_BYTES).unwrap_or_default();
+        let covered = bytes.get(..CHECKSUMMED_BYTES).unwrap_or_default();
         let sums_up = array_at::<8>(bytes, CHECKSUMMED_BYTES) == Some(checksum(covered));
-        match (magic == Some(MAGIC), sums_up) {
-            (true, true) => {}
-            (false, false) => return Err(HeaderFault::Foreign),
-            _ => return Err(HeaderFault::Damaged),
+        if magic != Some(MAGIC) || !sums_up {
+            return Err(HeaderFault::Damaged);
         }
         // The checksum stands at the same place in every version, so what follows is not damage.
         if version != FORMAT_VERSION {
@@ -202,8 +196,10 @@ mod tests {
     }
 
     #[test]
-    fn other_bytes_are_foreign_and_not_damaged() {
-        assert_eq!(SegmentHeader::decode(&[b'x'; 144]), Err(HeaderFault::Foreign));
+    fn bytes_of_anything_else_are_damage() {
+        for byte in [0, b'x', 0xFF] {
+            assert_eq!(SegmentHeader::decode(&[byte; 144]), Err(HeaderFault::Damaged));
+        }
     }
 
     #[test]
