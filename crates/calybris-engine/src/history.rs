@@ -117,8 +117,29 @@ impl Iterator for History {
 }
 
 /// Opens a log at its beginning and refuses one that no engine wrote.
+///
+/// A log whose first records were dropped begins with a checkpoint. Where a crash cut that short, some of the segments
+/// before it may be left; they say nothing by themselves, and opening the log for writing removes them.
 pub(crate) fn open_reader(dir: &Path, key: Option<&Key>) -> Result<Reader, EngineError> {
-    of_an_engine(dir, Reader::open(dir, key)?)
+    let reader = of_an_engine(dir, Reader::open(dir, key)?)?;
+    let segments = Reader::segments(dir)?;
+    if segments == [1] {
+        return Ok(reader);
+    }
+    let Some(first) = Reader::open(dir, key)?.next().transpose()? else { return Ok(reader) };
+    if first.sequence() == 1 {
+        return Ok(reader);
+    }
+    for segment in segments.into_iter().filter(|segment| *segment >= first.sequence()) {
+        let record = Reader::open_at(dir, key, segment)?.next().transpose()?;
+        if let Some(record) = record
+            && let Record::Checkpoint(_) = record.decode()?
+        {
+            return open_reader_at(dir, key, segment);
+        }
+    }
+    // It begins with a record that cannot be the first, which is for those to say who read it.
+    Ok(reader)
 }
 
 /// Opens a log at the record with that sequence and refuses one that no engine wrote.

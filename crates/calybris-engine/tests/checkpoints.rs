@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use calybris_budget::{BudgetEvent, OverrunPolicy, TenantRules};
 use calybris_engine::{
-    Call, Checkpoint, DecisionProof, Engine, EngineError, EngineOptions, Ledger, LoggedTicket,
-    Record, SCHEMA_ID,
+    Call, Checkpoint, DecisionProof, Engine, EngineError, EngineOptions, History, Ledger,
+    LoggedTicket, Record, SCHEMA_ID,
 };
 use calybris_wal::{Disposal, Durability, Reader, WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
@@ -255,6 +255,53 @@ fn what_stands_before_a_checkpoint_can_be_dropped() {
     let engine = open(dir.path());
     assert_eq!(state(&engine), before);
     assert_eq!(engine.decide(&call("a", 3, 9_000)).unwrap().decision_sequence, 9);
+}
+
+/// The segments of a log that are there, by the sequences in their names.
+fn segments(dir: &Path) -> Vec<u64> {
+    Reader::segments(dir).unwrap()
+}
+
+#[test]
+fn a_log_whose_retention_was_cut_short_begins_with_its_first_checkpoint() {
+    // Which of the two segments before the last checkpoint are left: the removals reach the disk in any order.
+    for left in [&[0][..], &[1], &[0, 1]] {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = open(dir.path());
+        engine.ensure_tenant("a", 10_000, 1).unwrap();
+        let _open = engine.decide(&call("a", 1, 9_000)).unwrap();
+        // A rotation of the log's own: the segment behind it begins with no checkpoint.
+        drop(engine);
+        WalWriter::open(dir.path(), &WalOptions::new(SCHEMA_ID)).unwrap().rotate().unwrap();
+        let engine = open(dir.path());
+        engine.top_up("a", 500, 2).unwrap();
+        engine.checkpoint(3).unwrap();
+        let _other = engine.decide(&call("a", 2, 9_000)).unwrap();
+        let names = segments(dir.path());
+        let [first, second, checkpoint] = names[..] else { panic!("{names:?}") };
+        let name = |segment: u64| dir.path().join(format!("{segment:020}.cwal"));
+        let whole = [first, second].map(|segment| std::fs::read(name(segment)).unwrap());
+        assert_eq!(engine.retain_from_checkpoint(Disposal::Remove).unwrap(), 2);
+        let before = state(&engine);
+        drop(engine);
+        for &number in left {
+            std::fs::write(name([first, second][number]), &whole[number]).unwrap();
+        }
+        let ledger = Ledger::read(dir.path(), None).unwrap();
+        // With nothing missing the log is read from its first record on.
+        let records = if left.len() == 2 { checkpoint + 2 } else { 3 };
+        assert_eq!((ledger.records, ledger.last_sequence), (records, checkpoint + 2), "{left:?}");
+        assert!(ledger.conservation.is_ok(), "{left:?}");
+        let mut history = History::open(dir.path(), None).unwrap();
+        let begins = history.next().unwrap().unwrap().sequence;
+        assert_eq!(begins, if left.len() == 2 { 1 } else { checkpoint });
+
+        let engine = open(dir.path());
+        assert_eq!(state(&engine), before);
+        drop(engine);
+        assert_eq!(segments(dir.path()), [checkpoint], "opening finishes it");
+        assert_eq!(Ledger::read(dir.path(), None).unwrap().last_sequence, checkpoint + 2);
+    }
 }
 
 #[test]
