@@ -3,8 +3,9 @@
 
 mod world;
 
-use calybris_budget::{BudgetEvent, OverrunPolicy, TenantRules};
-use calybris_engine::{EngineError, Fallback, Ledger, Record, SCHEMA_ID};
+use calybris_budget::{BudgetEvent, MAX_AMOUNT_MICROUNITS, OverrunPolicy, TenantRules};
+use calybris_engine::{Call, EngineError, Fallback, Ledger, Names, Record, SCHEMA_ID, Snapshot};
+use calybris_kernel::{Model, PolicySnapshot, Request};
 use calybris_wal::{Key, WalError, WalOptions, WalWriter};
 use world::*;
 
@@ -64,6 +65,66 @@ fn the_ledger_of_a_log_is_the_state_of_its_engine() {
     let total = ledger.conservation.unwrap();
     assert_eq!((total.granted_microunits, total.reserved_microunits), (10_500, 2_000));
     assert_eq!((total.available_microunits, total.committed_microunits), (8_350, 150));
+}
+
+/// An account holds at most 2^63 - 1, so three of them and what they reserve, spend and get back pass 2^64.
+#[test]
+fn the_books_are_read_whatever_the_amounts_of_several_tenants_add_up_to() {
+    const MOST: u64 = MAX_AMOUNT_MICROUNITS;
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    // Two calls cost all but one microunit of what a tenant can have.
+    const DEAR: u64 = MOST / 2;
+    let dear = Model { fixed_price_microunits: DEAR, ..model(LARGE, 9_000, 0) };
+    let snapshot = Snapshot::new(PolicySnapshot::new(POLICY, [dear]).unwrap(), Names::default());
+    engine.install(snapshot, 1).unwrap();
+    let mut granted = 0_u128;
+    let books = |reserved: u128, committed: u128, granted: u128| {
+        let ledger = Ledger::read(dir.path(), None).unwrap();
+        let total = ledger.conservation.unwrap();
+        assert_eq!(total.granted_microunits, granted);
+        assert_eq!((total.reserved_microunits, total.committed_microunits), (reserved, committed));
+        assert_eq!(total.available_microunits, granted - reserved - committed);
+    };
+    for (tenant, amount) in [("a", MOST - 1), ("b", MOST), ("c", 0)] {
+        engine.ensure_tenant(tenant, amount, 1).unwrap();
+        granted += u128::from(amount);
+        books(0, 0, granted);
+    }
+    // 2^64 - 3 so far, and on across the boundary one by one.
+    for (tenant, amount) in [("a", 1), ("c", 1), ("c", 1), ("c", MOST - 2)] {
+        engine.top_up(tenant, amount, 2).unwrap();
+        granted += u128::from(amount);
+        books(0, 0, granted);
+    }
+    assert!(engine.top_up("c", 1, 3).is_err(), "a single account has its limit all the same");
+    let call = |tenant| Call {
+        request: Request {
+            business_value_microunits: i64::MAX,
+            budget_limit_microunits: u64::MAX,
+            ..request(1, 0)
+        },
+        ..call(tenant, 1, 0)
+    };
+    for tenant in ["a", "b", "c", "a", "b", "c"] {
+        let _open = engine.decide(&call(tenant)).unwrap().ticket.unwrap();
+    }
+    let held = 6 * u128::from(DEAR);
+    assert!(held > u128::from(u64::MAX));
+    books(held, 0, granted);
+    engine.checkpoint(4).unwrap();
+    books(held, 0, granted);
+    drop(engine);
+    let engine = open(dir.path());
+    assert_eq!(engine.recovery().held_microunits, held);
+    for open in engine.open_tickets() {
+        let ticket = engine.ticket(open.decision_sequence).unwrap();
+        engine.settle(ticket, DEAR, 5).unwrap();
+    }
+    books(0, held, granted);
+    engine.refund("b", 2 * DEAR, 6).unwrap();
+    engine.refund("c", 1, 6).unwrap();
+    books(0, 4 * u128::from(DEAR) - 1, granted);
 }
 
 #[test]
