@@ -1,4 +1,4 @@
-//! A log made again from its first decision to its last, with a bar on a terminal; and where the page about it goes.
+//! A log made again from its first decision to its last, with a bar on a terminal; and where the report about it goes.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -8,9 +8,12 @@ use calybris_core::engine::{
     EngineError, ReplayOptions, ReplayProgress, ReplayReport, Replayed, Snapshot, replay,
 };
 
-use crate::failure::Failure;
+use serde_json::Value;
+
+use crate::failure::{Failure, noting_failure};
 use crate::input::error::InputError;
 use crate::log::arguments::LogArguments;
+use crate::new_file::{NewFile, Readers, Replaces};
 use crate::page::Page;
 use crate::terminal::progress_bar;
 
@@ -19,7 +22,7 @@ use crate::terminal::progress_bar;
 pub(crate) struct ReplayArguments {
     #[command(flatten)]
     pub(crate) log: LogArguments,
-    /// Write the report as one page that loads nothing
+    /// Write the report as one page that loads nothing; `-` is standard output, in place of the tables
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Decide with that many threads at once
@@ -58,37 +61,56 @@ impl ReplayArguments {
             .map_err(|error| refused.map_or_else(|| Failure::of_engine(dir, &error), Failure::from))
     }
 
-    /// The file of `--html`, which may be written; `None` if no page was asked for.
-    pub(crate) fn page_file(&self) -> Result<Option<PageFile<'_>>, Failure> {
-        self.html.as_deref().map(PageFile::at).transpose()
-    }
-}
-
-/// A file for a page.
-pub(crate) struct PageFile<'a>(&'a Path);
-
-impl<'a> PageFile<'a> {
-    /// A page may be written again, but nothing else is overwritten.
-    fn at(file: &'a Path) -> Result<Self, Failure> {
-        match std::fs::read(file) {
-            Ok(found) if found.is_empty() || found.starts_with(b"<!DOCTYPE html>") => {
-                Ok(Self(file))
+    /// Where `--html` asks for the page; `None` if no page was asked for. It can be written there.
+    pub(crate) fn html(&self) -> Result<Option<Html>, Failure> {
+        match self.html.as_deref() {
+            None => Ok(None),
+            Some(path) if path == Path::new("-") && self.log.json => {
+                let what =
+                    "--html - and --json both ask for standard output: name a file for the page";
+                Err(Failure::refused(what))
             }
-            Ok(_) => {
-                let what = "exists and is no page; only a page is overwritten: name another file";
-                Err(Failure::at(file, what))
+            Some(path) if path == Path::new("-") => Ok(Some(Html::Stdout)),
+            // A page may be written again, but nothing else is overwritten.
+            Some(path) => {
+                NewFile::at(path, Replaces::Page, Readers::Usual).map(|file| Some(Html::File(file)))
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self(file)),
-            Err(error) => Err(Failure::at(file, error)),
         }
     }
 
-    pub(crate) fn write(&self, html: &str) -> Result<(), Failure> {
-        std::fs::write(self.0, html).map_err(|error| Failure::at(self.0, error))
+    /// Writes the page where it was asked for, and answers what is to be printed: the report, also if the page cannot be
+    /// written.
+    pub(crate) fn report(
+        &self,
+        html: Option<&Html>,
+        page: impl FnOnce() -> String,
+        object: impl FnOnce() -> Value,
+        tables: impl FnOnce() -> Page,
+    ) -> Result<Page, Failure> {
+        let mut shown = Page::default();
+        let written = match html {
+            None => Ok(()),
+            Some(Html::Stdout) => {
+                shown.text(&page());
+                return Ok(shown);
+            }
+            Some(Html::File(file)) => file.write(&page()),
+        };
+        if self.log.json {
+            shown.line(format_args!("{:#}", noting_failure(object(), written.as_ref().err())));
+        } else {
+            shown.append(&tables());
+            if let (Ok(()), Some(Html::File(file))) = (&written, html) {
+                shown.line(format_args!("page     {}", file.path().display()));
+            }
+        }
+        shown.despite(written)
     }
+}
 
-    /// Says where the page is.
-    pub(crate) fn announce(&self, page: &mut Page) {
-        page.line(format_args!("page     {}", self.0.display()));
-    }
+/// Where a page goes.
+pub(crate) enum Html {
+    /// To standard output, in place of the report for a terminal.
+    Stdout,
+    File(NewFile),
 }

@@ -12,6 +12,7 @@ use crate::log::fate::{Ending, Followed, Waiting, decision_of};
 use crate::log::journal::Journal;
 use crate::log::json;
 use crate::log::naming::model_name;
+use crate::new_file::new_file;
 use crate::page::{Page, Stream};
 use crate::time::rfc3339;
 
@@ -43,7 +44,7 @@ pub(crate) struct Arguments {
     /// The form
     #[arg(long, value_enum)]
     format: Format,
-    /// The file to make; standard output if left out
+    /// The file to make; `-`, or none, is standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -56,17 +57,20 @@ enum Format {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let mut journal = arguments.log.journal()?;
-    let mut out = match &arguments.output {
-        Some(file) => Stream::create(file)?,
+    let file = new_file(arguments.output.as_deref())?;
+    let mut out = match &file {
+        Some(file) => Stream::file(file)?,
         None => Stream::stdout(),
     };
     let exported = match arguments.format {
         Format::Jsonl => json_lines(&mut journal, &mut out),
         Format::Csv => decisions(&mut journal, &mut out),
     };
-    // What stands before a damage is worth having.
-    out.flush().and(exported)?;
-    Ok(Page::default())
+    match exported {
+        Err(failure) if !failure.is_verdict() => Err(failure),
+        // What stands before a damage is worth having.
+        exported => out.finish().and(exported).map(|()| Page::default()),
+    }
 }
 
 fn json_lines(journal: &mut Journal, out: &mut Stream) -> Result<(), Failure> {

@@ -117,7 +117,7 @@ fn words(dir: &Path, replayed: &ReplayReport, elapsed: Duration, page: &mut Page
 
 fn compare(arguments: &Arguments, policy: &Path) -> Result<Page, Failure> {
     let mut proposal = Proposal::read(policy, arguments.catalog.as_deref())?;
-    let html = arguments.of.page_file()?;
+    let html = arguments.of.html()?;
     let mut comparison = Comparison::new(LARGEST_CHANGES);
     let replayed = arguments.of.replay(
         |recorded| Ok(vec![proposal.in_place_of(recorded)?]),
@@ -131,17 +131,10 @@ fn compare(arguments: &Arguments, policy: &Path) -> Result<Page, Failure> {
     let what_if = comparison.finish();
     let log = arguments.of.log.dir();
     let report = Report { log, replayed: &replayed, proposal: &proposal, what_if: &what_if };
-    if let Some(file) = &html {
-        file.write(&page::page(&report))?;
-    }
-    let mut shown = Page::default();
-    if arguments.of.log.json {
-        shown.line(format_args!("{:#}", object::object(&report)));
-        return Ok(shown);
-    }
-    shown.append(&tables::page(&report));
-    if let Some(file) = &html {
-        file.announce(&mut shown);
-    }
-    Ok(shown)
+    arguments.of.report(
+        html.as_ref(),
+        || page::page(&report),
+        || object::object(&report),
+        || tables::page(&report),
+    )
 }

@@ -6,6 +6,7 @@ use crate::command::summary;
 use crate::failure::Failure;
 use crate::input::catalog::CatalogFile;
 use crate::input::key::KeyArgument;
+use crate::input::pin::read_anchor;
 use crate::input::policy::PolicyFile;
 use crate::input::row::RequestFile;
 use crate::page::Page;
@@ -51,6 +52,9 @@ pub(crate) struct Arguments {
     /// for those with a `request_key` that the log knows. What an earlier run reserved and did not settle goes back
     #[arg(long)]
     append: bool,
+    /// An anchor that was kept elsewhere (the line, or a file with it): the log is continued only if it still reaches it
+    #[arg(long, value_name = "ANCHOR", requires = "append")]
+    anchor: Option<PathBuf>,
     /// Print each decision as a JSON line as soon as it is settled in the log, then the summary
     #[arg(long)]
     each: bool,
@@ -63,6 +67,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let key = arguments.key.read()?;
+    let anchor = arguments.anchor.as_deref().map(read_anchor).transpose()?;
     let policy = PolicyFile::read(&arguments.policy)?;
     let catalog_file = CatalogFile::read(&arguments.catalog)?;
     let catalog = catalog_file.join(&arguments.catalog, &policy, &arguments.policy)?;
@@ -74,6 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         requests: &requests,
         log: &arguments.log,
         append: arguments.append,
+        anchor,
         each: arguments.each,
         key,
         clock: Clock::System,

@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         .map_err(|what| Failure::refused(format_args!("--vary: {what}")))?;
     let log = arguments.of.log.dir();
     let base = arguments.policy.as_deref().map(PolicyFile::read).transpose()?;
-    let html = arguments.of.page_file()?;
+    let html = arguments.of.html()?;
 
     let mut points: Vec<(u64, Shift)> =
         values.iter().map(|value| (*value, Shift::default())).collect();
@@ -88,19 +88,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         recorded_values,
         unfunded,
     };
-    if let Some(file) = &html {
-        file.write(&sweep_page::page(&sweep))?;
-    }
-    let mut shown = Page::default();
-    if arguments.of.log.json {
-        shown.line(format_args!("{:#}", sweep.object()));
-        return Ok(shown);
-    }
-    shown.append(&sweep.page());
-    if let Some(file) = &html {
-        file.announce(&mut shown);
-    }
-    Ok(shown)
+    arguments.of.report(
+        html.as_ref(),
+        || sweep_page::page(&sweep),
+        || sweep.object(),
+        || sweep.page(),
+    )
 }
 
 /// `key=from..to:step` as a number of the policy and its values, ascending.
