@@ -32,7 +32,8 @@ Exit codes:
   0  done, and the log verified
   1  the log is not intact
   2  nothing was done, and the message says why
-  3  begun and not finished; what was decided is in the log")]
+  3  begun and not finished, or a file could not be written; what was decided is
+     in the log")]
 pub(crate) struct Arguments {
     /// Where to put the log and the input files; by default a new directory for temporary files
     #[arg(long, value_name = "DIR")]

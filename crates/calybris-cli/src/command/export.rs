@@ -31,13 +31,14 @@ later ones are read, so that memory is bounded; if it comes later still, its
 row says `open`, and a row with `row` = `outcome` follows, which has the same
 `sequence` and the columns of the outcome only. Amounts are in microunits.
 
-Every record is verified before it is exported.
+Every record is verified before it is exported. A file gets its name when all of
+it is on disk.
 
 Exit codes:
   0  exported
   1  the log is not intact: what stands before the damage was exported
   2  nothing was done: usage, a missing key, a missing log, a file that exists
-  3  begun, and the output could not be written to its end")]
+  3  begun, and the output could not be written to its end; no file is left")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) log: LogArguments,

@@ -20,7 +20,7 @@ With --output, pages of an earlier version are replaced.
 Exit codes:
   0  printed, or written
   2  nothing was done: usage, or a directory that cannot be written
-  3  done, but the output could not be written to its end")]
+  3  done, but the output, or one of the pages, could not be written")]
 pub(crate) struct Arguments {
     /// Write calybris.1 and a page for each command into this directory, which is made if need be; `-` prints one page
     #[arg(long, value_name = "DIR")]

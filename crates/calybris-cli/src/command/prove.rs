@@ -37,9 +37,9 @@ open tickets. A proof of such a decision is made only --with-balances.
 
 Exit codes:
   0  proven
-  1  the log is not intact, or the tree head is not one of it
+  1  the log is not intact, or the tree head is not one of it or of a longer log
   2  nothing was done: usage, a missing key, no decision at this sequence
-  3  done, but the output could not be written to its end")]
+  3  done, but the output could not be written to its end; no file is left")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) log: LogArguments,

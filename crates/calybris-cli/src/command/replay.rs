@@ -37,7 +37,8 @@ Exit codes:
   0  done
   1  the log is not intact, or a decision does not come out as recorded
   2  could not be done: usage, a missing key, a bad file, a missing log
-  3  done, but the output could not be written to its end")]
+  3  done, but the output or the page could not be written; a page that was
+     there before stays")]
 pub(crate) struct Arguments {
     /// What would have changed under the numbers of this policy (TOML)
     #[arg(long, value_name = "FILE")]

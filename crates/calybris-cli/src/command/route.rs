@@ -30,9 +30,13 @@ TIMESTAMP,ContextTokens,GeneratedTokens. What they leave out comes from the
 policy file. A request with a `request_key` is decided and charged once, so a
 file with keys may be routed again with --append after a crash.
 
+A log begins in a directory that is empty, does not exist, or holds nothing but
+the file LOCK. --append continues one that holds at least one record. Neither
+begins a log anew where there was one.
+
 Exit codes:
   0  done, and the log verified
-  1  the log is not intact
+  1  the log is not intact, or does not reach --anchor
   2  nothing was done, and the message says why
   3  begun and not finished; what was decided is in the log")]
 pub(crate) struct Arguments {
@@ -48,7 +52,7 @@ pub(crate) struct Arguments {
     /// The log's directory; made if it does not exist
     #[arg(long, value_name = "DIR")]
     log: PathBuf,
-    /// Continue the log in DIR. All requests of the file are routed, also those that an earlier run routed already, but
+    /// Continue the log in DIR, which holds a record. All requests of the file are routed, also those that an earlier run routed already, but
     /// for those with a `request_key` that the log knows. What an earlier run reserved and did not settle goes back
     #[arg(long)]
     append: bool,
