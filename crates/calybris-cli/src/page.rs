@@ -135,7 +135,7 @@ impl Stream {
         let kept = match self.to.into_inner() {
             Ok(To::Stdout(_)) => Ok(()),
             Ok(To::File(draft)) => draft.keep(),
-            Err(error) if self.closed => Ok(drop(error)),
+            Err(_) if self.closed => Ok(()),
             Err(error) => Err(error.into_error()),
         };
         kept.map_err(|error| Failure::unwritten(&self.name, &error))

@@ -130,35 +130,46 @@ impl Job<'_> {
         let found = engine.head().sequence;
         let mut repeated = 0;
         let routed = self.route_all(engine, checked, &mut repeated);
-        routed.map_err(|failure| failure.begun(&self.came_to(found, repeated, checked.requests)))
+        routed.map_err(|failure| {
+            let came_to = self.came_to(found, repeated, checked.requests, failure.is_verdict());
+            failure.begun(&came_to)
+        })
     }
 
-    /// How far the run came, by what the log holds behind the record that it was found with: a decision whose call was not
-    /// answered any more may stand there all the same.
-    fn came_to(&self, found: u64, repeated: u64, requests: u64) -> String {
-        let decided = match self.decided_after(found) {
-            Ok(decided) => decided.saturating_add(repeated),
-            Err(error) => {
-                return format!(
-                    "how many of {requests} requests were decided cannot be read: {error}"
-                );
+    /// How far the run came, counted from what the log holds behind the record that it was found with: a decision may
+    /// stand there though its call was refused.
+    fn came_to(&self, found: u64, repeated: u64, requests: u64, damaged: bool) -> String {
+        let of_all = format!("of {requests} requests");
+        match self.written_after(found) {
+            Err(error) => format!("how many {of_all} were decided cannot be read: {error}"),
+            Ok(Written { decisions, .. }) if damaged => {
+                let decided = decisions.saturating_add(repeated);
+                format!("{decided} {of_all} were decided before that was found")
             }
-        };
-        format!(
-            "{decided} of {requests} requests are decided in the log, and stay so; continue it with --append: with all of \
-             the file if its requests have a `request_key`, otherwise with the rest of it"
-        )
+            Ok(Written { last_sequence: 0, .. }) => {
+                format!(
+                    "0 {of_all} are decided, and the log holds no record: remove it, and begin again"
+                )
+            }
+            Ok(Written { decisions, .. }) => format!(
+                "{} {of_all} are decided in the log, and stay so; continue it with --append: with all of the file if its \
+                 requests have a `request_key`, otherwise with the rest of it",
+                decisions.saturating_add(repeated)
+            ),
+        }
     }
 
-    /// Decisions in the log behind that record.
-    fn decided_after(&self, sequence: u64) -> Result<u64, EngineError> {
+    /// What stands in the log behind that record.
+    fn written_after(&self, sequence: u64) -> Result<Written, EngineError> {
         let reader = Reader::open_at(self.log, self.key.as_ref(), sequence.saturating_add(1))?;
-        let mut decided = 0;
+        let mut written = Written { last_sequence: sequence, decisions: 0 };
         for entry in reader {
-            let record: Record<'static> = entry?.decode()?;
-            decided += u64::from(matches!(record, Record::Decided(_)));
+            let entry = entry?;
+            written.last_sequence = entry.sequence();
+            let record: Record<'static> = entry.decode()?;
+            written.decisions += u64::from(matches!(record, Record::Decided(_)));
         }
-        Ok(decided)
+        Ok(written)
     }
 
     /// What the log grants a tenant is what the policy file has to say.
@@ -292,6 +303,12 @@ impl Job<'_> {
         let settlement = settled.map_err(|refused| Failure::of_settlement(self.log, &refused))?;
         Ok((outcome, Some(settlement)))
     }
+}
+
+/// What a run has written.
+struct Written {
+    last_sequence: u64,
+    decisions: u64,
 }
 
 /// Refuses a request key that its tenant used for another request, at that place.

@@ -107,6 +107,7 @@ fn every_command_answers_every_damage_with_a_verdict_and_its_place() {
         let ran = run(appended.args(["--append", "--json"]));
         assert_eq!(ran.code, 1, "{name}: {}", ran.err);
         check_place(&ran.out, segments, name);
+        assert!(!ran.err.contains("--append"), "{name}: it is no log to continue: {}", ran.err);
         let repaired = run(program().arg("repair").arg(&log));
         assert_eq!(repaired.code, 0, "{name}: {}", repaired.err);
         assert_eq!(verify(&log).code, 0, "{name}");

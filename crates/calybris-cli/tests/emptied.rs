@@ -170,3 +170,38 @@ fn every_directory_without_a_log_gets_one_true_answer() {
         }
     }
 }
+
+/// A disk that is full before the first record: what is said to do next works.
+#[cfg(unix)]
+#[test]
+fn a_run_that_wrote_no_record_says_how_to_begin_again() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(run(program().current_dir(dir.path()).args(["demo", "--dir", "demo"])).code, 0);
+    // In blocks of 512 bytes: not even the header, the header alone.
+    for (blocks, code, said) in [
+        (0, 2, "cannot write"),
+        (2, 3, "0 of 300 requests are decided, and the log holds no record: remove it"),
+    ] {
+        let log = dir.path().join("log");
+        let routed = |limit: &str, more: &[&str]| {
+            let mut shell = std::process::Command::new("sh");
+            shell.current_dir(dir.path()).arg("-c");
+            shell.arg(format!("trap '' XFSZ; ulimit -f {limit}; exec \"$@\"")).arg("sh");
+            shell.arg(program().get_program()).args(["route", "--policy", "demo/policy.toml"]);
+            shell.args(["--catalog", "demo/catalog.toml", "--requests", "demo/requests.csv"]);
+            run(shell.args(["--log", "log"]).args(more))
+        };
+        let ran = routed(&blocks.to_string(), &[]);
+        assert_eq!(ran.code, code, "{}", ran.err);
+        assert!(ran.err.contains(said), "{}", ran.err);
+        let again = [routed("unlimited", &[]), routed("unlimited", &["--append"])];
+        for ran in &again {
+            assert_eq!(ran.code, 2, "{}", ran.err);
+            assert!(ran.err.contains("remove the directory and begin again"), "{}", ran.err);
+        }
+        assert_eq!(again[0].err, again[1].err);
+        std::fs::remove_dir_all(&log).unwrap();
+        assert_eq!(routed("unlimited", &[]).code, 0);
+        std::fs::remove_dir_all(&log).unwrap();
+    }
+}

@@ -69,8 +69,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     };
     match exported {
         Err(failure) if !failure.is_verdict() => Err(failure),
-        // What stands before a damage is worth having.
-        exported => out.finish().and(exported).map(|()| Page::default()),
+        // What stands before a damage is worth having, and the damage is what matters.
+        exported => {
+            let finished = out.finish();
+            exported.and(finished).map(|()| Page::default())
+        }
     }
 }
 

@@ -32,7 +32,10 @@ impl Job<'_> {
         }
         let Contents { segment, torn, other } = Contents::of(self.log)?;
         match (self.append, segment, torn, other) {
-            (true, Some(_), _, _) => self.check_first_record(),
+            (true, Some(_), _, _) => match self.has_record()? {
+                true => Ok(()),
+                false => refused(WITHOUT_RECORD.to_owned()),
+            },
             (true, None, Some(torn), _) => refused(format!(
                 "there is no log to append to, only what was set aside of one ({torn}): its segments are gone. Look for \
                  a copy that verifies"
@@ -43,7 +46,10 @@ impl Job<'_> {
             (true, None, None, None) => {
                 refused("there is no log to append to; leave out --append to begin one".to_owned())
             }
-            (false, Some(_), _, _) => refused(LOG_THERE.to_owned()),
+            (false, Some(_), _, _) => match self.has_record() {
+                Ok(false) => refused(WITHOUT_RECORD.to_owned()),
+                _ => refused(LOG_THERE.to_owned()),
+            },
             (false, None, Some(torn), _) => refused(format!(
                 "holds what was set aside of a log ({torn}), so there was one: a log is never begun anew in its place. \
                  Name another directory"
@@ -55,16 +61,15 @@ impl Job<'_> {
         }
     }
 
-    /// Refuses to append to a log without a record: it may have been emptied, and would begin anew with full budgets.
-    fn check_first_record(&self) -> Result<(), Failure> {
+    /// Whether the log has a record. One without may have been emptied, and would begin anew with full budgets.
+    fn has_record(&self) -> Result<bool, Failure> {
         let failed = |error| Failure::of_log(self.log, &error);
-        let first = match Reader::open(self.log, self.key.as_ref()) {
-            Err(WalError::Empty { .. }) => None,
-            opened => opened.map_err(failed)?.next(),
-        };
-        match first {
-            Some(record) => record.map(drop).map_err(failed),
-            None => Err(Failure::at(self.log, WITHOUT_RECORD)),
+        match Reader::open(self.log, self.key.as_ref()) {
+            Err(WalError::Empty { .. }) => Ok(false),
+            opened => {
+                let first = opened.map_err(failed)?.next().transpose().map_err(failed)?;
+                Ok(first.is_some())
+            }
         }
     }
 }
@@ -101,4 +106,4 @@ const LOG_THERE: &str = "holds a log, and a log is never overwritten: \
 
 const WITHOUT_RECORD: &str = "the log holds no record: a run that ended in its first moment leaves that, and so does whoever \
      empties a log, which must not begin anew with full budgets. If there was never a record, remove the directory and \
-     leave out --append";
+     begin again, without --append";
