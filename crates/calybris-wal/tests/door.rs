@@ -372,6 +372,9 @@ fn with_an_anchor_whatever_is_left_of_a_log_that_was_emptied_is_a_verdict() {
             let judged = verify(&path, &with(Some(head))).unwrap_err();
             assert!(judged.is_tampering(), "{step}: {judged}");
             assert!(judged.to_string().contains(&head.to_string()), "{step}: {judged}");
+            // What is there ends before the anchor; where nothing is, that is said.
+            let ends_before = matches!(judged, WalError::AnchorAhead { head: 0, .. });
+            assert_eq!(ends_before, step < 3, "{step}: {judged}");
             let judged = verify(&path, &with(Some(before_the_first))).unwrap_err();
             assert!(judged.is_tampering(), "{step}: {judged}");
         }
