@@ -1,20 +1,17 @@
-//! A log made again from its first decision to its last, with a bar on a terminal; and where the report about it goes.
+//! A log made again from its first decision to its last, with a bar on a terminal.
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use calybris_core::engine::{
     EngineError, ReplayOptions, ReplayProgress, ReplayReport, Replayed, Snapshot, replay,
 };
 
-use serde_json::Value;
-
-use crate::failure::{Failure, noting_failure};
+use crate::failure::Failure;
 use crate::input::error::InputError;
 use crate::log::arguments::LogArguments;
-use crate::new_file::{NewFile, Readers, Replaces};
-use crate::page::Page;
+use crate::report::html::Html;
 use crate::terminal::progress_bar;
 
 /// The arguments of every command that makes decisions again.
@@ -63,54 +60,6 @@ impl ReplayArguments {
 
     /// Where `--html` asks for the page; `None` if no page was asked for. It can be written there.
     pub(crate) fn html(&self) -> Result<Option<Html>, Failure> {
-        match self.html.as_deref() {
-            None => Ok(None),
-            Some(path) if path == Path::new("-") && self.log.json => {
-                let what =
-                    "--html - and --json both ask for standard output: name a file for the page";
-                Err(Failure::refused(what))
-            }
-            Some(path) if path == Path::new("-") => Ok(Some(Html::Stdout)),
-            // A page may be written again, but nothing else is overwritten.
-            Some(path) => {
-                NewFile::at(path, Replaces::Page, Readers::Usual).map(|file| Some(Html::File(file)))
-            }
-        }
+        Html::asked(self.html.as_deref(), self.log.json)
     }
-
-    /// Writes the page where it was asked for, and answers what is to be printed: the report, also if the page cannot be
-    /// written.
-    pub(crate) fn report(
-        &self,
-        html: Option<&Html>,
-        page: impl FnOnce() -> String,
-        object: impl FnOnce() -> Value,
-        tables: impl FnOnce() -> Page,
-    ) -> Result<Page, Failure> {
-        let mut shown = Page::default();
-        let written = match html {
-            None => Ok(()),
-            Some(Html::Stdout) => {
-                shown.text(&page());
-                return Ok(shown);
-            }
-            Some(Html::File(file)) => file.write(&page()),
-        };
-        if self.log.json {
-            shown.line(format_args!("{:#}", noting_failure(object(), written.as_ref().err())));
-        } else {
-            shown.append(&tables());
-            if let (Ok(()), Some(Html::File(file))) = (&written, html) {
-                shown.line(format_args!("page     {}", file.path().display()));
-            }
-        }
-        shown.despite(written)
-    }
-}
-
-/// Where a page goes.
-pub(crate) enum Html {
-    /// To standard output, in place of the report for a terminal.
-    Stdout,
-    File(NewFile),
 }

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::log::beginning::{dropped, first_of};
 use crate::page::Page;
 use crate::replaying::ReplayArguments;
+use crate::report::html::Forms;
 use crate::report::proposal::Proposal;
 use crate::report::{Report, object, page, tables};
 
@@ -132,10 +133,10 @@ fn compare(arguments: &Arguments, policy: &Path) -> Result<Page, Failure> {
     let what_if = comparison.finish();
     let log = arguments.of.log.dir();
     let report = Report { log, replayed: &replayed, proposal: &proposal, what_if: &what_if };
-    arguments.of.report(
-        html.as_ref(),
-        || page::page(&report),
-        || object::object(&report),
-        || tables::page(&report),
-    )
+    let forms = Forms {
+        html: || page::page(&report),
+        object: || object::object(&report),
+        tables: || tables::page(&report),
+    };
+    forms.show(html.as_ref(), arguments.of.log.json)
 }

@@ -12,6 +12,7 @@ use crate::input::error::{InputError, quoted};
 use crate::input::policy::PolicyFile;
 use crate::page::Page;
 use crate::replaying::ReplayArguments;
+use crate::report::html::Forms;
 use crate::report::numbers::{POLICY_NUMBERS, PolicyNumber};
 use crate::report::sweep::Sweep;
 use crate::report::sweep_page;
@@ -88,12 +89,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         recorded_values,
         unfunded,
     };
-    arguments.of.report(
-        html.as_ref(),
-        || sweep_page::page(&sweep),
-        || sweep.object(),
-        || sweep.page(),
-    )
+    let forms = Forms {
+        html: || sweep_page::page(&sweep),
+        object: || sweep.object(),
+        tables: || sweep.page(),
+    };
+    forms.show(html.as_ref(), arguments.of.log.json)
 }
 
 /// `key=from..to:step` as a number of the policy and its values, ascending.

@@ -31,34 +31,29 @@ impl Job<'_> {
             verify(self.log, &options).map_err(|error| Failure::of_log(self.log, &error))?;
         }
         let Contents { segment, torn, other } = Contents::of(self.log)?;
-        match (self.append, segment, torn, other) {
-            (true, Some(_), _, _) => match self.has_record()? {
-                true => Ok(()),
-                false => refused(WITHOUT_RECORD.to_owned()),
-            },
-            (true, None, Some(torn), _) => refused(format!(
-                "there is no log to append to, only what was set aside of one ({torn}): its segments are gone. Look for \
-                 a copy that verifies"
-            )),
-            (true, None, None, Some(other)) => refused(format!(
-                "there is no log to append to, and the directory holds {other}: name another directory"
-            )),
-            (true, None, None, None) => {
-                refused("there is no log to append to; leave out --append to begin one".to_owned())
-            }
-            (false, Some(_), _, _) => match self.has_record() {
-                Ok(false) => refused(WITHOUT_RECORD.to_owned()),
-                _ => refused(LOG_THERE.to_owned()),
-            },
-            (false, None, Some(torn), _) => refused(format!(
-                "holds what was set aside of a log ({torn}), so there was one: a log is never begun anew in its place. \
-                 Name another directory"
-            )),
-            (false, None, None, Some(other)) => refused(format!(
-                "holds {other}, and a log begins only in a directory of its own: name another directory"
-            )),
-            (false, None, None, None) => Ok(()),
+        if segment.is_some() {
+            return match (self.append, self.has_record()) {
+                (_, Ok(false)) => refused(WITHOUT_RECORD.to_owned()),
+                (true, Err(failure)) => Err(failure),
+                (true, Ok(true)) => Ok(()),
+                (false, _) => refused(LOG_THERE.to_owned()),
+            };
         }
+        // These answers are the same with and without `--append`, which would not help.
+        if let Some(torn) = torn {
+            return refused(format!(
+                "holds {torn}, which was cut off a log, and nothing else of that log: it is not begun anew here. \
+                 Restore it from a copy, or name another directory"
+            ));
+        }
+        if let Some(other) = other {
+            return refused(format!("holds {other} and no log: name another directory"));
+        }
+        if self.append {
+            let what = "there is no log to append to; leave out --append to begin one";
+            return refused(what.to_owned());
+        }
+        Ok(())
     }
 
     /// Whether the log has a record. One without may have been emptied, and would begin anew with full budgets.
