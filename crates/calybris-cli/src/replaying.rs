@@ -11,6 +11,7 @@ use calybris_core::engine::{
 use crate::failure::Failure;
 use crate::input::error::InputError;
 use crate::log::arguments::LogArguments;
+use crate::log::beginning::check_records;
 use crate::report::html::Html;
 use crate::terminal::progress_bar;
 
@@ -54,8 +55,11 @@ impl ReplayArguments {
         };
         let replayed = replay(dir, key.as_ref(), &options, proposed, visit);
         bar.finish_and_clear();
-        replayed
-            .map_err(|error| refused.map_or_else(|| Failure::of_engine(dir, &error), Failure::from))
+        let replayed = replayed.map_err(|error| {
+            refused.map_or_else(|| Failure::of_engine(dir, &error), Failure::from)
+        })?;
+        check_records(dir, replayed.records)?;
+        Ok(replayed)
     }
 
     /// Where `--html` asks for the page; `None` if no page was asked for. It can be written there.

@@ -358,8 +358,9 @@ fn with_an_anchor_whatever_is_left_of_a_log_that_was_emptied_is_a_verdict() {
         let head = verify(&path, &with(None)).unwrap().head;
         let before_the_first = Anchor { sequence: 0, hash: [0; 32], ..head };
         let bytes = fs::read(segment(&path)).unwrap();
-        let left: [&dyn Fn(); 5] = [
-            &|| log_of(&path, &bytes[..128]),
+        let left: [&dyn Fn(); 6] = [
+            &|| log_of(&path, &bytes[..160]),
+            &|| log_of(&path, &bytes[..144]),
             &|| log_of(&path, &bytes[..100]),
             &|| log_of(&path, b""),
             &|| fs::remove_file(segment(&path)).unwrap(),
@@ -374,7 +375,7 @@ fn with_an_anchor_whatever_is_left_of_a_log_that_was_emptied_is_a_verdict() {
             assert!(judged.to_string().contains(&head.to_string()), "{step}: {judged}");
             // What is there ends before the anchor; where nothing is, that is said.
             let ends_before = matches!(judged, WalError::AnchorAhead { head: 0, .. });
-            assert_eq!(ends_before, step < 3, "{step}: {judged}");
+            assert_eq!(ends_before, step < 4, "{step}: {judged}");
             let judged = verify(&path, &with(Some(before_the_first))).unwrap_err();
             assert!(judged.is_tampering(), "{step}: {judged}");
         }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::amount::{counted, grouped, money};
 use crate::failure::Failure;
 use crate::log::arguments::LogArguments;
-use crate::log::beginning::{dropped, first_of};
+use crate::log::beginning::{check_records, dropped, first_of};
 use crate::log::journal::Journal;
 use crate::log::naming::model_name;
 use crate::page::Page;
@@ -33,7 +33,7 @@ writes the log.
 Exit codes:
   0  shown, and the money adds up
   1  the log is not intact, or the money does not add up
-  2  could not be read: usage, a missing key, a missing log
+  2  could not be read: usage, a missing key, a missing or empty log
   3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -48,6 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let dir = arguments.log.dir();
     let ledger =
         Ledger::read(dir, key.as_ref()).map_err(|error| Failure::of_engine(dir, &error))?;
+    check_records(dir, ledger.records)?;
     let total = match &ledger.conservation {
         Ok(total) => total,
         Err(error) => return Err(Failure::of_conservation(dir, error)),

@@ -37,7 +37,7 @@ ones by name and provider, and so are capabilities, regions and providers.
 Exit codes:
   0  done
   1  the log is not intact, or a decision does not come out as recorded
-  2  could not be done: usage, a missing key, a bad file, a missing log
+  2  could not be done: usage, a missing key, a bad file, a missing or empty log
   3  done, but the output or the page could not be written; a page that was
      there before stays")]
 pub(crate) struct Arguments {
