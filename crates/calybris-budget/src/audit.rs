@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 
 use crate::checkpoint::{HoldState, TenantState};
-use crate::{AccountSnapshot, AuditError, BudgetEngine, BudgetEvent, Checkpoint, CheckpointError};
+use crate::{
+    AccountSnapshot, AuditError, BudgetEngine, BudgetEvent, Checkpoint, CheckpointError, Totals,
+};
 
 /// Sums up events, independently of the budget that made them.
 ///
@@ -108,8 +110,7 @@ impl Audit {
     ///
     /// # Errors
     ///
-    /// All but [`Differs`](AuditError::Differs) and [`TotalTooLarge`](AuditError::TotalTooLarge).
-    /// The audit has failed then; to go on with it proves nothing.
+    /// All but [`Differs`](AuditError::Differs). The audit has failed then; to go on with it proves nothing.
     pub fn apply(&mut self, event: &BudgetEvent) -> Result<(), AuditError> {
         match event {
             BudgetEvent::TenantOpened { tenant, granted_microunits } => {
@@ -217,8 +218,8 @@ impl Audit {
     ///
     /// # Errors
     ///
-    /// The first account that differs, by name; [`TotalTooLarge`](AuditError::TotalTooLarge).
-    pub fn prove(&self, engine: &BudgetEngine) -> Result<AccountSnapshot, AuditError> {
+    /// The first account that differs, by name.
+    pub fn prove(&self, engine: &BudgetEngine) -> Result<Totals, AuditError> {
         let logged = |name: &str| self.accounts.get(name).and_then(|found| found.sums.snapshot());
         for tenant in engine.tenants() {
             let (logged, live) = (logged(tenant.name()), Some(tenant.snapshot()));
@@ -227,21 +228,18 @@ impl Audit {
                 return Err(AuditError::Differs { tenant: tenant.name().to_owned(), logged, live });
             }
         }
-        let mut total = Sums::default();
+        let mut totals = Totals::default();
         for (name, Account { parent, sums }) in &self.accounts {
-            if engine.tenant(name).is_none() {
+            // Every tenant of the budget was compared above: what is left to find is one that the budget does not have.
+            let (Some(account), Some(_)) = (sums.snapshot(), engine.tenant(name)) else {
                 let (tenant, logged) = (name.clone(), logged(name).map(Box::new));
                 return Err(AuditError::Differs { tenant, logged, live: None });
-            }
+            };
             if parent.is_none() {
-                total.granted += sums.granted;
-                total.available += sums.available;
-                total.reserved += sums.reserved;
-                total.committed += sums.committed;
-                total.debt += sums.debt;
+                totals += account.into();
             }
         }
-        total.snapshot().ok_or(AuditError::TotalTooLarge)
+        Ok(totals)
     }
 
     fn open(&mut self, tenant: &str, parent: Option<&String>, granted: u64) {

@@ -373,7 +373,4 @@ pub enum AuditError {
         /// What the budget says; `None` when it knows no such tenant.
         live: Option<Box<AccountSnapshot>>,
     },
-    /// The sum over all tenants exceeds a `u64`.
-    #[error("the sum over all tenants exceeds 2^64 microunits")]
-    TotalTooLarge,
 }

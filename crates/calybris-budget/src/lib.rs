@@ -52,6 +52,7 @@ mod name;
 mod reservation;
 mod settlement;
 mod tenant;
+mod totals;
 
 mod detached;
 mod directory;
@@ -84,6 +85,7 @@ pub use rules::{OverrunPolicy, TenantRules};
 pub use settlement::{Covered, Overdraft, SettleRefused, Settled};
 pub use shared::SoftLimitReached;
 pub use tenant::{AccountSnapshot, Tenant};
+pub use totals::Totals;
 
 /// The examples of the README, compiled and run with the others.
 #[cfg(doctest)]

@@ -1,6 +1,8 @@
 //! The second opinion: what the events do not say, it does not believe.
 
-use calybris_budget::{Audit, AuditError, BudgetEngine, BudgetEvent, Replay};
+use calybris_budget::{
+    Audit, AuditError, BudgetEngine, BudgetEvent, MAX_AMOUNT_MICROUNITS, Replay,
+};
 
 fn opened() -> BudgetEvent {
     BudgetEvent::TenantOpened { tenant: "acme".into(), granted_microunits: 100 }
@@ -84,7 +86,7 @@ fn a_change_that_was_not_logged_is_found_and_so_is_an_event_that_was_not_done() 
     let reservation = acme.try_reserve(60).unwrap();
     assert!(matches!(audit.prove(&engine), Err(AuditError::Differs { .. })));
     audit.apply(&reserved(1, 60)).unwrap();
-    assert_eq!(audit.prove(&engine).unwrap(), acme.snapshot());
+    assert_eq!(audit.prove(&engine).unwrap(), acme.snapshot().into());
 
     audit.apply(&BudgetEvent::Committed { hold: 1, actual_microunits: 50 }).unwrap();
     assert!(audit.prove(&engine).is_err());
@@ -138,4 +140,44 @@ fn a_proof_sums_up_every_term_of_the_tenants_without_a_parent() {
         total.debt_microunits,
     ];
     assert_eq!(sums, [200, 4, 20, 186, 10]);
+}
+
+/// One account holds at most 2^63 - 1, so the third tenant takes the sum beyond a `u64`.
+#[test]
+fn grants_that_were_each_accepted_have_a_total_however_large_it_is() {
+    let (mut replay, mut audit) = (Replay::new(), Audit::new());
+    let mut granted: u128 = 0;
+    let grants = [
+        ("a", MAX_AMOUNT_MICROUNITS),
+        ("b", MAX_AMOUNT_MICROUNITS),
+        ("c", 0),
+        ("d", MAX_AMOUNT_MICROUNITS),
+    ];
+    let opened = grants.map(|(tenant, granted_microunits)| BudgetEvent::TenantOpened {
+        tenant: tenant.to_owned(),
+        granted_microunits,
+    });
+    let topped_up = || BudgetEvent::ToppedUp { tenant: "c".to_owned(), amount_microunits: 1 };
+    let [a, b, c, d] = opened;
+    let mut totals = Vec::new();
+    for event in [a, b, c, topped_up(), topped_up(), topped_up(), d] {
+        granted += match &event {
+            BudgetEvent::TenantOpened { granted_microunits, .. } => u128::from(*granted_microunits),
+            _ => 1,
+        };
+        audit.apply(&event).unwrap();
+        replay.apply(event).unwrap();
+        // The books are read at every step, from the events and from a checkpoint of them.
+        let checkpoint = replay.checkpoint().unwrap();
+        let resumed = Replay::from_checkpoint(&checkpoint).unwrap().finish();
+        let total = audit.prove(&resumed.engine).unwrap();
+        assert_eq!(
+            total,
+            Audit::from_checkpoint(&checkpoint).unwrap().prove(&resumed.engine).unwrap()
+        );
+        assert_eq!((total.granted_microunits, total.available_microunits), (granted, granted));
+        totals.push(total.granted_microunits);
+    }
+    let last_u64 = u128::from(u64::MAX);
+    assert_eq!(totals[3..6], [last_u64, last_u64 + 1, last_u64 + 2]);
 }

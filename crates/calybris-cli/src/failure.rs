@@ -1,4 +1,5 @@
-//! How a command fails, and what the program exits with: 1 the log is not intact, 2 nothing was done, 3 begun only.
+//! How a command fails, and what the program exits with: 1 the log is not intact, 2 nothing was done, 3 begun, or done and
+//! not written.
 
 use std::fmt;
 use std::path::Path;
@@ -11,6 +12,7 @@ use calybris_core::wal::{Reader, WalError};
 use serde_json::{Value, json};
 
 use crate::input::error::InputError;
+use crate::page::Page;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub(crate) struct Failure {
     message: String,
     /// Where a log is damaged, as JSON; `null` if that is not known.
     place: Value,
+    /// What the command prints all the same.
+    shown: Option<Page>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -27,14 +31,23 @@ enum Kind {
     NotIntact,
     /// Bad usage, bad files, a missing key: nothing was done.
     Refused,
-    /// The log has new records, but the job was not finished or its result not shown.
+    /// The job was begun and not finished, or was finished and its result could not be written.
     Begun,
 }
 
 impl Failure {
     /// A refusal: nothing was done.
     pub(crate) fn refused(what: impl fmt::Display) -> Self {
-        Self { kind: Kind::Refused, message: what.to_string(), place: Value::Null }
+        Self::new(Kind::Refused, what)
+    }
+
+    fn new(kind: Kind, what: impl fmt::Display) -> Self {
+        Self { kind, message: what.to_string(), place: Value::Null, shown: None }
+    }
+
+    /// The log is not what was written, at that place.
+    fn not_intact(what: impl fmt::Display, place: Value) -> Self {
+        Self { place, ..Self::new(Kind::NotIntact, format_args!("not intact: {what}")) }
     }
 
     /// A refusal that concerns a path.
@@ -47,51 +60,52 @@ impl Failure {
         let text = error.to_string();
         // Many of the log's messages name the directory themselves.
         let path = dir.display().to_string();
-        let text = if text.contains(&path) { text } else { format!("{path}: {text}") };
-        if !error.is_tampering() {
-            if dir.is_file() {
-                return Self::at(dir, "is a file, and a log is a directory: name that");
+        let named = text.contains(&format!("`{path}"));
+        let text = if named { text } else { format!("{path}: {text}") };
+        let inside = dir.join("log");
+        let text = match error {
+            WalError::Missing { .. } | WalError::AnchoredLogMissing { .. }
+                if Reader::segments(&inside).is_ok() =>
+            {
+                format!("{text}; there is one in `{}`", inside.display())
             }
-            let inside = dir.join("log");
-            return match error {
-                WalError::Missing { .. } if Reader::segments(&inside).is_ok() => {
-                    Self::refused(format_args!("{text}; there is one in `{}`", inside.display()))
-                }
-                _ => Self::refused(text),
-            };
-        }
-        let place = match error {
-            WalError::Corrupt { segment, offset, sequence, what } => json!({
-                "segment": segment, "offset": offset, "sequence": sequence, "what": what.to_string(),
-            }),
-            _ => Value::Null,
+            WalError::AnchoredLogMissing { .. } => {
+                format!("{text}: if the path is right, the log was removed")
+            }
+            _ => text,
         };
-        let message = format!("not intact: {text}");
-        Self { kind: Kind::NotIntact, place, message }
+        if error.is_tampering() {
+            return Self::not_intact(text, place_of(error));
+        }
+        if dir.is_file() {
+            return Self::at(dir, "is a file, and a log is a directory: name that");
+        }
+        Self::refused(text)
     }
 
     /// The money of the log in `dir` does not add up.
     pub(crate) fn of_conservation(dir: &Path, error: &AuditError) -> Self {
-        let message = format!("not intact: {}: the budgets do not add up: {error}", dir.display());
-        Self { kind: Kind::NotIntact, place: Value::Null, message }
+        let what = format!("the budgets do not add up: {error}");
+        let text = format!("{}: {what}", dir.display());
+        Self::not_intact(text, place(None, None, None, what))
     }
 
     /// A failure of the engine whose log is in `dir`.
     pub(crate) fn of_engine(dir: &Path, error: &EngineError) -> Self {
+        let at_record = |sequence: u64, what: String| {
+            let text = format!("{}: {what}", dir.display());
+            Self::not_intact(text, place(None, None, Some(sequence), what))
+        };
         match error {
             EngineError::Log(error) => Self::of_log(dir, error),
             EngineError::ReplayDiffers { sequence, recorded, replayed } => {
                 let what = difference(recorded, replayed);
-                let place = json!({ "sequence": sequence, "what": what });
-                let dir = dir.display();
-                let message = format!(
-                    "not intact: {dir}: decision {sequence} does not come out as recorded: {what}"
-                );
-                Self { kind: Kind::NotIntact, place, message }
+                let what = format!("decision {sequence} does not come out as recorded: {what}");
+                at_record(*sequence, what)
             }
-            EngineError::Contradiction { .. } | EngineError::InvalidSnapshot { .. } => {
-                let message = format!("not intact: {}: {error}", dir.display());
-                Self { kind: Kind::NotIntact, place: Value::Null, message }
+            EngineError::Contradiction { sequence, .. }
+            | EngineError::InvalidSnapshot { sequence, .. } => {
+                at_record(*sequence, error.to_string())
             }
             _ => Self::at(dir, error),
         }
@@ -99,8 +113,7 @@ impl Failure {
 
     /// The proof in `file` does not hold.
     pub(crate) fn of_proof(file: &Path, error: &EngineError) -> Self {
-        let message = format!("not proven: {}: {error}", file.display());
-        Self { kind: Kind::NotIntact, place: Value::Null, message }
+        Self::new(Kind::NotIntact, format_args!("not proven: {}: {error}", file.display()))
     }
 
     /// A settlement that the engine refused.
@@ -113,30 +126,44 @@ impl Failure {
         Self { message: format!("{}\n  {note}", self.message), ..self }
     }
 
-    /// The same failure, met when that many of the requests had been decided.
-    pub(crate) fn after(self, decided: u64, request_count: u64) -> Self {
+    /// The same failure, met after the job was begun. `came_to` says how far.
+    pub(crate) fn begun(self, came_to: &str) -> Self {
         let kind = match self.kind {
             Kind::NotIntact => Kind::NotIntact,
             Kind::Refused | Kind::Begun => Kind::Begun,
         };
-        let message = format!(
-            "{}\n  {decided} of {request_count} requests were decided before; what the log holds of them stays, \
-             and --append continues it",
-            self.message
-        );
-        Self { kind, message, ..self }
+        Self { kind, ..self }.noting(came_to)
+    }
+
+    /// The same failure of a command that has left everything as it was.
+    pub(crate) fn without_effect(self) -> Self {
+        Self { kind: Kind::Refused, ..self }
+    }
+
+    /// The same failure of a command that has something to print all the same.
+    pub(crate) fn showing(self, shown: Page) -> Self {
+        Self { shown: Some(shown), ..self }
+    }
+
+    /// What the command prints all the same.
+    pub(crate) fn shown(&self) -> Option<&Page> {
+        self.shown.as_ref()
+    }
+
+    /// Whether the log, or a proof, was checked and does not hold.
+    pub(crate) fn is_verdict(&self) -> bool {
+        matches!(self.kind, Kind::NotIntact)
     }
 
     /// A failure to show what was done.
     pub(crate) fn unshown(error: &std::io::Error) -> Self {
-        let message = format!("done, but standard output cannot be written: {error}");
-        Self { kind: Kind::Begun, message, place: Value::Null }
+        let what = format_args!("done, but standard output cannot be written: {error}");
+        Self::new(Kind::Begun, what)
     }
 
-    /// A failure to write what a command makes to where it goes: what is there is a part of it.
+    /// A failure to write what a command makes to where it goes.
     pub(crate) fn unwritten(name: &str, error: &std::io::Error) -> Self {
-        let message = format!("{name}: cannot be written: {error}");
-        Self { kind: Kind::Begun, message, place: Value::Null }
+        Self::new(Kind::Begun, format_args!("{name}: cannot be written: {error}"))
     }
 
     /// The failure for machines. `intact` is `null` where it was not found out.
@@ -154,6 +181,43 @@ impl Failure {
             Kind::Refused => ExitCode::from(2),
             Kind::Begun => ExitCode::from(3),
         }
+    }
+}
+
+/// A report for machines, with what went wrong after it was made.
+pub(crate) fn noting_failure(mut report: Value, failure: Option<&Failure>) -> Value {
+    if let (Some(failure), Some(fields)) = (failure, report.as_object_mut()) {
+        fields.insert("error".to_owned(), json!(failure.message));
+    }
+    report
+}
+
+/// Where a log is not what was written, with `null` for what is not known.
+fn place(segment: Option<u64>, offset: Option<u64>, sequence: Option<u64>, what: String) -> Value {
+    json!({ "segment": segment, "offset": offset, "sequence": sequence, "what": what })
+}
+
+/// The place that a verdict of the log names: of what is gone, the first record that is.
+fn place_of(error: &WalError) -> Value {
+    match error {
+        WalError::Corrupt { segment, offset, sequence, what } => {
+            place(Some(*segment), Some(*offset), Some(*sequence), what.to_string())
+        }
+        WalError::MissingSegment { segment } => {
+            place(Some(*segment), Some(0), Some(*segment), "the segment is missing".to_owned())
+        }
+        WalError::AnchorAhead { head, .. } => {
+            let what = "the log ends before the anchor".to_owned();
+            place(None, None, Some(head.saturating_add(1)), what)
+        }
+        WalError::AnchoredLogMissing { .. } => {
+            place(None, None, Some(1), "there is no log".to_owned())
+        }
+        WalError::AnchorContradicted { anchor, .. } => {
+            let what = "the record is not the one that the anchor names".to_owned();
+            place(None, None, Some(anchor.sequence), what)
+        }
+        _ => place(None, None, None, error.to_string()),
     }
 }
 

@@ -5,6 +5,7 @@ mod command;
 mod failure;
 mod input;
 mod log;
+mod new_file;
 mod page;
 mod replaying;
 mod report;
@@ -14,7 +15,7 @@ mod tally;
 mod terminal;
 mod time;
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -75,20 +76,39 @@ impl Form {
 }
 
 fn main() -> ExitCode {
-    let command = Arguments::parse().command;
+    let command = match Arguments::try_parse() {
+        Ok(arguments) => arguments.command,
+        Err(told) => return tell(&told),
+    };
     let (outcome, form) = run(&command);
     let shown = outcome.and_then(|page| page.print().map_err(|error| Failure::unshown(&error)));
     let Err(failure) = shown else { return ExitCode::SUCCESS };
-    // Nobody is left to tell if this cannot be written either; the exit code still says it.
+    // Nobody is left to tell if any of this cannot be written either; the exit code still says it.
+    let _ = failure.shown().map(Page::print);
     let _ = writeln!(std::io::stderr(), "calybris: {failure}");
-    let mut page = Page::default();
-    match form {
-        Form::Words => {}
-        Form::Object => page.line(format_args!("{:#}", failure.json())),
-        Form::Line => page.line(failure.json()),
+    if failure.shown().is_none() {
+        let mut page = Page::default();
+        match form {
+            Form::Words => {}
+            Form::Object => page.line(format_args!("{:#}", failure.json())),
+            Form::Line => page.line(failure.json()),
+        }
+        let _ = page.print();
     }
-    let _ = page.print();
     failure.exit_code()
+}
+
+/// Prints what was asked about the program itself, or why a command line cannot be read.
+fn tell(told: &clap::Error) -> ExitCode {
+    let printed = told.print().and_then(|()| std::io::stdout().flush());
+    match printed {
+        Err(error) if !told.use_stderr() && error.kind() != ErrorKind::BrokenPipe => {
+            let failure = Failure::unshown(&error);
+            let _ = writeln!(std::io::stderr(), "calybris: {failure}");
+            failure.exit_code()
+        }
+        _ => u8::try_from(told.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
+    }
 }
 
 fn run(command: &Command) -> (Result<Page, Failure>, Form) {

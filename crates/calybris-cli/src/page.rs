@@ -2,11 +2,10 @@
 //! early is no failure.
 
 use std::fmt::{Display, Write as _};
-use std::fs::File;
-use std::io::{BufWriter, ErrorKind, Write};
-use std::path::Path;
+use std::io::{BufWriter, ErrorKind, Stdout, Write};
 
 use crate::failure::Failure;
+use crate::new_file::{Draft, NewFile};
 use crate::terminal::clipped;
 
 /// Columns of a terminal that nobody made wider.
@@ -46,9 +45,22 @@ impl Page {
         self.line(line);
     }
 
+    /// Adds a text that has its line ends.
+    pub(crate) fn text(&mut self, text: &str) {
+        self.0.push_str(text);
+    }
+
     /// Adds what another page has.
     pub(crate) fn append(&mut self, other: &Self) {
         self.0.push_str(&other.0);
+    }
+
+    /// The page of a command that has something to print even if the file that it also makes could not be written.
+    pub(crate) fn despite(self, written: Result<(), Failure>) -> Result<Self, Failure> {
+        match written {
+            Ok(()) => Ok(self),
+            Err(failure) => Err(failure.showing(self)),
+        }
     }
 
     /// Writes the page to standard output. A closed pipe (`| head`) is the reader's choice, not an error.
@@ -61,33 +73,32 @@ impl Page {
     }
 }
 
-/// Lines that are written as they come: to standard output or to a new file.
+/// Lines that are written as they come: to standard output or to a new file, which is there once the last is written.
 pub(crate) struct Stream {
-    to: BufWriter<Box<dyn Write>>,
+    to: BufWriter<To>,
     /// What failures call it.
     name: String,
     closed: bool,
 }
 
+enum To {
+    Stdout(Stdout),
+    File(Draft),
+}
+
 impl Stream {
     /// To standard output.
     pub(crate) fn stdout() -> Self {
-        Self::to(Box::new(std::io::stdout()), "standard output".to_owned())
+        Self::to(To::Stdout(std::io::stdout()), "standard output".to_owned())
     }
 
-    /// To a file that is made now; one that exists is left as it is.
-    pub(crate) fn create(file: &Path) -> Result<Self, Failure> {
-        let created = File::create_new(file).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => {
-                Failure::at(file, "exists; nothing is ever overwritten: name another file")
-            }
-            _ => Failure::at(file, error),
-        })?;
-        Ok(Self::to(Box::new(created), file.display().to_string()))
+    /// To a new file.
+    pub(crate) fn file(file: &NewFile) -> Result<Self, Failure> {
+        Ok(Self::to(To::File(file.begin()?), file.path().display().to_string()))
     }
 
-    fn to(writer: Box<dyn Write>, name: String) -> Self {
-        Self { to: BufWriter::with_capacity(64 << 10, writer), name, closed: false }
+    fn to(to: To, name: String) -> Self {
+        Self { to: BufWriter::with_capacity(64 << 10, to), name, closed: false }
     }
 
     /// Whether the reader has left: whoever makes the lines may stop.
@@ -118,6 +129,18 @@ impl Stream {
         self.note(flushed)
     }
 
+    /// Ends the stream: a file gets its name.
+    pub(crate) fn finish(mut self) -> Result<(), Failure> {
+        self.flush()?;
+        let kept = match self.to.into_inner() {
+            Ok(To::Stdout(_)) => Ok(()),
+            Ok(To::File(draft)) => draft.keep(),
+            Err(_) if self.closed => Ok(()),
+            Err(error) => Err(error.into_error()),
+        };
+        kept.map_err(|error| Failure::unwritten(&self.name, &error))
+    }
+
     fn note(&mut self, written: std::io::Result<()>) -> Result<(), Failure> {
         match written {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
@@ -126,6 +149,22 @@ impl Stream {
             }
             Err(error) => Err(Failure::unwritten(&self.name, &error)),
             Ok(()) => Ok(()),
+        }
+    }
+}
+
+impl Write for To {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Stdout(stdout) => stdout.write(bytes),
+            Self::File(draft) => draft.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Stdout(stdout) => stdout.flush(),
+            Self::File(draft) => draft.flush(),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! A log made again from its first decision to its last, with a bar on a terminal; and where the page about it goes.
+//! A log made again from its first decision to its last, with a bar on a terminal.
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use calybris_core::engine::{
@@ -11,7 +11,8 @@ use calybris_core::engine::{
 use crate::failure::Failure;
 use crate::input::error::InputError;
 use crate::log::arguments::LogArguments;
-use crate::page::Page;
+use crate::log::beginning::check_records;
+use crate::report::html::Html;
 use crate::terminal::progress_bar;
 
 /// The arguments of every command that makes decisions again.
@@ -19,7 +20,7 @@ use crate::terminal::progress_bar;
 pub(crate) struct ReplayArguments {
     #[command(flatten)]
     pub(crate) log: LogArguments,
-    /// Write the report as one page that loads nothing
+    /// Write the report as one page that loads nothing; `-` is standard output, in place of the tables
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Decide with that many threads at once
@@ -54,41 +55,15 @@ impl ReplayArguments {
         };
         let replayed = replay(dir, key.as_ref(), &options, proposed, visit);
         bar.finish_and_clear();
-        replayed
-            .map_err(|error| refused.map_or_else(|| Failure::of_engine(dir, &error), Failure::from))
+        let replayed = replayed.map_err(|error| {
+            refused.map_or_else(|| Failure::of_engine(dir, &error), Failure::from)
+        })?;
+        check_records(dir, replayed.records)?;
+        Ok(replayed)
     }
 
-    /// The file of `--html`, which may be written; `None` if no page was asked for.
-    pub(crate) fn page_file(&self) -> Result<Option<PageFile<'_>>, Failure> {
-        self.html.as_deref().map(PageFile::at).transpose()
-    }
-}
-
-/// A file for a page.
-pub(crate) struct PageFile<'a>(&'a Path);
-
-impl<'a> PageFile<'a> {
-    /// A page may be written again, but nothing else is overwritten.
-    fn at(file: &'a Path) -> Result<Self, Failure> {
-        match std::fs::read(file) {
-            Ok(found) if found.is_empty() || found.starts_with(b"<!DOCTYPE html>") => {
-                Ok(Self(file))
-            }
-            Ok(_) => {
-                let what = "exists and is no page; only a page is overwritten: name another file";
-                Err(Failure::at(file, what))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self(file)),
-            Err(error) => Err(Failure::at(file, error)),
-        }
-    }
-
-    pub(crate) fn write(&self, html: &str) -> Result<(), Failure> {
-        std::fs::write(self.0, html).map_err(|error| Failure::at(self.0, error))
-    }
-
-    /// Says where the page is.
-    pub(crate) fn announce(&self, page: &mut Page) {
-        page.line(format_args!("page     {}", self.0.display()));
+    /// Where `--html` asks for the page; `None` if no page was asked for. It can be written there.
+    pub(crate) fn html(&self) -> Result<Option<Html>, Failure> {
+        Html::asked(self.html.as_deref(), self.log.json)
     }
 }

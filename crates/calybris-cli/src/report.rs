@@ -2,6 +2,7 @@
 
 pub(crate) mod changes;
 pub(crate) mod flow;
+pub(crate) mod html;
 pub(crate) mod lines;
 pub(crate) mod markup;
 pub(crate) mod numbers;

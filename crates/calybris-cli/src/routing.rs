@@ -1,6 +1,7 @@
 //! The main job: every request through the engine, from first to last, then the log verified from the disk.
 
 pub(crate) mod clock;
+mod directory;
 mod earlier;
 
 use std::collections::{BTreeSet, HashMap};
@@ -9,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use calybris_core::budget::AccountSnapshot;
 use calybris_core::engine::{
-    Call, Engine, EngineError, EngineOptions, MAX_REQUEST_KEYS, Names, Outcome, RecordedDecision,
-    Settlement, Snapshot,
+    Call, Engine, EngineError, EngineOptions, MAX_REQUEST_KEYS, Names, Outcome, Record,
+    RecordedDecision, Settlement, Snapshot,
 };
 use calybris_core::kernel::Request;
-use calybris_core::wal::{Anchor, Key, Report, VerifyOptions, verify};
+use calybris_core::wal::{Anchor, Key, Reader, Report, VerifyOptions, verify};
 use serde_json::{Value, json};
 
 use self::clock::Clock;
@@ -39,6 +40,8 @@ pub(crate) struct Job<'a> {
     pub(crate) log: &'a Path,
     /// Continue a log that exists, instead of making a new one.
     pub(crate) append: bool,
+    /// What the log must reach before it is continued.
+    pub(crate) anchor: Option<Anchor>,
     /// Print each decision, a JSON line, when it is in the log.
     pub(crate) each: bool,
     pub(crate) key: Option<Key>,
@@ -111,7 +114,7 @@ impl Job<'_> {
 
     /// Opens or creates the log, routes every request, settles it, closes the log and verifies it from the disk.
     pub(crate) fn run(&self, checked: Checked) -> Result<Routed, Failure> {
-        self.check_log()?;
+        self.check_directory()?;
         let refuse = |error| Failure::of_engine(self.log, &error);
         let mut options =
             EngineOptions::default().request_keys(checked.keyed.max(LEAST_KEYS_REMEMBERED));
@@ -119,33 +122,54 @@ impl Job<'_> {
             options = options.key(key.clone());
         }
         let engine = Engine::open(self.log, &options).map_err(refuse)?;
-        if !self.append && !engine.recovery().log.created {
-            return Err(Failure::at(self.log, NEVER_OVERWRITTEN));
+        if self.append == engine.recovery().log.created {
+            return Err(Failure::at(self.log, CHANGED_MEANWHILE));
         }
         self.check_grants(&engine)?;
-        // From here on there are new records, and a failure says how far it came.
-        let mut decided = 0;
-        let routed = self.route_all(engine, checked, &mut decided);
-        routed.map_err(|failure| failure.after(decided, checked.requests))
+        // From here on there are new records, and a failure says how far the log came.
+        let found = engine.head().sequence;
+        let mut repeated = 0;
+        let routed = self.route_all(engine, checked, &mut repeated);
+        routed.map_err(|failure| {
+            let came_to = self.came_to(found, repeated, checked.requests, failure.is_verdict());
+            failure.begun(&came_to)
+        })
     }
 
-    /// A log is made where nothing is, and continued where one is and only if that was asked for.
-    fn check_log(&self) -> Result<(), Failure> {
-        let mut names = Vec::new();
-        match std::fs::read_dir(self.log) {
-            Ok(entries) => names.extend(entries.flatten().map(|entry| entry.file_name())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Failure::at(self.log, error)),
-        }
-        let is_segment = |name: &std::ffi::OsString| name.to_string_lossy().ends_with(".cwal");
-        match self.append {
-            true if !names.iter().any(is_segment) => {
-                let what = "there is no log to continue: without --append a new one is made";
-                Err(Failure::at(self.log, what))
+    /// How far the run came, counted from what the log holds behind the record that it was found with: a decision may
+    /// stand there though its call was refused.
+    fn came_to(&self, found: u64, repeated: u64, requests: u64, damaged: bool) -> String {
+        let of_all = format!("of {requests} requests");
+        match self.written_after(found) {
+            Err(error) => format!("how many {of_all} were decided cannot be read: {error}"),
+            Ok(Written { decisions, .. }) if damaged => {
+                let decided = decisions.saturating_add(repeated);
+                format!("{decided} {of_all} were decided before that was found")
             }
-            false if !names.is_empty() => Err(Failure::at(self.log, NEVER_OVERWRITTEN)),
-            _ => Ok(()),
+            Ok(Written { last_sequence: 0, .. }) => {
+                format!(
+                    "0 {of_all} are decided, and the log holds no record: remove it, and begin again"
+                )
+            }
+            Ok(Written { decisions, .. }) => format!(
+                "{} {of_all} are decided in the log, and stay so; continue it with --append: with all of the file if its \
+                 requests have a `request_key`, otherwise with the rest of it",
+                decisions.saturating_add(repeated)
+            ),
         }
+    }
+
+    /// What stands in the log behind that record.
+    fn written_after(&self, sequence: u64) -> Result<Written, EngineError> {
+        let reader = Reader::open_at(self.log, self.key.as_ref(), sequence.saturating_add(1))?;
+        let mut written = Written { last_sequence: sequence, decisions: 0 };
+        for entry in reader {
+            let entry = entry?;
+            written.last_sequence = entry.sequence();
+            let record: Record<'static> = entry.decode()?;
+            written.decisions += u64::from(matches!(record, Record::Decided(_)));
+        }
+        Ok(written)
     }
 
     /// What the log grants a tenant is what the policy file has to say.
@@ -168,7 +192,7 @@ impl Job<'_> {
         &self,
         engine: Engine,
         checked: Checked,
-        decided: &mut u64,
+        repeated: &mut u64,
     ) -> Result<Routed, Failure> {
         let refuse = |error| Failure::of_engine(self.log, &error);
         let last = engine.head().sequence;
@@ -184,7 +208,7 @@ impl Job<'_> {
         for (tenant, Microunits(granted)) in &self.policy.tenants {
             engine.ensure_tenant(tenant, *granted, self.clock.unix_ms()).map_err(refuse)?;
         }
-        let (tally, elapsed) = self.route(&engine, checked.requests, decided)?;
+        let (tally, elapsed) = self.route(&engine, checked.requests, repeated)?;
         self.give_back(&engine, &BTreeSet::new(), &mut earlier)?;
         let accounts = engine.accounts();
         let anchor = engine.close().map_err(refuse)?;
@@ -202,7 +226,7 @@ impl Job<'_> {
         &self,
         engine: &Engine,
         request_count: u64,
-        decided: &mut u64,
+        repeated: &mut u64,
     ) -> Result<(Tally, Duration), Failure> {
         let names = self.catalog.snapshot.names();
         let parser = RequestParser::new(self.policy, names);
@@ -211,22 +235,24 @@ impl Job<'_> {
         let mut tally = Tally::default();
         let mut elapsed = Duration::ZERO;
         let mut each = self.each.then(Stream::stdout);
+        let mut decided = 0;
         for (position, row) in (1..).zip(self.requests.rows()?) {
             let row = row?;
             let routed = parser.parse(&row, position)?;
             let start = Instant::now();
             let (outcome, settlement) = self.carry_out(engine, &routed, &row)?;
             elapsed += start.elapsed();
+            *repeated += u64::from(outcome.repeated);
             if let Some(out) = &mut each {
                 out.line(line_of(&routed, &outcome, settlement.as_ref(), names))?;
                 out.flush()?;
             }
             tally.count(&routed.tenant, &routed.request, &outcome, settlement.as_ref(), names);
-            *decided = position;
+            decided = position;
             bar.inc(1);
         }
         bar.finish_and_clear();
-        if *decided != request_count {
+        if decided != request_count {
             let what =
                 format!("held {request_count} requests when it was checked, and then {decided}");
             return Err(Failure::at(self.requests.name(), what));
@@ -279,6 +305,12 @@ impl Job<'_> {
     }
 }
 
+/// What a run has written.
+struct Written {
+    last_sequence: u64,
+    decisions: u64,
+}
+
 /// Refuses a request key that its tenant used for another request, at that place.
 fn reused_key(row: &Row, routed: &RoutedRequest, place: &str) -> InputError {
     let what = format!(
@@ -316,5 +348,5 @@ fn line_of(
 /// As many request keys as an engine remembers that is not told how many; a run remembers all of its file's.
 const LEAST_KEYS_REMEMBERED: usize = 4_096;
 
-const NEVER_OVERWRITTEN: &str = "exists and is not empty; a log is never overwritten: \
-     name another directory, or continue the log in it with --append";
+const CHANGED_MEANWHILE: &str =
+    "another process changed the directory meanwhile: look at it, and try again";

@@ -24,8 +24,8 @@ pub(crate) struct Tally {
     pub(crate) repeated: u64,
     /// Requests for a model that the catalog does not have.
     pub(crate) requested_unlisted_model: u64,
-    pub(crate) reserved_microunits: u64,
-    pub(crate) committed_microunits: u64,
+    pub(crate) reserved_microunits: u128,
+    pub(crate) committed_microunits: u128,
     pub(crate) tenants: BTreeMap<String, TenantTally>,
     pub(crate) models: BTreeMap<String, ModelTally>,
     /// From the requested model to the one chosen instead.
@@ -43,14 +43,14 @@ pub(crate) struct TenantTally {
     pub(crate) carried_out: u64,
     pub(crate) rejected: u64,
     pub(crate) insufficient_budget: u64,
-    pub(crate) committed_microunits: u64,
+    pub(crate) committed_microunits: u128,
 }
 
 /// One chosen model's part.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct ModelTally {
     pub(crate) carried_out: u64,
-    pub(crate) committed_microunits: u64,
+    pub(crate) committed_microunits: u128,
 }
 
 /// How often the kernel gave one reason.
@@ -109,15 +109,15 @@ impl Tally {
         } else {
             self.executed_as_requested += 1;
         }
-        let committed = settlement.map_or(0, |settlement| settlement.committed_microunits);
-        self.reserved_microunits =
-            self.reserved_microunits.saturating_add(decision.estimated_cost_microunits);
-        self.committed_microunits = self.committed_microunits.saturating_add(committed);
+        let committed =
+            settlement.map_or(0, |settlement| u128::from(settlement.committed_microunits));
+        self.reserved_microunits += u128::from(decision.estimated_cost_microunits);
+        self.committed_microunits += committed;
         of_tenant.carried_out += 1;
-        of_tenant.committed_microunits = of_tenant.committed_microunits.saturating_add(committed);
+        of_tenant.committed_microunits += committed;
         let of_model = self.models.entry(model_name(names, chosen)).or_default();
         of_model.carried_out += 1;
-        of_model.committed_microunits = of_model.committed_microunits.saturating_add(committed);
+        of_model.committed_microunits += committed;
     }
 
     fn count_rejection(&mut self, reason: Reason) {

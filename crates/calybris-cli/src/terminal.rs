@@ -70,10 +70,10 @@ pub(crate) fn progress_bar(template: &str) -> ProgressBar {
 }
 
 /// A bar of `width` letters, with as many of each part's letter as the part is of the whole.
-pub(crate) fn bar(width: u64, whole: u64, parts: &[(char, u64)]) -> String {
-    let letters = |amount: u64| u128::from(amount) * u128::from(width) / u128::from(whole.max(1));
+pub(crate) fn bar(width: u64, whole: u128, parts: &[(char, u128)]) -> String {
+    let letters = |amount: u128| amount * u128::from(width) / whole.max(1);
     let mut drawn = String::new();
-    let mut upto = 0_u64;
+    let mut upto = 0_u128;
     for (letter, amount) in parts {
         upto = upto.saturating_add(*amount).min(whole);
         while u128::try_from(drawn.len()).is_ok_and(|length| length < letters(upto)) {
@@ -123,10 +123,11 @@ mod tests {
 
     #[test]
     fn a_bar_has_its_width_whatever_the_amounts() {
+        let most = 100 * u128::from(u64::MAX);
         assert_eq!(bar(10, 100, &[('#', 50), ('+', 20)]), "[#####++...]");
         assert_eq!(bar(10, 0, &[('#', 0)]), "[..........]");
-        assert_eq!(bar(4, 1, &[('#', u64::MAX), ('+', u64::MAX)]), "[####]");
-        assert_eq!(bar(4, u64::MAX, &[('#', u64::MAX - 1)]), "[###.]");
+        assert_eq!(bar(4, 1, &[('#', u128::MAX), ('+', u128::MAX)]), "[####]");
+        assert_eq!(bar(4, most, &[('#', most - 1)]), "[###.]");
     }
 
     #[test]

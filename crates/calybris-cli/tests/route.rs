@@ -208,7 +208,7 @@ fn append_continues_a_log_and_makes_none() {
     let log = dir.path().join("mistyped");
     let ran = run(route(&input("catalog.toml"), &input("trace.csv"), &log).arg("--append"));
     assert_eq!(ran.code, 2);
-    assert!(ran.err.contains("no log to continue"), "{}", ran.err);
+    assert!(ran.err.contains("no log to append to"), "{}", ran.err);
     assert!(!log.exists());
     std::fs::create_dir(&log).unwrap();
     std::fs::write(log.join("notes.txt"), "mine").unwrap();
@@ -282,17 +282,34 @@ fn a_full_disk_stops_the_run_and_loses_nothing() {
     command.arg(route.get_program()).args(route.get_args());
     let ran = run(&mut command);
     assert_eq!(ran.code, 3, "{}", ran.err);
-    assert!(ran.err.contains("of 2000 requests were decided before"), "{}", ran.err);
+    let counted = ran.err.split_once(" of 2000 requests are decided in the log").unwrap().0;
+    let counted: u64 = counted.rsplit(' ').next().unwrap().parse().unwrap();
     assert_eq!(verify(&log).code, 0);
     let again = run(route_again(&log).args(["--append", "--json"]));
     let object = json(&again);
     let found = object["found"]["decisions"].as_u64().unwrap();
     assert!(found > 10 && found < 2_000, "{found}");
+    assert_eq!(counted, found, "what is said is what the log holds");
     let balance = &object["balances"][0];
     assert_eq!(balance["reserved_microunits"], 0);
     // Each of these requests costs 250 + 200 microunits, but for one that the failure left open.
     let spent = balance["committed_microunits"].as_u64().unwrap() - 375;
     assert!(spent == found * 450 || spent == (found - 1) * 450, "{spent} {found}");
+}
+
+/// Standard output fails after the first decision is in the log, and that is what is said.
+#[test]
+fn a_run_that_stops_says_what_the_log_holds() {
+    let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let mut command = route(&input("catalog.toml"), &input("trace.csv"), &log);
+    let output = command.arg("--each").stdout(full).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{err}");
+    assert!(err.contains("1 of 3 requests are decided in the log"), "{err}");
+    let shown = run(program().arg("show").arg(&log).args(["--limit", "0", "--json"]));
+    assert_eq!(shown.out.lines().count(), 1);
 }
 
 #[cfg(unix)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use calybris_budget::{AccountSnapshot, Audit, AuditError, TenantRules};
+use calybris_budget::{AccountSnapshot, Audit, AuditError, TenantRules, Totals};
 use calybris_wal::Key;
 
 use crate::error::EngineError;
@@ -48,7 +48,7 @@ pub struct Ledger {
     /// ([`calybris_budget::Audit`]), after every one of them `granted + debt = available + reserved + committed` held for
     /// every tenant, and in the end every account is what the sums say: then this is the sum over all tenants without a
     /// parent. Otherwise it is the first difference.
-    pub conservation: Result<AccountSnapshot, AuditError>,
+    pub conservation: Result<Totals, AuditError>,
 }
 
 /// One tenant in a [`Ledger`].

@@ -29,7 +29,7 @@ pub struct Recovery {
     /// Tickets found open, which now hold their reservations again.
     pub open_tickets: u64,
     /// What those hold, in microunits.
-    pub held_microunits: u64,
+    pub held_microunits: u128,
 }
 
 /// The state that a log leads to.
@@ -77,14 +77,14 @@ fn begin(dir: &Path, key: Option<&Key>, fold: &mut Fold) -> Result<Reader, Engin
 
 fn resume(fold: Fold, log: calybris_wal::Recovery) -> Result<Recovered, EngineError> {
     let (budget, open) = fold::finish(fold.first_sequence, fold.budget, fold.tickets)?;
-    let held = open.values().map(Hold::reserved_microunits);
+    let held = open.values().map(|hold| u128::from(hold.reserved_microunits()));
     let recovery = Recovery {
         log,
         first_sequence: fold.first_sequence,
         records: fold.records,
         decisions: fold.decisions,
         open_tickets: u64::try_from(open.len()).unwrap_or(u64::MAX),
-        held_microunits: held.fold(0, u64::saturating_add),
+        held_microunits: held.sum(),
     };
     let in_force =
         InForce { installed: fold.installed, checkpoint_sequence: fold.checkpoint_sequence };

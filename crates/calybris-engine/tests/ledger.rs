@@ -3,9 +3,11 @@
 
 mod world;
 
-use calybris_budget::{BudgetEvent, OverrunPolicy, TenantRules};
-use calybris_engine::{EngineError, Fallback, Ledger, Record, SCHEMA_ID};
+use calybris_budget::{BudgetEvent, MAX_AMOUNT_MICROUNITS, OverrunPolicy, TenantRules};
+use calybris_engine::{Call, EngineError, Fallback, Ledger, Names, Record, SCHEMA_ID, Snapshot};
+use calybris_kernel::{Model, PolicySnapshot, Request};
 use calybris_wal::{Key, WalError, WalOptions, WalWriter};
+use proptest::prelude::*;
 use world::*;
 
 fn changed(event: BudgetEvent) -> Record<'static> {
@@ -64,6 +66,172 @@ fn the_ledger_of_a_log_is_the_state_of_its_engine() {
     let total = ledger.conservation.unwrap();
     assert_eq!((total.granted_microunits, total.reserved_microunits), (10_500, 2_000));
     assert_eq!((total.available_microunits, total.committed_microunits), (8_350, 150));
+}
+
+const MOST: u64 = MAX_AMOUNT_MICROUNITS;
+
+/// Two calls cost all but one microunit of what a tenant can have.
+const DEAR: u64 = MOST / 2;
+
+fn dear_snapshot() -> Snapshot {
+    let dear = Model { fixed_price_microunits: DEAR, ..model(LARGE, 9_000, 0) };
+    Snapshot::new(PolicySnapshot::new(POLICY, [dear]).unwrap(), Names::default())
+}
+
+fn dear_call(tenant: &str) -> Call<'_> {
+    let request = Request {
+        business_value_microunits: i64::MAX,
+        budget_limit_microunits: u64::MAX,
+        ..request(1, 0)
+    };
+    Call { request, ..call(tenant, 1, 0) }
+}
+
+/// An account holds at most 2^63 - 1, so three of them and what they reserve, spend and get back pass 2^64.
+#[test]
+fn the_books_are_read_whatever_the_amounts_of_several_tenants_add_up_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.install(dear_snapshot(), 1).unwrap();
+    let mut granted = 0_u128;
+    let books = |reserved: u128, committed: u128, granted: u128| {
+        let ledger = Ledger::read(dir.path(), None).unwrap();
+        let total = ledger.conservation.unwrap();
+        assert_eq!(total.granted_microunits, granted);
+        assert_eq!((total.reserved_microunits, total.committed_microunits), (reserved, committed));
+        assert_eq!(total.available_microunits, granted - reserved - committed);
+    };
+    for (tenant, amount) in [("a", MOST - 1), ("b", MOST), ("c", 0)] {
+        engine.ensure_tenant(tenant, amount, 1).unwrap();
+        granted += u128::from(amount);
+        books(0, 0, granted);
+    }
+    // 2^64 - 3 so far, and on across the boundary one by one.
+    for (tenant, amount) in [("a", 1), ("c", 1), ("c", 1), ("c", MOST - 2)] {
+        engine.top_up(tenant, amount, 2).unwrap();
+        granted += u128::from(amount);
+        books(0, 0, granted);
+    }
+    assert!(engine.top_up("c", 1, 3).is_err(), "a single account has its limit all the same");
+    for tenant in ["a", "b", "c", "a", "b", "c"] {
+        let _open = engine.decide(&dear_call(tenant)).unwrap().ticket.unwrap();
+    }
+    let held = 6 * u128::from(DEAR);
+    assert!(held > u128::from(u64::MAX));
+    books(held, 0, granted);
+    engine.checkpoint(4).unwrap();
+    books(held, 0, granted);
+    drop(engine);
+    let engine = open(dir.path());
+    assert_eq!(engine.recovery().held_microunits, held);
+    for open in engine.open_tickets() {
+        let ticket = engine.ticket(open.decision_sequence).unwrap();
+        engine.settle(ticket, DEAR, 5).unwrap();
+    }
+    books(0, held, granted);
+    engine.refund("b", 2 * DEAR, 6).unwrap();
+    engine.refund("c", 1, 6).unwrap();
+    books(0, 4 * u128::from(DEAR) - 1, granted);
+}
+
+/// What the owner of a budget may do, and calls, with amounts at the limits of the numbers.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Open(usize, u64),
+    TopUp(usize, u64),
+    Reduce(usize, u64),
+    Refund(usize, u64),
+    Repay(usize, u64),
+    CarryOver(usize, usize, u64),
+    Rules(usize, OverrunPolicy),
+    Decide(usize),
+    Settle(usize, u64),
+    Checkpoint,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let tenant = 0..4_usize;
+    let amount = prop::sample::select(vec![
+        0,
+        1,
+        DEAR - 1,
+        DEAR,
+        DEAR + 1,
+        MOST - 1,
+        MOST,
+        MOST + 1,
+        u64::MAX - 1,
+        u64::MAX,
+    ]);
+    let on = move || (tenant.clone(), amount.clone());
+    let policy = prop::sample::select(vec![
+        OverrunPolicy::Reject,
+        OverrunPolicy::DrawThenDebt,
+        OverrunPolicy::CapAtReserved,
+    ]);
+    prop::collection::vec(
+        prop_oneof![
+            3 => on().prop_map(|(tenant, amount)| Step::Open(tenant, amount)),
+            3 => on().prop_map(|(tenant, amount)| Step::TopUp(tenant, amount)),
+            1 => on().prop_map(|(tenant, amount)| Step::Reduce(tenant, amount)),
+            2 => on().prop_map(|(tenant, amount)| Step::Refund(tenant, amount)),
+            1 => on().prop_map(|(tenant, amount)| Step::Repay(tenant, amount)),
+            1 => (on(), 0..4_usize).prop_map(|((from, most), to)| Step::CarryOver(from, to, most)),
+            1 => (0..4_usize, policy).prop_map(|(tenant, policy)| Step::Rules(tenant, policy)),
+            4 => (0..4_usize).prop_map(Step::Decide),
+            4 => on().prop_map(|(ticket, cost)| Step::Settle(ticket, cost)),
+            1 => Just(Step::Checkpoint),
+        ],
+        1..40,
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Whatever was accepted is read back: by the ledger, with its proof, and by an engine that opens the log.
+    #[test]
+    fn books_of_any_accepted_amounts_are_read(steps in steps()) {
+        const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+        let dir = tempfile::tempdir().unwrap();
+        let engine = open(dir.path());
+        engine.install(dear_snapshot(), 1).unwrap();
+        let mut tickets = Vec::new();
+        for step in steps {
+            // A refusal changes nothing, so whether a step is one does not matter.
+            match step {
+                Step::Open(tenant, amount) => drop(engine.ensure_tenant(NAMES[tenant], amount, 1)),
+                Step::TopUp(tenant, amount) => drop(engine.top_up(NAMES[tenant], amount, 1)),
+                Step::Reduce(tenant, amount) => drop(engine.reduce(NAMES[tenant], amount, 1)),
+                Step::Refund(tenant, amount) => drop(engine.refund(NAMES[tenant], amount, 1)),
+                Step::Repay(tenant, most) => drop(engine.repay(NAMES[tenant], most, 1)),
+                Step::CarryOver(from, to, most) => {
+                    drop(engine.carry_over(NAMES[from], NAMES[to], most, 1));
+                }
+                Step::Rules(tenant, overrun) => {
+                    drop(engine.set_rules(NAMES[tenant], TenantRules { overrun, ..TenantRules::default() }, 1));
+                }
+                Step::Decide(tenant) => {
+                    tickets.extend(engine.decide(&dear_call(NAMES[tenant])).ok().and_then(|outcome| outcome.ticket));
+                }
+                Step::Settle(ticket, cost) if ticket < tickets.len() => {
+                    if let Err(refused) = engine.settle(tickets.swap_remove(ticket), cost, 1) {
+                        tickets.push(refused.ticket);
+                    }
+                }
+                Step::Settle(..) => {}
+                Step::Checkpoint => drop(engine.checkpoint(1)),
+            }
+        }
+        let ledger = Ledger::read(dir.path(), None).unwrap();
+        let accounts: Vec<_> =
+            ledger.accounts.iter().map(|found| (found.tenant.clone(), found.balance)).collect();
+        prop_assert_eq!(&accounts, &engine.accounts());
+        let granted = accounts.iter().map(|(_, balance)| u128::from(balance.granted_microunits));
+        prop_assert_eq!(ledger.conservation.unwrap().granted_microunits, granted.sum::<u128>());
+        drop((tickets, engine));
+        prop_assert_eq!(open(dir.path()).accounts(), accounts);
+    }
 }
 
 #[test]

@@ -51,6 +51,19 @@ impl Anchor {
         Err(WalError::AnchorContradicted { anchor: *self, found: hash })
     }
 
+    /// What it means that no log can be opened: the anchor proves that there was one.
+    pub(crate) fn judge_absence(&self, error: WalError) -> WalError {
+        match error {
+            WalError::Empty { .. } if self.sequence > 0 => {
+                WalError::AnchorAhead { anchor: *self, head: 0 }
+            }
+            WalError::Missing { path } | WalError::Empty { path } => {
+                WalError::AnchoredLogMissing { path, anchor: *self }
+            }
+            other => other,
+        }
+    }
+
     /// Refuses a log that ends before the anchor.
     pub(crate) fn check_head(&self, head: u64) -> Result<(), WalError> {
         if self.sequence <= head {

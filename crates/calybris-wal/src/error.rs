@@ -214,6 +214,15 @@ pub enum WalError {
         /// The id in the log's header.
         found: [u8; 16],
     },
+    /// There is no log at this path, and the anchor names a record of one: the log was removed, or it stands elsewhere.
+    /// Check the path first, then restore the log from a copy that reaches the anchor.
+    #[error("there is no log in `{}`, and the anchor {anchor} names a record of one", path.display())]
+    AnchoredLogMissing {
+        /// The directory that was looked into.
+        path: PathBuf,
+        /// The anchor that was supplied.
+        anchor: Anchor,
+    },
     /// The record asked for is not in the log, or not in the part of it that was asked about.
     #[error("there is no record {sequence} among {head} records")]
     NoSuchRecord {
@@ -278,6 +287,7 @@ impl WalError {
                 | Self::AnchorAhead { .. }
                 | Self::AnchorContradicted { .. }
                 | Self::AnchorOfAnotherLog { .. }
+                | Self::AnchoredLogMissing { .. }
         )
     }
 }

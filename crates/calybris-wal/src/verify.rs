@@ -79,7 +79,8 @@ pub struct Report {
 ///
 /// # Errors
 /// Those for which [`WalError::is_tampering`] is true say that the log is not what was written;
-/// all others, that it could not be checked. A log without records is an error of the second kind.
+/// all others, that it could not be checked. A log without records, or no log at all, is an error of the second kind,
+/// unless an anchor names a record that should be there.
 pub fn verify(directory: impl AsRef<Path>, options: &VerifyOptions) -> Result<Report, WalError> {
     verify_in(Arc::new(Disk::at(directory.as_ref())), options)
 }
@@ -88,7 +89,11 @@ pub(crate) fn verify_in(
     storage: Arc<dyn Storage>,
     options: &VerifyOptions,
 ) -> Result<Report, WalError> {
-    let mut walk = Walk::open(storage, options.key.as_ref())?;
+    let walk = Walk::open(storage, options.key.as_ref());
+    let mut walk = walk.map_err(|error| match &options.anchor {
+        Some(anchor) => anchor.judge_absence(error),
+        None => error,
+    })?;
     let header = walk.segment().header;
     if let Some(anchor) = options.anchor {
         anchor.check_log(walk.storage(), header.log_id)?;

@@ -86,7 +86,7 @@ impl WalWriter {
     /// - [`WalError::KeyRequired`] for a keyed log.
     /// - [`WalError::SchemaMismatch`] and [`WalError::LogIdMismatch`] for a log that the options do not
     ///   describe.
-    /// - With an [anchor](WalOptions::anchor): [`WalError::Missing`], [`WalError::AnchorAhead`],
+    /// - With an [anchor](WalOptions::anchor): [`WalError::AnchoredLogMissing`], [`WalError::AnchorAhead`],
     ///   [`WalError::AnchorContradicted`] and [`WalError::AnchorOfAnotherLog`].
     /// - [`WalError::Corrupt`] and [`WalError::MissingSegment`] for a log that is damaged.
     /// - [`WalError::Foreign`] and [`WalError::Unsupported`] for what is no log, or a newer one.
@@ -128,8 +128,8 @@ impl WalWriter {
     ) -> Result<Self, WalError> {
         options.check()?;
         // A log that an anchor names is not created, and neither is its directory.
-        let list = if options.anchor.is_some() {
-            existing_segments(storage.as_ref())?;
+        let list = if let Some(anchor) = options.anchor {
+            existing_segments(storage.as_ref()).map_err(|error| anchor.judge_absence(error))?;
             existing_segments
         } else {
             storage.create().map_err(|source| io_error(storage.as_ref(), "create", "", source))?;

@@ -348,10 +348,44 @@ fn opening_with_an_anchor_refuses_a_log_that_does_not_reach_it() {
         assert!(matches!(open_with(other), Err(WalError::AnchorOfAnotherLog { .. })));
 
         fs::remove_file(segment(&path)).unwrap();
-        assert!(matches!(open_with(head), Err(WalError::Missing { .. })));
+        assert!(matches!(open_with(head), Err(WalError::AnchoredLogMissing { .. })));
         fs::remove_dir_all(&path).unwrap();
-        assert!(matches!(open_with(head), Err(WalError::Missing { .. })));
+        assert!(matches!(open_with(head), Err(WalError::AnchoredLogMissing { .. })));
         assert!(!path.exists(), "nothing is created in the place of what is missing");
+    }
+}
+
+#[test]
+fn with_an_anchor_whatever_is_left_of_a_log_that_was_emptied_is_a_verdict() {
+    for key in keys() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        write_sample(&path, key.as_ref(), true);
+        let with = |anchor| VerifyOptions { key: key.clone(), anchor, ..without_key() };
+        let head = verify(&path, &with(None)).unwrap().head;
+        let before_the_first = Anchor { sequence: 0, hash: [0; 32], ..head };
+        let bytes = fs::read(segment(&path)).unwrap();
+        let left: [&dyn Fn(); 6] = [
+            &|| log_of(&path, &bytes[..160]),
+            &|| log_of(&path, &bytes[..144]),
+            &|| log_of(&path, &bytes[..100]),
+            &|| log_of(&path, b""),
+            &|| fs::remove_file(segment(&path)).unwrap(),
+            &|| fs::remove_dir_all(&path).unwrap(),
+        ];
+        for (step, leave) in left.into_iter().enumerate() {
+            leave();
+            let without = verify(&path, &with(None)).unwrap_err();
+            assert!(!without.is_tampering(), "{step}: {without}");
+            let judged = verify(&path, &with(Some(head))).unwrap_err();
+            assert!(judged.is_tampering(), "{step}: {judged}");
+            assert!(judged.to_string().contains(&head.to_string()), "{step}: {judged}");
+            // What is there ends before the anchor; where nothing is, that is said.
+            let ends_before = matches!(judged, WalError::AnchorAhead { head: 0, .. });
+            assert_eq!(ends_before, step < 4, "{step}: {judged}");
+            let judged = verify(&path, &with(Some(before_the_first))).unwrap_err();
+            assert!(judged.is_tampering(), "{step}: {judged}");
+        }
     }
 }
 
@@ -367,7 +401,7 @@ fn a_log_that_cannot_be_looked_for_is_not_called_missing() {
     let error = WalWriter::open(&no_directory, &with_anchor).unwrap_err();
     assert!(matches!(&error, WalError::Io { action: "list", .. }), "{error}");
     let error = WalWriter::open(directory.path().join("none"), &with_anchor).unwrap_err();
-    assert!(matches!(error, WalError::Missing { .. }));
+    assert!(matches!(error, WalError::AnchoredLogMissing { .. }));
     assert!(!directory.path().join("none").exists());
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use calybris_core::budget::AccountSnapshot;
+use calybris_core::budget::Totals;
 use calybris_core::engine::{Ledger, LedgerAccount, OpenTicket, Record};
 use calybris_core::wal::Key;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::amount::{counted, grouped, money};
 use crate::failure::Failure;
 use crate::log::arguments::LogArguments;
-use crate::log::beginning::{dropped, first_of};
+use crate::log::beginning::{check_records, dropped, first_of};
 use crate::log::journal::Journal;
 use crate::log::naming::model_name;
 use crate::page::Page;
@@ -33,7 +33,7 @@ writes the log.
 Exit codes:
   0  shown, and the money adds up
   1  the log is not intact, or the money does not add up
-  2  could not be read: usage, a missing key, a missing log
+  2  could not be read: usage, a missing key, a missing or empty log
   3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -48,6 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let dir = arguments.log.dir();
     let ledger =
         Ledger::read(dir, key.as_ref()).map_err(|error| Failure::of_engine(dir, &error))?;
+    check_records(dir, ledger.records)?;
     let total = match &ledger.conservation {
         Ok(total) => total,
         Err(error) => return Err(Failure::of_conservation(dir, error)),
@@ -109,7 +110,7 @@ fn origins(
 fn words(
     dir: &Path,
     ledger: &Ledger,
-    total: &AccountSnapshot,
+    total: &Totals,
     origins: &BTreeMap<u64, Origin>,
     top: usize,
     page: &mut Page,
@@ -134,7 +135,7 @@ fn words(
     page.line("committed; and a second sum over all events is what the budgets say.");
 }
 
-fn accounts(ledger: &Ledger, total: &AccountSnapshot, page: &mut Page) {
+fn accounts(ledger: &Ledger, total: &Totals, page: &mut Page) {
     let with_bars = draws_bars();
     let debts = ledger.accounts.iter().any(|account| account.balance.debt_microunits > 0);
     let mut header = vec!["tenant", "granted", "available", "reserved", "committed"];
@@ -145,7 +146,7 @@ fn accounts(ledger: &Ledger, total: &AccountSnapshot, page: &mut Page) {
     if with_bars {
         header.push("used # held +");
     }
-    let row = |name: String, balance: &AccountSnapshot| {
+    let row = |name: String, balance: Totals| {
         let mut row = vec![
             name,
             money(balance.granted_microunits),
@@ -163,10 +164,10 @@ fn accounts(ledger: &Ledger, total: &AccountSnapshot, page: &mut Page) {
         row
     };
     let mut rows: Vec<Vec<String>> =
-        ledger.accounts.iter().map(|account| row(name(account), &account.balance)).collect();
+        ledger.accounts.iter().map(|account| row(name(account), account.balance.into())).collect();
     let roots = ledger.accounts.iter().filter(|account| account.depth == 0).count();
     if roots > 1 {
-        rows.push(row("(all)".to_owned(), total));
+        rows.push(row("(all)".to_owned(), *total));
     }
     page.line(table(&header, &numeric, rows));
     page.line("amounts in currency units of 1,000,000 microunits\n");
@@ -208,8 +209,8 @@ fn tickets(ledger: &Ledger, origins: &BTreeMap<u64, Origin>, top: usize, page: &
     page.line("");
 }
 
-fn json_of(ledger: &Ledger, total: &AccountSnapshot, origins: &BTreeMap<u64, Origin>) -> Value {
-    let balance = |balance: &AccountSnapshot| {
+fn json_of(ledger: &Ledger, total: &Totals, origins: &BTreeMap<u64, Origin>) -> Value {
+    let balance = |balance: Totals| {
         json!({
             "granted_microunits": balance.granted_microunits,
             "available_microunits": balance.available_microunits,
@@ -219,7 +220,7 @@ fn json_of(ledger: &Ledger, total: &AccountSnapshot, origins: &BTreeMap<u64, Ori
         })
     };
     let account = |account: &LedgerAccount| {
-        let mut object = balance(&account.balance);
+        let mut object = balance(account.balance.into());
         if let Some(map) = object.as_object_mut() {
             map.insert("tenant".to_owned(), json!(account.tenant));
             map.insert("parent".to_owned(), json!(account.parent));
@@ -245,7 +246,7 @@ fn json_of(ledger: &Ledger, total: &AccountSnapshot, origins: &BTreeMap<u64, Ori
         "decisions": ledger.decisions,
         "last_sequence": ledger.last_sequence,
         "accounts": ledger.accounts.iter().map(account).collect::<Vec<_>>(),
-        "total": balance(total),
+        "total": balance(*total),
         "open_tickets": ledger.open_tickets.iter().map(ticket).collect::<Vec<_>>(),
         "adds_up": true,
     })

@@ -7,13 +7,14 @@ use calybris_core::engine::Record;
 use calybris_core::kernel::Action;
 
 use crate::command::summary;
-use crate::failure::Failure;
+use crate::failure::{Failure, noting_failure};
 use crate::input::catalog::CatalogFile;
 use crate::input::error::InputError;
 use crate::input::policy::PolicyFile;
 use crate::input::request::RequestParser;
 use crate::input::row::RequestFile;
 use crate::log::journal::Journal;
+use crate::new_file::{NewFile, Readers, Replaces};
 use crate::page::Page;
 use crate::routing::Job;
 use crate::routing::clock::Clock;
@@ -31,7 +32,8 @@ Exit codes:
   0  done, and the log verified
   1  the log is not intact
   2  nothing was done, and the message says why
-  3  begun and not finished; what was decided is in the log")]
+  3  begun and not finished, or a file could not be written; what was decided is
+     in the log")]
 pub(crate) struct Arguments {
     /// Where to put the log and the input files; by default a new directory for temporary files
     #[arg(long, value_name = "DIR")]
@@ -72,6 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         requests: &requests,
         log: &log,
         append: false,
+        anchor: None,
         each: false,
         key: None,
         clock: Clock::Stopped { unix_ms: begun_unix_ms },
@@ -80,18 +83,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     write_inputs(&dir)?;
     let routed = job.run(checked)?;
     let anchor = dir.join("anchor");
-    write(&anchor, &format!("{}\n", routed.anchor))?;
-    if arguments.json {
-        return Ok(summary::page(&job, &routed, true));
-    }
+    let written = write(&anchor, &format!("{}\n", routed.anchor));
     let mut page = Page::default();
+    if arguments.json {
+        let object = noting_failure(summary::object(&job, &routed), written.as_ref().err());
+        page.line(format_args!("{object:#}"));
+        return page.despite(written);
+    }
     page.line("Each example request is decided under hard limits, its cost reserved from its");
     page.line("tenant's budget, logged, and settled. Prices are real; quality, risk, latency");
     page.line("and regions of the models are made up.");
     page.line("");
     page.append(&summary::page(&job, &routed, false));
     next(&dir, &anchor, worth_explaining(&log)?, &mut page);
-    Ok(page)
+    page.despite(written)
 }
 
 /// The policy and the budgets were in force a day before the first request. No time in the demo's log is of the day on which
@@ -132,7 +137,7 @@ fn write_inputs(dir: &Path) -> Result<(), Failure> {
 }
 
 fn write(file: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(file, text).map_err(|error| Failure::at(file, error))
+    NewFile::at(file, Replaces::Nothing, Readers::Usual)?.write(text)
 }
 
 /// How many decisions the first command to type shows.

@@ -12,6 +12,7 @@ use crate::log::fate::{Ending, Followed, Waiting, decision_of};
 use crate::log::journal::Journal;
 use crate::log::json;
 use crate::log::naming::model_name;
+use crate::new_file::new_file;
 use crate::page::{Page, Stream};
 use crate::time::rfc3339;
 
@@ -30,20 +31,21 @@ later ones are read, so that memory is bounded; if it comes later still, its
 row says `open`, and a row with `row` = `outcome` follows, which has the same
 `sequence` and the columns of the outcome only. Amounts are in microunits.
 
-Every record is verified before it is exported.
+Every record is verified before it is exported. A file gets its name when all of
+it is on disk.
 
 Exit codes:
   0  exported
   1  the log is not intact: what stands before the damage was exported
   2  nothing was done: usage, a missing key, a missing log, a file that exists
-  3  begun, and the output could not be written to its end")]
+  3  begun, and the output could not be written to its end; no file is left")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) log: LogArguments,
     /// The form
     #[arg(long, value_enum)]
     format: Format,
-    /// The file to make; standard output if left out
+    /// The file to make; `-`, or none, is standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -56,17 +58,23 @@ enum Format {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let mut journal = arguments.log.journal()?;
-    let mut out = match &arguments.output {
-        Some(file) => Stream::create(file)?,
+    let file = new_file(arguments.output.as_deref())?;
+    let mut out = match &file {
+        Some(file) => Stream::file(file)?,
         None => Stream::stdout(),
     };
     let exported = match arguments.format {
         Format::Jsonl => json_lines(&mut journal, &mut out),
         Format::Csv => decisions(&mut journal, &mut out),
     };
-    // What stands before a damage is worth having.
-    out.flush().and(exported)?;
-    Ok(Page::default())
+    match exported {
+        Err(failure) if !failure.is_verdict() => Err(failure),
+        // What stands before a damage is worth having, and the damage is what matters.
+        exported => {
+            let finished = out.finish();
+            exported.and(finished).map(|()| Page::default())
+        }
+    }
 }
 
 fn json_lines(journal: &mut Journal, out: &mut Stream) -> Result<(), Failure> {

@@ -1,8 +1,6 @@
 //! `calybris keygen`: a new key for a log, from the operating system's random source.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use calybris_core::wal::Key;
 use serde_json::json;
@@ -11,6 +9,7 @@ use crate::failure::Failure;
 use crate::input::error::read;
 use crate::input::key::KeyFile;
 use crate::log::json::hex;
+use crate::new_file::{NewFile, Readers, Replaces};
 use crate::page::Page;
 
 /// Make a random key that authenticates a log.
@@ -49,6 +48,10 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let file = &arguments.file;
+    if file == Path::new("-") {
+        return Err(Failure::refused("a key is never printed: name a file"));
+    }
+    let new = NewFile::at(file, Replaces::Nothing, Readers::Owner)?;
     let former = match &arguments.replaces {
         None => String::new(),
         Some(former) => {
@@ -62,25 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         Failure::refused(format_args!("the operating system gives no random bytes: {error}"))
     })?;
     let key = Key::new(&secret).map_err(|error| Failure::at(file, error))?;
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    let mut made = options.open(file).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => {
-            Failure::at(file, "exists; a key is never overwritten: name another file")
-        }
-        _ => Failure::at(file, error),
-    })?;
-    let written = write!(made, "{}\n{former}", hex(&secret)).and_then(|()| made.sync_all());
-    if let Err(error) = written {
-        // Half a key is of no use to anybody, and the name is free again.
-        let _ = std::fs::remove_file(file);
-        return Err(Failure::at(file, error));
-    }
+    new.write(&format!("{}\n{former}", hex(&secret))).map_err(Failure::without_effect)?;
     let key_id = format!("{:016x}", key.id());
     let mut page = Page::default();
     if arguments.json {

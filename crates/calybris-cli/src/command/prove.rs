@@ -11,7 +11,8 @@ use crate::failure::Failure;
 use crate::input::pin::read_tree_head;
 use crate::log::arguments::LogArguments;
 use crate::log::find::{checkpoint_under, not_found};
-use crate::page::{Page, Stream};
+use crate::new_file::new_file;
+use crate::page::Page;
 use crate::terminal::shell_word;
 
 /// Prove one decision: its record, its policy and catalog, and their way to the log's tree head.
@@ -36,9 +37,9 @@ open tickets. A proof of such a decision is made only --with-balances.
 
 Exit codes:
   0  proven
-  1  the log is not intact, or the tree head is not one of it
+  1  the log is not intact, or the tree head is not one of it or of a longer log
   2  nothing was done: usage, a missing key, no decision at this sequence
-  3  done, but the output could not be written to its end")]
+  3  done, but the output could not be written to its end; no file is left")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) log: LogArguments,
@@ -50,7 +51,7 @@ pub(crate) struct Arguments {
     /// Make the proof even if it shows every tenant's balance, which after a crash it may
     #[arg(long)]
     with_balances: bool,
-    /// The file to make; standard output if left out
+    /// The file to make; `-`, or none, is standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -58,16 +59,16 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let key = arguments.log.key()?;
     let head = arguments.tree_head.as_deref().map(read_tree_head).transpose()?;
+    let file = new_file(arguments.output.as_deref())?;
     let proof = prove(arguments, key.as_ref(), head)?;
     let text = serde_json::to_string_pretty(&proof).map_err(Failure::refused)?;
     let mut page = Page::default();
-    let Some(file) = &arguments.output else {
+    let Some(file) = file else {
         page.line(text);
         return Ok(page);
     };
-    let mut out = Stream::create(file)?;
-    out.line(text)?;
-    out.flush()?;
+    file.write(&format!("{text}\n"))?;
+    let file = file.path();
     let (head, sequence) = (proof.head(), arguments.sequence);
     if arguments.log.json {
         let object = json!({
@@ -107,17 +108,13 @@ fn prove(
         Some(head) => DecisionProof::in_tree(dir, key, sequence, head.size),
         None => DecisionProof::of(dir, key, sequence),
     };
-    let proof = proof.map_err(|error| match (&error, head) {
-        (EngineError::Log(WalError::NoSuchRecord { sequence: size, head: last }), Some(head))
-            if *size == head.size && head.size != sequence =>
-        {
-            let what = format!(
-                "the tree head is over {}, and the log has {last}",
-                counted(*size, "record")
-            );
+    let proof = proof.map_err(|error| match head.zip(too_short(&error)) {
+        Some((head, found)) => {
+            let size = counted(head.size, "record");
+            let what = format!("the tree head is over {size}, and {found}");
             Failure::of_proof(dir, &EngineError::ProofRefused { what })
         }
-        _ => not_found(dir, key, sequence, &error),
+        None => not_found(dir, key, sequence, &error),
     })?;
     if let Some(head) = head.filter(|head| *head != proof.head()) {
         return Err(Failure::of_proof(dir, &not_of_this_log(&head, &proof.head())));
@@ -132,6 +129,20 @@ fn prove(
         return Err(Failure::at(dir, what));
     }
     Ok(proof)
+}
+
+/// What there is of a log that has too few records to be asked about one.
+fn too_short(error: &EngineError) -> Option<String> {
+    match error {
+        EngineError::Log(WalError::NoSuchRecord { head, .. }) => {
+            Some(format!("the log has {head}"))
+        }
+        EngineError::Log(WalError::Empty { .. }) => Some("the log has none".to_owned()),
+        EngineError::Log(WalError::Missing { .. }) => {
+            Some("there is no log: if the path is right, it was removed".to_owned())
+        }
+        _ => None,
+    }
 }
 
 fn not_of_this_log(wanted: &TreeHead, found: &TreeHead) -> EngineError {

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::log::beginning::{dropped, first_of};
 use crate::page::Page;
 use crate::replaying::ReplayArguments;
+use crate::report::html::Forms;
 use crate::report::proposal::Proposal;
 use crate::report::{Report, object, page, tables};
 
@@ -36,8 +37,9 @@ ones by name and provider, and so are capabilities, regions and providers.
 Exit codes:
   0  done
   1  the log is not intact, or a decision does not come out as recorded
-  2  could not be done: usage, a missing key, a bad file, a missing log
-  3  done, but the output could not be written to its end")]
+  2  could not be done: usage, a missing key, a bad file, a missing or empty log
+  3  done, but the output or the page could not be written; a page that was
+     there before stays")]
 pub(crate) struct Arguments {
     /// What would have changed under the numbers of this policy (TOML)
     #[arg(long, value_name = "FILE")]
@@ -117,7 +119,7 @@ fn words(dir: &Path, replayed: &ReplayReport, elapsed: Duration, page: &mut Page
 
 fn compare(arguments: &Arguments, policy: &Path) -> Result<Page, Failure> {
     let mut proposal = Proposal::read(policy, arguments.catalog.as_deref())?;
-    let html = arguments.of.page_file()?;
+    let html = arguments.of.html()?;
     let mut comparison = Comparison::new(LARGEST_CHANGES);
     let replayed = arguments.of.replay(
         |recorded| Ok(vec![proposal.in_place_of(recorded)?]),
@@ -131,17 +133,10 @@ fn compare(arguments: &Arguments, policy: &Path) -> Result<Page, Failure> {
     let what_if = comparison.finish();
     let log = arguments.of.log.dir();
     let report = Report { log, replayed: &replayed, proposal: &proposal, what_if: &what_if };
-    if let Some(file) = &html {
-        file.write(&page::page(&report))?;
-    }
-    let mut shown = Page::default();
-    if arguments.of.log.json {
-        shown.line(format_args!("{:#}", object::object(&report)));
-        return Ok(shown);
-    }
-    shown.append(&tables::page(&report));
-    if let Some(file) = &html {
-        file.announce(&mut shown);
-    }
-    Ok(shown)
+    let forms = Forms {
+        html: || page::page(&report),
+        object: || object::object(&report),
+        tables: || tables::page(&report),
+    };
+    forms.show(html.as_ref(), arguments.of.log.json)
 }

@@ -6,6 +6,7 @@ use crate::command::summary;
 use crate::failure::Failure;
 use crate::input::catalog::CatalogFile;
 use crate::input::key::KeyArgument;
+use crate::input::pin::read_anchor;
 use crate::input::policy::PolicyFile;
 use crate::input::row::RequestFile;
 use crate::page::Page;
@@ -29,9 +30,13 @@ TIMESTAMP,ContextTokens,GeneratedTokens. What they leave out comes from the
 policy file. A request with a `request_key` is decided and charged once, so a
 file with keys may be routed again with --append after a crash.
 
+A log begins in a directory that is empty, does not exist, or holds nothing but
+the file LOCK. --append continues one that holds at least one record. Neither
+begins a log anew where there was one.
+
 Exit codes:
   0  done, and the log verified
-  1  the log is not intact
+  1  the log is not intact, or does not reach --anchor
   2  nothing was done, and the message says why
   3  begun and not finished; what was decided is in the log")]
 pub(crate) struct Arguments {
@@ -47,10 +52,13 @@ pub(crate) struct Arguments {
     /// The log's directory; made if it does not exist
     #[arg(long, value_name = "DIR")]
     log: PathBuf,
-    /// Continue the log in DIR. All requests of the file are routed, also those that an earlier run routed already, but
+    /// Continue the log in DIR, which holds a record. All requests of the file are routed, also those that an earlier run routed already, but
     /// for those with a `request_key` that the log knows. What an earlier run reserved and did not settle goes back
     #[arg(long)]
     append: bool,
+    /// An anchor that was kept elsewhere (the line, or a file with it): the log is continued only if it still reaches it
+    #[arg(long, value_name = "ANCHOR", requires = "append")]
+    anchor: Option<PathBuf>,
     /// Print each decision as a JSON line as soon as it is settled in the log, then the summary
     #[arg(long)]
     each: bool,
@@ -63,6 +71,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let key = arguments.key.read()?;
+    let anchor = arguments.anchor.as_deref().map(read_anchor).transpose()?;
     let policy = PolicyFile::read(&arguments.policy)?;
     let catalog_file = CatalogFile::read(&arguments.catalog)?;
     let catalog = catalog_file.join(&arguments.catalog, &policy, &arguments.policy)?;
@@ -74,6 +83,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         requests: &requests,
         log: &arguments.log,
         append: arguments.append,
+        anchor,
         each: arguments.each,
         key,
         clock: Clock::System,

@@ -40,7 +40,8 @@ pub(crate) fn page(job: &Job<'_>, routed: &Routed, json: bool) -> Page {
     page
 }
 
-fn object(job: &Job<'_>, routed: &Routed) -> serde_json::Value {
+/// All of it for machines.
+pub(crate) fn object(job: &Job<'_>, routed: &Routed) -> serde_json::Value {
     let catalog = job.catalog;
     let balance = |(tenant, account): &(String, calybris_core::budget::AccountSnapshot)| {
         json!({

@@ -12,6 +12,7 @@ use crate::input::error::{InputError, quoted};
 use crate::input::policy::PolicyFile;
 use crate::page::Page;
 use crate::replaying::ReplayArguments;
+use crate::report::html::Forms;
 use crate::report::numbers::{POLICY_NUMBERS, PolicyNumber};
 use crate::report::sweep::Sweep;
 use crate::report::sweep_page;
@@ -49,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         .map_err(|what| Failure::refused(format_args!("--vary: {what}")))?;
     let log = arguments.of.log.dir();
     let base = arguments.policy.as_deref().map(PolicyFile::read).transpose()?;
-    let html = arguments.of.page_file()?;
+    let html = arguments.of.html()?;
 
     let mut points: Vec<(u64, Shift)> =
         values.iter().map(|value| (*value, Shift::default())).collect();
@@ -88,19 +89,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         recorded_values,
         unfunded,
     };
-    if let Some(file) = &html {
-        file.write(&sweep_page::page(&sweep))?;
-    }
-    let mut shown = Page::default();
-    if arguments.of.log.json {
-        shown.line(format_args!("{:#}", sweep.object()));
-        return Ok(shown);
-    }
-    shown.append(&sweep.page());
-    if let Some(file) = &html {
-        file.announce(&mut shown);
-    }
-    Ok(shown)
+    let forms = Forms {
+        html: || sweep_page::page(&sweep),
+        object: || sweep.object(),
+        tables: || sweep.page(),
+    };
+    forms.show(html.as_ref(), arguments.of.log.json)
 }
 
 /// `key=from..to:step` as a number of the policy and its values, ascending.

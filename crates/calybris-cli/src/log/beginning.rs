@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use calybris_core::wal::Reader;
+use calybris_core::wal::{Reader, WalError};
 
 use crate::failure::Failure;
 
@@ -15,6 +15,14 @@ pub(crate) fn first_sequence(dir: &Path) -> Result<u64, Failure> {
 /// The same of a log that was read to its end: so many records, the last with that sequence.
 pub(crate) fn first_of(records: u64, last_sequence: u64) -> u64 {
     last_sequence.saturating_sub(records).saturating_add(1)
+}
+
+/// Refuses a log in which nothing was found to check: that it adds up would say nothing, and it may have been emptied.
+pub(crate) fn check_records(dir: &Path, records: u64) -> Result<(), Failure> {
+    if records > 0 {
+        return Ok(());
+    }
+    Err(Failure::of_log(dir, &WalError::Empty { path: dir.to_path_buf() }))
 }
 
 /// Says of a log that was read that its beginning was dropped; `None` if it was not.

@@ -40,7 +40,7 @@ pub(crate) struct Followed {
     selected: Option<String>,
     pub(crate) failed: Vec<Failed>,
     /// By how much its hold grew beyond the estimate.
-    pub(crate) extended_microunits: u64,
+    pub(crate) extended_microunits: u128,
     pub(crate) ending: Ending,
 }
 
@@ -88,8 +88,8 @@ impl Followed {
     }
 
     /// What its hold came to hold.
-    pub(crate) fn reserved_microunits(&self) -> u64 {
-        self.estimated_cost_microunits().saturating_add(self.extended_microunits)
+    pub(crate) fn reserved_microunits(&self) -> u128 {
+        u128::from(self.estimated_cost_microunits()) + self.extended_microunits
     }
 
     fn last_fallback(&self) -> Option<&(String, Fallback)> {
@@ -104,7 +104,7 @@ impl Followed {
                     BudgetEvent::Extended { amount_microunits: more, .. }
                     | BudgetEvent::Overdrawn { extra_microunits: more, .. },
                 ..
-            } => self.extended_microunits = self.extended_microunits.saturating_add(more),
+            } => self.extended_microunits += u128::from(more),
             Record::Settled { time_unix_ms, actual_cost_microunits, .. } => {
                 let cost_microunits = actual_cost_microunits;
                 self.ending = Ending::Settled { sequence, time_unix_ms, cost_microunits };

@@ -18,7 +18,7 @@ pub(crate) struct Earlier {
     /// Tickets that the earlier run had left open and nobody asked for again. This program dispatches nothing, so they are
     /// abandoned, logged.
     pub(crate) abandoned_tickets: u64,
-    pub(crate) abandoned_microunits: u64,
+    pub(crate) abandoned_microunits: u128,
     /// What this run put in force in place of what the earlier run had; `None` if that is the same.
     pub(crate) replaced: Option<Replaced>,
 }
@@ -113,8 +113,7 @@ impl Job<'_> {
             let returned =
                 abandoned.map_err(|refused| Failure::of_settlement(self.log, &refused))?;
             earlier.abandoned_tickets += 1;
-            earlier.abandoned_microunits =
-                earlier.abandoned_microunits.saturating_add(returned.returned_microunits);
+            earlier.abandoned_microunits += u128::from(returned.returned_microunits);
         }
         Ok(())
     }

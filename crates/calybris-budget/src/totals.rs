@@ -1,0 +1,59 @@
+//! Accounts added up, in numbers that are wide enough for any number of accounts.
+
+use std::ops::AddAssign;
+
+use crate::AccountSnapshot;
+
+/// Several accounts added up, in microunits.
+///
+/// Every account fits in a `u64`, and the sum of three that are as large as can be does not.
+///
+/// `granted + debt = available + reserved + committed`, as in every [`AccountSnapshot`].
+///
+/// ```
+/// use calybris_budget::{BudgetEngine, MAX_AMOUNT_MICROUNITS, Totals};
+///
+/// let engine = BudgetEngine::new();
+/// let mut totals = Totals::default();
+/// for tenant in ["a", "b", "c"] {
+///     totals += engine.ensure_tenant(tenant, MAX_AMOUNT_MICROUNITS)?.snapshot().into();
+/// }
+/// assert_eq!(totals.granted_microunits, 3 * u128::from(MAX_AMOUNT_MICROUNITS));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Totals {
+    /// What the tenants were given in all.
+    pub granted_microunits: u128,
+    /// What they may still reserve.
+    pub available_microunits: u128,
+    /// What their open reservations hold.
+    pub reserved_microunits: u128,
+    /// What they spent, less what was refunded.
+    pub committed_microunits: u128,
+    /// What they spent beyond their grants.
+    pub debt_microunits: u128,
+}
+
+impl From<AccountSnapshot> for Totals {
+    fn from(account: AccountSnapshot) -> Self {
+        Self {
+            granted_microunits: account.granted_microunits.into(),
+            available_microunits: account.available_microunits.into(),
+            reserved_microunits: account.reserved_microunits.into(),
+            committed_microunits: account.committed_microunits.into(),
+            debt_microunits: account.debt_microunits.into(),
+        }
+    }
+}
+
+impl AddAssign for Totals {
+    fn add_assign(&mut self, other: Self) {
+        self.granted_microunits += other.granted_microunits;
+        self.available_microunits += other.available_microunits;
+        self.reserved_microunits += other.reserved_microunits;
+        self.committed_microunits += other.committed_microunits;
+        self.debt_microunits += other.debt_microunits;
+    }
+}
