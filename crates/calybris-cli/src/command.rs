@@ -15,6 +15,7 @@ pub(crate) mod repair;
 pub(crate) mod replay;
 pub(crate) mod route;
 pub(crate) mod show;
+pub(crate) mod spend;
 mod summary;
 pub(crate) mod sweep;
 pub(crate) mod verify;

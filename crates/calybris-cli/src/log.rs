@@ -9,3 +9,5 @@ pub(crate) mod header;
 pub(crate) mod journal;
 pub(crate) mod json;
 pub(crate) mod naming;
+pub(crate) mod period;
+pub(crate) mod spending;

@@ -40,6 +40,7 @@ enum Command {
     Show(command::show::Arguments),
     Explain(command::explain::Arguments),
     Budget(command::budget::Arguments),
+    Spend(command::spend::Arguments),
     Verify(command::verify::Arguments),
     Anchor(command::anchor::Arguments),
     Prove(command::prove::Arguments),
@@ -121,6 +122,9 @@ fn run(command: &Command) -> (Result<Page, Failure>, Form) {
         }
         Command::Budget(arguments) => {
             (command::budget::run(arguments), Form::object(arguments.log.json))
+        }
+        Command::Spend(arguments) => {
+            (command::spend::run(arguments), Form::object(arguments.log.json))
         }
         Command::Verify(arguments) => {
             (command::verify::run(arguments), Form::object(arguments.log.json))

@@ -9,6 +9,7 @@ pub(crate) mod numbers;
 pub(crate) mod object;
 pub(crate) mod page;
 pub(crate) mod proposal;
+pub(crate) mod spend;
 pub(crate) mod sweep;
 pub(crate) mod sweep_page;
 pub(crate) mod tables;

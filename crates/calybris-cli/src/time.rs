@@ -22,8 +22,21 @@ pub(crate) fn rfc3339(unix_ms: u64) -> String {
 
 /// `2026-11-02 09:00:01`: a column of 19.
 pub(crate) fn to_the_second(unix_ms: u64) -> String {
-    let text = timestamp(unix_ms).map(|time| time.strftime("%Y-%m-%d %H:%M:%S").to_string());
-    text.unwrap_or_else(|| unix_ms.to_string())
+    written(unix_ms, "%Y-%m-%d %H:%M:%S")
+}
+
+/// `2026-11-02`: the day in UTC; a number that no calendar has is left a number.
+pub(crate) fn day(unix_ms: u64) -> String {
+    written(unix_ms, "%Y-%m-%d")
+}
+
+/// `2026-11`: the month in UTC.
+pub(crate) fn month(unix_ms: u64) -> String {
+    written(unix_ms, "%Y-%m")
+}
+
+fn written(unix_ms: u64, form: &str) -> String {
+    timestamp(unix_ms).map_or_else(|| unix_ms.to_string(), |time| time.strftime(form).to_string())
 }
 
 fn timestamp(unix_ms: u64) -> Option<Timestamp> {

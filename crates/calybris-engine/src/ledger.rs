@@ -87,7 +87,7 @@ impl Ledger {
         Self::of(fold)
     }
 
-    fn of(fold: Fold) -> Result<Self, EngineError> {
+    pub(crate) fn of(fold: Fold) -> Result<Self, EngineError> {
         let (budget, open) = fold::finish(fold.first_sequence, fold.budget, fold.tickets)?;
         // A fold that nobody audited has a second opinion that knows of nothing, which is no proof.
         let audit = fold.audit.unwrap_or_else(|| Ok(Audit::new()));

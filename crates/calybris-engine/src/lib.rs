@@ -82,6 +82,7 @@ mod tickets;
 
 mod fold;
 mod ledger;
+mod statement;
 mod recover;
 
 mod history;
@@ -110,6 +111,7 @@ pub use record::{
 pub use recorded::RecordedDecision;
 pub use recover::Recovery;
 pub use replay::{ReplayOptions, ReplayProgress, ReplayReport, Replayed, replay};
+pub use statement::{Posting, PostingKind, Statement, StatementLine};
 pub use snapshot::{Installed, Names, Snapshot, SnapshotDigest};
 pub use ticket::{OpenTicket, Settlement, Ticket};
 pub use what_if::{

@@ -155,7 +155,7 @@ fn late(
 }
 
 /// One line of CSV (RFC 4180, line ends `\n`).
-fn row(cells: impl IntoIterator<Item = String>) -> Result<String, Failure> {
+pub(crate) fn row(cells: impl IntoIterator<Item = String>) -> Result<String, Failure> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(cells).map_err(Failure::refused)?;
     let bytes = writer.into_inner().map_err(Failure::refused)?;

@@ -16,6 +16,7 @@ use crate::log::columns::{decision_heading, decision_line, record_heading, recor
 use crate::log::fate::{Followed, Waiting};
 use crate::log::journal::Journal;
 use crate::log::json;
+use crate::log::period::Period;
 use crate::page::{Page, Stream};
 use crate::terminal::Paint;
 
@@ -71,12 +72,8 @@ pub(crate) struct Arguments {
     /// Only up to this sequence
     #[arg(long, value_name = "SEQ", default_value_t = u64::MAX, hide_default_value = true)]
     to_sequence: u64,
-    /// Only from this time on (2026-11-02, 2026-11-02T09:00:00Z)
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Only before this time
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    #[command(flatten)]
+    period: Period,
     /// The last N that match; 0 is all. Without it the last 50, and all with --json or --follow
     #[arg(long, value_name = "N")]
     limit: Option<usize>,

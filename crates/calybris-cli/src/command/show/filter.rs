@@ -14,7 +14,6 @@ use crate::log::columns::time_of;
 use crate::log::fate::{Ending, Followed, decision_of};
 use crate::log::journal::Journal;
 use crate::log::naming::model_name;
-use crate::time::parse_unix_ms;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum ActionFilter {
@@ -60,15 +59,6 @@ pub(super) struct Filter {
 
 impl Filter {
     pub(super) fn new(arguments: &Arguments) -> Result<Self, Failure> {
-        let time = |option: &str, text: &Option<String>, absent: u64| match text {
-            None => Ok(absent),
-            Some(text) => parse_unix_ms(text).map_err(|allowed| {
-                Failure::refused(format_args!(
-                    "{option}: found {}, allowed is {allowed}",
-                    quoted(text)
-                ))
-            }),
-        };
         let action = arguments.action.map(|action| match action {
             ActionFilter::Execute => Action::ExecuteRequested,
             ActionFilter::Substitute => Action::Substitute,
@@ -83,8 +73,7 @@ impl Filter {
             correlation_id: arguments.correlation_id.clone(),
             request_key: arguments.request_key.clone(),
             sequences: arguments.from_sequence..=arguments.to_sequence,
-            times: time("--since", &arguments.since, 0)?
-                ..time("--until", &arguments.until, u64::MAX)?,
+            times: arguments.period.range()?,
             kinds: arguments.kind.clone(),
         })
     }
