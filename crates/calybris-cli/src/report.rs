@@ -1,9 +1,10 @@
-//! What a replay under another policy came to: for a terminal, for machines, and as a page to read, print and pass on.
+//! What a log holds and what another policy would have changed: for a terminal, for machines, and as a page to read, print and pass on.
 
+pub(crate) mod axis;
 pub(crate) mod changes;
+pub(crate) mod chart;
 pub(crate) mod flow;
 pub(crate) mod html;
-pub(crate) mod lines;
 pub(crate) mod markup;
 pub(crate) mod numbers;
 pub(crate) mod object;

@@ -13,8 +13,9 @@ pub(crate) fn write(what_if: &WhatIf, page: &mut Markup) {
         return;
     }
     let changes = what_if.total.changed().saturating_add(what_if.total.repriced);
+    page.section("largest", "The largest changes");
     page.add(format_args!(
-        "<section>\n<h2>The largest changes</h2>\n<p>The {} of {} with the largest difference in cost, largest first; \
+        "<p>The {} of {} with the largest difference in cost, largest first; \
          of equal ones the earlier first. Amounts are in currency units.</p>",
         grouped(what_if.largest.len()),
         crate::amount::counted(changes, "changed decision"),
@@ -22,7 +23,7 @@ pub(crate) fn write(what_if: &WhatIf, page: &mut Markup) {
     for change in &what_if.largest {
         article(change, page);
     }
-    page.add(format_args!("</section>"));
+    page.end_section();
 }
 
 fn article(change: &Change, page: &mut Markup) {

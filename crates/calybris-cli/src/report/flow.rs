@@ -5,10 +5,11 @@
 
 use crate::amount::{counted, grouped, share};
 use std::cmp::Reverse;
+use std::fmt;
 
 use calybris_core::engine::WhatIf;
 
-use super::markup::{Markup, Text};
+use super::markup::{Markup, Table, Text};
 
 /// Models with a band of their own. The others share one.
 const MAX_MODELS: usize = 7;
@@ -51,6 +52,7 @@ pub(crate) fn chart(what_if: &WhatIf, page: &mut Markup) {
         px(height),
         px(height)
     ));
+    let labels: Vec<String> = nodes.iter().map(|node| node.label.clone()).collect();
     for (from, to, decisions) in bands {
         let width = bar(decisions, total);
         let starts = [(from, 0), (to, 1)].map(|(place, side): (usize, usize)| {
@@ -63,8 +65,9 @@ pub(crate) fn chart(what_if: &WhatIf, page: &mut Markup) {
         let ([Some(left), Some(right)], Some(node)) = (starts, nodes.get(from)) else { continue };
         let kind = if from == to { "stay" } else { "move" };
         let (left_end, right_end) = (left + width.max(8), right + width.max(8));
+        let went = Went { from: &labels, places: (from, to), decisions, total };
         page.add(format_args!(
-            "<path class=\"{} {kind}\" d=\"M0 {} C50 {} 50 {} 100 {} V{} C50 {} 50 {} 0 {} Z\"/>",
+            "<path class=\"{} {kind}\" d=\"M0 {} C50 {} 50 {} 100 {} V{} C50 {} 50 {} 0 {} Z\"><title>{went}</title></path>",
             node.class,
             px(left),
             px(left),
@@ -86,6 +89,27 @@ pub(crate) fn chart(what_if: &WhatIf, page: &mut Markup) {
         share(moved, total)
     ));
     table(what_if, page);
+}
+
+/// What a band says when it is pointed at.
+struct Went<'a> {
+    from: &'a [String],
+    places: (usize, usize),
+    decisions: u64,
+    total: u64,
+}
+
+impl fmt::Display for Went<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |place: usize| Text(self.from.get(place).map_or("", String::as_str));
+        let (from, to) = self.places;
+        let (decisions, share) =
+            (counted(self.decisions, "decision"), share(self.decisions, self.total));
+        match from == to {
+            true => write!(f, "{}, before and after: {decisions} ({share})", name(from)),
+            false => write!(f, "{} to {}: {decisions} ({share})", name(from), name(to)),
+        }
+    }
 }
 
 /// The label of a choice.
@@ -111,7 +135,16 @@ fn table(what_if: &WhatIf, page: &mut Markup) {
             ]
         })
         .collect();
-    page.table(&["from", "to", "decisions", "of all"], 2, &rows);
+    let moves = moved.iter().fold(0_u64, |sum, flow| sum.saturating_add(flow.decisions));
+    let all = what_if.total.decisions;
+    let total = ["total".to_owned(), String::new(), grouped(moves), share(moves, all)];
+    page.table(&Table {
+        name: "Where decisions moved",
+        header: &["from", "to", "decisions", "of all"],
+        words: 2,
+        rows: &rows,
+        total: Some(&total),
+    });
     rest(moved.len(), MAX_MOVES, page);
 }
 
@@ -234,10 +267,12 @@ fn side(nodes: &[Node], side: usize, total: u64, height: u64, page: &mut Markup)
     page.add(format_args!("<svg width=\"10\" height=\"{}\" aria-hidden=\"true\">", px(height)));
     for (node, decisions, top) in shown() {
         page.add(format_args!(
-            "<rect class=\"{}\" y=\"{}\" width=\"10\" height=\"{}\"/>",
+            "<rect class=\"{}\" y=\"{}\" width=\"10\" height=\"{}\"><title>{}: {}</title></rect>",
             node.class,
             px(top),
-            px(bar(decisions, total).max(8))
+            px(bar(decisions, total).max(8)),
+            Text(&node.label),
+            counted(decisions, "decision")
         ));
     }
     page.add(format_args!("</svg>"));

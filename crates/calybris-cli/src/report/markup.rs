@@ -4,7 +4,24 @@ use std::fmt::{self, Write as _};
 
 /// Markup that is being written.
 #[derive(Debug, Default)]
-pub(crate) struct Markup(String);
+pub(crate) struct Markup {
+    text: String,
+    /// The sections so far, by id and title.
+    sections: Vec<(&'static str, String)>,
+}
+
+/// What a table shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Table<'a> {
+    /// What it is called for those who do not see it.
+    pub(crate) name: &'a str,
+    pub(crate) header: &'a [&'a str],
+    /// How many columns hold words; the others hold numbers.
+    pub(crate) words: usize,
+    pub(crate) rows: &'a [Vec<String>],
+    /// The last row, which sums up the others and those that are not shown.
+    pub(crate) total: Option<&'a [String]>,
+}
 
 /// Text from outside, as HTML shows it: nothing in it is markup, and nothing turns the order of the letters around.
 pub(crate) struct Text<'a>(pub(crate) &'a str);
@@ -13,36 +30,71 @@ impl Markup {
     /// Adds markup. What comes from outside has to be [`Text`].
     pub(crate) fn add(&mut self, markup: fmt::Arguments<'_>) {
         // Writing to a `String` does not fail.
-        let _ = self.0.write_fmt(markup);
-        self.0.push('\n');
+        let _ = self.text.write_fmt(markup);
+        self.text.push('\n');
+    }
+
+    /// Begins a section, to which the contents of the page link.
+    pub(crate) fn section(&mut self, id: &'static str, title: &str) {
+        self.add(format_args!("<section id=\"{id}\">\n<h2>{}</h2>", Text(title)));
+        self.sections.push((id, title.to_owned()));
+    }
+
+    pub(crate) fn end_section(&mut self) {
+        self.add(format_args!("</section>"));
+    }
+
+    /// Adds what another markup has, with links to its sections before it.
+    pub(crate) fn append_with_contents(&mut self, body: &Self) {
+        if body.sections.len() > 1 {
+            self.add(format_args!("<nav aria-label=\"Contents\"><ul>"));
+            for (id, title) in &body.sections {
+                self.add(format_args!("<li><a href=\"#{id}\">{}</a></li>", Text(title)));
+            }
+            self.add(format_args!("</ul></nav>"));
+        }
+        self.text.push_str(&body.text);
     }
 
     /// A table. Header and cells are escaped here; the columns after the first `words` hold numbers.
-    pub(crate) fn table(&mut self, header: &[&str], words: usize, rows: &[Vec<String>]) {
+    pub(crate) fn table(&mut self, table: &Table<'_>) {
+        let Table { name, header, words, rows, total } = *table;
         let class = |column: usize| if column < words { "" } else { " class=\"n\"" };
         // On a narrow screen each row of such a table becomes a list, whose items the header names.
         let is_wide = header.len() > MOST_COLUMNS || words > 1;
         let stacked = if is_wide { " class=\"stack\"" } else { "" };
-        self.add(format_args!("<div class=\"wide\" tabindex=\"0\"><table{stacked}>\n<thead><tr>"));
+        self.add(format_args!(
+            "<div class=\"wide\" role=\"region\" aria-label=\"{}\" tabindex=\"0\"><table{stacked}>\n<thead><tr>",
+            Text(name)
+        ));
         for (column, name) in header.iter().enumerate() {
             self.add(format_args!("<th scope=\"col\"{}>{}</th>", class(column), Text(name)));
         }
         self.add(format_args!("</tr></thead>\n<tbody>"));
-        for row in rows {
-            self.0.push_str("<tr>");
+        let row = |row: &[String], to: &mut String| {
+            to.push_str("<tr>");
             for (column, cell) in row.iter().enumerate() {
                 let cell = breakable(cell);
                 let _ = match column {
-                    0 => write!(self.0, "<th scope=\"row\"{}>{cell}</th>", class(column)),
+                    0 => write!(to, "<th scope=\"row\"{}>{cell}</th>", class(column)),
                     _ => {
                         let name = Text(header.get(column).copied().unwrap_or_default());
-                        write!(self.0, "<td{} data-name=\"{name}\">{cell}</td>", class(column))
+                        write!(to, "<td{} data-name=\"{name}\">{cell}</td>", class(column))
                     }
                 };
             }
-            self.0.push_str("</tr>\n");
+            to.push_str("</tr>\n");
+        };
+        for cells in rows {
+            row(cells, &mut self.text);
         }
-        self.add(format_args!("</tbody></table></div>"));
+        self.add(format_args!("</tbody>"));
+        if let Some(total) = total {
+            self.text.push_str("<tfoot>");
+            row(total, &mut self.text);
+            self.add(format_args!("</tfoot>"));
+        }
+        self.add(format_args!("</table></div>"));
     }
 
     /// What was written, as a whole page.
@@ -58,9 +110,9 @@ impl Markup {
              <title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>",
             Text(title)
         ));
-        page.0.push_str(&self.0);
+        page.text.push_str(&self.text);
         page.add(format_args!("</main>\n</body>\n</html>"));
-        page.0
+        page.text
     }
 }
 
@@ -112,8 +164,8 @@ mod tests {
     fn a_table_that_a_narrow_screen_has_no_room_for_is_stacked() {
         let stacked = |header: &[&str], words| {
             let mut markup = Markup::default();
-            markup.table(header, words, &[]);
-            markup.0.contains("class=\"stack\"")
+            markup.table(&Table { name: "t", header, words, rows: &[], total: None });
+            markup.text.contains("class=\"stack\"")
         };
         assert!(!stacked(&["a", "b", "c", "d"], 1));
         assert!(stacked(&["a", "b", "c", "d", "e"], 1));
@@ -124,9 +176,16 @@ mod tests {
     #[test]
     fn cells_and_titles_are_text() {
         let mut markup = Markup::default();
-        markup.table(&["<h>"], 1, &[vec!["<a>".to_owned(), "<b>".to_owned()]]);
+        let cells = ["<a>", "<b>", "<c>"].map(str::to_owned);
+        let rows = [cells.to_vec()];
+        let (name, header) = ("\"><e>", ["<h>"]);
+        markup.table(&Table { name, header: &header, words: 1, rows: &rows, total: Some(&cells) });
+        markup.section("here", "<s>");
+        let body = markup;
+        let mut markup = Markup::default();
+        markup.append_with_contents(&body);
         let page = markup.into_page("</title><script>");
-        for hostile in ["<h>", "<a>", "<b>", "<script"] {
+        for hostile in ["<h>", "<a>", "<b>", "<c>", "<e>", "<s>", "<script"] {
             assert!(!page.contains(hostile), "{hostile}");
         }
         assert!(page.contains("&lt;/title&gt;"));

@@ -1,9 +1,10 @@
 //! The page of a comparison: one file, nothing loaded, nothing run.
 
-use calybris_core::engine::{Shift, WhatIf};
+use calybris_core::engine::{SeriesBucket, Shift, WhatIf};
 
-use super::lines::{Chart, Line, per_decision};
-use super::markup::{Markup, Text};
+use super::axis::{LENGTH, Measure, Scale, TimeAxis};
+use super::chart::{Chart, Drawn, Panel, Place, Series, per_decision};
+use super::markup::{Markup, Table, Text};
 use super::proposal::Proposal;
 use super::tables;
 use super::{METHOD, NOT_A_FORECAST, Report, changes, flow};
@@ -19,17 +20,19 @@ pub(crate) fn page(report: &Report<'_>) -> String {
     let what_if = report.what_if;
     head(report, &mut page);
     cards(&what_if.total, &mut page);
-    proposal(report.proposal, &mut page);
+    let mut body = Markup::default();
+    proposal(report.proposal, &mut body);
     if what_if.total.decisions > 0 {
-        page.add(format_args!("<section>\n<h2>From model to model</h2>"));
-        flow::chart(what_if, &mut page);
-        page.add(format_args!("</section>"));
-        cost_over_the_log(what_if, &mut page);
-        rejections(what_if, &mut page);
-        tenants(what_if, &mut page);
-        models(what_if, &mut page);
-        changes::write(what_if, &mut page);
+        body.section("flow", "From model to model");
+        flow::chart(what_if, &mut body);
+        body.end_section();
+        cost_over_the_log(what_if, &mut body);
+        rejections(what_if, &mut body);
+        tenants(what_if, &mut body);
+        models(what_if, &mut body);
+        changes::write(what_if, &mut body);
     }
+    page.append_with_contents(&body);
     foot(&mut page);
     page.into_page(&format!("What if: {}", report.proposal.policy_file.display()))
 }
@@ -140,14 +143,20 @@ fn cards(total: &Shift, page: &mut Markup) {
 }
 
 fn proposal(proposal: &Proposal, page: &mut Markup) {
-    page.add(format_args!("<section>\n<h2>What is proposed</h2>"));
+    page.section("proposed", "What is proposed");
     let rows = tables::policy_rows(proposal);
     let changed: Vec<Vec<String>> =
         rows.iter().filter(|row| row.differs).map(|row| row.cells.clone()).collect();
     if changed.is_empty() {
         page.add(format_args!("<p>The numbers of the policy are the recorded ones.</p>"));
     } else {
-        page.table(&["number of the policy", "recorded", "proposed"], 1, &changed);
+        page.table(&Table {
+            name: "What is proposed",
+            header: &["number of the policy", "recorded", "proposed"],
+            words: 1,
+            rows: &changed,
+            total: None,
+        });
     }
     let same: Vec<String> = rows
         .iter()
@@ -160,14 +169,14 @@ fn proposal(proposal: &Proposal, page: &mut Markup) {
     for line in tables::catalog_lines(proposal) {
         page.add(format_args!("<p>{}</p>", Text(&line)));
     }
-    page.add(format_args!("</section>"));
+    page.end_section();
 }
 
 fn cost_over_the_log(what_if: &WhatIf, page: &mut Markup) {
     let [first, .., last] = what_if.series.as_slice() else { return };
-    page.add(format_args!("<section>\n<h2>Cost over the log</h2>"));
-    let line = |label, class, of: fn(&calybris_core::engine::SeriesBucket) -> i128| Line {
-        label,
+    page.section("cost", "Cost over the log");
+    let series = |label: &str, class, of: fn(&SeriesBucket) -> i128| Series {
+        label: label.to_owned(),
         class,
         values: what_if
             .series
@@ -175,59 +184,104 @@ fn cost_over_the_log(what_if: &WhatIf, page: &mut Markup) {
             .map(|bucket| per_decision(of(bucket), bucket.decisions))
             .collect(),
     };
-    let lines = [
-        line("recorded", "was", |bucket| bucket.recorded_cost_microunits),
-        line("proposed", "now", |bucket| bucket.proposed_cost_microunits),
-    ];
     let total = &what_if.total;
-    let place = |bucket: &calybris_core::engine::SeriesBucket| {
-        format!("record {}", grouped(bucket.first_sequence))
+    // Times are those of the callers' clocks: an axis of time is for logs in which they go forward.
+    let in_order = what_if
+        .series
+        .windows(2)
+        .all(|pair| matches!(pair, [one, next] if one.first_time_unix_ms < next.first_time_unix_ms));
+    let axis = TimeAxis::between(first.first_time_unix_ms, last.first_time_unix_ms);
+    let by_time = in_order && !axis.ticks.is_empty();
+    let (scale, x_title, x_ticks) = if by_time {
+        let (low, high) = (first.first_time_unix_ms.into(), last.first_time_unix_ms.into());
+        (Scale { low, high, ticks: Vec::new() }, axis.title, axis.ticks)
+    } else {
+        let scale = Scale::between(first.first_sequence.into(), last.first_sequence.into());
+        let ticks = scale.ticks.clone();
+        (scale, "record of the log".to_owned(), ticks)
+    };
+    let place = |bucket: &SeriesBucket| Place {
+        at: scale
+            .place(if by_time { bucket.first_time_unix_ms } else { bucket.first_sequence }.into())
+            .min(LENGTH),
+        name: format!(
+            "{} from record {}, {} UTC",
+            counted(bucket.decisions, "decision"),
+            grouped(bucket.first_sequence),
+            to_the_second(bucket.first_time_unix_ms)
+        ),
     };
     let chart = Chart {
+        id: "cost-chart",
         caption: format!(
             "Estimated cost per decision, averaged over {} at a time; in all {} recorded and {} proposed.",
             counted(first.decisions, "decision"),
             signed_money(total.recorded.estimated_cost_microunits),
             signed_money(total.proposed.estimated_cost_microunits)
         ),
-        lines: &lines,
-        from_zero: true,
-        written: signed_money,
-        span: [place(first), place(last)],
-        dots: None,
+        panels: vec![Panel {
+            title: "estimated cost per decision, currency units".to_owned(),
+            measure: Measure::Money,
+            drawn: Drawn::Line,
+            series: vec![
+                series("recorded", "was", |bucket| bucket.recorded_cost_microunits),
+                series("proposed", "now", |bucket| bucket.proposed_cost_microunits),
+            ],
+            from_zero: true,
+        }],
+        places: what_if.series.iter().map(place).collect(),
+        x_title,
+        x_ticks,
+        marked: None,
     };
     chart.write(page);
-    let rows: Vec<Vec<String>> = what_if
-        .series
-        .iter()
-        .map(|bucket| {
-            vec![
-                grouped(bucket.first_sequence),
-                grouped(bucket.decisions),
-                signed_money(bucket.recorded_cost_microunits),
-                signed_money(bucket.proposed_cost_microunits),
-            ]
-        })
-        .collect();
+    let row = |bucket: &SeriesBucket| {
+        vec![
+            grouped(bucket.first_sequence),
+            to_the_second(bucket.first_time_unix_ms),
+            grouped(bucket.decisions),
+            signed_money(bucket.recorded_cost_microunits),
+            signed_money(bucket.proposed_cost_microunits),
+        ]
+    };
     page.add(format_args!("<details><summary>The numbers of this chart</summary>"));
-    page.table(&["from record", "decisions", "recorded cost", "proposed cost"], 0, &rows);
-    page.add(format_args!("</details>\n</section>"));
+    page.table(&Table {
+        name: "Cost over the log",
+        header: &["from record", "time (UTC)", "decisions", "recorded cost", "proposed cost"],
+        words: 0,
+        rows: &what_if.series.iter().map(row).collect::<Vec<_>>(),
+        total: Some(&[
+            "total".to_owned(),
+            String::new(),
+            grouped(total.decisions),
+            signed_money(total.recorded.estimated_cost_microunits),
+            signed_money(total.proposed.estimated_cost_microunits),
+        ]),
+    });
+    page.add(format_args!("</details>"));
+    page.end_section();
 }
 
 fn rejections(what_if: &WhatIf, page: &mut Markup) {
     if what_if.rejections.is_empty() {
         return;
     }
-    page.add(format_args!("<section>\n<h2>Rejections by reason</h2>"));
-    page.table(tables::rejection_header(what_if), 1, &tables::rejection_rows(what_if));
+    page.section("rejections", "Rejections by reason");
+    page.table(&Table {
+        name: "Rejections by reason",
+        header: tables::rejection_header(what_if),
+        words: 1,
+        rows: &tables::rejection_rows(what_if),
+        total: Some(&tables::rejection_total(what_if)),
+    });
     if tables::reasons_changed(what_if) {
         page.add(format_args!("<p class=\"faint\">{}</p>", tables::OF_ANOTHER_REASON));
     }
-    page.add(format_args!("</section>"));
+    page.end_section();
 }
 
 fn tenants(what_if: &WhatIf, page: &mut Markup) {
-    page.add(format_args!("<section>\n<h2>By tenant</h2>"));
+    page.section("tenants", "By tenant");
     let header = [
         "tenant",
         "decisions",
@@ -252,16 +306,27 @@ fn tenants(what_if: &WhatIf, page: &mut Markup) {
             ]
         })
         .collect();
-    page.table(&header, 1, &rows);
+    let total = &what_if.total;
+    let total = [
+        "total".to_owned(),
+        grouped(total.decisions),
+        grouped(total.changed()),
+        signed_money(total.recorded.estimated_cost_microunits),
+        signed_money(total.proposed.estimated_cost_microunits),
+        money_delta(total.cost_delta_microunits()),
+        money_delta(total.utility_delta_microunits()),
+    ];
+    let (name, rows) = ("By tenant", &rows);
+    page.table(&Table { name, header: &header, words: 1, rows, total: Some(&total) });
     flow::rest(what_if.tenants.len(), flow::MAX_ROWS, page);
-    page.add(format_args!("</section>"));
+    page.end_section();
 }
 
 fn models(what_if: &WhatIf, page: &mut Markup) {
     if what_if.models.is_empty() {
         return;
     }
-    page.add(format_args!("<section>\n<h2>By model</h2>"));
+    page.section("models", "By model");
     let header = [
         "model",
         "provider",
@@ -287,9 +352,20 @@ fn models(what_if: &WhatIf, page: &mut Markup) {
             ]
         })
         .collect();
-    page.table(&header, 2, &rows);
+    let total = &what_if.total;
+    let total = [
+        "total".to_owned(),
+        String::new(),
+        grouped(total.recorded.accepted),
+        grouped(total.proposed.accepted),
+        signed_money(total.recorded.estimated_cost_microunits),
+        signed_money(total.proposed.estimated_cost_microunits),
+        money_delta(total.cost_delta_microunits()),
+    ];
+    let (name, rows) = ("By model", &rows);
+    page.table(&Table { name, header: &header, words: 2, rows, total: Some(&total) });
     flow::rest(what_if.models.len(), flow::MAX_ROWS, page);
-    page.add(format_args!("</section>"));
+    page.end_section();
 }
 
 /// The end of every page.

@@ -6,6 +6,7 @@ use std::path::Path;
 use calybris_core::engine::{ReplayReport, Shift};
 use serde_json::{Value, json};
 
+use super::axis::Measure;
 use super::numbers::PolicyNumber;
 use super::object;
 use super::page::hexadecimal;
@@ -32,24 +33,28 @@ pub(crate) struct Sweep<'a> {
 }
 
 /// What a chart shows of a point.
-pub(crate) struct Measure {
+pub(crate) struct Measured {
     pub(crate) name: &'static str,
     pub(crate) of: fn(&Shift) -> i128,
-    pub(crate) written: fn(i128) -> String,
+    pub(crate) unit: Measure,
 }
 
 /// The measures of a chart.
-pub(crate) const MEASURES: [Measure; 3] = [
-    Measure {
+pub(crate) const MEASURES: [Measured; 3] = [
+    Measured {
         name: "estimated cost",
         of: |shift| shift.proposed.estimated_cost_microunits,
-        written: signed_money,
+        unit: Measure::Money,
     },
-    Measure { name: "rejected", of: |shift| shift.proposed_rejections().into(), written: whole },
-    Measure {
+    Measured {
+        name: "rejected",
+        of: |shift| shift.proposed_rejections().into(),
+        unit: Measure::Count,
+    },
+    Measured {
         name: "expected utility",
         of: |shift| shift.proposed.expected_utility_microunits,
-        written: signed_money,
+        unit: Measure::Money,
     },
 ];
 
@@ -59,10 +64,6 @@ pub(crate) const HEADER: [&str; 5] =
 
 /// Columns of a bar.
 const BAR_COLUMNS: u8 = 17;
-
-fn whole(count: i128) -> String {
-    grouped(count.unsigned_abs())
-}
 
 impl Sweep<'_> {
     /// What was recorded, which is the same beside every point.
@@ -83,7 +84,7 @@ impl Sweep<'_> {
         let row = |(value, shift): &(u64, Shift)| {
             let mark = if self.recorded_values.contains(value) { " *" } else { "  " };
             let mut row = vec![format!("{}{mark}", grouped(value))];
-            row.extend(MEASURES.iter().map(|measure| (measure.written)((measure.of)(shift))));
+            row.extend(MEASURES.iter().map(|measure| measure.unit.written((measure.of)(shift))));
             row.push(grouped(shift.changed()));
             row
         };

@@ -1,9 +1,12 @@
-//! The page of a range: a chart of each measure, and the table of its points.
+//! The page of a range: a chart with every measure, and the table of its points.
 
-use super::lines::{Chart, Line};
-use super::markup::{Markup, Text, breakable};
+use calybris_core::engine::Shift;
+
+use super::axis::{Measure, Scale};
+use super::chart::{Chart, Drawn, Panel, Place, Series};
+use super::markup::{Markup, Table, Text, breakable};
 use super::page::{foot, hexadecimal};
-use super::sweep::{HEADER, MEASURES, Sweep};
+use super::sweep::{HEADER, MEASURES, Measured, Sweep};
 use super::{METHOD, NOT_A_FORECAST};
 use crate::amount::{counted, grouped};
 use crate::log::beginning::{dropped, first_of};
@@ -35,50 +38,76 @@ pub(crate) fn page(sweep: &Sweep<'_>) -> String {
         fact("left out", format!("{left_out} that a tenant's budget refused"), false);
     }
     page.add(format_args!("</dl>\n</header>"));
-    if let [(first, _), ..] = sweep.points.as_slice() {
-        let last = sweep.points.last().map_or(*first, |(value, _)| *value);
-        let marked =
-            sweep.points.iter().position(|(value, _)| sweep.recorded_values.contains(value));
-        for measure in &MEASURES {
-            let values: Vec<i128> =
-                sweep.points.iter().map(|(_, shift)| (measure.of)(shift)).collect();
-            let lowest = values.iter().copied().min().unwrap_or_default();
-            let highest = values.iter().copied().max().unwrap_or_default();
-            let large = match marked {
-                Some(_) => "The large dot is the recorded value.",
-                None => "The recorded value is not among the dots.",
-            };
-            page.add(format_args!("<section>\n<h2>{}</h2>", capitalized(measure.name)));
-            let chart = Chart {
-                caption: format!(
-                    "{} by {key}, from {} to {}; the axis begins at the least. {large}",
-                    capitalized(measure.name),
-                    (measure.written)(lowest),
-                    (measure.written)(highest)
-                ),
-                lines: &[Line { label: measure.name, class: "now", values }],
-                from_zero: false,
-                written: measure.written,
-                span: [grouped(first), grouped(last)],
-                dots: Some(marked),
-            };
-            chart.write(&mut page);
-            page.add(format_args!("</section>"));
-        }
-    }
-    page.add(format_args!("<section>\n<h2>Value by value</h2>"));
+    let mut body = Markup::default();
+    chart(sweep, &mut body);
+    body.section("values", "Value by value");
     let rows: Vec<Vec<String>> = sweep.rows().into_iter().chain([sweep.recorded_row()]).collect();
-    page.table(&HEADER, 1, &rows);
+    body.table(&Table {
+        name: "Value by value",
+        header: &HEADER,
+        words: 1,
+        rows: &rows,
+        total: None,
+    });
     if sweep.marks_a_point() {
-        page.add(format_args!("<p class=\"faint\">* the value in the log</p>"));
+        body.add(format_args!("<p class=\"faint\">* the value in the log</p>"));
     }
-    page.add(format_args!("</section>"));
+    body.end_section();
+    page.append_with_contents(&body);
     foot(&mut page);
     page.into_page(&format!("What if {key} were another?"))
 }
 
-fn capitalized(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_ascii_uppercase());
-    first.into_iter().chain(letters).collect()
+/// What each value comes to, all measures above one axis.
+fn chart(sweep: &Sweep<'_>, page: &mut Markup) {
+    let value = |point: Option<&(u64, Shift)>| point.map(|(value, _)| *value);
+    let (Some(first), Some(last)) = (value(sweep.points.first()), value(sweep.points.last()))
+    else {
+        return;
+    };
+    let key = sweep.number.key;
+    let marked = sweep.points.iter().position(|(value, _)| sweep.recorded_values.contains(value));
+    let panel = |measure: &Measured| Panel {
+        title: match measure.unit {
+            Measure::Money => format!("{}, currency units", measure.name),
+            Measure::Count => format!("{}, decisions", measure.name),
+        },
+        measure: measure.unit,
+        drawn: Drawn::Dots,
+        series: vec![Series {
+            label: measure.name.to_owned(),
+            class: "now",
+            values: sweep.points.iter().map(|(_, shift)| (measure.of)(shift)).collect(),
+        }],
+        from_zero: false,
+    };
+    let scale = Scale::between(first.into(), last.into());
+    let place = |(value, _): &(u64, Shift)| {
+        let recorded = if sweep.recorded_values.contains(value) { " (recorded)" } else { "" };
+        Place {
+            at: scale.place((*value).into()),
+            name: format!("{key} {}{recorded}", grouped(value)),
+        }
+    };
+    let large = match marked {
+        Some(_) => "The large dot is the recorded value.",
+        None => "The recorded value is not among the dots.",
+    };
+    page.section("charts", "What each value comes to");
+    let chart = Chart {
+        id: "sweep-chart",
+        caption: format!(
+            "Estimated cost, rejections and expected utility by {key}, for {} to {}. An axis may begin above \
+             0. {large}",
+            grouped(first),
+            grouped(last)
+        ),
+        panels: MEASURES.iter().map(panel).collect(),
+        places: sweep.points.iter().map(place).collect(),
+        x_title: key.to_owned(),
+        x_ticks: scale.ticks.clone(),
+        marked,
+    };
+    chart.write(page);
+    page.end_section();
 }

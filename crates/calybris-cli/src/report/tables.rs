@@ -225,6 +225,24 @@ pub(crate) fn rejection_rows(what_if: &WhatIf) -> Vec<Vec<String>> {
     what_if.rejections.iter().map(row).collect()
 }
 
+/// The sum of the rows of rejections.
+pub(crate) fn rejection_total(what_if: &WhatIf) -> Vec<String> {
+    let sum = |of: fn(&RejectionShift) -> u64| {
+        grouped(what_if.rejections.iter().fold(0_u64, |sum, row| sum.saturating_add(of(row))))
+    };
+    let net: i128 = what_if.rejections.iter().map(from_other_reasons).sum();
+    let mut total = vec![
+        "total".to_owned(),
+        sum(|row| row.recorded),
+        sum(|row| row.proposed),
+        sum(|row| row.newly_rejected),
+        sum(|row| row.newly_accepted),
+        whole_delta(net),
+    ];
+    total.truncate(rejection_header(what_if).len());
+    total
+}
+
 fn rejections(what_if: &WhatIf, page: &mut Page) {
     if what_if.rejections.is_empty() {
         return;

@@ -1,0 +1,282 @@
+//! Charts: panels of lines or bars above one x-axis, with ticks, and the values at hand wherever the pointer is.
+//!
+//! The drawing stretches sideways with the page; what is text does not. Values are shown by style alone: nothing runs.
+
+use std::fmt::Write as _;
+
+use super::axis::{LENGTH, Measure, Scale, Tick};
+use super::markup::{Markup, Text};
+
+/// Values of one kind over all places.
+pub(crate) struct Series<'a> {
+    /// What the legend calls it.
+    pub(crate) label: String,
+    /// The class that gives it its colour.
+    pub(crate) class: &'a str,
+    pub(crate) values: Vec<i128>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Drawn {
+    Line,
+    /// A line with a dot at each place, a larger one at the marked place.
+    Dots,
+    /// A bar at each place; of several series each stands on the one before it.
+    Bars,
+}
+
+/// One drawing of a chart, with a y-axis of its own.
+pub(crate) struct Panel<'a> {
+    pub(crate) title: String,
+    pub(crate) measure: Measure,
+    pub(crate) drawn: Drawn,
+    pub(crate) series: Vec<Series<'a>>,
+    /// Whether the axis holds 0, whatever the values.
+    pub(crate) from_zero: bool,
+}
+
+/// A place on the x-axis, from 0 to [`LENGTH`].
+pub(crate) struct Place {
+    pub(crate) at: i128,
+    /// What it is called where its values are shown.
+    pub(crate) name: String,
+}
+
+/// Panels above one x-axis.
+pub(crate) struct Chart<'a> {
+    /// What the page calls the chart, unlike any other on it.
+    pub(crate) id: &'a str,
+    /// What it shows, in a sentence.
+    pub(crate) caption: String,
+    pub(crate) panels: Vec<Panel<'a>>,
+    pub(crate) places: Vec<Place>,
+    pub(crate) x_title: String,
+    pub(crate) x_ticks: Vec<Tick>,
+    /// The place that is marked in every panel.
+    pub(crate) marked: Option<usize>,
+}
+
+/// The height of a panel that is alone; several are lower.
+const HEIGHT: i128 = 200;
+const LOWER: i128 = 130;
+
+impl Chart<'_> {
+    pub(crate) fn write(&self, page: &mut Markup) {
+        let scales: Vec<Scale> = self.panels.iter().map(scale).collect();
+        let labels = scales.iter().flat_map(|scale| &scale.ticks);
+        let letters = labels.map(|tick| tick.label.chars().count()).max().unwrap_or(1);
+        page.add(format_args!("<figure class=\"chart\" style=\"--gutter:{}ch\">", letters + 1));
+        self.legend(page);
+        page.add(format_args!("<div class=\"plots\">"));
+        for (number, (panel, scale)) in self.panels.iter().zip(&scales).enumerate() {
+            self.panel(number, panel, scale, page);
+        }
+        self.values(page);
+        page.add(format_args!("<div class=\"x\" aria-hidden=\"true\">"));
+        ticks(&self.x_ticks, "left", page);
+        page.add(format_args!(
+            "</div>\n<div class=\"x-title\" aria-hidden=\"true\">{}</div>\n</div>\n<figcaption>{}</figcaption>\n</figure>",
+            Text(&self.x_title),
+            Text(&self.caption)
+        ));
+    }
+
+    fn legend(&self, page: &mut Markup) {
+        let Some(panel) = self.panels.iter().find(|panel| panel.series.len() > 1) else { return };
+        page.add(format_args!("<div class=\"legend\" aria-hidden=\"true\">"));
+        for series in &panel.series {
+            let mark = match panel.drawn {
+                Drawn::Bars => format!("<rect class=\"{}\" width=\"12\" height=\"12\"/>", series.class),
+                Drawn::Line | Drawn::Dots => {
+                    format!("<path class=\"line {}\" d=\"M1 6 H27\"/>", series.class)
+                }
+            };
+            let width = if panel.drawn == Drawn::Bars { 12 } else { 28 };
+            page.add(format_args!(
+                "<span><svg width=\"{width}\" height=\"12\">{mark}</svg>{}</span>",
+                Text(&series.label)
+            ));
+        }
+        page.add(format_args!("</div>"));
+    }
+
+    fn panel(&self, number: usize, panel: &Panel<'_>, scale: &Scale, page: &mut Markup) {
+        let height = if self.panels.len() > 1 { LOWER } else { HEIGHT };
+        let id = format!("{}-{number}", self.id);
+        page.add(format_args!(
+            "<div class=\"panel-title\">{}</div>\n<div class=\"panel\" style=\"height:{height}px\">\n\
+             <div class=\"y\" aria-hidden=\"true\">",
+            Text(&panel.title)
+        ));
+        ticks(&scale.ticks, "bottom", page);
+        page.add(format_args!(
+            "</div>\n<svg role=\"img\" aria-labelledby=\"{id}-t {id}-d\" viewBox=\"0 0 {LENGTH} {LENGTH}\" \
+             preserveAspectRatio=\"none\">\n<title id=\"{id}-t\">{}</title><desc id=\"{id}-d\">{}</desc>",
+            Text(&panel.title),
+            Text(&self.caption)
+        ));
+        let mut grid = String::new();
+        for tick in &scale.ticks {
+            let _ = write!(grid, "M0 {} H{LENGTH}", LENGTH - tick.at);
+        }
+        for tick in &self.x_ticks {
+            let _ = write!(grid, "M{} 0 V{LENGTH}", tick.at);
+        }
+        page.add(format_args!("<path class=\"grid\" d=\"{grid}\"/>"));
+        match panel.drawn {
+            Drawn::Bars => self.bars(panel, scale, page),
+            Drawn::Line | Drawn::Dots => self.lines(panel, scale, page),
+        }
+        page.add(format_args!("</svg>\n</div>"));
+    }
+
+    fn lines(&self, panel: &Panel<'_>, scale: &Scale, page: &mut Markup) {
+        for series in &panel.series {
+            let points: Vec<(i128, i128)> = self
+                .places
+                .iter()
+                .zip(&series.values)
+                .map(|(place, value)| (place.at, LENGTH - scale.place(*value)))
+                .collect();
+            let mut path = String::new();
+            for (at, (x, y)) in points.iter().enumerate() {
+                let _ = write!(path, "{}{x} {y}", if at == 0 { "M" } else { " L" });
+            }
+            if let [(_, y)] = points.as_slice() {
+                path = format!("M0 {y} H{LENGTH}");
+            }
+            page.add(format_args!("<path class=\"line {}\" d=\"{path}\"/>", series.class));
+            let dots = if panel.drawn == Drawn::Dots { points.as_slice() } else { &[] };
+            for (at, (x, y)) in dots.iter().enumerate() {
+                let size = if self.marked == Some(at) { "dot-recorded" } else { "dots" };
+                page.add(format_args!(
+                    "<path class=\"line {size} {}\" d=\"M{x} {y} h0\"/>",
+                    series.class
+                ));
+            }
+        }
+    }
+
+    fn bars(&self, panel: &Panel<'_>, scale: &Scale, page: &mut Markup) {
+        let count = i128::try_from(self.places.len()).unwrap_or(1).max(1);
+        let zero = scale.place(0);
+        let mut tops = vec![0_i128; self.places.len()];
+        for series in &panel.series {
+            let mut path = String::new();
+            for (at, (value, top)) in (0..).zip(series.values.iter().zip(&mut tops)) {
+                let from = if *top == 0 { zero } else { scale.place(*top) };
+                *top = top.saturating_add(*value);
+                if *value != 0 {
+                    let (left, right) = (at * LENGTH / count, (at + 1) * LENGTH / count);
+                    let gap = (right - left) / 8;
+                    // What is there is seen, however little it is.
+                    let to = scale.place(*top);
+                    let to = if (to - from).abs() < LEAST_BAR { from + LEAST_BAR * value.signum() } else { to };
+                    let _ = write!(
+                        path,
+                        "M{} {} V{} H{} V{}Z",
+                        left + gap,
+                        LENGTH - from,
+                        LENGTH - to,
+                        right - gap,
+                        LENGTH - from
+                    );
+                }
+            }
+            page.add(format_args!("<path class=\"{}\" d=\"{path}\"/>", series.class));
+        }
+    }
+
+    /// What the pointer is shown: for each place a strip from top to bottom, and its values beside it.
+    fn values(&self, page: &mut Markup) {
+        page.add(format_args!("<div class=\"hits\" aria-hidden=\"true\">"));
+        for (at, place) in self.places.iter().enumerate() {
+            let (left, right) = self.strip(at);
+            let (width, centre) = (right - left, (left + right) / 2);
+            let mut values = String::new();
+            for panel in &self.panels {
+                for series in &panel.series {
+                    let Some(value) = series.values.get(at) else { continue };
+                    if *value == 0 && panel.series.len() > 2 {
+                        continue;
+                    }
+                    let class = series.class;
+                    let _ = write!(
+                        values,
+                        "<dt><i class=\"{class}\"></i>{}</dt><dd>{}</dd>",
+                        Text(&series.label),
+                        panel.measure.written(*value)
+                    );
+                }
+            }
+            page.add(format_args!(
+                "<div class=\"hit\" style=\"flex-basis:{}%\"><dl class=\"tip\" style=\"--at:{}%\"><dt class=\"place\">{}</dt>\
+                 <dd></dd>{values}</dl></div>",
+                percent(width),
+                percent(centre),
+                Text(&place.name)
+            ));
+        }
+        page.add(format_args!("</div>"));
+    }
+
+    /// From where to where the pointer is at a place.
+    fn strip(&self, at: usize) -> (i128, i128) {
+        let count = i128::try_from(self.places.len()).unwrap_or(1).max(1);
+        let number = i128::try_from(at).unwrap_or_default();
+        if self.panels.iter().any(|panel| panel.drawn == Drawn::Bars) {
+            return (number * LENGTH / count, (number + 1) * LENGTH / count);
+        }
+        let place = |at: usize| self.places.get(at).map(|place| place.at);
+        let here = place(at).unwrap_or_default();
+        let before = at.checked_sub(1).and_then(place);
+        let left = before.map_or(0, |before| i128::midpoint(before, here));
+        let right = place(at + 1).map_or(LENGTH, |after| i128::midpoint(here, after));
+        (left, right)
+    }
+}
+
+/// The least height of a bar: a pixel and a half.
+const LEAST_BAR: i128 = 75;
+
+/// The scale that holds the values of a panel, those of bars upon each other.
+fn scale(panel: &Panel<'_>) -> Scale {
+    let mut values: Vec<i128> =
+        panel.series.iter().flat_map(|series| series.values.iter().copied()).collect();
+    if panel.drawn == Drawn::Bars {
+        let most = panel.series.iter().map(|series| series.values.len()).max().unwrap_or_default();
+        let sum = |at: usize| {
+            let values = panel.series.iter().filter_map(|series| series.values.get(at));
+            values.fold(0_i128, |sum, value| sum.saturating_add(*value))
+        };
+        values = (0..most).map(sum).collect();
+    }
+    let low = values.iter().copied().min().unwrap_or_default();
+    let high = values.iter().copied().max().unwrap_or_default();
+    let (low, high) = if panel.from_zero { (low.min(0), high.max(0)) } else { (low, high) };
+    Scale::around(low, high, panel.measure)
+}
+
+fn ticks(ticks: &[Tick], side: &str, page: &mut Markup) {
+    for tick in ticks {
+        let edge = if tick.at > LENGTH * 96 / 100 && side == "left" { " class=\"end\"" } else { "" };
+        page.add(format_args!(
+            "<span{edge} style=\"{side}:{}%\">{}</span>",
+            percent(tick.at),
+            Text(&tick.label)
+        ));
+    }
+}
+
+/// A place as a percentage of the axis.
+fn percent(at: i128) -> String {
+    match at % 100 {
+        0 => (at / 100).to_string(),
+        part => format!("{}.{part:02}", at / 100),
+    }
+}
+
+/// The sum of a bucket per decision, so that a bucket that is not full yet is no dip.
+pub(crate) fn per_decision(sum: i128, decisions: u64) -> i128 {
+    sum.checked_div(decisions.into()).unwrap_or_default()
+}
