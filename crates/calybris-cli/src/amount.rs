@@ -82,8 +82,10 @@ pub(crate) fn percent_delta(before: i128, after: i128) -> String {
 }
 
 /// A part of a whole in percent, to a tenth, rounded down.
-pub(crate) fn share(part: u64, whole: u64) -> String {
-    let tenths = u128::from(part) * 1_000 / u128::from(whole.max(1));
+pub(crate) fn share(part: impl Into<u128>, whole: impl Into<u128>) -> String {
+    let (part, whole) = (part.into(), whole.into().max(1));
+    let tenths =
+        part.checked_mul(1_000).map_or_else(|| part / (whole / 1_000).max(1), |part| part / whole);
     format!("{}.{}%", tenths / 10, tenths % 10)
 }
 
@@ -158,8 +160,8 @@ mod tests {
         assert_eq!(percent_delta(1_001, 1_002), "+<0.1%");
         assert_eq!(percent_delta(1_001, 1_000), "-<0.1%");
         assert_eq!(percent_delta(i128::MAX, i128::MIN / 2), "");
-        assert_eq!(share(1, 3), "33.3%");
-        assert_eq!(share(0, 0), "0.0%");
+        assert_eq!(share(1_u64, 3_u64), "33.3%");
+        assert_eq!(share(0_u64, 0_u64), "0.0%");
         assert_eq!(share(u64::MAX, u64::MAX), "100.0%");
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod man;
 pub(crate) mod prove;
 pub(crate) mod repair;
 pub(crate) mod replay;
+pub(crate) mod report;
 pub(crate) mod route;
 pub(crate) mod show;
 pub(crate) mod spend;

@@ -41,6 +41,7 @@ enum Command {
     Explain(command::explain::Arguments),
     Budget(command::budget::Arguments),
     Spend(command::spend::Arguments),
+    Report(command::report::Arguments),
     Verify(command::verify::Arguments),
     Anchor(command::anchor::Arguments),
     Prove(command::prove::Arguments),
@@ -125,6 +126,9 @@ fn run(command: &Command) -> (Result<Page, Failure>, Form) {
         }
         Command::Spend(arguments) => {
             (command::spend::run(arguments), Form::object(arguments.log.json))
+        }
+        Command::Report(arguments) => {
+            (command::report::run(arguments), Form::object(arguments.log.json))
         }
         Command::Verify(arguments) => {
             (command::verify::run(arguments), Form::object(arguments.log.json))

@@ -8,12 +8,17 @@ pub(crate) mod html;
 pub(crate) mod markup;
 pub(crate) mod numbers;
 pub(crate) mod object;
+pub(crate) mod overview;
+pub(crate) mod overview_object;
+pub(crate) mod overview_page;
+pub(crate) mod overview_tables;
 pub(crate) mod page;
 pub(crate) mod proposal;
 pub(crate) mod spend;
 pub(crate) mod sweep;
 pub(crate) mod sweep_page;
 pub(crate) mod tables;
+pub(crate) mod timeline;
 pub(crate) mod words;
 
 use std::path::Path;

@@ -82,8 +82,8 @@ mod tickets;
 
 mod fold;
 mod ledger;
-mod statement;
 mod recover;
+mod statement;
 
 mod history;
 mod proof;
@@ -111,8 +111,8 @@ pub use record::{
 pub use recorded::RecordedDecision;
 pub use recover::Recovery;
 pub use replay::{ReplayOptions, ReplayProgress, ReplayReport, Replayed, replay};
-pub use statement::{Posting, PostingKind, Statement, StatementLine};
 pub use snapshot::{Installed, Names, Snapshot, SnapshotDigest};
+pub use statement::{Posting, PostingKind, Statement, StatementLine};
 pub use ticket::{OpenTicket, Settlement, Ticket};
 pub use what_if::{
     Change, Comparison, Flow, MAX_BUCKETS, ModelShift, RejectionShift, SeriesBucket, Shift, Side,

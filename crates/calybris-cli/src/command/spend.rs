@@ -43,7 +43,13 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) log: LogArguments,
     /// What a row stands for, in this order
-    #[arg(long, value_enum, value_name = "COLUMN,...", value_delimiter = ',', default_value = "tenant")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "COLUMN,...",
+        value_delimiter = ',',
+        default_value = "tenant"
+    )]
     by: Vec<Column>,
     #[command(flatten)]
     period: Period,
@@ -63,8 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     }
     let mut spend = Spend::new(by, arguments.period.range()?);
     let mut spending = Spending::open(&arguments.log)?;
-    let mut head =
-        Anchor { log_id: spending.log_id(), sequence: 0, hash: [0; 32] };
+    let mut head = Anchor { log_id: spending.log_id(), sequence: 0, hash: [0; 32] };
     while let Some(line) = spending.next()? {
         (head.sequence, head.hash) = (line.entry.sequence, line.entry.hash);
         line.spent.iter().for_each(|spent| spend.add(spent));

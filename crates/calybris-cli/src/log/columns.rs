@@ -78,7 +78,7 @@ fn outcome(followed: &Followed) -> String {
 }
 
 /// Why the budget refused, in a word or two.
-fn refusal_word(refusal: Admission) -> &'static str {
+pub(crate) fn refusal_word(refusal: Admission) -> &'static str {
     match refusal {
         Admission::Insufficient { .. } => "unfunded",
         Admission::Frozen => "tenant frozen",

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use calybris_core::budget::AccountSnapshot;
@@ -90,8 +90,8 @@ pub(crate) struct Books {
 impl Spending {
     pub(crate) fn open(log: &LogArguments) -> Result<Self, Failure> {
         let (dir, key) = (log.dir(), log.key()?);
-        let statement = Statement::open(dir, key.as_ref())
-            .map_err(|error| Failure::of_engine(dir, &error))?;
+        let statement =
+            Statement::open(dir, key.as_ref()).map_err(|error| Failure::of_engine(dir, &error))?;
         let bar = progress_bar("{bar:30} {binary_bytes} of {binary_total_bytes} read, {eta} left");
         Ok(Self {
             dir: dir.to_owned(),
@@ -101,10 +101,6 @@ impl Spending {
             served: HashMap::new(),
             lines: 0,
         })
-    }
-
-    pub(crate) fn dir(&self) -> &Path {
-        &self.dir
     }
 
     pub(crate) fn log_id(&self) -> [u8; 16] {
@@ -208,8 +204,9 @@ impl Spending {
             let snapshot = statement.snapshot(snapshot_sequence);
             let no_names = Names::default();
             let names = snapshot.map_or(&no_names, |snapshot| snapshot.names());
-            let model = snapshot
-                .and_then(|snapshot: &std::sync::Arc<Snapshot>| snapshot.policy_snapshot().model(model_id));
+            let model = snapshot.and_then(|snapshot: &std::sync::Arc<Snapshot>| {
+                snapshot.policy_snapshot().model(model_id)
+            });
             Rc::new(Served {
                 model: model_name(names, model_id),
                 provider: model

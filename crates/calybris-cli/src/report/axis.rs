@@ -179,7 +179,10 @@ impl TimeAxis {
         let Some(step) = TIME_STEPS_MS.into_iter().find(|step| range / step <= parts) else {
             let ticks = months(from_unix_ms, to_unix_ms);
             let label = |time| month(time);
-            return Self { title, ticks: ticks.into_iter().map(|at| tick(at, label(at))).collect() };
+            return Self {
+                title,
+                ticks: ticks.into_iter().map(|at| tick(at, label(at))).collect(),
+            };
         };
         let mut ticks = Vec::new();
         let mut time = from_unix_ms.div_ceil(step).saturating_mul(step);
@@ -284,7 +287,10 @@ mod tests {
         let year = axis("2025-11-20", "2026-10-20");
         assert_eq!(labels(&year.ticks), ["2026-01", "2026-04", "2026-07", "2026-10"]);
         let ages = TimeAxis::between(0, at("2026-11-02"));
-        assert_eq!(labels(&ages.ticks), ["1970-01", "1980-01", "1990-01", "2000-01", "2010-01", "2020-01"]);
+        assert_eq!(
+            labels(&ages.ticks),
+            ["1970-01", "1980-01", "1990-01", "2000-01", "2010-01", "2020-01"]
+        );
         assert_eq!(TimeAxis::between(0, u64::MAX).ticks, []);
     }
 }

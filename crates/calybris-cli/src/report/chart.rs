@@ -66,7 +66,6 @@ impl Chart<'_> {
         let labels = scales.iter().flat_map(|scale| &scale.ticks);
         let letters = labels.map(|tick| tick.label.chars().count()).max().unwrap_or(1);
         page.add(format_args!("<figure class=\"chart\" style=\"--gutter:{}ch\">", letters + 1));
-        self.legend(page);
         page.add(format_args!("<div class=\"plots\">"));
         for (number, (panel, scale)) in self.panels.iter().zip(&scales).enumerate() {
             self.panel(number, panel, scale, page);
@@ -81,32 +80,13 @@ impl Chart<'_> {
         ));
     }
 
-    fn legend(&self, page: &mut Markup) {
-        let Some(panel) = self.panels.iter().find(|panel| panel.series.len() > 1) else { return };
-        page.add(format_args!("<div class=\"legend\" aria-hidden=\"true\">"));
-        for series in &panel.series {
-            let mark = match panel.drawn {
-                Drawn::Bars => format!("<rect class=\"{}\" width=\"12\" height=\"12\"/>", series.class),
-                Drawn::Line | Drawn::Dots => {
-                    format!("<path class=\"line {}\" d=\"M1 6 H27\"/>", series.class)
-                }
-            };
-            let width = if panel.drawn == Drawn::Bars { 12 } else { 28 };
-            page.add(format_args!(
-                "<span><svg width=\"{width}\" height=\"12\">{mark}</svg>{}</span>",
-                Text(&series.label)
-            ));
-        }
-        page.add(format_args!("</div>"));
-    }
-
     fn panel(&self, number: usize, panel: &Panel<'_>, scale: &Scale, page: &mut Markup) {
         let height = if self.panels.len() > 1 { LOWER } else { HEIGHT };
         let id = format!("{}-{number}", self.id);
+        page.add(format_args!("<div class=\"panel-title\">{}", Text(&panel.title)));
+        legend(panel, page);
         page.add(format_args!(
-            "<div class=\"panel-title\">{}</div>\n<div class=\"panel\" style=\"height:{height}px\">\n\
-             <div class=\"y\" aria-hidden=\"true\">",
-            Text(&panel.title)
+            "</div>\n<div class=\"panel\" style=\"height:{height}px\">\n<div class=\"y\" aria-hidden=\"true\">"
         ));
         ticks(&scale.ticks, "bottom", page);
         page.add(format_args!(
@@ -171,7 +151,11 @@ impl Chart<'_> {
                     let gap = (right - left) / 8;
                     // What is there is seen, however little it is.
                     let to = scale.place(*top);
-                    let to = if (to - from).abs() < LEAST_BAR { from + LEAST_BAR * value.signum() } else { to };
+                    let to = if (to - from).abs() < LEAST_BAR {
+                        from + LEAST_BAR * value.signum()
+                    } else {
+                        to
+                    };
                     let _ = write!(
                         path,
                         "M{} {} V{} H{} V{}Z",
@@ -210,9 +194,10 @@ impl Chart<'_> {
                 }
             }
             page.add(format_args!(
-                "<div class=\"hit\" style=\"flex-basis:{}%\"><dl class=\"tip\" style=\"--at:{}%\"><dt class=\"place\">{}</dt>\
+                "<div class=\"hit\" style=\"flex-basis:{}%\"><dl class=\"tip {}\" style=\"--at:{}%\"><dt class=\"place\">{}</dt>\
                  <dd></dd>{values}</dl></div>",
                 percent(width),
+                if centre * 2 < LENGTH { "right" } else { "left" },
                 percent(centre),
                 Text(&place.name)
             ));
@@ -257,9 +242,32 @@ fn scale(panel: &Panel<'_>) -> Scale {
     Scale::around(low, high, panel.measure)
 }
 
+/// What the colours of a panel stand for, if there are several.
+fn legend(panel: &Panel<'_>, page: &mut Markup) {
+    if panel.series.len() < 2 {
+        return;
+    }
+    page.add(format_args!("<div class=\"legend\" aria-hidden=\"true\">"));
+    for series in &panel.series {
+        let class = series.class;
+        let (width, mark) = match panel.drawn {
+            Drawn::Bars => (12, format!("<rect class=\"{class}\" width=\"12\" height=\"12\"/>")),
+            Drawn::Line | Drawn::Dots => {
+                (28, format!("<path class=\"line {class}\" d=\"M1 6 H27\"/>"))
+            }
+        };
+        page.add(format_args!(
+            "<span><svg width=\"{width}\" height=\"12\">{mark}</svg>{}</span>",
+            Text(&series.label)
+        ));
+    }
+    page.add(format_args!("</div>"));
+}
+
 fn ticks(ticks: &[Tick], side: &str, page: &mut Markup) {
     for tick in ticks {
-        let edge = if tick.at > LENGTH * 96 / 100 && side == "left" { " class=\"end\"" } else { "" };
+        let edge =
+            if tick.at > LENGTH * 96 / 100 && side == "left" { " class=\"end\"" } else { "" };
         page.add(format_args!(
             "<span{edge} style=\"{side}:{}%\">{}</span>",
             percent(tick.at),

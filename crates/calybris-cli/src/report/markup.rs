@@ -34,6 +34,12 @@ impl Markup {
         self.text.push('\n');
     }
 
+    /// An entry of the list of facts at the head of a page.
+    pub(crate) fn fact(&mut self, name: &str, value: &str, code: bool) {
+        let (open, close) = if code { ("<code>", "</code>") } else { ("", "") };
+        self.add(format_args!("<dt>{}</dt><dd>{open}{}{close}</dd>", Text(name), Text(value)));
+    }
+
     /// Begins a section, to which the contents of the page link.
     pub(crate) fn section(&mut self, id: &'static str, title: &str) {
         self.add(format_args!("<section id=\"{id}\">\n<h2>{}</h2>", Text(title)));
@@ -59,7 +65,11 @@ impl Markup {
     /// A table. Header and cells are escaped here; the columns after the first `words` hold numbers.
     pub(crate) fn table(&mut self, table: &Table<'_>) {
         let Table { name, header, words, rows, total } = *table;
-        let class = |column: usize| if column < words { "" } else { " class=\"n\"" };
+        let class = |column: usize| match header.get(column) {
+            _ if column >= words => " class=\"n\"",
+            Some(name) if name.ends_with("(UTC)") => " class=\"t\"",
+            _ => "",
+        };
         // On a narrow screen each row of such a table becomes a list, whose items the header names.
         let is_wide = header.len() > MOST_COLUMNS || words > 1;
         let stacked = if is_wide { " class=\"stack\"" } else { "" };

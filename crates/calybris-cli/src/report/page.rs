@@ -46,10 +46,7 @@ fn head(report: &Report<'_>, page: &mut Markup) {
     ));
     let what_if = report.what_if;
     let head = &report.replayed.head;
-    let mut fact = |name: &str, value: String, code: bool| {
-        let (open, close) = if code { ("<code>", "</code>") } else { ("", "") };
-        page.add(format_args!("<dt>{name}</dt><dd>{open}{}{close}</dd>", Text(&value)));
-    };
+    let mut fact = |name: &str, value: String, code: bool| page.fact(name, &value, code);
     fact("log", report.log.display().to_string(), false);
     fact("log id", hexadecimal(&head.log_id), true);
     fact("head", format!("record {}", grouped(head.sequence)), false);
@@ -186,10 +183,9 @@ fn cost_over_the_log(what_if: &WhatIf, page: &mut Markup) {
     };
     let total = &what_if.total;
     // Times are those of the callers' clocks: an axis of time is for logs in which they go forward.
-    let in_order = what_if
-        .series
-        .windows(2)
-        .all(|pair| matches!(pair, [one, next] if one.first_time_unix_ms < next.first_time_unix_ms));
+    let in_order = what_if.series.windows(2).all(
+        |pair| matches!(pair, [one, next] if one.first_time_unix_ms < next.first_time_unix_ms),
+    );
     let axis = TimeAxis::between(first.first_time_unix_ms, last.first_time_unix_ms);
     let by_time = in_order && !axis.ticks.is_empty();
     let (scale, x_title, x_ticks) = if by_time {

@@ -20,10 +20,7 @@ pub(crate) fn page(sweep: &Sweep<'_>) -> String {
         Text(&sweep.base())
     ));
     let head = &sweep.replayed.head;
-    let mut fact = |name: &str, value: String, code: bool| {
-        let (open, close) = if code { ("<code>", "</code>") } else { ("", "") };
-        page.add(format_args!("<dt>{name}</dt><dd>{open}{}{close}</dd>", Text(&value)));
-    };
+    let mut fact = |name: &str, value: String, code: bool| page.fact(name, &value, code);
     fact("log", sweep.log.display().to_string(), false);
     fact("log id", hexadecimal(&head.log_id), true);
     fact("head", format!("record {}", grouped(head.sequence)), false);

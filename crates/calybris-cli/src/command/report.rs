@@ -1,0 +1,66 @@
+//! `calybris report`: what a log holds, as tables, as JSON or as a page.
+
+use std::path::PathBuf;
+
+use crate::failure::Failure;
+use crate::log::arguments::LogArguments;
+use crate::log::period::Period;
+use crate::log::spending::Spending;
+use crate::page::Page;
+use crate::replaying::PageFile;
+use crate::report::overview::Overview;
+use crate::report::{overview_object, overview_page, overview_tables};
+
+/// Report what a log holds: who spent what, on which models and when, who ran dry, what was rejected.
+///
+/// As tables, as JSON, or as one page with charts. Also the largest calls, by the numbers that `explain` takes, and
+/// which log it is.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  calybris report ./log
+  calybris report ./log --html report.html
+  calybris report ./log --since 2026-11-01 --until 2026-12-01 --html november.html
+  calybris report ./log --json | jq .ran_dry
+
+Decisions count at the time at which they were made, what was spent at the time
+at which it was settled or refunded; days are UTC. What tenants have left is as
+of the end of the log, whatever --until says. For rows in other groups, and for
+spreadsheets, see `calybris spend`.
+
+The whole log is read and verified. It may run while another process writes it.
+
+Exit codes:
+  0  done
+  1  the log is not intact, or the money does not add up
+  2  could not be done: usage, a missing key, a missing log
+  3  done, but the output could not be written to its end")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
+    /// Write the report as one page that loads nothing
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    #[command(flatten)]
+    period: Period,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
+    let html = arguments.html.as_deref().map(PageFile::at).transpose()?;
+    let period = arguments.period.range()?;
+    let spending = Spending::open(&arguments.log)?;
+    let overview = Overview::read(spending, arguments.log.dir().to_owned(), period)?;
+    if let Some(file) = &html {
+        file.write(&overview_page::page(&overview))?;
+    }
+    let mut shown = Page::default();
+    if arguments.log.json {
+        shown.line(format_args!("{:#}", overview_object::object(&overview)));
+        return Ok(shown);
+    }
+    shown.append(&overview_tables::page(&overview));
+    if let Some(file) = &html {
+        file.announce(&mut shown);
+    }
+    Ok(shown)
+}
