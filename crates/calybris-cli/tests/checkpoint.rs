@@ -93,7 +93,7 @@ fn every_reading_command_says_where_the_log_begins() {
     let anchor = run(program().arg("anchor").arg(&log)).out;
     let policy = input("policy.toml");
     let policy = policy.to_str().unwrap();
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 10] = [
         &["verify"],
         &["verify", "--anchor", anchor.trim()],
         &["budget"],
@@ -102,6 +102,8 @@ fn every_reading_command_says_where_the_log_begins() {
         &["sweep", "--vary", "hard_risk_limit_bps=1..2:1"],
         &["show"],
         &["explain", &after],
+        &["spend", "--by", "model"],
+        &["report"],
     ];
     let ran = |arguments: &[&str], json: bool| {
         let mut command = program();
@@ -131,7 +133,7 @@ fn every_reading_command_says_where_the_log_begins() {
     }
     let page = dir.path().join("page.html");
     let to_page = ["--html", page.to_str().unwrap()];
-    for arguments in [commands[4], commands[5]] {
+    for arguments in [commands[4], commands[5], commands[9]] {
         ran(&[arguments, to_page.as_slice()].concat(), false);
         assert!(std::fs::read_to_string(&page).unwrap().contains(&begins), "{arguments:?}");
     }

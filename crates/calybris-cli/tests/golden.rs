@@ -142,6 +142,30 @@ fn budget() {
 }
 
 #[test]
+fn spend() {
+    Place::new().check(
+        "spend",
+        &[
+            "spend log",
+            "spend log --by tenant,model,day",
+            "spend log --by month,provider --csv",
+            "spend log --by model --since 2026-11-02T09:00:10Z --until 2026-11-03",
+            "spend log --by day --json",
+            "spend log --by day,model,day",
+        ],
+    );
+}
+
+#[test]
+fn report() {
+    let place = Place::new();
+    let period = "report log --since 2026-11-02T09:00:10Z";
+    place.check("report", &["report log --html page.html", "report log --json", period]);
+    let page = std::fs::read_to_string(place.path().join("page.html")).unwrap();
+    reports::compare("log.html", &page);
+}
+
+#[test]
 fn verify_and_anchor() {
     Place::new()
         .check("verify", &["verify log", "verify log --json", "anchor log", "anchor log --json"]);
@@ -232,6 +256,10 @@ fn refusals() {
             "show log --since yesterday",
             "show log --reason spite",
             "budget nowhere",
+            "spend nowhere",
+            "spend log --since yesterday",
+            "report nowhere --json",
+            "report log --html policy.toml",
             "export nowhere --format csv",
             "export log --format csv --output policy.toml",
             "repair nowhere",
@@ -255,6 +283,8 @@ fn help() {
         "show",
         "explain",
         "budget",
+        "spend",
+        "report",
         "verify",
         "anchor",
         "export",

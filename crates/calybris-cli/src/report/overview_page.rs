@@ -189,14 +189,15 @@ fn over_time(overview: &Overview, page: &mut Markup) {
         .zip(REASON_CLASSES)
         .map(|(reason, class)| Series { label: (*reason).to_owned(), class, values: of(reason) })
         .collect();
-    if !others.is_empty() {
+    if let [first, more @ ..] = others {
+        let label = if more.is_empty() { *first } else { "other reasons" };
         let mut values = vec![0_i128; buckets.len()];
         for reason in others {
             for (sum, count) in values.iter_mut().zip(of(reason)) {
                 *sum += count;
             }
         }
-        refused.push(Series { label: "other reasons".to_owned(), class: "other", values });
+        refused.push(Series { label: label.to_owned(), class: "other", values });
     }
     let panel = |title: &str, measure, series| Panel {
         title: title.to_owned(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::program::*;
 use crate::recorded::*;
 
-fn compare(name: &str, found: &str) {
+pub(crate) fn compare(name: &str, found: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report").join(name);
     if std::env::var("CALYBRIS_BLESS").as_deref() == Ok("1") {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
