@@ -118,7 +118,7 @@ impl Statement {
     /// # Errors
     /// As of [`Ledger::read`].
     pub fn finish(mut self) -> Result<Ledger, EngineError> {
-        while let Some(line) = self.next() {
+        for line in self.by_ref() {
             line?;
         }
         Ledger::of(self.fold)

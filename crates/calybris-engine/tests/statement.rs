@@ -16,7 +16,7 @@ use world::*;
 fn read(dir: &Path) -> (Vec<(u64, Posting)>, Ledger) {
     let mut statement = Statement::open(dir, None).unwrap();
     let mut postings = Vec::new();
-    while let Some(line) = statement.next() {
+    for line in statement.by_ref() {
         let line = line.unwrap();
         let time = match &line.entry.record {
             Record::Settled { time_unix_ms, .. } | Record::BudgetChanged { time_unix_ms, .. } => {
@@ -65,8 +65,7 @@ fn each_posting_is_of_its_own_tenant_and_at_the_time_of_its_record() {
     let engine = open(dir.path());
     engine.ensure_tenant("a", 100_000, 1).unwrap();
     engine.ensure_child("b", "a", 50_000, 1).unwrap();
-    let capped =
-        TenantRules { overrun: OverrunPolicy::CapAtReserved, ..TenantRules::default() };
+    let capped = TenantRules { overrun: OverrunPolicy::CapAtReserved, ..TenantRules::default() };
     engine.set_rules("b", capped, 2).unwrap();
     let ticket = |tenant, sequence| engine.decide(&call(tenant, sequence, 9_000)).unwrap().ticket;
     engine.settle(ticket("a", 1).unwrap(), 1_500, 10).unwrap();

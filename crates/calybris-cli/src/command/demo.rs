@@ -167,7 +167,7 @@ fn next(dir: &Path, anchor: &Path, decision: u64, page: &mut Page) {
     let (log, anchor, program) = (file("log"), shell_word(anchor), program_name());
     let (copy, policy, strict) = (file("log-changed"), file(POLICY.0), file(STRICT_POLICY.0));
     let (catalog, requests) = (file(CATALOG.0), file(REQUESTS.0));
-    let (report, log_2) = (file("report.html"), file("log-2"));
+    let (page_of_log, report, log_2) = (file("log.html"), file("report.html"), file("log-2"));
     let (head, proof) = (file("tree-head"), file("proof.json"));
     page.line(format_args!(
         "
@@ -179,6 +179,8 @@ understand one decision: why this model, and not the one that was asked for
 
 see who spent what, and that it adds up
   {program} budget {log}
+  {program} spend {log} --by tenant,model
+  {program} report {log} --html {page_of_log}
 
 change one byte in a copy of the log, and see it caught
   cp -r {log} {copy}

@@ -185,7 +185,10 @@ impl TimeAxis {
             };
         };
         let mut ticks = Vec::new();
-        let mut time = from_unix_ms.div_ceil(step).saturating_mul(step);
+        // Weeks begin on Mondays, and 1970 began on a Thursday.
+        let monday = if step == 7 * DAY_MS { 4 * DAY_MS } else { 0 };
+        let steps = from_unix_ms.saturating_sub(monday).div_ceil(step);
+        let mut time = steps.saturating_mul(step).saturating_add(monday);
         while time <= to_unix_ms && ticks.len() < MOST_TICKS {
             ticks.push(tick(time, time_label(time, step, one_day)));
             time = time.saturating_add(step);
@@ -283,7 +286,9 @@ mod tests {
         assert_eq!(night.title, "time (UTC)");
         assert_eq!(labels(&night.ticks)[..2], ["11-02 20:00", "11-02 22:00"]);
         let weeks = axis("2026-11-02", "2026-11-12");
-        assert_eq!(labels(&weeks.ticks)[..2], ["2026-11-02", "2026-11-04"]);
+        assert_eq!(labels(&weeks.ticks)[..2], ["2026-11-03", "2026-11-05"]);
+        let months = axis("2026-09-21", "2026-10-31");
+        assert_eq!(labels(&months.ticks)[..2], ["2026-09-21", "2026-09-28"]);
         let year = axis("2025-11-20", "2026-10-20");
         assert_eq!(labels(&year.ticks), ["2026-01", "2026-04", "2026-07", "2026-10"]);
         let ages = TimeAxis::between(0, at("2026-11-02"));

@@ -352,3 +352,30 @@ const MEASURES: [Measure; 7] = [
         written: |sums| signed_money(sums.open),
     },
 ];
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "test code")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_hold_beyond_what_any_single_amount_may_be() {
+        let ticket = OpenTicket {
+            decision_sequence: 1,
+            tenant: "a".to_owned(),
+            model_id: 1,
+            reserved_microunits: u64::MAX,
+            failed_model_ids: Vec::new(),
+        };
+        let mut spend = Spend::new(vec![Column::Tenant, Column::Day], ALL_TIME);
+        for _ in 0..3 {
+            spend.add_open(&ticket, &Call::default());
+        }
+        assert_eq!(spend.total.open, 3 * i128::from(u64::MAX));
+        let csv = spend.csv();
+        let row = csv.get(1).unwrap();
+        assert_eq!(row.last().map(String::as_str), Some("55340232221128654845"));
+        // A day that is not known is an empty cell.
+        assert_eq!(row.get(1).map(String::as_str), Some(""));
+    }
+}
