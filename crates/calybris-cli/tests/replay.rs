@@ -198,6 +198,38 @@ fn a_page_loads_nothing_runs_nothing_and_shows_hostile_names_as_text() {
 }
 
 #[test]
+fn all_charts_of_a_sweep_stand_above_one_axis() {
+    let (dir, log, _) = world();
+    let page = dir.path().join("page.html");
+    let ran = sweep(&log, "hard_risk_limit_bps=0..10000:1000", &["--html", text(&page)]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let html = std::fs::read_to_string(&page).unwrap();
+    let count = |part: &str| html.matches(part).count();
+    assert_eq!((count("class=\"x\""), count("role=\"img\""), count("class=\"y\"")), (1, 3, 3));
+    // Each value is shown wherever the pointer is above it: once, for all charts.
+    assert_eq!(count("class=\"hit\""), 11);
+    for tick in ["0", "2,000", "4,000", "6,000", "8,000", "10,000"] {
+        assert!(html.contains(&format!("%\">{tick}</span>")), "{tick}");
+    }
+}
+
+#[test]
+fn a_page_links_its_sections_and_its_tables_have_totals() {
+    let (dir, log, policy) = world();
+    let page = dir.path().join("page.html");
+    let ran = replay(&log, &["--policy", text(&policy), "--html", text(&page)]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let html = std::fs::read_to_string(&page).unwrap();
+    for id in ["proposed", "flow", "cost", "rejections", "tenants", "models", "largest"] {
+        assert!(html.contains(&format!("<a href=\"#{id}\">")), "{id}");
+        assert!(html.contains(&format!("<section id=\"{id}\">")), "{id}");
+    }
+    assert_eq!(html.matches("<tfoot>").count(), 5);
+    // The numbers of the chart, with their time.
+    assert!(html.contains("time (UTC) on 2023-11-14") && html.contains("22:14"), "{html}");
+}
+
+#[test]
 fn only_a_page_is_overwritten() {
     let (_dir, log, policy) = world();
     let ran = replay(&log, &["--policy", text(&policy), "--html", text(&policy)]);

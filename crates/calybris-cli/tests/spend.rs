@@ -337,6 +337,11 @@ fn a_page_of_a_log_loads_nothing_runs_nothing_and_shows_hostile_names_as_text() 
     {
         assert!(!found.contains(hostile), "{hostile}");
     }
+    // What is escaped is escaped once.
+    assert!(page.contains("small, &quot;cheap&quot;") && page.contains("north &amp; south"));
+    assert!(
+        !page.contains("&amp;lt;") && !page.contains("&amp;amp;") && !page.contains("&amp;quot;")
+    );
     assert_eq!(html(&log, &file), page);
     // Every link of the contents has its section, every drawing its name, and no id stands twice.
     let values = |name: &str| -> Vec<String> {
@@ -380,6 +385,16 @@ fn a_page_is_no_larger_for_more_tenants_days_and_models() {
     let report = json(&["report"], &log);
     assert_eq!(report["tenants"].as_array().unwrap().len(), 600);
     assert!(report["series"].as_array().unwrap().len() <= 96);
+}
+
+#[test]
+fn a_log_in_which_nothing_was_decided_adds_up_to_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    engine(&log).close().unwrap();
+    assert_adds_up(&log, &[]);
+    let page = html(&log, &dir.path().join("page.html"));
+    assert!(page.ends_with("</html>\n") && page.contains("0 decisions"), "{page}");
 }
 
 #[test]

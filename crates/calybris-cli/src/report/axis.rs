@@ -153,6 +153,9 @@ const TIME_STEPS_MS: [u64; 18] = [
     7 * DAY_MS,
 ];
 
+/// The most steps of an axis of time.
+const MOST_STEPS: u64 = 8;
+
 /// Months between ticks.
 const MONTH_STEPS: [i32; 8] = [1, 3, 6, 12, 60, 120, 600, 2_400];
 
@@ -175,8 +178,7 @@ impl TimeAxis {
             true => format!("time (UTC) on {}", day(from_unix_ms)),
             false => "time (UTC)".to_owned(),
         };
-        let parts = if one_day { 8 } else { 6 };
-        let Some(step) = TIME_STEPS_MS.into_iter().find(|step| range / step <= parts) else {
+        let Some(step) = TIME_STEPS_MS.into_iter().find(|step| range / step <= MOST_STEPS) else {
             let ticks = months(from_unix_ms, to_unix_ms);
             let label = |time| month(time);
             return Self {
@@ -285,6 +287,7 @@ mod tests {
         let night = axis("2026-11-02T20:00:00Z", "2026-11-03T08:00:00Z");
         assert_eq!(night.title, "time (UTC)");
         assert_eq!(labels(&night.ticks)[..2], ["11-02 20:00", "11-02 22:00"]);
+        assert_eq!(night.ticks.len(), 7);
         let weeks = axis("2026-11-02", "2026-11-12");
         assert_eq!(labels(&weeks.ticks)[..2], ["2026-11-03", "2026-11-05"]);
         let months = axis("2026-09-21", "2026-10-31");

@@ -71,7 +71,8 @@ impl Chart<'_> {
             self.panel(number, panel, scale, page);
         }
         self.values(page);
-        page.add(format_args!("<div class=\"x\" aria-hidden=\"true\">"));
+        let many = if self.x_ticks.len() > FEW_TICKS { " many" } else { "" };
+        page.add(format_args!("<div class=\"x{many}\" aria-hidden=\"true\">"));
         ticks(&self.x_ticks, "left", page);
         page.add(format_args!(
             "</div>\n<div class=\"x-title\" aria-hidden=\"true\">{}</div>\n</div>\n<figcaption>{}</figcaption>\n</figure>",
@@ -221,6 +222,9 @@ impl Chart<'_> {
     }
 }
 
+/// So many ticks of the x-axis fit a narrow screen if it shows every other one; of more it shows every third.
+const FEW_TICKS: usize = 6;
+
 /// The least height of a bar: a pixel and a half.
 const LEAST_BAR: i128 = 75;
 
@@ -287,4 +291,61 @@ fn percent(at: i128) -> String {
 /// The sum of a bucket per decision, so that a bucket that is not full yet is no dip.
 pub(crate) fn per_decision(sum: i128, decisions: u64) -> i128 {
     sum.checked_div(decisions.into()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chart(drawn: Drawn, places: &[i128]) -> Chart<'static> {
+        let place = |at: &i128| Place { at: *at, name: String::new() };
+        let values = vec![1; places.len()];
+        let series = vec![Series { label: "a".to_owned(), class: "now", values }];
+        let (title, measure) = ("t".to_owned(), Measure::Count);
+        Chart {
+            id: "c",
+            caption: String::new(),
+            panels: vec![Panel { title, measure, drawn, series, from_zero: true }],
+            places: places.iter().map(place).collect(),
+            x_title: String::new(),
+            x_ticks: Vec::new(),
+            marked: None,
+        }
+    }
+
+    #[test]
+    fn the_pointer_is_at_some_place_wherever_it_is() {
+        for places in
+            [vec![5_000], vec![0, 10, 9_000, 10_000], (0..97).map(|at| at * 100).collect()]
+        {
+            for drawn in [Drawn::Line, Drawn::Dots, Drawn::Bars] {
+                let chart = chart(drawn, &places);
+                let mut end = 0;
+                for at in 0..places.len() {
+                    let (left, right) = chart.strip(at);
+                    assert_eq!(left, end, "{drawn:?} {at}");
+                    assert!(right >= left, "{drawn:?} {at}");
+                    end = right;
+                }
+                assert_eq!(end, LENGTH, "{drawn:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn bars_upon_each_other_fit_their_axis() {
+        let mut chart = chart(Drawn::Bars, &[0, 5_000]);
+        if let [panel] = chart.panels.as_mut_slice() {
+            let values = vec![7, 0];
+            panel.series.push(Series { label: "b".to_owned(), class: "was", values });
+            let scale = scale(panel);
+            assert_eq!((scale.low, scale.high), (0, 8));
+        }
+    }
+
+    #[test]
+    fn a_place_is_a_percentage_with_two_decimals() {
+        let written = [0, 7, 250, 5_000, 10_000].map(percent);
+        assert_eq!(written, ["0", "0.07", "2.50", "50", "100"]);
+    }
 }

@@ -213,7 +213,9 @@ fn over_time(overview: &Overview, page: &mut Markup) {
         panel("spent, currency units", Measure::Money, one("spent", "bar", spent)),
         panel("calls settled", Measure::Count, one("calls settled", "other", calls)),
     ];
+    let mut shows = "What was spent and how many calls were settled";
     if !refused.is_empty() {
+        shows = "What was spent, how many calls were settled, and which decisions were rejected or refused";
         let title = "decisions rejected or refused, by reason";
         panels.push(panel(title, Measure::Count, refused));
     }
@@ -227,10 +229,7 @@ fn over_time(overview: &Overview, page: &mut Markup) {
     page.section("time", "Over time");
     let chart = Chart {
         id: "time-chart",
-        caption: format!(
-            "What was spent, how many calls were settled, and which decisions were rejected or refused, over time. Each \
-             bar stands for {step}."
-        ),
+        caption: format!("{shows}, over time. Each bar stands for {step}."),
         panels,
         places: (0..).zip(&buckets).map(place).collect(),
         x_title: axis.title,
