@@ -51,7 +51,7 @@ fn a_log_goes_on_under_a_new_key_and_one_file_reads_all_of_it() {
     let decisions: Vec<Value> =
         shown.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(decisions.len(), 6);
-    for command in ["budget", "replay", "anchor"] {
+    for command in ["budget", "spend", "report", "replay", "anchor"] {
         let ran = with_key(&[command], &log, &new);
         assert_eq!(ran.code, 0, "{command} {}", ran.err);
     }
