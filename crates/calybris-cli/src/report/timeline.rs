@@ -40,10 +40,21 @@ pub(crate) struct Timeline {
 /// The most buckets from the first to the last.
 pub(crate) const MOST_BUCKETS: u64 = 96;
 
-/// Lengths up to a day, each a multiple of the one before it; from there on each is twice the one before it.
-const STEPS_MS: [u64; 12] = [
-    1_000, 5_000, 10_000, 30_000, 60_000, 300_000, 900_000, 1_800_000, 3_600_000, 10_800_000,
-    21_600_000, DAY_MS,
+/// Lengths up to a week, each a multiple of the one before it; from there on each is twice the one before it.
+const STEPS_MS: [u64; 13] = [
+    1_000,
+    5_000,
+    10_000,
+    30_000,
+    60_000,
+    300_000,
+    900_000,
+    1_800_000,
+    3_600_000,
+    10_800_000,
+    21_600_000,
+    DAY_MS,
+    7 * DAY_MS,
 ];
 
 impl Timeline {
@@ -139,5 +150,7 @@ mod tests {
         timeline.at(1_793_610_000_000 + 40 * DAY_MS).calls = 1;
         assert_eq!((timeline.step_words().as_str(), timeline.step_ms()), ("1 day", DAY_MS));
         assert!(timeline.buckets().iter().all(|(from, _)| from % DAY_MS == 0));
+        timeline.at(1_793_610_000_000 + 400 * DAY_MS).calls = 1;
+        assert_eq!(timeline.step_words(), "7 days");
     }
 }
