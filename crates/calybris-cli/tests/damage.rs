@@ -78,6 +78,8 @@ fn every_command_answers_every_damage_with_a_verdict_and_its_place() {
             vec!["show"],
             vec!["show", "--kind", "all", "--limit", "0"],
             vec!["budget"],
+            vec!["spend"],
+            vec!["report"],
             vec!["replay"],
             vec!["replay", "--policy", policy],
             vec!["sweep", "--vary", "hard_risk_limit_bps=0..10000:5000"],

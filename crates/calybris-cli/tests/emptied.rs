@@ -71,6 +71,8 @@ fn an_anchor_makes_a_verdict_of_whatever_is_left_of_a_log() {
             vec!["verify"],
             vec!["anchor"],
             vec!["budget"],
+            vec!["spend"],
+            vec!["report"],
             vec!["replay"],
             vec!["sweep", "--vary", "hard_risk_limit_bps=0..10000:5000"],
         ] {

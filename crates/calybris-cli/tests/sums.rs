@@ -49,7 +49,7 @@ fn budgets_are_shown_to_the_last_digit_whatever_their_total() {
             "{total}"
         );
     }
-    for command in ["verify", "replay", "show"] {
+    for command in ["verify", "replay", "show", "spend", "report"] {
         assert_eq!(run(program().arg(command).arg(&log)).code, 0, "{command}");
     }
 }

@@ -23,6 +23,7 @@ fn world() -> tempfile::TempDir {
 }
 
 const REPLAY: &str = "replay demo/log --policy demo/policy-strict.toml";
+const REPORT: &str = "report demo/log";
 const SWEEP: &str = "sweep demo/log --vary hard_risk_limit_bps=0..10000:1000";
 
 fn command(dir: &Path, line: &str) -> Command {
@@ -63,7 +64,7 @@ fn on_a_full_disk_the_page_that_was_there_stays_and_the_report_comes() {
     let dir = world();
     let before = files(dir.path());
     assert!(before[&dir.path().join("page.html")].len() > 4_096);
-    for line in [REPLAY, SWEEP] {
+    for line in [REPLAY, SWEEP, REPORT] {
         for page in ["page.html", "new.html"] {
             let ran = on_a_full_disk(dir.path(), 8, &format!("{line} --html {page}"));
             assert_eq!(ran.code, 3, "{line}: {}", ran.err);
@@ -162,10 +163,12 @@ fn a_dash_is_standard_output_wherever_a_file_is_written() {
     }
     let ran = typed(dir.path(), &format!("{REPLAY} --html -"));
     assert_eq!((ran.code, ran.out), (0, page));
-    let ran = typed(dir.path(), &format!("{SWEEP} --html -"));
-    assert!(ran.out.starts_with("<!DOCTYPE html>") && ran.out.ends_with("</html>\n"));
+    for line in [SWEEP, REPORT] {
+        let ran = typed(dir.path(), &format!("{line} --html -"));
+        assert!(ran.out.starts_with("<!DOCTYPE html>") && ran.out.ends_with("</html>\n"), "{line}");
+    }
     // Two things in one stream are neither.
-    for line in [REPLAY, SWEEP] {
+    for line in [REPLAY, SWEEP, REPORT] {
         let ran = typed(dir.path(), &format!("{line} --html - --json"));
         assert_eq!(ran.code, 2, "{line}");
         assert!(ran.err.contains("both ask for standard output"), "{}", ran.err);

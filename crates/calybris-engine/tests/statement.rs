@@ -56,7 +56,7 @@ fn assert_adds_up(dir: &Path) {
     }
     let total: i128 = postings.iter().map(|(_, posting)| posting.amount_microunits).sum();
     let expected = ledger.conservation.unwrap().committed_microunits;
-    assert_eq!(total, expected.into());
+    assert_eq!(u128::try_from(total), Ok(expected));
 }
 
 #[test]

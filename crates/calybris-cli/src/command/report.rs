@@ -7,7 +7,7 @@ use crate::log::arguments::LogArguments;
 use crate::log::period::Period;
 use crate::log::spending::Spending;
 use crate::page::Page;
-use crate::replaying::PageFile;
+use crate::report::html::{Forms, Html};
 use crate::report::overview::Overview;
 use crate::report::{overview_object, overview_page, overview_tables};
 
@@ -33,12 +33,13 @@ The whole log is read and verified. It may run while another process writes it.
 Exit codes:
   0  done
   1  the log is not intact, or the money does not add up
-  2  could not be done: usage, a missing key, a missing log
-  3  done, but the output could not be written to its end")]
+  2  could not be done: usage, a missing key, a missing or empty log
+  3  done, but the output or the page could not be written; a page that was
+     there before stays")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) log: LogArguments,
-    /// Write the report as one page that loads nothing
+    /// Write the report as one page that loads nothing; `-` is standard output, in place of the tables
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     #[command(flatten)]
@@ -46,21 +47,14 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
-    let html = arguments.html.as_deref().map(PageFile::at).transpose()?;
+    let html = Html::asked(arguments.html.as_deref(), arguments.log.json)?;
     let period = arguments.period.range()?;
     let spending = Spending::open(&arguments.log)?;
     let overview = Overview::read(spending, arguments.log.dir().to_owned(), period)?;
-    if let Some(file) = &html {
-        file.write(&overview_page::page(&overview))?;
-    }
-    let mut shown = Page::default();
-    if arguments.log.json {
-        shown.line(format_args!("{:#}", overview_object::object(&overview)));
-        return Ok(shown);
-    }
-    shown.append(&overview_tables::page(&overview));
-    if let Some(file) = &html {
-        file.announce(&mut shown);
-    }
-    Ok(shown)
+    let forms = Forms {
+        html: || overview_page::page(&overview),
+        object: || overview_object::object(&overview),
+        tables: || overview_tables::page(&overview),
+    };
+    forms.show(html.as_ref(), arguments.log.json)
 }

@@ -37,7 +37,7 @@ The whole log is read and verified. It may run while another process writes it.
 Exit codes:
   0  shown
   1  the log is not intact, or the money does not add up
-  2  could not be read: usage, a missing key, a missing log
+  2  could not be read: usage, a missing key, a missing or empty log
   3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -90,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         for cells in spend.csv() {
             out.write(format_args!("{}", row(cells)?))?;
         }
-        out.flush()?;
+        out.finish()?;
     } else {
         page.append(&spend.page(&read));
     }

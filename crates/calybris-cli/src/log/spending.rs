@@ -5,13 +5,14 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use calybris_core::budget::AccountSnapshot;
+use calybris_core::budget::Totals;
 use calybris_core::engine::{
     Admission, Entry, Ledger, Names, OpenTicket, Posting, PostingKind, Record, Snapshot, Statement,
 };
 
 use crate::failure::Failure;
 use crate::log::arguments::LogArguments;
+use crate::log::beginning::check_records;
 use crate::log::columns::time_of;
 use crate::log::naming::{model_name, provider_name};
 use crate::terminal::progress_bar;
@@ -82,7 +83,7 @@ pub(crate) struct Spending {
 pub(crate) struct Books {
     pub(crate) ledger: Ledger,
     /// What all tenants have.
-    pub(crate) total: AccountSnapshot,
+    pub(crate) total: Totals,
     /// The tickets that are neither settled nor abandoned, with their calls.
     pub(crate) open: Vec<(OpenTicket, Call)>,
 }
@@ -152,6 +153,7 @@ impl Spending {
         while self.next()?.is_some() {}
         let ledger =
             self.statement.finish().map_err(|error| Failure::of_engine(&self.dir, &error))?;
+        check_records(&self.dir, ledger.records)?;
         let total = match &ledger.conservation {
             Ok(total) => *total,
             Err(error) => return Err(Failure::of_conservation(&self.dir, error)),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use calybris_core::budget::AccountSnapshot;
+use calybris_core::budget::Totals;
 use calybris_core::engine::{OpenTicket, PostingKind};
 use calybris_core::wal::Anchor;
 use clap::ValueEnum;
@@ -122,7 +122,7 @@ pub(crate) struct Read {
     pub(crate) log: PathBuf,
     pub(crate) records: u64,
     pub(crate) head: Anchor,
-    pub(crate) ledger_total: AccountSnapshot,
+    pub(crate) ledger_total: Totals,
 }
 
 impl Spend {
@@ -248,8 +248,8 @@ impl Spend {
             ));
         }
         if self.period == ALL_TIME {
-            let committed = i128::from(read.ledger_total.committed_microunits);
-            if committed == self.total.spent() {
+            let committed = read.ledger_total.committed_microunits;
+            if u128::try_from(self.total.spent()) == Ok(committed) {
                 notes.push("The total is what `calybris budget` says is committed.".to_owned());
             }
         }
