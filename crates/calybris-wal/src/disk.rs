@@ -1,14 +1,18 @@
 //! The storage that is a directory of the operating system's.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::storage::{Mode, Storage, StoredFile, holds_the_same};
+use crate::ancestors;
+use crate::storage::{FileId, Mode, Storage, StoredFile};
 
 /// The file inside the log's directory whose lock is the writer's.
-const LOCK_NAME: &str = "LOCK";
+pub(crate) const LOCK_NAME: &str = "LOCK";
+
+/// What stands in the lock file, for whoever looks into it.
+const LOCK_NOTE: &str = "The writer of this log holds a lock on this file. Do not remove the file while a writer runs.\n";
 
 /// A directory.
 #[derive(Debug)]
@@ -20,6 +24,43 @@ impl Disk {
     pub(crate) fn at(directory: &Path) -> Self {
         Self { directory: directory.to_owned() }
     }
+
+    /// Opens a file that is one: no link, which may lead out of the directory, and no pipe, which may wait for ever.
+    fn open_regular(&self, name: &str, options: &mut OpenOptions) -> io::Result<File> {
+        let path = self.path(name);
+        // Only Unix can open without following a link; elsewhere it is looked for first.
+        #[cfg(not(unix))]
+        if let Ok(found) = path.symlink_metadata() {
+            refuse_other_kinds(&found)?;
+        }
+        #[cfg(unix)]
+        {
+            use rustix::fs::OFlags;
+            use std::os::unix::fs::OpenOptionsExt;
+            options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+        }
+        match options.open(&path) {
+            Ok(file) => refuse_other_kinds(&file.metadata()?).map(|()| file),
+            Err(error) => {
+                // What has the place of the file says more than that it cannot be opened.
+                if let Ok(found) = path.symlink_metadata() {
+                    refuse_other_kinds(&found)?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether the name still stands for this file.
+    fn is_named(&self, name: &str, file: &File) -> io::Result<bool> {
+        let named = match fs::symlink_metadata(self.path(name)) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let id = |metadata| file_id(metadata).map(|(id, _)| id);
+        Ok(id(&named) == id(&file.metadata()?))
+    }
 }
 
 impl Storage for Disk {
@@ -27,22 +68,20 @@ impl Storage for Disk {
         if name.is_empty() { self.directory.clone() } else { self.directory.join(name) }
     }
 
+    fn at(&self, directory: &Path) -> Arc<dyn Storage> {
+        Arc::new(Self::at(directory))
+    }
+
+    fn is_same(&self, directory: &Path) -> io::Result<bool> {
+        Ok(fs::canonicalize(directory)? == fs::canonicalize(&self.directory)?)
+    }
+
     fn create(&self) -> io::Result<()> {
-        // What stands in a directory came after the directory's own name was synced, below; one
-        // without anything in it may be what a crash left before that.
-        if self.directory.is_dir() && fs::read_dir(&self.directory)?.next().is_some() {
-            return Ok(());
-        }
-        fs::create_dir_all(&self.directory)?;
-        // The new names stand in the directories above. One that was there before may be
-        // unreadable to us, and then its names are not ours to sync.
-        for above in self.directory.ancestors().skip(1) {
-            let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
-            if File::open(above).and_then(|directory| directory.sync_all()).is_err() {
-                break;
-            }
-        }
-        Ok(())
+        fs::create_dir_all(&self.directory)
+    }
+
+    fn sync_ancestors(&self) -> io::Result<()> {
+        ancestors::sync(&self.directory)
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
@@ -61,40 +100,31 @@ impl Storage for Disk {
             Mode::Write => options.write(true),
             Mode::CreateNew => options.write(true).create_new(true),
         };
-        Ok(Arc::new(options.open(self.path(name))?))
+        let file = self.open_regular(name, &mut options)?;
+        // On Windows a lock would stop readers as well. There the file `LOCK` cannot be removed while it is open.
+        if cfg!(unix) && mode != Mode::Read {
+            file.try_lock().map_err(|error| match error {
+                TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
+                TryLockError::Error(error) => error,
+            })?;
+            // Whoever had it locked may have removed it before letting go.
+            if !self.is_named(name, &file)? {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+        }
+        Ok(Arc::new(file))
+    }
+
+    fn identity(&self, name: &str) -> io::Result<Option<(FileId, u64)>> {
+        fs::symlink_metadata(self.path(name)).map(|metadata| file_id(&metadata))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path(from), self.path(to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         fs::remove_file(self.path(name))
-    }
-
-    fn rename(&self, name: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.path(name), self.path(to))
-    }
-
-    fn copy_to(&self, name: &str, directory: &Path) -> io::Result<bool> {
-        let to = Self::at(directory);
-        to.create()?;
-        if fs::canonicalize(directory)? == fs::canonicalize(&self.directory)? {
-            return Ok(false);
-        }
-        let whole = to.path(name);
-        if whole.symlink_metadata().is_ok() {
-            let copy = File::open(&whole)?;
-            if !holds_the_same(&File::open(self.path(name))?, &copy)? {
-                return Ok(false);
-            }
-            // A crash may have come before this.
-            copy.sync_all()?;
-        } else {
-            // Under another name until it is whole, so that what has the name is the file.
-            let part = to.path(&format!("{name}.part"));
-            fs::copy(self.path(name), &part)?;
-            File::open(&part)?.sync_all()?;
-            fs::rename(&part, &whole)?;
-        }
-        to.sync_directory()?;
-        Ok(true)
     }
 
     fn sync_directory(&self) -> io::Result<()> {
@@ -103,14 +133,58 @@ impl Storage for Disk {
     }
 
     fn lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>> {
-        let path = self.path(LOCK_NAME);
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
+        loop {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false);
+            #[cfg(windows)]
+            {
+                use std::os::windows::fs::OpenOptionsExt;
+                // To be shared for reading (1) and writing (2), and not for removing (4).
+                options.share_mode(1 | 2);
+            }
+            let mut file = self.open_regular(LOCK_NAME, &mut options)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+            // It may have been removed since it was opened, and then the lock keeps nobody out.
+            if !self.is_named(LOCK_NAME, &file)? {
+                continue;
+            }
+            if file.metadata()?.len() == 0 {
+                // A disk without room for the note may have room for nothing, but the note is no reason to stop.
+                drop(file.write_all(LOCK_NOTE.as_bytes()));
+            }
+            return Ok(Some(Box::new(file)));
         }
     }
+}
+
+/// Says what has the place of a file, if it is something else.
+fn refuse_other_kinds(metadata: &fs::Metadata) -> io::Result<()> {
+    let kind = metadata.file_type();
+    let found = match (kind.is_file(), kind.is_dir(), kind.is_symlink()) {
+        (true, ..) => return Ok(()),
+        (_, true, _) => "a directory",
+        (_, _, true) => "a symbolic link",
+        _ => "a pipe, a socket or a device",
+    };
+    let what = format!("found {found}, expected a regular file");
+    Err(io::Error::new(io::ErrorKind::InvalidInput, what))
+}
+
+/// Which file it is, and how many names it has.
+#[cfg(unix)]
+fn file_id(metadata: &fs::Metadata) -> Option<(FileId, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    Some((FileId { device: metadata.dev(), inode: metadata.ino() }, metadata.nlink()))
+}
+
+/// The standard library does not say it on Windows.
+#[cfg(not(unix))]
+fn file_id(_: &fs::Metadata) -> Option<(FileId, u64)> {
+    None
 }
 
 impl StoredFile for File {

@@ -302,6 +302,10 @@ pub enum Damage {
     /// The segment's header verifies and does not continue the segment before it.
     #[error("the segment does not continue the one before it")]
     Discontinuity,
+    /// The segment's file has the name of an earlier segment as well (a hard link). Copy the log with plain copies, and
+    /// remove the name that is too many from the copy.
+    #[error("the file is another segment as well, under a second name")]
+    SharedFile,
     /// The segment ends without a seal although another follows.
     #[error("the segment ends without its seal")]
     Unsealed,

@@ -1,8 +1,12 @@
 //! What the log promises when the disk fails, tears and forgets.
 
+mod content;
+mod fault;
+mod file;
 pub(crate) mod memory;
 #[cfg(loom)]
 mod models;
+mod names;
 
 mod crashes;
 mod cuts;

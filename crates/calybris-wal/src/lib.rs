@@ -17,8 +17,10 @@ mod verify;
 mod writer;
 
 // Writing.
+mod archive;
 mod begin;
 mod commit;
+mod emptied;
 mod pen;
 mod quarantine;
 mod recover;
@@ -43,7 +45,9 @@ mod format;
 mod merkle;
 
 // What it stands on.
+mod ancestors;
 mod disk;
+mod locks;
 mod storage;
 mod sync;
 

@@ -9,6 +9,7 @@ use crate::error::{Damage, WalError};
 use crate::first_segment::first_of;
 use crate::format::header::{Algorithm, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::key::Key;
+use crate::locks::check_last;
 use crate::options::WalOptions;
 use crate::pen::Pen;
 use crate::quarantine::{Quarantine, quarantine};
@@ -60,7 +61,9 @@ pub(crate) fn recover(
     let first = first_of(storage, key, segments)?;
     let sealed = check_seals(storage, key, segments.get(first..).unwrap_or_default())?;
     let position = sealed.before.as_ref().map_or(Position::First, Position::Behind);
-    let (end, recovery) = match Segment::open(storage, sealed.last, Mode::Write, key, position)? {
+    let opened = Segment::open(storage, sealed.last, Mode::Write, key, position)?;
+    check_last(storage, sealed.last)?;
+    let (end, recovery) = match opened {
         Opening::Segment(segment) => resume(storage, options, key, &sealed, *segment)?,
         Opening::Unfinished(unfinished) => {
             begin_unfinished(storage, options, key, &sealed, unfinished)?

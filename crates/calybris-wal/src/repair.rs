@@ -11,6 +11,7 @@ use crate::error::{Damage, WalError};
 use crate::first_segment::claimed_start;
 use crate::format::header::SegmentHeader;
 use crate::key::Key;
+use crate::locks::{LastSegment, check_files, lock, lock_last};
 use crate::quarantine::{Quarantine, copy_aside, cut, move_aside};
 use crate::recover::{end_of, rewrite_unsynced};
 use crate::segment::{Segment, SegmentEnd, io_error, segment_name, segments_in};
@@ -92,10 +93,9 @@ pub(crate) fn repair_in(
 ) -> Result<Option<Repair>, WalError> {
     // Where there is no log, no lock is left behind.
     existing_segments(storage.as_ref())?;
-    let _lock = storage
-        .lock()
-        .map_err(|source| io_error(storage.as_ref(), "lock", "", source))?
-        .ok_or_else(|| WalError::Locked { path: storage.path("") })?;
+    let _lock = lock(storage.as_ref())?;
+    let last = lock_last(storage.as_ref())?;
+    check_files(storage.as_ref(), &segments_in(storage.as_ref())?)?;
     let mut repaired: Option<Repair> = None;
     loop {
         let mut walk = Walk::open(Arc::clone(storage), options.key.as_ref())?;
@@ -124,7 +124,7 @@ pub(crate) fn repair_in(
         };
         let aside = match place {
             (segment, _, Damage::Overlap) => Some(move_all_aside(storage.as_ref(), &[segment])?),
-            (segment, offset, _) => cut_log(storage.as_ref(), options, walk, segment, offset)?,
+            (segment, offset, _) => cut_log(&last, storage.as_ref(), options, walk, segment, offset)?,
         };
         match (aside, &mut repaired) {
             (None, _) => return Err(damage),
@@ -144,6 +144,7 @@ pub(crate) fn repair_in(
 /// where that is one of those that are set aside, the end of what is kept says it instead. A crash
 /// in between leaves a log that is as corrupt as before, whose repair goes on.
 fn cut_log(
+    last: &LastSegment,
     storage: &dyn Storage,
     options: &RepairOptions,
     walk: Walk,
@@ -172,9 +173,7 @@ fn cut_log(
     let sealed = end.end();
     if offset > 0 {
         let name = segment_name(damaged);
-        let file = storage
-            .open(&name, Mode::Write)
-            .map_err(|source| io_error(storage, "open", &name, source))?;
+        let file = last.or_open(storage, damaged)?;
         let length = file
             .length()
             .map_err(|source| io_error(storage, "read the length of", &name, source))?;

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use crate::archive::archive;
 use crate::error::WalError;
 use crate::recover::remove_before;
-use crate::segment::{io_error, segment_name, segments_in};
+use crate::segment::{segment_name, segments_in};
 use crate::writer::WalWriter;
 
 /// What becomes of segments that a log keeps no longer.
@@ -60,14 +61,8 @@ impl WalWriter {
         let Some(start) = segments.pop() else { return Ok(0) };
         // None of these is written to any more.
         if let Disposal::Archive(directory) = disposal {
-            for name in segments.iter().map(|segment| segment_name(*segment)) {
-                let name = name.as_str();
-                let archived = storage
-                    .copy_to(name, directory)
-                    .map_err(|source| io_error(storage, "archive", name, source))?;
-                if !archived {
-                    return Err(WalError::ArchiveTaken { path: directory.join(name) });
-                }
+            for segment in &segments {
+                archive(storage, &segment_name(*segment), directory)?;
             }
         }
         self.committer.declare_start(start)?;

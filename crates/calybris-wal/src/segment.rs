@@ -26,15 +26,15 @@ pub(crate) fn segment_name(first_sequence: u64) -> String {
 /// The first sequences that the names in a directory say, in order; other names are passed over.
 pub(crate) fn segments_in(storage: &dyn Storage) -> Result<Vec<u64>, WalError> {
     let names = storage.list().map_err(|source| io_error(storage, "list", "", source))?;
-    let mut segments: Vec<u64> = names
-        .iter()
-        .filter_map(|name| {
-            let first: u64 = name.strip_suffix(".cwal")?.parse().ok()?;
-            (segment_name(first) == *name).then_some(first)
-        })
-        .collect();
+    let mut segments: Vec<u64> = names.iter().filter_map(|name| segment_in(name)).collect();
     segments.sort_unstable();
     Ok(segments)
+}
+
+/// The first sequence that the name of a segment says; `None` for any other name.
+pub(crate) fn segment_in(name: &str) -> Option<u64> {
+    let first: u64 = name.strip_suffix(".cwal")?.parse().ok()?;
+    (segment_name(first) == name).then_some(first)
 }
 
 /// Refuses a log whose first segment is another than the log says: those before it are missing.
@@ -46,13 +46,16 @@ pub(crate) fn check_start(first_segment: u64, log_start: u64) -> Result<(), WalE
     Err(WalError::MissingSegment { segment: log_start })
 }
 
-/// A [`WalError::Io`] about a file of the log.
+/// A [`WalError::Io`] about a file of the log, or [`WalError::Locked`] where another writer has it open.
 pub(crate) fn io_error(
     storage: &dyn Storage,
     action: &'static str,
     name: &str,
     source: io::Error,
 ) -> WalError {
+    if source.kind() == io::ErrorKind::WouldBlock {
+        return WalError::Locked { path: storage.path("") };
+    }
     WalError::Io { action, path: storage.path(name), source }
 }
 

@@ -11,33 +11,48 @@ use std::sync::Arc;
 pub(crate) trait Storage: Debug + Send + Sync {
     /// Where `name` stands, for messages; the directory itself for an empty name.
     fn path(&self, name: &str) -> PathBuf;
-    /// Creates the directory, with those above it, if it does not exist, durably.
+    /// Another directory of the same disk.
+    fn at(&self, directory: &Path) -> Arc<dyn Storage>;
+    /// Whether two storages are the same directory, whatever they are called.
+    fn is_same(&self, directory: &Path) -> io::Result<bool>;
+    /// Creates the directory, with those above it, if it does not exist.
     fn create(&self) -> io::Result<()>;
+    /// Makes the names that lead to the directory durable.
+    fn sync_ancestors(&self) -> io::Result<()>;
     /// The names of all files.
     fn list(&self) -> io::Result<Vec<String>>;
-    /// Opens a file.
+    /// Opens a regular file; anything else that has the name is an error, at once.
     fn open(&self, name: &str, mode: Mode) -> io::Result<Arc<dyn StoredFile>>;
+    /// Which file the name stands for, and how many names that file has. `None` where the operating system does not say.
+    fn identity(&self, name: &str) -> io::Result<Option<(FileId, u64)>>;
+    /// Gives a file another name, and takes that from the file that has it.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Removes a file's name.
     fn remove(&self, name: &str) -> io::Result<()>;
-    /// Gives a file another name, which no file has or one that is replaced.
-    fn rename(&self, name: &str, to: &str) -> io::Result<()>;
-    /// Copies a file into another directory, durably. `false`, and nothing is copied, when the name
-    /// is taken there by anything but a copy; this directory is not another.
-    fn copy_to(&self, name: &str, directory: &Path) -> io::Result<bool>;
     /// Makes names that were created, and those that were removed, durable.
     fn sync_directory(&self) -> io::Result<()>;
     /// Locks the directory until the answer is dropped. `None` when another holds the lock.
     fn lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>>;
 }
 
+/// A number that no two files have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FileId {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+}
+
 /// How a file is opened.
+///
+/// INVARIANT (one writer): a file that is open to be written is locked until it is closed. Opening it once more to be
+/// written is [`io::ErrorKind::WouldBlock`], in this process or another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// An existing file, to be read.
     Read,
     /// An existing file, to be read and written.
     Write,
-    /// A new file; an error if the name is taken.
+    /// A new file, to be read and written; an error if the name is taken.
     CreateNew,
 }
 
@@ -71,24 +86,6 @@ pub(crate) fn read_up_to(
         }
     }
     Ok(filled)
-}
-
-/// Whether two files hold the same bytes.
-pub(crate) fn holds_the_same(left: &dyn StoredFile, right: &dyn StoredFile) -> io::Result<bool> {
-    const PIECE_BYTES: usize = 64 << 10;
-    let (mut of_left, mut of_right) = (vec![0; PIECE_BYTES], vec![0; PIECE_BYTES]);
-    let mut at = 0;
-    loop {
-        let count = read_up_to(left, at, &mut of_left)?;
-        let same = read_up_to(right, at, &mut of_right)? == count;
-        if !same || of_left.get(..count) != of_right.get(..count) {
-            return Ok(false);
-        }
-        if count < PIECE_BYTES {
-            return Ok(true);
-        }
-        at += count as u64;
-    }
 }
 
 /// Writes all of `bytes`: one call, unless the operating system takes only a part of them.

@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::ancestors;
 use crate::anchor::Anchor;
 use crate::codec;
 use crate::commit::Committer;
 use crate::disk::Disk;
+use crate::emptied::check_not_emptied;
 use crate::error::WalError;
 use crate::format::header::SegmentHeader;
 use crate::key::Key;
+use crate::locks::{check_files, lock};
 use crate::options::WalOptions;
 use crate::recover::{Recovery, create, recover};
-use crate::segment::{io_error, segments_in};
+use crate::segment::segments_in;
 use crate::storage::Storage;
 use crate::walk::existing_segments;
 
@@ -132,15 +135,14 @@ impl WalWriter {
             existing_segments(storage.as_ref()).map_err(|error| anchor.judge_absence(error))?;
             existing_segments
         } else {
-            storage.create().map_err(|source| io_error(storage.as_ref(), "create", "", source))?;
+            ancestors::create(storage.as_ref())?;
             segments_in
         };
-        let lock = storage
-            .lock()
-            .map_err(|source| io_error(storage.as_ref(), "lock", "", source))?
-            .ok_or_else(|| WalError::Locked { path: storage.path("") })?;
+        let lock = lock(storage.as_ref())?;
         let segments = list(storage.as_ref())?;
+        check_files(storage.as_ref(), &segments)?;
         let (end, recovery) = if segments.is_empty() {
+            check_not_emptied(storage.as_ref())?;
             create(storage.as_ref(), options, key)?
         } else {
             recover(storage.as_ref(), options, key, &segments)?

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::faults::memory::Memory;
 use crate::segment::segment_name;
-use crate::storage::{Mode, Storage, StoredFile};
+use crate::storage::{FileId, Mode, Storage, StoredFile};
 use crate::{Reader, WalOptions, WalWriter};
 
 /// Shows a file as it was when only `visible` bytes of it had been written, for some reads.
@@ -31,6 +31,9 @@ impl Storage for Stale {
     fn create(&self) -> io::Result<()> {
         self.disk.create()
     }
+    fn sync_ancestors(&self) -> io::Result<()> {
+        self.disk.sync_ancestors()
+    }
     fn list(&self) -> io::Result<Vec<String>> {
         self.disk.list()
     }
@@ -41,11 +44,17 @@ impl Storage for Stale {
     fn remove(&self, name: &str) -> io::Result<()> {
         self.disk.remove(name)
     }
-    fn rename(&self, name: &str, to: &str) -> io::Result<()> {
-        self.disk.rename(name, to)
+    fn at(&self, directory: &Path) -> Arc<dyn Storage> {
+        Arc::new(self.disk.at(directory))
     }
-    fn copy_to(&self, name: &str, directory: &Path) -> io::Result<bool> {
-        self.disk.copy_to(name, directory)
+    fn is_same(&self, directory: &Path) -> io::Result<bool> {
+        self.disk.is_same(directory)
+    }
+    fn identity(&self, name: &str) -> io::Result<Option<(FileId, u64)>> {
+        self.disk.identity(name)
+    }
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.disk.rename(from, to)
     }
     fn sync_directory(&self) -> io::Result<()> {
         self.disk.sync_directory()
@@ -122,6 +131,9 @@ fn a_segment_that_is_dropped_while_bytes_are_counted_counts_nothing() {
     let bytes = |first| disk.read(&segment_name(first)).len() as u64;
     let (dropped, kept) = (bytes(1), bytes(2) + bytes(3) + bytes(4));
     assert_eq!(reader.bytes_in_log().unwrap(), dropped + kept);
-    disk.remove_before_opening(&segment_name(1));
+    let other = disk.clone();
+    disk.before_opening(&segment_name(1), Mode::Read, move || {
+        other.remove(&segment_name(1)).unwrap();
+    });
     assert_eq!(reader.bytes_in_log().unwrap(), kept);
 }

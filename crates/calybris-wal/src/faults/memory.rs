@@ -1,71 +1,77 @@
-//! A disk in memory with two images: what programs see, and what a power cut leaves.
+//! A disk in memory that fails, tears and forgets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::storage::{Mode, Storage, StoredFile};
+use crate::faults::content::Content;
+pub(crate) use crate::faults::content::Dice;
+use crate::faults::fault::outcome;
+pub(crate) use crate::faults::fault::{Fault, LeftOut};
+use crate::faults::file::MemoryFile;
+use crate::faults::names::{Aftermath, Directory, Node};
+use crate::storage::{FileId, Mode, Storage, StoredFile};
 
-/// What reaches the disk at once, or not at all.
-const SECTOR_BYTES: usize = 64;
-
-/// How a call fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// This call and all after it: the machine is gone.
-    Freeze,
-    /// This call fails, and a write takes half of its bytes.
-    Error(io::ErrorKind),
-    /// This call is interrupted before it does anything, and may be made again.
-    Interrupt,
-}
-
-/// The disk. Clones are the same disk.
-#[derive(Debug, Clone, Default)]
+/// A directory on the disk. Clones are the same directory.
+#[derive(Debug, Clone)]
 pub(crate) struct Memory {
     world: Arc<Mutex<World>>,
+    path: PathBuf,
 }
 
 #[derive(Debug, Default)]
 struct World {
-    names: BTreeMap<String, Arc<Mutex<Content>>>,
-    durable_names: BTreeMap<String, Arc<Mutex<Content>>>,
-    locked: bool,
+    root: Arc<Mutex<Directory>>,
     calls: u64,
     syncs: u64,
     bytes_read: u64,
     fault: Option<(u64, Fault)>,
-    /// A file that another process removes right before it is opened.
-    vanishing: Option<String>,
+    /// How many calls have read something.
+    reads: u64,
+    read_fault: Option<(u64, Fault)>,
+    left_out: Option<(LeftOut, PathBuf)>,
+    /// What another does right before a file is opened.
+    before_opening: Option<Meddling>,
     /// How many bytes the disk still takes, if it is bounded.
     space: Option<usize>,
+    /// What was in files that were removed or cut, which the disk gives to others.
+    stale: Vec<u8>,
 }
 
-/// A file's two images.
-#[derive(Debug, Default)]
-struct Content {
-    live: Vec<u8>,
-    durable: Vec<u8>,
-    /// The sectors that were written and not synced since.
-    dirty: BTreeSet<usize>,
+/// What is done when a file of this name is opened next in this way.
+struct Meddling {
+    name: String,
+    mode: Mode,
+    action: Box<dyn FnOnce() + Send>,
 }
 
-/// A source of arbitrary choices that can be repeated.
-pub(crate) struct Dice(pub(crate) u64);
+impl std::fmt::Debug for Meddling {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Meddling").field(&self.name).finish()
+    }
+}
 
-impl Dice {
-    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB) % sides
+impl Default for Memory {
+    /// The directory `memory`, which is there.
+    fn default() -> Self {
+        let memory = Self { world: Arc::default(), path: PathBuf::from("memory") };
+        memory.create().unwrap();
+        memory.sync_ancestors().unwrap();
+        memory.world.lock().calls = 0;
+        memory
     }
 }
 
 impl Memory {
-    /// How many calls that change something were made.
+    /// Another directory of the same disk, which need not be there.
+    pub(crate) fn at(&self, path: impl AsRef<Path>) -> Self {
+        Self { world: Arc::clone(&self.world), path: path.as_ref().to_owned() }
+    }
+
+    /// How many calls that change or sync something were made.
     pub(crate) fn calls(&self) -> u64 {
         self.world.lock().calls
     }
@@ -73,6 +79,11 @@ impl Memory {
     /// How many syncs of files succeeded.
     pub(crate) fn syncs(&self) -> u64 {
         self.world.lock().syncs
+    }
+
+    /// How many calls that read something were made.
+    pub(crate) fn reads(&self) -> u64 {
+        self.world.lock().reads
     }
 
     /// How many bytes were read.
@@ -86,14 +97,37 @@ impl Memory {
         world.fault = Some((world.calls + after, fault));
     }
 
-    /// Makes no call fail any more.
-    pub(crate) fn heal(&self) {
-        self.world.lock().fault = None;
+    /// Makes the call that reads after `after` more of them fail.
+    pub(crate) fn fail_reads(&self, after: u64, fault: Fault) {
+        let mut world = self.world.lock();
+        world.read_fault = Some((world.reads + after, fault));
     }
 
-    /// Removes a file when it is opened next, as another process may after it was listed.
-    pub(crate) fn remove_before_opening(&self, name: &str) {
-        self.world.lock().vanishing = Some(name.to_owned());
+    /// Makes no call fail any more.
+    pub(crate) fn heal(&self) {
+        let mut world = self.world.lock();
+        (world.fault, world.read_fault) = (None, None);
+    }
+
+    /// Leaves out what belongs to this directory from now on.
+    pub(crate) fn leave_out(&self, what: LeftOut) {
+        self.world.lock().left_out = Some((what, self.path.clone()));
+    }
+
+    /// Does something right before a file is opened next, as another process may after it was listed.
+    pub(crate) fn before_opening(
+        &self,
+        name: &str,
+        mode: Mode,
+        action: impl FnOnce() + Send + 'static,
+    ) {
+        let (name, action) = (name.to_owned(), Box::new(action));
+        self.world.lock().before_opening = Some(Meddling { name, mode, action });
+    }
+
+    /// Removes the lock of a log, as somebody may who takes it for a leftover.
+    pub(crate) fn remove_lock(&self) {
+        self.directory().unwrap().lock().locked = false;
     }
 
     /// Bounds what the disk still takes.
@@ -104,23 +138,18 @@ impl Memory {
     /// Cuts the power and starts again: each unsynced sector, length and name survives or not.
     pub(crate) fn crash(&self, dice: &mut Dice) {
         let mut world = self.world.lock();
-        let mut names = world.durable_names.clone();
-        for (name, file) in world.names.clone() {
-            if names.contains_key(&name) || dice.roll(2) == 0 {
-                names.insert(name, file);
-            }
-        }
-        let mut survivors = BTreeMap::new();
-        for (name, file) in names {
-            let survivor = file.lock().after_crash(dice);
-            survivors.insert(name, Arc::new(Mutex::new(survivor)));
-        }
-        *world = World { names: survivors.clone(), durable_names: survivors, ..World::default() };
+        let mut aftermath = Aftermath { stale: &world.stale, dice, files: BTreeMap::new() };
+        let root = world.root.lock().after_crash(&mut aftermath);
+        let (stale, left_out) = (world.stale.clone(), world.left_out.clone());
+        *world = World { root: Arc::new(Mutex::new(root)), stale, left_out, ..World::default() };
     }
 
-    /// The names of all files.
+    /// The names of all files; none if the directory is gone.
     pub(crate) fn files(&self) -> Vec<String> {
-        self.world.lock().names.keys().cloned().collect()
+        let Ok(directory) = self.directory() else { return Vec::new() };
+        let directory = directory.lock();
+        let files = directory.live().iter().filter(|(_, node)| matches!(node, Node::File(_)));
+        files.map(|(name, _)| name.clone()).collect()
     }
 
     /// The names of all segments, in order.
@@ -130,45 +159,60 @@ impl Memory {
 
     /// The bytes of a file.
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {
-        self.world.lock().names[name].lock().live.clone()
+        self.directory().unwrap().lock().file(name).unwrap().lock().live.clone()
     }
 
     /// What of a file would survive a power cut for certain.
     #[cfg(loom)]
     pub(crate) fn durable(&self, name: &str) -> Vec<u8> {
-        let world = self.world.lock();
-        world.durable_names.get(name).map(|file| file.lock().durable.clone()).unwrap_or_default()
+        let directory = self.directory().unwrap();
+        let directory = directory.lock();
+        let durable = directory.durable_file(name).map(|file| file.lock().durable.clone());
+        durable.unwrap_or_default()
     }
 
     /// Puts a file on the disk, durably.
     pub(crate) fn put(&self, name: &str, bytes: &[u8]) {
-        let content =
-            Content { live: bytes.to_vec(), durable: bytes.to_vec(), dirty: BTreeSet::new() };
-        let content = Arc::new(Mutex::new(content));
-        let mut world = self.world.lock();
-        world.names.insert(name.to_owned(), Arc::clone(&content));
-        world.durable_names.insert(name.to_owned(), content);
+        let directory = self.directory().unwrap();
+        let mut directory = directory.lock();
+        let content = Arc::new(Mutex::new(Content::durable(bytes)));
+        directory.change(name, Some(Node::File(content)));
+        directory.sync();
     }
 
     /// Takes a file off the disk, durably.
     pub(crate) fn remove_file(&self, name: &str) {
-        let mut world = self.world.lock();
-        world.names.remove(name);
-        world.durable_names.remove(name);
+        let directory = self.directory().unwrap();
+        directory.lock().change(name, None);
+        directory.lock().sync();
+    }
+
+    /// Copies the files of a directory as they are, durably, to another disk.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = Self::default();
+        for name in self.files() {
+            copy.put(&name, &self.read(&name));
+        }
+        copy
+    }
+
+    fn directory(&self) -> io::Result<Arc<Mutex<Directory>>> {
+        let mut at = Arc::clone(&self.world.lock().root);
+        for name in self.path.iter() {
+            let next = at.lock().directory(name.to_str().unwrap()).map(Arc::clone);
+            at = next.ok_or(io::ErrorKind::NotFound)?;
+        }
+        Ok(at)
     }
 
     /// Counts a call and says how it fails, if it does.
-    fn call(&self) -> Result<(), Fault> {
+    pub(crate) fn call(&self) -> Result<(), Fault> {
         let mut world = self.world.lock();
         world.calls += 1;
-        match world.fault {
-            Some((at, Fault::Freeze)) if world.calls > at => Err(Fault::Freeze),
-            Some((at, fault)) if world.calls == at + 1 => Err(fault),
-            _ => Ok(()),
-        }
+        outcome(world.calls, world.fault)
     }
 
-    fn simple_call(&self) -> io::Result<()> {
+    pub(crate) fn simple_call(&self) -> io::Result<()> {
         loop {
             match self.call() {
                 Ok(()) => return Ok(()),
@@ -178,219 +222,162 @@ impl Memory {
             }
         }
     }
-}
 
-impl Fault {
-    fn error(self) -> io::Error {
-        match self {
-            Self::Freeze => io::Error::other("the machine is gone"),
-            Self::Error(kind) => kind.into(),
-            Self::Interrupt => io::ErrorKind::Interrupted.into(),
+    pub(crate) fn read_call(&self) -> io::Result<()> {
+        let mut world = self.world.lock();
+        world.reads += 1;
+        outcome(world.reads, world.read_fault).map_err(Fault::error)
+    }
+
+    pub(crate) fn is_left_out(&self, what: LeftOut) -> bool {
+        self.world.lock().left_out == Some((what, self.path.clone()))
+    }
+
+    /// Takes as much of a file's growth as there is space for.
+    pub(crate) fn take_space(&self, growth: usize) -> usize {
+        let mut world = self.world.lock();
+        let taken = world.space.map_or(growth, |space| growth.min(space));
+        if let Some(space) = &mut world.space {
+            *space -= taken;
         }
+        taken
+    }
+
+    pub(crate) fn count_sync(&self) {
+        self.world.lock().syncs += 1;
+    }
+
+    pub(crate) fn count_bytes_read(&self, bytes: usize) {
+        self.world.lock().bytes_read += bytes as u64;
+    }
+
+    pub(crate) fn leave_stale(&self, bytes: &[u8]) {
+        const KEPT_BYTES: usize = 16 << 10;
+        let mut world = self.world.lock();
+        world.stale.extend_from_slice(bytes);
+        let surplus = world.stale.len().saturating_sub(KEPT_BYTES);
+        world.stale.drain(..surplus);
     }
 }
 
-impl Content {
-    fn write(&mut self, offset: usize, bytes: &[u8]) {
-        let end = offset + bytes.len();
-        if self.live.len() < end {
-            self.live.resize(end, 0);
-        }
-        self.live[offset..end].copy_from_slice(bytes);
-        if !bytes.is_empty() {
-            self.dirty.extend(offset / SECTOR_BYTES..=(end - 1) / SECTOR_BYTES);
-        }
-    }
-
-    fn copy_sector(&mut self, sector: usize) {
-        let from = (sector * SECTOR_BYTES).min(self.live.len());
-        let to = (from + SECTOR_BYTES).min(self.live.len());
-        if self.durable.len() < to {
-            self.durable.resize(to, 0);
-        }
-        self.durable[from..to].copy_from_slice(&self.live[from..to]);
-    }
-
-    fn sync(&mut self) {
-        for sector in std::mem::take(&mut self.dirty) {
-            self.copy_sector(sector);
-        }
-        self.durable.resize(self.live.len(), 0);
-    }
-
-    fn after_crash(&mut self, dice: &mut Dice) -> Self {
-        let length = match dice.roll(3) {
-            0 => self.durable.len(),
-            1 => self.live.len(),
-            _ => {
-                let (least, most) = (
-                    self.durable.len().min(self.live.len()),
-                    self.durable.len().max(self.live.len()),
-                );
-                least + usize::try_from(dice.roll((most - least + 1) as u64)).unwrap()
-            }
-        };
-        let known = self.durable.len();
-        self.durable.resize(length.max(known), 0);
-        let garbage = dice.roll(2) == 0;
-        for sector in self.dirty.clone() {
-            if dice.roll(2) == 0 {
-                self.copy_sector(sector);
-            } else if garbage && sector * SECTOR_BYTES >= known {
-                let from = (sector * SECTOR_BYTES).min(self.durable.len());
-                let to = (from + SECTOR_BYTES).min(self.durable.len());
-                self.durable[from..to].fill(0xA5);
-            }
-        }
-        self.durable.resize(length, 0);
-        let image = self.durable.clone();
-        Self { live: image.clone(), durable: image, dirty: BTreeSet::new() }
-    }
-}
-
-struct MemoryFile {
-    disk: Memory,
-    content: Arc<Mutex<Content>>,
-}
-
-struct MemoryLock(Memory);
+struct MemoryLock(Arc<Mutex<Directory>>);
 
 impl Drop for MemoryLock {
     fn drop(&mut self) {
-        self.0.world.lock().locked = false;
+        self.0.lock().locked = false;
     }
 }
 
 impl Storage for Memory {
     fn path(&self, name: &str) -> PathBuf {
-        PathBuf::from("memory").join(name)
+        self.path.join(name)
+    }
+
+    fn at(&self, directory: &Path) -> Arc<dyn Storage> {
+        Arc::new(self.at(directory))
+    }
+
+    fn is_same(&self, directory: &Path) -> io::Result<bool> {
+        Ok(self.path == directory)
     }
 
     fn create(&self) -> io::Result<()> {
+        let mut at = Arc::clone(&self.world.lock().root);
+        for name in self.path.iter().map(|name| name.to_str().unwrap()) {
+            let known = at.lock().directory(name).map(Arc::clone);
+            let next = match known {
+                Some(next) => next,
+                None => {
+                    self.simple_call()?;
+                    let next = Arc::default();
+                    at.lock().change(name, Some(Node::Directory(Arc::clone(&next))));
+                    next
+                }
+            };
+            at = next;
+        }
+        Ok(())
+    }
+
+    fn sync_ancestors(&self) -> io::Result<()> {
+        let above: Vec<_> = self.path.ancestors().skip(1).map(|path| self.at(path)).collect();
+        for directory in above.into_iter().rev() {
+            self.simple_call()?;
+            if !self.is_left_out(LeftOut::Ancestors) {
+                directory.directory()?.lock().sync();
+            }
+        }
         Ok(())
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        Ok(self.files())
+        self.read_call()?;
+        Ok(self.directory()?.lock().live().keys().cloned().collect())
     }
 
     fn open(&self, name: &str, mode: Mode) -> io::Result<Arc<dyn StoredFile>> {
-        if mode == Mode::CreateNew {
-            self.simple_call()?;
-        }
+        if mode == Mode::CreateNew { self.simple_call() } else { self.read_call() }?;
         let mut world = self.world.lock();
-        if world.vanishing.take_if(|vanishing| vanishing == name).is_some() {
-            world.names.remove(name);
+        let meddling = world.before_opening.take_if(|it| it.name == name && it.mode == mode);
+        drop(world);
+        if let Some(Meddling { action, .. }) = meddling {
+            action();
         }
-        let content = match (world.names.get(name), mode) {
+        let directory = self.directory()?;
+        let mut directory = directory.lock();
+        let content = match (directory.file(name), mode) {
             (Some(_), Mode::CreateNew) => return Err(io::ErrorKind::AlreadyExists.into()),
             (Some(content), _) => Arc::clone(content),
-            (None, Mode::CreateNew) => Arc::clone(world.names.entry(name.to_owned()).or_default()),
+            (None, Mode::CreateNew) => {
+                let content = Arc::default();
+                directory.change(name, Some(Node::File(Arc::clone(&content))));
+                content
+            }
             (None, _) => return Err(io::ErrorKind::NotFound.into()),
         };
-        drop(world);
-        Ok(Arc::new(MemoryFile { disk: self.clone(), content }))
+        let locks = mode != Mode::Read;
+        if locks && std::mem::replace(&mut content.lock().locked, true) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(Arc::new(MemoryFile { disk: self.clone(), content, locks }))
+    }
+
+    fn identity(&self, name: &str) -> io::Result<Option<(FileId, u64)>> {
+        let directory = self.directory()?;
+        let directory = directory.lock();
+        let file = directory.file(name).ok_or(io::ErrorKind::NotFound)?;
+        Ok(Some((FileId { device: 0, inode: Arc::as_ptr(file).addr() as u64 }, 1)))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.simple_call()?;
+        let renamed = self.directory()?.lock().rename(from, to);
+        if renamed { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         self.simple_call()?;
-        self.world.lock().names.remove(name);
+        let directory = self.directory()?;
+        let file = directory.lock().file(name).map(Arc::clone).ok_or(io::ErrorKind::NotFound)?;
+        let bytes = file.lock().live.clone();
+        self.leave_stale(&bytes);
+        directory.lock().change(name, None);
         Ok(())
-    }
-
-    fn rename(&self, name: &str, to: &str) -> io::Result<()> {
-        self.simple_call()?;
-        let mut world = self.world.lock();
-        let content = world.names.remove(name).ok_or(io::ErrorKind::NotFound)?;
-        world.names.insert(to.to_owned(), content);
-        Ok(())
-    }
-
-    fn copy_to(&self, _: &str, _: &Path) -> io::Result<bool> {
-        self.simple_call()?;
-        Ok(true)
     }
 
     fn sync_directory(&self) -> io::Result<()> {
         self.simple_call()?;
-        let mut world = self.world.lock();
-        world.durable_names = world.names.clone();
+        if !self.is_left_out(LeftOut::Directory) {
+            self.directory()?.lock().sync();
+        }
         Ok(())
     }
 
     fn lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>> {
-        let mut world = self.world.lock();
-        if std::mem::replace(&mut world.locked, true) {
+        let directory = self.directory()?;
+        if std::mem::replace(&mut directory.lock().locked, true) {
             return Ok(None);
         }
-        Ok(Some(Box::new(MemoryLock(self.clone()))))
-    }
-}
-
-impl StoredFile for MemoryFile {
-    fn length(&self) -> io::Result<u64> {
-        Ok(self.content.lock().live.len() as u64)
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let content = self.content.lock();
-        let offset = usize::try_from(offset).unwrap().min(content.live.len());
-        let count = buffer.len().min(content.live.len() - offset);
-        buffer[..count].copy_from_slice(&content.live[offset..offset + count]);
-        drop(content);
-        self.disk.world.lock().bytes_read += count as u64;
-        Ok(count)
-    }
-
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        let offset = usize::try_from(offset).unwrap();
-        let fault = self.disk.call();
-        let count = match fault {
-            Ok(()) => bytes.len(),
-            Err(Fault::Error(_)) => bytes.len() / 2,
-            Err(_) => 0,
-        };
-        let mut world = self.disk.world.lock();
-        let mut content = self.content.lock();
-        let growth = (offset + count).saturating_sub(content.live.len());
-        let taken = world.space.map_or(growth, |space| growth.min(space));
-        if let Some(space) = &mut world.space {
-            *space -= taken;
-        }
-        let count = count - (growth - taken);
-        content.write(offset, &bytes[..count]);
-        match fault {
-            Err(fault) => Err(fault.error()),
-            Ok(()) if count == 0 && !bytes.is_empty() => Err(io::ErrorKind::StorageFull.into()),
-            Ok(()) => Ok(count),
-        }
-    }
-
-    fn set_length(&self, length: u64) -> io::Result<()> {
-        self.disk.simple_call()?;
-        let mut content = self.content.lock();
-        content.live.resize(usize::try_from(length).unwrap(), 0);
-        let sectors = content.live.len().div_ceil(SECTOR_BYTES);
-        content.dirty.retain(|sector| *sector < sectors);
-        Ok(())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        let fault = self.disk.call();
-        let mut content = self.content.lock();
-        match fault {
-            Ok(()) => {
-                content.sync();
-                drop(content);
-                self.disk.world.lock().syncs += 1;
-                Ok(())
-            }
-            Err(Fault::Freeze) => Err(Fault::Freeze.error()),
-            Err(fault) => {
-                // The pages count as written from now on, and are not.
-                content.dirty.clear();
-                Err(fault.error())
-            }
-        }
+        Ok(Some(Box::new(MemoryLock(directory))))
     }
 }

@@ -1,0 +1,95 @@
+//! Copies finished segments into another directory, durably.
+
+use std::io;
+use std::path::Path;
+
+use crate::ancestors::create;
+use crate::error::WalError;
+use crate::segment::io_error;
+use crate::storage::{Mode, Storage, StoredFile, read_up_to, write_all};
+
+/// How much is compared or copied at once, in bytes.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Copies a file of `storage` into another directory, which is created if need be. When this returns, the copy and
+/// every name on the way to it are on disk.
+pub(crate) fn archive(storage: &dyn Storage, name: &str, directory: &Path) -> Result<(), WalError> {
+    let archive = storage.at(directory);
+    let archive = archive.as_ref();
+    create(archive)?;
+    let taken = || WalError::ArchiveTaken { path: archive.path(name) };
+    if storage.is_same(directory).map_err(|source| io_error(archive, "look at", "", source))? {
+        return Err(taken());
+    }
+    let original =
+        storage.open(name, Mode::Read).map_err(|source| io_error(storage, "open", name, source))?;
+    // Windows syncs only what may be written.
+    let mode = if cfg!(windows) { Mode::Write } else { Mode::Read };
+    match archive.open(name, mode) {
+        Ok(copy) => {
+            let same = holds_the_same(original.as_ref(), copy.as_ref())
+                .map_err(|source| io_error(archive, "compare", name, source))?;
+            if !same {
+                return Err(taken());
+            }
+            // A crash may have come before this.
+            copy.sync().map_err(|source| io_error(archive, "sync", name, source))?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // Under another name until it is whole, so that what has the name is the file.
+            let part = format!("{name}.part");
+            let copy = create_anew(archive, &part)
+                .map_err(|source| io_error(archive, "create", &part, source))?;
+            copy_all(original.as_ref(), copy.as_ref())
+                .and_then(|()| copy.sync())
+                .map_err(|source| io_error(archive, "copy a segment to", &part, source))?;
+            drop(copy);
+            archive
+                .rename(&part, name)
+                .map_err(|source| io_error(archive, "rename", &part, source))?;
+        }
+        Err(source) => return Err(io_error(archive, "open", name, source)),
+    }
+    archive.sync_directory().map_err(|source| io_error(archive, "sync", "", source))
+}
+
+/// Creates a file in the place of one that an archiving that was cut short may have left.
+fn create_anew(storage: &dyn Storage, name: &str) -> io::Result<std::sync::Arc<dyn StoredFile>> {
+    match storage.open(name, Mode::CreateNew) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            storage.remove(name)?;
+            storage.open(name, Mode::CreateNew)
+        }
+        other => other,
+    }
+}
+
+fn copy_all(from: &dyn StoredFile, to: &dyn StoredFile) -> io::Result<()> {
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut at = 0;
+    loop {
+        let count = read_up_to(from, at, &mut piece)?;
+        write_all(to, at, piece.get(..count).unwrap_or_default())?;
+        if count < PIECE_BYTES {
+            return Ok(());
+        }
+        at += count as u64;
+    }
+}
+
+/// Whether two files hold the same bytes.
+fn holds_the_same(left: &dyn StoredFile, right: &dyn StoredFile) -> io::Result<bool> {
+    let (mut of_left, mut of_right) = (vec![0; PIECE_BYTES], vec![0; PIECE_BYTES]);
+    let mut at = 0;
+    loop {
+        let count = read_up_to(left, at, &mut of_left)?;
+        let same = read_up_to(right, at, &mut of_right)? == count;
+        if !same || of_left.get(..count) != of_right.get(..count) {
+            return Ok(false);
+        }
+        if count < PIECE_BYTES {
+            return Ok(true);
+        }
+        at += count as u64;
+    }
+}
