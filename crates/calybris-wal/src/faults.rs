@@ -7,10 +7,15 @@ pub(crate) mod memory;
 #[cfg(loom)]
 mod models;
 mod names;
+mod story;
 
+mod controls;
 mod crashes;
 mod cuts;
 mod economy;
 mod failures;
+mod fates;
+mod keys;
 mod live;
 mod repairs;
+mod threads;
