@@ -26,7 +26,7 @@ fn losses(what: Option<LeftOut>, directory: &str, stories: &[Story]) -> usize {
 
 #[test]
 fn each_sync_that_is_left_out_loses_something() {
-    let stories: Vec<Story> = Story::all(0..2).into_iter().filter(|story| story.archives).collect();
+    let stories: Vec<Story> = Story::all(1..2).into_iter().filter(|story| story.archives).collect();
     let (log, archive) = ("memory/deep/log", "memory/shelf/archive");
     assert_eq!(losses(None, log, &stories), 0);
     for what in [LeftOut::Files, LeftOut::Directory, LeftOut::Ancestors] {

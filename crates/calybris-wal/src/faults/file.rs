@@ -58,8 +58,11 @@ impl StoredFile for MemoryFile {
         let count = count - (growth - taken);
         content.write(offset, &bytes[..count]);
         match fault {
-            Err(Fault::Tear(_)) => {
+            Err(Fault::Tear(taken)) => {
                 content.sync();
+                if taken < bytes.len() {
+                    self.disk.note_torn();
+                }
                 Err(Fault::Freeze.error())
             }
             Err(fault) => Err(fault.error()),

@@ -32,6 +32,8 @@ struct World {
     /// How many calls have read something.
     reads: u64,
     read_fault: Option<(u64, Fault)>,
+    /// Whether a write was torn.
+    torn: bool,
     left_out: Option<(LeftOut, PathBuf)>,
     /// What another does right before a file is opened.
     before_opening: Option<Meddling>,
@@ -107,6 +109,15 @@ impl Memory {
     pub(crate) fn heal(&self) {
         let mut world = self.world.lock();
         (world.fault, world.read_fault) = (None, None);
+    }
+
+    /// Whether [`Fault::Tear`] has left out a part of a write.
+    pub(crate) fn has_torn(&self) -> bool {
+        self.world.lock().torn
+    }
+
+    pub(crate) fn note_torn(&self) {
+        self.world.lock().torn = true;
     }
 
     /// Leaves out what belongs to this directory from now on.
