@@ -85,7 +85,9 @@ pub(crate) fn claimed_start(
                 let name = segment_name(*segment);
                 storage
                     .open(&name, Mode::Read)
-                    .and_then(|file| claims_behind(file.as_ref(), chain, HASH_BYTES as u64))
+                    .and_then(|file| {
+                        claims_behind(file.as_ref(), chain, *segment, HASH_BYTES as u64)
+                    })
                     .map_err(|source| io_error(storage, "read", &name, source))?
                     .log_start
             }
@@ -109,7 +111,7 @@ fn start_in(storage: &dyn Storage, mut segment: Segment) -> Result<u64, WalError
             Ok(SegmentStep::End) => return Ok(segment.progress.log_start),
             Ok(SegmentStep::Damaged(_)) | Err(WalError::Corrupt { .. }) => {
                 let (file, offset) = (segment.cursor.file().as_ref(), segment.cursor.offset());
-                let claims = claims_behind(file, &segment.chain, offset)
+                let claims = claims_behind(file, &segment.chain, segment.first_sequence, offset)
                     .map_err(|source| unreadable(source, &segment))?;
                 return Ok(segment.progress.log_start.max(claims.log_start));
             }

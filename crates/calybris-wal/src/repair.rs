@@ -124,7 +124,9 @@ pub(crate) fn repair_in(
         };
         let aside = match place {
             (segment, _, Damage::Overlap) => Some(move_all_aside(storage.as_ref(), &[segment])?),
-            (segment, offset, _) => cut_log(&last, storage.as_ref(), options, walk, segment, offset)?,
+            (segment, offset, _) => {
+                cut_log(&last, storage.as_ref(), options, walk, segment, offset)?
+            }
         };
         match (aside, &mut repaired) {
             (None, _) => return Err(damage),

@@ -112,7 +112,7 @@ impl Evidence {
     pub(crate) fn about(segment: &Segment, first: u64, has_successor: bool) -> io::Result<Self> {
         let (file, offset) = (segment.cursor.file().as_ref(), segment.cursor.offset());
         let progress = segment.progress;
-        let claims = claims_behind(file, &segment.chain, offset)?;
+        let claims = claims_behind(file, &segment.chain, segment.first_sequence, offset)?;
         Ok(Self {
             has_successor,
             sealed: progress.seal.is_some(),
@@ -170,8 +170,16 @@ impl Claims {
 ///
 /// Every byte is tried as the beginning of one. They are short, so the time is linear in the
 /// length whatever the bytes are.
-pub(crate) fn claims_behind(file: &dyn StoredFile, chain: &Chain, from: u64) -> io::Result<Claims> {
-    let mut claimed = claims_behind_damaged_hash(file, chain, from)?;
+///
+/// A mark of a record before the first of the `segment` is none of the segment's. A power cut can leave it in bytes that
+/// were not written yet, where the file system gives a file what stood on the disk before.
+pub(crate) fn claims_behind(
+    file: &dyn StoredFile,
+    chain: &Chain,
+    segment: u64,
+    from: u64,
+) -> io::Result<Claims> {
+    let mut claimed = claims_behind_damaged_hash(file, chain, segment, from)?;
     let mut buffer = vec![0; SCAN_BYTES + CLAIM_BYTES];
     // The hash before a frame that begins at `from` stands before `from`.
     let mut base = from.saturating_sub(HASH_BYTES as u64);
@@ -180,7 +188,7 @@ pub(crate) fn claims_behind(file: &dyn StoredFile, chain: &Chain, from: u64) -> 
         let bytes = buffer.get(..filled).unwrap_or_default();
         for (index, window) in bytes.windows(HASH_BYTES + FRAME_HEADER_BYTES).enumerate() {
             let candidate = bytes.get(index..).unwrap_or_default();
-            if let Some(claims) = claims_at(candidate, window, chain) {
+            if let Some(claims) = claims_at(candidate, window, chain, segment) {
                 claimed = claimed.or(claims);
             }
         }
@@ -198,6 +206,7 @@ pub(crate) fn claims_behind(file: &dyn StoredFile, chain: &Chain, from: u64) -> 
 fn claims_behind_damaged_hash(
     file: &dyn StoredFile,
     chain: &Chain,
+    segment: u64,
     from: u64,
 ) -> io::Result<Claims> {
     let before = from.saturating_sub(HASH_BYTES as u64);
@@ -219,12 +228,12 @@ fn claims_behind_damaged_hash(
     previous.copy_from_slice(&chain.frame_hash(&hashed));
     read_up_to(file, behind, rest)?;
     let window = next.get(..HASH_BYTES + FRAME_HEADER_BYTES).unwrap_or_default();
-    Ok(claims_at(&next, window, chain).unwrap_or_default())
+    Ok(claims_at(&next, window, chain, segment).unwrap_or_default())
 }
 
 /// What the frame that `bytes` begin with claims, if it is one. A claim about more than lies
 /// before it is as good as any: what it speaks of was removed.
-fn claims_at(bytes: &[u8], window: &[u8], chain: &Chain) -> Option<Claims> {
+fn claims_at(bytes: &[u8], window: &[u8], chain: &Chain, segment: u64) -> Option<Claims> {
     let header_bytes = window.last_chunk::<FRAME_HEADER_BYTES>()?;
     let length = match header_bytes.get(4) {
         Some(&KIND_DURABLE_MARK) => DURABLE_MARK_BYTES,
@@ -239,7 +248,12 @@ fn claims_at(bytes: &[u8], window: &[u8], chain: &Chain) -> Option<Claims> {
     let (payload, _) = open_frame(bytes, chain, header).ok()?;
     let mut claims = Claims::default();
     match header.kind {
-        KIND_DURABLE_MARK => claims.durable_offset = DurableMark::decode(payload)?.offset,
+        KIND_DURABLE_MARK => {
+            let mark = DurableMark::decode(payload)?;
+            if mark.sequence >= segment {
+                claims.durable_offset = mark.offset;
+            }
+        }
         KIND_LOG_START => claims.log_start = decode_number(payload)?,
         _ => claims.log_start = Seal::decode(payload)?.log_start,
     }
@@ -360,14 +374,14 @@ mod tests {
             let header = FrameHeader { length, kind: 1, flags: 0, sequence: 1 }.encode();
             let file = Long { header, most_bytes: 0.into() };
             let chain = Chain::new(&[0; 16], None);
-            assert_eq!(claims_behind(&file, &chain, 1_000).unwrap(), Claims::default());
+            assert_eq!(claims_behind(&file, &chain, 1, 1_000).unwrap(), Claims::default());
             assert_eq!(file.most_bytes.into_inner(), most_bytes);
         }
     }
 
     /// What marks behind this place claim to have been synced.
     fn synced(bytes: &[u8], chain: &Chain, from: u64) -> u64 {
-        claims_behind(stored(bytes).as_ref(), chain, from).unwrap().durable_offset
+        claims_behind(stored(bytes).as_ref(), chain, 1, from).unwrap().durable_offset
     }
 
     fn stored(bytes: &[u8]) -> Arc<dyn StoredFile> {
@@ -415,11 +429,23 @@ mod tests {
         {
             let mut bytes = vec![7; 1_000];
             push_frame(&mut bytes, &chain, kind, 9, payload);
-            let claims = claims_behind(stored(&bytes).as_ref(), &chain, 900).unwrap();
+            let claims = claims_behind(stored(&bytes).as_ref(), &chain, 1, 900).unwrap();
             assert_eq!(claims, Claims { log_start, durable_offset: 0 });
             *bytes.last_mut().unwrap() ^= 1;
-            let claims = claims_behind(stored(&bytes).as_ref(), &chain, 900).unwrap();
+            let claims = claims_behind(stored(&bytes).as_ref(), &chain, 1, 900).unwrap();
             assert_eq!(claims, Claims::default());
+        }
+    }
+
+    #[test]
+    fn a_mark_that_an_earlier_segment_has_left_claims_nothing() {
+        let chain = Chain::new(&[3; 16], None);
+        let mark = DurableMark { sequence: 9, offset: 5_000 }.encode();
+        let mut bytes = vec![7; 1_000];
+        push_frame(&mut bytes, &chain, KIND_DURABLE_MARK, 9, &mark);
+        for (segment, claimed) in [(1, 5_000), (9, 5_000), (10, 0), (100, 0)] {
+            let claims = claims_behind(stored(&bytes).as_ref(), &chain, segment, 900).unwrap();
+            assert_eq!(claims.durable_offset, claimed, "{segment}");
         }
     }
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use calybris_wal::{
-    Disposal, Reader, VerifyOptions, WalError, WalOptions, WalWriter, repair, verify,
+    Disposal, Reader, RepairOptions, VerifyOptions, WalError, WalOptions, WalWriter, repair, verify,
 };
 use logs::options;
 
@@ -78,11 +78,11 @@ fn removing_the_lock_lets_no_repair_in() {
     fs::write(segment(directory.path(), 1), bytes).unwrap();
     fs::remove_file(directory.path().join("LOCK")).unwrap();
     let before = files(directory.path());
-    assert!(is_locked(repair(directory.path(), None)));
+    assert!(is_locked(repair(directory.path(), &RepairOptions::default())));
     fs::remove_file(directory.path().join("LOCK")).unwrap();
     assert_eq!(files(directory.path()), before);
     drop(writer);
-    assert!(repair(directory.path(), None).unwrap().is_some());
+    assert!(repair(directory.path(), &RepairOptions::default()).unwrap().is_some());
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn what_is_no_file_in_the_place_of_a_segment_is_named_at_once() {
             let before = files(path);
             expect_refusal(WalWriter::open(path, &options()), &place, found);
             expect_refusal(verify(path, &VerifyOptions::default()), &place, found);
-            expect_refusal(repair(path, None), &place, found);
+            expect_refusal(repair(path, &RepairOptions::default()), &place, found);
             let read = || Reader::open(path, None)?.try_for_each(|record| record.map(drop));
             expect_refusal(read(), &place, found);
             expect_refusal(Reader::open_at(path, None, replaced), &place, found);
@@ -154,7 +154,7 @@ fn what_is_no_file_in_the_place_of_the_only_segment_is_named_at_once() {
         make(&place);
         expect_refusal(WalWriter::open(directory.path(), &options()), &place, found);
         expect_refusal(verify(directory.path(), &VerifyOptions::default()), &place, found);
-        expect_refusal(repair(directory.path(), None), &place, found);
+        expect_refusal(repair(directory.path(), &RepairOptions::default()), &place, found);
     }
 }
 
@@ -167,7 +167,7 @@ fn what_is_no_file_in_the_place_of_the_lock_is_named_at_once() {
         fs::remove_file(path.join("LOCK")).unwrap();
         make(&path.join("LOCK"));
         expect_refusal(WalWriter::open(path, &options()), &path.join("LOCK"), found);
-        expect_refusal(repair(path, None), &path.join("LOCK"), found);
+        expect_refusal(repair(path, &RepairOptions::default()), &path.join("LOCK"), found);
         assert!(!path.join("elsewhere").exists());
         // Who only reads needs no lock.
         assert_eq!(verify(path, &VerifyOptions::default()).unwrap().records, 6);
@@ -217,7 +217,7 @@ fn a_segment_that_is_another_one_too_is_damage_and_nothing_is_cut() {
         let before = files(path);
         let refused = WalWriter::open(path, &options()).map(drop).unwrap_err();
         assert!(refused.is_tampering(), "{original} as {copy}: {refused}");
-        let refused = repair(path, None).map(drop).unwrap_err();
+        let refused = repair(path, &RepairOptions::default()).map(drop).unwrap_err();
         assert!(
             matches!(refused, WalError::Corrupt { segment, .. } if segment == original.max(copy)),
             "{original} as {copy}: {refused}"

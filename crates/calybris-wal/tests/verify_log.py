@@ -70,9 +70,11 @@ class Chain:
         return kind, sequence, data[at + FRAME.size : end - 32], end
 
 
-def claim_of(frame):
+def claim_of(frame, first):
+    """What a mark claims; one of a sequence before the segment's first is left from another file."""
     if frame and frame[0] == MARK and len(frame[2]) == 16:
-        return struct.unpack("<QQ", frame[2])[1]
+        sequence, offset = struct.unpack("<QQ", frame[2])
+        return offset if sequence >= first else 0
     return 0
 
 
@@ -91,9 +93,10 @@ def mended_behind(chain, data, at):
 
 def claims_behind(chain, data, at):
     """The greatest offset that a durable mark behind a damaged frame claims."""
+    first = HEADER.unpack_from(data)[7]
     places = (p for p in range(at, len(data) - 63) if data[p : p + 5] == b"\x10\0\0\0\x02")
     frames = [chain.frame_at(data, place, 0) for place in places]
-    return max(claim_of(frame) for frame in frames + [mended_behind(chain, data, at)])
+    return max(claim_of(frame, first) for frame in frames + [mended_behind(chain, data, at)])
 
 
 def fits(fields, first, before, sequence):
