@@ -26,15 +26,13 @@ pub(crate) fn segment_name(first_sequence: u64) -> String {
 /// The first sequences that the names in a directory say, in order; other names are passed over.
 pub(crate) fn segments_in(storage: &dyn Storage) -> Result<Vec<u64>, WalError> {
     let names = storage.list().map_err(|source| io_error(storage, "list", "", source))?;
-    let mut segments: Vec<u64> = names.iter().filter_map(|name| segment_in(name)).collect();
+    let first_in = |name: &String| {
+        let first = name.strip_suffix(".cwal")?.parse().ok()?;
+        (segment_name(first) == *name).then_some(first)
+    };
+    let mut segments: Vec<u64> = names.iter().filter_map(first_in).collect();
     segments.sort_unstable();
     Ok(segments)
-}
-
-/// The first sequence that the name of a segment says; `None` for any other name.
-pub(crate) fn segment_in(name: &str) -> Option<u64> {
-    let first: u64 = name.strip_suffix(".cwal")?.parse().ok()?;
-    (segment_name(first) == name).then_some(first)
 }
 
 /// Refuses a log whose first segment is another than the log says: those before it are missing.
