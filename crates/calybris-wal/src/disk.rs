@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::ancestors;
 use crate::storage::{FileId, Mode, Storage, StoredFile};
@@ -103,7 +104,7 @@ impl Storage for Disk {
         let file = self.open_regular(name, &mut options)?;
         // On Windows a lock would stop readers as well. There the file `LOCK` cannot be removed while it is open.
         if cfg!(unix) && mode != Mode::Read {
-            file.try_lock().map_err(|error| match error {
+            try_lock(&file).map_err(|error| match error {
                 TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
                 TryLockError::Error(error) => error,
             })?;
@@ -143,7 +144,7 @@ impl Storage for Disk {
                 options.share_mode(1 | 2);
             }
             let mut file = self.open_regular(LOCK_NAME, &mut options)?;
-            match file.try_lock() {
+            match try_lock(&file) {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(error),
@@ -159,6 +160,24 @@ impl Storage for Disk {
             return Ok(Some(Box::new(file)));
         }
     }
+}
+
+/// How often a lock that is held is tried again, and how long after.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
+
+/// Locks a file, unless another holds the lock for more than a moment.
+///
+/// A process that is just being started has a copy of every open file of the one that starts it, and so of its locks, until
+/// it runs its own program. A lock that was let go may be held that long.
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 1..LOCK_TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            other => return other,
+        }
+    }
+    file.try_lock()
 }
 
 /// Says what has the place of a file, if it is something else.

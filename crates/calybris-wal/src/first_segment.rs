@@ -29,9 +29,14 @@ pub(crate) fn first_of(
     // What is missing is for those to judge who read the log from its first segment on.
     let Ok(kept) = segments.binary_search(&start) else { return Ok(0) };
     // Segments that are left from before belong to it as far as each continues the one before.
-    let before = segments.get(..=kept).unwrap_or_default();
-    let joined = before.windows(2).rev().take_while(|pair| is_joined(storage, key, pair));
-    Ok(kept - joined.count())
+    let mut first = kept;
+    for pair in segments.get(..=kept).unwrap_or_default().windows(2).rev() {
+        if !is_joined(storage, key, pair)? {
+            break;
+        }
+        first -= 1;
+    }
+    Ok(first)
 }
 
 /// Whether none is missing between the first and the last. What cannot be opened is left to those to
@@ -56,12 +61,18 @@ fn is_gapless(storage: &dyn Storage, key: Option<&Key>, segments: &[u64]) -> boo
     }
 }
 
-fn is_joined(storage: &dyn Storage, key: Option<&Key>, pair: &[u64]) -> bool {
-    let &[first, next] = pair else { return false };
-    end_before(storage, key, first, next).is_ok_and(|end| {
+/// Whether a segment continues the one before. What cannot be read is an error; what is damaged does not.
+fn is_joined(storage: &dyn Storage, key: Option<&Key>, pair: &[u64]) -> Result<bool, WalError> {
+    let &[first, next] = pair else { return Ok(false) };
+    let joined = end_before(storage, key, first, next).and_then(|end| {
         let position = Position::Behind(&end);
-        Segment::open(storage, next, Mode::Read, key, position).is_ok()
-    })
+        Segment::open(storage, next, Mode::Read, key, position).map(drop)
+    });
+    match joined {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_tampering() => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The sequence from which on these segments, the last of the log, say that it is kept; 1 when they
