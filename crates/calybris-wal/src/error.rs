@@ -306,6 +306,9 @@ pub enum Damage {
     /// remove the name that is too many from the copy.
     #[error("the file is another segment as well, under a second name")]
     SharedFile,
+    /// A directory, a link, a pipe or a device has the segment's name.
+    #[error("what has its name is no regular file")]
+    NotAFile,
     /// The segment ends without a seal although another follows.
     #[error("the segment ends without its seal")]
     Unsealed,

@@ -4,6 +4,7 @@
 //! segment that is written is locked as well, from before its first byte is written until the next one is locked.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use crate::disk::LOCK_NAME;
@@ -58,7 +59,15 @@ impl LastSegment {
 
 fn open_to_change(storage: &dyn Storage, segment: u64) -> Result<Arc<dyn StoredFile>, WalError> {
     let name = segment_name(segment);
-    storage.open(&name, Mode::Write).map_err(|source| io_error(storage, "open", &name, source))
+    storage.open(&name, Mode::Write).map_err(|source| match source.kind() {
+        ErrorKind::InvalidInput => not_a_file(segment),
+        _ => io_error(storage, "open", &name, source),
+    })
+}
+
+/// The error for what has a segment's name and is no regular file.
+pub(crate) fn not_a_file(segment: u64) -> WalError {
+    WalError::Corrupt { segment, offset: 0, sequence: segment, what: Damage::NotAFile }
 }
 
 /// Refuses a log in which two segments are one file (hard links): cutting one would cut the other.

@@ -111,6 +111,8 @@ pub(crate) fn repair_in(
             }
         };
         let place = match damage {
+            // It is not the log's to move.
+            WalError::Corrupt { what: Damage::NotAFile, .. } => return Err(damage),
             WalError::Corrupt { segment, offset, what, .. } => (segment, offset, what),
             WalError::MissingSegment { segment } if segment >= walk.first_sequence() => {
                 (segment, 0, Damage::Header)

@@ -12,6 +12,7 @@ use crate::format::frame::{
 };
 use crate::format::header::{Algorithm, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::key::Key;
+use crate::locks::not_a_file;
 use crate::storage::{Mode, Storage, StoredFile, read_up_to};
 use crate::tail::{Evidence, Place, Verdict, judge};
 
@@ -261,7 +262,10 @@ impl Segment {
             let name = name.clone();
             move |source| io_error(storage, action, &name, source)
         };
-        let file = storage.open(&name, mode).map_err(failed("open"))?;
+        let file = storage.open(&name, mode).map_err(|source| match source.kind() {
+            io::ErrorKind::InvalidInput => not_a_file(first_sequence),
+            _ => failed("open")(source),
+        })?;
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
         read_up_to(file.as_ref(), 0, &mut bytes).map_err(failed("read"))?;
         let length = file.length().map_err(failed("read the length of"))?;
