@@ -5,12 +5,15 @@
 //! bring removals to the disk in any order. A gap wholly before the segment that the log says it is
 //! kept from is therefore no damage, and the log begins behind it.
 
+use std::io;
+
 use crate::chain::{Chain, HASH_BYTES};
 use crate::error::WalError;
+use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::key::Key;
 use crate::seal::end_before;
 use crate::segment::{Opening, Position, Segment, SegmentStep, io_error, segment_name};
-use crate::storage::{Mode, Storage};
+use crate::storage::{Mode, Storage, read_up_to};
 use crate::tail::claims_behind;
 
 /// Which of the segments in a directory is the first of the log.
@@ -22,7 +25,7 @@ pub(crate) fn first_of(
     key: Option<&Key>,
     segments: &[u64],
 ) -> Result<usize, WalError> {
-    if is_gapless(storage, key, segments) {
+    if is_gapless(storage, segments) {
         return Ok(0);
     }
     let start = claimed_start(storage, key, segments, None)?;
@@ -39,26 +42,43 @@ pub(crate) fn first_of(
     Ok(first)
 }
 
-/// Whether none is missing between the first and the last. What cannot be opened is left to those to
-/// report who read it.
-fn is_gapless(storage: &dyn Storage, key: Option<&Key>, segments: &[u64]) -> bool {
+/// Whether none is missing between the first and the last, by the indexes in their headers. These need
+/// no key; what cannot be read is left to those to report who read the log.
+fn is_gapless(storage: &dyn Storage, segments: &[u64]) -> bool {
     let [first, .., last] = segments else { return true };
-    let open = |segment| Segment::open(storage, segment, Mode::Read, key, Position::Anywhere);
-    let header = match open(*first) {
-        Ok(Opening::Segment(segment)) => segment.header,
-        Ok(Opening::Unfinished(_)) => return false,
-        Err(error) => return !error.is_tampering(),
+    let (first, last) = match (index_of(storage, *first), index_of(storage, *last)) {
+        (Ok(first), Ok(last)) => (first, last),
+        _ => return true,
     };
-    match open(*last) {
-        Ok(Opening::Segment(segment)) => {
-            segment.header.index.wrapping_sub(header.index) == segments.len() as u64 - 1
+    match (first, last) {
+        (Index::Of(first), Index::Of(last)) => {
+            last.wrapping_sub(first) == segments.len() as u64 - 1
         }
         // It has not begun yet.
-        Ok(Opening::Unfinished(_)) => {
-            segments.split_last().is_none_or(|(_, others)| is_gapless(storage, key, others))
+        (_, Index::Unfinished) => {
+            segments.split_last().is_none_or(|(_, others)| is_gapless(storage, others))
         }
-        Err(error) => !error.is_tampering(),
+        _ => false,
     }
+}
+
+/// What the header of a segment says of the segment's place.
+enum Index {
+    Of(u64),
+    /// The file ends with the header or inside it.
+    Unfinished,
+    Damaged,
+}
+
+fn index_of(storage: &dyn Storage, segment: u64) -> io::Result<Index> {
+    let file = storage.open(&segment_name(segment), Mode::Read)?;
+    let mut bytes = [0; SEGMENT_HEADER_BYTES];
+    let read = read_up_to(file.as_ref(), 0, &mut bytes)?;
+    Ok(match SegmentHeader::decode(&bytes) {
+        Ok(header) if read == SEGMENT_HEADER_BYTES => Index::Of(header.index),
+        _ if file.length()? <= SEGMENT_HEADER_BYTES as u64 => Index::Unfinished,
+        _ => Index::Damaged,
+    })
 }
 
 /// Whether a segment continues the one before. What cannot be read is an error; what is damaged does not.

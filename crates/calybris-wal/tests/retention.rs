@@ -133,6 +133,32 @@ fn a_retention_that_a_crash_cut_short_is_finished_by_opening() {
 }
 
 #[test]
+fn a_former_key_finds_no_fault_in_a_retention_that_was_cut_short() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let (old, new) = (logs::key(), logs::new_key());
+    let writer = open(path, Some(&old)).unwrap();
+    writer.append("one").unwrap();
+    drop(writer);
+    let writer = open(path, Some(&new)).unwrap();
+    for _ in 0..2 {
+        writer.append("under the new key").unwrap();
+        writer.rotate().unwrap();
+    }
+    writer.append("more").unwrap();
+    let first = fs::read(segment_from(path, 1)).unwrap();
+    assert_eq!(writer.retain_from(4, Disposal::Remove).unwrap(), 3);
+    drop(writer);
+    // Of three removals two have reached the disk.
+    fs::write(segment_from(path, 1), first).unwrap();
+    let error = open(path, Some(&old)).map(drop).unwrap_err();
+    assert!(!error.is_tampering(), "{error}");
+    assert_eq!(verify(path, &with(Some(&new), None)).unwrap().first_sequence, 4);
+    drop(open(path, Some(&new)).unwrap());
+    assert!(!exists(path, 1));
+}
+
+#[test]
 fn a_gap_that_a_retention_does_not_explain_is_found() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
