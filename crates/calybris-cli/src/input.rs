@@ -1,13 +1,22 @@
 //! Reading the user's files: each has a room of its own, and every refusal says which file, where, and what is allowed.
 
 pub(crate) mod catalog;
+mod columns;
+mod csv;
 pub(crate) mod error;
 pub(crate) mod json;
 pub(crate) mod key;
+mod lines;
+mod looks;
 pub(crate) mod numbering;
 pub(crate) mod pin;
+pub(crate) mod place;
 pub(crate) mod policy;
 pub(crate) mod price;
 pub(crate) mod price_list;
 pub(crate) mod request;
+pub(crate) mod requests;
 pub(crate) mod row;
+mod rows;
+pub(crate) mod source;
+mod words;

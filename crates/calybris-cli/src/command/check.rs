@@ -7,9 +7,11 @@ use calybris_core::wal::TreeHead;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::input::error::{InputError, read};
+use crate::input::error::InputError;
+use crate::input::json as strict;
 use crate::input::key::{KeyArgument, KeyFile};
 use crate::input::pin::read_tree_head;
+use crate::input::source::read;
 use crate::log::fate::Followed;
 use crate::log::{header, json};
 use crate::page::Page;
@@ -33,7 +35,7 @@ Exit codes:
      key, no proof, a proof of another version
   3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
-    /// The proof, as `calybris prove` makes it
+    /// The proof, as `calybris prove` makes it; `-` is standard input
     proof: PathBuf,
     /// The tree head: the line that `calybris anchor --tree` prints, or a file with it
     #[arg(long, value_name = "HEAD")]
@@ -50,13 +52,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let keys = arguments.key.read_file()?;
     let head = arguments.tree_head.as_deref().map(read_tree_head).transpose()?;
     let text = read(file)?;
+    let refuse = |fault: strict::Fault| {
+        InputError::at(file, fault.place, fault.explained("not a proof of a decision"))
+    };
+    strict::parse(&text).map_err(refuse)?;
     // Its form may be another, so what it says of itself is read first.
     let form: Value = serde_json::from_str(&text).unwrap_or_default();
     check_version(file, &form)?;
-    let proof: DecisionProof = serde_json::from_str(&text).map_err(|error| {
-        let line = u64::try_from(error.line()).unwrap_or(u64::MAX);
-        InputError::at_line(file, line, format!("not a proof of a decision: {error}"))
-    })?;
+    let proof: DecisionProof =
+        serde_json::from_str(&text).map_err(|error| refuse(strict::fault_of(&text, &error)))?;
     let Some(head) = head else {
         let what = format!(
             "a proof is checked against a tree head that comes from elsewhere: name it with --tree-head\n  \

@@ -8,7 +8,7 @@ use crate::input::catalog::CatalogFile;
 use crate::input::key::KeyArgument;
 use crate::input::pin::read_anchor;
 use crate::input::policy::PolicyFile;
-use crate::input::row::RequestFile;
+use crate::input::requests::{RequestArguments, RequestFile};
 use crate::page::Page;
 use crate::routing::Job;
 use crate::routing::clock::Clock;
@@ -40,15 +40,14 @@ Exit codes:
   2  nothing was done, and the message says why
   3  begun and not finished; what was decided is in the log")]
 pub(crate) struct Arguments {
-    /// Limits, tenants and defaults (TOML)
+    /// Limits, tenants and defaults (TOML); `-`, here or for one other file, is standard input
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
     /// Models and prices (TOML, or a LiteLLM price list)
     #[arg(long, value_name = "FILE")]
     catalog: PathBuf,
-    /// Requests (CSV, JSON lines or a trace); `-` is standard input
-    #[arg(long, value_name = "FILE")]
-    requests: PathBuf,
+    #[command(flatten)]
+    requests: RequestArguments,
     /// The log's directory; made if it does not exist
     #[arg(long, value_name = "DIR")]
     log: PathBuf,
@@ -89,6 +88,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         clock: Clock::System,
     };
     let checked = job.check_requests()?;
-    let routed = job.run(checked)?;
+    let routed = job.run(&checked)?;
     Ok(summary::page(&job, &routed, arguments.json))
 }

@@ -1,0 +1,68 @@
+//! A place in a text file: line and column, as an editor shows them.
+
+use std::fmt;
+
+/// A line and, if it is known, a column: both counted from 1, columns in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) line: u64,
+    pub(crate) column: Option<u64>,
+}
+
+impl Place {
+    pub(crate) const fn new(line: u64, column: u64) -> Self {
+        Self { line, column: Some(column) }
+    }
+
+    /// A line as a whole.
+    pub(crate) const fn line(line: u64) -> Self {
+        Self { line, column: None }
+    }
+
+    /// The place of the byte at `offset`.
+    pub(crate) fn of(text: &str, offset: usize) -> Self {
+        let mut offset = offset.min(text.len());
+        while !text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let before = text.get(..offset).unwrap_or_default();
+        let begin = before.rfind('\n').map_or(0, |at| at + 1);
+        let column = before.get(begin..).unwrap_or_default().chars().count();
+        Self::new(from_one(before.matches('\n').count()), from_one(column))
+    }
+
+    /// A place that was found in a text which begins at this line of a file.
+    pub(crate) const fn from_line(self, line: u64) -> Self {
+        Self { line: self.line.saturating_add(line).saturating_sub(1), ..self }
+    }
+}
+
+fn from_one(index: usize) -> u64 {
+    u64::try_from(index).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.column {
+            Some(column) => write!(f, "{}:{column}", self.line),
+            None => write!(f, "{}", self.line),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns_are_those_of_an_editor() {
+        let text = "ab\r\nü,x\n";
+        for (offset, place) in [(0, (1, 1)), (1, (1, 2)), (4, (2, 1)), (6, (2, 2)), (7, (2, 3))] {
+            assert_eq!(Place::of(text, offset), Place::new(place.0, place.1), "{offset}");
+        }
+        // In the middle of a character, and behind the end.
+        assert_eq!(Place::of(text, 5), Place::new(2, 1));
+        assert_eq!(Place::of(text, 99), Place::new(3, 1));
+        assert_eq!(Place::new(2, 3).from_line(10), Place::new(11, 3));
+    }
+}
