@@ -35,7 +35,7 @@ Exit codes:
      key, no proof, a proof of another version
   3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
-    /// The proof, as `calybris prove` makes it; `-` is standard input
+    /// The proof, as `calybris prove` makes it
     proof: PathBuf,
     /// The tree head: the line that `calybris anchor --tree` prints, or a file with it
     #[arg(long, value_name = "HEAD")]

@@ -21,13 +21,20 @@ Examples:
       --requests requests.csv --log ./log
   calybris route --policy policy.toml --catalog prices.json \\
       --requests trace.csv --log ./log --key-file log.key
+  calybris route --policy policy.toml --catalog prices.json --log ./log \\
+      --requests calls.csv --columns model=requested_model --ignore-unknown
+  calybris route --policy policy.toml --catalog prices.json --log ./log \\
+      --requests BurstGPT.csv --start 2023-11-01T00:00:00Z
   gateway-trace | calybris route --policy policy.toml --catalog prices.json \\
       --requests - --log ./log --append --each --json
 
 The catalog is our TOML or a LiteLLM price list (JSON). Requests are CSV or
-JSON lines with our field names, or a trace with the columns
-TIMESTAMP,ContextTokens,GeneratedTokens. What they leave out comes from the
-policy file. A request with a `request_key` is decided and charged once, so a
+JSON lines with our field names in any case, or a public trace: Azure LLM
+inference, BurstGPT or Mooncake. The last two say when a request came after the
+first one; --start says when that was. What requests leave out comes from the
+policy file. Every row is decided, or the file is refused before the first is.
+
+`-` is standard input, for one of the files. A request with a `request_key` is decided and charged once, so a
 file with keys may be routed again with --append after a crash.
 
 A log begins in a directory that is empty, does not exist, or holds nothing but
@@ -40,7 +47,7 @@ Exit codes:
   2  nothing was done, and the message says why
   3  begun and not finished; what was decided is in the log")]
 pub(crate) struct Arguments {
-    /// Limits, tenants and defaults (TOML); `-`, here or for one other file, is standard input
+    /// Limits, tenants and defaults (TOML)
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
     /// Models and prices (TOML, or a LiteLLM price list)

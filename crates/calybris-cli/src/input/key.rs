@@ -12,7 +12,7 @@ use crate::terminal::shell_word;
 /// The option that names a key file.
 #[derive(clap::Args)]
 pub(crate) struct KeyArgument {
-    /// The file with the log's key, if the log has one (`calybris keygen`); `-` is standard input
+    /// The file with the log's key, if the log has one (`calybris keygen`)
     #[arg(long, value_name = "FILE", display_order = 902)]
     key_file: Option<PathBuf>,
 }

@@ -17,7 +17,7 @@ use crate::time::parse_unix_ms;
 /// The options that name a requests file and say how to read it.
 #[derive(clap::Args)]
 pub(crate) struct RequestArguments {
-    /// Requests (CSV, JSON lines or a public trace); `-` is standard input
+    /// Requests (CSV, JSON lines or a public trace)
     #[arg(long, value_name = "FILE")]
     requests: PathBuf,
     /// Read what the file calls NAME as our FIELD, such as model=requested_model; more are separated by commas
