@@ -159,7 +159,8 @@ fn a_key_for_two_requests_of_a_file_is_found_before_the_first_is_decided() {
     let place = Place::new();
     let ran = place.route(&format!("{TWO}a,375,44\nc,1,1\n"), &[]);
     assert_eq!(ran.code, 2, "{}", ran.err);
-    for part in ["requests:4:1: `request_key`: found `a`", "tenant `chat`", "request 1 of this file"]
+    for part in
+        ["requests:4:1: `request_key`: found `a`", "tenant `chat`", "request 1 of this file"]
     {
         assert!(ran.err.contains(part), "{part}: {}", ran.err);
     }

@@ -12,7 +12,7 @@ use toml::Spanned;
 use super::error::InputError;
 use super::looks::Looks;
 use super::numbering::Numbering;
-use super::place::Place;
+use super::place::{Place, Places};
 use super::policy::{Bps, Microunits, Name, PolicyFile, Traits, toml_error};
 use super::price::is_plausible;
 use super::price_list;
@@ -117,7 +117,9 @@ impl CatalogFile {
         ];
         Looks::refuse(file, text, &refused, wanted)?;
         let own: OwnFile = toml::from_str(text).map_err(|error| toml_error(file, text, &error))?;
-        let candidates = own.model.into_iter().map(|entry| entry.into_candidate(text)).collect();
+        let mut places = Places::of(text);
+        let candidates =
+            own.model.into_iter().map(|entry| entry.into_candidate(&mut places)).collect();
         Ok(Self { candidates, ..Self::default() })
     }
 
@@ -353,9 +355,9 @@ fn texts(names: Vec<Name>) -> Vec<String> {
 }
 
 impl OwnEntry {
-    fn into_candidate(self, text: &str) -> Candidate {
+    fn into_candidate(self, places: &mut Places<'_>) -> Candidate {
         Candidate {
-            place: Place::of(text, self.name.span().start),
+            place: places.at(self.name.span().start),
             name: self.name.into_inner().0,
             provider: self.provider.0,
             input_price_microunits_per_million_tokens: self

@@ -37,6 +37,34 @@ impl Place {
     }
 }
 
+/// The places of many offsets in one text, each behind the one before: the text is gone through once.
+pub(crate) struct Places<'a> {
+    text: &'a str,
+    /// Where the line begins that was reached, and its number.
+    begin: usize,
+    line: u64,
+}
+
+impl<'a> Places<'a> {
+    pub(crate) const fn of(text: &'a str) -> Self {
+        Self { text, begin: 0, line: 1 }
+    }
+
+    /// The place of the byte at `offset`.
+    pub(crate) fn at(&mut self, offset: usize) -> Place {
+        let Some(passed) = self.text.get(self.begin..offset) else {
+            return Place::of(self.text, offset);
+        };
+        if let Some(last) = passed.rfind('\n') {
+            let lines = passed.matches('\n').count();
+            self.line = self.line.saturating_add(u64::try_from(lines).unwrap_or(u64::MAX));
+            self.begin += last + 1;
+        }
+        let column = self.text.get(self.begin..offset).unwrap_or_default().chars().count();
+        Place::new(self.line, from_one(column))
+    }
+}
+
 fn from_one(index: usize) -> u64 {
     u64::try_from(index).unwrap_or(u64::MAX).saturating_add(1)
 }
@@ -63,6 +91,10 @@ mod tests {
         // In the middle of a character, and behind the end.
         assert_eq!(Place::of(text, 5), Place::new(2, 1));
         assert_eq!(Place::of(text, 99), Place::new(3, 1));
+        let mut places = Places::of(text);
+        for offset in [0, 1, 1, 4, 6, 7, 2, text.len()] {
+            assert_eq!(places.at(offset), Place::of(text, offset), "{offset}");
+        }
         assert_eq!(Place::new(2, 3).from_line(10), Place::new(11, 3));
     }
 }

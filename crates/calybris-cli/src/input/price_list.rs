@@ -5,7 +5,7 @@ use std::path::Path;
 use super::catalog::{Candidate, CatalogFile, Skipped};
 use super::error::{InputError, name_fault, quoted};
 use super::json::{self, Node, Value};
-use super::place::Place;
+use super::place::{Place, Places};
 use super::policy::Traits;
 use super::price;
 
@@ -15,6 +15,7 @@ pub(crate) fn parse(file: &Path, text: &str) -> Result<CatalogFile, InputError> 
     let list = json::parse(text)
         .map_err(|fault| InputError::at(file, fault.place, fault.explained("not a price list")))?;
     let mut catalog = CatalogFile::default();
+    let mut places = Places::of(text);
     let Value::Object(entries) = list.value else { return Ok(catalog) };
     for (key, Node { value: entry, .. }) in entries {
         let name = key.name;
@@ -67,7 +68,7 @@ pub(crate) fn parse(file: &Path, text: &str) -> Result<CatalogFile, InputError> 
             }
         };
         catalog.candidates.push(Candidate {
-            place: Place::of(text, key.offset),
+            place: places.at(key.offset),
             provider,
             input_price_microunits_per_million_tokens: input.microunits_per_million_tokens,
             output_price_microunits_per_million_tokens: output.microunits_per_million_tokens,

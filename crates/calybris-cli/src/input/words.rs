@@ -10,17 +10,37 @@ pub(crate) fn of_json(error: &serde_json::Error) -> String {
     plain(text.strip_suffix(&place).unwrap_or(&text))
 }
 
-/// A finding of the TOML library: where, and what. It names no place where something is missing at the top.
+/// A finding of the TOML library: where, and what. A table that is missing as a whole has no place.
 pub(crate) fn of_toml(text: &str, error: &toml::de::Error) -> (Option<Place>, String) {
-    let place = error.span().map(|span| Place::of(text, span.start));
-    let line = place.and_then(|place| usize::try_from(place.line).ok());
-    let content = line.and_then(|line| text.lines().nth(line - 1)).unwrap_or_default();
     let what = plain(error.message());
-    match content.trim() {
-        "" => (place.filter(|_| error.span().is_some_and(|span| !span.is_empty())), what),
-        content => (place, format!("{}: {what}", quoted(content))),
+    let is_missing = error.message().starts_with("missing field");
+    let start = match error.span() {
+        None if error.message() == RECURSION => return (Some(nested_too_deep(text)), what),
+        Some(span) if !(is_missing && span.is_empty()) => span.start,
+        _ => return (None, what),
+    };
+    let place = Place::of(text, start);
+    let line = usize::try_from(place.line).unwrap_or(usize::MAX).saturating_sub(1);
+    match text.lines().nth(line).unwrap_or_default().trim() {
+        "" => (Some(place), what),
+        content => (Some(place), format!("{}: {what}", quoted(content))),
     }
 }
+
+/// Where a text begins to be nested deeper than the library reads, which then gives no place: the last line of the
+/// shortest beginning that it refuses for that.
+fn nested_too_deep(text: &str) -> Place {
+    let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).chain([text.len()]).collect();
+    let is_too_deep = |end: &usize| {
+        let beginning = text.get(..*end).unwrap_or_default();
+        toml::from_str::<toml::Table>(beginning).is_err_and(|error| error.message() == RECURSION)
+    };
+    let lines_before = ends.partition_point(|end| !is_too_deep(end));
+    Place::line(u64::try_from(lines_before).unwrap_or(u64::MAX).saturating_add(1))
+}
+
+/// What the TOML library says of a text that is nested too deep.
+const RECURSION: &str = "recursion limit";
 
 /// Serde's sentences, which name types and not values, as ours.
 fn plain(message: &str) -> String {
@@ -50,6 +70,8 @@ fn plain(message: &str) -> String {
         return "this key stands twice in its table".to_owned();
     }
     message
+        .replace(RECURSION, "nested too deep")
+        .replace("cannot recurse further; max recursion depth met", "nested too deep")
         .replace("EOF while parsing a value", "the file ends where a value is expected")
         .replace("EOF while parsing an object", "the file ends inside an object")
         .replace("EOF while parsing a list", "the file ends inside a list")
@@ -151,6 +173,52 @@ mod tests {
         ] {
             assert_eq!(plain(theirs), ours);
         }
+    }
+
+    #[test]
+    fn a_text_that_is_nested_too_deep_has_its_line() {
+        let deep = [
+            format!("c = {}", "[".repeat(2_000)),
+            format!("{}a = 1", "b.".repeat(2_000)),
+            format!("c = {}", "{a=".repeat(2_000)),
+        ];
+        for deep in deep {
+            let text = format!("a = 1\n\n{deep}\nd = 3\n");
+            let error = toml::from_str::<toml::Table>(&text).unwrap_err();
+            let (place, what) = of_toml(&text, &error);
+            assert_eq!(
+                (place.map(|place| place.line), what.contains("too deep")),
+                (Some(3), true),
+                "{what}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_missing_at_the_top_has_no_place_and_else_that_of_its_table() {
+        #[derive(serde::Deserialize, Debug)]
+        struct Top {
+            #[serde(rename = "inner")]
+            _inner: Inner,
+        }
+        #[derive(serde::Deserialize, Debug)]
+        struct Inner {
+            #[serde(rename = "number")]
+            _number: u16,
+        }
+        for (text, place) in [
+            ("", None),
+            ("a = 1", None),
+            ("[inner]", Some((1, 1))),
+            ("\n\n[inner]\n", Some((3, 1))),
+        ] {
+            let error = toml::from_str::<Top>(text).unwrap_err();
+            let found = of_toml(text, &error).0;
+            assert_eq!(found, place.map(|(line, column)| Place::new(line, column)), "{text}");
+        }
+        let text = "[inner]\nnumber = ";
+        let error = toml::from_str::<Top>(text).unwrap_err();
+        assert_eq!(of_toml(text, &error).0, Some(Place::new(2, 10)));
     }
 
     #[test]
