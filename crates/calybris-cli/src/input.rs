@@ -7,7 +7,7 @@ pub(crate) mod error;
 pub(crate) mod json;
 pub(crate) mod key;
 mod lines;
-mod looks;
+pub(crate) mod looks;
 pub(crate) mod numbering;
 pub(crate) mod pin;
 pub(crate) mod place;

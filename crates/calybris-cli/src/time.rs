@@ -10,7 +10,7 @@ use jiff::tz::{Disambiguation, OffsetConflict, TimeZone};
 /// A time is a calendar's, with its offset (`Z`, `+01:00`), with its zone (`[Europe/Berlin]`), or in UTC; or Unix time, a
 /// number whose size tells its unit.
 pub(crate) fn parse_unix_ms(text: &str) -> Result<u64, &'static str> {
-    if text.starts_with(|letter: char| letter == '-' || letter == '+') {
+    if text.starts_with(['-', '+']) {
         return Err(ALLOWED);
     }
     if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {

@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::input::error::InputError;
 use crate::input::json as strict;
 use crate::input::key::{KeyArgument, KeyFile};
+use crate::input::looks::Looks;
 use crate::input::pin::read_tree_head;
 use crate::input::source::read;
 use crate::log::fate::Followed;
@@ -52,6 +53,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let keys = arguments.key.read_file()?;
     let head = arguments.tree_head.as_deref().map(read_tree_head).transpose()?;
     let text = read(file)?;
+    let others = [
+        Looks::Policy,
+        Looks::Catalog,
+        Looks::Toml,
+        Looks::Csv,
+        Looks::WebPage,
+        Looks::Key,
+        Looks::Anchor,
+        Looks::TreeHead,
+    ];
+    Looks::refuse(file, &text, &others, "a proof is the JSON that `calybris prove` makes")?;
     let refuse = |fault: strict::Fault| {
         InputError::at(file, fault.place, fault.explained("not a proof of a decision"))
     };

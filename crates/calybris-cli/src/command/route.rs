@@ -34,8 +34,9 @@ inference, BurstGPT or Mooncake. The last two say when a request came after the
 first one; --start says when that was. What requests leave out comes from the
 policy file. Every row is decided, or the file is refused before the first is.
 
-`-` is standard input, for one of the files. A request with a `request_key` is decided and charged once, so a
-file with keys may be routed again with --append after a crash.
+`-` is standard input, for one of the files. A request with a `request_key` is
+decided and charged once, so a file with keys may be routed again with --append
+after a crash.
 
 A log begins in a directory that is empty, does not exist, or holds nothing but
 the file LOCK. --append continues one that holds at least one record. Neither

@@ -126,6 +126,9 @@ impl<R: BufRead> Records<R> {
             '\r' => {
                 "a carriage return without a line feed: end lines with a line feed, or with both"
             }
+            '\t' => {
+                "a tab: columns are separated by commas, and a cell that holds a tab stands in quotes"
+            }
             '\0' => "a NUL byte: the file is damaged, or no text",
             letter if letter.is_control() => {
                 let what = format!("found the control character {}", quoted(&letter.to_string()));
@@ -209,7 +212,7 @@ mod tests {
             ("a\nla\"rge\n", "r:2:3: ", "a quote inside a cell"),
             ("a\n1\n\"x\n2\n", "r:3:1: ", "never closed"),
             ("a\nx \n", "r:2:1: ", "blanks around"),
-            ("a,b\n1,\tx\n", "r:2:3: ", "control character `\\t`"),
+            ("a\tb\n1\t2\n", "r:1:2: ", "a tab: columns are separated by commas"),
             ("a,b\n1,\u{a0}x\n", "r:2:3: ", "blanks around"),
             ("a\rb\r", "r:1:2: ", "carriage return"),
             ("a\n\"b\rc\"\n", "r:2:3: ", "carriage return"),

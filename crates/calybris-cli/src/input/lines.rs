@@ -47,7 +47,7 @@ impl<R: BufRead> Lines<R> {
             let at = error.utf8_error().valid_up_to();
             let byte = error.as_bytes().get(at).copied().unwrap_or_default();
             let before = String::from_utf8_lossy(error.as_bytes().get(..at).unwrap_or_default());
-            let place = Place::of(&before, at).from_line(self.number);
+            let place = Place::of(&before, at).moved_to(self.number);
             InputError::at(&self.file, place, not_utf8(byte))
         })?;
         Ok(Some((self.number, text)))

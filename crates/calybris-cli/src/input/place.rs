@@ -32,7 +32,7 @@ impl Place {
     }
 
     /// A place that was found in a text which begins at this line of a file.
-    pub(crate) const fn from_line(self, line: u64) -> Self {
+    pub(crate) const fn moved_to(self, line: u64) -> Self {
         Self { line: self.line.saturating_add(line).saturating_sub(1), ..self }
     }
 }
@@ -95,6 +95,6 @@ mod tests {
         for offset in [0, 1, 1, 4, 6, 7, 2, text.len()] {
             assert_eq!(places.at(offset), Place::of(text, offset), "{offset}");
         }
-        assert_eq!(Place::new(2, 3).from_line(10), Place::new(11, 3));
+        assert_eq!(Place::new(2, 3).moved_to(10), Place::new(11, 3));
     }
 }

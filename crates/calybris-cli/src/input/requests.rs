@@ -12,6 +12,7 @@ use super::looks::Looks;
 use super::place::Place;
 use super::rows::{Input, Rows};
 use super::source::{check_kind, is_stdin, stdin};
+use crate::amount::grouped;
 use crate::time::parse_unix_ms;
 
 /// The options that name a requests file and say how to read it.
@@ -121,6 +122,9 @@ impl RequestFile {
     }
 }
 
+/// As much as is read from a pipe, which can be read only once and so is kept in memory.
+const MOST_PIPED_BYTES: u64 = 1 << 30;
+
 /// A buffer for the bytes of a file, and what its kind is told by.
 const BUFFER_BYTES: usize = 64 << 10;
 
@@ -131,14 +135,25 @@ impl Source {
         let refuse = |error| InputError::in_file(path, error);
         let mut bytes = Vec::new();
         if is_stdin(path) {
-            stdin()?.read_to_end(&mut bytes).map_err(refuse)?;
-            return Ok(Self::Memory(bytes));
+            let read =
+                stdin()?.take(MOST_PIPED_BYTES + 1).read_to_end(&mut bytes).map_err(refuse)?;
+            return Self::in_memory(path, bytes, read);
         }
-        let mut file = File::open(path).map_err(refuse)?;
+        let file = File::open(path).map_err(refuse)?;
         if file.metadata().map_err(refuse)?.is_file() {
             return Ok(Self::Disk);
         }
-        file.read_to_end(&mut bytes).map_err(refuse)?;
-        Ok(Self::Memory(bytes))
+        let read = file.take(MOST_PIPED_BYTES + 1).read_to_end(&mut bytes).map_err(refuse)?;
+        Self::in_memory(path, bytes, read)
+    }
+
+    fn in_memory(path: &Path, bytes: Vec<u8>, read: usize) -> Result<Self, InputError> {
+        if u64::try_from(read).unwrap_or(u64::MAX) <= MOST_PIPED_BYTES {
+            return Ok(Self::Memory(bytes));
+        }
+        let limit = grouped(MOST_PIPED_BYTES);
+        let what =
+            format!("a pipe with more than {limit} bytes: write them to a file, and route that");
+        Err(InputError::in_file(path, what))
     }
 }

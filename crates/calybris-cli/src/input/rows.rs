@@ -158,10 +158,10 @@ impl<'a> Rows<'a> {
 
     fn json_row(&mut self, line: u64, text: &str) -> Result<Row, InputError> {
         let RequestFile { name: file, columns, start_unix_ms, .. } = self.of;
-        let place = |offset| Place::of(text, offset).from_line(line);
+        let place = |offset| Place::of(text, offset).moved_to(line);
         let node = json::parse(text).map_err(|fault| {
             let what = fault.explained("not a JSON object on one line");
-            InputError::at(file, fault.place.from_line(line), what)
+            InputError::at(file, fault.place.moved_to(line), what)
         })?;
         let Value::Object(entries) = &node.value else {
             let what =
