@@ -9,6 +9,7 @@ pub(crate) mod key;
 mod lines;
 pub(crate) mod looks;
 pub(crate) mod numbering;
+mod own_catalog;
 pub(crate) mod pin;
 pub(crate) mod place;
 pub(crate) mod policy;

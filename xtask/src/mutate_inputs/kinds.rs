@@ -326,7 +326,7 @@ time,tenant,requested_model,input_tokens,output_tokens,actual_output_tokens,corr
 2026-11-02T09:00:00Z,web,large,1000,500,400,\"call \"\"1\"\"\",eu
 2026-11-02 09:00:01,batch jobs,small,20,5,,\"a,b\",
 1793610002,web,,1000,500,500,,
-1793610003250,,large,3,4,0,ü,eu
+1793610003250,,large,3,4,0,\u{fc},eu
 2026-11-02T10:00:04[Europe/Berlin],web,gone,7,8,,x,
 ";
 

@@ -161,7 +161,7 @@ const TOKENS: [&[u8]; 58] = [
     "\u{202e}".as_bytes(),
     "\u{200b}".as_bytes(),
     "\u{a0}".as_bytes(),
-    "ü".as_bytes(),
+    "\u{fc}".as_bytes(),
     b"null",
     b"true",
     b"NaN",

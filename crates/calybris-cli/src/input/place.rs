@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn lines_and_columns_are_those_of_an_editor() {
-        let text = "ab\r\nü,x\n";
+        let text = "ab\r\n\u{fc},x\n";
         for (offset, place) in [(0, (1, 1)), (1, (1, 2)), (4, (2, 1)), (6, (2, 2)), (7, (2, 3))] {
             assert_eq!(Place::of(text, offset), Place::new(place.0, place.1), "{offset}");
         }
