@@ -1,12 +1,13 @@
 //! `cargo xtask mutate-inputs`: broken files of every kind that the program reads, each given to a process of its own.
 //!
 //! No file may make the program panic, hang or take more memory than its limit. A refusal names the file and, where there is
-//! one, the place in it, and comes before anything is decided. An accepted requests file has every row decided, as counted
-//! by a reader that shares no code with the program's.
+//! one, the place in it, and comes before anything is decided. An accepted requests file has every row decided, in order and
+//! under its own name, as read by a reader that shares no code with the program's.
 
 mod judge;
 mod kinds;
 mod mutate;
+mod reference;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::kinds::Kind;
+use super::reference;
 
 /// What a run came to.
 pub(super) struct Ran {
@@ -33,13 +36,23 @@ fn accepted(kind: Kind, ran: &Ran, given: &[u8]) -> Result<(), String> {
     if !kind.is_requests() {
         return Ok(());
     }
-    let object: serde_json::Value =
-        serde_json::from_str(&ran.out).map_err(|error| format!("no JSON object: {error}"))?;
-    let count = |name| object.pointer(name).and_then(serde_json::Value::as_u64).unwrap_or_default();
+    let lines = ran.out.lines().map(serde_json::from_str);
+    let mut lines: Vec<Value> =
+        lines.collect::<Result<_, _>>().map_err(|error| format!("no JSON lines: {error}"))?;
+    let summary = lines.pop().unwrap_or_default();
+    let count = |name| summary.pointer(name).and_then(Value::as_u64).unwrap_or_default();
     // A row whose request key came before is answered again.
     let decided = count("/routed/decisions") + count("/routed/repeated");
-    let rows = rows_of(given);
-    if decided == rows { Ok(()) } else { Err(format!("{rows} rows, decided {decided}")) }
+    let calls = reference::calls(given)?;
+    if decided != u64::try_from(calls.len()).unwrap_or(u64::MAX) {
+        return Err(format!("{} rows, decided {decided}", calls.len()));
+    }
+    let read = lines
+        .iter()
+        .map(|line| line.get("correlation_id").and_then(Value::as_str).unwrap_or_default());
+    let mut named = read.zip(&calls).filter_map(|(read, given)| Some((read, given.as_deref()?)));
+    let differing = named.find(|(read, given)| read != given);
+    differing.map_or(Ok(()), |(read, given)| Err(format!("`{given}` was read as `{read}`")))
 }
 
 fn refused(kind: Kind, ran: &Ran, log: &Path) -> Result<(), String> {
@@ -67,41 +80,9 @@ pub(super) fn place_of(ran: &Ran) -> Option<u64> {
     rest.split(':').next()?.parse().ok()
 }
 
-/// The rows of a requests file that was accepted, which therefore is well-formed: records of a CSV but its header, or lines.
-fn rows_of(given: &[u8]) -> u64 {
-    let given = given.strip_prefix(b"\xef\xbb\xbf".as_slice()).unwrap_or(given);
-    let is_json = given.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-    let text = String::from_utf8_lossy(given);
-    if is_json {
-        let lines = text.split('\n').filter(|line| !line.trim().is_empty()).count();
-        return u64::try_from(lines).unwrap_or(u64::MAX);
-    }
-    let (mut records, mut in_quotes, mut is_empty) = (0_u64, false, true);
-    for letter in text.chars().chain(std::iter::once('\n')) {
-        match letter {
-            '\n' if !in_quotes => {
-                records += u64::from(!is_empty);
-                is_empty = true;
-            }
-            '\r' => {}
-            '"' => (in_quotes, is_empty) = (!in_quotes, false),
-            _ => is_empty = false,
-        }
-    }
-    records.saturating_sub(1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rows_are_counted_by_what_stands_between_line_breaks() {
-        assert_eq!(rows_of(b"a,b\r\n1,2\n\n3,\"x\ny\"\n"), 2);
-        assert_eq!(rows_of(b"\xef\xbb\xbfa\n1"), 1);
-        assert_eq!(rows_of(b"\n{\"a\": 1}\n \n{}\n"), 2);
-        assert_eq!(rows_of(b""), 0);
-    }
 
     #[test]
     fn the_place_of_a_refusal_is_its_line() {

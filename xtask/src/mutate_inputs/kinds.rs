@@ -133,6 +133,7 @@ impl Kind {
             let words = [
                 "route",
                 "--json",
+                "--each",
                 "--policy",
                 &policy,
                 "--catalog",
