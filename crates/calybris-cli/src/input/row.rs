@@ -13,13 +13,13 @@ use crate::time::parse_unix_ms;
 pub(crate) struct Row {
     file: PathBuf,
     line: u64,
-    clock: Clock,
+    time_base: TimeBase,
     cells: [Option<Cell>; FIELDS.len()],
 }
 
 /// What the numbers in `time` count.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Clock {
+pub(crate) struct TimeBase {
     pub(crate) trace: Option<&'static Trace>,
     /// When times that are numbers begin to count, if the user said so.
     pub(crate) start_unix_ms: Option<u64>,
@@ -38,8 +38,8 @@ enum Said {
 }
 
 impl Row {
-    pub(crate) fn new(file: &Path, line: u64, clock: Clock) -> Self {
-        Self { file: file.to_path_buf(), line, clock, cells: [const { None }; FIELDS.len()] }
+    pub(crate) fn new(file: &Path, line: u64, time_base: TimeBase) -> Self {
+        Self { file: file.to_path_buf(), line, time_base, cells: [const { None }; FIELDS.len()] }
     }
 
     /// Sets a field to the text of a CSV cell.
@@ -163,7 +163,7 @@ impl Row {
 
     /// The time, if there is one: milliseconds since 1970.
     pub(crate) fn time(&self) -> Result<Option<u64>, InputError> {
-        let Clock { trace, start_unix_ms } = self.clock;
+        let TimeBase { trace, start_unix_ms } = self.time_base;
         let unit = trace.map_or(Unit::Dated, |trace| trace.unit);
         let allowed = |text: &str, allowed: &str| {
             self.refuse("time", format!("found {}, allowed is {allowed}", quoted(text)))

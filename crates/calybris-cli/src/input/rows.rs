@@ -9,7 +9,7 @@ use super::json::{self, Value};
 use super::lines::Lines;
 use super::place::Place;
 use super::requests::RequestFile;
-use super::row::{Clock, Row};
+use super::row::{Row, TimeBase};
 use crate::amount::counted;
 
 /// The bytes of a requests file, behind a byte order mark.
@@ -135,7 +135,7 @@ impl<'a> Rows<'a> {
                     );
                     return Err(InputError::at(file, place, what));
                 }
-                let mut row = Row::new(file, line, Clock { trace: *trace, start_unix_ms });
+                let mut row = Row::new(file, line, TimeBase { trace: *trace, start_unix_ms });
                 for (meaning, cell) in meanings.iter().zip(cells) {
                     if let Meaning::Field(field) = *meaning {
                         row.set_text(field, cell.place, cell.text)?;
@@ -169,7 +169,7 @@ impl<'a> Rows<'a> {
             return Err(InputError::at(file, place(node.offset), what));
         };
         let trace = Trace::with(entries.iter().map(|(key, _)| key.name.as_str()));
-        let mut row = Row::new(file, line, Clock { trace, start_unix_ms: *start_unix_ms });
+        let mut row = Row::new(file, line, TimeBase { trace, start_unix_ms: *start_unix_ms });
         let mut fields = Vec::with_capacity(entries.len());
         let mut unknown = Vec::new();
         for (key, node) in entries {
