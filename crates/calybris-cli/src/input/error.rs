@@ -65,18 +65,7 @@ pub(crate) fn name_fault(name: &str) -> Option<String> {
         (false, true) => "take away the character at its end that is not seen",
         (false, false) => return None,
     };
-    Some(format!("found {}: {what}", visible(name)))
-}
-
-/// A quote of a text in which also characters without width are seen.
-fn visible(text: &str) -> String {
-    let unseen = |letter: char| {
-        matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{ad}' | '\u{feff}' | '\u{a0}')
-    };
-    let letters = text.chars().map(|letter| {
-        if unseen(letter) { letter.escape_unicode().to_string() } else { letter.to_string() }
-    });
-    quoted(&letters.collect::<String>()).replace("\\\\u{", "\\u{")
+    Some(format!("found {}: {what}", quoted(name)))
 }
 
 #[cfg(test)]
@@ -87,6 +76,7 @@ mod tests {
     fn a_quote_is_short_and_harmless() {
         assert_eq!(quoted(" a\"b "), "` a\"b `");
         assert_eq!(quoted("\u{1b}[31m"), "`\\u{1b}[31m`");
+        assert_eq!(quoted("a\u{a0}\u{200b}\u{feff}"), "`a\\u{a0}\\u{200b}\\u{feff}`");
         assert_eq!(quoted(&"x".repeat(60)), format!("`{}`", "x".repeat(60)));
         assert_eq!(quoted(&"x".repeat(61)), format!("`{}...`", "x".repeat(60)));
     }
