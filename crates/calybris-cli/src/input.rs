@@ -20,4 +20,5 @@ pub(crate) mod requests;
 pub(crate) mod row;
 mod rows;
 pub(crate) mod source;
+pub(crate) mod whole;
 mod words;

@@ -7,6 +7,7 @@ use super::columns::{FIELDS, LISTS, NAMES, Trace, Unit, index_of};
 use super::error::{InputError, has_blanks_around, name_fault, quoted};
 use super::json::{Node, Value};
 use super::place::Place;
+use super::whole::is_whole;
 use crate::time::parse_unix_ms;
 
 /// One request as the file gives it.
@@ -220,13 +221,6 @@ impl Row {
 /// The end of the year 9999, as calendars go here.
 const LAST_UNIX_MS: u64 = 253_402_207_200_000;
 
-/// Whether these are the digits of a whole number, without a plus, a zero before them or a `-0`.
-fn is_whole(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let is_plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_plain && text != "-0" && (digits == "0" || !digits.starts_with('0'))
-}
-
 /// A decimal number, 0 or more, in thousandths, cut off after them.
 fn thousandths(text: &str) -> Option<u64> {
     let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
@@ -240,18 +234,6 @@ fn thousandths(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_whole_number_has_one_way_to_be_written() {
-        for text in ["0", "7", "4294967295", "-5"] {
-            assert!(is_whole(text), "{text}");
-        }
-        for text in
-            ["", "-", "+7", "007", "00", "-0", "7.0", "1e3", "1_000", "1,000", "0x7", "\u{663}"]
-        {
-            assert!(!is_whole(text), "{text}");
-        }
-    }
 
     #[test]
     fn seconds_have_thousandths() {

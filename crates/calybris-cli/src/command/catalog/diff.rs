@@ -10,6 +10,7 @@ use crate::amount::{counted, grouped, money};
 use crate::failure::Failure;
 use crate::input::catalog::{Candidate, CatalogFile};
 use crate::input::policy::{Bps, Microunits, Name, PolicyFile, Traits};
+use crate::input::whole::whole;
 use crate::page::Page;
 use crate::table::table;
 use crate::terminal::clipped;
@@ -40,7 +41,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Rows of each table; 0 is all
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = whole::<usize>)]
     top: usize,
     /// Print one JSON object with everything, prices in microunits per million tokens
     #[arg(long)]
