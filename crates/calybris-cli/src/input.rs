@@ -18,7 +18,7 @@ pub(crate) mod price_list;
 pub(crate) mod request;
 pub(crate) mod requests;
 pub(crate) mod row;
-mod rows;
+pub(crate) mod rows;
 pub(crate) mod source;
 pub(crate) mod whole;
 mod words;

@@ -147,6 +147,11 @@ fn public_traces_are_read_or_asked_when_they_began() {
     place.accepted(mooncake, &["--start", "1793610000"]);
     assert_eq!(place.times(), ["2026-11-02T09:00:00.000Z", "2026-11-02T09:00:02.500Z"]);
 
+    // Who says what the name of a trace means has a file of their own.
+    let own = "{\"input_length\": 30, \"output_tokens\": 4, \"time\": \"2026-11-02 09:00:03\"}\n";
+    place.accepted(own, &["--columns", "input_length=input_tokens"]);
+    assert_eq!(place.times(), ["2026-11-02T09:00:03.000Z"]);
+
     let text = place.refused(images, &["--start", "2026-11-02"]);
     assert!(text.contains("allowed is a number of seconds since --start"), "{text}");
     let text = place.refused("input_tokens,output_tokens\n1,1\n", &["--start", "2026-11-02"]);

@@ -8,6 +8,7 @@ use crate::amount::{counted, grouped, money, rate};
 use crate::input::catalog::Skipped;
 use crate::input::error::quoted;
 use crate::input::price::PLAUSIBLE;
+use crate::input::rows::MOST_NAMES;
 use crate::page::Page;
 use crate::routing::{Job, Routed};
 use crate::table::{LONGEST_TABLE_ROWS, rest, table};
@@ -27,8 +28,13 @@ pub(crate) fn page(job: &Job<'_>, routed: &Routed, json: bool) -> Page {
     }
     inputs(job, &mut page);
     if !routed.ignored.is_empty() {
-        let names: Vec<String> = routed.ignored.iter().map(|name| quoted(name)).collect();
-        page.line(format_args!("requests passed over in each: {}", names.join(", ")));
+        let names = routed.ignored.iter().map(|name| quoted(name)).take(MOST_NAMES);
+        let names: Vec<String> = names.collect();
+        let more = match routed.ignored.len() - names.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        page.line(format_args!("requests passed over in each: {}{more}", names.join(", ")));
     }
     earlier(routed, &mut page);
     decisions(routed, &mut page);

@@ -132,6 +132,14 @@ impl Mapping {
 }
 
 impl Columns {
+    /// The public trace that has these names. One that the user gave a meaning tells nothing.
+    pub(crate) fn trace<'n>(&self, names: impl Iterator<Item = &'n str>) -> Option<&'static Trace> {
+        let is_mapped = |name: &&str| {
+            self.mapped.iter().any(|mapping| mapping.name.to_lowercase() == name.to_lowercase())
+        };
+        Trace::with(names.filter(|name| !is_mapped(name)))
+    }
+
     /// What a name means in a file, which may be a trace.
     pub(crate) fn meaning(&self, name: &str, trace: Option<&Trace>) -> Meaning {
         let same = |other: &str| other.to_lowercase() == name.to_lowercase();
@@ -155,7 +163,7 @@ impl Columns {
 
 impl Trace {
     /// The trace that has these names.
-    pub(crate) fn with<'n>(names: impl Iterator<Item = &'n str>) -> Option<&'static Self> {
+    fn with<'n>(names: impl Iterator<Item = &'n str>) -> Option<&'static Self> {
         let mut names = names;
         names.find_map(|name| {
             TRACES.iter().find(|trace| trace.mark.to_lowercase() == name.to_lowercase())
@@ -215,5 +223,8 @@ mod tests {
         assert_eq!(columns.meaning("Log Type", trace), Meaning::Ignored);
         assert_eq!(columns.meaning("Log Type", None), Meaning::Unknown);
         assert!(Trace::with(FIELDS.into_iter()).is_none());
+        let mapped = vec![Mapping::parse("request tokens=input_tokens").unwrap()];
+        let columns = Columns { mapped, ignore_unknown: false };
+        assert!(columns.trace(["Timestamp", "Request tokens"].into_iter()).is_none());
     }
 }

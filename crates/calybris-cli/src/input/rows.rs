@@ -43,7 +43,7 @@ impl<'a> Rows<'a> {
     ) -> Result<Self, InputError> {
         let refuse = |place, what: String| Err(InputError::at(&of.name, place, what));
         let header = records.read()?.unwrap_or_default();
-        let trace = Trace::with(header.iter().map(|cell| cell.text.as_str()));
+        let trace = of.columns.trace(header.iter().map(|cell| cell.text.as_str()));
         let mut meanings: Vec<Meaning> = Vec::with_capacity(header.len());
         for cell in &header {
             let meaning = of.columns.meaning(&cell.text, trace);
@@ -168,7 +168,7 @@ impl<'a> Rows<'a> {
                 format!("found {}; each line is one JSON object", quoted(node.written(text)));
             return Err(InputError::at(file, place(node.offset), what));
         };
-        let trace = Trace::with(entries.iter().map(|(key, _)| key.name.as_str()));
+        let trace = columns.trace(entries.iter().map(|(key, _)| key.name.as_str()));
         let mut row = Row::new(file, line, TimeBase { trace, start_unix_ms: *start_unix_ms });
         let mut fields = Vec::with_capacity(entries.len());
         let mut unknown = Vec::new();
@@ -227,7 +227,7 @@ fn check_known(of: &RequestFile, unknown: &[(&str, Place)], kind: &str) -> Resul
 }
 
 /// Names that a message or a summary lists.
-const MOST_NAMES: usize = 20;
+pub(crate) const MOST_NAMES: usize = 20;
 
 /// A name as the file has it, and the field that it means.
 fn same_as(meaning: Meaning, name: &str) -> String {
