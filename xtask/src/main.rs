@@ -11,6 +11,7 @@ mod examples;
 mod instructions;
 mod lint;
 mod loom;
+mod mutate_inputs;
 mod no_std;
 mod package;
 mod pages;
@@ -42,6 +43,7 @@ usage: cargo xtask TASK
   bless            rewrite the golden files
   pages            write docs/errors.md, docs/benchmarks.md and its chart anew
   bench            run the benchmarks
+  mutate-inputs    broken files of every kind that the program reads; --count, --seed, --kind, --program
   instructions     how many a decision takes, counted by valgrind
   versus [AREA]    side by side with the published crate; --quick, --json, --data DIR";
 
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         ["pages"] => pages::run(bless::Mode::Rewrite),
         ["pages", "--check"] => pages::run(bless::Mode::Check),
         ["loom"] => loom::run(),
+        ["mutate-inputs", ..] => mutate_inputs::run(args.get(1..).unwrap_or_default()),
         ["instructions"] => instructions::run(),
         ["versus", ..] => versus::run(args.get(1..).unwrap_or_default()),
         ["help" | "--help" | "-h"] => {

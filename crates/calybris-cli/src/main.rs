@@ -25,7 +25,7 @@ use crate::page::Page;
 
 /// Deterministic decisions under hard limits, with budgets that cannot be overspent and a log that shows tampering.
 ///
-/// Start with `calybris demo`.
+/// Start with `calybris demo`. Where a command reads a file, `-` is standard input.
 #[derive(Parser)]
 #[command(name = "calybris", version, propagate_version = true)]
 struct Arguments {

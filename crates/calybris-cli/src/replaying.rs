@@ -10,6 +10,7 @@ use calybris_core::engine::{
 
 use crate::failure::Failure;
 use crate::input::error::InputError;
+use crate::input::whole::at_least_one;
 use crate::log::arguments::LogArguments;
 use crate::log::beginning::check_records;
 use crate::report::html::Html;
@@ -24,7 +25,7 @@ pub(crate) struct ReplayArguments {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Decide with that many threads at once
-    #[arg(long, value_name = "N", display_order = 901)]
+    #[arg(long, value_name = "N", display_order = 901, value_parser = at_least_one)]
     threads: Option<NonZeroUsize>,
 }
 

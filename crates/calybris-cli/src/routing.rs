@@ -22,9 +22,10 @@ use self::earlier::Earlier;
 use crate::failure::Failure;
 use crate::input::catalog::Catalog;
 use crate::input::error::{InputError, quoted};
-use crate::input::policy::{Microunits, PolicyFile};
+use crate::input::policy::{Microunits, Name, PolicyFile};
 use crate::input::request::{RequestParser, RoutedRequest};
-use crate::input::row::{RequestFile, Row};
+use crate::input::requests::RequestFile;
+use crate::input::row::Row;
 use crate::log::naming::model_name;
 use crate::page::Stream;
 use crate::tally::Tally;
@@ -61,14 +62,18 @@ pub(crate) struct Routed {
     pub(crate) report: Report,
     /// Every tenant's balance at the end.
     pub(crate) accounts: Vec<(String, AccountSnapshot)>,
+    /// Columns and keys of the requests file that were passed over.
+    pub(crate) ignored: Vec<String>,
 }
 
 /// What is known of the requests before the first is decided.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Checked {
     requests: u64,
     /// Those with a request key.
     keyed: usize,
+    /// What the file calls things that were passed over.
+    ignored: Vec<String>,
 }
 
 impl Job<'_> {
@@ -78,9 +83,10 @@ impl Job<'_> {
     pub(crate) fn check_requests(&self) -> Result<Checked, InputError> {
         let parser = RequestParser::new(self.policy, self.catalog.snapshot.names());
         parser.check_defaults(self.policy_file)?;
-        let mut checked = Checked { requests: 0, keyed: 0 };
+        let mut checked = Checked { requests: 0, keyed: 0, ignored: Vec::new() };
         let mut first_uses = HashMap::new();
-        for (position, row) in (1..).zip(self.requests.rows()?) {
+        let mut rows = self.requests.rows()?;
+        for (position, row) in (1..).zip(rows.by_ref()) {
             let row = row?;
             let routed = parser.parse(&row, position)?;
             checked.requests = position;
@@ -98,6 +104,8 @@ impl Job<'_> {
                 }
             }
         }
+        rows.check_mappings()?;
+        checked.ignored = rows.ignored().to_vec();
         if checked.requests == 0 {
             return Err(InputError::in_file(self.requests.name(), "holds no request"));
         }
@@ -113,7 +121,7 @@ impl Job<'_> {
     }
 
     /// Opens or creates the log, routes every request, settles it, closes the log and verifies it from the disk.
-    pub(crate) fn run(&self, checked: Checked) -> Result<Routed, Failure> {
+    pub(crate) fn run(&self, checked: &Checked) -> Result<Routed, Failure> {
         self.check_directory()?;
         let refuse = |error| Failure::of_engine(self.log, &error);
         let mut options =
@@ -174,7 +182,7 @@ impl Job<'_> {
 
     /// What the log grants a tenant is what the policy file has to say.
     fn check_grants(&self, engine: &Engine) -> Result<(), Failure> {
-        for (tenant, Microunits(granted)) in &self.policy.tenants {
+        for (Name(tenant), Microunits(granted)) in &self.policy.tenants {
             let logged = engine.account(tenant).map(|account| account.granted_microunits);
             if let Some(logged) = logged.filter(|logged| logged != granted) {
                 let what = format!(
@@ -182,7 +190,10 @@ impl Job<'_> {
                     quoted(tenant),
                     self.log.display()
                 );
-                return Err(Failure::at(self.policy_file, what));
+                return Err(self
+                    .policy
+                    .refuse(self.policy_file, &["tenants", tenant], what)
+                    .into());
             }
         }
         Ok(())
@@ -191,7 +202,7 @@ impl Job<'_> {
     fn route_all(
         &self,
         engine: Engine,
-        checked: Checked,
+        checked: &Checked,
         repeated: &mut u64,
     ) -> Result<Routed, Failure> {
         let refuse = |error| Failure::of_engine(self.log, &error);
@@ -205,7 +216,7 @@ impl Job<'_> {
         // A ticket with a request key waits: its request may come again, and is carried out then.
         let kept = if checked.keyed > 0 { self.keyed_tickets(&engine)? } else { BTreeSet::new() };
         self.give_back(&engine, &kept, &mut earlier)?;
-        for (tenant, Microunits(granted)) in &self.policy.tenants {
+        for (Name(tenant), Microunits(granted)) in &self.policy.tenants {
             engine.ensure_tenant(tenant, *granted, self.clock.unix_ms()).map_err(refuse)?;
         }
         let (tally, elapsed) = self.route(&engine, checked.requests, repeated)?;
@@ -219,7 +230,8 @@ impl Job<'_> {
         };
         let report =
             verify(self.log, &options).map_err(|error| Failure::of_log(self.log, &error))?;
-        Ok(Routed { tally, earlier, elapsed, anchor, report, accounts })
+        let ignored = checked.ignored.clone();
+        Ok(Routed { tally, earlier, elapsed, anchor, report, accounts, ignored })
     }
 
     fn route(

@@ -147,7 +147,7 @@ fn a_key_that_the_log_has_for_another_request_stops_at_its_line() {
     let ran = place.route(text, &["--append"]);
     assert_eq!(ran.code, 3);
     for part in
-        ["requests:3: `request_key`: found `a`", "tenant `chat`", "decision 3", "1 of 3 requests"]
+        ["requests:3:1: `request_key`: found `a`", "tenant `chat`", "decision 3", "1 of 3 requests"]
     {
         assert!(ran.err.contains(part), "{part}: {}", ran.err);
     }
@@ -159,7 +159,8 @@ fn a_key_for_two_requests_of_a_file_is_found_before_the_first_is_decided() {
     let place = Place::new();
     let ran = place.route(&format!("{TWO}a,375,44\nc,1,1\n"), &[]);
     assert_eq!(ran.code, 2, "{}", ran.err);
-    for part in ["requests:4: `request_key`: found `a`", "tenant `chat`", "request 1 of this file"]
+    for part in
+        ["requests:4:1: `request_key`: found `a`", "tenant `chat`", "request 1 of this file"]
     {
         assert!(ran.err.contains(part), "{part}: {}", ran.err);
     }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::amount::{counted, grouped, money};
 use crate::failure::Failure;
+use crate::input::whole::whole;
 use crate::log::arguments::LogArguments;
 use crate::log::beginning::{check_records, dropped, first_of};
 use crate::log::journal::Journal;
@@ -39,7 +40,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) log: LogArguments,
     /// Rows of the table of open tickets, oldest first; 0 is all
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = whole::<usize>)]
     top: usize,
 }
 

@@ -7,9 +7,12 @@ use calybris_core::wal::TreeHead;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::input::error::{InputError, read};
+use crate::input::error::InputError;
+use crate::input::json as strict;
 use crate::input::key::{KeyArgument, KeyFile};
+use crate::input::looks::Looks;
 use crate::input::pin::read_tree_head;
+use crate::input::source::read;
 use crate::log::fate::Followed;
 use crate::log::{header, json};
 use crate::page::Page;
@@ -50,13 +53,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let keys = arguments.key.read_file()?;
     let head = arguments.tree_head.as_deref().map(read_tree_head).transpose()?;
     let text = read(file)?;
+    let others = [
+        Looks::Policy,
+        Looks::Catalog,
+        Looks::Toml,
+        Looks::Csv,
+        Looks::WebPage,
+        Looks::Key,
+        Looks::Anchor,
+        Looks::TreeHead,
+    ];
+    Looks::refuse(file, &text, &others, "a proof is the JSON that `calybris prove` makes")?;
+    let refuse = |fault: strict::Fault| {
+        InputError::at(file, fault.place, fault.explained("not a proof of a decision"))
+    };
+    strict::parse(&text).map_err(refuse)?;
     // Its form may be another, so what it says of itself is read first.
     let form: Value = serde_json::from_str(&text).unwrap_or_default();
     check_version(file, &form)?;
-    let proof: DecisionProof = serde_json::from_str(&text).map_err(|error| {
-        let line = u64::try_from(error.line()).unwrap_or(u64::MAX);
-        InputError::at_line(file, line, format!("not a proof of a decision: {error}"))
-    })?;
+    let proof: DecisionProof =
+        serde_json::from_str(&text).map_err(|error| refuse(strict::fault_of(&text, &error)))?;
     let Some(head) = head else {
         let what = format!(
             "a proof is checked against a tree head that comes from elsewhere: name it with --tree-head\n  \

@@ -12,7 +12,7 @@ use crate::input::catalog::CatalogFile;
 use crate::input::error::InputError;
 use crate::input::policy::PolicyFile;
 use crate::input::request::RequestParser;
-use crate::input::row::RequestFile;
+use crate::input::requests::RequestFile;
 use crate::log::journal::Journal;
 use crate::new_file::{NewFile, Readers, Replaces};
 use crate::page::Page;
@@ -81,7 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     };
     let checked = job.check_requests()?;
     write_inputs(&dir)?;
-    let routed = job.run(checked)?;
+    let routed = job.run(&checked)?;
     let anchor = dir.join("anchor");
     let written = write(&anchor, &format!("{}\n", routed.anchor));
     let mut page = Page::default();

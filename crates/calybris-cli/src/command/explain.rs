@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::input::error::quoted;
+use crate::input::whole::whole;
 use crate::log::arguments::LogArguments;
 use crate::log::beginning::{first_sequence, not_there};
 use crate::log::find::{Found, find};
@@ -38,6 +39,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) log: LogArguments,
     /// The sequence of the decision, as `calybris show` prints it
+    #[arg(value_parser = whole::<u64>)]
     sequence: u64,
     /// List every model, however many there are
     #[arg(long)]

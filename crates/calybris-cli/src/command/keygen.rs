@@ -6,8 +6,8 @@ use calybris_core::wal::Key;
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::input::error::read;
 use crate::input::key::KeyFile;
+use crate::input::source::read;
 use crate::log::json::hex;
 use crate::new_file::{NewFile, Readers, Replaces};
 use crate::page::Page;

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::amount::counted;
 use crate::failure::Failure;
 use crate::input::pin::read_tree_head;
+use crate::input::whole::whole;
 use crate::log::arguments::LogArguments;
 use crate::log::find::{checkpoint_under, not_found};
 use crate::new_file::new_file;
@@ -44,6 +45,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) log: LogArguments,
     /// The sequence of the decision
+    #[arg(value_parser = whole::<u64>)]
     sequence: u64,
     /// Prove it for this tree head (the line, or a file with it), which was given away before
     #[arg(long, value_name = "HEAD")]

@@ -8,7 +8,7 @@ use crate::input::catalog::CatalogFile;
 use crate::input::key::KeyArgument;
 use crate::input::pin::read_anchor;
 use crate::input::policy::PolicyFile;
-use crate::input::row::RequestFile;
+use crate::input::requests::{RequestArguments, RequestFile};
 use crate::page::Page;
 use crate::routing::Job;
 use crate::routing::clock::Clock;
@@ -21,14 +21,22 @@ Examples:
       --requests requests.csv --log ./log
   calybris route --policy policy.toml --catalog prices.json \\
       --requests trace.csv --log ./log --key-file log.key
+  calybris route --policy policy.toml --catalog prices.json --log ./log \\
+      --requests calls.csv --columns model=requested_model --ignore-unknown
+  calybris route --policy policy.toml --catalog prices.json --log ./log \\
+      --requests BurstGPT.csv --start 2023-11-01T00:00:00Z
   gateway-trace | calybris route --policy policy.toml --catalog prices.json \\
       --requests - --log ./log --append --each --json
 
 The catalog is our TOML or a LiteLLM price list (JSON). Requests are CSV or
-JSON lines with our field names, or a trace with the columns
-TIMESTAMP,ContextTokens,GeneratedTokens. What they leave out comes from the
-policy file. A request with a `request_key` is decided and charged once, so a
-file with keys may be routed again with --append after a crash.
+JSON lines with our field names in any case, or a public trace: Azure LLM
+inference, BurstGPT or Mooncake. The last two say when a request came after the
+first one; --start says when that was. What requests leave out comes from the
+policy file. Every row is decided, or the file is refused before the first is.
+
+`-` is standard input, for one of the files. A request with a `request_key` is
+decided and charged once, so a file with keys may be routed again with --append
+after a crash.
 
 A log begins in a directory that is empty, does not exist, or holds nothing but
 the file LOCK. --append continues one that holds at least one record. Neither
@@ -46,9 +54,8 @@ pub(crate) struct Arguments {
     /// Models and prices (TOML, or a LiteLLM price list)
     #[arg(long, value_name = "FILE")]
     catalog: PathBuf,
-    /// Requests (CSV, JSON lines or a trace); `-` is standard input
-    #[arg(long, value_name = "FILE")]
-    requests: PathBuf,
+    #[command(flatten)]
+    requests: RequestArguments,
     /// The log's directory; made if it does not exist
     #[arg(long, value_name = "DIR")]
     log: PathBuf,
@@ -89,6 +96,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         clock: Clock::System,
     };
     let checked = job.check_requests()?;
-    let routed = job.run(checked)?;
+    let routed = job.run(&checked)?;
     Ok(summary::page(&job, &routed, arguments.json))
 }

@@ -10,6 +10,7 @@ use calybris_core::engine::{Entry, Record};
 use self::filter::{ActionFilter, Filter, Kind, Matching, OutcomeFilter};
 use crate::amount::grouped;
 use crate::failure::Failure;
+use crate::input::whole::whole;
 use crate::log::arguments::LogArguments;
 use crate::log::beginning::{first_sequence, not_there};
 use crate::log::columns::{decision_heading, decision_line, record_heading, record_line};
@@ -67,15 +68,15 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "KEY")]
     request_key: Option<String>,
     /// Only from this sequence on
-    #[arg(long, value_name = "SEQ", default_value_t = 1)]
+    #[arg(long, value_name = "SEQ", default_value_t = 1, value_parser = whole::<u64>)]
     from_sequence: u64,
     /// Only up to this sequence
-    #[arg(long, value_name = "SEQ", default_value_t = u64::MAX, hide_default_value = true)]
+    #[arg(long, value_name = "SEQ", default_value_t = u64::MAX, hide_default_value = true, value_parser = whole::<u64>)]
     to_sequence: u64,
     #[command(flatten)]
     period: Period,
     /// The last N that match; 0 is all. Without it the last 50, and all with --json or --follow
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>)]
     limit: Option<usize>,
     /// Only these kinds of records, each as it was written
     #[arg(long, value_enum, value_delimiter = ',')]

@@ -6,6 +6,9 @@ use serde_json::json;
 
 use crate::amount::{counted, grouped, money, rate};
 use crate::input::catalog::Skipped;
+use crate::input::error::quoted;
+use crate::input::price::PLAUSIBLE;
+use crate::input::rows::MOST_NAMES;
 use crate::page::Page;
 use crate::routing::{Job, Routed};
 use crate::table::{LONGEST_TABLE_ROWS, rest, table};
@@ -24,6 +27,15 @@ pub(crate) fn page(job: &Job<'_>, routed: &Routed, json: bool) -> Page {
         return page;
     }
     inputs(job, &mut page);
+    if !routed.ignored.is_empty() {
+        let names = routed.ignored.iter().map(|name| quoted(name)).take(MOST_NAMES);
+        let names: Vec<String> = names.collect();
+        let more = match routed.ignored.len() - names.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        page.line(format_args!("requests passed over in each: {}{more}", names.join(", ")));
+    }
     earlier(routed, &mut page);
     decisions(routed, &mut page);
     tenants(routed, &mut page);
@@ -59,11 +71,13 @@ pub(crate) fn object(job: &Job<'_>, routed: &Routed) -> serde_json::Value {
             "providers": catalog.snapshot.names().providers.len(),
             "digest": catalog.snapshot.digest().to_string(),
             "free_models": catalog.free_models,
+            "oddly_priced_models": catalog.oddly_priced_models,
             "rounded_prices": catalog.rounded_prices,
             "skipped_not_chat": catalog.skipped(Skipped::NotChat),
             "skipped_no_price": catalog.skipped(Skipped::NoPrice),
             "unmatched_rules": catalog.unmatched_rules,
         },
+        "ignored_columns": routed.ignored,
         "found": {
             "records": routed.earlier.records,
             "decisions": routed.earlier.decisions,
@@ -116,6 +130,16 @@ fn inputs(job: &Job<'_>, page: &mut Page) {
                 "1 enabled model costs".to_owned()
             } else {
                 format!("{} enabled models cost", grouped(catalog.free_models))
+            }
+        ));
+    }
+    if catalog.oddly_priced_models > 0 {
+        page.line(format_args!(
+            "         {} a price that is not {PLAUSIBLE}: is that so?",
+            if catalog.oddly_priced_models == 1 {
+                "1 enabled model has".to_owned()
+            } else {
+                format!("{} enabled models have", grouped(catalog.oddly_priced_models))
             }
         ));
     }

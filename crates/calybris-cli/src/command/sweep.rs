@@ -7,6 +7,7 @@ use std::sync::Arc;
 use calybris_core::engine::{Names, Shift, Snapshot};
 use calybris_core::kernel::PolicySnapshot;
 
+use crate::amount::grouped;
 use crate::failure::Failure;
 use crate::input::error::{InputError, quoted};
 use crate::input::policy::PolicyFile;
@@ -103,17 +104,23 @@ fn parse_range(text: &str) -> Result<(&'static PolicyNumber, Vec<u64>), String> 
     let (key, range) = text.split_once('=').ok_or_else(shape)?;
     let (from, rest) = range.split_once("..").ok_or_else(shape)?;
     let (to, step) = rest.split_once(':').ok_or_else(shape)?;
-    let number =
-        POLICY_NUMBERS.iter().find(|number| number.key == key.trim()).ok_or_else(|| {
-            let known: Vec<&str> = POLICY_NUMBERS.iter().map(|number| number.key).collect();
-            format!("{} is no number of a policy; these are: {}", quoted(key), known.join(", "))
-        })?;
+    let number = POLICY_NUMBERS.iter().find(|number| number.key == key).ok_or_else(|| {
+        let known: Vec<&str> = POLICY_NUMBERS.iter().map(|number| number.key).collect();
+        format!("{} is no number of a policy; these are: {}", quoted(key), known.join(", "))
+    })?;
     let limit = number.limit;
     let parse = |what: &str, text: &str| {
-        let digits = text.trim().replace('_', "");
-        digits.parse::<u64>().ok().filter(|value| *value <= limit).ok_or_else(|| {
-            let key = number.key;
-            format!("{what} {} is not a whole number of 0..={limit}, which {key} is", quoted(text))
+        // As in the policy file: `_` stands between digits only.
+        let is_digits =
+            |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let digits = text.split('_').all(is_digits).then(|| text.replace('_', ""));
+        let value = digits.and_then(|digits| digits.parse::<u64>().ok());
+        value.filter(|value| *value <= limit).ok_or_else(|| {
+            let (key, limit) = (number.key, grouped(limit));
+            format!(
+                "{what} {} is not a whole number from 0 to {limit}, which {key} is",
+                quoted(text)
+            )
         })
     };
     let (from, to, step) = (parse("from", from)?, parse("to", to)?, parse("step", step)?);
@@ -162,8 +169,10 @@ mod tests {
             ("hard_risk_limit_bps", "key=from..to:step"),
             ("hard_risk_limit_bps=1..2", "key=from..to:step"),
             ("hard_limit=1..2:1", "minimum_confidence_bps, risk_penalty_multiplier_bps"),
-            ("hard_risk_limit_bps=1..10001:1", "0..=10000"),
-            ("risk_penalty_multiplier_bps=0..65536:1000", "0..=65535"),
+            ("hard_risk_limit_bps=1..10001:1", "0 to 10,000"),
+            ("risk_penalty_multiplier_bps=0..65536:1000", "0 to 65,535"),
+            ("hard_risk_limit_bps=1__0..50:1", "from `1__0`"),
+            ("hard_risk_limit_bps= 1..50:1", "from ` 1`"),
             ("hard_risk_limit_bps=-1..5:1", "from `-1`"),
             ("hard_risk_limit_bps=1..x:1", "to `x`"),
             ("hard_risk_limit_bps=1..5:0", "the step is 0"),

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::amount::counted;
 use crate::failure::Failure;
 use crate::input::pin::read_anchor;
+use crate::input::whole::at_least_one;
 use crate::log::arguments::LogArguments;
 use crate::log::beginning::dropped;
 use crate::page::Page;
@@ -36,7 +37,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ANCHOR")]
     anchor: Option<PathBuf>,
     /// Verify with that many threads at once
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     threads: Option<NonZeroUsize>,
 }
 

@@ -1,16 +1,20 @@
 //! The catalog file, ours or a price list, and how it becomes what the engine installs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::Path;
 
 use calybris_core::engine::Snapshot;
 use calybris_core::kernel::{CapabilitySet, Model, PolicySnapshot, RegionSet};
-use serde::Deserialize;
 
-use super::error::{InputError, read};
+use super::error::InputError;
 use super::numbering::Numbering;
-use super::policy::{Bps, Microunits, PolicyFile, Traits, toml_error};
+use super::own_catalog;
+use super::place::Place;
+use super::policy::{Microunits, Name, PolicyFile, Traits};
+use super::price::is_plausible;
 use super::price_list;
+use super::source::read;
 
 /// What a catalog file holds, whichever its form.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +29,8 @@ pub(crate) struct CatalogFile {
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub(crate) name: String,
+    /// Where its file names it.
+    pub(crate) place: Place,
     pub(crate) provider: String,
     pub(crate) input_price_microunits_per_million_tokens: u64,
     pub(crate) output_price_microunits_per_million_tokens: u64,
@@ -40,15 +46,11 @@ pub(crate) enum Skipped {
     NoPrice,
 }
 
-/// Models whose every price is 0.
-fn count_free(models: &[Model]) -> usize {
-    let free = |model: &&Model| {
-        model.enabled
-            && model.input_price_microunits_per_million_tokens == 0
-            && model.output_price_microunits_per_million_tokens == 0
-            && model.fixed_price_microunits == 0
-    };
-    models.iter().filter(free).count()
+/// Something that keeps a catalog from being installed.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) place: Option<Place>,
+    pub(crate) what: String,
 }
 
 /// A catalog joined with its policy, ready to be installed.
@@ -59,33 +61,10 @@ pub(crate) struct Catalog {
     skipped: Vec<Skipped>,
     /// Enabled models that cost nothing: in a price list that mostly means that nobody knows.
     pub(crate) free_models: usize,
+    /// Enabled models with a price that is none, most likely: per token instead of per million, or the other way round.
+    pub(crate) oddly_priced_models: usize,
     /// Patterns of the policy file that no model matches: most likely typing errors.
     pub(crate) unmatched_rules: Vec<String>,
-}
-
-/// Our own form: `[[model]]` tables.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OwnFile {
-    #[serde(default)]
-    model: Vec<OwnEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OwnEntry {
-    name: String,
-    provider: String,
-    input_price_microunits_per_million_tokens: Microunits,
-    output_price_microunits_per_million_tokens: Microunits,
-    #[serde(default)]
-    capabilities: Vec<String>,
-    quality_bps: Option<Bps>,
-    risk_ceiling_bps: Option<Bps>,
-    p95_latency_ms: Option<u32>,
-    regions: Option<Vec<String>>,
-    fixed_price_microunits: Option<Microunits>,
-    enabled: Option<bool>,
 }
 
 impl CatalogFile {
@@ -96,18 +75,10 @@ impl CatalogFile {
 
     /// Parses the text of a catalog; `file` is what messages call it.
     pub(crate) fn parse(file: &Path, text: &str) -> Result<Self, InputError> {
-        match text.trim_start().chars().next() {
-            Some('{') => return price_list::parse(file, text),
-            Some('[') if text.trim_end().ends_with(']') && !text.contains("[[model]]") => {
-                let what =
-                    "a JSON array is no price list: the list is an object of model name to prices";
-                return Err(InputError::in_file(file, what));
-            }
-            _ => {}
+        if text.trim_start().starts_with('{') {
+            return price_list::parse(file, text);
         }
-        let own: OwnFile = toml::from_str(text).map_err(|error| toml_error(file, text, &error))?;
-        let candidates = own.model.into_iter().map(OwnEntry::into_candidate).collect();
-        Ok(Self { candidates, ..Self::default() })
+        own_catalog::parse(file, text)
     }
 
     /// Adds what the rules of the policy say of each model and its catalog does not, and sorts by name. Answers, for each
@@ -131,21 +102,28 @@ impl CatalogFile {
 
     /// Everything that keeps the catalog from being installed. What the rules of a policy file may still say is no problem
     /// before they have been asked (`policy_file` is `None`).
-    pub(crate) fn problems(&self, file: &Path, policy_file: Option<&Path>) -> Vec<String> {
+    pub(crate) fn problems(&self, file: &Path, policy_file: Option<&Path>) -> Vec<Problem> {
         let mut problems = Vec::new();
         if self.candidates.is_empty() {
             let skipped = self.skipped.len();
-            problems.push(format!(
+            let what = format!(
                 "holds no model ({skipped} entries were skipped: no chat, or no price per token)"
-            ));
+            );
+            problems.push(Problem { place: None, what });
         }
-        let mut seen = BTreeMap::new();
+        let mut seen: BTreeMap<&str, Vec<Place>> = BTreeMap::new();
         for candidate in &self.candidates {
-            *seen.entry(candidate.name.as_str()).or_insert(0_u32) += 1;
+            seen.entry(candidate.name.as_str()).or_default().push(candidate.place);
         }
-        for (name, times) in seen.into_iter().filter(|(_, times)| *times > 1) {
-            let times = if times == 2 { "twice".to_owned() } else { format!("{times} times") };
-            problems.push(format!("model `{name}` is listed {times}; a name is unique"));
+        for (name, places) in seen {
+            let [first, second, more @ ..] = places.as_slice() else { continue };
+            let times = match more.len() {
+                0 => "twice".to_owned(),
+                more => format!("{} times", more + 2),
+            };
+            let what =
+                format!("model `{name}` is listed {times}, first at {first}; a name is unique");
+            problems.push(Problem { place: Some(*second), what });
         }
         problems.extend(too_many("providers", 256, self.providers().len()));
         problems.extend(too_many("capabilities", 64, self.capabilities().len()));
@@ -153,13 +131,19 @@ impl CatalogFile {
         if let Some(policy_file) = policy_file {
             for (field, is_said) in REQUIRED_TRAITS {
                 let silent = self.candidates.iter().filter(|candidate| !is_said(&candidate.traits));
-                let silent: Vec<&str> = silent.map(|candidate| candidate.name.as_str()).collect();
-                if !silent.is_empty() {
-                    problems.push(lacking(&silent, field, file, policy_file));
+                let silent: Vec<&Candidate> = silent.collect();
+                if let Some(first) = silent.first() {
+                    let what = lacking(&first.name, silent.len(), field, file, policy_file);
+                    problems.push(Problem { place: Some(first.place), what });
                 }
             }
         }
         problems
+    }
+
+    /// The models that may be chosen.
+    pub(crate) fn enabled(&self) -> impl Iterator<Item = &Candidate> {
+        self.candidates.iter().filter(|candidate| candidate.traits.enabled.unwrap_or(true))
     }
 
     pub(crate) fn providers(&self) -> BTreeSet<&String> {
@@ -173,7 +157,7 @@ impl CatalogFile {
     pub(crate) fn regions(&self) -> BTreeSet<&String> {
         let regions =
             self.candidates.iter().filter_map(|candidate| candidate.traits.regions.as_ref());
-        regions.flatten().collect()
+        regions.flatten().map(|Name(region)| region).collect()
     }
 
     /// How many entries were skipped for that reason.
@@ -203,11 +187,11 @@ impl CatalogFile {
     ) -> Result<Catalog, InputError> {
         let matched = self.dress(policy);
         if let [problem, more @ ..] = self.problems(file, Some(policy_file)).as_slice() {
-            let what = match more.len() {
-                0 => problem.clone(),
-                more => format!("{problem}; `calybris catalog check` lists {more} more"),
+            let more = match more.len() {
+                0 => String::new(),
+                more => format!("; `calybris catalog check` lists {more} more"),
             };
-            return Err(InputError::in_file(file, what));
+            return Err(problem.in_file(file, &more));
         }
         let providers =
             numbering.providers.number(file, "providers", 256, self.providers().into_iter())?;
@@ -224,8 +208,8 @@ impl CatalogFile {
         let mut model_names = BTreeMap::new();
         for (model_id, candidate) in model_ids.into_iter().zip(&self.candidates) {
             let missing = |field: &str| {
-                let what = lacking(&[&candidate.name], field, file, policy_file);
-                InputError::in_file(file, what)
+                let what = lacking(&candidate.name, 1, field, file, policy_file);
+                InputError::at(file, candidate.place, what)
             };
             let traits = &candidate.traits;
             models.push(Model {
@@ -238,10 +222,13 @@ impl CatalogFile {
                     .0,
                 enabled: traits.enabled.unwrap_or(true),
                 p95_latency_ms: traits.p95_latency_ms.ok_or_else(|| missing("p95_latency_ms"))?,
-                capabilities: CapabilitySet(named_bits(&capabilities, &candidate.capabilities)),
+                capabilities: CapabilitySet(named_bits(
+                    &capabilities,
+                    candidate.capabilities.iter(),
+                )),
                 regions: RegionSet(named_bits(
                     &regions,
-                    traits.regions.as_deref().unwrap_or_default(),
+                    traits.regions.iter().flatten().map(|Name(region)| region),
                 )),
                 input_price_microunits_per_million_tokens: candidate
                     .input_price_microunits_per_million_tokens,
@@ -254,7 +241,9 @@ impl CatalogFile {
             model_names.insert(model_id, candidate.name.clone());
         }
         let names = numbering.names(model_names, [providers, capabilities, regions]);
-        let free_models = count_free(&models);
+        let free_models = self.enabled().filter(|candidate| candidate.is_free()).count();
+        let oddly_priced_models =
+            self.enabled().filter(|candidate| candidate.is_oddly_priced()).count();
         let policy_snapshot = PolicySnapshot::new(policy.policy(), models)
             .map_err(|error| InputError::in_file(file, error))?;
         let rules = policy.rules.iter().zip(matched);
@@ -263,6 +252,7 @@ impl CatalogFile {
             rounded_prices: self.rounded_prices,
             skipped: self.skipped,
             free_models,
+            oddly_priced_models,
             unmatched_rules: rules
                 .filter(|(_, matched)| !matched)
                 .map(|(rule, _)| rule.name.as_str().to_owned())
@@ -278,27 +268,43 @@ impl Catalog {
     }
 }
 
-impl OwnEntry {
-    fn into_candidate(self) -> Candidate {
-        Candidate {
-            name: self.name,
-            provider: self.provider,
-            input_price_microunits_per_million_tokens: self
-                .input_price_microunits_per_million_tokens
-                .0,
-            output_price_microunits_per_million_tokens: self
-                .output_price_microunits_per_million_tokens
-                .0,
-            capabilities: self.capabilities,
-            traits: Traits {
-                quality_bps: self.quality_bps,
-                risk_ceiling_bps: self.risk_ceiling_bps,
-                p95_latency_ms: self.p95_latency_ms,
-                regions: self.regions,
-                fixed_price_microunits: self.fixed_price_microunits,
-                enabled: self.enabled,
-            },
+impl Problem {
+    /// The problem as a refusal of its file, and what else there is to say.
+    pub(crate) fn in_file(&self, file: &Path, more: &str) -> InputError {
+        let what = format!("{}{more}", self.what);
+        match self.place {
+            Some(place) => InputError::at(file, place, what),
+            None => InputError::in_file(file, what),
         }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            Some(place) => write!(f, "{place}: {}", self.what),
+            None => f.write_str(&self.what),
+        }
+    }
+}
+
+impl Candidate {
+    /// Whether it costs nothing.
+    pub(crate) fn is_free(&self) -> bool {
+        self.prices() == [0, 0]
+            && self.traits.fixed_price_microunits.is_none_or(|Microunits(price)| price == 0)
+    }
+
+    /// Whether one of its prices per token is far outside of what prices are.
+    pub(crate) fn is_oddly_priced(&self) -> bool {
+        !self.prices().into_iter().all(is_plausible)
+    }
+
+    const fn prices(&self) -> [u64; 2] {
+        [
+            self.input_price_microunits_per_million_tokens,
+            self.output_price_microunits_per_million_tokens,
+        ]
     }
 }
 
@@ -311,18 +317,18 @@ pub(crate) const REQUIRED_TRAITS: [(&str, IsSaid); 3] = [
     ("p95_latency_ms", |traits| traits.p95_latency_ms.is_some()),
 ];
 
-fn lacking(models: &[&str], field: &str, file: &Path, policy_file: &Path) -> String {
-    let (first, more) = (models.first().copied().unwrap_or_default(), models.len());
+fn lacking(first: &str, count: usize, field: &str, file: &Path, policy_file: &Path) -> String {
     let (file, policy_file) = (file.display(), policy_file.display());
-    let who = match more {
-        0 | 1 => format!("model `{first}` has"),
-        more => format!("model `{first}` and {} more have", more - 1),
+    let who = match count.saturating_sub(1) {
+        0 => format!("model `{first}` has"),
+        more => format!("model `{first}` and {more} more have"),
     };
     format!("{who} no `{field}`: say it in {file} or in a `[[model]]` rule of {policy_file}")
 }
 
-fn too_many(what: &str, limit: usize, found: usize) -> Option<String> {
-    (found > limit).then(|| format!("{found} {what}; at most {limit} are allowed"))
+fn too_many(what: &str, limit: usize, found: usize) -> Option<Problem> {
+    let what = || format!("{found} {what}; at most {limit} are allowed");
+    (found > limit).then(|| Problem { place: None, what: what() })
 }
 
 fn number_of(numbers: &BTreeMap<String, u8>, name: &str) -> u8 {
@@ -334,8 +340,8 @@ pub(crate) fn bits(numbers: &[u8]) -> u64 {
     numbers.iter().fold(0, |bits, number| bits | 1_u64 << (number % 64))
 }
 
-fn named_bits(numbers: &BTreeMap<String, u8>, names: &[String]) -> u64 {
-    bits(&names.iter().map(|name| number_of(numbers, name)).collect::<Vec<u8>>())
+fn named_bits<'a>(numbers: &BTreeMap<String, u8>, names: impl Iterator<Item = &'a String>) -> u64 {
+    bits(&names.map(|name| number_of(numbers, name)).collect::<Vec<u8>>())
 }
 
 #[cfg(test)]

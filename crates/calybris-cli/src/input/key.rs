@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use calybris_core::wal::Key;
 
-use super::error::{InputError, read};
+use super::error::InputError;
+use super::place::Place;
+use super::source::read;
 use crate::terminal::shell_word;
 
 /// The option that names a key file.
@@ -54,15 +56,12 @@ impl KeyFile {
         for (index, line) in
             text.trim_end().lines().enumerate().collect::<Vec<_>>().into_iter().rev()
         {
-            let refuse = |what: String| match index {
-                0 => InputError::in_file(file, format!("{what}; {KEY_FORM}")),
-                _ => {
-                    let number = u64::try_from(index).unwrap_or(u64::MAX).saturating_add(1);
-                    InputError::at_line(file, number, format!("{what}; {KEY_FORM}"))
-                }
+            let number = u64::try_from(index).unwrap_or(u64::MAX).saturating_add(1);
+            let refuse = |what: String| {
+                InputError::at(file, Place::line(number), format!("{what}; {KEY_FORM}"))
             };
             let key = Key::new(&secret(line.trim()).map_err(refuse)?);
-            let key = key.map_err(|error| InputError::in_file(file, error))?;
+            let key = key.map_err(|error| InputError::at(file, Place::line(number), error))?;
             let id = key.id();
             known = Some(match known {
                 None => Self { key, ids: vec![id] },

@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use calybris_core::wal::{Anchor, TreeHead, WalError};
 
-use super::error::{InputError, quoted, read};
+use super::error::{InputError, quoted};
+use super::place::Place;
+use super::source::{is_stdin, read};
 
 /// Reads what `calybris anchor` prints.
 pub(crate) fn read_anchor(given: &Path) -> Result<Anchor, InputError> {
@@ -21,14 +23,15 @@ fn read_line<T: FromStr<Err = WalError>>(given: &Path, printed_by: &str) -> Resu
     if let Some(found) = given.to_str().and_then(|text| text.parse().ok()) {
         return Ok(found);
     }
-    if !given.exists() {
+    if !is_stdin(given) && !given.exists() {
         let what = format!("is no file, and not the line that `{printed_by}` prints");
         return Err(InputError::in_file(given, what));
     }
     let text = read(given)?;
     text.trim().parse().map_err(|_: WalError| {
-        let found = quoted(&text);
+        let found = quoted(text.trim());
         let what = format!("found {found}, allowed is the line that `{printed_by}` prints");
-        InputError::in_file(given, what)
+        let begin = text.len() - text.trim_start().len();
+        InputError::at(given, Place::of(&text, begin), what)
     })
 }

@@ -10,7 +10,11 @@ use glob::Pattern;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
 
-use super::error::{InputError, quoted, read};
+use super::error::{InputError, name_fault};
+use super::looks::Looks;
+use super::place::Place;
+use super::source::read;
+use super::words;
 
 /// A policy file, parsed and checked.
 #[derive(Debug, Deserialize)]
@@ -18,12 +22,15 @@ use super::error::{InputError, quoted, read};
 pub(crate) struct PolicyFile {
     pub(crate) policy: Limits,
     /// Tenant to what it may spend, in microunits.
-    pub(crate) tenants: BTreeMap<String, Microunits>,
+    pub(crate) tenants: BTreeMap<Name, Microunits>,
     #[serde(default)]
     pub(crate) request: RequestDefaults,
     /// What a catalog leaves out; of several that match a model, the last that says a thing decides it.
     #[serde(default, rename = "model")]
     pub(crate) rules: Vec<Rule>,
+    /// Where it came from, for the places of what is found later.
+    #[serde(skip)]
+    text: String,
 }
 
 /// The numbers of the kernel's policy.
@@ -42,8 +49,8 @@ pub(crate) struct Limits {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RequestDefaults {
-    pub(crate) tenant: Option<String>,
-    pub(crate) requested_model: Option<String>,
+    pub(crate) tenant: Option<Name>,
+    pub(crate) requested_model: Option<Name>,
     pub(crate) business_value_microunits: Option<i64>,
     pub(crate) budget_limit_microunits: Option<u64>,
     pub(crate) risk_bps: Option<Bps>,
@@ -51,11 +58,11 @@ pub(crate) struct RequestDefaults {
     pub(crate) minimum_quality_bps: Option<Bps>,
     pub(crate) max_p95_latency_ms: Option<u32>,
     #[serde(default)]
-    pub(crate) required_capabilities: Vec<String>,
+    pub(crate) required_capabilities: Vec<Name>,
     #[serde(default)]
-    pub(crate) allowed_providers: Vec<String>,
+    pub(crate) allowed_providers: Vec<Name>,
     #[serde(default)]
-    pub(crate) required_regions: Vec<String>,
+    pub(crate) required_regions: Vec<Name>,
 }
 
 /// What models of a kind are taken to be.
@@ -78,10 +85,14 @@ pub(crate) struct Traits {
     pub(crate) quality_bps: Option<Bps>,
     pub(crate) risk_ceiling_bps: Option<Bps>,
     pub(crate) p95_latency_ms: Option<u32>,
-    pub(crate) regions: Option<Vec<String>>,
+    pub(crate) regions: Option<Vec<Name>>,
     pub(crate) fixed_price_microunits: Option<Microunits>,
     pub(crate) enabled: Option<bool>,
 }
+
+/// The name of something, without blanks around it: checked where it is read, because names are compared letter by letter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Name(pub(crate) String);
 
 /// Basis points, 0..=10,000, checked where they are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,19 +110,40 @@ impl PolicyFile {
 
     /// Parses the text of a policy file; `file` is what messages call it.
     pub(crate) fn parse(file: &Path, text: &str) -> Result<Self, InputError> {
-        let parsed: Self = toml::from_str(text).map_err(|error| toml_error(file, text, &error))?;
+        let refused = [
+            Looks::JsonObject,
+            Looks::JsonArray,
+            Looks::Csv,
+            Looks::WebPage,
+            Looks::Key,
+            Looks::Anchor,
+            Looks::TreeHead,
+            Looks::Catalog,
+        ];
+        Looks::refuse(file, text, &refused, "a policy file is TOML with a table `[policy]`")?;
+        let mut parsed: Self =
+            toml::from_str(text).map_err(|error| toml_error(file, text, &error))?;
+        parsed.text = text.to_owned();
         if parsed.tenants.is_empty() {
             let what = "`[tenants]` names nobody: give at least one tenant a budget in microunits";
-            return Err(InputError::in_file(file, what));
+            return Err(parsed.refuse(file, &["tenants"], what));
         }
         // A budget engine of its own says what names and amounts are allowed, before there is a log.
         let trial = BudgetEngine::new();
         for (tenant, Microunits(granted)) in &parsed.tenants {
-            trial
-                .ensure_tenant(tenant, *granted)
-                .map_err(|error| InputError::in_file(file, format!("`[tenants]`: {error}")))?;
+            trial.ensure_tenant(&tenant.0, *granted).map_err(|error| {
+                parsed.refuse(file, &["tenants", &tenant.0], format!("`[tenants]`: {error}"))
+            })?;
         }
         Ok(parsed)
+    }
+
+    /// A finding about what stands under these keys, at its place.
+    pub(crate) fn refuse(&self, file: &Path, keys: &[&str], what: impl fmt::Display) -> InputError {
+        match place_of(&self.text, keys) {
+            Some(place) => InputError::at(file, place, what),
+            None => InputError::in_file(file, what),
+        }
     }
 
     /// The policy as the kernel takes it.
@@ -162,30 +194,33 @@ impl Traits {
     }
 }
 
-/// A TOML error with its line and the text of that line.
+/// A TOML error with its place and the text of its line.
 pub(crate) fn toml_error(file: &Path, text: &str, error: &toml::de::Error) -> InputError {
-    let Some(start) = error.span().map(|span| span.start) else {
-        return InputError::in_file(file, error.message());
-    };
-    let before = text.get(..start).unwrap_or_default();
-    let line_index = before.matches('\n').count();
-    let content = text.lines().nth(line_index).unwrap_or_default();
-    let message = cut(error.message());
-    if content.trim().is_empty() {
-        return InputError::in_file(file, message);
+    match words::of_toml(text, error) {
+        (Some(place), what) => InputError::at(file, place, what),
+        (None, what) => InputError::in_file(file, what),
     }
-    let line = u64::try_from(line_index).unwrap_or(u64::MAX).saturating_add(1);
-    InputError::at_line(file, line, format!("{}: {message}", quoted(content)))
 }
 
-/// A library's message, which may repeat what it found at any length.
-fn cut(message: &str) -> String {
-    if message.len() > 300 { quoted(message) } else { message.to_owned() }
+/// Where the last of these keys stands, each in the table of the one before it.
+fn place_of(text: &str, keys: &[&str]) -> Option<Place> {
+    let root = toml::de::DeTable::parse(text).ok()?;
+    let mut table = root.get_ref();
+    let mut offset = None;
+    for key in keys {
+        let (found, value) = table.iter().find(|(found, _)| found.get_ref() == key)?;
+        offset = Some(found.span().start);
+        match value.get_ref() {
+            toml::de::DeValue::Table(inner) => table = inner,
+            _ => break,
+        }
+    }
+    offset.map(|offset| Place::of(text, offset))
 }
 
 /// Compiles a pattern of model or provider names.
 fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pattern, D::Error> {
-    let text = String::deserialize(deserializer)?;
+    let Name(text) = Name::deserialize(deserializer)?;
     Pattern::new(&text).map_err(|error| D::Error::custom(format!("not a pattern: {error}")))
 }
 
@@ -193,11 +228,27 @@ fn some_pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Pat
     pattern(deserializer).map(Some)
 }
 
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        match name_fault(&name) {
+            Some(fault) => Err(D::Error::custom(fault)),
+            None => Ok(Self(name)),
+        }
+    }
+}
+
+impl std::borrow::Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl<'de> Deserialize<'de> for Bps {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let whole = deserializer.deserialize_u64(WholeVisitor {
             most: 10_000,
-            what: "basis points, a whole number of 0..=10000",
+            what: "a whole number from 0 to 10,000 (basis points)",
         })?;
         u16::try_from(whole).map(Bps).map_err(D::Error::custom)
     }
@@ -205,7 +256,7 @@ impl<'de> Deserialize<'de> for Bps {
 
 impl<'de> Deserialize<'de> for Microunits {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let what = "a whole number of microunits, 0 or more (1000000 are one currency unit)";
+        let what = "a whole number of microunits from 0 on (1,000,000 are one currency unit)";
         deserializer.deserialize_u64(WholeVisitor { most: u64::MAX, what }).map(Microunits)
     }
 }
@@ -283,22 +334,131 @@ set = { quality_bps = 8_000 }
         assert!(!file.rules[1].matches("gpt-4o", "azure"));
     }
 
+    /// What the rules of the bundled policy for price lists make of a name.
+    fn bundled(name: &str) -> Traits {
+        let text = include_str!("../../data/price-list-policy.toml");
+        let file = PolicyFile::parse(Path::new("p.toml"), text).unwrap();
+        let mut traits = Traits::default();
+        file.rules
+            .iter()
+            .filter(|rule| rule.matches(name, "p"))
+            .for_each(|rule| traits.overlay(&rule.set));
+        traits
+    }
+
+    #[test]
+    fn the_bundled_policy_switches_off_what_is_experimental_or_free_and_nothing_else() {
+        for name in [
+            "gemini/gemini-exp-1206",
+            "novita/deepseek/deepseek-v3.2-exp",
+            "gemini/learnlm-1.5-pro-experimental",
+            "xai/grok-4.20-experimental-beta-0304",
+            "opencode_go/beam-free",
+            "openrouter/some/model:free",
+        ] {
+            assert_eq!(bundled(name).enabled, Some(false), "{name}");
+        }
+        for name in [
+            "amazon.titan-text-express-v1",
+            "c4ai-aya-expanse-32b",
+            "bedrock/us-gov-east-1/amazon.titan-text-express-v1",
+            "expert-7b",
+            "freeform-2",
+            "p/freedom-large",
+        ] {
+            assert_eq!(bundled(name).enabled, None, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_bundled_policy_knows_a_family_however_its_name_is_written() {
+        for (name, quality_bps) in [
+            ("meta-llama/Meta-Llama-3.1-70B-Instruct", 7_200),
+            ("bedrock/meta.llama3-70b-instruct-v1:0", 7_200),
+            ("deepinfra/Qwen/Qwen2.5-72B-Instruct", 7_400),
+            ("azure_ai/FW-DeepSeek-V3.2", 8_000),
+            ("ovhcloud/DeepSeek-R1-Distill-Llama-70B", 7_200),
+            ("azure_ai/FW-GLM-5", 7_900),
+            ("azure_ai/FW-Kimi-K2.5", 8_200),
+            ("gemini/gemini-2.5-pro", 8_900),
+            // Neither is a Gemini: the folder has the provider's name.
+            ("gemini/lyria-3-pro-preview", 5_000),
+            ("gemini/deep-research-pro-preview-12-2025", 5_000),
+        ] {
+            assert_eq!(bundled(name).quality_bps, Some(Bps(quality_bps)), "{name}");
+        }
+    }
+
     #[test]
     fn a_later_rule_overrides_only_what_it_says() {
         let file = PolicyFile::parse(Path::new("p.toml"), GOOD).unwrap();
         let mut traits = Traits::default();
         file.rules.iter().for_each(|rule| traits.overlay(&rule.set));
         assert_eq!(traits.quality_bps, Some(Bps(8_000)));
-        assert_eq!(traits.regions.as_deref(), Some(["us".to_owned()].as_slice()));
+        assert_eq!(traits.regions.as_deref(), Some([Name("us".to_owned())].as_slice()));
     }
 
     #[test]
     fn basis_points_end_at_ten_thousand() {
         assert!(PolicyFile::parse(Path::new("p.toml"), &GOOD.replace("9_500", "10_000")).is_ok());
         let text = refusal(&GOOD.replace("9_500", "10_001"));
-        assert!(text.starts_with("p.toml:4: `hard_risk_limit_bps = 10_001`"), "{text}");
-        assert!(text.contains("10001") && text.contains("0..=10000"), "{text}");
-        assert!(refusal(&GOOD.replace("9_500", "-1")).contains("0..=10000"));
+        assert!(text.starts_with("p.toml:4:23: `hard_risk_limit_bps = 10_001`"), "{text}");
+        assert!(
+            text.ends_with(
+                "found `10001`, allowed is a whole number from 0 to 10,000 (basis points)"
+            ),
+            "{text}"
+        );
+        assert!(refusal(&GOOD.replace("9_500", "-1")).contains("from 0 to 10,000"));
+    }
+
+    #[test]
+    fn a_number_of_another_kind_is_told_in_plain_words() {
+        let text = refusal(&GOOD.replace("= 20_000", "= 70_000"));
+        assert!(
+            text.starts_with("p.toml:6:31: ") && text.ends_with("a whole number from 0 to 65,535"),
+            "{text}"
+        );
+        let text = refusal(
+            &GOOD.replace("set = { quality_bps = 8_000 }", "set = { p95_latency_ms = 2.5 }"),
+        );
+        assert!(
+            text.contains("found `2.5`, allowed is a whole number from 0 to 4,294,967,295"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_name_with_a_blank_around_it_is_refused_with_its_place() {
+        for (from, to, place) in [
+            ("search = ", "\"search \" = ", "p.toml:10:"),
+            ("\"us\"", "\" us\"", "p.toml:14:"),
+            ("\"open*\"", "\"open* \"", "p.toml:18:12: "),
+            ("[tenants]", "[request]\ntenant = \"search\\t\"\n[tenants]", "p.toml:10:10: "),
+        ] {
+            let text = refusal(&GOOD.replace(from, to));
+            assert!(text.starts_with(place) && text.contains("blanks around the name"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_refused_with_its_place() {
+        let text = refusal(&GOOD.replace("search = 1_000_000", "search = 1\n\"search\" = 2"));
+        assert!(text.starts_with("p.toml:11:1: ") && text.contains("twice"), "{text}");
+        let text = refusal(&GOOD.replace("[tenants]", "[policy]\n[tenants]"));
+        assert!(text.starts_with("p.toml:9:") && text.contains("twice"), "{text}");
+    }
+
+    #[test]
+    fn another_kind_of_file_is_named() {
+        for (text, looks) in [
+            ("{\"policy\": 1}", "JSON;"),
+            ("a,b\n1,2\n", "CSV;"),
+            ("[[model]]\nname = \"a\"\nprovider = \"p\"\n", "a catalog (TOML);"),
+        ] {
+            let text = refusal(text);
+            assert!(text.starts_with(&format!("p.toml:1:1: looks like {looks}")), "{text}");
+        }
     }
 
     #[test]
@@ -314,9 +474,9 @@ set = { quality_bps = 8_000 }
         assert!(refusal(&GOOD.replace("policy_epoch = 1\n", "")).contains("policy_epoch"));
         assert!(refusal(&GOOD.replace("gpt-4*", "gpt-[4")).contains("not a pattern"));
         assert!(refusal(&GOOD.replace("search = 1_000_000", "")).contains("[tenants]"));
-        assert!(refusal(&GOOD.replace("search = ", "\"\" = ")).contains("[tenants]"));
+        assert!(refusal(&GOOD.replace("search = ", "\"\" = ")).contains(":10:1: "));
         let long = format!("{} = ", "n".repeat(129));
         assert!(refusal(&GOOD.replace("search = ", &long)).contains("[tenants]"));
-        assert_eq!(refusal(""), "p.toml: missing field `policy`");
+        assert_eq!(refusal(""), "p.toml: `policy` is missing");
     }
 }

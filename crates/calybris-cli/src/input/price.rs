@@ -2,6 +2,8 @@
 
 use rust_decimal::Decimal;
 
+use super::json::is_number;
+
 /// A price that the kernel can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Price {
@@ -17,6 +19,9 @@ pub(crate) struct Price {
 /// reserved too low. But what is off a whole number by no more than one part in 10^9 is that number: price lists were
 /// written from floats (`1.0000000000000001e-07`), and such noise is no price. On refusal, says what is allowed.
 pub(crate) fn parse_per_token(text: &str) -> Result<Price, String> {
+    if !is_number(text) {
+        return Err(NOT_A_DECIMAL.to_owned());
+    }
     let (digits, exponent) = match text.split_once(['e', 'E']) {
         Some((digits, exponent)) => {
             (digits, exponent.parse::<i16>().map_err(|_| NOT_A_DECIMAL.to_owned())?)
@@ -47,6 +52,21 @@ pub(crate) fn parse_per_token(text: &str) -> Result<Price, String> {
         .ok_or_else(|| format!("a price is at most {} microunits per million tokens", u64::MAX))?;
     Ok(Price { microunits_per_million_tokens, rounded_up })
 }
+
+/// Whether a price is in the range in which prices are: none is too little, and 0 is a question of its own.
+///
+/// A price per million tokens that was written as one per token is far above the range, and one per token that was
+/// written as one per million tokens far below. The dearest model of the public list costs 9,710 a million, the cheapest 0.001.
+pub(crate) fn is_plausible(microunits_per_million_tokens: u64) -> bool {
+    microunits_per_million_tokens == 0
+        || (LEAST_PLAUSIBLE..=MOST_PLAUSIBLE).contains(&microunits_per_million_tokens)
+}
+
+const LEAST_PLAUSIBLE: u64 = 1_000;
+const MOST_PLAUSIBLE: u64 = 20_000_000_000;
+
+/// The range in words.
+pub(crate) const PLAUSIBLE: &str = "0.001 to 20,000 per million tokens";
 
 /// One part in so many is noise.
 const NOISE: u128 = 1_000_000_000;
@@ -96,10 +116,24 @@ mod tests {
 
     #[test]
     fn what_is_not_a_price_is_refused() {
-        for text in ["", "-1e-6", "free", "1e", "1e1e1", "nan", "inf", "0x10", "1e99999", "1,5"] {
+        for text in [
+            "", "-1e-6", "free", "1e", "1e1e1", "nan", "inf", "0x10", "1e99999", "1,5", "1_0e-07",
+            "+1e-6", "01", ".5", "1.", " 1", "1e-0_7",
+        ] {
             assert!(parse_per_token(text).is_err(), "{text}");
         }
         assert!(parse_per_token("18446744.073709551616").unwrap_err().contains("at most"));
         assert!(parse_per_token("1e300").unwrap_err().contains("at most"));
+    }
+
+    #[test]
+    fn a_price_per_token_and_one_per_million_are_told_apart() {
+        let plausible = |text| is_plausible(price(text).0);
+        // 2.5 a million, 0.05 a million, and the same numbers as prices per token.
+        assert!(plausible("2.5e-6") && plausible("5e-8"));
+        assert!(!plausible("2.5") && !plausible("0.05"));
+        assert!(!plausible("2.5e-12") && !plausible("1.5e-13"));
+        // The ends of the public list, and nothing.
+        assert!(plausible("0.00971") && plausible("1e-9") && plausible("0"));
     }
 }

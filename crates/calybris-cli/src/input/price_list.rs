@@ -2,58 +2,74 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::catalog::{Candidate, CatalogFile, Skipped};
-use super::error::{InputError, quoted};
-use super::json::Entries;
+use super::error::{InputError, name_fault, quoted};
+use super::json::{self, Node, Value};
+use super::place::{Place, Places};
 use super::policy::Traits;
 use super::price;
 
 /// Parses a price list. Models that do not chat, or whose prices per token are not both listed, are skipped and counted.
+/// What stands twice is refused wherever it stands, also in entries that are skipped.
 pub(crate) fn parse(file: &Path, text: &str) -> Result<CatalogFile, InputError> {
-    let Entries(entries) = serde_json::from_str(text).map_err(|error| {
-        let line = u64::try_from(error.line()).unwrap_or(u64::MAX);
-        InputError::at_line(file, line, format!("not a price list: {error}"))
-    })?;
+    let list = json::parse(text)
+        .map_err(|fault| InputError::at(file, fault.place, fault.explained("not a price list")))?;
     let mut catalog = CatalogFile::default();
-    for (name, entry) in entries {
-        let refuse = |field: &str, what: String| {
-            let line = line_of(text, &name);
-            InputError::at_line(file, line, format!("model `{name}`: `{field}`: {what}"))
+    let mut places = Places::of(text);
+    let Value::Object(entries) = list.value else { return Ok(catalog) };
+    for (key, Node { value: entry, .. }) in entries {
+        let name = key.name;
+        let refuse = |offset: usize, field: &str, what: String| {
+            let what = format!("model {}: `{field}`: {what}", quoted(&name));
+            InputError::at(file, Place::of(text, offset), what)
         };
-        if entry.get("mode").and_then(Value::as_str) != Some("chat") {
+        if let Some(fault) = name_fault(&name) {
+            return Err(InputError::at(file, Place::of(text, key.offset), fault));
+        }
+        let field = |field| entry.entry(field).filter(|node| !matches!(node.value, Value::Null));
+        if field("mode").and_then(|node| node.value.as_text()) != Some("chat") {
             catalog.skipped.push(Skipped::NotChat);
             continue;
         }
-        let prices = ["input_cost_per_token", "output_cost_per_token"].map(|field| {
-            entry.get(field).filter(|value| !value.is_null()).map(|value| (field, value))
-        });
+        let prices = ["input_cost_per_token", "output_cost_per_token"]
+            .map(|name| field(name).map(|node| (name, node)));
         let [Some(input), Some(output)] = prices else {
             catalog.skipped.push(Skipped::NoPrice);
             continue;
         };
-        let parsed = |(field, value): (&str, &Value)| {
-            let text = match value {
-                Value::Number(number) => number.to_string(),
-                Value::String(text) => text.clone(),
-                other => {
-                    return Err(refuse(
-                        field,
-                        format!("found {}; a price is a number", quoted(&other.to_string())),
-                    ));
+        let parsed = |(field, node): (&str, &Node<'_>)| {
+            let digits = match &node.value {
+                Value::Number(digits) => *digits,
+                Value::Text(digits) => digits.as_str(),
+                _ => {
+                    let found = quoted(node.written(text));
+                    let what = format!("found {found}; a price is a number");
+                    return Err(refuse(node.offset, field, what));
                 }
             };
-            price::parse_per_token(&text)
-                .map_err(|allowed| refuse(field, format!("found {}; {allowed}", quoted(&text))))
+            price::parse_per_token(digits).map_err(|allowed| {
+                refuse(node.offset, field, format!("found {}; {allowed}", quoted(digits)))
+            })
         };
         let (input, output) = (parsed(input)?, parsed(output)?);
         catalog.rounded_prices += u64::from(input.rounded_up) + u64::from(output.rounded_up);
-        let Some(provider) = entry.get("litellm_provider").and_then(Value::as_str) else {
-            return Err(refuse("litellm_provider", "missing; it names the provider".to_owned()));
+        let provider = match field("litellm_provider") {
+            Some(Node { value: Value::Text(provider), offset }) => match name_fault(provider) {
+                Some(fault) => return Err(refuse(*offset, "litellm_provider", fault)),
+                None => provider.clone(),
+            },
+            Some(node) => {
+                let what = format!("found {}; it is a name", quoted(node.written(text)));
+                return Err(refuse(node.offset, "litellm_provider", what));
+            }
+            None => {
+                let what = "missing; it names the provider".to_owned();
+                return Err(refuse(key.offset, "litellm_provider", what));
+            }
         };
         catalog.candidates.push(Candidate {
-            provider: provider.to_owned(),
+            place: places.at(key.offset),
+            provider,
             input_price_microunits_per_million_tokens: input.microunits_per_million_tokens,
             output_price_microunits_per_million_tokens: output.microunits_per_million_tokens,
             capabilities: capabilities(&entry),
@@ -65,19 +81,13 @@ pub(crate) fn parse(file: &Path, text: &str) -> Result<CatalogFile, InputError> 
 }
 
 /// The flags that are `true`, without their `supports_`.
-fn capabilities(entry: &Value) -> Vec<String> {
-    let flags = entry.as_object().into_iter().flatten();
+fn capabilities(entry: &Value<'_>) -> Vec<String> {
+    let Value::Object(flags) = entry else { return Vec::new() };
     flags
-        .filter(|(_, value)| value.as_bool() == Some(true))
-        .filter_map(|(flag, _)| flag.strip_prefix("supports_").map(str::to_owned))
+        .iter()
+        .filter(|(_, node)| matches!(node.value, Value::Bool(true)))
+        .filter_map(|(flag, _)| flag.name.strip_prefix("supports_").map(str::to_owned))
         .collect()
-}
-
-/// The line on which a model's entry begins, counted from 1.
-fn line_of(text: &str, name: &str) -> u64 {
-    let key = Value::from(name).to_string();
-    let before = text.find(&format!("{key}:")).and_then(|at| text.get(..at)).unwrap_or_default();
-    u64::try_from(before.matches('\n').count()).unwrap_or(u64::MAX).saturating_add(1)
 }
 
 #[cfg(test)]
@@ -131,13 +141,40 @@ mod tests {
             .to_string();
         assert_eq!(
             text,
-            "prices.json:3: model `a`: `input_cost_per_token`: found `-1`; a price is at least 0"
+            "prices.json:4:26: model `a`: `input_cost_per_token`: found `-1`; a price is at least 0"
         );
     }
 
     #[test]
     fn broken_json_names_its_line() {
         let text = list("{\n \"a\": {").unwrap_err().to_string();
-        assert!(text.starts_with("prices.json:2: not a price list"), "{text}");
+        assert!(text.starts_with("prices.json:2:7: not a price list"), "{text}");
+    }
+
+    #[test]
+    fn what_stands_twice_is_refused_also_where_it_would_be_skipped() {
+        for text in [
+            "{\"a\": {\"mode\": \"chat\"}, \"a\": {\"mode\": \"embedding\"}}",
+            "{\"a\": {\"mode\": \"embedding\", \"x\": {\"y\": 1, \"y\": 2}}}",
+            "{\"a\": {\"mode\": \"embedding\", \"mode\": \"chat\"}}",
+        ] {
+            let text = list(text).unwrap_err().to_string();
+            assert!(text.starts_with("prices.json:1:") && text.contains("twice"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_price_has_the_digits_of_json_and_a_name_no_blanks_around_it() {
+        let entry = |name: &str, provider: &str, price: &str| {
+            let text = format!(
+                "{{\"{name}\": {{\"mode\": \"chat\", \"litellm_provider\": \"{provider}\",
+                \"input_cost_per_token\": {price}, \"output_cost_per_token\": 0}}}}"
+            );
+            list(&text).map(|_| ()).map_err(|error| error.to_string())
+        };
+        assert_eq!(entry("a", "p", "\"1e-06\""), Ok(()));
+        assert!(entry("a", "p", "\"1_0e-07\"").unwrap_err().contains(":2:41: model `a`"));
+        assert!(entry("a ", "p", "0").unwrap_err().contains(":1:2: found `a `"));
+        assert!(entry("a", " p", "0").unwrap_err().contains("found ` p`"));
     }
 }

@@ -8,9 +8,8 @@ use calybris_core::kernel::{CapabilitySet, ProviderSet, RegionSet, Request};
 
 use super::catalog::bits;
 use super::error::{InputError, quoted};
-use super::policy::{Bps, PolicyFile};
+use super::policy::{Bps, Name, PolicyFile};
 use super::row::Row;
-use crate::time::parse_unix_ms;
 
 /// A request, ready for the engine.
 #[derive(Debug)]
@@ -57,16 +56,27 @@ impl<'a> RequestParser<'a> {
             ("allowed_providers", &defaults.allowed_providers, &self.providers),
             ("required_regions", &defaults.required_regions, &self.regions),
         ] {
-            let names = names.iter().map(String::as_str);
+            let names = names.iter().map(|Name(name)| name.as_str());
             numbers(names, known).map_err(|what| {
-                InputError::in_file(policy_file, format!("`[request]`: `{field}`: {what}"))
+                let what = format!("`[request]`: `{field}`: {what}");
+                self.policy.refuse(policy_file, &["request", field], what)
             })?;
         }
-        if let Some(tenant) =
-            defaults.tenant.as_deref().filter(|name| !self.policy.tenants.contains_key(*name))
-        {
+        let is_unknown = |name: &&Name| !self.policy.tenants.contains_key(*name);
+        if let Some(Name(tenant)) = defaults.tenant.as_ref().filter(is_unknown) {
             let what = format!("`[request]`: `tenant`: {}", self.unknown_tenant(tenant));
-            return Err(InputError::in_file(policy_file, what));
+            return Err(self.policy.refuse(policy_file, &["request", "tenant"], what));
+        }
+        let is_unlisted = |Name(name): &&Name| !self.models.contains_key(name.as_str());
+        if let Some(Name(model)) = defaults.requested_model.as_ref().filter(is_unlisted) {
+            let known: Vec<&str> = self.models.keys().copied().take(MODELS_NAMED).collect();
+            let more = if self.models.len() > known.len() { " and others" } else { "" };
+            let what = format!(
+                "`[request]`: `requested_model`: found {}, the catalog has {}{more}",
+                quoted(model),
+                known.join(", ")
+            );
+            return Err(self.policy.refuse(policy_file, &["request", "requested_model"], what));
         }
         Ok(())
     }
@@ -82,7 +92,8 @@ impl<'a> RequestParser<'a> {
             row.number("actual_output_tokens", U32)?.unwrap_or(output_tokens);
         if actual_output_tokens > output_tokens {
             let what = format!(
-                "found {actual_output_tokens}, allowed is 0..={output_tokens}: the reservation is made for `output_tokens`"
+                "found {actual_output_tokens}, allowed is a whole number from 0 to {output_tokens}: the reservation is made for \
+                 `output_tokens`"
             );
             return Err(row.refuse("actual_output_tokens", what));
         }
@@ -93,7 +104,7 @@ impl<'a> RequestParser<'a> {
         let otherwise = if request_key.is_empty() { position } else { 0 };
         Ok(RoutedRequest {
             tenant: self.tenant(row)?,
-            time_unix_ms: time(row)?,
+            time_unix_ms: row.time()?,
             correlation_id: limited(row, "correlation_id", MAX_CORRELATION_ID_BYTES)?,
             request_key,
             actual_output_tokens,
@@ -105,7 +116,7 @@ impl<'a> RequestParser<'a> {
                 business_value_microunits: required(
                     row,
                     "business_value_microunits",
-                    "a whole number of microunits",
+                    I64,
                     defaults.business_value_microunits,
                 )?,
                 budget_limit_microunits: required(
@@ -169,7 +180,7 @@ impl<'a> RequestParser<'a> {
     }
 
     fn tenant(&self, row: &Row) -> Result<String, InputError> {
-        let tenant = row.text("tenant").or(self.policy.request.tenant.as_deref());
+        let tenant = row.text("tenant").or(default_text(self.policy.request.tenant.as_ref()));
         let tenant = tenant.ok_or_else(|| row.refuse("tenant", MISSING_AND_NO_DEFAULT))?;
         if self.policy.tenants.contains_key(tenant) {
             return Ok(tenant.to_owned());
@@ -178,12 +189,13 @@ impl<'a> RequestParser<'a> {
     }
 
     fn unknown_tenant(&self, tenant: &str) -> String {
-        let known: Vec<&str> = self.policy.tenants.keys().map(String::as_str).collect();
+        let known: Vec<&str> = self.policy.tenants.keys().map(|Name(name)| name.as_str()).collect();
         format!("found {}, `[tenants]` of the policy file has {}", quoted(tenant), known.join(", "))
     }
 
     fn requested_model(&self, row: &Row) -> Result<u32, InputError> {
-        let name = row.text("requested_model").or(self.policy.request.requested_model.as_deref());
+        let name = row.text("requested_model");
+        let name = name.or(default_text(self.policy.request.requested_model.as_ref()));
         let name = name.ok_or_else(|| row.refuse("requested_model", MISSING_AND_NO_DEFAULT))?;
         Ok(self.models.get(name).copied().unwrap_or(UNLISTED_MODEL_ID))
     }
@@ -193,17 +205,26 @@ impl<'a> RequestParser<'a> {
         &self,
         row: &Row,
         field: &str,
-        default: &[String],
+        default: &[Name],
         known: &BTreeMap<&str, u8>,
     ) -> Result<Vec<u8>, InputError> {
-        let names =
-            row.names(field).unwrap_or_else(|| default.iter().map(String::as_str).collect());
+        let names = row
+            .names(field)
+            .unwrap_or_else(|| default.iter().map(|Name(name)| name.as_str()).collect());
         numbers(names.into_iter(), known).map_err(|what| row.refuse(field, what))
     }
 }
 
-const U32: &str = "a whole number of 0..=4294967295";
-const U64: &str = "a whole number of 0..=18446744073709551615";
+fn default_text(name: Option<&Name>) -> Option<&str> {
+    name.map(|Name(name)| name.as_str())
+}
+
+/// Models that a message lists, of a catalog that may have thousands.
+const MODELS_NAMED: usize = 8;
+
+const U32: &str = "a whole number from 0 to 4,294,967,295";
+const U64: &str = "a whole number from 0 to 18,446,744,073,709,551,615";
+const I64: &str = "a whole number from -9,223,372,036,854,775,808 to 9,223,372,036,854,775,807";
 const MISSING_AND_NO_DEFAULT: &str = "missing, and `[request]` of the policy file has no default";
 
 fn by_name<N: Copy>(names: &BTreeMap<N, String>) -> BTreeMap<&str, N> {
@@ -220,7 +241,7 @@ fn required<T: std::str::FromStr>(
 }
 
 fn bps(row: &Row, field: &str, default: Option<Bps>) -> Result<u16, InputError> {
-    let allowed = "a whole number of 0..=10000";
+    let allowed = "a whole number from 0 to 10,000";
     let found = required(row, field, allowed, default.map(|Bps(bps)| bps))?;
     if found > 10_000 {
         return Err(row.refuse(field, format!("found `{found}`, allowed is {allowed}")));
@@ -253,19 +274,11 @@ fn limited(row: &Row, field: &str, limit_bytes: usize) -> Result<String, InputEr
     Ok(text.to_owned())
 }
 
-/// A time with its offset from UTC, or without one: then it is UTC.
-fn time(row: &Row) -> Result<Option<u64>, InputError> {
-    let Some(text) = row.text("time") else { return Ok(None) };
-    parse_unix_ms(text).map(Some).map_err(|allowed| {
-        row.refuse("time", format!("found {}, allowed is {allowed}", quoted(text)))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::input::policy::policy_with;
-    use crate::input::row::RequestFile;
+    use crate::input::requests::RequestFile;
 
     const DEFAULTS: &str = "\
 [tenants]
@@ -291,7 +304,7 @@ required_regions = [\"eu\"]
         }
     }
 
-    fn parse(text: &'static str) -> Result<RoutedRequest, String> {
+    fn parse(text: &str) -> Result<RoutedRequest, String> {
         let policy = policy_with(DEFAULTS);
         let names = names();
         let parser = RequestParser::new(&policy, &names);
@@ -342,19 +355,25 @@ required_regions = [\"eu\"]
     fn an_empty_list_overrides_a_default_and_an_empty_text_does_not() {
         let routed = parse(r#"{"input_tokens": 1, "output_tokens": 2, "required_regions": []}"#);
         assert_eq!(routed.unwrap().request.required_regions, RegionSet(0));
-        let routed = parse(r#"{"input_tokens": 1, "output_tokens": 2, "required_regions": " "}"#);
+        let routed = parse(r#"{"input_tokens": 1, "output_tokens": 2, "required_regions": ""}"#);
         assert_eq!(routed.unwrap().request.required_regions, RegionSet(0b100));
     }
 
     #[test]
     fn a_wrong_default_is_blamed_on_the_policy_file() {
         let names = names();
-        for (from, to) in [("\"eu\"", "\"mars\""), ("tenant = \"search\"", "tenant = \"mars\"")] {
+        for (from, to) in [
+            ("\"eu\"", "\"mars\""),
+            ("tenant = \"search\"", "tenant = \"mars\""),
+            ("requested_model = \"a\"", "requested_model = \"mars\""),
+        ] {
             let policy = policy_with(&DEFAULTS.replace(from, to));
             let parser = RequestParser::new(&policy, &names);
             let refused = parser.check_defaults(Path::new("p")).unwrap_err().to_string();
             assert!(
-                refused.starts_with("p: `[request]`") && refused.contains("`mars`"),
+                refused.starts_with("p:1")
+                    && refused.contains(": `[request]`: ")
+                    && refused.contains("`mars`"),
                 "{refused}"
             );
         }
@@ -406,14 +425,14 @@ required_regions = [\"eu\"]
     #[test]
     fn every_refusal_names_line_field_found_and_allowed() {
         for (text, parts) in [
-            ("input_tokens,output_tokens\n1,\n", ["r:2: `output_tokens`", "missing"]),
+            ("input_tokens,output_tokens\n1,\n", ["r:2:3: `output_tokens`", "missing"]),
             (
                 "input_tokens,output_tokens\n4294967296,1\n",
-                ["`input_tokens`: found `4294967296`", "0..=4294967295"],
+                ["`input_tokens`: found `4294967296`", "from 0 to 4,294,967,295"],
             ),
             (
                 "input_tokens,output_tokens,risk_bps\n1,1,10001\n",
-                ["`risk_bps`: found `10001`", "0..=10000"],
+                ["r:2:5: `risk_bps`: found `10001`", "from 0 to 10,000"],
             ),
             (
                 "input_tokens,output_tokens,tenant\n1,1,x\n",
@@ -426,7 +445,7 @@ required_regions = [\"eu\"]
             ("input_tokens,output_tokens,allowed_providers\n1,1,z\n", ["found `z`", "p, q"]),
             (
                 "input_tokens,output_tokens,actual_output_tokens\n1,1,2\n",
-                ["`actual_output_tokens`: found 2", "0..=1"],
+                ["`actual_output_tokens`: found 2", "from 0 to 1:"],
             ),
             ("input_tokens,output_tokens,time\n1,1,noon\n", ["`time`: found `noon`", "2026-11-02"]),
             (

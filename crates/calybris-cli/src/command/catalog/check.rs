@@ -7,7 +7,8 @@ use serde_json::json;
 use crate::amount::{counted, grouped, money};
 use crate::failure::Failure;
 use crate::input::catalog::{Candidate, CatalogFile, REQUIRED_TRAITS, Skipped};
-use crate::input::policy::{Microunits, PolicyFile};
+use crate::input::policy::PolicyFile;
+use crate::input::price::PLAUSIBLE;
 use crate::page::Page;
 use crate::terminal::clipped;
 
@@ -49,12 +50,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         rules.map(|(rule, _)| rule.name.as_str().to_owned()).collect()
     });
     let problems = catalog.problems(file, arguments.policy.as_deref());
-    if !problems.is_empty() {
-        let what = match problems.as_slice() {
-            [problem] => problem.clone(),
-            many => format!("{} problems\n  {}", many.len(), many.join("\n  ")),
-        };
-        return Err(Failure::at(file, what));
+    match problems.as_slice() {
+        [] => {}
+        [problem] => return Err(problem.in_file(file, "").into()),
+        many => {
+            let lines: Vec<String> = many.iter().map(ToString::to_string).collect();
+            let what = format!("{} problems\n  {}", many.len(), lines.join("\n  "));
+            return Err(Failure::at(file, what));
+        }
     }
     let found = Found::of(&catalog, unmatched, policy.is_some());
     let mut page = Page::default();
@@ -72,6 +75,8 @@ struct Found<'a> {
     disabled: Vec<&'a str>,
     /// Enabled, and every price is 0.
     free: Vec<&'a str>,
+    /// Enabled, with a price that is most likely one per token instead of per million, or the other way round.
+    oddly_priced: Vec<&'a str>,
     unmatched: Vec<String>,
     /// For each thing that a model must have, how many lack it: not asked of a policy yet.
     lacking: Vec<(&'static str, usize)>,
@@ -81,13 +86,6 @@ struct Found<'a> {
 impl<'a> Found<'a> {
     fn of(catalog: &'a CatalogFile, unmatched: Vec<String>, with_policy: bool) -> Self {
         let enabled = |candidate: &&Candidate| candidate.traits.enabled.unwrap_or(true);
-        let free = |candidate: &&Candidate| {
-            let Microunits(fixed) =
-                candidate.traits.fixed_price_microunits.unwrap_or(Microunits(0));
-            candidate.input_price_microunits_per_million_tokens == 0
-                && candidate.output_price_microunits_per_million_tokens == 0
-                && fixed == 0
-        };
         let name = |candidate: &'a Candidate| candidate.name.as_str();
         let candidates = || catalog.candidates.iter();
         let lacking = REQUIRED_TRAITS.map(|(field, is_said)| {
@@ -95,7 +93,12 @@ impl<'a> Found<'a> {
         });
         Self {
             disabled: candidates().filter(|candidate| !enabled(candidate)).map(name).collect(),
-            free: candidates().filter(enabled).filter(free).map(name).collect(),
+            free: catalog.enabled().filter(|candidate| candidate.is_free()).map(name).collect(),
+            oddly_priced: catalog
+                .enabled()
+                .filter(|candidate| candidate.is_oddly_priced())
+                .map(name)
+                .collect(),
             unmatched,
             lacking: lacking.into_iter().filter(|(_, count)| *count > 0).collect(),
             with_policy,
@@ -122,6 +125,7 @@ impl<'a> Found<'a> {
             "rounded_prices": catalog.rounded_prices,
             "disabled_models": self.disabled,
             "free_models": self.free,
+            "oddly_priced_models": self.oddly_priced,
             "unmatched_rules": self.unmatched,
             "models_lacking": lacking.collect::<serde_json::Map<_, _>>(),
             "policy_applied": self.with_policy,
@@ -162,6 +166,11 @@ impl<'a> Found<'a> {
         }
         if !self.free.is_empty() {
             line("cost nothing", format!("{}: is that so?", listed(&self.free)));
+        }
+        if !self.oddly_priced.is_empty() {
+            let what =
+                format!("{}: a price is not {PLAUSIBLE}: is that so?", listed(&self.oddly_priced));
+            line("odd prices", what);
         }
         if !self.unmatched.is_empty() {
             let rules: Vec<&str> = self.unmatched.iter().map(String::as_str).collect();

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use crate::amount::{counted, grouped, money};
 use crate::failure::Failure;
 use crate::input::catalog::{Candidate, CatalogFile};
-use crate::input::policy::{Bps, Microunits, PolicyFile};
+use crate::input::policy::{Bps, Microunits, Name, PolicyFile, Traits};
+use crate::input::whole::whole;
 use crate::page::Page;
 use crate::table::table;
 use crate::terminal::clipped;
@@ -40,7 +41,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Rows of each table; 0 is all
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = whole::<usize>)]
     top: usize,
     /// Print one JSON object with everything, prices in microunits per million tokens
     #[arg(long)]
@@ -69,7 +70,7 @@ fn read(file: &Path, policy: Option<(&PolicyFile, &Path)>) -> Result<CatalogFile
         catalog.dress(policy);
     }
     match catalog.problems(file, policy.map(|(_, file)| file)).first() {
-        Some(problem) => Err(Failure::at(file, problem)),
+        Some(problem) => Err(problem.in_file(file, "").into()),
         None => Ok(catalog),
     }
 }
@@ -235,16 +236,14 @@ fn compare<'a>(old: &'a Candidate, new: &'a Candidate, changed: &mut Vec<Change<
         ("enabled", Values::Text(flag(of_old.enabled), flag(of_new.enabled))),
         ("provider", Values::Text(old.provider.clone(), new.provider.clone())),
         ("capabilities", Values::set(&old.capabilities, &new.capabilities)),
-        (
-            "regions",
-            Values::set(
-                of_old.regions.as_deref().unwrap_or_default(),
-                of_new.regions.as_deref().unwrap_or_default(),
-            ),
-        ),
+        ("regions", Values::set(&regions(of_old), &regions(of_new))),
     ];
     let differing = values.into_iter().filter(|(_, values)| values.differ());
     changed.extend(differing.map(|(field, values)| Change { model: &old.name, field, values }));
+}
+
+fn regions(traits: &Traits) -> Vec<String> {
+    traits.regions.iter().flatten().map(|Name(region)| region.clone()).collect()
 }
 
 impl Values {

@@ -1,0 +1,230 @@
+//! How the names that a requests file uses become fields: ours, those of public traces, and those that the user maps.
+//!
+//! Names match whatever their case.
+
+use super::error::quoted;
+
+/// The columns of a requests file, or the keys of a JSON line.
+pub(crate) const FIELDS: [&str; 18] = [
+    "time",
+    "tenant",
+    "correlation_id",
+    "request_key",
+    "sequence",
+    "requested_model",
+    "input_tokens",
+    "output_tokens",
+    "actual_output_tokens",
+    "business_value_microunits",
+    "budget_limit_microunits",
+    "risk_bps",
+    "confidence_bps",
+    "minimum_quality_bps",
+    "max_p95_latency_ms",
+    "required_capabilities",
+    "allowed_providers",
+    "required_regions",
+];
+
+/// Those that are lists of names.
+pub(crate) const LISTS: [&str; 3] =
+    ["required_capabilities", "allowed_providers", "required_regions"];
+
+/// Those that are the name of something.
+pub(crate) const NAMES: [&str; 2] = ["tenant", "requested_model"];
+
+/// Those without which there is no request.
+pub(crate) const REQUIRED: [&str; 2] = ["input_tokens", "output_tokens"];
+
+/// A public trace, known by a name that only it has.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    pub(crate) name: &'static str,
+    mark: &'static str,
+    /// Its names and ours.
+    columns: &'static [(&'static str, &'static str)],
+    /// What says nothing of a request.
+    ignored: &'static [&'static str],
+    pub(crate) unit: Unit,
+}
+
+/// What a number in the column `time` counts, if it is no Unix time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// The times are dates.
+    Dated,
+    Seconds,
+    Milliseconds,
+}
+
+static TRACES: [Trace; 3] = [
+    Trace {
+        name: "Azure LLM inference",
+        mark: "ContextTokens",
+        columns: &[
+            ("TIMESTAMP", "time"),
+            ("ContextTokens", "input_tokens"),
+            ("GeneratedTokens", "output_tokens"),
+        ],
+        ignored: &["NumImages"],
+        unit: Unit::Dated,
+    },
+    Trace {
+        name: "BurstGPT",
+        mark: "Request tokens",
+        columns: &[
+            ("Timestamp", "time"),
+            ("Model", "requested_model"),
+            ("Request tokens", "input_tokens"),
+            ("Response tokens", "output_tokens"),
+        ],
+        ignored: &["Total tokens", "Log Type", "Session ID", "Elapsed time"],
+        unit: Unit::Seconds,
+    },
+    Trace {
+        name: "Mooncake",
+        mark: "input_length",
+        columns: &[
+            ("timestamp", "time"),
+            ("input_length", "input_tokens"),
+            ("output_length", "output_tokens"),
+        ],
+        ignored: &["hash_ids"],
+        unit: Unit::Milliseconds,
+    },
+];
+
+/// What a name of a file means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// The field with this index.
+    Field(usize),
+    /// It is passed over, and named in the summary.
+    Ignored,
+    Unknown,
+}
+
+/// `NAME=FIELD`: what a file calls one of our fields.
+#[derive(Clone, Debug)]
+pub(crate) struct Mapping {
+    pub(crate) name: String,
+    field: usize,
+}
+
+/// How the user wants names to be read.
+#[derive(Debug, Default)]
+pub(crate) struct Columns {
+    pub(crate) mapped: Vec<Mapping>,
+    pub(crate) ignore_unknown: bool,
+}
+
+impl Mapping {
+    /// Parses an argument of `--columns`.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let Some((name, field)) = text.rsplit_once('=').filter(|(name, _)| !name.is_empty()) else {
+            return Err("it is NAME=FIELD, such as `model=requested_model`".to_owned());
+        };
+        let field = index_of(field).ok_or_else(|| {
+            format!("{} is no field; these are: {}", quoted(field), FIELDS.join(", "))
+        })?;
+        Ok(Self { name: name.to_owned(), field })
+    }
+}
+
+impl Columns {
+    /// The public trace that has these names. One that the user gave a meaning tells nothing.
+    pub(crate) fn trace<'n>(&self, names: impl Iterator<Item = &'n str>) -> Option<&'static Trace> {
+        let is_mapped = |name: &&str| {
+            self.mapped.iter().any(|mapping| mapping.name.to_lowercase() == name.to_lowercase())
+        };
+        Trace::with(names.filter(|name| !is_mapped(name)))
+    }
+
+    /// What a name means in a file, which may be a trace.
+    pub(crate) fn meaning(&self, name: &str, trace: Option<&Trace>) -> Meaning {
+        let same = |other: &str| other.to_lowercase() == name.to_lowercase();
+        if let Some(mapping) = self.mapped.iter().find(|mapping| same(&mapping.name)) {
+            return Meaning::Field(mapping.field);
+        }
+        let known = |trace: &Trace| {
+            let ours = trace.columns.iter().find(|(theirs, _)| same(theirs)).map(|(_, ours)| *ours);
+            ours.and_then(index_of)
+        };
+        if let Some(field) = index_of(name).or_else(|| trace.and_then(known)) {
+            return Meaning::Field(field);
+        }
+        let is_ignored = |trace: &Trace| trace.ignored.iter().any(|ignored| same(ignored));
+        match self.ignore_unknown || trace.is_some_and(is_ignored) {
+            true => Meaning::Ignored,
+            false => Meaning::Unknown,
+        }
+    }
+}
+
+impl Trace {
+    /// The trace that has these names.
+    fn with<'n>(names: impl Iterator<Item = &'n str>) -> Option<&'static Self> {
+        let mut names = names;
+        names.find_map(|name| {
+            TRACES.iter().find(|trace| trace.mark.to_lowercase() == name.to_lowercase())
+        })
+    }
+}
+
+/// The index of one of our fields, by its name.
+pub(crate) fn index_of(name: &str) -> Option<usize> {
+    let name = name.to_lowercase();
+    FIELDS.iter().position(|field| *field == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_matches_whatever_its_case() {
+        let columns = Columns::default();
+        let tenant = Meaning::Field(index_of("tenant").unwrap());
+        assert_eq!(columns.meaning("Tenant", None), tenant);
+        assert_eq!(columns.meaning("tenant ", None), Meaning::Unknown);
+        assert_eq!(columns.meaning("model", None), Meaning::Unknown);
+    }
+
+    #[test]
+    fn the_users_names_come_before_ours() {
+        let mapped = vec![
+            Mapping::parse("Tokens=Input=input_tokens").unwrap(),
+            Mapping::parse("tenant=correlation_id").unwrap(),
+        ];
+        let columns = Columns { mapped, ignore_unknown: true };
+        assert_eq!(
+            columns.meaning("tokens=input", None),
+            Meaning::Field(index_of("input_tokens").unwrap())
+        );
+        assert_eq!(
+            columns.meaning("TENANT", None),
+            Meaning::Field(index_of("correlation_id").unwrap())
+        );
+        assert_eq!(columns.meaning("foo", None), Meaning::Ignored);
+        for bad in ["", "tenant", "=tenant", "model=", "model=modell"] {
+            assert!(Mapping::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_trace_is_known_by_a_name_and_its_others_only_then() {
+        let trace = Trace::with(["Timestamp", "REQUEST TOKENS"].into_iter());
+        assert_eq!(trace.map(|trace| (trace.name, trace.unit)), Some(("BurstGPT", Unit::Seconds)));
+        let columns = Columns::default();
+        assert_eq!(
+            columns.meaning("Model", trace),
+            Meaning::Field(index_of("requested_model").unwrap())
+        );
+        assert_eq!(columns.meaning("Log Type", trace), Meaning::Ignored);
+        assert_eq!(columns.meaning("Log Type", None), Meaning::Unknown);
+        assert!(Trace::with(FIELDS.into_iter()).is_none());
+        let mapped = vec![Mapping::parse("request tokens=input_tokens").unwrap()];
+        let columns = Columns { mapped, ignore_unknown: false };
+        assert!(columns.trace(["Timestamp", "Request tokens"].into_iter()).is_none());
+    }
+}

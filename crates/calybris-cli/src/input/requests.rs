@@ -1,0 +1,159 @@
+//! The requests file: CSV, JSON lines or a public trace, recognised by content, read row by row.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use super::columns::{Columns, Mapping};
+use super::csv::Records;
+use super::error::InputError;
+use super::lines::Lines;
+use super::looks::Looks;
+use super::place::Place;
+use super::rows::{Input, Rows};
+use super::source::{check_kind, is_stdin, stdin};
+use crate::amount::grouped;
+use crate::time::parse_unix_ms;
+
+/// The options that name a requests file and say how to read it.
+#[derive(clap::Args)]
+pub(crate) struct RequestArguments {
+    /// Requests (CSV, JSON lines or a public trace)
+    #[arg(long, value_name = "FILE")]
+    requests: PathBuf,
+    /// Read what the file calls NAME as our FIELD, such as model=requested_model; more are separated by commas
+    #[arg(long, value_name = "NAME=FIELD", value_delimiter = ',', value_parser = Mapping::parse)]
+    columns: Vec<Mapping>,
+    /// Pass over columns that are not known; the summary names them
+    #[arg(long)]
+    ignore_unknown: bool,
+    /// When the trace began, if its times are seconds since then (in a Mooncake trace milliseconds)
+    #[arg(long, value_name = "TIME", value_parser = start)]
+    start: Option<u64>,
+}
+
+fn start(text: &str) -> Result<u64, String> {
+    parse_unix_ms(text).map_err(|allowed| format!("allowed is {allowed}"))
+}
+
+/// Where requests come from. They are read twice: checked from first to last, then routed.
+pub(crate) struct RequestFile {
+    pub(super) name: PathBuf,
+    source: Source,
+    pub(super) columns: Columns,
+    pub(super) start_unix_ms: Option<u64>,
+}
+
+enum Source {
+    /// A file, which can be read again.
+    Disk,
+    /// What a pipe gave, or what is bundled with the program.
+    Memory(Vec<u8>),
+}
+
+impl RequestFile {
+    /// Opens the user's file. What is not a regular file is read into memory.
+    pub(crate) fn open(arguments: &RequestArguments) -> Result<Self, InputError> {
+        let path = arguments.requests.as_path();
+        let columns =
+            Columns { mapped: arguments.columns.clone(), ignore_unknown: arguments.ignore_unknown };
+        Ok(Self {
+            name: path.to_path_buf(),
+            source: Source::open(path)?,
+            columns,
+            start_unix_ms: arguments.start,
+        })
+    }
+
+    /// What is bundled with the program; `name` is what messages call it.
+    pub(crate) fn bundled(name: &str, text: &str) -> Self {
+        Self {
+            name: PathBuf::from(name),
+            source: Source::Memory(text.as_bytes().to_vec()),
+            columns: Columns::default(),
+            start_unix_ms: None,
+        }
+    }
+
+    /// What messages call the file.
+    pub(crate) fn name(&self) -> &Path {
+        &self.name
+    }
+
+    /// The rows, from the beginning. Memory stays at one row.
+    pub(crate) fn rows(&self) -> Result<Rows<'_>, InputError> {
+        let file = self.name.as_path();
+        let refuse = |error: std::io::Error| InputError::in_file(file, error);
+        let source: Box<dyn Read + '_> = match &self.source {
+            Source::Disk => Box::new(File::open(file).map_err(refuse)?),
+            Source::Memory(bytes) => Box::new(bytes.as_slice()),
+        };
+        let mut source = BufReader::with_capacity(BUFFER_BYTES, source);
+        let beginning = source.fill_buf().map_err(refuse)?;
+        check_kind(file, beginning)?;
+        let begins_with_mark = beginning.starts_with(BYTE_ORDER_MARK);
+        if begins_with_mark {
+            source.consume(BYTE_ORDER_MARK.len());
+        }
+        let beginning = String::from_utf8_lossy(source.fill_buf().map_err(refuse)?).into_owned();
+        if beginning.trim_start().starts_with('[') && Looks::of(&beginning) == Looks::JsonArray {
+            let begin = beginning.len() - beginning.trim_start().len();
+            let what = "a JSON array; JSON lines have one object on each line and no brackets around \
+                 (`jq -c '.[]'` makes them)";
+            return Err(InputError::at(file, Place::of(&beginning, begin), what));
+        }
+        let refused = [
+            Looks::Policy,
+            Looks::Catalog,
+            Looks::Toml,
+            Looks::WebPage,
+            Looks::Key,
+            Looks::Anchor,
+            Looks::TreeHead,
+        ];
+        Looks::refuse(file, &beginning, &refused, "requests are CSV or JSON lines")?;
+        let is_json = beginning.trim_start().starts_with('{');
+        let lines = Lines::new(self.name.clone(), Box::new(source) as Input<'_>);
+        if is_json {
+            Ok(Rows::of_json(self, lines))
+        } else {
+            Rows::of_csv(self, Records::new(lines))
+        }
+    }
+}
+
+/// As much as is read from a pipe, which can be read only once and so is kept in memory.
+const MOST_PIPED_BYTES: u64 = 1 << 30;
+
+/// A buffer for the bytes of a file, and what its kind is told by.
+const BUFFER_BYTES: usize = 64 << 10;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+impl Source {
+    fn open(path: &Path) -> Result<Self, InputError> {
+        let refuse = |error| InputError::in_file(path, error);
+        let mut bytes = Vec::new();
+        if is_stdin(path) {
+            let read =
+                stdin()?.take(MOST_PIPED_BYTES + 1).read_to_end(&mut bytes).map_err(refuse)?;
+            return Self::in_memory(path, bytes, read);
+        }
+        let file = File::open(path).map_err(refuse)?;
+        if file.metadata().map_err(refuse)?.is_file() {
+            return Ok(Self::Disk);
+        }
+        let read = file.take(MOST_PIPED_BYTES + 1).read_to_end(&mut bytes).map_err(refuse)?;
+        Self::in_memory(path, bytes, read)
+    }
+
+    fn in_memory(path: &Path, bytes: Vec<u8>, read: usize) -> Result<Self, InputError> {
+        if u64::try_from(read).unwrap_or(u64::MAX) <= MOST_PIPED_BYTES {
+            return Ok(Self::Memory(bytes));
+        }
+        let limit = grouped(MOST_PIPED_BYTES);
+        let what =
+            format!("a pipe with more than {limit} bytes: write them to a file, and route that");
+        Err(InputError::in_file(path, what))
+    }
+}
