@@ -108,7 +108,8 @@ impl FileBytes {
         let choose = |random: &mut Rng, older: usize| {
             if mood.keeps(random) { None } else { Some(random.usize(0..older)) }
         };
-        let mut left = Self { length: self.length, sectors: self.sectors.clone(), ..Self::default() };
+        let mut left =
+            Self { length: self.length, sectors: self.sectors.clone(), ..Self::default() };
         if !self.older_lengths.is_empty()
             && let Some(index) = choose(random, self.older_lengths.len())
         {

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use fastrand::Rng;
 
 use crate::disk::Omission;
-use crate::filesystem::Mount;
+use crate::mount::Mount;
 use crate::names::Metadata;
 use crate::plan::mixed;
-use crate::run::{self, RunId};
+use crate::run::{self, Checked, RunId};
 use crate::transcript::Verdict;
 
 /// How many times one plan is cut: once after its end, and otherwise at calls spread over all that it makes.
@@ -31,15 +31,16 @@ pub struct Campaign {
 }
 
 /// A log that was not as promised.
-#[derive(Debug, Clone)]
 pub struct Failure {
     pub id: RunId,
     pub image: u64,
     pub verdict: Verdict,
+    /// `None` where the run itself has shown it.
+    pub checked: Option<Checked>,
 }
 
 /// What a campaign has come to.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Tally {
     pub plans: u64,
     pub cuts: u64,
@@ -76,8 +77,8 @@ impl Tally {
         causes
     }
 
-    fn add(&mut self, id: &RunId, image: u64, verdict: Verdict) {
-        match &verdict {
+    fn add(&mut self, failure: Failure) {
+        match &failure.verdict {
             Verdict::Good => return,
             Verdict::Lost { records, .. } => {
                 self.lost += 1;
@@ -87,7 +88,7 @@ impl Tally {
             Verdict::Archive(_) => self.archive += 1,
             Verdict::Broken(_) => self.broken += 1,
         }
-        self.failures.push(Failure { id: *id, image, verdict });
+        self.failures.push(failure);
     }
 }
 
@@ -134,7 +135,7 @@ impl Campaign {
         }
         let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.plans += 1;
-        if tally.plans % 25 == 0 {
+        if tally.plans.is_multiple_of(25) {
             let Tally { plans, cuts, images, .. } = *tally;
             let wrong = tally.wrong();
             eprintln!("{self}: {plans} plans, {cuts} cuts, {images} images, {wrong} wrong");
@@ -145,18 +146,19 @@ impl Campaign {
     /// One run and its images. Says how many calls there were.
     fn cut(&self, mount: &Mount, id: &RunId, tally: &Mutex<Tally>) -> std::io::Result<u64> {
         let cut = run::write(mount, id)?;
-        let mut checked = Vec::new();
-        for image in 0..IMAGES_PER_CUT {
-            checked.push((image, run::check(mount, id, &cut, image, None)?));
-        }
+        let images = (0..IMAGES_PER_CUT).map(|image| run::check(mount, id, &cut, image));
+        let images = images.collect::<std::io::Result<Vec<Checked>>>()?;
         let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.cuts += 1;
-        tally.add(id, 0, cut.verdict);
-        for (image, checked) in checked {
+        tally.add(Failure { id: *id, image: 0, verdict: cut.verdict, checked: None });
+        for (image, checked) in (0..).zip(images) {
             tally.images += 1;
-            tally.more_cuts += checked.more_cuts;
+            tally.more_cuts += checked.images.len() as u64 - 1;
             tally.acknowledged += cut.transcript.acknowledged;
-            tally.add(id, image, checked.verdict);
+            let verdict = checked.verdict.clone();
+            // What a control has lost is counted, and not looked at.
+            let checked = Some(checked).filter(|_| self.omission.is_none());
+            tally.add(Failure { id: *id, image, verdict, checked });
         }
         Ok(cut.calls)
     }

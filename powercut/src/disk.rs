@@ -71,9 +71,10 @@ enum Body {
 }
 
 /// Called when the power goes.
-pub type OnCut = Box<dyn FnOnce() + Send>;
+pub type OnCut = Arc<dyn Fn() + Send + Sync>;
 
 /// A disk with power, or without.
+#[derive(Clone)]
 pub struct Disk {
     omission: Option<Omission>,
     nodes: BTreeMap<Node, (Part, Body)>,
@@ -152,11 +153,11 @@ impl Disk {
     }
 
     pub fn write(&mut self, file: Node, offset: u64, bytes: &[u8]) -> Result<(), Refusal> {
-        self.change(|disk| Ok(disk.file(file)?.write(offset, bytes)))
+        self.change(|disk| disk.file(file).map(|file| file.write(offset, bytes)))
     }
 
     pub fn set_length(&mut self, file: Node, length: u64) -> Result<(), Refusal> {
-        self.change(|disk| Ok(disk.file(file)?.set_length(length)))
+        self.change(|disk| disk.file(file).map(|file| file.set_length(length)))
     }
 
     pub fn create_file(&mut self, folder: Node, name: &str) -> Result<Node, Refusal> {
@@ -363,5 +364,89 @@ impl Disk {
             return self.lose_power();
         }
         if omissible.is_some() && omissible == self.omission { Ok(()) } else { sync(self) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// A disk with a log whose one file was written, and whatever of it was synced.
+    fn with_file(metadata: Metadata, omission: Option<Omission>, synced: &[&str]) -> Disk {
+        let mut disk = Disk::new(metadata, omission);
+        let log = disk.create_folder(ROOT, LOG).unwrap();
+        let file = disk.create_file(log, "segment").unwrap();
+        disk.write(file, 0, b"record").unwrap();
+        for what in synced {
+            match *what {
+                "file" => disk.sync_file(file).unwrap(),
+                "log" => disk.sync_folder(log).unwrap(),
+                _ => disk.sync_folder(ROOT).unwrap(),
+            }
+        }
+        disk
+    }
+
+    /// How many of 100 cuts leave the file as it was written.
+    fn kept(disk: &Disk) -> usize {
+        let whole = |seed| {
+            let left = disk.after_cut(&mut Rng::with_seed(seed));
+            let log = left.lookup(ROOT, LOG)?;
+            left.read(left.lookup(log, "segment")?, 0, 100)
+        };
+        (0..100).filter(|seed| whole(*seed) == Ok(b"record".to_vec())).count()
+    }
+
+    #[test]
+    fn a_file_is_durable_with_its_bytes_its_name_and_the_folders_above() {
+        let all = ["file", "log", "root"];
+        assert_eq!(kept(&with_file(Metadata::Unordered, None, &all)), 100);
+        for left_out in all {
+            let synced: Vec<&str> = all.into_iter().filter(|what| *what != left_out).collect();
+            let kept = kept(&with_file(Metadata::Unordered, None, &synced));
+            assert!((1..100).contains(&kept), "without `{left_out}`: {kept}");
+        }
+    }
+
+    #[test]
+    fn with_ordered_metadata_the_sync_of_a_file_is_enough() {
+        assert_eq!(kept(&with_file(Metadata::Ordered, None, &["file"])), 100);
+        assert!(kept(&with_file(Metadata::Ordered, None, &["log", "root"])) < 100);
+    }
+
+    #[test]
+    fn a_sync_that_is_left_out_succeeds_and_syncs_nothing() {
+        for omission in [Omission::LogBytes, Omission::LogNames, Omission::Ancestors] {
+            let all = ["file", "log", "root"];
+            assert!(kept(&with_file(Metadata::Unordered, Some(omission), &all)) < 100);
+        }
+    }
+
+    #[test]
+    fn every_call_from_the_cut_on_fails_and_what_was_before_can_be_kept() {
+        let cuts = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&cuts);
+        let mut disk = Disk::new(Metadata::Ordered, None);
+        disk.cut_at(
+            3,
+            Arc::new(move || {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }),
+        );
+        let file = disk.create_file(ROOT, "file").unwrap();
+        disk.write(file, 0, b"before").unwrap();
+        assert_eq!(disk.sync_file(file), Err(Refusal::NoPower));
+        assert_eq!(disk.write(file, 0, b"behind").err(), Some(Refusal::NoPower));
+        assert_eq!(disk.lookup(ROOT, "file"), Err(Refusal::NoPower));
+        assert_eq!((cuts.load(Ordering::Relaxed), disk.calls()), (1, 3));
+        let read = |seed| {
+            let left = disk.after_cut(&mut Rng::with_seed(seed));
+            left.read(left.lookup(ROOT, "file")?, 0, 100)
+        };
+        let outcomes: Vec<_> = (0..100).map(read).collect();
+        assert!(outcomes.contains(&Ok(b"before".to_vec())));
+        assert!(outcomes.contains(&Err(Refusal::NotFound)));
     }
 }

@@ -2,21 +2,18 @@
 //!
 //! Nothing is cached on the way: every call that programs make on these files reaches the disk.
 
-use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use fuser::{
-    BackgroundSession, BsdFileFlags, Config, CopyFileRangeFlags, Errno, FileAttr, FileHandle,
-    FileType, Filesystem, FopenFlags, Generation, INodeNo, LockOwner, MountOption, OpenFlags,
-    RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry,
-    ReplyOpen, ReplyWrite, Request, TimeOrNow, WriteFlags,
+    BsdFileFlags, CopyFileRangeFlags, Errno, FileAttr, FileHandle, FileType, Filesystem,
+    FopenFlags, Generation, INodeNo, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate,
+    ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyWrite, Request, TimeOrNow,
+    WriteFlags,
 };
 
 use crate::disk::{Disk, ROOT, Refusal};
+use crate::mount::Disks;
 use crate::names::Node;
 
 /// How long the kernel may believe an answer.
@@ -25,89 +22,8 @@ const BELIEVED: Duration = Duration::ZERO;
 /// An inode is the number of a disk and a node on it. Disk 0 is none: it stands for the folder that the disks are in.
 const NODE_BITS: u32 = 32;
 
-/// The disks that are mounted, by their numbers.
-#[derive(Default)]
-struct Disks {
-    disks: HashMap<u64, Disk>,
-    last: u64,
-}
-
-/// A mounted file system.
-pub struct Mount {
-    disks: Arc<Mutex<Disks>>,
-    // Unmounted before the folder that it is mounted on is removed.
-    _session: BackgroundSession,
-    folder: tempfile::TempDir,
-}
-
-impl Mount {
-    /// Mounts a file system without disks.
-    pub fn new() -> io::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let disks = Arc::new(Mutex::new(Disks::default()));
-        let mut config = Config::default();
-        config.mount_options = vec![MountOption::FSName("powercut".to_owned())];
-        let session = fuser::spawn_mount(Served(Arc::clone(&disks)), folder.path(), &config)?;
-        Ok(Self { disks, _session: session, folder })
-    }
-
-    /// Connects a disk, and says where it is.
-    pub fn connect(&self, disk: Disk) -> Connected<'_> {
-        let mut disks = lock(&self.disks);
-        disks.last += 1;
-        let number = disks.last;
-        disks.disks.insert(number, disk);
-        Connected { mount: self, number }
-    }
-}
-
-/// A disk that programs can use.
-pub struct Connected<'a> {
-    mount: &'a Mount,
-    number: u64,
-}
-
-impl Connected<'_> {
-    pub fn path(&self) -> PathBuf {
-        self.mount.folder.path().join(self.number.to_string())
-    }
-
-    /// Lets the disk be looked at or changed between two calls.
-    pub fn with<T>(&self, look: impl FnOnce(&mut Disk) -> T) -> Option<T> {
-        lock(&self.mount.disks).disks.get_mut(&self.number).map(look)
-    }
-
-    /// Takes the disk out. Programs that still use it find nothing.
-    pub fn disconnect(self) -> Option<Disk> {
-        lock(&self.mount.disks).disks.remove(&self.number)
-    }
-}
-
-fn lock(disks: &Mutex<Disks>) -> MutexGuard<'_, Disks> {
-    disks.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether this machine lets this process mount file systems; if not, what to do about it.
-pub fn check_machine() -> Result<(), String> {
-    if !nix::unistd::geteuid().is_root() {
-        return Err("mounting a file system needs root: run it with `sudo -E`".to_owned());
-    }
-    if !Path::new("/dev/fuse").exists() {
-        return Err("/dev/fuse is missing: `modprobe fuse`, or give the container that device".to_owned());
-    }
-    Ok(())
-}
-
-/// Keeps mounts from every other process and lets them end with this one.
-pub fn keep_mounts_private() -> io::Result<()> {
-    use nix::mount::{MsFlags, mount};
-    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS)?;
-    let none = None::<&str>;
-    Ok(mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?)
-}
-
 /// The file system as the kernel calls it.
-struct Served(Arc<Mutex<Disks>>);
+pub struct Served(pub Disks);
 
 impl From<Refusal> for Errno {
     fn from(refusal: Refusal) -> Self {
@@ -161,9 +77,8 @@ impl Served {
         ask: impl FnOnce(&mut Disk, Node) -> Result<T, Refusal>,
     ) -> Result<T, Errno> {
         let (number, node) = split(inode);
-        let mut disks = lock(&self.0);
-        let disk = disks.disks.get_mut(&number).ok_or(Errno::EIO)?;
-        Ok(ask(disk, node)?)
+        let answer = self.0.with(number, |disk| ask(disk, node)).ok_or(Errno::EIO)?;
+        Ok(answer?)
     }
 
     fn attributes(&self, of: INodeNo) -> Result<FileAttr, Errno> {
@@ -185,8 +100,7 @@ impl Served {
         let name = name.to_str().ok_or(Errno::EINVAL)?;
         if folder == INodeNo::ROOT {
             let number = name.parse().map_err(|_| Errno::ENOENT)?;
-            let known = lock(&self.0).disks.contains_key(&number);
-            let found = known.then(|| attributes(inode(number, ROOT), None));
+            let found = self.0.with(number, |_| attributes(inode(number, ROOT), None));
             return found.ok_or(Errno::ENOENT);
         }
         let (number, _) = split(folder);
@@ -289,9 +203,8 @@ impl Filesystem for Served {
         }
         let (name, new_name) = (name.to_string_lossy(), newname.to_string_lossy());
         let new_folder = split(newparent).1;
-        let done = self.ask(parent, |disk, folder| {
-            disk.rename((folder, &name), (new_folder, &new_name))
-        });
+        let done =
+            self.ask(parent, |disk, folder| disk.rename((folder, &name), (new_folder, &new_name)));
         answer!(reply, done, _done => reply.ok());
     }
 

@@ -7,6 +7,7 @@ mod campaign;
 mod check;
 mod disk;
 mod filesystem;
+mod mount;
 mod names;
 mod plan;
 mod process;

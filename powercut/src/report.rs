@@ -1,5 +1,6 @@
 //! What is asked for on the command line, and the table that answers it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Instant;
@@ -8,8 +9,9 @@ use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
 use crate::campaign::{Campaign, Failure, Tally};
 use crate::disk::Omission;
-use crate::filesystem::{Mount, check_machine, keep_mounts_private};
+use crate::mount::{Mount, check_machine, keep_mounts_private};
 use crate::names::Metadata;
+use crate::plan::Plan;
 use crate::run::{self, RunId};
 use crate::transcript::Verdict;
 
@@ -44,12 +46,11 @@ pub struct Wanted {
     cuts: u64,
     seed: u64,
     only: Option<Only>,
-    copies: Option<PathBuf>,
 }
 
 impl Wanted {
     pub fn parse(arguments: &[String]) -> Result<Self, String> {
-        let mut wanted = Self { cuts: CUTS, seed: 1, only: None, copies: None };
+        let mut wanted = Self { cuts: CUTS, seed: 1, only: None };
         let mut arguments = arguments.iter();
         while let Some(option) = arguments.next() {
             let value = arguments.next().ok_or_else(|| format!("`{option}` needs a value"))?;
@@ -57,10 +58,8 @@ impl Wanted {
                 "--cuts" => wanted.cuts = number(value)?,
                 "--seed" => wanted.seed = number(value)?,
                 "--only" => wanted.only = Some(parse_only(value)?),
-                "--copies" => wanted.copies = Some(value.into()),
                 _ => {
-                    let known = "`--cuts`, `--seed`, `--only`, `--copies`";
-                    return Err(format!("`{option}` is none of {known}"));
+                    return Err(format!("`{option}` is none of `--cuts`, `--seed`, `--only`"));
                 }
             }
         }
@@ -88,9 +87,9 @@ fn parse_only(text: &str) -> Result<Only, String> {
 pub fn run(wanted: &Wanted) -> Result<bool, String> {
     check_machine()?;
     keep_mounts_private().map_err(|error| format!("cannot keep mounts private: {error}"))?;
-    let failed = |error: std::io::Error| format!("the file system failed: {error}");
+    let failed = |error: io::Error| format!("the file system failed: {error}");
     if let Some(only) = wanted.only {
-        return run_only(wanted.seed, only, wanted.copies.as_deref()).map_err(failed);
+        return run_only(wanted.seed, only).map_err(failed);
     }
     let seed = wanted.seed;
     let control_cuts = (wanted.cuts / CUTS_PER_CUT_OF_CONTROL).max(CUTS_OF_CONTROL_MIN);
@@ -104,7 +103,7 @@ pub fn run(wanted: &Wanted) -> Result<bool, String> {
         let tally = campaign.run().map_err(failed)?;
         eprintln!("{campaign}: {} cuts in {} s", tally.cuts, started.elapsed().as_secs());
         if omission.is_none() {
-            print_causes(&campaign, &tally);
+            print_causes(&campaign, &tally).map_err(failed)?;
         }
         rows.push((campaign, tally));
     }
@@ -112,31 +111,45 @@ pub fn run(wanted: &Wanted) -> Result<bool, String> {
     Ok(judge(&rows))
 }
 
-fn run_only(
-    seed: u64,
-    (metadata, plan, cut_call, image): Only,
-    copies: Option<&Path>,
-) -> std::io::Result<bool> {
+fn run_only(seed: u64, (metadata, plan, cut_call, image): Only) -> io::Result<bool> {
     let mount = Mount::new()?;
     let id = RunId { seed, metadata, omission: None, plan, cut_call };
-    println!("{:#?}", crate::plan::Plan::new(id.plan_seed()));
+    println!("{:#?}", Plan::new(id.plan_seed()));
     let cut = run::write(&mount, &id)?;
-    print!("{}", cut.transcript);
-    println!("power cut at call {} of those that change or sync something", cut.calls);
-    let checked = run::check(&mount, &id, &cut, image, copies)?;
-    for line in checked.transcript.lines().iter().skip(cut.transcript.lines().len()) {
-        println!("{line}");
-    }
-    println!("{:?}, then {:?} after {} more cuts", cut.verdict, checked.verdict, checked.more_cuts);
-    Ok(cut.verdict == Verdict::Good && checked.verdict == Verdict::Good)
+    println!("{}the power was cut at call {}", cut.transcript, cut.calls);
+    let checked = run::check(&mount, &id, &cut, image)?;
+    let said_after_cut = checked.transcript.lines().iter().skip(cut.transcript.lines().len());
+    said_after_cut.for_each(|line| println!("{line}"));
+    let good = cut.verdict == Verdict::Good && checked.verdict == Verdict::Good;
+    let failure = Failure { id, image, verdict: cut.verdict, checked: Some(checked) };
+    println!("what was left: {}", save(&failure)?.display());
+    Ok(good)
 }
 
-fn print_causes(campaign: &Campaign, tally: &Tally) {
-    for (count, Failure { id, image, verdict }) in tally.causes().iter().take(CAUSES_PRINTED) {
+/// Prints what went wrong, once for each cause, and where what the cut left can be looked at.
+fn print_causes(campaign: &Campaign, tally: &Tally) -> io::Result<()> {
+    for (count, failure) in tally.causes().into_iter().take(CAUSES_PRINTED) {
+        let Failure { id, image, verdict, .. } = failure;
         let RunId { seed, metadata, plan, cut_call, .. } = id;
         eprintln!("{campaign}: {count} like this: {verdict:?}");
         eprintln!("    again: --seed {seed} --only {metadata}:{plan}:{cut_call}:{image}");
+        eprintln!("    what was left: {}", save(failure)?.display());
     }
+    Ok(())
+}
+
+/// Writes what the cuts left and what was said into a folder of its own, which is the answer.
+fn save(failure: &Failure) -> io::Result<PathBuf> {
+    let Failure { id: RunId { seed, metadata, plan, cut_call, .. }, image, checked, .. } = failure;
+    let name = format!("{seed}-{metadata}-{plan}-{cut_call}-{image}");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/left").join(name);
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    if let Some(checked) = checked {
+        checked.save(&folder)?;
+    }
+    Ok(folder)
 }
 
 fn table(rows: &[(Campaign, Tally)]) -> Table {

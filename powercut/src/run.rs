@@ -1,6 +1,6 @@
 //! One run: a process works on a log until the power is cut, and others open what is left.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 
 use crate::check::SESSIONS_PER_CHECK;
 use crate::disk::{Disk, Omission};
-use crate::filesystem::{Connected, Mount};
+use crate::mount::{Connected, Mount};
 use crate::names::Metadata;
 use crate::plan::mixed;
 use crate::transcript::{Line, Transcript, Verdict};
@@ -49,6 +49,7 @@ impl RunId {
         mixed(&[self.seed, self.plan])
     }
 
+    /// Randomness of its own for each image; 0 is for the run itself.
     fn random(&self, image: u64) -> Rng {
         Rng::with_seed(mixed(&[self.plan_seed(), self.cut_call, image]))
     }
@@ -68,8 +69,18 @@ pub struct Cut {
 pub struct Checked {
     pub transcript: Transcript,
     pub verdict: Verdict,
-    /// How many times the power was cut once more.
-    pub more_cuts: u64,
+    /// The image, and then what each further cut has left.
+    pub images: Vec<Disk>,
+}
+
+impl Checked {
+    /// Writes each image and the transcript into a folder.
+    pub fn save(&self, folder: &Path) -> io::Result<()> {
+        for (number, image) in (1..).zip(&self.images) {
+            image.copy_to(&folder.join(format!("image-{number}")))?;
+        }
+        std::fs::write(folder.join("transcript"), self.transcript.to_string())
+    }
 }
 
 /// How a process ended.
@@ -79,7 +90,7 @@ struct Ended {
 }
 
 /// Lets a process work on a new disk until its power is cut.
-pub fn write(mount: &Mount, id: &RunId) -> std::io::Result<Cut> {
+pub fn write(mount: &Mount, id: &RunId) -> io::Result<Cut> {
     let connected = mount.connect(Disk::new(id.metadata, id.omission));
     let process = Process::new(WRITE, &connected, id.plan_seed(), FIRST_CHECK_SESSION);
     // Half of the processes die with the power; the others see their calls fail.
@@ -99,23 +110,15 @@ pub fn write(mount: &Mount, id: &RunId) -> std::io::Result<Cut> {
     Ok(Cut { calls: disk.calls(), disk, transcript, verdict })
 }
 
-/// Checks one of the images that the cut may leave. With a folder, each image is first copied there.
-pub fn check(
-    mount: &Mount,
-    id: &RunId,
-    cut: &Cut,
-    image: u64,
-    copies: Option<&Path>,
-) -> std::io::Result<Checked> {
+/// Checks one of the images that the cut may leave.
+pub fn check(mount: &Mount, id: &RunId, cut: &Cut, image: u64) -> io::Result<Checked> {
     let mut random = id.random(image + 1);
     let mut disk = cut.disk.after_cut(&mut random);
     let mut transcript = cut.transcript.clone();
     let mut session = FIRST_CHECK_SESSION;
-    let mut more_cuts = 0;
+    let mut images = Vec::new();
     loop {
-        if let Some(folder) = copies {
-            disk.copy_to(&folder.join(format!("image-{}", more_cuts + 1)))?;
-        }
+        images.push(disk.clone());
         let connected = mount.connect(disk);
         let process = Process::new(CHECK, &connected, id.plan_seed(), session);
         if random.u8(0..3) == 0 {
@@ -124,25 +127,21 @@ pub fn check(
         let ended = process.run(&transcript.to_string())?;
         transcript.extend(&ended.text);
         let left = connected.disconnect().ok_or_else(disk_is_gone)?;
-        if ended.hung {
-            let verdict = Verdict::Broken("the check hangs".to_owned());
-            return Ok(Checked { transcript, verdict, more_cuts });
-        }
-        if left.has_power() {
+        if ended.hung || left.has_power() {
             let verdict = match transcript.lines().last() {
+                _ if ended.hung => Verdict::Broken("the check hangs".to_owned()),
                 Some(Line::Verdict(verdict)) => verdict.clone(),
                 _ => Verdict::Broken("the check ended without a verdict".to_owned()),
             };
-            return Ok(Checked { transcript, verdict, more_cuts });
+            return Ok(Checked { transcript, verdict, images });
         }
         disk = left.after_cut(&mut random);
-        more_cuts += 1;
         session += SESSIONS_PER_CHECK;
     }
 }
 
-fn disk_is_gone() -> std::io::Error {
-    std::io::Error::other("the disk is gone")
+fn disk_is_gone() -> io::Error {
+    io::Error::other("the disk is gone")
 }
 
 /// A process on a disk.
@@ -171,11 +170,11 @@ impl Process {
                 let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
             }
         };
-        connected.with(|disk| disk.cut_at(call, Box::new(on_cut)));
+        connected.with(|disk| disk.cut_at(call, Arc::new(on_cut)));
     }
 
     /// Runs it to its end, and says all that it has said.
-    fn run(mut self, input: &str) -> std::io::Result<Ended> {
+    fn run(mut self, input: &str) -> io::Result<Ended> {
         let mut child = self.command.spawn()?;
         let pid = child.id() as i32;
         self.pid.store(pid, Ordering::Relaxed);

@@ -64,7 +64,10 @@ pub enum Line {
 pub enum Verdict {
     Good,
     /// This many acknowledged records are gone.
-    Lost { records: u64, what: String },
+    Lost {
+        records: u64,
+        what: String,
+    },
     /// The log does not open.
     Shut(String),
     /// The archive lacks records that the log has dropped.

@@ -1,6 +1,5 @@
 //! Works on a log as a session says, and tells what the log acknowledges.
 
-
 use calybris_wal::{Disposal, Durability, Receipt, WalError, WalWriter};
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 

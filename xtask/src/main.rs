@@ -15,6 +15,7 @@ mod no_std;
 mod package;
 mod pages;
 mod pasted;
+mod powercut;
 mod shell;
 mod test;
 mod tidy;
@@ -43,6 +44,7 @@ usage: cargo xtask TASK
   pages            write docs/errors.md, docs/benchmarks.md and its chart anew
   bench            run the benchmarks
   instructions     how many a decision takes, counted by valgrind
+  powercut         cut the power below a log, on real system calls; --cuts N, --seed S, --only RUN; needs root
   versus [AREA]    side by side with the published crate; --quick, --json, --data DIR";
 
 fn main() -> ExitCode {
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         ["pages", "--check"] => pages::run(bless::Mode::Check),
         ["loom"] => loom::run(),
         ["instructions"] => instructions::run(),
+        ["powercut", ..] => powercut::run(args.get(1..).unwrap_or_default()),
         ["versus", ..] => versus::run(args.get(1..).unwrap_or_default()),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
