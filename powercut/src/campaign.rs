@@ -44,6 +44,8 @@ pub struct Failure {
 pub struct Tally {
     pub plans: u64,
     pub cuts: u64,
+    /// How many of these came after a process was killed and another one had worked on.
+    pub killed_before: u64,
     pub images: u64,
     /// How many times the power was cut once more while a log was being opened, checked and written on.
     pub more_cuts: u64,
@@ -64,13 +66,14 @@ impl Tally {
         self.lost + self.shut + self.archive + self.broken
     }
 
-    /// The failures by their texts without numbers, each with how many there are and the first of them.
+    /// The failures by their texts without numbers and paths, each with how many there are and the first of them.
     pub fn causes(&self) -> Vec<(u64, &Failure)> {
         let mut causes: BTreeMap<String, (u64, &Failure)> = BTreeMap::new();
         for failure in &self.failures {
             let text = format!("{:?}", failure.verdict);
-            let text = text.replace(|letter: char| letter.is_ascii_digit(), "");
-            causes.entry(text).or_insert((0, failure)).0 += 1;
+            let varies = |word: &&str| word.contains(|c: char| c.is_ascii_digit() || c == '/');
+            let words: Vec<&str> = text.split(' ').filter(|word| !varies(word)).collect();
+            causes.entry(words.join(" ")).or_insert((0, failure)).0 += 1;
         }
         let mut causes: Vec<(u64, &Failure)> = causes.into_values().collect();
         causes.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
@@ -150,6 +153,7 @@ impl Campaign {
         let images = images.collect::<std::io::Result<Vec<Checked>>>()?;
         let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.cuts += 1;
+        tally.killed_before += u64::from(cut.killed_before);
         tally.add(Failure { id: *id, image: 0, verdict: cut.verdict, checked: None });
         for (image, checked) in (0..).zip(images) {
             tally.images += 1;

@@ -114,6 +114,11 @@ impl Disk {
         self.cut = Some((call, on_cut));
     }
 
+    /// Lets calls succeed again, as if only the process had died: what was pending still is.
+    pub fn go_on(&mut self) {
+        (self.has_power, self.calls, self.cut) = (true, 0, None);
+    }
+
     /// How many calls have changed or synced something since the power came.
     pub fn calls(&self) -> u64 {
         self.calls

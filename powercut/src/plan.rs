@@ -18,12 +18,23 @@ pub enum Retention {
     Archive,
 }
 
+/// What there is before the log is opened for the first time; nobody has synced it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beforehand {
+    Nothing,
+    /// The folders that the log and its archive are in.
+    FoldersAbove,
+    /// The folders of the log and its archive, with a file in each that is none of theirs.
+    Folders,
+}
+
 /// The life of a log.
 #[derive(Debug)]
 pub struct Plan {
     pub seed: u64,
     pub keyed: bool,
     pub retention: Retention,
+    pub beforehand: Beforehand,
     /// One after the other, each with a writer of its own.
     pub sessions: Vec<Session>,
     segment_bytes: u64,
@@ -74,8 +85,10 @@ impl Plan {
         let segment_bytes = random.u64(1024..4096);
         let above = *random.choice(&["", "data", "data/one"]).unwrap_or(&"");
         let beside = *random.choice(&["", "data", "store"]).unwrap_or(&"");
+        let known = [Beforehand::Nothing, Beforehand::FoldersAbove, Beforehand::Folders];
+        let beforehand = *random.choice(&known).unwrap_or(&Beforehand::Nothing);
         let (log, archive) = (Path::new(above).join(LOG), Path::new(beside).join(ARCHIVE));
-        Self { seed, keyed, retention, sessions, segment_bytes, log, archive }
+        Self { seed, keyed, retention, beforehand, sessions, segment_bytes, log, archive }
     }
 
     /// A session that is no part of the plan: it comes after a power cut.

@@ -161,6 +161,7 @@ fn table(rows: &[(Campaign, Tally)]) -> Table {
         "left out",
         "plans",
         "runs cut",
+        "killed before",
         "images",
         "cut again",
         "records acknowledged",
@@ -176,6 +177,7 @@ fn table(rows: &[(Campaign, Tally)]) -> Table {
         let numbers = [
             tally.plans,
             tally.cuts,
+            tally.killed_before,
             tally.images,
             tally.more_cuts,
             tally.acknowledged,
@@ -206,7 +208,7 @@ fn judge(rows: &[(Campaign, Tally)]) -> bool {
             }
             None => continue,
             Some(Omission::ArchiveBytes | Omission::ArchiveNames) => tally.archive,
-            Some(_) => tally.lost + tally.shut,
+            Some(Omission::LogBytes | Omission::LogNames | Omission::Ancestors) => tally.lost,
         };
         if seen == 0 {
             eprintln!("error: {campaign}: no loss was seen, so this would not see one elsewhere");

@@ -59,10 +59,13 @@ impl RunId {
 pub struct Cut {
     disk: Disk,
     pub transcript: Transcript,
-    /// How many calls had changed or synced something.
+    /// How many calls of the plan had changed or synced something.
     pub calls: u64,
+    /// Whether the process of the plan was killed first, and another one worked on until the cut.
+    pub killed_before: bool,
     /// What the run itself has shown to be wrong.
     pub verdict: Verdict,
+    next_session: u32,
 }
 
 /// What checking one image came to.
@@ -89,14 +92,20 @@ struct Ended {
     hung: bool,
 }
 
-/// Lets a process work on a new disk until its power is cut.
+/// Lets a process work on a new disk until the power is cut.
+///
+/// In some runs the process is only killed, and the operating system keeps what it was given; another process opens the
+/// log and works on, and then the power is cut.
 pub fn write(mount: &Mount, id: &RunId) -> io::Result<Cut> {
+    let mut random = id.random(0);
+    let killed_before = id.cut_call != 0 && random.u8(0..4) == 0;
     let connected = mount.connect(Disk::new(id.metadata, id.omission));
     let process = Process::new(WRITE, &connected, id.plan_seed(), FIRST_CHECK_SESSION);
     // Half of the processes die with the power; the others see their calls fail.
-    process.cut_at(&connected, id.cut_call, id.random(0).bool());
+    process.cut_at(&connected, id.cut_call, killed_before || random.bool());
     let ended = process.run("")?;
     let disk = connected.disconnect().ok_or_else(disk_is_gone)?;
+    let (calls, next_session) = (disk.calls(), FIRST_CHECK_SESSION);
     let transcript = Transcript::parse(&ended.text);
     let failed = transcript.lines().iter().find_map(|line| match line {
         Line::Error(what) => Some(what.clone()),
@@ -107,7 +116,26 @@ pub fn write(mount: &Mount, id: &RunId) -> io::Result<Cut> {
         Some(what) if disk.has_power() => Verdict::Broken(format!("writing: {what}")),
         _ => Verdict::Good,
     };
-    Ok(Cut { calls: disk.calls(), disk, transcript, verdict })
+    let cut = Cut { disk, transcript, calls, killed_before, verdict, next_session };
+    if killed_before && cut.verdict == Verdict::Good {
+        work_on(mount, id, cut, &mut random)
+    } else {
+        Ok(cut)
+    }
+}
+
+/// Opens the log after the process was killed, and works on until the power is cut.
+fn work_on(mount: &Mount, id: &RunId, cut: Cut, random: &mut Rng) -> io::Result<Cut> {
+    let Cut { mut disk, mut transcript, next_session: session, .. } = cut;
+    disk.go_on();
+    let connected = mount.connect(disk);
+    let process = Process::new(CHECK, &connected, id.plan_seed(), session);
+    process.cut_at(&connected, random.u64(1..=LATEST_CUT_OF_CHECK), random.bool());
+    let ended = process.run(&transcript.to_string())?;
+    transcript.extend(&ended.text);
+    let disk = connected.disconnect().ok_or_else(disk_is_gone)?;
+    let verdict = verdict(&ended, &disk, &transcript).unwrap_or(Verdict::Good);
+    Ok(Cut { disk, transcript, verdict, next_session: session + SESSIONS_PER_CHECK, ..cut })
 }
 
 /// Checks one of the images that the cut may leave.
@@ -115,7 +143,7 @@ pub fn check(mount: &Mount, id: &RunId, cut: &Cut, image: u64) -> io::Result<Che
     let mut random = id.random(image + 1);
     let mut disk = cut.disk.after_cut(&mut random);
     let mut transcript = cut.transcript.clone();
-    let mut session = FIRST_CHECK_SESSION;
+    let mut session = cut.next_session;
     let mut images = Vec::new();
     loop {
         images.push(disk.clone());
@@ -127,17 +155,23 @@ pub fn check(mount: &Mount, id: &RunId, cut: &Cut, image: u64) -> io::Result<Che
         let ended = process.run(&transcript.to_string())?;
         transcript.extend(&ended.text);
         let left = connected.disconnect().ok_or_else(disk_is_gone)?;
-        if ended.hung || left.has_power() {
-            let verdict = match transcript.lines().last() {
-                _ if ended.hung => Verdict::Broken("the check hangs".to_owned()),
-                Some(Line::Verdict(verdict)) => verdict.clone(),
-                _ => Verdict::Broken("the check ended without a verdict".to_owned()),
-            };
+        if let Some(verdict) = verdict(&ended, &left, &transcript) {
             return Ok(Checked { transcript, verdict, images });
         }
         disk = left.after_cut(&mut random);
         session += SESSIONS_PER_CHECK;
     }
+}
+
+/// What a process that checks has found. `None` if its power was cut before.
+fn verdict(ended: &Ended, disk: &Disk, transcript: &Transcript) -> Option<Verdict> {
+    if ended.hung {
+        return Some(Verdict::Broken("the check hangs".to_owned()));
+    }
+    disk.has_power().then(|| match transcript.lines().last() {
+        Some(Line::Verdict(verdict)) => verdict.clone(),
+        _ => Verdict::Broken("the check ended without a verdict".to_owned()),
+    })
 }
 
 fn disk_is_gone() -> io::Error {

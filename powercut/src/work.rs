@@ -3,14 +3,17 @@
 use calybris_wal::{Disposal, Durability, Receipt, WalError, WalWriter};
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 
-use crate::plan::{Plan, Retention, Session, Step};
+use crate::plan::{Beforehand, Plan, Retention, Session, Step};
 use crate::transcript::{Line, RecordId, Teller};
 
 /// How many times a thread tries again after an error: nothing may be acknowledged any more.
 const TRIES_AFTER_ERROR: u32 = 2;
 
-/// The whole plan: one session after the other.
+/// The whole plan: what there is beforehand, then one session after the other.
 pub fn write(plan: &Plan, teller: &Teller) {
+    if let Err(error) = prepare(plan) {
+        return teller.tell(Line::Error(format!("preparing: {error}")));
+    }
     for session in &plan.sessions {
         if let Err(error) = open(plan, session, teller)
             .and_then(|writer| use_and_give_up(plan, session, writer, teller))
@@ -18,6 +21,23 @@ pub fn write(plan: &Plan, teller: &Teller) {
             return teller.tell(Line::Error(error.to_string()));
         }
     }
+}
+
+/// Creates what there is beforehand, and syncs none of it.
+fn prepare(plan: &Plan) -> std::io::Result<()> {
+    for folder in [plan.log(), plan.archive()] {
+        match plan.beforehand {
+            Beforehand::Nothing => {}
+            Beforehand::FoldersAbove => {
+                std::fs::create_dir_all(folder.parent().unwrap_or(&folder))?;
+            }
+            Beforehand::Folders => {
+                std::fs::create_dir_all(&folder)?;
+                std::fs::write(folder.join("notes"), "not the log's")?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Opens the log.
