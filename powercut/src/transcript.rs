@@ -100,12 +100,11 @@ impl Line {
     /// The line that was written so; `None` for one that is not whole.
     pub fn parse(text: &str) -> Option<Self> {
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
-        let mut numbers = rest.split(' ').map_while(|word| word.parse().ok());
         Some(match word {
             "opening" => Self::Opening { key: rest.parse().ok()? },
-            "opened" => Self::Opened { sequence: numbers.next()? },
-            "synced" => Self::Synced { sequence: numbers.next()? },
-            "retaining" => Self::Retaining { sequence: numbers.next()? },
+            "opened" => Self::Opened { sequence: rest.parse().ok()? },
+            "synced" => Self::Synced { sequence: rest.parse().ok()? },
+            "retaining" => Self::Retaining { sequence: rest.parse().ok()? },
             "appended" => {
                 let words: Vec<&str> = rest.split(' ').collect();
                 let &[sequence, hash, session, thread, counter] = words.as_slice() else {
@@ -119,7 +118,9 @@ impl Line {
             }
             "good" => Self::Verdict(Verdict::Good),
             "lost" => {
-                Self::Verdict(Verdict::Lost { records: numbers.next()?, what: rest.to_owned() })
+                let (records, what) = rest.split_once(' ')?;
+                let (records, what) = (records.parse().ok()?, what.to_owned());
+                Self::Verdict(Verdict::Lost { records, what })
             }
             "shut" => Self::Verdict(Verdict::Shut(rest.to_owned())),
             "archive" => Self::Verdict(Verdict::Archive(rest.to_owned())),
@@ -218,5 +219,59 @@ impl Teller {
     /// What was said so far.
     pub fn transcript(&self) -> Transcript {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: RecordId = RecordId { session: 3, thread: 1, counter: 2 };
+
+    fn appended(sequence: u64) -> Line {
+        Line::Appended { sequence, hash: "0a".repeat(32), id: ID }
+    }
+
+    #[test]
+    fn a_line_is_read_as_it_was_written() {
+        for line in [
+            Line::Opening { key: 2 },
+            Line::Opened { sequence: 7 },
+            appended(8),
+            Line::Synced { sequence: 8 },
+            Line::Retaining { sequence: 5 },
+            Line::Verdict(Verdict::Good),
+            Line::Verdict(Verdict::Lost { records: 4, what: "4 of 9".to_owned() }),
+            Line::Verdict(Verdict::Shut("a reason of several words".to_owned())),
+            Line::Verdict(Verdict::Archive("1".to_owned())),
+            Line::Verdict(Verdict::Broken(String::new())),
+            Line::Error("disk full".to_owned()),
+        ] {
+            assert_eq!(Line::parse(&line.to_string()), Some(line));
+        }
+    }
+
+    #[test]
+    fn a_line_that_a_kill_has_cut_short_promises_nothing() {
+        let transcript = Transcript::parse("opened 12\nsynced 34");
+        assert_eq!(transcript.acknowledged, 12);
+    }
+
+    #[test]
+    fn what_opening_did_not_find_is_forgotten_and_what_it_found_is_promised() {
+        let mut transcript = Transcript::default();
+        (1..=5).for_each(|sequence| transcript.note(appended(sequence)));
+        transcript.note(Line::Synced { sequence: 2 });
+        transcript.note(Line::Opened { sequence: 3 });
+        assert_eq!((transcript.acknowledged, transcript.last_appended()), (3, 3));
+    }
+
+    #[test]
+    fn only_all_bytes_of_a_record_are_the_record() {
+        let payload = ID.payload(9);
+        assert_eq!(RecordId::of_payload(9, &payload), Some(ID));
+        assert_eq!(RecordId::of_payload(8, &payload), None);
+        assert_eq!(RecordId::of_payload(9, &[&payload[..], &[0]].concat()), None);
+        assert_eq!(RecordId::of_payload(9, &payload[..11]), None);
     }
 }
