@@ -13,7 +13,8 @@ const FEATURE_SETS: [&str; 6] = [
 ];
 
 /// Workspaces of their own, which the commands above do not see.
-const OTHER_MANIFESTS: [&str; 2] = ["benches/versus/Cargo.toml", "xtask/no-std/Cargo.toml"];
+const OTHER_MANIFESTS: [&str; 3] =
+    ["benches/versus/Cargo.toml", "powercut/Cargo.toml", "xtask/no-std/Cargo.toml"];
 
 pub(crate) fn run() -> Outcome {
     cargo("fmt --all --check")?;

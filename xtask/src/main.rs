@@ -16,6 +16,7 @@ mod no_std;
 mod package;
 mod pages;
 mod pasted;
+mod powercut;
 mod shell;
 mod test;
 mod tidy;
@@ -45,6 +46,7 @@ usage: cargo xtask TASK
   bench            run the benchmarks
   mutate-inputs    broken files of every kind that the program reads; --count, --seed, --kind, --program
   instructions     how many a decision takes, counted by valgrind
+  powercut         cut the power below a log, on real system calls; --cuts N, --seed S, --only RUN; needs root
   versus [AREA]    side by side with the published crate; --quick, --json, --data DIR";
 
 fn main() -> ExitCode {
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         ["loom"] => loom::run(),
         ["mutate-inputs", ..] => mutate_inputs::run(args.get(1..).unwrap_or_default()),
         ["instructions"] => instructions::run(),
+        ["powercut", ..] => powercut::run(args.get(1..).unwrap_or_default()),
         ["versus", ..] => versus::run(args.get(1..).unwrap_or_default()),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
