@@ -7,7 +7,8 @@ use crate::error::WalError;
 use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::key::Key;
 use crate::pen::Pen;
-use crate::segment::{Progress, SegmentEnd, io_error, segment_name};
+use crate::progress::Progress;
+use crate::segment::{SegmentEnd, io_error, segment_name};
 use crate::storage::{Mode, Storage, StoredFile, write_all};
 
 /// The end of a log: the file that it is written to, and what is written next.

@@ -31,6 +31,7 @@ mod retention;
 mod cursor;
 mod first_segment;
 mod parallel;
+mod progress;
 mod seal;
 mod seek;
 mod segment;

@@ -16,7 +16,8 @@ use parking_lot::Mutex;
 use crate::chain::{Chain, HASH_BYTES, Hash};
 use crate::cursor::Frame;
 use crate::format::frame::{FRAME_HEADER_BYTES, FrameHeader, KIND_DATA, open_frame};
-use crate::segment::{Progress, Segment};
+use crate::progress::Progress;
+use crate::segment::Segment;
 use crate::storage::{StoredFile, read_up_to};
 
 /// How much a thread reads and hashes at once, in bytes.

@@ -7,7 +7,8 @@ use crate::format::frame::{
     push_frame,
 };
 use crate::format::header::SegmentHeader;
-use crate::segment::{Progress, SegmentEnd};
+use crate::progress::Progress;
+use crate::segment::SegmentEnd;
 use crate::writer::Receipt;
 
 /// How much memory a buffer keeps for the next frames, in bytes: more than is gathered in it as a

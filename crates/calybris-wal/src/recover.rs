@@ -12,11 +12,12 @@ use crate::key::Key;
 use crate::locks::check_last;
 use crate::options::WalOptions;
 use crate::pen::Pen;
+use crate::progress::Progress;
 use crate::quarantine::{Quarantine, quarantine};
 use crate::seal::{header_damage, sealed_end};
 use crate::segment::{
-    Opening, Position, Progress, Segment, SegmentEnd, SegmentStep, Unfinished, check_start,
-    io_error, segment_name,
+    Opening, Position, Segment, SegmentEnd, SegmentStep, Unfinished, check_start, io_error,
+    segment_name,
 };
 use crate::storage::{Mode, Storage, read_up_to, write_all};
 use crate::tail::{Evidence, Place, Verdict, judge};

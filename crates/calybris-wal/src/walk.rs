@@ -15,10 +15,11 @@ use crate::error::{Damage, WalError};
 use crate::first_segment::first_of;
 use crate::key::Key;
 use crate::parallel::{WORTH_BYTES, fast_forward};
+use crate::progress::Progress;
 use crate::seal::{header_damage, overlap};
 use crate::segment::{
-    Opening, Position, Progress, Segment, SegmentEnd, SegmentStep, Unfinished, check_start,
-    io_error, segment_name, segments_in,
+    Opening, Position, Segment, SegmentEnd, SegmentStep, Unfinished, check_start, io_error,
+    segment_name, segments_in,
 };
 use crate::storage::{Mode, Storage};
 use crate::tail::{Evidence, Place, Verdict, judge};
