@@ -10,18 +10,21 @@ mod page;
 mod replaying;
 mod report;
 mod routing;
+mod spreadsheet;
 mod table;
 mod tally;
 mod terminal;
 mod time;
+mod visible;
 
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
+use clap::builder::Styles;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::failure::Failure;
-use crate::page::Page;
+use crate::page::{Page, complain};
 
 /// Deterministic decisions under hard limits, with budgets that cannot be overspent and a log that shows tampering.
 ///
@@ -87,7 +90,7 @@ fn main() -> ExitCode {
     let Err(failure) = shown else { return ExitCode::SUCCESS };
     // Nobody is left to tell if any of this cannot be written either; the exit code still says it.
     let _ = failure.shown().map(Page::print);
-    let _ = writeln!(std::io::stderr(), "calybris: {failure}");
+    complain(format_args!("calybris: {failure}\n"));
     if failure.shown().is_none() {
         let mut page = Page::default();
         match form {
@@ -102,15 +105,21 @@ fn main() -> ExitCode {
 
 /// Prints what was asked about the program itself, or why a command line cannot be read.
 fn tell(told: &clap::Error) -> ExitCode {
-    let printed = told.print().and_then(|()| std::io::stdout().flush());
-    match printed {
-        Err(error) if !told.use_stderr() && error.kind() != ErrorKind::BrokenPipe => {
+    if told.use_stderr() {
+        // It repeats what was typed. Without a style of its own, all that a terminal would obey in it was typed.
+        let again = Arguments::command().styles(Styles::plain()).try_get_matches();
+        complain(again.err().as_ref().unwrap_or(told).render().ansi());
+    } else {
+        let printed = told.print().and_then(|()| std::io::stdout().flush());
+        if let Err(error) = printed
+            && error.kind() != ErrorKind::BrokenPipe
+        {
             let failure = Failure::unshown(&error);
-            let _ = writeln!(std::io::stderr(), "calybris: {failure}");
-            failure.exit_code()
+            complain(format_args!("calybris: {failure}\n"));
+            return failure.exit_code();
         }
-        _ => u8::try_from(told.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
     }
+    u8::try_from(told.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 fn run(command: &Command) -> (Result<Page, Failure>, Form) {

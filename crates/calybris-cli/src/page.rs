@@ -1,15 +1,13 @@
 //! What a command prints: a page that is composed first and written at once, or a stream of lines. A reader who leaves
-//! early is no failure.
+//! early is no failure. What goes to a terminal is made visible here, whatever command prints it.
 
 use std::fmt::{Display, Write as _};
 use std::io::{BufWriter, ErrorKind, Stdout, Write};
 
 use crate::failure::Failure;
 use crate::new_file::{Draft, NewFile};
-use crate::terminal::clipped;
-
-/// Columns of a terminal that nobody made wider.
-const WIDTH: usize = 80;
+use crate::terminal::USUAL_COLUMNS;
+use crate::visible::{visible, visible_within_a_line};
 
 /// Lines for standard output.
 #[derive(Debug, Default)]
@@ -28,10 +26,10 @@ impl Page {
         let columns = lead.chars().count();
         let mut line = lead.to_owned();
         let mut letters = columns;
-        for word in clipped(text, usize::MAX).split_whitespace() {
+        for word in visible_within_a_line(text).split_whitespace() {
             let longer = word.chars().count();
             let begun = letters > columns;
-            if begun && letters + 1 + longer > WIDTH {
+            if begun && letters + 1 + longer > USUAL_COLUMNS {
                 self.line(&line);
                 line = " ".repeat(columns);
                 letters = columns;
@@ -66,11 +64,16 @@ impl Page {
     /// Writes the page to standard output. A closed pipe (`| head`) is the reader's choice, not an error.
     pub(crate) fn print(&self) -> std::io::Result<()> {
         let mut output = std::io::stdout().lock();
-        match output.write_all(self.0.as_bytes()).and_then(|()| output.flush()) {
+        match output.write_all(visible(&self.0).as_bytes()).and_then(|()| output.flush()) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             written => written,
         }
     }
+}
+
+/// Writes a text to standard error. Nobody is left to tell if that fails.
+pub(crate) fn complain(text: impl Display) {
+    let _ = std::io::stderr().write_all(visible(&text.to_string()).as_bytes());
 }
 
 /// Lines that are written as they come: to standard output or to a new file, which is there once the last is written.
@@ -79,6 +82,8 @@ pub(crate) struct Stream {
     /// What failures call it.
     name: String,
     closed: bool,
+    /// What is being written.
+    text: String,
 }
 
 enum To {
@@ -98,7 +103,12 @@ impl Stream {
     }
 
     fn to(to: To, name: String) -> Self {
-        Self { to: BufWriter::with_capacity(64 << 10, to), name, closed: false }
+        Self {
+            to: BufWriter::with_capacity(64 << 10, to),
+            name,
+            closed: false,
+            text: String::new(),
+        }
     }
 
     /// Whether the reader has left: whoever makes the lines may stop.
@@ -116,7 +126,14 @@ impl Stream {
         if self.closed {
             return Ok(());
         }
-        let written = self.to.write_fmt(text);
+        self.text.clear();
+        // Writing to a `String` does not fail.
+        let _ = self.text.write_fmt(text);
+        let written = match self.to.get_ref() {
+            To::Stdout(_) => self.to.write_all(visible(&self.text).as_bytes()),
+            // A file has the data as it is.
+            To::File(_) => self.to.write_all(self.text.as_bytes()),
+        };
         self.note(written)
     }
 
@@ -188,7 +205,7 @@ mod tests {
             wrapped("  a  ", &format!("b {long} c")),
             format!("  a  b\n     {long}\n     c\n")
         );
-        assert_eq!(wrapped("  a  ", "\u{1b}"), "  a  ?\n");
+        assert_eq!(wrapped("  a  ", "\u{1b}"), "  a  \\u001b\n");
         assert_eq!(wrapped("a", ""), "a\n");
     }
 }

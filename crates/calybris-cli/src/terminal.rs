@@ -2,8 +2,11 @@
 
 use std::io::IsTerminal as _;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::visible::{colour, visible_within_a_line};
 
 /// Whether standard output may be coloured: it is a terminal, not a dumb one, and nobody asked for no colour
 /// (<https://no-color.org>).
@@ -47,7 +50,7 @@ impl Paint {
 
     fn wrap(self, code: &str, text: &str) -> String {
         if self.on && !text.is_empty() {
-            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+            format!("{}{text}{}", colour(code), colour("0"))
         } else {
             text.to_owned()
         }
@@ -84,15 +87,36 @@ pub(crate) fn bar(width: u64, whole: u128, parts: &[(char, u128)]) -> String {
     format!("[{drawn:.<width$}]")
 }
 
-/// The text in at most `width` letters: a longer one ends in `~`. Control characters, which could move the cursor, are
-/// shown as `?`.
+/// How many columns a line has: `COLUMNS`, or what the terminal says. `None` if standard output is none; then nothing is cut.
+pub(crate) fn columns() -> Option<usize> {
+    static COLUMNS: OnceLock<Option<usize>> = OnceLock::new();
+    *COLUMNS.get_or_init(|| {
+        if !std::io::stdout().is_terminal() {
+            return None;
+        }
+        let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let told = told.or_else(|| comfy_table::Table::new().width().map(usize::from));
+        Some(told.filter(|columns| *columns > 0).unwrap_or(USUAL_COLUMNS))
+    })
+}
+
+/// Columns of a terminal that nobody made wider.
+pub(crate) const USUAL_COLUMNS: usize = 80;
+
+/// The text in a line of words: whole if standard output is no terminal, else cut to so many letters and to what the
+/// terminal has beyond 80.
+pub(crate) fn fitted(text: &str, width: usize) -> String {
+    let width = columns().map(|columns| width + columns.saturating_sub(USUAL_COLUMNS));
+    clipped(text, width.unwrap_or(usize::MAX))
+}
+
+/// The text in at most `width` letters: a longer one ends in `~`. It stays within its line.
 pub(crate) fn clipped(text: &str, width: usize) -> String {
-    let harmless = |letter: char| if letter.is_control() { '?' } else { letter };
+    let text = visible_within_a_line(text);
     if text.chars().count() <= width {
-        return text.chars().map(harmless).collect();
+        return text;
     }
-    let kept = text.chars().take(width.saturating_sub(1)).map(harmless);
-    kept.chain(['~']).collect()
+    text.chars().take(width.saturating_sub(1)).chain(['~']).collect()
 }
 
 /// A path as a shell takes it for one word.
@@ -104,6 +128,7 @@ pub(crate) fn shell_word(path: &Path) -> String {
 
 /// The text in at most `width` letters, cut in the middle: names often differ at their end.
 pub(crate) fn clipped_inside(text: &str, width: usize) -> String {
+    let text = visible_within_a_line(text);
     let letters: Vec<char> = text.chars().collect();
     let room = width.saturating_sub(1);
     let tail = room.div_ceil(2);
@@ -113,7 +138,7 @@ pub(crate) fn clipped_inside(text: &str, width: usize) -> String {
             let whole: String = start.chain(&['~']).chain(end).collect();
             clipped(&whole, width)
         }
-        _ => clipped(text, width),
+        _ => clipped(&text, width),
     }
 }
 
@@ -134,7 +159,8 @@ mod tests {
     fn a_clipped_text_fits_and_cannot_move_the_cursor() {
         assert_eq!(clipped("abcd", 4), "abcd");
         assert_eq!(clipped("abcde", 4), "abc~");
-        assert_eq!(clipped("a\u{1b}[1m", 9), "a?[1m");
+        assert_eq!(clipped("a\u{1b}[1m", 10), "a\\u001b[1m");
+        assert_eq!(clipped("a\u{1b}[1m", 9), "a\\u001b[~");
     }
 
     #[test]
@@ -144,6 +170,6 @@ mod tests {
         assert_eq!(clipped_inside("secret-tenant-1", 10), "secr~ant-1");
         assert_eq!(clipped_inside("abc", 1), "~");
         assert_eq!(clipped_inside("abc", 0), "~");
-        assert_eq!(clipped_inside("abcdef\u{1b}", 4), "a~f?");
+        assert_eq!(clipped_inside("abcdef\u{1b}", 4), "a~1b");
     }
 }

@@ -17,7 +17,7 @@ use crate::log::journal::Journal;
 use crate::log::naming::model_name;
 use crate::page::Page;
 use crate::table::table;
-use crate::terminal::{Paint, bar, clipped, clipped_inside, draws_bars};
+use crate::terminal::{Paint, bar, draws_bars};
 use crate::time::to_the_second;
 
 /// Show every tenant's budget, what is held and not settled, and prove that the money adds up.
@@ -184,7 +184,7 @@ fn name(account: &LedgerAccount) -> String {
     if let Some(cap) = account.rules.exposure_cap_microunits {
         notes.push_str(&format!(" (holds at most {})", money(cap)));
     }
-    format!("{indent}{}{notes}", clipped_inside(&account.tenant, 24))
+    format!("{indent}{}{notes}", account.tenant)
 }
 
 fn tickets(ledger: &Ledger, origins: &BTreeMap<u64, Origin>, top: usize, page: &mut Page) {
@@ -196,8 +196,8 @@ fn tickets(ledger: &Ledger, origins: &BTreeMap<u64, Origin>, top: usize, page: &
         vec![
             ticket.decision_sequence.to_string(),
             origin.map_or_else(String::new, |origin| to_the_second(origin.time_unix_ms)),
-            clipped_inside(&ticket.tenant, 20),
-            origin.map_or_else(String::new, |origin| clipped(&origin.model, 30)),
+            ticket.tenant.clone(),
+            origin.map_or_else(String::new, |origin| origin.model.clone()),
             money(ticket.reserved_microunits),
         ]
     });

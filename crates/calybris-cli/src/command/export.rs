@@ -14,6 +14,7 @@ use crate::log::json;
 use crate::log::naming::model_name;
 use crate::new_file::new_file;
 use crate::page::{Page, Stream};
+use crate::spreadsheet::row;
 use crate::time::rfc3339;
 
 /// Export a log as JSON lines (every record) or CSV (every decision).
@@ -30,6 +31,10 @@ became of it in `outcome` (settled, abandoned, open, rejected, unfunded) and
 later ones are read, so that memory is bounded; if it comes later still, its
 row says `open`, and a row with `row` = `outcome` follows, which has the same
 `sequence` and the columns of the outcome only. Amounts are in microunits.
+
+JSON lines are exact. CSV is for spreadsheets: a text that one would run (it
+begins with = + - @, a tab or a carriage return) begins with ' instead, and
+control characters are written as escapes such as \\u001b.
 
 Every record is verified before it is exported. A file gets its name when all of
 it is on disk.
@@ -152,14 +157,6 @@ fn late(
         _ => String::new(),
     });
     out.write(format_args!("{}", row(cells)?))
-}
-
-/// One line of CSV (RFC 4180, line ends `\n`).
-pub(crate) fn row(cells: impl IntoIterator<Item = String>) -> Result<String, Failure> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(cells).map_err(Failure::refused)?;
-    let bytes = writer.into_inner().map_err(Failure::refused)?;
-    String::from_utf8(bytes).map_err(Failure::refused)
 }
 
 type Cell = fn(&Followed, &dyn Fn(u32) -> String) -> String;

@@ -2,7 +2,6 @@
 
 use calybris_core::wal::Anchor;
 
-use crate::command::export::row;
 use crate::failure::Failure;
 use crate::input::error::quoted;
 use crate::log::arguments::LogArguments;
@@ -10,6 +9,7 @@ use crate::log::period::Period;
 use crate::log::spending::Spending;
 use crate::page::{Page, Stream};
 use crate::report::spend::{Column, Read, Spend};
+use crate::spreadsheet::row;
 
 /// Show what was spent, by tenant, provider, model, day and month in any combination.
 #[derive(clap::Args)]
@@ -31,6 +31,9 @@ Without --since and --until the total is what `calybris budget` says is
 committed. A log whose beginning was dropped has `brought forward`: what was
 spent before, as its checkpoint says, for models and at times that are
 (unknown); with --since or --until it is left out, and the amount is said.
+
+--csv is for spreadsheets: a name that one would run (it begins with = + - @)
+begins with ' instead, and control characters are escapes such as \\u001b.
 
 The whole log is read and verified. It may run while another process writes it.
 

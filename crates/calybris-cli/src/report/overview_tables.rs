@@ -8,11 +8,7 @@ use crate::log::beginning::dropped;
 use crate::log::spending::{ALL_TIME, Served};
 use crate::page::Page;
 use crate::table::{LONGEST_TABLE_ROWS, rest, table};
-use crate::terminal::{clipped, clipped_inside};
 use crate::time::{day, to_the_second};
-
-/// The most letters of a name in a table of 80 columns.
-const LONGEST_NAME: usize = 24;
 
 pub(crate) fn page(overview: &Overview) -> Page {
     let mut page = Page::default();
@@ -176,11 +172,6 @@ fn tenants(overview: &Overview, page: &mut Page) {
     let mut rows = tenant_rows(overview);
     let count = rows.len();
     rows.truncate(LONGEST_TABLE_ROWS);
-    for row in &mut rows {
-        if let Some(name) = row.first_mut() {
-            *name = clipped_inside(name, LONGEST_NAME);
-        }
-    }
     rows.push(tenant_total(overview));
     page.line(table(&TENANT_HEADER, &[1, 2, 3, 4, 5, 6], rows));
     rest(count, "tenant", page);
@@ -211,12 +202,7 @@ fn dry(overview: &Overview, page: &mut Page) {
         return;
     }
     let count = rows.len();
-    let short = rows.into_iter().take(LONGEST_TABLE_ROWS).map(|mut row| {
-        if let Some(name) = row.first_mut() {
-            *name = clipped_inside(name, 16);
-        }
-        row
-    });
+    let short = rows.into_iter().take(LONGEST_TABLE_ROWS);
     page.line(table(&DRY_HEADER, &[2, 3, 4, 5, 6], short));
     rest(count, "tenant", page);
 }
@@ -260,12 +246,7 @@ pub(crate) fn model_total(overview: &Overview) -> Vec<String> {
 fn models(overview: &Overview, page: &mut Page) {
     let rows = model_rows(overview);
     let count = rows.len();
-    let short = rows.into_iter().take(LONGEST_TABLE_ROWS).map(|mut row| {
-        for (cell, letters) in row.iter_mut().zip([LONGEST_NAME, 14]) {
-            *cell = clipped(cell, letters);
-        }
-        row
-    });
+    let short = rows.into_iter().take(LONGEST_TABLE_ROWS);
     page.line(table(&MODEL_HEADER, &[2, 3, 4, 5], short.chain([model_total(overview)])));
     rest(count, "model", page);
 }
@@ -361,9 +342,6 @@ fn largest(overview: &Overview, page: &mut Page) {
         return;
     }
     let short = rows.into_iter().take(LARGE_ROWS).map(|mut row| {
-        for (cell, letters) in row.iter_mut().zip([20, 19, 10, 20, 16, 16]) {
-            *cell = clipped(cell, letters);
-        }
         row.remove(4);
         row
     });

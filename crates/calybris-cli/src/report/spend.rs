@@ -16,7 +16,6 @@ use crate::log::beginning::{dropped, first_of};
 use crate::log::spending::{ALL_TIME, Call, Spent};
 use crate::page::Page;
 use crate::table::table;
-use crate::terminal::clipped;
 use crate::time::{day, month, rfc3339, to_the_second};
 
 /// What rows are grouped by.
@@ -213,7 +212,7 @@ impl Spend {
         let row = |(key, sums): (&Vec<Cell>, &Sums)| {
             let names = key.iter().map(|(unknown, text)| match unknown {
                 true => UNKNOWN.to_owned(),
-                false => clipped(text, usize::MAX),
+                false => text.clone(),
             });
             let cells: Vec<String> = cells(sums);
             names.chain(cells).collect::<Vec<_>>()

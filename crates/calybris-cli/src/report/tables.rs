@@ -15,12 +15,12 @@ use crate::amount::{
 use crate::log::beginning::{dropped, first_of};
 use crate::page::Page;
 use crate::table::{LONGEST_TABLE_ROWS, rest, table};
-use crate::terminal::{clipped, clipped_inside};
+use crate::terminal::fitted;
 
 /// Changes that are explained on a terminal.
 const EXPLAINED_CHANGES: usize = 3;
 
-/// The most letters of a name in a table of 80 columns.
+/// The most letters of a name in a line of 80 columns.
 const LONGEST_NAME: usize = 28;
 
 pub(crate) fn page(report: &Report<'_>) -> Page {
@@ -247,14 +247,7 @@ fn rejections(what_if: &WhatIf, page: &mut Page) {
     if what_if.rejections.is_empty() {
         return;
     }
-    // What the other columns leave of a line.
-    let letters = if reasons_changed(what_if) { 30 } else { 40 };
-    let rows = rejection_rows(what_if).into_iter().map(|mut row| {
-        if let Some(reason) = row.first_mut() {
-            *reason = clipped(reason, letters);
-        }
-        row
-    });
+    let rows = rejection_rows(what_if);
     page.line(table(rejection_header(what_if), &[1, 2, 3, 4, 5], rows));
     if reasons_changed(what_if) {
         page.wrapped("", OF_ANOTHER_REASON);
@@ -269,8 +262,8 @@ fn flows(what_if: &WhatIf, page: &mut Page) {
     }
     let rows = moved.iter().take(LONGEST_TABLE_ROWS).map(|flow| {
         vec![
-            clipped(choice(what_if, flow.from), LONGEST_NAME),
-            clipped(choice(what_if, flow.to), LONGEST_NAME),
+            choice(what_if, flow.from).to_owned(),
+            choice(what_if, flow.to).to_owned(),
             grouped(flow.decisions),
         ]
     });
@@ -292,7 +285,7 @@ fn tenants(what_if: &WhatIf, page: &mut Page) {
     let rows = tenants_by_difference(what_if).into_iter().take(LONGEST_TABLE_ROWS).map(
         |(tenant, shift)| {
             vec![
-                clipped_inside(tenant, LONGEST_NAME - 8),
+                tenant.clone(),
                 grouped(shift.changed()),
                 signed_money(shift.recorded.estimated_cost_microunits),
                 signed_money(shift.proposed.estimated_cost_microunits),
@@ -319,7 +312,7 @@ fn models(what_if: &WhatIf, page: &mut Page) {
     let rows = models_by_use(what_if).into_iter().take(LONGEST_TABLE_ROWS).map(|model| {
         let (before, after) = (&model.recorded, &model.proposed);
         vec![
-            clipped(&model.label, LONGEST_NAME),
+            model.label.clone(),
             grouped(before.accepted),
             grouped(after.accepted),
             money_delta(after.estimated_cost_microunits - before.estimated_cost_microunits),
@@ -339,13 +332,13 @@ fn largest(what_if: &WhatIf, page: &mut Page) {
         let reasons = Reasons::of(change);
         let name = |outcome: &super::words::Outcome| {
             let name = outcome.winner.as_ref().map(|(name, _)| name.as_str());
-            clipped(name.unwrap_or("rejected"), LONGEST_NAME)
+            fitted(name.unwrap_or("rejected"), LONGEST_NAME)
         };
         page.line(format_args!(
             "  {}  decision {}, tenant {}",
             money_delta(change.cost_delta_microunits()),
             change.sequence,
-            clipped_inside(&change.tenant, LONGEST_NAME)
+            fitted(&change.tenant, LONGEST_NAME)
         ));
         page.line(format_args!("      {} -> {}", name(&reasons.before), name(&reasons.after)));
         for sentence in &reasons.why {

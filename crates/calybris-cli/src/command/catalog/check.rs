@@ -10,7 +10,7 @@ use crate::input::catalog::{Candidate, CatalogFile, REQUIRED_TRAITS, Skipped};
 use crate::input::policy::PolicyFile;
 use crate::input::price::PLAUSIBLE;
 use crate::page::Page;
-use crate::terminal::clipped;
+use crate::terminal::fitted;
 
 /// Say what a catalog holds and what is wrong with it.
 #[derive(clap::Args)]
@@ -146,7 +146,7 @@ impl<'a> Found<'a> {
             let least = catalog.candidates.iter().map(price).min().unwrap_or_default();
             let dearest = catalog.candidates.iter().max_by_key(|model| price(model));
             let most = dearest.map_or(0, price);
-            let name = dearest.map_or_else(String::new, |model| clipped(&model.name, 28));
+            let name = dearest.map_or_else(String::new, |model| fitted(&model.name, 28));
             format!("{} to {} ({name}) per million tokens", money(least), money(most))
         };
         line("input price", prices(|model| model.input_price_microunits_per_million_tokens));
@@ -187,7 +187,7 @@ fn listed(names: &[&str]) -> String {
     let mut shown = Vec::new();
     let mut letters = 0;
     for name in names {
-        let name = clipped(name, 40);
+        let name = fitted(name, 40);
         letters += name.len() + 2;
         if letters > LETTERS_SHOWN && !shown.is_empty() {
             break;

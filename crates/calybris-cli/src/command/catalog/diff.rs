@@ -13,7 +13,7 @@ use crate::input::policy::{Bps, Microunits, Name, PolicyFile, Traits};
 use crate::input::whole::whole;
 use crate::page::Page;
 use crate::table::table;
-use crate::terminal::clipped;
+use crate::terminal::fitted;
 
 /// Compare two catalogs: models added and removed, prices and capabilities changed.
 #[derive(clap::Args)]
@@ -174,8 +174,8 @@ impl<'a> Difference<'a> {
             }
             let rows = models.iter().take(top).map(|model| {
                 vec![
-                    clipped(&model.name, 44),
-                    clipped(&model.provider, 20),
+                    model.name.clone(),
+                    model.provider.clone(),
                     money(model.input_price_microunits_per_million_tokens),
                     money(model.output_price_microunits_per_million_tokens),
                 ]
@@ -308,15 +308,15 @@ impl Change<'_> {
         let number = |value: &Option<u64>| value.map_or_else(|| "none".to_owned(), grouped);
         let signed = |sign: &str, names: &[String]| {
             let names = names.iter().map(|name| format!("{sign}{name}"));
-            clipped(&names.collect::<Vec<_>>().join(" "), 28)
+            fitted(&names.collect::<Vec<_>>().join(" "), 28)
         };
         let (old, new) = match &self.values {
             Values::Price(old, new) => (money(*old), money(*new)),
             Values::Number(old, new) => (number(old), number(new)),
-            Values::Text(old, new) => (clipped(old, 14), clipped(new, 14)),
+            Values::Text(old, new) => (fitted(old, 14), fitted(new, 14)),
             Values::Set(added, removed) => (signed("-", removed), signed("+", added)),
         };
-        vec![clipped(self.model, 32), self.field.to_owned(), old, new, self.values.change()]
+        vec![self.model.to_owned(), self.field.to_owned(), old, new, self.values.change()]
     }
 
     fn json(&self) -> Value {
