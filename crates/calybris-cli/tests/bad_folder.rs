@@ -103,7 +103,7 @@ fn what_stands_before_a_damage_is_shown_and_exported() {
         bytes[middle] ^= 1;
     });
     let shown = run(program().arg("show").arg(&log));
-    assert!(shown.out.contains("substitute fast") && !shown.out.contains("unfunded"));
+    assert!(shown.out.contains(" fast ") && !shown.out.contains("unfunded"));
     let csv = run(program().arg("export").arg(&log).args(["--format", "csv"]));
     assert_eq!(csv.out.lines().count(), 1 + 3, "{}", csv.out);
     let lines = run(program().arg("export").arg(&log).args(["--format", "jsonl"]));
@@ -210,8 +210,8 @@ fn a_reader_that_leaves_early_is_no_failure_for_any_command() {
     assert_eq!(run(program().arg("demo").arg("--dir").arg(&demo)).code, 0);
     let log = demo.join("log");
     for words in [
-        vec!["show", "--limit", "0"],
-        vec!["show", "--kind", "all", "--limit", "0"],
+        vec!["show", "--tail", "0"],
+        vec!["show", "--kind", "all", "--tail", "0"],
         vec!["show", "--json"],
         vec!["explain", "9", "--all"],
         vec!["budget"],

@@ -76,7 +76,7 @@ fn every_command_answers_every_damage_with_a_verdict_and_its_place() {
             vec!["anchor"],
             vec!["anchor", "--tree"],
             vec!["show"],
-            vec!["show", "--kind", "all", "--limit", "0"],
+            vec!["show", "--kind", "all", "--tail", "0"],
             vec!["budget"],
             vec!["spend"],
             vec!["report"],

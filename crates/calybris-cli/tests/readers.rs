@@ -53,7 +53,7 @@ impl Place {
 
     /// The times of the decisions.
     fn times(&self) -> Vec<String> {
-        let ran = run(program().arg("show").arg(self.log()).args(["--json", "--limit", "0"]));
+        let ran = run(program().arg("show").arg(self.log()).args(["--json", "--tail", "0"]));
         let lines = ran.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         lines.filter_map(|line| Some(line["time"].as_str()?.to_owned())).collect()
     }
@@ -264,7 +264,7 @@ fn a_dash_is_standard_input_for_one_file_of_a_command() {
     let shown = run(program()
         .arg("show")
         .arg(&log)
-        .args(["--json", "--limit", "1", "--key-file"])
+        .args(["--json", "--tail", "1", "--key-file"])
         .arg(&key))
     .out;
     let shown: Value = serde_json::from_str(shown.trim()).unwrap();

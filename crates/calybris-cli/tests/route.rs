@@ -308,7 +308,7 @@ fn a_run_that_stops_says_what_the_log_holds() {
     let err = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{err}");
     assert!(err.contains("1 of 3 requests are decided in the log"), "{err}");
-    let shown = run(program().arg("show").arg(&log).args(["--limit", "0", "--json"]));
+    let shown = run(program().arg("show").arg(&log).args(["--tail", "0", "--json"]));
     assert_eq!(shown.out.lines().count(), 1);
 }
 

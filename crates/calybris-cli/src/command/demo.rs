@@ -174,7 +174,7 @@ fn next(dir: &Path, anchor: &Path, decision: u64, page: &mut Page) {
 What to try next. Inputs and log are in {}
 
 understand one decision: why this model, and not the one that was asked for
-  {program} show {log} --limit {SHOWN}
+  {program} show {log} --tail {SHOWN}
   {program} explain {log} {decision}
 
 see who spent what, and that it adds up

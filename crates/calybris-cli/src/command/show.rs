@@ -13,12 +13,12 @@ use crate::failure::Failure;
 use crate::input::whole::whole;
 use crate::log::arguments::LogArguments;
 use crate::log::beginning::{first_sequence, not_there};
-use crate::log::columns::{decision_heading, decision_line, record_heading, record_line};
+use crate::log::columns::{Columns, decision_heading, decision_line, record_heading, record_line};
 use crate::log::fate::{Followed, Waiting};
-use crate::log::journal::Journal;
+use crate::log::journal::{Journal, Step};
 use crate::log::json;
 use crate::log::period::Period;
-use crate::page::{Page, Stream};
+use crate::page::{Page, Stream, complain};
 use crate::terminal::Paint;
 
 /// Show the decisions of a log and what became of them, newest last.
@@ -31,12 +31,16 @@ Examples:
   calybris show ./log --outcome open
   calybris show ./log --reason quality --since 2026-11-02
   calybris show ./log --kind snapshot,budget
-  calybris show ./log --follow
+  calybris show ./log --tail 20
+  calybris show ./log --follow --tail 20
   calybris show ./log --json | jq .outcome
 
 Every record is verified before it is shown. With --follow or --kind each
 record is a line of its own, as it was written; else a decision and what
 became of it are one line. It may run while another process writes the log.
+A terminal gets lines of its own width, in which names may be cut; a pipe gets
+all of each name. --follow goes on until it is interrupted, or until nobody
+reads its output any more.
 
 Exit codes:
   0  shown
@@ -76,13 +80,13 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     period: Period,
     /// The last N that match; 0 is all. Without it the last 50, and all with --json or --follow
-    #[arg(long, value_name = "N", value_parser = whole::<usize>)]
-    limit: Option<usize>,
+    #[arg(long, value_name = "N", alias = "limit", value_parser = whole::<usize>)]
+    tail: Option<usize>,
     /// Only these kinds of records, each as it was written
     #[arg(long, value_enum, value_delimiter = ',')]
     kind: Vec<Kind>,
-    /// Stay, and show what is appended
-    #[arg(long, conflicts_with_all = ["to_sequence", "until", "limit"])]
+    /// Stay, and show each record when it is appended; with --tail, begin with the last N
+    #[arg(long, conflicts_with_all = ["to_sequence", "until"])]
     follow: bool,
 }
 
@@ -94,7 +98,7 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let filter = Filter::new(arguments)?;
-    let limit = match arguments.limit {
+    let limit = match arguments.tail {
         Some(0) => usize::MAX,
         Some(limit) => limit,
         None if arguments.log.json || arguments.follow => usize::MAX,
@@ -106,6 +110,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         limit,
         out: Stream::stdout(),
         json: arguments.log.json,
+        columns: Columns::of_stdout(),
         paint: Paint::of_stdout(),
         headed: false,
     };
@@ -129,6 +134,7 @@ struct Show {
     limit: usize,
     out: Stream,
     json: bool,
+    columns: Columns,
     paint: Paint,
     headed: bool,
 }
@@ -216,13 +222,14 @@ impl Show {
     }
 
     fn decision(&mut self, followed: &Followed) -> Result<(), Failure> {
+        let names = self.journal.names(followed.decided.snapshot_sequence);
         if self.json {
-            let names = self.journal.names(followed.decided.snapshot_sequence);
             let object = json::followed(followed, names)?;
             return self.out.line(serde_json::Value::Object(object));
         }
-        self.head(&decision_heading())?;
-        self.out.line(decision_line(followed, self.paint))
+        let line = decision_line(followed, names, self.columns, self.paint);
+        self.head(&decision_heading(self.columns))?;
+        self.out.line(line)
     }
 
     /// The heading, before the first line.
@@ -243,6 +250,13 @@ impl Show {
         }
         let mut matching = Matching::default();
         let mut read = self.read_records(&mut matching, &mut last, &mut earlier);
+        if follow {
+            // The last ones are shown, and from here on all.
+            self.limit = usize::MAX;
+            for line in last.drain(..) {
+                self.out.line(line)?;
+            }
+        }
         while follow && read.is_ok() {
             self.out.flush()?;
             if self.out.is_closed() {
@@ -269,14 +283,24 @@ impl Show {
         last: &mut VecDeque<String>,
         earlier: &mut u64,
     ) -> Result<(), Failure> {
-        while let Some(entry) = self.journal.next()? {
+        loop {
+            let entry = match self.journal.step()? {
+                Step::Record(entry) => *entry,
+                Step::Missed { first, last } => {
+                    complain(format_args!(
+                        "calybris: records {first} to {last} were dropped from the log before they were read\n"
+                    ));
+                    continue;
+                }
+                Step::End => break,
+            };
             if !matching.takes(&entry, &self.filter, &self.journal) {
                 continue;
             }
             let line = if self.json {
                 serde_json::Value::Object(json::object(&entry, &self.journal)?).to_string()
             } else {
-                record_line(&entry, &self.journal, self.paint)
+                record_line(&entry, &self.journal, self.columns, self.paint)
             };
             if self.limit == usize::MAX {
                 self.head(&record_heading())?;
@@ -304,7 +328,7 @@ impl Show {
             return self.out.line(nothing);
         }
         if earlier > 0 {
-            let more = format!("{} more before these; --limit 0 shows all", grouped(earlier));
+            let more = format!("{} more before these; --tail 0 shows all", grouped(earlier));
             self.out.line(self.paint.faint(&more))?;
         }
         Ok(())

@@ -1,7 +1,7 @@
-//! Records as lines of at most 100 letters, in columns of fixed width, so that they can be printed as they come.
+//! Records as lines, in columns whose width is known before the first, so that they can be printed as they come.
 
 use calybris_core::budget::BudgetEvent;
-use calybris_core::engine::{Admission, Entry, Record};
+use calybris_core::engine::{Admission, Entry, Names, Record};
 use calybris_core::kernel::Action;
 
 use crate::amount::{counted, money};
@@ -9,52 +9,160 @@ use crate::log::fate::{Ending, Followed};
 use crate::log::journal::Journal;
 use crate::log::json::kind;
 use crate::log::naming::{action_word, model_name};
-use crate::terminal::{Paint, clipped, clipped_inside};
+use crate::terminal::{Paint, clipped, clipped_inside, columns};
 use crate::time::to_the_second;
+use crate::visible::visible_within_a_line;
+
+/// How wide the columns are, which depends on where they are printed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Columns {
+    /// Of the terminal; `None` if standard output is none, and then nothing is cut.
+    line: Option<usize>,
+    sequence: usize,
+    /// How many letters of `2026-11-02 09:05:05` are shown, counted from its end.
+    time: usize,
+    tenant: usize,
+    model: usize,
+    tokens_in: usize,
+    tokens_out: usize,
+    /// Whether the estimated cost has a column.
+    estimate: bool,
+}
+
+impl Columns {
+    pub(crate) fn of_stdout() -> Self {
+        Self::of(columns())
+    }
+
+    fn of(line: Option<usize>) -> Self {
+        let all = Self {
+            line,
+            sequence: 7,
+            time: 19,
+            tenant: 10,
+            model: 20,
+            tokens_in: 7,
+            tokens_out: 7,
+            estimate: true,
+        };
+        let Some(letters) = line else { return all };
+        let columns = match letters {
+            120.. => all,
+            100.. => Self { time: 14, estimate: false, ..all },
+            _ => Self {
+                sequence: 6,
+                time: 8,
+                tenant: 8,
+                tokens_in: 6,
+                tokens_out: 5,
+                estimate: false,
+                ..all
+            },
+        };
+        // What the others leave is for the names of two models.
+        let left = letters.saturating_sub(columns.others());
+        Self { model: (left / 2).max(LEAST_MODEL_LETTERS), ..columns }
+    }
+
+    /// The letters of all columns but the two with a model, with a blank between any two.
+    const fn others(self) -> usize {
+        let estimate = if self.estimate { ESTIMATE + 1 } else { 0 };
+        self.sequence
+            + self.time
+            + self.tenant
+            + self.tokens_in
+            + self.tokens_out
+            + estimate
+            + OUTCOME
+            + 7
+    }
+
+    /// The text in a column of that width.
+    fn cut(self, text: &str, width: usize) -> String {
+        match self.line {
+            None => visible_within_a_line(text),
+            Some(_) => clipped_inside(text, width),
+        }
+    }
+
+    /// The text in what is left of a line behind so many letters.
+    fn rest(self, text: &str, behind: usize) -> String {
+        let room = self.line.map(|letters| letters.saturating_sub(behind));
+        clipped(text, room.unwrap_or(usize::MAX))
+    }
+}
+
+/// Letters that the name of a model keeps, however narrow the terminal is.
+const LEAST_MODEL_LETTERS: usize = 8;
+const ESTIMATE: usize = 9;
+/// As long as `settled 0.000135`.
+const OUTCOME: usize = 16;
 
 /// The heading of [`decision_line`].
-pub(crate) fn decision_heading() -> String {
-    let (time, outcome) = ("time (UTC)", "outcome or reason");
+pub(crate) fn decision_heading(columns: Columns) -> String {
+    let Columns { sequence, time, tenant, model, tokens_in, tokens_out, estimate, .. } = columns;
+    let out = if tokens_out < 7 { "out" } else { "tok out" };
+    let utc = if time < 10 { "UTC" } else { "time (UTC)" };
+    let estimate = if estimate { format!(" {:>ESTIMATE$}", "estimate") } else { String::new() };
     format!(
-        "{:>7} {time:19} {:10} {:10} {:22} {:>9} {outcome}",
-        "seq", "tenant", "action", "model", "estimate"
+        "{:>sequence$} {utc:time$} {:tenant$} {:model$} {:>tokens_in$} {:>tokens_out$} \
+         {:model$}{estimate} outcome, reason",
+        "seq", "tenant", "asked for", "tok in", out, "chosen"
     )
 }
 
-/// A decision with what became of it.
-pub(crate) fn decision_line(followed: &Followed, paint: Paint) -> String {
+/// A decision with what became of it: what was asked for, and what was chosen. `names` are those of its snapshot.
+pub(crate) fn decision_line(
+    followed: &Followed,
+    names: &Names,
+    columns: Columns,
+    paint: Paint,
+) -> String {
+    let Columns { sequence, time, tenant, model, tokens_in, tokens_out, .. } = columns;
     let decided = &followed.decided;
-    let rest = match (followed.model(), decided.decision.action) {
-        (None, _) | (_, Action::Reject) => clipped(&decided.decision.reason.to_string(), 50),
-        (Some(model), _) => {
-            let word = outcome(followed);
-            let outcome = match followed.ending {
-                Ending::Unfunded(_) => paint.bad(&word),
-                Ending::Open => paint.notable(&word),
-                _ => word,
-            };
-            let cost = followed.estimated_cost_microunits();
-            let model = match followed.models().next() {
-                Some(chosen) if !followed.failed.is_empty() && chosen != model => {
-                    fallback(chosen, model, 22)
-                }
-                _ => clipped(model, 22),
-            };
-            format!("{model:22} {:>9} {outcome}", money(cost))
-        }
-    };
-    let action = format!("{:10}", action_word(decided.decision.action));
-    let action = match decided.decision.action {
-        Action::ExecuteRequested => paint.good(&action),
-        Action::Substitute => action,
-        Action::Reject => paint.bad(&action),
-    };
-    format!(
-        "{:>7} {} {:10} {action} {rest}",
+    let request = &decided.request;
+    let at = to_the_second(decided.time_unix_ms);
+    let at = at.get(at.len().saturating_sub(time)..).unwrap_or(&at);
+    let asked_for = model_name(names, request.requested_model_id);
+    let asked = format!(
+        "{:>sequence$} {at:time$} {:tenant$} {:model$} {:>tokens_in$} {:>tokens_out$}",
         followed.sequence,
-        to_the_second(decided.time_unix_ms),
-        clipped_inside(&decided.tenant, 10)
-    )
+        columns.cut(&decided.tenant, tenant),
+        columns.cut(&asked_for, model),
+        request.input_tokens,
+        request.output_tokens,
+    );
+    let (Some(chosen), Action::ExecuteRequested | Action::Substitute) =
+        (followed.model(), decided.decision.action)
+    else {
+        let reason = format!("rejected: {}", decided.decision.reason);
+        let reason = columns.rest(&reason, asked.chars().count() + 1);
+        return format!("{asked} {}", paint.bad(&reason));
+    };
+    let chosen = match followed.models().next() {
+        Some(first) if !followed.failed.is_empty() && first != chosen => match columns.line {
+            None => format!("{} > {}", columns.cut(first, model), columns.cut(chosen, model)),
+            Some(_) => fallback(first, chosen, model),
+        },
+        _ => columns.cut(chosen, model),
+    };
+    let chosen = format!("{chosen:model$}");
+    let chosen = match decided.decision.action {
+        Action::ExecuteRequested => paint.good(&chosen),
+        _ => chosen,
+    };
+    let estimate = if columns.estimate {
+        format!(" {:>ESTIMATE$}", money(followed.estimated_cost_microunits()))
+    } else {
+        String::new()
+    };
+    let word = outcome(followed);
+    let outcome = match followed.ending {
+        Ending::Unfunded(_) => paint.bad(&word),
+        Ending::Open => paint.notable(&word),
+        _ => word,
+    };
+    format!("{asked} {chosen}{estimate} {outcome}")
 }
 
 /// `chosen > next` in at most `width` letters: where both do not fit, the longer one is cut first.
@@ -94,8 +202,13 @@ pub(crate) fn record_heading() -> String {
 }
 
 /// Any record by itself.
-pub(crate) fn record_line(entry: &Entry, journal: &Journal, paint: Paint) -> String {
-    let what = clipped(&words(entry, journal), 61);
+pub(crate) fn record_line(
+    entry: &Entry,
+    journal: &Journal,
+    columns: Columns,
+    paint: Paint,
+) -> String {
+    let what = columns.rest(&words(entry, journal), BEFORE_WHAT);
     let kind = format!("{:10}", kind(&entry.record));
     let kind = match &entry.record {
         Record::Decided(_) => paint.strong(&kind),
@@ -106,6 +219,9 @@ pub(crate) fn record_line(entry: &Entry, journal: &Journal, paint: Paint) -> Str
     let line = format!("{:>7} {time} {kind} {what}", entry.sequence);
     line.trim_end().to_owned()
 }
+
+/// Letters of a record's line before its words.
+const BEFORE_WHAT: usize = 39;
 
 /// When the record was made, by the clock of the engine's caller.
 pub(crate) const fn time_of(record: &Record<'_>) -> u64 {
@@ -132,18 +248,25 @@ fn words(entry: &Entry, journal: &Journal) -> String {
         Record::BudgetChanged { event, .. } => event_words(event),
         Record::Decided(decided) => {
             let decision = &decided.decision;
-            let tenant = clipped_inside(&decided.tenant, 16);
+            let (tenant, request) = (&decided.tenant, &decided.request);
+            let names = journal.names_of(&entry.record);
+            let asked_for = format!(
+                "asked for {}, {} tokens in, {} out",
+                model_name(names, request.requested_model_id),
+                request.input_tokens,
+                request.output_tokens
+            );
             let action = action_word(decision.action);
             let Some(model_id) = decision.selected_model_id else {
-                return format!("{tenant}: {action}: {}", decision.reason);
+                return format!("{tenant}: {action}, {}; {asked_for}", decision.reason);
             };
-            let model = model_name(journal.names_of(&entry.record), model_id);
+            let model = model_name(names, model_id);
             let refused = match decided.admission {
                 Admission::NotAsked | Admission::Reserved => String::new(),
                 refusal => format!(", {}", refusal_word(refusal)),
             };
             let cost = money(decision.estimated_cost_microunits);
-            format!("{tenant}: {action} {} {cost}{refused}", clipped(&model, 22))
+            format!("{tenant}: {action} {model} {cost}{refused}; {asked_for}")
         }
         Record::Settled { decision_sequence, actual_cost_microunits, .. } => {
             format!("decision {decision_sequence} cost {}", money(*actual_cost_microunits))
@@ -170,14 +293,14 @@ fn words(entry: &Entry, journal: &Journal) -> String {
 
 /// A change of a budget in words.
 fn event_words(event: &BudgetEvent) -> String {
-    let name = |tenant: &str| format!("`{}`", clipped_inside(tenant, 24));
+    let name = |tenant: &str| format!("`{}`", visible_within_a_line(tenant));
     match event {
         BudgetEvent::TenantOpened { tenant, granted_microunits } => {
             format!("{} opened with {}", name(tenant), money(*granted_microunits))
         }
         BudgetEvent::ChildOpened { tenant, parent, granted_microunits } => {
-            let (tenant, parent) = (name(tenant), clipped_inside(parent, 12));
-            format!("{tenant} opened below `{parent}` with {}", money(*granted_microunits))
+            let (tenant, parent) = (name(tenant), name(parent));
+            format!("{tenant} opened below {parent} with {}", money(*granted_microunits))
         }
         BudgetEvent::Reserved { tenant, hold, amount_microunits }
         | BudgetEvent::ReservedOnce { tenant, hold, amount_microunits, .. } => {
@@ -225,7 +348,20 @@ fn event_words(event: &BudgetEvent) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::fallback;
+    use super::*;
+
+    #[test]
+    fn the_columns_are_as_wide_as_the_terminal_and_a_pipe_gets_whole_names() {
+        for letters in 72..300 {
+            let columns = Columns::of(Some(letters));
+            let whole = columns.others() + 2 * columns.model;
+            assert!((letters - 1..=letters).contains(&whole), "{letters}: {whole}");
+            assert_eq!(columns.cut("openrouter/openai/gpt-4o", 8), "ope~t-4o");
+        }
+        let piped = Columns::of(None);
+        assert_eq!(piped.cut("openrouter/openai/gpt-4o", 8), "openrouter/openai/gpt-4o");
+        assert_eq!(piped.rest(&"x".repeat(200), 100), "x".repeat(200));
+    }
 
     #[test]
     fn a_fallback_names_both_models_in_its_column() {

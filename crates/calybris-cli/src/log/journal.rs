@@ -3,29 +3,55 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use calybris_core::engine::{Entry, History, Names, Record, Snapshot};
-use calybris_core::wal::Key;
+use calybris_core::engine::{EngineError, Entry, History, Names, Record, Snapshot};
+use calybris_core::wal::{Key, WalError};
 
 use crate::failure::Failure;
 
 /// A log that is being read. At its end it answers `None`, and later what was appended meanwhile.
 pub(crate) struct Journal {
     dir: PathBuf,
+    key: Option<Key>,
     history: History,
     nameless: Names,
+}
+
+/// What a reader comes to that is not put off by records that are dropped while it reads.
+pub(crate) enum Step {
+    Record(Box<Entry>),
+    /// These were dropped before they were read.
+    Missed {
+        first: u64,
+        last: u64,
+    },
+    /// There is no more now.
+    End,
 }
 
 impl Journal {
     /// Opens the log in `dir`, beside a writer if there is one.
     pub(crate) fn open(dir: &Path, key: Option<&Key>) -> Result<Self, Failure> {
         let history = History::open(dir, key).map_err(|error| Failure::of_engine(dir, &error))?;
-        Ok(Self { dir: dir.to_path_buf(), history, nameless: Names::default() })
+        Ok(Self { dir: dir.to_path_buf(), key: key.cloned(), history, nameless: Names::default() })
     }
 
     /// The next record.
     pub(crate) fn next(&mut self) -> Result<Option<Entry>, Failure> {
         let failed = |error| Failure::of_engine(&self.dir, &error);
         self.history.next().transpose().map_err(failed)
+    }
+
+    /// The next record; behind records that were dropped, the first that the log still holds.
+    pub(crate) fn step(&mut self) -> Result<Step, Failure> {
+        let failed = |error| Failure::of_engine(&self.dir, &error);
+        match self.history.next().transpose() {
+            Ok(entry) => Ok(entry.map_or(Step::End, |entry| Step::Record(Box::new(entry)))),
+            Err(EngineError::Log(WalError::Dropped { sequence, first })) => {
+                self.history = History::open(&self.dir, self.key.as_ref()).map_err(failed)?;
+                Ok(Step::Missed { first: sequence, last: first.saturating_sub(1) })
+            }
+            Err(error) => Err(failed(error)),
+        }
     }
 
     /// The snapshot that the record at `sequence` installed, if it was passed.
