@@ -26,6 +26,10 @@ Examples:
   calybris explain ./log 12 --all
   calybris explain ./log 12 --model gpt-4o
 
+Of the models that passed, resellers of one model (azure/gpt-4o, us.openai.gpt-4o)
+are one line: the best of them, and how many more there are. The winner, the
+runner-up and the model that was asked for have lines of their own.
+
 The decision is made again from the log alone, under the policy and the catalog
 that it was made under, and must come out the same. What stands before it is
 not read: `verify` tells whether the whole log is intact.
@@ -41,7 +45,7 @@ pub(crate) struct Arguments {
     /// The sequence of the decision, as `calybris show` prints it
     #[arg(value_parser = whole::<u64>)]
     sequence: u64,
-    /// List every model, however many there are
+    /// List every model on a line of its own, however many there are
     #[arg(long)]
     all: bool,
     /// Also explain this model
@@ -123,8 +127,10 @@ impl<'a> Explained<'a> {
     fn model_id(&self, name: &str) -> Result<u32, String> {
         let named = self.names().models.iter().find(|(_, known)| *known == name).map(|(id, _)| *id);
         let id = named.or_else(|| name.parse().ok());
-        id.filter(|id| self.snapshot.policy_snapshot().model(*id).is_some())
-            .ok_or_else(|| format!("model {} is not in the catalog that decided", quoted(name)))
+        id.filter(|id| self.snapshot.policy_snapshot().model(*id).is_some()).ok_or_else(|| {
+            let name = quoted(name);
+            format!("model {name} is not in the catalog that decided; --all lists its models")
+        })
     }
 
     fn json(

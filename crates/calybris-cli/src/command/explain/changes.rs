@@ -1,12 +1,14 @@
 //! How safe the winner is, and which change of one number would have made another model win.
 
+use std::collections::HashSet;
+
 use calybris_core::kernel::{Margin, Model, WinningChanges};
 
 use super::Explained;
-use super::verdicts::nearest;
+use super::verdicts::{base_name, nearest};
 use crate::amount::{grouped, money, signed_money};
 use crate::page::Page;
-use crate::terminal::{Paint, clipped};
+use crate::terminal::{Paint, fitted};
 
 /// Models for which it is said what would have made them win.
 const CANDIDATES: usize = 3;
@@ -43,7 +45,12 @@ pub(super) fn candidates(explained: &Explained<'_>, asked_model: Option<u32>) ->
     let requested =
         explained.explanation.model(decision.requested_model_id).map(|found| found.model_id);
     let ranked = explained.rank.iter().skip(1).map(|ranked| ranked.model_id);
-    let others = ranked.chain(nearest(explained)).take(CANDIDATES);
+    // Of the resellers of a model, the best one stands for all.
+    let mut base_names = HashSet::new();
+    let others = ranked
+        .chain(nearest(explained))
+        .filter(|id| base_names.insert(base_name(&explained.name(*id)).to_owned()))
+        .take(CANDIDATES);
     let mut candidates: Vec<u32> = Vec::new();
     for model_id in asked_model.into_iter().chain(requested).chain(others) {
         if Some(model_id) != decision.selected_model_id && !candidates.contains(&model_id) {
@@ -55,12 +62,12 @@ pub(super) fn candidates(explained: &Explained<'_>, asked_model: Option<u32>) ->
 
 fn winner(explained: &Explained<'_>, margin: &Margin, paint: Paint, page: &mut Page) {
     let decision = &explained.explanation.decision;
-    let name = clipped(&explained.name(margin.model_id), 40);
+    let name = fitted(&explained.name(margin.model_id), 40);
     let ahead = match decision.runner_up_model_id {
         Some(runner_up) => {
             let ahead = i128::from(decision.expected_utility_microunits)
                 - i128::from(decision.runner_up_utility_microunits);
-            let runner_up = clipped(&explained.name(runner_up), 40);
+            let runner_up = fitted(&explained.name(runner_up), 40);
             if ahead > 0 {
                 format!("{name} is ahead of {runner_up} by {}", signed_money(ahead))
             } else {
@@ -117,7 +124,7 @@ fn one(explained: &Explained<'_>, model_id: u32, page: &mut Page) {
     ) else {
         return;
     };
-    let mut name = clipped(&explained.name(model_id), 34);
+    let mut name = fitted(&explained.name(model_id), 34);
     if model_id == explained.explanation.decision.requested_model_id {
         name.push_str(" (asked for)");
     }

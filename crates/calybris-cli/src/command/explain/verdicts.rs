@@ -1,7 +1,8 @@
 //! What each model came to: the terms of those that passed, the gate that turned the others away.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use calybris_core::kernel::{Gate, Refusal, UtilityTerms, Verdict};
 
@@ -10,7 +11,7 @@ use crate::amount::{counted, grouped, money, signed_money};
 use crate::log::naming::{provider_name, set_names};
 use crate::page::Page;
 use crate::table::table;
-use crate::terminal::{Paint, clipped};
+use crate::terminal::{Paint, fitted};
 
 /// Eligible models that are listed unless all are asked for.
 const LISTED: usize = 10;
@@ -71,8 +72,11 @@ fn eligible(explained: &Explained<'_>, all: bool, paint: Paint, page: &mut Page)
         page.line("");
         return;
     }
+    let lines = Line::of(explained, all);
     let shown = if all { usize::MAX } else { LISTED };
-    let rows = (1..).zip(&explained.rank).take(shown).filter_map(|(place, ranked)| {
+    let any_folded = lines.iter().take(shown).any(|line| line.resellers > 0);
+    let rows = lines.iter().take(shown).filter_map(|line| {
+        let ranked = explained.rank.get(line.place.checked_sub(1)?)?;
         let Verdict::Eligible { utility_microunits, terms } =
             &explained.explanation.model(ranked.model_id)?.verdict
         else {
@@ -80,23 +84,95 @@ fn eligible(explained: &Explained<'_>, all: bool, paint: Paint, page: &mut Page)
         };
         let requested = ranked.model_id == decision.requested_model_id;
         let mark = if requested { " (asked for)" } else { "" };
-        Some(vec![
-            format!("{place}"),
-            format!("{}{mark}", clipped(&explained.name(ranked.model_id), 34)),
+        let resellers = match line.resellers {
+            0 => String::new(),
+            more => format!("+{}", grouped(more)),
+        };
+        let mut row = vec![
+            format!("{}", line.place),
+            format!("{}{mark}", explained.name(ranked.model_id)),
             money(terms.adjusted_value_microunits),
             money(terms.risk_penalty_microunits),
             money(terms.cost_microunits),
             money(terms.latency_penalty_microunits),
             signed_money(*utility_microunits),
-        ])
+        ];
+        row.extend(any_folded.then_some(resellers));
+        Some(row)
     });
-    let header = ["", "model", "value", "- risk", "- cost", "- latency", "= utility"];
-    page.line(table(&header, &[0, 2, 3, 4, 5, 6], rows));
-    let more = explained.rank.len().saturating_sub(shown);
-    if more > 0 {
-        page.line(format_args!("and {} more; --all lists them", grouped(more)));
+    let mut header = vec!["", "model", "value", "- risk", "- cost", "- latency", "= utility"];
+    header.extend(any_folded.then_some("more"));
+    page.line(table(&header, &[0, 2, 3, 4, 5, 6, 7], rows));
+    let listed: usize = lines.iter().take(shown).map(|line| 1 + line.resellers).sum();
+    let others = explained.rank.len().saturating_sub(listed);
+    if any_folded {
+        page.line("`more` counts others that sell the same model; --all lists them");
+    }
+    if others > 0 {
+        page.line(format_args!("and {} more; --all lists them", grouped(others)));
     }
     page.line("");
+}
+
+/// A line of the table of eligible models.
+struct Line {
+    /// Of the best placed of those that it stands for.
+    place: usize,
+    /// How many others it stands for: the same model, sold by others at a worse utility.
+    resellers: usize,
+}
+
+impl Line {
+    /// The ranking, best first. Unless all are asked for, those of one base name are one line; the winner, the runner-up
+    /// and the requested model have lines of their own.
+    fn of(explained: &Explained<'_>, all: bool) -> Vec<Self> {
+        let requested = explained.explanation.decision.requested_model_id;
+        let names = explained.rank.iter().map(|ranked| {
+            let name = explained.name(ranked.model_id);
+            (name, all || ranked.model_id == requested)
+        });
+        Self::folded(names)
+    }
+
+    /// The same for names, best first, each with whether it has a line of its own in any case.
+    fn folded(names: impl Iterator<Item = (String, bool)>) -> Vec<Self> {
+        let mut lines: Vec<Self> = Vec::new();
+        let mut line_of: HashMap<String, usize> = HashMap::new();
+        for (place, (name, alone)) in (1..).zip(names) {
+            if !alone && place > ALONE {
+                match line_of.entry(base_name(&name).to_owned()) {
+                    Entry::Occupied(line) => {
+                        if let Some(line) = lines.get_mut(*line.get()) {
+                            line.resellers += 1;
+                        }
+                        continue;
+                    }
+                    Entry::Vacant(line) => {
+                        line.insert(lines.len());
+                    }
+                }
+            }
+            lines.push(Self { place, resellers: 0 });
+        }
+        lines
+    }
+}
+
+/// The first places, each with a line of its own: the winner and the runner-up.
+const ALONE: usize = 2;
+
+/// What resellers of a model agree on in its name: `gpt-4o` of `openrouter/openai/gpt-4o` and of `us.openai.gpt-4o`. A word
+/// before a dot is a place or a vendor; one with a digit is a part of a version.
+pub(super) fn base_name(name: &str) -> &str {
+    let mut base = name.rsplit('/').next().unwrap_or(name);
+    while let Some((before, rest)) = base.split_once('.') {
+        let is_word = before.bytes().all(|byte| byte.is_ascii_lowercase());
+        if !is_word || rest.is_empty() {
+            break;
+        }
+        base = rest;
+    }
+    base
 }
 
 fn refused(explained: &Explained<'_>, all: bool, paint: Paint, page: &mut Page) {
@@ -123,8 +199,7 @@ fn refused(explained: &Explained<'_>, all: bool, paint: Paint, page: &mut Page) 
     if all {
         let rows = by_gate.values().flatten().map(|(model_id, refusal)| {
             let (measured, limit) = evidence(refusal, explained);
-            let model = clipped(&explained.name(*model_id), 34);
-            vec![gate_words(refusal.gate()).to_owned(), model, clipped(&measured, 26), limit]
+            vec![gate_words(refusal.gate()).to_owned(), explained.name(*model_id), measured, limit]
         });
         page.line(table(&["gate", "model", "measured", "limit"], &[], rows));
     } else {
@@ -132,10 +207,10 @@ fn refused(explained: &Explained<'_>, all: bool, paint: Paint, page: &mut Page) 
             let (model_id, refusal) = group.first()?;
             let (measured, limit) = evidence(refusal, explained);
             let such_as = if is_measured(refusal) { "" } else { "such as " };
-            let model = clipped(&explained.name(*model_id), 26);
-            let nearest = format!("{such_as}{model}: {}", clipped(&measured, 22));
+            let model = explained.name(*model_id);
+            let nearest = format!("{such_as}{model}: {measured}");
             let gate = gate_words(refusal.gate()).to_owned();
-            Some(vec![gate, grouped(group.len()), clipped(&limit, 30), nearest])
+            Some(vec![gate, grouped(group.len()), limit, nearest])
         });
         page.line(table(&["gate", "models", "limit", "the nearest"], &[1], rows));
         requested(explained, paint, page);
@@ -152,7 +227,7 @@ fn requested(explained: &Explained<'_>, paint: Paint, page: &mut Page) {
     {
         let (measured, limit) = evidence(refusal, explained);
         let gate = gate_words(refusal.gate());
-        let model = clipped(&explained.name(model_id), 34);
+        let model = fitted(&explained.name(model_id), 34);
         page.line(paint.notable(&format!("{model} was asked for: {gate} {measured}, {limit}")));
     }
 }
@@ -260,5 +335,45 @@ fn evidence(refusal: &Refusal, explained: &Explained<'_>) -> (String, String) {
         Refusal::Utility { utility_microunits, .. } => {
             (signed_money(utility_microunits), "above 0".to_owned())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_name_has_no_seller_and_keeps_its_version() {
+        for (name, base) in [
+            ("gpt-4o", "gpt-4o"),
+            ("openrouter/openai/gpt-4o", "gpt-4o"),
+            ("bedrock/us-east-1/us.anthropic.claude-3.5", "claude-3.5"),
+            ("grok-4.20-reasoning", "grok-4.20-reasoning"),
+            ("jamba.", "jamba."),
+            ("", ""),
+        ] {
+            assert_eq!(base_name(name), base);
+        }
+    }
+
+    #[test]
+    fn resellers_of_one_model_are_one_line_and_every_model_is_counted_once() {
+        let ranking = [
+            ("a/best", false),
+            ("b/best", false),
+            ("c/best", false),
+            ("d/best", true),
+            ("x/y/other", false),
+            ("e/best", false),
+            ("other", false),
+            ("alone", false),
+        ];
+        let folded = |all: bool| {
+            let names = ranking.iter().map(|(name, alone)| ((*name).to_owned(), all || *alone));
+            let lines = Line::folded(names);
+            lines.iter().map(|line| (line.place, line.resellers)).collect::<Vec<_>>()
+        };
+        assert_eq!(folded(false), [(1, 0), (2, 0), (3, 1), (4, 0), (5, 1), (8, 0)]);
+        assert_eq!(folded(true), (1..=8).map(|place| (place, 0)).collect::<Vec<_>>());
     }
 }
