@@ -8,11 +8,13 @@ use std::process::ExitCode;
 use calybris_core::budget::AuditError;
 use calybris_core::engine::{EngineError, SettleRefused};
 use calybris_core::kernel::Decision;
-use calybris_core::wal::{Reader, WalError};
-use serde_json::{Value, json};
+use calybris_core::wal::WalError;
+use serde_json::{Map, Value, json};
 
+use crate::advice;
 use crate::input::error::InputError;
 use crate::page::Page;
+use crate::visible::visible_within_a_line;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -55,25 +57,24 @@ impl Failure {
         Self::refused(format_args!("{}: {what}", path.display()))
     }
 
-    /// A failure of the log in `dir`.
+    /// A failure of the log in `dir`, with what to do about it.
     pub(crate) fn of_log(dir: &Path, error: &WalError) -> Self {
-        let text = error.to_string();
+        let failure = Self::of_log_alone(dir, error);
+        match advice::on_log(dir, error) {
+            // A file is no directory, whatever is not in it.
+            Some(_) if dir.is_file() && !error.is_tampering() => failure,
+            Some(advice) => failure.noting(&advice),
+            None => failure,
+        }
+    }
+
+    /// A failure of the log in `dir`, of a command that knows what to do about it.
+    pub(crate) fn of_log_alone(dir: &Path, error: &WalError) -> Self {
+        let text = visible_within_a_line(&error.to_string());
         // Many of the log's messages name the directory themselves.
         let path = dir.display().to_string();
         let named = text.contains(&format!("`{path}"));
         let text = if named { text } else { format!("{path}: {text}") };
-        let inside = dir.join("log");
-        let text = match error {
-            WalError::Missing { .. } | WalError::AnchoredLogMissing { .. }
-                if Reader::segments(&inside).is_ok() =>
-            {
-                format!("{text}; there is one in `{}`", inside.display())
-            }
-            WalError::AnchoredLogMissing { .. } => {
-                format!("{text}: if the path is right, the log was removed")
-            }
-            _ => text,
-        };
         if error.is_tampering() {
             return Self::not_intact(text, place_of(error));
         }
@@ -96,8 +97,8 @@ impl Failure {
             let text = format!("{}: {what}", dir.display());
             Self::not_intact(text, place(None, None, Some(sequence), what))
         };
-        match error {
-            EngineError::Log(error) => Self::of_log(dir, error),
+        let failure = match error {
+            EngineError::Log(error) => return Self::of_log(dir, error),
             EngineError::ReplayDiffers { sequence, recorded, replayed } => {
                 let what = difference(recorded, replayed);
                 let what = format!("decision {sequence} does not come out as recorded: {what}");
@@ -105,9 +106,13 @@ impl Failure {
             }
             EngineError::Contradiction { sequence, .. }
             | EngineError::InvalidSnapshot { sequence, .. } => {
-                at_record(*sequence, error.to_string())
+                at_record(*sequence, visible_within_a_line(&error.to_string()))
             }
-            _ => Self::at(dir, error),
+            _ => Self::at(dir, visible_within_a_line(&error.to_string())),
+        };
+        match advice::on_engine(error) {
+            Some(advice) => failure.noting(advice),
+            None => failure,
         }
     }
 
@@ -234,7 +239,17 @@ fn difference(recorded: &Decision, replayed: &Decision) -> String {
     if was != is {
         return format!("recorded is {was}, replayed is {is}");
     }
-    format!("both have {was}, but recorded is {recorded:?}, replayed is {replayed:?}")
+    let fields = |decision: &Decision| match json!(decision) {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    };
+    let replayed = fields(replayed);
+    let differs = |(name, was): (String, Value)| match replayed.get(&name) {
+        Some(is) if *is != was => Some(format!("`{name}` is {was} and is {is} when replayed")),
+        _ => None,
+    };
+    let differing: Vec<String> = fields(recorded).into_iter().filter_map(differs).collect();
+    format!("both have {was}, but {}", differing.join(", "))
 }
 
 impl fmt::Display for Failure {

@@ -1,5 +1,6 @@
 //! The program `calybris`: route requests under budgets, keep the log, verify it.
 
+mod advice;
 mod amount;
 mod command;
 mod failure;

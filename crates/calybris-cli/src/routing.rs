@@ -186,7 +186,7 @@ impl Job<'_> {
             let logged = engine.account(tenant).map(|account| account.granted_microunits);
             if let Some(logged) = logged.filter(|logged| logged != granted) {
                 let what = format!(
-                    "tenant {}: found {granted} microunits, but the log in {} grants {logged}; a grant is given once",
+                    "tenant {}: found {granted} microunits, but the log in {} grants {logged}: write {logged} here too, or route into a new log",
                     quoted(tenant),
                     self.log.display()
                 );
@@ -265,8 +265,10 @@ impl Job<'_> {
         }
         bar.finish_and_clear();
         if decided != request_count {
-            let what =
-                format!("held {request_count} requests when it was checked, and then {decided}");
+            let what = format!(
+                "held {request_count} requests when it was checked, and then {decided}: \
+                     leave the file as it is while it is routed"
+            );
             return Err(Failure::at(self.requests.name(), what));
         }
         tally.finish(names);

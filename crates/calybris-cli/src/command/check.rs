@@ -124,10 +124,10 @@ fn check_keys(file: &Path, proof: &Value, keys: Option<&KeyFile>) -> Result<(), 
     let mut needed = places.iter().filter_map(|place| proof.pointer(place)?.as_u64());
     let what = match (needed.next(), keys) {
         (None, None) => return Ok(()),
-        (None, Some(_)) => "the log has no key, and one was given".to_owned(),
+        (None, Some(_)) => "the log has no key, and one was given: leave out --key-file".to_owned(),
         (Some(id), None) => {
             format!(
-                "the log has the key {id:016x}, without which nothing can be checked: --key-file"
+                "the log has the key {id:016x}, without which nothing can be checked: name its file with --key-file FILE"
             )
         }
         (Some(first), Some(given)) => {
@@ -147,7 +147,9 @@ const PROOF_VERSION: u64 = 1;
 fn check_version(file: &Path, proof: &Value) -> Result<(), Failure> {
     match proof.get("version").and_then(Value::as_u64) {
         Some(version) if version != PROOF_VERSION => {
-            let what = format!("its version is {version}, this program knows {PROOF_VERSION}");
+            let what = format!(
+                "its version is {version}, this program knows {PROOF_VERSION}: check it with the calybris that made it"
+            );
             Err(Failure::at(file, what))
         }
         _ => Ok(()),

@@ -103,7 +103,11 @@ fn prove(
     let (dir, sequence) = (arguments.log.dir(), arguments.sequence);
     if let Some(head) = head.filter(|head| head.size < sequence) {
         let size = counted(head.size, "record");
-        let what = format!("the tree head is over {size}, and decision {sequence} came later");
+        let what = format!(
+            "the tree head is over {size}, and decision {sequence} came later: take a newer one, which \
+             `calybris anchor {} --tree` prints",
+            shell_word(dir)
+        );
         return Err(Failure::at(dir, what));
     }
     let proof = match head {

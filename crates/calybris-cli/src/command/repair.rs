@@ -43,11 +43,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let dir = arguments.log.dir();
     let options = RepairOptions { key, accept_beginning: arguments.accept_beginning };
     let repaired = repair(dir, &options).map_err(|error| {
-        let failure = Failure::of_log(dir, &error);
-        match error {
-            WalError::MissingSegment { .. } => failure.noting(BEGINNING_GONE),
-            error if error.is_tampering() => failure.noting(NOTHING_KEPT),
-            _ => failure,
+        let alone = || Failure::of_log_alone(dir, &error);
+        match &error {
+            WalError::MissingSegment { .. } => alone().noting(BEGINNING_GONE),
+            error if error.is_tampering() => alone().noting(NOTHING_KEPT),
+            error => Failure::of_log(dir, error),
         }
     })?;
     let mut page = Page::default();

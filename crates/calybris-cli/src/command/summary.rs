@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use serde_json::json;
 
+use crate::advice::ON_LACK_OF_MONEY;
 use crate::amount::{counted, grouped, money, rate};
 use crate::input::catalog::Skipped;
 use crate::input::error::quoted;
@@ -240,7 +241,11 @@ fn tenants(routed: &Routed, page: &mut Page) {
     let spent = if routed.earlier.records > 0 { "spent now" } else { "spent" };
     let header = ["tenant", "asked", "done", "rejected", "unfunded", spent, "left", "budget"];
     page.line(table(&header, &[1, 2, 3, 4, 5, 6, 7], rows));
-    page.line("amounts in currency units of 1,000,000 microunits\n");
+    page.line("amounts in currency units of 1,000,000 microunits");
+    if routed.tally.insufficient_budget > 0 {
+        page.wrapped("", &format!("Some calls were refused for lack of money: {ON_LACK_OF_MONEY}"));
+    }
+    page.line("");
 }
 
 fn models(routed: &Routed, page: &mut Page) {

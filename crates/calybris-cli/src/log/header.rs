@@ -3,11 +3,12 @@
 use calybris_core::engine::{Admission, Decided, Snapshot};
 use calybris_core::kernel::{Action, Request};
 
+use crate::advice::ON_LACK_OF_MONEY;
 use crate::amount::{grouped, money, signed_money};
 use crate::log::fate::{Ending, Followed};
 use crate::log::naming::{allowed_names, model_name, set_names};
 use crate::page::Page;
-use crate::terminal::{Paint, clipped};
+use crate::terminal::{Paint, fitted};
 use crate::time::rfc3339;
 
 /// The decision itself, for which its record suffices.
@@ -16,19 +17,19 @@ pub(crate) fn decision(decided: &Decided<'_>, snapshot: &Snapshot, paint: Paint,
     let (request, decision) = (&decided.request, &decided.decision);
     let mut line = |what: &str, text: String| line(page, what, &text);
     line("when", rfc3339(decided.time_unix_ms));
-    let mut who = clipped(&decided.tenant, 60);
+    let mut who = fitted(&decided.tenant, 60);
     if !decided.correlation_id.is_empty() {
-        who = format!("{who}, call {}", clipped(&decided.correlation_id, 64));
+        who = format!("{who}, call {}", fitted(&decided.correlation_id, 64));
     }
     line("who", who);
     if !decided.request_key.is_empty() {
-        line("key", clipped(&decided.request_key, 64));
+        line("key", fitted(&decided.request_key, 64));
     }
     line(
         "asked",
         format!(
             "{} for {} tokens in and {} out",
-            clipped(&model_name(names, request.requested_model_id), 40),
+            fitted(&model_name(names, request.requested_model_id), 40),
             grouped(request.input_tokens),
             grouped(request.output_tokens)
         ),
@@ -61,7 +62,7 @@ pub(crate) fn decision(decided: &Decided<'_>, snapshot: &Snapshot, paint: Paint,
                 Action::ExecuteRequested => "execute as requested",
                 _ => "substitute",
             };
-            let model = clipped(&model_name(names, model_id), 50);
+            let model = fitted(&model_name(names, model_id), 50);
             format!("{}: {model}", paint.good(verb))
         }
         None => paint.bad("reject"),
@@ -73,9 +74,9 @@ pub(crate) fn decision(decided: &Decided<'_>, snapshot: &Snapshot, paint: Paint,
 /// What became of it, which later records say.
 pub(crate) fn fate(followed: &Followed, read_through: u64, paint: Paint, page: &mut Page) {
     for failed in &followed.failed {
-        let model = clipped(&failed.model, 30);
+        let model = fitted(&failed.model, 30);
         let next = match &failed.next {
-            Some((next, _)) => format!("went on with {}", clipped(next, 30)),
+            Some((next, _)) => format!("went on with {}", fitted(next, 30)),
             None => "no other was eligible and affordable".to_owned(),
         };
         line(page, "then", &format!("{model} failed, {next} (record {})", failed.sequence));
@@ -98,6 +99,9 @@ pub(crate) fn fate(followed: &Followed, read_through: u64, paint: Paint, page: &
         }
     };
     line(page, "budget", &ending);
+    if matches!(followed.ending, Ending::Unfunded(Admission::Insufficient { .. })) {
+        page.wrapped(&format!("  {:9} ", ""), ON_LACK_OF_MONEY);
+    }
 }
 
 fn line(page: &mut Page, what: &str, text: &str) {
@@ -150,7 +154,7 @@ fn sets(request: &Request, snapshot: &Snapshot) -> Option<String> {
     }
     if let Some(allowed) = allowed_names(names, request.allowed_providers) {
         let allowed = if allowed.is_empty() { "nobody".to_owned() } else { allowed.join(" ") };
-        parts.push(format!("by {}", clipped(&allowed, 60)));
+        parts.push(format!("by {}", fitted(&allowed, 60)));
     }
     (!parts.is_empty()).then(|| parts.join(", "))
 }
