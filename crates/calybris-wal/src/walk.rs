@@ -298,6 +298,7 @@ impl Walk {
                 self.finished.0 += 1;
                 self.finished.1 += self.segment.cursor.offset();
                 self.segment = segment;
+                self.suspect = None;
                 self.fast_forward_at = 0;
                 Ok(None)
             }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::faults::memory::Memory;
 use crate::segment::segment_name;
 use crate::storage::{FileId, Mode, Storage, StoredFile};
-use crate::{Reader, WalOptions, WalWriter};
+use crate::{Durability, Reader, WalOptions, WalWriter};
 
 /// Shows a file as it was when only `visible` bytes of it had been written, for some reads.
 #[derive(Debug)]
@@ -116,6 +116,23 @@ fn bytes_that_were_being_written_are_read_again_before_they_are_called_damage() 
             assert!(count <= 4);
         }
     }
+}
+
+#[test]
+fn what_was_found_out_about_a_place_in_one_segment_says_nothing_of_the_next() {
+    let disk = Memory::default();
+    let options = WalOptions::new(1).log_id([1; 16]).durability(Durability::Synced);
+    let writer = WalWriter::open_in(Arc::new(disk.clone()), &options, None).unwrap();
+    writer.append_bytes(b"one").unwrap();
+    let mut reader = Reader::open_in(Arc::new(disk.clone()), None).unwrap();
+    // With the record the reader sees the room behind it, where the seal is written afterwards.
+    assert_eq!(reader.next().unwrap().unwrap().sequence(), 1);
+    writer.rotate().unwrap();
+    writer.append_bytes(b"two").unwrap();
+    assert_eq!(reader.next().unwrap().unwrap().sequence(), 2);
+    assert!(reader.next().is_none());
+    writer.append_bytes(b"three").unwrap();
+    assert_eq!(reader.next().unwrap().unwrap().sequence(), 3);
 }
 
 #[test]
