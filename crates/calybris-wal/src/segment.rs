@@ -155,9 +155,10 @@ impl Segment {
             io::ErrorKind::InvalidInput => not_a_file(first_sequence),
             _ => failed("open")(source),
         })?;
+        // Before the header: a writer may be at work, and a file that is longer has a whole one.
+        let length = file.length().map_err(failed("read the length of"))?;
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
         read_up_to(file.as_ref(), 0, &mut bytes).map_err(failed("read"))?;
-        let length = file.length().map_err(failed("read the length of"))?;
         let corrupt = |what| WalError::Corrupt {
             segment: first_sequence,
             offset: 0,
