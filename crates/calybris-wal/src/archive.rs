@@ -6,9 +6,9 @@ use std::path::Path;
 use crate::ancestors::create;
 use crate::error::WalError;
 use crate::segment::io_error;
-use crate::storage::{Mode, Storage, StoredFile, read_up_to, write_all};
+use crate::storage::{Mode, Storage, StoredFile, copy_range, create_anew, read_up_to};
 
-/// How much is compared or copied at once, in bytes.
+/// How much is compared at once, in bytes.
 const PIECE_BYTES: usize = 64 << 10;
 
 /// Copies a file of `storage` into another directory, which is created if need be. When this returns, the copy and
@@ -40,8 +40,8 @@ pub(crate) fn archive(storage: &dyn Storage, name: &str, directory: &Path) -> Re
             let part = format!("{name}.part");
             let copy = create_anew(archive, &part)
                 .map_err(|source| io_error(archive, "create", &part, source))?;
-            copy_all(original.as_ref(), copy.as_ref())
-                .and_then(|()| copy.sync())
+            copy_range(original.as_ref(), 0..u64::MAX, copy.as_ref())
+                .and_then(|_| copy.sync())
                 .map_err(|source| io_error(archive, "copy a segment to", &part, source))?;
             drop(copy);
             archive
@@ -51,30 +51,6 @@ pub(crate) fn archive(storage: &dyn Storage, name: &str, directory: &Path) -> Re
         Err(source) => return Err(io_error(archive, "open", name, source)),
     }
     archive.sync_directory().map_err(|source| io_error(archive, "sync", "", source))
-}
-
-/// Creates a file in the place of one that an archiving that was cut short may have left.
-fn create_anew(storage: &dyn Storage, name: &str) -> io::Result<std::sync::Arc<dyn StoredFile>> {
-    match storage.open(name, Mode::CreateNew) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            storage.remove(name)?;
-            storage.open(name, Mode::CreateNew)
-        }
-        other => other,
-    }
-}
-
-fn copy_all(from: &dyn StoredFile, to: &dyn StoredFile) -> io::Result<()> {
-    let mut piece = vec![0; PIECE_BYTES];
-    let mut at = 0;
-    loop {
-        let count = read_up_to(from, at, &mut piece)?;
-        write_all(to, at, piece.get(..count).unwrap_or_default())?;
-        if count < PIECE_BYTES {
-            return Ok(());
-        }
-        at += count as u64;
-    }
 }
 
 /// Whether two files hold the same bytes.

@@ -114,7 +114,7 @@ fn check_seals(
 
 /// Refuses a key that the log has given up for the one with the id `current`, and one that cannot
 /// write with it. Nothing has been written when it is asked.
-fn check_key(
+pub(crate) fn check_key(
     storage: &dyn Storage,
     key: Option<&Key>,
     key_was_used: bool,
@@ -352,10 +352,7 @@ const COPY_BYTES: usize = 64 << 10;
 ///
 /// After a failed sync the operating system may hold pages that it takes for written, and which a
 /// later sync would pass over. Written again, they are written.
-pub(crate) fn rewrite_unsynced(
-    storage: &dyn Storage,
-    segment: &mut Segment,
-) -> Result<u64, WalError> {
+fn rewrite_unsynced(storage: &dyn Storage, segment: &mut Segment) -> Result<u64, WalError> {
     let name = segment.name();
     let failed = |action| {
         let name = name.clone();

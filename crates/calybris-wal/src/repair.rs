@@ -1,6 +1,5 @@
 //! Makes a corrupt log usable again, up to the first damage, and sets all the rest aside.
 
-use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,9 +12,9 @@ use crate::format::header::SegmentHeader;
 use crate::key::Key;
 use crate::locks::{LastSegment, check_files, lock, lock_last};
 use crate::quarantine::{Quarantine, copy_aside, cut, move_aside};
-use crate::recover::{end_of, rewrite_unsynced};
-use crate::segment::{Segment, SegmentEnd, io_error, segment_name, segments_in};
-use crate::storage::{Mode, Storage, write_all};
+use crate::recover::{check_key, end_of};
+use crate::segment::{Segment, io_error, segment_name, segments_in};
+use crate::storage::{Mode, Storage, StoredFile, copy_range, create_anew, write_all};
 use crate::walk::{Walk, existing_segments};
 
 /// What repairing a log found and did.
@@ -94,10 +93,11 @@ pub(crate) fn repair_in(
     // Where there is no log, no lock is left behind.
     existing_segments(storage.as_ref())?;
     let _lock = lock(storage.as_ref())?;
-    let last = lock_last(storage.as_ref())?;
-    check_files(storage.as_ref(), &segments_in(storage.as_ref())?)?;
     let mut repaired: Option<Repair> = None;
     loop {
+        // The last of those that the log has by now.
+        let last = lock_last(storage.as_ref())?;
+        check_files(storage.as_ref(), &segments_in(storage.as_ref())?)?;
         let mut walk = Walk::open(Arc::clone(storage), options.key.as_ref())?;
         let damage = loop {
             match walk.advance() {
@@ -173,8 +173,11 @@ fn cut_log(
     if lacks_start && end.progress.sequence < first {
         return Ok(None);
     }
-    let mut aside = Vec::new();
     let sealed = end.end();
+    if let (true, Some(end)) = (lacks_start, &sealed) {
+        check_key(storage, key, false, end.next_key_id)?;
+    }
+    let mut aside = Vec::new();
     if offset > 0 {
         let name = segment_name(damaged);
         let file = last.or_open(storage, damaged)?;
@@ -184,14 +187,17 @@ fn cut_log(
         if length > offset {
             aside.push(copy_aside(storage, file.as_ref(), damaged, offset)?);
         }
-        let kept = if lacks_start && sealed.is_none() {
-            end.cursor.replace_file(Arc::clone(&file));
-            rewrite_unsynced(storage, &mut end)?;
-            write_log_start(storage, end_of(storage, end)?, first, &name)?
+        if lacks_start && sealed.is_none() {
+            // Never over what says it, which may stand right behind the damage.
+            replace_segment(storage, damaged, first, |part| {
+                copy_range(file.as_ref(), 0..offset, part.as_ref())
+                    .map_err(|source| io_error(storage, "copy", &name, source))?;
+                end.cursor.replace_file(part);
+                end_of(storage, end)
+            })?;
         } else {
-            offset
-        };
-        cut(storage, file.as_ref(), damaged, kept)?;
+            cut(storage, file.as_ref(), damaged, offset)?;
+        }
     }
     let mut later = later.to_vec();
     later.retain(|segment| offset == 0 || *segment > damaged);
@@ -206,7 +212,9 @@ fn cut_log(
                 .map_err(|source| io_error(storage, "open", &name, source))?;
             aside.push(copy_aside(storage, file.as_ref(), replaced, 0)?);
         }
-        replace_segment(storage, key, &end, next, first)?;
+        replace_segment(storage, next.first_sequence, first, |part| {
+            begin_segment(storage, part, next, Some(&end), key)
+        })?;
     }
     aside.extend(move_all_aside(storage, &later)?);
     Ok(Some(aside))
@@ -219,47 +227,27 @@ fn move_all_aside(storage: &dyn Storage, segments: &[u64]) -> Result<Vec<Quarant
     moved
 }
 
-/// Writes at the end of a segment that the log is kept from `first` on, and answers where the segment
-/// then ends. What it is written over is still there behind that.
-fn write_log_start(
-    storage: &dyn Storage,
-    end: End,
-    first: u64,
-    name: &str,
-) -> Result<u64, WalError> {
-    let End { file, mut pen } = end;
-    pen.push_log_start(first);
-    let (at, frames) = pen.pending();
-    write_all(file.as_ref(), at, frames)
-        .map_err(|source| io_error(storage, "write", name, source))?;
-    file.sync().map_err(|source| io_error(storage, "sync", name, source))?;
-    Ok(pen.offset())
-}
-
-/// Puts a segment that says that the log is kept from `first` on behind a sealed one, in the place of
-/// whatever has its name, at once.
+/// Puts a file that ends by saying that the log is kept from `first` on in the place of a segment, or of none, at once.
+/// What comes before that is for `begin` to write.
 fn replace_segment(
     storage: &dyn Storage,
-    key: Option<&Key>,
-    before: &SegmentEnd,
-    header: SegmentHeader,
+    segment: u64,
     first: u64,
+    begin: impl FnOnce(Arc<dyn StoredFile>) -> Result<End, WalError>,
 ) -> Result<(), WalError> {
-    let name = segment_name(header.first_sequence);
+    let name = segment_name(segment);
     let part = format!("{name}.part");
+    let failed = |action| {
+        let part = part.clone();
+        move |source| io_error(storage, action, &part, source)
+    };
     // One may be left from a repair that a crash cut short.
-    match storage.remove(&part) {
-        Err(source) if source.kind() != ErrorKind::NotFound => {
-            return Err(io_error(storage, "remove", &part, source));
-        }
-        _ => {}
-    }
-    let file = storage
-        .open(&part, Mode::CreateNew)
-        .map_err(|source| io_error(storage, "create", &part, source))?;
-    let end = begin_segment(storage, file, header, Some(before), key)?;
-    write_log_start(storage, end, first, &part)?;
-    storage.rename(&part, &name).map_err(|source| io_error(storage, "rename", &part, source))?;
+    let End { file, mut pen } = begin(create_anew(storage, &part).map_err(failed("create"))?)?;
+    pen.push_log_start(first);
+    let (at, frames) = pen.pending();
+    write_all(file.as_ref(), at, frames).map_err(failed("write"))?;
+    file.sync().map_err(failed("sync"))?;
+    storage.rename(&part, &name).map_err(failed("rename"))?;
     storage.sync_directory().map_err(|source| io_error(storage, "sync", "", source))
 }
 

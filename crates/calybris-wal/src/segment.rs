@@ -241,7 +241,8 @@ impl Segment {
     /// Steps to the next frame and takes note of what it says. The cursor shows a record.
     ///
     /// INVARIANT (a key change counts with its seal): the two are one write, so a key change whose
-    /// seal is not there is damaged itself, and the cursor goes back to where it begins.
+    /// seal is not there is damaged itself, and the cursor goes back to where it begins. Behind a frame that contradicts
+    /// its place the cursor does not stay either: a repair writes where the cursor is.
     pub(crate) fn step(&mut self, storage: &dyn Storage) -> Result<SegmentStep, WalError> {
         let at = self.cursor.offset();
         let (segment, sequence) = (self.first_sequence, self.progress.sequence.saturating_add(1));
@@ -263,7 +264,10 @@ impl Segment {
             Ok(true) => Ok(SegmentStep::Record),
             Ok(false) => Ok(SegmentStep::Control),
             Err(Misplaced::Contradiction(what)) => {
-                Err(WalError::Corrupt { segment, offset: at, sequence, what })
+                self.cursor.move_to(at);
+                self.take_back_key_change();
+                let offset = self.cursor.offset();
+                Err(WalError::Corrupt { segment, offset, sequence, what })
             }
             Err(Misplaced::Newer(feature, found)) => Err(WalError::Unsupported {
                 path: storage.path(&segment_name(segment)),

@@ -4,6 +4,7 @@
 
 use std::fmt::Debug;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -106,4 +107,39 @@ pub(crate) fn write_all(
         }
     }
     Ok(())
+}
+
+/// Creates a file, in the place of what has its name.
+pub(crate) fn create_anew(storage: &dyn Storage, name: &str) -> io::Result<Arc<dyn StoredFile>> {
+    match storage.open(name, Mode::CreateNew) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            storage.remove(name)?;
+            storage.open(name, Mode::CreateNew)
+        }
+        other => other,
+    }
+}
+
+/// How much is copied at once, in bytes.
+const COPY_BYTES: usize = 64 << 10;
+
+/// Copies a part of a file, up to the file's end if that comes first, into an empty file, and says how many bytes that were.
+pub(crate) fn copy_range(
+    from: &dyn StoredFile,
+    range: Range<u64>,
+    to: &dyn StoredFile,
+) -> io::Result<u64> {
+    let mut buffer = vec![0; COPY_BYTES];
+    let mut copied = 0;
+    loop {
+        let at = range.start + copied;
+        let wanted = usize::try_from(range.end.saturating_sub(at)).unwrap_or(usize::MAX);
+        let piece = buffer.get_mut(..wanted.min(COPY_BYTES)).unwrap_or_default();
+        let count = read_up_to(from, at, piece)?;
+        if count == 0 {
+            return Ok(copied);
+        }
+        write_all(to, copied, piece.get(..count).unwrap_or_default())?;
+        copied += count as u64;
+    }
 }

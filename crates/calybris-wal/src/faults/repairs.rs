@@ -1,8 +1,14 @@
 //! The law of repair: what could be read before can be read after, and what is left verifies.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
-use crate::faults::memory::Memory;
+use crate::chain::Chain;
+use crate::faults::memory::{Dice, Fault, Memory};
+use crate::format::frame::{
+    FRAME_OVERHEAD_BYTES, KIND_DATA, KIND_KEY_CHANGE, KIND_LOG_START, push_frame,
+};
+use crate::format::header::SEGMENT_HEADER_BYTES;
 use crate::repair::{Repair, RepairOptions, repair_in};
 use crate::segment::segment_name;
 use crate::storage::Storage;
@@ -171,11 +177,7 @@ fn check(disk: &Memory, key: Option<&Key>, context: &str) -> (bool, bool) {
     };
     let (after, fault) = read(disk, key);
     assert!(fault.is_none(), "{context}: {fault:?}");
-    // What a retention was about to remove may go with damage in it.
-    let begins = after.first().map_or(0, |(sequence, _)| *sequence);
-    let expected: Vec<_> = before.iter().filter(|(sequence, _)| *sequence >= begins).collect();
-    assert!(after.iter().zip(&expected).all(|(after, before)| after == *before), "{context}");
-    assert!(after.len() >= expected.len(), "{context}: {} of {}", after.len(), expected.len());
+    still_read(disk, key, &before, context);
     for aside in &repaired.quarantined {
         let name = aside.path.file_name().unwrap().to_str().unwrap();
         assert_eq!(disk.read(name).len() as u64, aside.bytes, "{context}");
@@ -244,4 +246,118 @@ fn what_could_be_read_before_a_repair_can_be_read_after_it() {
         }
         assert!(repaired > 50, "{name}: {repaired}");
     }
+}
+
+#[test]
+fn a_frame_that_contradicts_its_place_is_cut_off_a_retained_log_as_well() {
+    for Sample { name, key, files } in samples() {
+        let key = key.as_ref();
+        if !name.contains("retained") || name.contains("rekeyed") {
+            continue;
+        }
+        for (number, (segment, whole)) in files.iter().enumerate() {
+            let first: u64 = segment[..20].parse().unwrap();
+            if whole.len() <= SEGMENT_HEADER_BYTES {
+                continue;
+            }
+            for (kinds, sequence) in [
+                (&[KIND_DATA][..], first + 9),
+                (&[KIND_LOG_START], first + 9),
+                (&[KIND_KEY_CHANGE, KIND_DATA], first),
+            ] {
+                if key.is_none() && kinds.len() > 1 {
+                    continue;
+                }
+                let chain = Chain::new(&[1; 16], key);
+                let record_end = SEGMENT_HEADER_BYTES
+                    + usize::try_from(first % 5).unwrap()
+                    + FRAME_OVERHEAD_BYTES;
+                let mut bytes = whole[..record_end].to_vec();
+                for kind in kinds {
+                    let payload = first.to_le_bytes();
+                    push_frame(&mut bytes, &chain, *kind, sequence, &payload);
+                }
+                bytes.extend_from_slice(&whole[record_end..]);
+                let disk = Memory::default();
+                for (other, (name, whole)) in files.iter().enumerate() {
+                    disk.put(name, if other == number { &bytes } else { whole });
+                }
+                let context = format!("{name}, {segment}, {kinds:?}");
+                assert_eq!(check(&disk, key, &context), (true, false), "{context}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_repair_that_is_interrupted_at_any_call_is_finished_by_the_next() {
+    for (turn, Sample { name, key, files }) in samples().into_iter().enumerate() {
+        let key = key.as_ref();
+        for (number, (segment, whole)) in files.iter().enumerate() {
+            let mut damages = vec![(None, "removed".to_owned())];
+            damages.push((Some([&[0; 144][..], &whole[144..]].concat()), "header".to_owned()));
+            for at in (144 + turn % 7..whole.len()).step_by(23) {
+                let mut bytes = whole.clone();
+                bytes[at] ^= 1;
+                damages.push((Some(bytes), format!("byte {at}")));
+            }
+            for (bytes, what) in damages {
+                let damaged = || {
+                    let disk = Memory::default();
+                    for (other, (name, whole)) in files.iter().enumerate() {
+                        match &bytes {
+                            _ if other != number => disk.put(name, whole),
+                            Some(bytes) => disk.put(name, bytes),
+                            None => {}
+                        }
+                    }
+                    disk
+                };
+                let disk = damaged();
+                if disk.segments().is_empty() {
+                    continue;
+                }
+                let (before, _) = read(&disk, key);
+                let start = disk.calls();
+                let accept =
+                    matches!(repair(&disk, key, false), Err(WalError::MissingSegment { .. }));
+                if accept && repair(&disk, key, true).is_err() {
+                    continue;
+                }
+                for at in 0..disk.calls() - start {
+                    for fault in [Fault::Error(ErrorKind::Other), Fault::Freeze] {
+                        let context = format!("{name}, {segment}, {what}, call {at}, {fault:?}");
+                        let disk = damaged();
+                        disk.fail(at, fault);
+                        drop(repair(&disk, key, accept));
+                        disk.heal();
+                        if fault == Fault::Freeze {
+                            disk.crash(&mut Dice(at + turn as u64));
+                        }
+                        still_read(&disk, key, &before, &context);
+                        let opened = disk.copy();
+                        let options = WalOptions::new(1).log_id([1; 16]).max_record_bytes(200);
+                        if WalWriter::open_in(Arc::new(opened.clone()), &options, key).is_ok() {
+                            still_read(&opened, key, &before, &format!("{context}, opened"));
+                        }
+                        let again = repair(&disk, key, accept).map(drop);
+                        assert!(again.is_ok(), "{context}: {again:?}");
+                        still_read(&disk, key, &before, &context);
+                        let found = check(&disk, key, &context);
+                        assert_eq!(found, (false, false), "{context}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Expects that what could be read before still can be, but for what a retention was about to remove.
+fn still_read(disk: &Memory, key: Option<&Key>, before: &[(u64, Vec<u8>)], context: &str) {
+    let (after, _) = read(disk, key);
+    let first: u64 = disk.segments().first().map_or(0, |name| name[..20].parse().unwrap());
+    let begins = after.first().map_or(first, |(sequence, _)| *sequence);
+    let expected: Vec<_> = before.iter().filter(|(sequence, _)| *sequence >= begins).collect();
+    assert!(after.iter().zip(&expected).all(|(after, before)| after == *before), "{context}");
+    assert!(after.len() >= expected.len(), "{context}: {} of {}", after.len(), expected.len());
 }
