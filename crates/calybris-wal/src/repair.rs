@@ -125,7 +125,13 @@ pub(crate) fn repair_in(
             other => return Err(other),
         };
         let aside = match place {
-            (segment, _, Damage::Overlap) => Some(move_all_aside(storage.as_ref(), &[segment])?),
+            (segment, _, Damage::Overlap) => {
+                let mut others = segments_in(storage.as_ref())?;
+                others.retain(|other| *other != segment);
+                let claimed = claimed_start(storage.as_ref(), options.key.as_ref(), &others, None)?;
+                check_beginning(options, &walk, claimed)?;
+                Some(move_all_aside(storage.as_ref(), &[segment])?)
+            }
             (segment, offset, _) => {
                 cut_log(&last, storage.as_ref(), options, walk, segment, offset)?
             }
@@ -158,17 +164,16 @@ fn cut_log(
     let key = options.key.as_ref();
     let segments = segments_in(storage)?;
     let (_, later) = segments.split_at(segments.partition_point(|first| *first < damaged));
-    let (first, mut end) = (walk.first_sequence(), walk.into_segment());
-    let log_start = claimed_start(storage, key, later, Some(&next_chain(&end, key)))?;
+    let first = walk.first_sequence();
+    let log_start = claimed_start(storage, key, later, Some(&next_chain(walk.segment(), key)))?;
     if log_start > damaged && later.contains(&log_start) {
         // The damage is in what a retention was about to remove when a crash came.
         let kept = segments.partition_point(|segment| *segment < log_start);
         return move_all_aside(storage, segments.get(..kept).unwrap_or_default()).map(Some);
     }
+    check_beginning(options, &walk, log_start)?;
+    let mut end = walk.into_segment();
     let lacks_start = end.progress.log_start < first;
-    if lacks_start && log_start < first && !options.accept_beginning {
-        return Err(WalError::MissingSegment { segment: end.progress.log_start });
-    }
     // Where no record is kept, there is none that the log could be kept from.
     if lacks_start && end.progress.sequence < first {
         return Ok(None);
@@ -218,6 +223,16 @@ fn cut_log(
     }
     aside.extend(move_all_aside(storage, &later)?);
     Ok(Some(aside))
+}
+
+/// Refuses a log that lost its beginning, unless that is accepted. `claimed` is what stands behind the walk about where the
+/// log begins. Nothing has been changed when it is asked.
+fn check_beginning(options: &RepairOptions, walk: &Walk, claimed: u64) -> Result<(), WalError> {
+    let said = walk.segment().progress.log_start;
+    if options.accept_beginning || said.max(claimed) >= walk.first_sequence() {
+        return Ok(());
+    }
+    Err(WalError::MissingSegment { segment: said })
 }
 
 /// Moves whole segments aside.

@@ -135,6 +135,19 @@ fn a_log_that_lost_its_beginning_is_not_repaired() {
 }
 
 #[test]
+fn a_refused_repair_leaves_a_file_inside_another_segments_records_where_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    write_segments(path, &options(), None);
+    fs::copy(segment_from(path, 1), segment_from(path, 4)).unwrap();
+    fs::remove_file(segment_from(path, 1)).unwrap();
+    let before = files(path);
+    let refused = repair(path, None).map(drop);
+    assert!(matches!(refused, Err(WalError::MissingSegment { segment: 1 })), "{refused:?}");
+    assert_eq!(files(path), before);
+}
+
+#[test]
 fn a_beginning_that_nothing_vouches_for_is_kept_where_it_is_accepted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
@@ -188,6 +201,31 @@ fn a_retained_log_is_cut_at_its_damage_and_still_says_where_it_begins() {
         assert!(repair(path, key.as_ref()).unwrap().is_none());
         assert_eq!(open(path, key.as_ref()).unwrap().append("more").unwrap().sequence, 4);
     }
+}
+
+#[test]
+fn a_repair_without_the_key_that_goes_on_writes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    write_segments(path, &options(), Some(&key()));
+    let next = Key::new(&[9; 32]).unwrap().replacing(&key());
+    open(path, Some(&next)).unwrap().append("under the next key").unwrap();
+    for segment in [1, 7] {
+        fs::remove_file(segment_from(path, segment)).unwrap();
+    }
+    fs::write(path.join("00000000000000000007.cwal"), [0; 200]).unwrap();
+    let before = files(path);
+    let repair = |key: &Key| {
+        calybris_wal::repair(
+            path,
+            &RepairOptions { key: Some(key.clone()), accept_beginning: true },
+        )
+    };
+    let refused = repair(&key()).map(drop);
+    assert!(matches!(refused, Err(WalError::WrongKey { .. })), "{refused:?}");
+    assert_eq!(files(path), before);
+    assert_eq!(repair(&next).unwrap().unwrap().sequence, 6);
+    assert_eq!(open(path, Some(&next)).unwrap().append("more").unwrap().sequence, 7);
 }
 
 #[test]
