@@ -15,6 +15,30 @@ use crate::seal::end_before;
 use crate::segment::{Opening, Position, Segment, SegmentStep, io_error, segment_name};
 use crate::storage::{Mode, Storage, read_up_to};
 use crate::tail::claims_behind;
+use crate::walk::existing_segments;
+
+/// Opens something in the segments of a log, from its first on; once more whenever a writer has dropped one of them since
+/// they were listed.
+pub(crate) fn open_from_first<T>(
+    storage: &dyn Storage,
+    key: Option<&Key>,
+    open: impl Fn(&[u64]) -> Result<T, WalError>,
+) -> Result<T, WalError> {
+    let mut segments = existing_segments(storage)?;
+    loop {
+        let opened = first_of(storage, key, &segments)
+            .and_then(|first| open(segments.get(first..).unwrap_or_default()));
+        if let Err(WalError::Io { source, .. }) = &opened
+            && source.kind() == io::ErrorKind::NotFound
+        {
+            let listed = std::mem::replace(&mut segments, existing_segments(storage)?);
+            if listed != segments {
+                continue;
+            }
+        }
+        return opened;
+    }
+}
 
 /// Which of the segments in a directory is the first of the log.
 ///

@@ -6,17 +6,17 @@
 //! record before the wanted one; anything that is not in order is left to [`Walk::advance`], which
 //! alone knows what damage means.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::sync::Arc;
 
 use crate::error::WalError;
-use crate::first_segment::first_of;
+use crate::first_segment::open_from_first;
 use crate::format::frame::{KIND_DATA, KIND_DURABLE_MARK};
 use crate::key::Key;
 use crate::seal::{end_before, header_damage};
 use crate::segment::{Opening, Position, Segment, io_error};
 use crate::storage::{Mode, Storage};
-use crate::walk::{Walk, existing_segments};
+use crate::walk::Walk;
 
 impl Walk {
     /// Stands before the record with this sequence, or at the end of the log if the record is the
@@ -26,23 +26,9 @@ impl Walk {
         key: Option<&Key>,
         sequence: u64,
     ) -> Result<Self, WalError> {
-        let mut segments = existing_segments(storage.as_ref())?;
-        loop {
-            let found = first_of(storage.as_ref(), key, &segments).and_then(|first| {
-                let segments = segments.get(first..).unwrap_or_default();
-                Log { storage, key, segments }.seek(sequence)
-            });
-            // A writer may have dropped a segment since they were listed.
-            if let Err(WalError::Io { source, .. }) = &found
-                && source.kind() == ErrorKind::NotFound
-            {
-                let listed = std::mem::replace(&mut segments, existing_segments(storage.as_ref())?);
-                if listed != segments {
-                    continue;
-                }
-            }
-            return found;
-        }
+        open_from_first(storage.as_ref(), key, |segments| {
+            Log { storage, key, segments }.seek(sequence)
+        })
     }
 
     /// Goes on until the last record before `wanted` has been verified, or the beginning of its

@@ -12,7 +12,7 @@ use crate::anchor::Anchor;
 use crate::chain::Hash;
 use crate::cursor::Frame;
 use crate::error::{Damage, WalError};
-use crate::first_segment::first_of;
+use crate::first_segment::open_from_first;
 use crate::key::Key;
 use crate::parallel::{WORTH_BYTES, fast_forward};
 use crate::progress::Progress;
@@ -62,9 +62,9 @@ pub(crate) struct Walk {
 impl Walk {
     /// Stands before the first record of the log.
     pub(crate) fn open(storage: Arc<dyn Storage>, key: Option<&Key>) -> Result<Self, WalError> {
-        let segments = existing_segments(storage.as_ref())?;
-        let first = first_of(storage.as_ref(), key, &segments)?;
-        Self::at_first(segments.get(first..).unwrap_or_default(), storage, key)
+        open_from_first(storage.as_ref(), key, |segments| {
+            Self::at_first(segments, Arc::clone(&storage), key)
+        })
     }
 
     /// Stands before the first record of the log that has these segments.
@@ -293,7 +293,17 @@ impl Walk {
         }
         let is_last = segments.last() == Some(&next);
         let (storage, position) = (self.storage.as_ref(), Position::Behind(end));
-        match Segment::open(storage, next, Mode::Read, self.key.as_ref(), position)? {
+        let opened = match Segment::open(storage, next, Mode::Read, self.key.as_ref(), position) {
+            Err(WalError::Io { source, .. })
+                if source.kind() == ErrorKind::NotFound
+                    && !segments_in(storage)?.contains(&next) =>
+            {
+                // Dropped since it was listed.
+                return self.enter_next_segment(end);
+            }
+            opened => opened?,
+        };
+        match opened {
             Opening::Segment(segment) => {
                 self.finished.0 += 1;
                 self.finished.1 += self.segment.cursor.offset();

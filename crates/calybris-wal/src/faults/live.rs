@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::faults::memory::Memory;
 use crate::segment::segment_name;
 use crate::storage::{FileId, Mode, Storage, StoredFile};
-use crate::{Durability, Reader, WalOptions, WalWriter};
+use crate::{Disposal, Durability, Reader, WalError, WalOptions, WalWriter};
 
 /// Shows a file as it was when only `visible` bytes of it had been written, for some reads.
 #[derive(Debug)]
@@ -153,4 +153,40 @@ fn a_segment_that_is_dropped_while_bytes_are_counted_counts_nothing() {
         other.remove(&segment_name(1)).unwrap();
     });
     assert_eq!(reader.bytes_in_log().unwrap(), kept);
+}
+
+/// A log of four segments with a record each, and its writer.
+fn four_segments(disk: &Memory) -> WalWriter {
+    let options = WalOptions::new(1).log_id([1; 16]);
+    let writer = WalWriter::open_in(Arc::new(disk.clone()), &options, None).unwrap();
+    for number in 0..4_u64 {
+        writer.append_first(&number).unwrap();
+    }
+    writer
+}
+
+#[test]
+fn a_reader_begins_with_what_is_kept_if_segments_are_dropped_while_it_opens_the_log() {
+    let disk = Memory::default();
+    let writer = four_segments(&disk);
+    disk.before_opening(&segment_name(1), Mode::Read, move || {
+        writer.retain_from(3, Disposal::Remove).unwrap();
+    });
+    let reader = Reader::open_in(Arc::new(disk.clone()), None).unwrap();
+    let sequences: Vec<_> = reader.map(|record| record.unwrap().sequence()).collect();
+    assert_eq!(sequences, [3, 4]);
+}
+
+#[test]
+fn a_reader_says_what_was_dropped_between_two_segments() {
+    let disk = Memory::default();
+    let writer = four_segments(&disk);
+    let mut reader = Reader::open_in(Arc::new(disk.clone()), None).unwrap();
+    assert_eq!(reader.next().unwrap().unwrap().sequence(), 1);
+    disk.before_opening(&segment_name(2), Mode::Read, move || {
+        writer.retain_from(3, Disposal::Remove).unwrap();
+    });
+    let refused = reader.next().unwrap();
+    let expected = matches!(refused, Err(WalError::Dropped { sequence: 2, first: 3 }));
+    assert!(expected, "{refused:?}");
 }
