@@ -96,6 +96,11 @@ impl Committer {
         self.state.lock().pen.head()
     }
 
+    /// The key that the log was opened with.
+    pub(crate) fn key(&self) -> Option<&Key> {
+        self.key.as_ref()
+    }
+
     /// The log's storage.
     pub(crate) fn storage(&self) -> &dyn Storage {
         self.storage.as_ref()

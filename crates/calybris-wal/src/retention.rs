@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::archive::archive;
 use crate::error::WalError;
 use crate::recover::remove_before;
+use crate::seal::end_before;
 use crate::segment::{segment_name, segments_in};
 use crate::writer::WalWriter;
 
@@ -48,7 +49,8 @@ impl WalWriter {
     /// ```
     ///
     /// # Errors
-    /// [`WalError::ArchiveTaken`] when the archive holds something else under a segment's name, or is
+    /// [`WalError::Corrupt`] or [`WalError::MissingSegment`] when the segment to begin with does not follow the one before it:
+    /// then nothing is dropped. [`WalError::ArchiveTaken`] when the archive holds something else under a segment's name, or is
     /// the log's own directory: then nothing is dropped. [`WalError::Io`]; the segments that were not
     /// dropped yet are dropped by the next call, and those that were archived already are known by
     /// their bytes. [`WalError::Poisoned`] after an earlier failure.
@@ -59,6 +61,10 @@ impl WalWriter {
         let mut segments = segments_in(storage)?;
         segments.retain(|first| *first <= last_kept);
         let Some(start) = segments.pop() else { return Ok(0) };
+        if let Some(before) = segments.last() {
+            // A file too many would take the place of the segment that holds the record.
+            end_before(storage, self.committer.key(), *before, start)?;
+        }
         // None of these is written to any more.
         if let Disposal::Archive(directory) = disposal {
             for segment in &segments {

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use calybris_wal::{
-    Anchor, Disposal, InclusionProof, TreeHead, VerifyOptions, WalError, WalWriter, verify,
+    Anchor, Damage, Disposal, InclusionProof, TreeHead, VerifyOptions, WalError, WalWriter, verify,
 };
 use logs::{keys, open, options, payloads, read, read_payloads, segment_from, write_segments};
 
@@ -32,6 +32,29 @@ fn whole_segments_before_a_record_are_dropped_and_no_others() {
         assert_eq!(kept, [dropped < 1, dropped < 2, true], "{sequence}");
         drop(writer);
         assert_eq!(read_payloads(path, None), payloads()[2 * dropped..]);
+    }
+}
+
+#[test]
+fn a_file_too_many_does_not_take_the_place_of_the_segment_to_be_kept() {
+    for key in keys() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        write_segments(path, &options(), key.as_ref());
+        let writer = open(path, key.as_ref()).unwrap();
+        for (inside, what) in [(4, Damage::Overlap), (6, Damage::Unsealed)] {
+            fs::copy(segment_from(path, 1), segment_from(path, inside)).unwrap();
+            let refused = writer.retain_from(inside, Disposal::Remove);
+            let found =
+                matches!(refused, Err(WalError::Corrupt { what: found, .. }) if found == what);
+            assert!(found, "{refused:?}");
+            fs::remove_file(segment_from(path, inside)).unwrap();
+            assert!(exists(path, 1) && exists(path, 3));
+        }
+        writer.close().unwrap();
+        assert_eq!(read_payloads(path, key.as_ref()), payloads());
+        let writer = open(path, key.as_ref()).unwrap();
+        assert_eq!(writer.retain_from(4, Disposal::Remove).unwrap(), 1);
     }
 }
 
