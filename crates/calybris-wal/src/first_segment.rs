@@ -105,7 +105,7 @@ fn index_of(storage: &dyn Storage, segment: u64) -> io::Result<Index> {
     })
 }
 
-/// Whether a segment continues the one before. What cannot be read is an error; what is damaged does not.
+/// Whether a segment continues the one before. A damaged one does not; one that cannot be read is an error.
 fn is_joined(storage: &dyn Storage, key: Option<&Key>, pair: &[u64]) -> Result<bool, WalError> {
     let &[first, next] = pair else { return Ok(false) };
     let joined = end_before(storage, key, first, next).and_then(|end| {

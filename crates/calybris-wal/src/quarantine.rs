@@ -1,4 +1,4 @@
-//! Sets bytes aside: out of the log, into a file of their own, and never out of the world.
+//! Sets bytes aside: moves them out of the log into a file of their own, so that nothing is deleted.
 
 use std::path::PathBuf;
 

@@ -8,7 +8,7 @@
 //! |----------------------------|----------------------------------------------|---------|
 //! | a segment that has a successor | -                                        | corrupt |
 //! | the last segment's header  | the file is longer than a header             | corrupt |
-//! | the last segment's header  | the file ends with the header or inside it   | torn    |
+//! | the last segment's header, or one that does not continue the segment before | the file ends with the header or inside it | torn |
 //! | the last segment's frames  | X lies before a byte that was claimed synced | corrupt |
 //! | the last segment's frames  | the log start that lets the log's first segments be gone stands behind X | corrupt |
 //! | the last segment's frames  | there are only zeros from X on               | room    |
@@ -157,7 +157,7 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
-    /// What either of two claims.
+    /// The greater of what the two claim.
     fn or(self, other: Self) -> Self {
         Self {
             durable_offset: self.durable_offset.max(other.durable_offset),
