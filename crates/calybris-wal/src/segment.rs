@@ -137,7 +137,9 @@ impl Progress {
                 Seal::decode(frame.payload)
                     .filter(|seal| seal.bytes == frame.offset && seal.records == self.records)
                     .filter(|seal| seal.record_hash == self.record_hash)
-                    .filter(|seal| seal.log_start >= self.log_start)
+                    // One without records is never finished: the next would have its name.
+                    .filter(|seal| seal.records > 0)
+                    .filter(|seal| (self.log_start..=self.sequence).contains(&seal.log_start))
                     .map(|seal| self.log_start = seal.log_start)
                     .ok_or(contradiction)?;
                 self.seal = Some(*frame.hash);
@@ -270,6 +272,10 @@ impl Segment {
             sequence: first_sequence,
             what,
         };
+        if first_sequence == 0 {
+            // Records have sequences from 1.
+            return Err(corrupt(Damage::Discontinuity));
+        }
         // What a successor means for an unfinished segment is for those to judge who know of it.
         let place = Place::Header { file_ends: length <= SEGMENT_HEADER_BYTES as u64 };
         let unfinished = judge(place, Evidence::NONE) == Verdict::Torn;
@@ -368,6 +374,9 @@ impl Segment {
             Ok(true) => Ok(SegmentStep::Record),
             Ok(false) => Ok(SegmentStep::Control),
             Err(Misplaced::Contradiction(what)) => {
+                // The cursor stands where what could be kept ends.
+                self.cursor.move_to(at);
+                self.take_back_key_change();
                 Err(WalError::Corrupt { segment, offset: at, sequence, what })
             }
             Err(Misplaced::Newer(feature, found)) => Err(WalError::Unsupported {
