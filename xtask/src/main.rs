@@ -11,6 +11,7 @@ mod examples;
 mod instructions;
 mod lint;
 mod loom;
+mod mutate_logs;
 mod no_std;
 mod package;
 mod pages;
@@ -43,6 +44,7 @@ usage: cargo xtask TASK
   pages            write docs/errors.md, docs/benchmarks.md and its chart anew
   bench            run the benchmarks
   instructions     how many a decision takes, counted by valgrind
+  mutate-logs      changed logs of every kind before two verifiers; --count N, --seed S, --only K
   versus [AREA]    side by side with the published crate; --quick, --json, --data DIR";
 
 fn main() -> ExitCode {
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         ["pages", "--check"] => pages::run(bless::Mode::Check),
         ["loom"] => loom::run(),
         ["instructions"] => instructions::run(),
+        ["mutate-logs", ..] => mutate_logs::run(args.get(1..).unwrap_or_default()),
         ["versus", ..] => versus::run(args.get(1..).unwrap_or_default()),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
