@@ -160,7 +160,7 @@ fn repair_once(
         }
     };
     let place = match damage {
-        WalError::Corrupt { segment, offset, what, .. } if offset == 0 => (segment, 0, what),
+        WalError::Corrupt { segment, offset: 0, what, .. } => (segment, 0, what),
         // It may be a key change before the damage that cannot be kept either.
         WalError::Corrupt { segment, what, .. } => (segment, walk.segment().cursor.offset(), what),
         WalError::MissingSegment { segment } if segment >= walk.first_sequence() => {
