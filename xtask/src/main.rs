@@ -12,6 +12,7 @@ mod instructions;
 mod lint;
 mod loom;
 mod mutate_inputs;
+mod mutate_logs;
 mod no_std;
 mod package;
 mod pages;
@@ -47,6 +48,7 @@ usage: cargo xtask TASK
   mutate-inputs    broken files of every kind that the program reads; --count, --seed, --kind, --program
   instructions     how many a decision takes, counted by valgrind
   powercut         cut the power below a log, on real system calls; --cuts N, --seed S, --only RUN; needs root
+  mutate-logs      changed logs of every kind before two verifiers; --count N, --seed S, --only K
   versus [AREA]    side by side with the published crate; --quick, --json, --data DIR";
 
 fn main() -> ExitCode {
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         ["mutate-inputs", ..] => mutate_inputs::run(args.get(1..).unwrap_or_default()),
         ["instructions"] => instructions::run(),
         ["powercut", ..] => powercut::run(args.get(1..).unwrap_or_default()),
+        ["mutate-logs", ..] => mutate_logs::run(args.get(1..).unwrap_or_default()),
         ["versus", ..] => versus::run(args.get(1..).unwrap_or_default()),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

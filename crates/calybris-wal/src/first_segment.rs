@@ -53,6 +53,10 @@ pub(crate) fn first_of(
         return Ok(0);
     }
     let start = claimed_start(storage, key, segments, None)?;
+    if start == 1 {
+        // Nothing was dropped, so all of them belong to it.
+        return Ok(0);
+    }
     // What is missing is for those to judge who read the log from its first segment on.
     let Ok(kept) = segments.binary_search(&start) else { return Ok(0) };
     // Segments that are left from before belong to it as far as each continues the one before.
@@ -75,8 +79,8 @@ fn is_gapless(storage: &dyn Storage, segments: &[u64]) -> bool {
         _ => return true,
     };
     match (first, last) {
-        (Index::Of(first), Index::Of(last)) => {
-            last.wrapping_sub(first) == segments.len() as u64 - 1
+        (Index::Of(first, of), Index::Of(last, in_log)) => {
+            of == in_log && last.wrapping_sub(first) == segments.len() as u64 - 1
         }
         // It has not begun yet.
         (_, Index::Unfinished) => {
@@ -88,7 +92,8 @@ fn is_gapless(storage: &dyn Storage, segments: &[u64]) -> bool {
 
 /// What the header of a segment says of the segment's place.
 enum Index {
-    Of(u64),
+    /// The index, and the id of the log.
+    Of(u64, [u8; 16]),
     /// The file ends with the header or inside it.
     Unfinished,
     Damaged,
@@ -99,7 +104,7 @@ fn index_of(storage: &dyn Storage, segment: u64) -> io::Result<Index> {
     let mut bytes = [0; SEGMENT_HEADER_BYTES];
     let read = read_up_to(file.as_ref(), 0, &mut bytes)?;
     Ok(match SegmentHeader::decode(&bytes) {
-        Ok(header) if read == SEGMENT_HEADER_BYTES => Index::Of(header.index),
+        Ok(header) if read == SEGMENT_HEADER_BYTES => Index::Of(header.index, header.log_id),
         _ if file.length()? <= SEGMENT_HEADER_BYTES as u64 => Index::Unfinished,
         _ => Index::Damaged,
     })
@@ -122,21 +127,22 @@ fn is_joined(storage: &dyn Storage, key: Option<&Key>, pair: &[u64]) -> Result<b
 /// The sequence from which on these segments, the last of the log, say that it is kept; 1 when they
 /// say nothing.
 ///
-/// A damaged segment is asked as well: frames that say so verify by themselves. `chain` is that of
-/// segments without a header.
+/// A damaged segment is asked as well: frames that say so verify by themselves. `log` is the log's id
+/// and the chain of segments without a header; another log's segments are not asked.
 pub(crate) fn claimed_start(
     storage: &dyn Storage,
     key: Option<&Key>,
     segments: &[u64],
-    chain: Option<&Chain>,
+    log: Option<([u8; 16], &Chain)>,
 ) -> Result<u64, WalError> {
     for segment in segments.iter().rev() {
         let opened = Segment::open(storage, *segment, Mode::Read, key, Position::Anywhere);
-        let start = match (opened, chain) {
+        let start = match (opened, log) {
+            (Ok(Opening::Segment(segment)), Some((id, _))) if segment.header.log_id != id => 1,
             (Ok(Opening::Segment(segment)), _) => start_in(storage, *segment)?,
             (Err(error), _) if !error.is_tampering() => return Err(error),
             (_, None) => 1,
-            (_, Some(chain)) => {
+            (_, Some((_, chain))) => {
                 let name = segment_name(*segment);
                 storage
                     .open(&name, Mode::Read)

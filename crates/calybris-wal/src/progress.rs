@@ -90,7 +90,9 @@ impl Progress {
                 Seal::decode(frame.payload)
                     .filter(|seal| seal.bytes == frame.offset && seal.records == self.records)
                     .filter(|seal| seal.record_hash == self.record_hash)
-                    .filter(|seal| seal.log_start >= self.log_start)
+                    // One without records is never finished: the next would have its name.
+                    .filter(|seal| seal.records > 0)
+                    .filter(|seal| (self.log_start..=self.sequence).contains(&seal.log_start))
                     .map(|seal| self.log_start = seal.log_start)
                     .ok_or(contradiction)?;
                 self.seal = Some(*frame.hash);

@@ -70,7 +70,11 @@ pub(crate) fn recover(
             begin_unfinished(storage, options, key, &sealed, unfinished)?
         }
     };
-    remove_before(storage, segments, end.pen.log_start())?;
+    let start = end.pen.log_start();
+    // Where none begins with that record, those before are needed to reach it.
+    if segments.binary_search(&start).is_ok() {
+        remove_before(storage, segments, start)?;
+    }
     Ok((end, recovery))
 }
 

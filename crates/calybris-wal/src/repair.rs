@@ -93,57 +93,100 @@ pub(crate) fn repair_in(
     // Where there is no log, no lock is left behind.
     existing_segments(storage.as_ref())?;
     let _lock = lock(storage.as_ref())?;
-    let mut repaired: Option<Repair> = None;
+    let mut repaired = None;
+    let outcome = repair_locked(storage, options, &mut repaired);
+    if let (Err(_), Some(begun)) = (&outcome, &repaired) {
+        put_back(storage.as_ref(), &begun.quarantined)?;
+    }
+    outcome.map(|()| repaired)
+}
+
+/// Goes on until nothing is wrong any more, and notes what it has done.
+fn repair_locked(
+    storage: &Arc<dyn Storage>,
+    options: &RepairOptions,
+    repaired: &mut Option<Repair>,
+) -> Result<(), WalError> {
     loop {
         // The last of those that the log has by now.
         let last = lock_last(storage.as_ref())?;
         check_files(storage.as_ref(), &segments_in(storage.as_ref())?)?;
-        let mut walk = Walk::open(Arc::clone(storage), options.key.as_ref())?;
-        let damage = loop {
-            match walk.advance() {
-                Ok(true) => {}
-                // What is left has been verified now.
-                Ok(false) => {
-                    let sequence = walk.head().sequence;
-                    return Ok(repaired.map(|repaired| Repair { sequence, ..repaired }));
+        let walk = Walk::open(Arc::clone(storage), options.key.as_ref());
+        let (damage, aside) = match walk {
+            // No record has this sequence, so the file belongs to no log.
+            Err(damage @ WalError::Corrupt { segment: 0, .. }) => {
+                (damage, Some(move_all_aside(storage.as_ref(), &[0])?))
+            }
+            walk => match repair_once(storage, &last, options, walk?)? {
+                Round::Sound(sequence) => {
+                    if let Some(repaired) = repaired {
+                        repaired.sequence = sequence;
+                    }
+                    return Ok(());
                 }
-                Err(damage) => break damage,
-            }
+                Round::Damaged(damage, aside) => (damage, aside),
+            },
         };
-        let place = match damage {
-            // It is not the log's to move.
-            WalError::Corrupt { what: Damage::NotAFile, .. } => return Err(damage),
-            WalError::Corrupt { segment, offset, what, .. } => (segment, offset, what),
-            WalError::MissingSegment { segment } if segment >= walk.first_sequence() => {
-                (segment, 0, Damage::Header)
-            }
-            // The beginning is missing, as the end was reached without a word about it.
-            WalError::MissingSegment { .. } => {
-                let end = walk.segment();
-                (end.first_sequence, end.cursor.offset(), Damage::Control)
-            }
-            other => return Err(other),
-        };
-        let aside = match place {
-            (segment, _, Damage::Overlap) => {
-                let mut others = segments_in(storage.as_ref())?;
-                others.retain(|other| *other != segment);
-                let claimed = claimed_start(storage.as_ref(), options.key.as_ref(), &others, None)?;
-                check_beginning(options, &walk, claimed)?;
-                Some(move_all_aside(storage.as_ref(), &[segment])?)
-            }
-            (segment, offset, _) => {
-                cut_log(&last, storage.as_ref(), options, walk, segment, offset)?
-            }
-        };
-        match (aside, &mut repaired) {
+        match (aside, &mut *repaired) {
             (None, _) => return Err(damage),
             (Some(aside), Some(repaired)) => repaired.quarantined.extend(aside),
             (Some(quarantined), None) => {
-                repaired = Some(Repair { sequence: 0, damage, quarantined });
+                *repaired = Some(Repair { sequence: 0, damage, quarantined });
             }
         }
     }
+}
+
+/// What one walk through a log finds.
+enum Round {
+    /// Nothing is wrong up to the end, whose sequence this is.
+    Sound(u64),
+    /// This is wrong, and this was set aside; `None` when what is kept would not be a log.
+    Damaged(WalError, Option<Vec<Quarantine>>),
+}
+
+/// Walks through a log and cuts it at its first damage.
+fn repair_once(
+    storage: &Arc<dyn Storage>,
+    last: &LastSegment,
+    options: &RepairOptions,
+    mut walk: Walk,
+) -> Result<Round, WalError> {
+    let damage = loop {
+        match walk.advance() {
+            Ok(true) => {}
+            // What is left has been verified now.
+            Ok(false) => return Ok(Round::Sound(walk.head().sequence)),
+            Err(damage) => break damage,
+        }
+    };
+    let place = match damage {
+        // It is not the log's to move.
+        WalError::Corrupt { what: Damage::NotAFile, .. } => return Err(damage),
+        WalError::Corrupt { segment, offset: 0, what, .. } => (segment, 0, what),
+        // It may be a key change before the damage that cannot be kept either.
+        WalError::Corrupt { segment, what, .. } => (segment, walk.segment().cursor.offset(), what),
+        WalError::MissingSegment { segment } if segment >= walk.first_sequence() => {
+            (segment, 0, Damage::Header)
+        }
+        // The beginning is missing, as the end was reached without a word about it.
+        WalError::MissingSegment { .. } => {
+            let end = walk.segment();
+            (end.first_sequence, end.cursor.offset(), Damage::Control)
+        }
+        other => return Err(other),
+    };
+    let aside = match place {
+        (segment, _, Damage::Overlap) => {
+            let mut others = segments_in(storage.as_ref())?;
+            others.retain(|other| *other != segment);
+            let claimed = claimed_start(storage.as_ref(), options.key.as_ref(), &others, None)?;
+            check_beginning(options, &walk, claimed)?;
+            Some(move_all_aside(storage.as_ref(), &[segment])?)
+        }
+        (segment, offset, _) => cut_log(last, storage, options, walk, segment, offset)?,
+    };
+    Ok(Round::Damaged(damage, aside))
 }
 
 /// Sets aside what begins at `offset` in the segment that begins with the sequence `damaged`, and all
@@ -155,20 +198,21 @@ pub(crate) fn repair_in(
 /// in between leaves a log that is as corrupt as before, whose repair goes on.
 fn cut_log(
     last: &LastSegment,
-    storage: &dyn Storage,
+    shared: &Arc<dyn Storage>,
     options: &RepairOptions,
     walk: Walk,
     damaged: u64,
     offset: u64,
 ) -> Result<Option<Vec<Quarantine>>, WalError> {
-    let key = options.key.as_ref();
+    let (storage, key) = (shared.as_ref(), options.key.as_ref());
     let segments = segments_in(storage)?;
     let (_, later) = segments.split_at(segments.partition_point(|first| *first < damaged));
-    let first = walk.first_sequence();
-    let log_start = claimed_start(storage, key, later, Some(&next_chain(walk.segment(), key)))?;
-    if log_start > damaged && later.contains(&log_start) {
+    let (first, log_id) = (walk.first_sequence(), walk.segment().header.log_id);
+    let chain = next_chain(walk.segment(), key);
+    let log_start = claimed_start(storage, key, later, Some((log_id, &chain)))?;
+    let kept = segments.partition_point(|segment| *segment < log_start);
+    if log_start > damaged && begins_with(shared, key, segments.get(kept..), log_start) {
         // The damage is in what a retention was about to remove when a crash came.
-        let kept = segments.partition_point(|segment| *segment < log_start);
         return move_all_aside(storage, segments.get(..kept).unwrap_or_default()).map(Some);
     }
     check_beginning(options, &walk, log_start)?;
@@ -235,11 +279,36 @@ fn check_beginning(options: &RepairOptions, walk: &Walk, claimed: u64) -> Result
     Err(WalError::MissingSegment { segment: said })
 }
 
+/// Whether the log that has these segments begins with the record `first`.
+fn begins_with(
+    storage: &Arc<dyn Storage>,
+    key: Option<&Key>,
+    segments: Option<&[u64]>,
+    first: u64,
+) -> bool {
+    let segments = segments.unwrap_or_default();
+    let walk = Walk::at_first(segments, Arc::clone(storage), key);
+    segments.first() == Some(&first)
+        && walk.is_ok_and(|mut walk| matches!(walk.advance(), Ok(true)))
+}
+
 /// Moves whole segments aside.
 fn move_all_aside(storage: &dyn Storage, segments: &[u64]) -> Result<Vec<Quarantine>, WalError> {
     let moved = segments.iter().map(|segment| move_aside(storage, *segment)).collect();
     storage.sync_directory().map_err(|source| io_error(storage, "sync", "", source))?;
     moved
+}
+
+/// Gives whole segments that were moved aside their names again, where a repair cannot go on.
+fn put_back(storage: &dyn Storage, aside: &[Quarantine]) -> Result<(), WalError> {
+    let there = segments_in(storage)?;
+    for moved in aside.iter().filter(|moved| !there.contains(&moved.segment)) {
+        let name = moved.path.file_name().unwrap_or_default().to_string_lossy();
+        storage
+            .rename(&name, &segment_name(moved.segment))
+            .map_err(|source| io_error(storage, "rename", &name, source))?;
+    }
+    storage.sync_directory().map_err(|source| io_error(storage, "sync", "", source))
 }
 
 /// Puts a file that ends by saying that the log is kept from `first` on in the place of a segment, or of none, at once.

@@ -165,6 +165,10 @@ impl Segment {
             sequence: first_sequence,
             what,
         };
+        if first_sequence == 0 {
+            // Records have sequences from 1.
+            return Err(corrupt(Damage::Discontinuity));
+        }
         // What a successor means for an unfinished segment is for those to judge who know of it.
         let place = Place::Header { file_ends: length <= SEGMENT_HEADER_BYTES as u64 };
         let unfinished = judge(place, Evidence::NONE) == Verdict::Torn;
@@ -264,10 +268,10 @@ impl Segment {
             Ok(true) => Ok(SegmentStep::Record),
             Ok(false) => Ok(SegmentStep::Control),
             Err(Misplaced::Contradiction(what)) => {
+                // The cursor stands where what could be kept ends.
                 self.cursor.move_to(at);
                 self.take_back_key_change();
-                let offset = self.cursor.offset();
-                Err(WalError::Corrupt { segment, offset, sequence, what })
+                Err(WalError::Corrupt { segment, offset: at, sequence, what })
             }
             Err(Misplaced::Newer(feature, found)) => Err(WalError::Unsupported {
                 path: storage.path(&segment_name(segment)),

@@ -258,3 +258,43 @@ fn a_damaged_header_in_the_middle_is_damage_with_a_place() {
         }
     }
 }
+
+#[test]
+fn a_repair_that_cannot_go_on_puts_everything_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    write_segments(path, &options(), None);
+    // The overlap could be set aside; that the beginning is missing, nobody has accepted.
+    fs::remove_file(segment_from(path, 1)).unwrap();
+    fs::copy(segment_from(path, 3), segment_from(path, 4)).unwrap();
+    let before = files(path);
+    let refused = repair(path, None).unwrap_err();
+    assert!(matches!(refused, WalError::MissingSegment { segment: 1 }), "{refused}");
+    assert_eq!(files(path), before);
+    let accepting = RepairOptions { accept_beginning: true, ..RepairOptions::default() };
+    let done = calybris_wal::repair(path, &accepting).unwrap().unwrap();
+    assert_eq!((done.sequence, done.quarantined.len()), (6, 1));
+    assert_eq!(read_payloads(path, None), payloads()[2..]);
+}
+
+#[test]
+fn a_file_with_the_sequence_0_is_damage_and_is_set_aside_alone() {
+    for length in [0, HEADER, usize::MAX] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        write_segments(path, &options(), None);
+        let bytes = fs::read(segment_from(path, 3)).unwrap();
+        fs::write(segment_from(path, 0), &bytes[..length.min(bytes.len())]).unwrap();
+        let before = files(path);
+        for error in [
+            verify(path, &VerifyOptions::default()).map(drop).unwrap_err(),
+            open(path, None).map(drop).unwrap_err(),
+        ] {
+            assert!(matches!(error, WalError::Corrupt { segment: 0, offset: 0, .. }), "{error}");
+        }
+        assert_eq!(files(path), before);
+        let done = repair(path, None).unwrap().unwrap();
+        assert_eq!((done.sequence, done.quarantined.len()), (6, 1));
+        assert_eq!(read_payloads(path, None), payloads());
+    }
+}

@@ -8,59 +8,13 @@
 )]
 
 mod logs;
+mod second_reader;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use calybris_wal::{Key, Tail, VerifyOptions, WalError, verify};
 use logs::{NEW_SECRET, SECRET};
-
-/// What this crate says of a log, in the words of the other verifier.
-fn verdict(path: &Path, key: Option<&Key>) -> String {
-    match verify(path, &VerifyOptions { key: key.cloned(), ..VerifyOptions::default() }) {
-        Ok(report) => {
-            let torn = match report.tail {
-                Tail::Torn { bytes, .. } => bytes,
-                _ => 0,
-            };
-            format!("verified {} {} {torn} {}", report.records, report.segments, report.head)
-        }
-        Err(WalError::Corrupt { segment, offset, .. }) => format!("corrupt {segment} {offset}"),
-        Err(_) => "unchecked".to_owned(),
-    }
-}
-
-/// What the other verifier says of these logs.
-fn other_verdicts(paths: &[PathBuf], secrets: &[&[u8]]) -> Vec<String> {
-    let directory = tempfile::tempdir().unwrap();
-    let mut command = Command::new("python3");
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verify_log.py"));
-    for (index, secret) in secrets.iter().enumerate() {
-        let file = directory.path().join(index.to_string());
-        fs::write(&file, secret).unwrap();
-        command.arg("--key-file").arg(file);
-    }
-    // A shell around Python complains of a locale that is not installed, and that is no verdict.
-    let output = command.args(paths).env("LC_ALL", "C").output().expect("python3 is installed");
-    let errors = String::from_utf8(output.stderr).unwrap();
-    assert!(errors.is_empty(), "{errors}");
-    let lines = String::from_utf8(output.stdout).unwrap();
-    let word = |line: &str| match line.strip_prefix("unchecked") {
-        Some(_) => "unchecked".to_owned(),
-        None => line.to_owned(),
-    };
-    lines.lines().map(word).collect()
-}
-
-/// Whether there is a Python to run the other verifier. The tests say so if there is none.
-fn python_is_here() -> bool {
-    let found = Command::new("python3").arg("--version").output().is_ok();
-    if !found {
-        eprintln!("skipped: the second implementation needs python3");
-    }
-    found
-}
+use second_reader::{other_verdicts, python_is_here, verdict};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)

@@ -61,13 +61,22 @@ class Chain:
         if binascii.crc_hqx(covered, 0xFFFF) != checksum:
             return None
         end = at + FRAME.size + length + 32
-        if (kind == DATA and length > limit) or end > len(data):
+        if length > (limit if kind == DATA else 4096) or end > len(data):
             return None
         if self.hash(b"calybris-wal 1 frame", data[at - 32 : end - 32]) != data[end - 32 : end]:
             return None
-        if flags:
-            raise Unchecked("a frame flag that is not known")
-        return kind, sequence, data[at + FRAME.size : end - 32], end
+        return kind, sequence, data[at + FRAME.size : end - 32], end, flags
+
+
+LENGTHS = {MARK: 16, SEAL: 56, KEY_CHANGE: 8, LOG_START: 8}
+
+
+def is_known(frame, *kinds):
+    """Whether a frame is a control frame of one of these kinds, and of this version of the format."""
+    if frame is None:
+        return False
+    kind, _, payload, _, flags = frame
+    return kind in kinds and len(payload) == LENGTHS[kind] and not flags
 
 
 def claim_of(frame, first):
@@ -114,6 +123,8 @@ def fits(fields, first, before, sequence):
 def read_header(name, data, keys, place=None):
     """The header's fields and its chain; None for a header that was not finished. Where the place
     of the segment in its log is given, the header is held against it."""
+    if int(name[:20]) == 0:
+        raise Corrupt(0)
     if len(data) < HEADER.size:
         return None
     fields = HEADER.unpack_from(data)
@@ -128,7 +139,10 @@ def read_header(name, data, keys, place=None):
         raise Unchecked("a newer format")
     if limit > 268435456:
         raise Unchecked("a record limit that is not known")
-    if place and not fits(fields, int(name[:20]), *place):
+    if algorithm == 1 and key:
+        raise Unchecked("the id of a key in a log without one")
+    first = int(name[:20])
+    if fields[7] != first or (place and not fits(fields, first, *place)):
         if len(data) <= HEADER.size:
             return None
         raise Corrupt(0)
@@ -148,21 +162,123 @@ def log_start_behind(chain, data, at):
     """The greatest log start that a frame behind a damaged one names, each verified by itself."""
     frames = [chain.frame_at(data, place, 0) for place in range(at, len(data) - 55)]
     frames += [mended_behind(chain, data, at)]
-    ends = [frame[2][-8:] for frame in frames if frame and frame[0] in (SEAL, LOG_START)]
+    ends = [frame[2][-8:] for frame in frames if is_known(frame, SEAL, LOG_START)]
     return max([0] + [int.from_bytes(end, "little") for end in ends])
 
 
-def log_start_said(chain, data, limit, start):
-    """What the frames from the header on say, in their order, of the log's start."""
-    at = HEADER.size
+class Progress:
+    """What the frames of a segment have said so far."""
+
+    def __init__(self, fields, sequence, record_hash, start):
+        self.keyed, self.next_key = fields[2] == 2, fields[9]
+        self.sequence, self.record_hash, self.start = sequence, record_hash, start
+        self.records, self.durable, self.durable_sequence = 0, HEADER.size, sequence
+        self.seal, self.change_at = None, None
+
+    def accept(self, frame, at, digest):
+        """Takes the next frame, or raises an error where it contradicts those before it."""
+        kind, found, payload, _, flags = frame
+        if self.seal or (self.change_at is not None and kind != SEAL):
+            raise Corrupt(at)
+        if flags:
+            raise Unchecked("a frame flag that is not known")
+        if found != self.sequence + (kind == DATA):
+            raise Corrupt(at)
+        if kind in LENGTHS and len(payload) != LENGTHS[kind]:
+            raise Corrupt(at)
+        if kind == DATA:
+            self.sequence, self.record_hash = found, digest
+            self.records += 1
+        elif kind == MARK:
+            synced, offset = struct.unpack("<QQ", payload)
+            ahead = self.durable <= offset and self.durable_sequence <= synced
+            if not (ahead and offset <= at and synced <= self.sequence):
+                raise Corrupt(at)
+            self.durable, self.durable_sequence = offset, synced
+        elif kind == SEAL:
+            claimed = struct.unpack("<Q", payload[-8:])[0]
+            said = struct.pack("<QQ", self.records, at) + self.record_hash
+            if not (self.records and payload[:-8] == said):
+                raise Corrupt(at)
+            if not self.start <= claimed <= self.sequence:
+                raise Corrupt(at)
+            self.start, self.seal = claimed, digest
+        elif kind == LOG_START:
+            claimed = struct.unpack("<Q", payload)[0]
+            if not self.start <= claimed <= self.sequence:
+                raise Corrupt(at)
+            self.start = claimed
+        elif kind == KEY_CHANGE:
+            if not self.keyed:
+                raise Corrupt(at)
+            self.change_at, self.next_key = at, struct.unpack("<Q", payload)[0]
+        else:
+            raise Unchecked("a frame kind that is not known")
+
+
+def pass_over(data, at, limit, said):
+    """Where the frame ends that begins here, if it is the next record or a mark, whose hash is not
+    looked at. Else None."""
+    if at + FRAME.size > len(data):
+        return None
+    length, kind, flags, checksum, sequence = FRAME.unpack_from(data, at)
+    covered = data[at : at + 6] + data[at + 8 : at + 16]
+    end = at + FRAME.size + length + 32
+    if binascii.crc_hqx(covered, 0xFFFF) != checksum or end > len(data) or flags:
+        return None
+    if kind == DATA and length <= limit and sequence == said.sequence + 1:
+        said.sequence, said.records = sequence, said.records + 1
+        said.record_hash = data[end - 32 : end]
+        return end
+    return end if kind == MARK and length <= 4096 and sequence == said.sequence else None
+
+
+def log_start_said(fields, chain, data):
+    """What the frames from the header on say, in their order, of the log's start. Records and marks
+    are passed over."""
+    at, said = HEADER.size, Progress(fields, fields[7] - 1, fields[14], 1)
     while at < len(data):
-        frame = chain.frame_at(data, at, limit)
-        if frame is None:
-            return max(start, log_start_behind(chain, data, at))
-        if frame[0] in (SEAL, LOG_START):
-            start = max(start, int.from_bytes(frame[2][-8:], "little"))
+        passed = pass_over(data, at, fields[10], said)
+        if passed is not None:
+            at = passed
+            continue
+        frame = chain.frame_at(data, at, fields[10])
+        try:
+            if frame is None:
+                raise Corrupt(at)
+            said.accept(frame, at, data[frame[3] - 32 : frame[3]])
+        except Corrupt:
+            behind = at if said.change_at is None or said.seal else said.change_at
+            return max(said.start, log_start_behind(chain, data, behind))
         at = frame[3]
-    return start
+    return said.start
+
+
+def read_part(part, keys):
+    """The header of a segment wherever it stands in the log; None for one that was not finished."""
+    try:
+        return read_header(*part, keys)
+    except Corrupt:
+        return "damaged"
+
+
+def is_gapless(parts, keys):
+    """Whether none is missing between the first and the last; what is not known is left to whoever
+    reads them in order."""
+    if len(parts) <= 1:
+        return True
+    try:
+        first = read_part(parts[0], keys)
+        if not isinstance(first, tuple):
+            return False
+        last = read_part(parts[-1], keys)
+    except Unchecked:
+        return True
+    if last is None:
+        return is_gapless(parts[:-1], keys)
+    if last == "damaged" or last[0][5] != first[0][5]:
+        return False
+    return last[0][6] - first[0][6] == len(parts) - 1
 
 
 def without_dropped(directory, names, keys):
@@ -170,48 +286,49 @@ def without_dropped(directory, names, keys):
     parts = []
     for name in names:
         with open(os.path.join(directory, name), "rb") as file:
-            data = file.read()
-        try:
-            parts.append((int(name[:20]), data, read_header(name, data, keys)))
-        except Corrupt:
-            parts.append((int(name[:20]), data, "damaged"))
-    begun = parts[:]
-    while begun and begun[-1][2] is None:
-        begun.pop()
-    if len(begun) <= 1:
+            parts.append((name, file.read()))
+    if is_gapless(parts, keys):
         return names
-    ends = [part[2] for part in (begun[0], begun[-1])]
-    if all(isinstance(header, tuple) for header in ends):
-        if ends[1][0][6] - ends[0][0][6] == len(begun) - 1:
-            return names
     start = 1
-    for _, data, header in reversed(parts):
+    for part in reversed(parts):
+        header = read_part(part, keys)
         if isinstance(header, tuple) and start == 1:
-            start = log_start_said(header[1], data, header[0][10], 1)
-    firsts = [part[0] for part in parts]
-    if start not in firsts:
+            start = log_start_said(*header, part[1])
+        if start > 1:
+            break
+    firsts = [int(name[:20]) for name in names]
+    # Where the log does not say that something was dropped, all of them belong to it.
+    if start == 1 or start not in firsts:
         return names
     kept = firsts.index(start)
-    while kept > 0 and continues(parts[kept - 1], parts[kept]):
+    while kept > 0 and continues(parts[kept - 1], parts[kept], keys):
         kept -= 1
     return names[kept:]
 
 
-def continues(before, after):
+def continues(before, after, keys):
     """Whether a segment is the one that the seal of another names."""
-    first, data, header = before
-    if not isinstance(header, tuple) or not isinstance(after[2], tuple):
+    try:
+        header, next_header = read_part(before, keys), read_part(after, keys)
+    except Unchecked:
         return False
-    if len(data) < HEADER.size + 104:
+    data = before[1]
+    if not isinstance(header, tuple) or len(data) < HEADER.size + 104:
         return False
-    seal = header[1].frame_at(data, len(data) - 104, 0)
-    return (
-        seal is not None
-        and seal[0] == SEAL
-        and first + int.from_bytes(seal[2][:8], "little") == after[0]
-        and after[2][0][7] == after[0]
-        and after[2][0][12] == data[-32:]
-    )
+    (fields, chain), next_first = header, int(after[0][:20])
+    seal = chain.frame_at(data, len(data) - 104, 0)
+    if not is_known(seal, SEAL):
+        return False
+    records, size = struct.unpack("<QQ", seal[2][:16])
+    if size != len(data) - 104 or fields[7] + records != next_first:
+        return False
+    if not isinstance(next_header, tuple):
+        return next_header is None
+    change = chain.frame_at(data, len(data) - 160, 0) if len(data) >= HEADER.size + 160 else None
+    next_key = fields[9]
+    if is_known(change, KEY_CHANGE) and fields[2] == 2:
+        next_key = int.from_bytes(change[2], "little")
+    return fits(next_header[0], next_first, (fields, data[-32:], next_key), next_first - 1)
 
 
 def verify(directory, keys):
@@ -227,6 +344,8 @@ def verify(directory, keys):
     for number, name in enumerate(names):
         last = number == len(names) - 1
         first = int(name[:20])
+        if before is not None and first != sequence + 1:
+            raise Corrupt(min(first, sequence + 1), 0)
         try:
             with open(os.path.join(directory, name), "rb") as file:
                 data = file.read()
@@ -235,74 +354,44 @@ def verify(directory, keys):
                 if not last:
                     raise Corrupt(0)
                 if number == 0:
-                    if first != 1:
-                        raise Corrupt(0)
+                    if first > 1:
+                        raise Corrupt(1, 0)
                     raise Unchecked("no record")
                 number, torn = number - 1, len(data)
                 break
             fields, chain = header
             if before is None:
                 sequence, record_hash = first - 1, fields[14]
-            at, records, durable, durable_sequence = HEADER.size, 0, HEADER.size, sequence
-            seal, next_key = None, fields[9]
-            change_at = None
+            at, progress = HEADER.size, Progress(fields, sequence, record_hash, start)
             while True:
                 frame = chain.frame_at(data, at, fields[10])
                 if frame is None:
-                    if change_at is not None and not seal:
-                        at, next_key = change_at, fields[9]
+                    if progress.change_at is not None and not progress.seal:
+                        at, progress.next_key = progress.change_at, fields[9]
                     if at == len(data):
                         break
-                    claimed = max(durable, claims_behind(chain, data, at))
+                    claimed = max(progress.durable, claims_behind(chain, data, at))
                     if not last or at < claimed:
                         raise Corrupt(at)
                     kept_from = int(names[0][:20])
-                    if start < kept_from <= log_start_behind(chain, data, at):
+                    if progress.start < kept_from <= log_start_behind(chain, data, at):
                         raise Corrupt(at)
                     if not any(data[at:]):
                         break
-                    if seal:
+                    if progress.seal:
                         raise Corrupt(at)
                     torn = len(data) - at
                     break
-                kind, found, payload, end = frame
-                if seal or (change_at is not None and kind != SEAL):
-                    raise Corrupt(at)
-                if found != sequence + (kind == DATA):
-                    raise Corrupt(at)
-                if kind == DATA:
-                    sequence, records, record_hash = found, records + 1, data[end - 32 : end]
-                    records_in_all += 1
-                elif kind == MARK:
-                    synced, offset = struct.unpack("<QQ", payload)
-                    if not (durable <= offset <= at and durable_sequence <= synced <= sequence):
-                        raise Corrupt(at)
-                    durable, durable_sequence = offset, synced
-                elif kind == SEAL:
-                    if payload[:-8] != struct.pack("<QQ", records, at) + record_hash:
-                        raise Corrupt(at)
-                    claimed = struct.unpack("<Q", payload[-8:])[0]
-                    if claimed < start:
-                        raise Corrupt(at)
-                    start = claimed
-                    seal = data[end - 32 : end]
-                elif kind == LOG_START:
-                    claimed = struct.unpack("<Q", payload)[0]
-                    if not start <= claimed <= sequence:
-                        raise Corrupt(at)
-                    start = claimed
-                elif kind == KEY_CHANGE:
-                    if fields[2] != 2:
-                        raise Corrupt(at)
-                    change_at, next_key = at, struct.unpack("<Q", payload)[0]
-                else:
-                    raise Unchecked("a frame kind that is not known")
-                at = end
+                progress.accept(frame, at, data[frame[3] - 32 : frame[3]])
+                at = frame[3]
+            sequence, record_hash, start = progress.sequence, progress.record_hash, progress.start
+            records_in_all += progress.records
+            seal, next_key = progress.seal, progress.next_key
             if not last and not seal:
                 raise Corrupt(at)
             before = fields, seal, next_key
         except Corrupt as error:
-            raise Corrupt(first, error.args[0])
+            raise Corrupt(*(first, *error.args)[-2:])
     if int(names[0][:20]) > start:
         raise Corrupt(start, 0)
     if records_in_all == 0:

@@ -114,6 +114,10 @@ impl SegmentHeader {
         if max_record_bytes > RECORD_BYTES_CAP {
             return Err(HeaderFault::Newer("record limit", max_record_bytes.into()));
         }
+        let key_id = u64::from_le_bytes(field(bytes, 56)?);
+        if algorithm == Algorithm::Sha256 && key_id != 0 {
+            return Err(HeaderFault::Newer("key id", key_id));
+        }
         Ok(Self {
             algorithm,
             codec,
@@ -121,7 +125,7 @@ impl SegmentHeader {
             index: u64::from_le_bytes(field(bytes, 32)?),
             first_sequence: u64::from_le_bytes(field(bytes, 40)?),
             schema_id: u64::from_le_bytes(field(bytes, 48)?),
-            key_id: u64::from_le_bytes(field(bytes, 56)?),
+            key_id,
             max_record_bytes,
             previous_hash: field(bytes, 72)?,
         })
