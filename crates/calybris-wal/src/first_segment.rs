@@ -49,7 +49,7 @@ pub(crate) fn first_of(
     key: Option<&Key>,
     segments: &[u64],
 ) -> Result<usize, WalError> {
-    if is_gapless(storage, segments) {
+    if is_gapless(storage, key, segments) {
         return Ok(0);
     }
     let start = claimed_start(storage, key, segments, None)?;
@@ -70,44 +70,56 @@ pub(crate) fn first_of(
     Ok(first)
 }
 
-/// Whether none is missing between the first and the last, by the indexes in their headers. These need
-/// no key; what cannot be read is left to those to report who read the log.
-fn is_gapless(storage: &dyn Storage, segments: &[u64]) -> bool {
+/// Whether none is missing between the first and the last, by the indexes in their headers. What cannot
+/// be opened is left to those to report who read the log.
+fn is_gapless(storage: &dyn Storage, key: Option<&Key>, segments: &[u64]) -> bool {
     let [first, .., last] = segments else { return true };
-    let (first, last) = match (index_of(storage, *first), index_of(storage, *last)) {
-        (Ok(first), Ok(last)) => (first, last),
-        _ => return true,
+    let (index, log_id) = match place_of(storage, key, *first) {
+        Ok(Place::At(index, log_id)) => (index, log_id),
+        Ok(Place::NotBegun | Place::Damaged) => return false,
+        Err(_) => return true,
     };
-    match (first, last) {
-        (Index::Of(first, of), Index::Of(last, in_log)) => {
-            of == in_log && last.wrapping_sub(first) == segments.len() as u64 - 1
+    match place_of(storage, key, *last) {
+        Ok(Place::At(last, of)) => {
+            of == log_id && last.wrapping_sub(index) == segments.len() as u64 - 1
         }
         // It has not begun yet.
-        (_, Index::Unfinished) => {
-            segments.split_last().is_none_or(|(_, others)| is_gapless(storage, others))
+        Ok(Place::NotBegun) => {
+            segments.split_last().is_none_or(|(_, others)| is_gapless(storage, key, others))
         }
-        _ => false,
+        Ok(Place::Damaged) => false,
+        Err(_) => true,
     }
 }
 
 /// What the header of a segment says of the segment's place.
-enum Index {
+enum Place {
     /// The index, and the id of the log.
-    Of(u64, [u8; 16]),
-    /// The file ends with the header or inside it.
-    Unfinished,
+    At(u64, [u8; 16]),
+    /// The header is not whole yet.
+    NotBegun,
     Damaged,
 }
 
-fn index_of(storage: &dyn Storage, segment: u64) -> io::Result<Index> {
-    let file = storage.open(&segment_name(segment), Mode::Read)?;
-    let mut bytes = [0; SEGMENT_HEADER_BYTES];
-    let read = read_up_to(file.as_ref(), 0, &mut bytes)?;
-    Ok(match SegmentHeader::decode(&bytes) {
-        Ok(header) if read == SEGMENT_HEADER_BYTES => Index::Of(header.index, header.log_id),
-        _ if file.length()? <= SEGMENT_HEADER_BYTES as u64 => Index::Unfinished,
-        _ => Index::Damaged,
-    })
+fn place_of(storage: &dyn Storage, key: Option<&Key>, segment: u64) -> Result<Place, WalError> {
+    match Segment::open(storage, segment, Mode::Read, key, Position::Anywhere) {
+        Ok(Opening::Segment(segment)) => Ok(Place::At(segment.header.index, segment.header.log_id)),
+        Ok(Opening::Unfinished(_)) => Ok(Place::NotBegun),
+        Err(error) if error.is_tampering() => Ok(Place::Damaged),
+        // The place is no secret: whoever has a former key only must not be told of a missing segment.
+        Err(WalError::WrongKey { .. }) => {
+            let name = segment_name(segment);
+            let unreadable = |source| io_error(storage, "read", &name, source);
+            let mut bytes = [0; SEGMENT_HEADER_BYTES];
+            storage
+                .open(&name, Mode::Read)
+                .and_then(|file| read_up_to(file.as_ref(), 0, &mut bytes))
+                .map_err(unreadable)?;
+            let header = SegmentHeader::decode(&bytes);
+            Ok(header.map_or(Place::Damaged, |header| Place::At(header.index, header.log_id)))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether a segment continues the one before. A damaged one does not; one that cannot be read is an error.
