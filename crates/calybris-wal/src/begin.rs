@@ -40,8 +40,7 @@ pub(crate) fn begin_segment(
     key: Option<&Key>,
 ) -> Result<End, WalError> {
     let name = segment_name(header.first_sequence);
-    let key = key.and_then(|key| key.with_id(header.key_id));
-    let chain = Chain::new(&header.log_id, key);
+    let chain = Chain::new(&header.log_id, header.key_among(storage, key)?);
     let bytes = header.encode(&chain);
     write_all(file.as_ref(), 0, &bytes)
         .map_err(|source| io_error(storage, "write", &name, source))?;

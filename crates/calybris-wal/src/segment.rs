@@ -94,6 +94,25 @@ impl SegmentHeader {
         }
     }
 
+    /// The key that the segment is hashed with, of those that `key` leads to; `None` in a log that has
+    /// none. A keyed segment is neither read nor written without its key.
+    pub(crate) fn key_among<'a>(
+        &self,
+        storage: &dyn Storage,
+        key: Option<&'a Key>,
+    ) -> Result<Option<&'a Key>, WalError> {
+        let path = storage.path("");
+        match (self.algorithm, key) {
+            (Algorithm::Sha256, None) => Ok(None),
+            (Algorithm::Sha256, Some(_)) => Err(WalError::NotKeyed { path }),
+            (Algorithm::HmacSha256, None) => Err(WalError::KeyRequired { path }),
+            (Algorithm::HmacSha256, Some(key)) => match key.with_id(self.key_id) {
+                Some(key) => Ok(Some(key)),
+                None => Err(WalError::WrongKey { path, expected: self.key_id, found: key.id() }),
+            },
+        }
+    }
+
     /// Whether a segment with this header can stand there.
     fn fits(&self, position: Position<'_>) -> bool {
         match position {
@@ -192,19 +211,7 @@ impl Segment {
             }
             return Err(corrupt(Damage::Discontinuity));
         }
-        let path = || storage.path("");
-        let key = match (header.algorithm, key) {
-            (Algorithm::Sha256, None) => None,
-            (Algorithm::Sha256, Some(_)) => return Err(WalError::NotKeyed { path: path() }),
-            (Algorithm::HmacSha256, None) => return Err(WalError::KeyRequired { path: path() }),
-            (Algorithm::HmacSha256, Some(key)) => {
-                Some(key.with_id(header.key_id).ok_or_else(|| WalError::WrongKey {
-                    path: path(),
-                    expected: header.key_id,
-                    found: key.id(),
-                })?)
-            }
-        };
+        let key = header.key_among(storage, key)?;
         let chain = Chain::new(&header.log_id, key);
         if !SegmentHeader::hash_matches(&bytes, &chain) {
             if unfinished {
