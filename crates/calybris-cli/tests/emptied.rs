@@ -102,7 +102,7 @@ fn an_anchor_makes_a_verdict_of_whatever_is_left_of_a_log() {
 
         // Begun anew only where no trace of a log is.
         let begun = routed(&log);
-        let traceless = ["the lock", "an empty directory", "nothing"].contains(&left);
+        let traceless = ["an empty directory", "nothing"].contains(&left);
         assert_eq!(begun.code, if traceless { 0 } else { 2 }, "{left}: {}", begun.err);
         assert!(traceless || contents(&log) == before, "{left}: nothing was written");
     }
@@ -153,7 +153,9 @@ fn every_directory_without_a_log_gets_one_true_answer() {
     let with = |name: &str, files: &[&str]| {
         let made = dir.path().join(name);
         std::fs::create_dir(&made).unwrap();
-        files.iter().for_each(|file| std::fs::write(made.join(file), "mine").unwrap());
+        // The lock file is empty until a log has begun.
+        let text = |file: &str| if file == "LOCK" { "" } else { "mine" };
+        files.iter().for_each(|file| std::fs::write(made.join(file), text(file)).unwrap());
         made
     };
     for made in [with("empty", &[]), with("lock", &["LOCK"])] {
@@ -177,6 +179,20 @@ fn every_directory_without_a_log_gets_one_true_answer() {
         assert!(beginning.err.contains(said) && !beginning.err.contains("--append"));
         assert_eq!(contents(&made), before);
     }
+}
+
+#[test]
+fn a_log_whose_segments_were_removed_is_not_begun_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    assert_eq!(routed(&log).code, 0);
+    std::fs::remove_file(segment(&log)).unwrap();
+    let before = contents(&log);
+    for refused in [routed(&log), appended(&log, &[])] {
+        assert_eq!(refused.code, 2, "{}", refused.err);
+        assert!(refused.err.contains("its segments are gone"), "{}", refused.err);
+    }
+    assert_eq!(contents(&log), before);
 }
 
 /// A disk that is full before the first record: what is said to do next works.

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ancestors;
-use crate::storage::{FileId, Mode, Storage, StoredFile};
+use crate::storage::{FileId, Lock, Mode, Storage, StoredFile};
 
 /// The file inside the log's directory whose lock is the writer's.
 pub(crate) const LOCK_NAME: &str = "LOCK";
 
-/// What stands in the lock file, for whoever looks into it.
+/// What stands in the lock file once a log has begun, for whoever looks into it.
 const LOCK_NOTE: &str = "The writer of this log holds a lock on this file. Do not remove the file while a writer runs.\n";
 
 /// A directory.
@@ -133,7 +133,7 @@ impl Storage for Disk {
         if cfg!(unix) { File::open(&self.directory)?.sync_all() } else { Ok(()) }
     }
 
-    fn lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>> {
+    fn lock(&self) -> io::Result<Option<Box<dyn Lock>>> {
         loop {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false);
@@ -143,7 +143,7 @@ impl Storage for Disk {
                 // To be shared for reading (1) and writing (2), and not for removing (4).
                 options.share_mode(1 | 2);
             }
-            let mut file = self.open_regular(LOCK_NAME, &mut options)?;
+            let file = self.open_regular(LOCK_NAME, &mut options)?;
             match try_lock(&file) {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
@@ -153,11 +153,20 @@ impl Storage for Disk {
             if !self.is_named(LOCK_NAME, &file)? {
                 continue;
             }
-            if file.metadata()?.len() == 0 {
-                // A disk without room for the note may have room for nothing, but the note is no reason to stop.
-                drop(file.write_all(LOCK_NOTE.as_bytes()));
-            }
             return Ok(Some(Box::new(file)));
+        }
+    }
+}
+
+impl Lock for File {
+    fn is_noted(&self) -> io::Result<bool> {
+        Ok(self.metadata()?.len() > 0)
+    }
+
+    fn note_begun(&self) {
+        // A disk without room for the note may have room for nothing, but the note is no reason to stop.
+        if self.is_noted().is_ok_and(|noted| !noted) {
+            drop((&*self).write_all(LOCK_NOTE.as_bytes()));
         }
     }
 }

@@ -1,15 +1,22 @@
 //! Tells a log whose segments were removed from one that was never begun.
 
+use crate::disk::LOCK_NAME;
 use crate::error::WalError;
 use crate::format::header::SEGMENT_HEADER_BYTES;
 use crate::segment::io_error;
-use crate::storage::{Mode, Storage};
+use crate::storage::{Lock, Mode, Storage};
 
-/// Refuses a directory without segments that holds bytes cut off a log: its segments were removed, and a new log in their
-/// place would look as if there never had been another.
+/// Refuses a directory without segments that holds bytes cut off a log, or whose lock file says that a log has begun: its
+/// segments were removed, and a new log in their place would look as if there never had been another.
 ///
 /// A header of a first segment says nothing of a log: a crash can leave it when the segment itself does not last.
-pub(crate) fn check_not_emptied(storage: &dyn Storage) -> Result<(), WalError> {
+pub(crate) fn check_not_emptied(storage: &dyn Storage, lock: &dyn Lock) -> Result<(), WalError> {
+    if lock
+        .is_noted()
+        .map_err(|source| io_error(storage, "read the length of", LOCK_NAME, source))?
+    {
+        return Err(WalError::MissingSegment { segment: 1 });
+    }
     let names = storage.list().map_err(|source| io_error(storage, "list", "", source))?;
     let mut segments: Vec<u64> = Vec::new();
     for name in &names {

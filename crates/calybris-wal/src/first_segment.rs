@@ -122,7 +122,8 @@ fn place_of(storage: &dyn Storage, key: Option<&Key>, segment: u64) -> Result<Pl
     }
 }
 
-/// Whether a segment continues the one before. A damaged one does not; one that cannot be read is an error.
+/// Whether a segment continues the one before. One that is damaged or cannot be checked does not; one
+/// that the operating system does not let be read is an error.
 fn is_joined(storage: &dyn Storage, key: Option<&Key>, pair: &[u64]) -> Result<bool, WalError> {
     let &[first, next] = pair else { return Ok(false) };
     let joined = end_before(storage, key, first, next).and_then(|end| {
@@ -131,8 +132,8 @@ fn is_joined(storage: &dyn Storage, key: Option<&Key>, pair: &[u64]) -> Result<b
     });
     match joined {
         Ok(()) => Ok(true),
-        Err(error) if error.is_tampering() => Ok(false),
-        Err(error) => Err(error),
+        Err(error @ WalError::Io { .. }) => Err(error),
+        Err(_) => Ok(false),
     }
 }
 

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use crate::disk::LOCK_NAME;
 use crate::error::{Damage, WalError};
 use crate::segment::{io_error, segment_name, segments_in};
-use crate::storage::{Mode, Storage, StoredFile};
+use crate::storage::{Lock, Mode, Storage, StoredFile};
 
 /// Locks the log until the answer is dropped.
-pub(crate) fn lock(storage: &dyn Storage) -> Result<Box<dyn Send + Sync>, WalError> {
+pub(crate) fn lock(storage: &dyn Storage) -> Result<Box<dyn Lock>, WalError> {
     storage
         .lock()
         .map_err(|source| io_error(storage, "lock", LOCK_NAME, source))?

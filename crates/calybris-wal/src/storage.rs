@@ -33,7 +33,7 @@ pub(crate) trait Storage: Debug + Send + Sync {
     /// Makes names that were created, and those that were removed, durable.
     fn sync_directory(&self) -> io::Result<()>;
     /// Locks the directory until the answer is dropped. `None` when another holds the lock.
-    fn lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>>;
+    fn lock(&self) -> io::Result<Option<Box<dyn Lock>>>;
 }
 
 /// A number that no two files have.
@@ -41,6 +41,14 @@ pub(crate) trait Storage: Debug + Send + Sync {
 pub(crate) struct FileId {
     pub(crate) device: u64,
     pub(crate) inode: u64,
+}
+
+/// The lock on a directory, held until it is dropped.
+pub(crate) trait Lock: Send + Sync {
+    /// Whether a log was begun here once, as [`Lock::note_begun`] noted.
+    fn is_noted(&self) -> io::Result<bool>;
+    /// Notes that a log has begun here. It is no promise: a note that cannot be written is left out.
+    fn note_begun(&self);
 }
 
 /// How a file is opened.

@@ -18,7 +18,7 @@ use crate::locks::{check_files, lock};
 use crate::options::WalOptions;
 use crate::recover::{Recovery, create, recover};
 use crate::segment::segments_in;
-use crate::storage::Storage;
+use crate::storage::{Lock, Storage};
 use crate::walk::existing_segments;
 
 /// What an append answers: where the record stands and what pins it down.
@@ -62,7 +62,7 @@ pub struct WalWriter {
     log_id: [u8; 16],
     max_record_bytes: u32,
     /// Dropped last: the lock is held as long as anything can be written.
-    _lock: Box<dyn Send + Sync>,
+    _lock: Box<dyn Lock>,
 }
 
 impl WalWriter {
@@ -142,11 +142,12 @@ impl WalWriter {
         let segments = list(storage.as_ref())?;
         check_files(storage.as_ref(), &segments)?;
         let (end, recovery) = if segments.is_empty() {
-            check_not_emptied(storage.as_ref())?;
+            check_not_emptied(storage.as_ref(), lock.as_ref())?;
             create(storage.as_ref(), options, key)?
         } else {
             recover(storage.as_ref(), options, key, &segments)?
         };
+        lock.note_begun();
         let SegmentHeader { log_id, max_record_bytes, .. } = *end.pen.header();
         let committer =
             Committer::new(storage, options.durability, options.segment_bytes, key.cloned(), end);

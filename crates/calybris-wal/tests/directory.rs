@@ -265,6 +265,19 @@ fn a_directory_that_holds_a_lock_or_foreign_files_is_begun() {
 }
 
 #[test]
+fn a_lock_tells_that_a_log_was_begun() {
+    let directory = tempfile::tempdir().unwrap();
+    log(directory.path()).close().unwrap();
+    for first in [1, 3, 5] {
+        fs::remove_file(segment(directory.path(), first)).unwrap();
+    }
+    let before = files(directory.path());
+    let refused = WalWriter::open(directory.path(), &options()).map(drop);
+    assert!(matches!(refused, Err(WalError::MissingSegment { segment: 1 })), "{refused:?}");
+    assert_eq!(files(directory.path()), before);
+}
+
+#[test]
 fn a_log_whose_segments_were_removed_is_not_begun_anew_while_something_tells_of_it() {
     for (name, bytes, segment) in [
         ("00000000000000000001-300-1.torn", 10, Some(1)),

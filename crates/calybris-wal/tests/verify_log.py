@@ -35,6 +35,10 @@ class Unchecked(Exception):
     pass
 
 
+class OtherKey(Unchecked):
+    pass
+
+
 def key_id(key):
     tag = hmac.new(key, b"calybris-wal 1 key id", hashlib.sha256).digest()
     return int.from_bytes(tag[:8], "little")
@@ -148,8 +152,10 @@ def read_header(name, data, keys, place=None):
         raise Corrupt(0)
     if algorithm == 1 and keys:
         raise Unchecked("a key for a log without one")
+    if algorithm == 2 and not keys:
+        raise Unchecked("no key")
     if algorithm == 2 and key not in keys:
-        raise Unchecked("another key, or none")
+        raise OtherKey("another key")
     chain = Chain(log_id, keys[key] if algorithm == 2 else None)
     if chain.hash(b"calybris-wal 1 segment", data[:112]) != fields[14]:
         if len(data) <= HEADER.size:
@@ -262,23 +268,30 @@ def read_part(part, keys):
         return "damaged"
 
 
+def place_of(part, keys):
+    """The index in a header and the log's id, which no key is needed for if there is one of the log."""
+    try:
+        header = read_part(part, keys)
+    except OtherKey:
+        header = (HEADER.unpack_from(part[1]), None)
+    return (header[0][6], header[0][5]) if isinstance(header, tuple) else header
+
+
 def is_gapless(parts, keys):
     """Whether none is missing between the first and the last; what is not known is left to whoever
     reads them in order."""
     if len(parts) <= 1:
         return True
     try:
-        first = read_part(parts[0], keys)
+        first = place_of(parts[0], keys)
         if not isinstance(first, tuple):
             return False
-        last = read_part(parts[-1], keys)
+        last = place_of(parts[-1], keys)
     except Unchecked:
         return True
     if last is None:
         return is_gapless(parts[:-1], keys)
-    if last == "damaged" or last[0][5] != first[0][5]:
-        return False
-    return last[0][6] - first[0][6] == len(parts) - 1
+    return last == (first[0] + len(parts) - 1, first[1])
 
 
 def without_dropped(directory, names, keys):

@@ -16,6 +16,8 @@ struct Contents {
     segment: Option<String>,
     /// What was set aside of a log: a trace that one was here.
     torn: Option<String>,
+    /// The lock file of a log that was begun.
+    begun: bool,
     /// Anything else but the lock, which a run that ended in its first moment leaves.
     other: Option<String>,
 }
@@ -30,7 +32,7 @@ impl Job<'_> {
             let options = VerifyOptions { key, anchor: Some(anchor), ..VerifyOptions::default() };
             verify(self.log, &options).map_err(|error| Failure::of_log(self.log, &error))?;
         }
-        let Contents { segment, torn, other } = Contents::of(self.log)?;
+        let Contents { segment, torn, begun, other } = Contents::of(self.log)?;
         if segment.is_some() {
             return match (self.append, self.has_record()) {
                 (_, Ok(false)) => refused(WITHOUT_RECORD.to_owned()),
@@ -45,6 +47,9 @@ impl Job<'_> {
                 "holds {torn}, which was cut off a log, and nothing else of that log: it is not begun anew here. \
                  Restore it from a copy, or name another directory"
             ));
+        }
+        if begun {
+            return refused(EMPTIED.to_owned());
         }
         if let Some(other) = other {
             return refused(format!("holds {other} and no log: name another directory"));
@@ -79,11 +84,16 @@ impl Contents {
             Err(error) => return Err(failed(error)),
         };
         for entry in entries {
-            let name = entry.map_err(failed)?.file_name();
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
             let kind = match Path::new(&name).extension().and_then(OsStr::to_str) {
                 Some("cwal") => &mut contents.segment,
                 Some("torn") => &mut contents.torn,
-                _ if name == "LOCK" => continue,
+                // It is empty until a log has begun.
+                _ if name == "LOCK" => {
+                    contents.begun = entry.metadata().map_err(failed)?.len() > 0;
+                    continue;
+                }
                 _ => &mut contents.other,
             };
             let name = quoted(&name.to_string_lossy());
@@ -98,6 +108,9 @@ impl Contents {
 
 const LOG_THERE: &str = "holds a log, and a log is never overwritten: \
      name another directory, or continue the log in it with --append";
+
+const EMPTIED: &str = "a log was begun here, as its file LOCK says, and its segments are gone: it is not begun anew. \
+     Restore them from a copy, or name another directory";
 
 const WITHOUT_RECORD: &str = "the log holds no record: a run that ended in its first moment leaves that, and so does whoever \
      empties a log, which must not begin anew with full budgets. If there was never a record, remove the directory and \

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::faults::memory::Memory;
 use crate::segment::segment_name;
-use crate::storage::{FileId, Mode, Storage, StoredFile};
+use crate::storage::{FileId, Lock, Mode, Storage, StoredFile};
 use crate::{Disposal, Durability, Reader, WalError, WalOptions, WalWriter};
 
 /// Shows a file as it was when only `visible` bytes of it had been written, for some reads.
@@ -59,7 +59,7 @@ impl Storage for Stale {
     fn sync_directory(&self) -> io::Result<()> {
         self.disk.sync_directory()
     }
-    fn lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>> {
+    fn lock(&self) -> io::Result<Option<Box<dyn Lock>>> {
         self.disk.lock()
     }
 }

@@ -13,7 +13,7 @@ use crate::faults::fault::outcome;
 pub(crate) use crate::faults::fault::{Fault, LeftOut};
 use crate::faults::file::MemoryFile;
 use crate::faults::names::{Aftermath, Directory, Node};
-use crate::storage::{FileId, Mode, Storage, StoredFile};
+use crate::storage::{FileId, Lock, Mode, Storage, StoredFile};
 
 /// A directory on the disk. Clones are the same directory.
 #[derive(Debug, Clone)]
@@ -273,6 +273,15 @@ impl Memory {
 
 struct MemoryLock(Arc<Mutex<Directory>>);
 
+/// The note is no promise, and nothing of it outlasts the lock.
+impl Lock for MemoryLock {
+    fn is_noted(&self) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    fn note_begun(&self) {}
+}
+
 impl Drop for MemoryLock {
     fn drop(&mut self) {
         self.0.lock().locked = false;
@@ -384,7 +393,7 @@ impl Storage for Memory {
         Ok(())
     }
 
-    fn lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>> {
+    fn lock(&self) -> io::Result<Option<Box<dyn Lock>>> {
         let directory = self.directory()?;
         if std::mem::replace(&mut directory.lock().locked, true) {
             return Ok(None);
