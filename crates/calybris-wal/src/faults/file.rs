@@ -1,4 +1,4 @@
-//! An open file in memory.
+//! An open file in memory, and the lock on a directory there.
 
 use std::io;
 use std::sync::Arc;
@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 use crate::faults::content::Content;
 use crate::faults::fault::{Fault, LeftOut};
 use crate::faults::memory::Memory;
-use crate::storage::StoredFile;
+use crate::faults::names::Directory;
+use crate::storage::{Lock, StoredFile};
 
 /// An open file.
 pub(crate) struct MemoryFile {
@@ -97,5 +98,23 @@ impl StoredFile for MemoryFile {
                 Err(fault.error())
             }
         }
+    }
+}
+
+/// The lock on a directory in memory.
+pub(crate) struct MemoryLock(pub(crate) Arc<Mutex<Directory>>);
+
+/// The note is no promise, and nothing of it outlasts the lock.
+impl Lock for MemoryLock {
+    fn is_noted(&self) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    fn note_begun(&self) {}
+}
+
+impl Drop for MemoryLock {
+    fn drop(&mut self) {
+        self.0.lock().locked = false;
     }
 }

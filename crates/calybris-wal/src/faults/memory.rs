@@ -11,7 +11,7 @@ use crate::faults::content::Content;
 pub(crate) use crate::faults::content::Dice;
 use crate::faults::fault::outcome;
 pub(crate) use crate::faults::fault::{Fault, LeftOut};
-use crate::faults::file::MemoryFile;
+use crate::faults::file::{MemoryFile, MemoryLock};
 use crate::faults::names::{Aftermath, Directory, Node};
 use crate::storage::{FileId, Lock, Mode, Storage, StoredFile};
 
@@ -268,23 +268,6 @@ impl Memory {
         world.stale.extend_from_slice(bytes);
         let surplus = world.stale.len().saturating_sub(KEPT_BYTES);
         world.stale.drain(..surplus);
-    }
-}
-
-struct MemoryLock(Arc<Mutex<Directory>>);
-
-/// The note is no promise, and nothing of it outlasts the lock.
-impl Lock for MemoryLock {
-    fn is_noted(&self) -> io::Result<bool> {
-        Ok(false)
-    }
-
-    fn note_begun(&self) {}
-}
-
-impl Drop for MemoryLock {
-    fn drop(&mut self) {
-        self.0.lock().locked = false;
     }
 }
 
