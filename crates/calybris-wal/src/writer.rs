@@ -92,7 +92,7 @@ impl WalWriter {
     /// - With an [anchor](WalOptions::anchor): [`WalError::AnchoredLogMissing`], [`WalError::AnchorAhead`],
     ///   [`WalError::AnchorContradicted`] and [`WalError::AnchorOfAnotherLog`].
     /// - [`WalError::Corrupt`] and [`WalError::MissingSegment`] for a log that is damaged.
-    /// - [`WalError::Foreign`] and [`WalError::Unsupported`] for what is no log, or a newer one.
+    /// - [`WalError::Unsupported`] for a log of a newer version.
     /// - [`WalError::Io`] for what the operating system refuses.
     pub fn open(directory: impl AsRef<Path>, options: &WalOptions) -> Result<Self, WalError> {
         Self::open_in(Arc::new(Disk::at(directory.as_ref())), options, None)
