@@ -1,4 +1,4 @@
-//! The README: its smallest files make a log, its first commands run on them, and its examples print what it says.
+//! The README: its smallest files make a log, and its examples, run from first to last, print what it says.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
 mod program;
@@ -38,27 +38,6 @@ fn the_smallest_files_of_the_readme_make_a_log() {
     assert_eq!(object["routed"]["executed_as_requested"], 1);
 }
 
-#[cfg(unix)]
-#[test]
-fn the_first_commands_of_the_readme_run_on_its_smallest_files() {
-    let dir = tempfile::tempdir().unwrap();
-    write_smallest_files(dir.path());
-    let policy = std::fs::read_to_string(dir.path().join("policy.toml")).unwrap();
-    let stricter = policy.replace("hard_risk_limit_bps = 9_000", "hard_risk_limit_bps = 400");
-    assert_ne!(policy, stricter);
-    std::fs::write(dir.path().join("stricter.toml"), stricter).unwrap();
-    let readme = readme();
-    let block = readme.split_once("```sh\n").unwrap().1.split_once("```").unwrap().0;
-    assert!(block.lines().filter(|line| line.starts_with("calybris ")).count() >= 7, "{block}");
-    let programs = Path::new(env!("CARGO_BIN_EXE_calybris")).parent().unwrap();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
-    let mut shell = std::process::Command::new("sh");
-    shell.args(["-exc", block]).current_dir(dir.path());
-    let ran = run(shell.env("PATH", path).env("TMPDIR", dir.path()));
-    assert_eq!(ran.code, 0, "{}", ran.err);
-    assert!(dir.path().join("report.html").is_file());
-}
-
 /// What stays of a text when hashes and ids of this run are taken out, and line ends with them: the page breaks long lines,
 /// and leaves out what `...` stands for. Dates and times stay: the demo's are those of its data.
 fn steady(text: &str) -> String {
@@ -68,36 +47,25 @@ fn steady(text: &str) -> String {
 
 #[cfg(unix)]
 #[test]
-fn every_example_of_the_readme_prints_what_it_says() {
+fn the_examples_of_the_readme_run_in_their_order_and_print_what_they_say() {
     let dir = tempfile::tempdir().unwrap();
-    let typed = |line: &str| {
-        let line = line.replacen("calybris", env!("CARGO_BIN_EXE_calybris"), 1);
-        run(std::process::Command::new("sh").current_dir(dir.path()).arg("-c").arg(line))
+    let programs = Path::new(env!("CARGO_BIN_EXE_calybris")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
+    let typed = |lines: &str| {
+        let mut shell = std::process::Command::new("sh");
+        run(shell.args(["-ec", lines]).current_dir(dir.path()).env("PATH", &path))
     };
-    for line in [
-        "calybris demo --dir demo",
-        "calybris anchor demo/log --tree > tree-head.txt",
-        "cp -r demo/log demo/log-changed",
-        "printf X | dd of=demo/log-changed/00000000000000000001.cwal bs=1 seek=30000 conv=notrunc",
-    ] {
-        assert_eq!(typed(line).code, 0, "{line}");
-    }
-    let catalog = std::fs::read_to_string(dir.path().join("demo/catalog.toml")).unwrap();
-    let changed = |text: &str, model: &str, from: &str, to: &str| {
-        let (before, after) = text.split_once(&format!("name = \"{model}\"")).unwrap();
-        format!("{before}name = \"{model}\"{}", after.replacen(from, to, 1))
-    };
-    let catalog = changed(&catalog, "gpt-oss-120b", "= 150_000", "= 120_000");
-    let vision = "\"vision\", \"response_schema\"";
-    let more = format!("{vision}, \"prompt_caching\"");
-    let catalog = changed(&catalog, "mistral-large-3", vision, &more);
-    std::fs::write(dir.path().join("demo/catalog-december.toml"), catalog).unwrap();
-
     let readme = readme();
-    let mut examples = 0;
-    for block in readme.split("```text\n$ ").skip(1) {
-        let (line, rest) = block.split_once('\n').unwrap();
-        let shown = rest.split_once("```").unwrap().0;
+    let (mut commands, mut examples) = (0, 0);
+    // Every second part stands between fences.
+    for block in readme.split("```").skip(1).step_by(2) {
+        if let Some(lines) = block.strip_prefix("sh\n") {
+            let ran = typed(lines);
+            assert_eq!(ran.code, 0, "{lines}\n{}", ran.err);
+            commands += lines.lines().filter(|line| line.starts_with("calybris ")).count();
+        }
+        let Some(example) = block.strip_prefix("text\n$ ") else { continue };
+        let (line, shown) = example.split_once('\n').unwrap();
         let ran = typed(line);
         let printed = steady(&format!("{}{}", ran.out, ran.err));
         for said in shown.lines().filter(|said| *said != "...") {
@@ -107,5 +75,5 @@ fn every_example_of_the_readme_prints_what_it_says() {
         }
         examples += 1;
     }
-    assert!(examples >= 16, "{examples}");
+    assert!(commands >= 10 && examples >= 16, "{commands} {examples}");
 }
