@@ -97,6 +97,8 @@ fn names_match_in_any_case_and_by_the_users_words() {
         text.starts_with(":1:1: unknown columns `who`, `prompt`, `completion`, `model`, `note`;"),
         "{text}"
     );
+    let typed = "prompt=input_tokens,completion=output_tokens,model=requested_model";
+    assert!(text.contains(&format!("type `--columns {typed}`")), "{text}");
     let columns = "who=tenant,prompt=input_tokens,Completion=output_tokens,model=requested_model";
     let text = place.refused(theirs, &["--columns", columns]);
     assert!(text.starts_with(":1:29: unknown column `note`;"), "{text}");

@@ -171,6 +171,27 @@ impl Trace {
     }
 }
 
+/// What other programs call our fields.
+const OTHER_NAMES: [(&str, &str); 10] = [
+    ("model", "requested_model"),
+    ("model_name", "requested_model"),
+    ("prompt", "input_tokens"),
+    ("prompt_tokens", "input_tokens"),
+    ("completion", "output_tokens"),
+    ("completion_tokens", "output_tokens"),
+    ("timestamp", "time"),
+    ("user", "tenant"),
+    ("team", "tenant"),
+    ("request_id", "correlation_id"),
+];
+
+/// The field that a name of another program stands for, if it is one that is known here.
+pub(crate) fn meant_by(name: &str) -> Option<&'static str> {
+    let name = name.trim().to_lowercase().replace(['-', ' '], "_");
+    let (_, field) = OTHER_NAMES.iter().find(|(other, _)| *other == name)?;
+    Some(field)
+}
+
 /// The index of one of our fields, by its name.
 pub(crate) fn index_of(name: &str) -> Option<usize> {
     let name = name.to_lowercase();
@@ -188,6 +209,15 @@ mod tests {
         assert_eq!(columns.meaning("Tenant", None), tenant);
         assert_eq!(columns.meaning("tenant ", None), Meaning::Unknown);
         assert_eq!(columns.meaning("model", None), Meaning::Unknown);
+    }
+
+    #[test]
+    fn every_name_of_another_program_stands_for_a_field_and_is_none() {
+        for (name, field) in OTHER_NAMES {
+            assert!(index_of(field).is_some() && index_of(name).is_none(), "{name}={field}");
+            assert_eq!(meant_by(&name.to_uppercase()), Some(field));
+        }
+        assert_eq!(meant_by("note"), None);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The rows of a requests file: each is read whole, with the meaning of every name in it, or refused at its place.
 
 use std::io::BufRead;
+use std::path::Path;
 
-use super::columns::{FIELDS, Meaning, REQUIRED, Trace, index_of};
+use super::columns::{FIELDS, Meaning, REQUIRED, Trace, index_of, meant_by};
 use super::csv::{Cell, Records};
 use super::error::{InputError, quoted};
 use super::json::{self, Value};
@@ -11,6 +12,7 @@ use super::place::Place;
 use super::requests::RequestFile;
 use super::row::{Row, TimeBase};
 use crate::amount::counted;
+use crate::terminal::shell_word;
 
 /// The bytes of a requests file, behind a byte order mark.
 pub(super) type Input<'a> = Box<dyn BufRead + 'a>;
@@ -70,7 +72,7 @@ impl<'a> Rows<'a> {
                 header.iter().zip(&meanings).filter(|(_, meaning)| **meaning == Meaning::Unknown);
             let unknown: Vec<_> =
                 unknown.map(|(cell, _)| (cell.text.as_str(), cell.place)).collect();
-            check_known(of, &unknown, "column")?;
+            check_known(of, &unknown, &meanings, "column")?;
             for name in REQUIRED {
                 let is_there =
                     index_of(name).is_some_and(|field| meanings.contains(&Meaning::Field(field)));
@@ -197,7 +199,7 @@ impl<'a> Rows<'a> {
                 Meaning::Unknown => unknown.push((key.name.as_str(), place(key.offset))),
             }
         }
-        check_known(self.of, &unknown, "key")?;
+        check_known(self.of, &unknown, &fields, "key")?;
         Ok(row)
     }
 }
@@ -210,18 +212,43 @@ impl Iterator for Rows<'_> {
     }
 }
 
-/// Refuses names that are not known, all at once.
-fn check_known(of: &RequestFile, unknown: &[(&str, Place)], kind: &str) -> Result<(), InputError> {
+/// Refuses names that are not known, all at once. Those of other programs are mapped to the fields that are not there yet.
+fn check_known(
+    of: &RequestFile,
+    unknown: &[(&str, Place)],
+    there: &[Meaning],
+    kind: &str,
+) -> Result<(), InputError> {
     let [(first, place), more @ ..] = unknown else { return Ok(()) };
     let hint = if first.contains([';', '\t']) { " (columns are separated by commas)" } else { "" };
     let names: Vec<String> =
         unknown.iter().map(|(name, _)| quoted(name)).take(MOST_NAMES).collect();
     let plural = if more.is_empty() { "" } else { "s" };
+    let mut mapped: Vec<(&str, &str)> = Vec::new();
+    for (name, _) in unknown.iter().take(MOST_NAMES) {
+        let field = meant_by(name).filter(|field| {
+            let is_there =
+                index_of(field).is_some_and(|field| there.contains(&Meaning::Field(field)));
+            !is_there && mapped.iter().all(|(_, mapped)| mapped != field)
+        });
+        mapped.extend(field.map(|field| (*name, field)));
+    }
+    let typed = match mapped.as_slice() {
+        [] => "NAME=FIELD".to_owned(),
+        mapped => {
+            let word =
+                |(name, field): &(&str, &str)| format!("{}={field}", shell_word(Path::new(name)));
+            mapped.iter().map(word).collect::<Vec<_>>().join(",")
+        }
+    };
+    let fields = match mapped.len() == unknown.len() {
+        true => String::new(),
+        false => format!("\n  the fields are {}", FIELDS.join(", ")),
+    };
     let what = format!(
-        "unknown {kind}{plural} {}{hint}; --ignore-unknown passes over what is not known, \
-         `--columns NAME=FIELD` says what a name means; the fields are {}",
+        "unknown {kind}{plural} {}{hint}; type `--columns {typed}`, or `--ignore-unknown` to pass over what is not \
+         known{fields}",
         names.join(", "),
-        FIELDS.join(", ")
     );
     Err(InputError::at(&of.name, *place, what))
 }
@@ -267,10 +294,24 @@ mod tests {
     }
 
     #[test]
+    fn names_of_other_programs_are_mapped_as_it_is_typed() {
+        let text = refusal("model,prompt_tokens,completion_tokens\nsmall,1,2\n");
+        let typed =
+            "model=requested_model,prompt_tokens=input_tokens,completion_tokens=output_tokens";
+        assert!(text.contains(&format!("type `--columns {typed}`")), "{text}");
+        assert!(!text.contains("the fields are"), "{text}");
+        // A field that is there already is not given twice.
+        let text = refusal("input_tokens,output_tokens,prompt_tokens\n1,2,3\n");
+        assert!(text.contains("type `--columns NAME=FIELD`"), "{text}");
+    }
+
+    #[test]
     fn all_unknown_names_are_named_at_once() {
         let text = refusal("input_tokens,tokens,output_tokens,foo\n1,2,3,4\n");
         assert!(
-            text.starts_with("r:1:14: unknown columns `tokens`, `foo`; --ignore-unknown"),
+            text.starts_with(
+                "r:1:14: unknown columns `tokens`, `foo`; type `--columns NAME=FIELD`"
+            ),
             "{text}"
         );
         let text = refusal("{\"input_tokens\": 1}\n{\"a\": 1, \"b\": 1}\n");
