@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use calybris_core::budget::BudgetEngine;
 use calybris_core::kernel::Policy;
@@ -22,6 +22,7 @@ use super::words;
 pub(crate) struct PolicyFile {
     pub(crate) policy: Limits,
     /// Tenant to what it may spend, in microunits.
+    #[serde(default)]
     pub(crate) tenants: BTreeMap<Name, Microunits>,
     #[serde(default)]
     pub(crate) request: RequestDefaults,
@@ -31,6 +32,9 @@ pub(crate) struct PolicyFile {
     /// Where it came from, for the places of what is found later.
     #[serde(skip)]
     text: String,
+    /// What messages call the file.
+    #[serde(skip)]
+    pub(crate) file: PathBuf,
 }
 
 /// The numbers of the kernel's policy.
@@ -124,8 +128,9 @@ impl PolicyFile {
         let mut parsed: Self =
             toml::from_str(text).map_err(|error| toml_error(file, text, &error))?;
         parsed.text = text.to_owned();
+        parsed.file = file.to_path_buf();
         if parsed.tenants.is_empty() {
-            let what = "`[tenants]` names nobody: give at least one tenant a budget in microunits";
+            let what = "nobody has a budget: add a table `[tenants]` with a line `NAME = MICROUNITS` for each tenant";
             return Err(parsed.refuse(file, &["tenants"], what));
         }
         // A budget engine of its own says what names and amounts are allowed, before there is a log.
@@ -473,7 +478,13 @@ set = { quality_bps = 8_000 }
     fn a_missing_limit_and_a_bad_pattern_are_refused() {
         assert!(refusal(&GOOD.replace("policy_epoch = 1\n", "")).contains("policy_epoch"));
         assert!(refusal(&GOOD.replace("gpt-4*", "gpt-[4")).contains("not a pattern"));
-        assert!(refusal(&GOOD.replace("search = 1_000_000", "")).contains("[tenants]"));
+        for without in [
+            GOOD.replace("search = 1_000_000", ""),
+            GOOD.replace("[tenants]\nsearch = 1_000_000", ""),
+        ] {
+            let text = refusal(&without);
+            assert!(text.contains("`[tenants]` with a line `NAME = MICROUNITS`"), "{text}");
+        }
         assert!(refusal(&GOOD.replace("search = ", "\"\" = ")).contains(":10:1: "));
         let long = format!("{} = ", "n".repeat(129));
         assert!(refusal(&GOOD.replace("search = ", &long)).contains("[tenants]"));

@@ -190,7 +190,17 @@ impl<'a> RequestParser<'a> {
 
     fn unknown_tenant(&self, tenant: &str) -> String {
         let known: Vec<&str> = self.policy.tenants.keys().map(|Name(name)| name.as_str()).collect();
-        format!("found {}, `[tenants]` of the policy file has {}", quoted(tenant), known.join(", "))
+        let is_bare = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
+        let key = match tenant.chars().all(is_bare) {
+            true => tenant.to_owned(),
+            false => toml::Value::from(tenant).to_string(),
+        };
+        format!(
+            "found {}, and `[tenants]` of {} has {}: add `{key} = MICROUNITS` there",
+            quoted(tenant),
+            self.policy.file.display(),
+            known.join(", ")
+        )
     }
 
     fn requested_model(&self, row: &Row) -> Result<u32, InputError> {
