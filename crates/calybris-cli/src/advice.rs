@@ -1,16 +1,16 @@
 //! What to type next after a failure of the log.
 
-use std::io::ErrorKind;
 use std::path::Path;
 
 use calybris_core::engine::EngineError;
 use calybris_core::wal::{Reader, WalError};
 
-use crate::terminal::shell_word;
+use crate::system;
+use crate::terminal::{program_name, shell_word};
 
 /// What to do about a failure of the log in `dir`; `None` where its message says all there is to say.
 pub(crate) fn on_log(dir: &Path, error: &WalError) -> Option<String> {
-    let log = shell_word(dir);
+    let (log, program) = (shell_word(dir), program_name());
     let inside = dir.join("log");
     Some(match error {
         WalError::Missing { .. } | WalError::AnchoredLogMissing { .. }
@@ -19,8 +19,8 @@ pub(crate) fn on_log(dir: &Path, error: &WalError) -> Option<String> {
             format!("there is one in `{}`: name that", inside.display())
         }
         WalError::Missing { .. } => format!(
-            "check the path; `calybris demo` makes a log to look at, and \
-             `calybris route --policy POLICY --catalog CATALOG --requests REQUESTS --log {log}` begins one"
+            "check the path; `{program} demo` makes a log to look at, and \
+             `{program} route --policy POLICY --catalog CATALOG --requests REQUESTS --log {log}` begins one"
         ),
         WalError::AnchoredLogMissing { .. } => {
             "if the path is right, the log was removed: restore it from a copy".to_owned()
@@ -37,59 +37,47 @@ pub(crate) fn on_log(dir: &Path, error: &WalError) -> Option<String> {
         WalError::Unsupported { .. } => {
             "a newer calybris wrote the log: use that version or a later one".to_owned()
         }
-        WalError::KeyRequired { .. } => {
-            "add `--key-file FILE`, the file that `calybris keygen FILE` made for this log"
-                .to_owned()
-        }
+        WalError::KeyRequired { .. } => format!(
+            "add `--key-file FILE`, the file that `{program} keygen FILE` made for this log"
+        ),
         WalError::NotKeyed { .. } => {
             "leave out `--key-file`; without a key nothing shows who wrote the log".to_owned()
         }
         WalError::WrongKey { expected, .. } => format!(
-            "name with `--key-file FILE` the file whose key has the id {expected:016x}: `keygen` printed the id when it \
-             made the file"
+            "name with `--key-file FILE` the file that has the key with the id {expected:016x}: `keygen` printed the id \
+             when it made the key\n  a log that changed its key needs all of its keys in one file, newest first, as \
+             `{program} keygen NEW --replaces OLD` writes it"
         ),
         WalError::KeyReplaced { current, .. } => format!(
-            "name with `--key-file FILE` the file that `calybris keygen FILE --replaces OLD` made: its first key has the \
-             id {current:016x}"
+            "name with `--key-file FILE` the file whose first key has the id {current:016x}, with the keys that it \
+             replaced below it, as `{program} keygen NEW --replaces OLD` writes it"
         ),
         WalError::Corrupt { .. } => format!(
-            "keep the files as they are and look for a copy that `calybris verify COPY` finds intact; without one, \
-             `calybris repair {log}` keeps what stands before the damage"
+            "keep the files as they are and look for a copy that `{program} verify COPY` finds intact; without one, \
+             `{program} repair {log}` keeps what stands before the damage"
         ),
         WalError::MissingSegment { .. } => {
             "look for that file in your copies of the log and put it back".to_owned()
         }
         WalError::AnchorAhead { .. } => format!(
-            "look for a copy of the log that reaches the anchor; `calybris anchor {log}` prints where this one ends"
+            "look for a copy of the log that reaches the anchor; `{program} anchor {log}` prints where this one ends"
         ),
-        WalError::AnchorContradicted { .. } => {
-            "look for a copy of the log that `calybris verify COPY --anchor ANCHOR` finds intact"
-                .to_owned()
-        }
+        WalError::AnchorContradicted { .. } => format!(
+            "look for a copy of the log that `{program} verify COPY --anchor ANCHOR` finds intact"
+        ),
         WalError::AnchorOfAnotherLog { .. } => format!(
-            "check the path and the anchor; `calybris anchor {log}` prints the anchor of the log that is there"
+            "check the path and the anchor; `{program} anchor {log}` prints the anchor of the log that is there"
         ),
         WalError::NoSuchRecord { .. } => {
-            format!("`calybris show {log} --tail 10` lists the last decisions")
+            format!("`{program} show {log} --tail 10` lists the last decisions")
         }
         WalError::Dropped { first, .. } => format!(
-            "`calybris show {log} --from-sequence {first}` lists what is there; what was dropped can only be in a copy \
+            "`{program} show {log} --from-sequence {first}` lists what is there; what was dropped can only be in a copy \
              or an archive"
         ),
         WalError::SequencesUsedUp => "begin another log: name another directory".to_owned(),
-        WalError::Poisoned { .. } => {
-            "mend the cause, then continue the log with `--append`".to_owned()
-        }
-        WalError::Io { source, .. } => match source.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                "make room on the disk, then continue the log with `--append`".to_owned()
-            }
-            ErrorKind::PermissionDenied => {
-                "run calybris as a user who may use the log's directory".to_owned()
-            }
-            ErrorKind::ReadOnlyFilesystem => "name a directory on another disk".to_owned(),
-            _ => return None,
-        },
+        WalError::Poisoned { .. } => "mend the cause first".to_owned(),
+        WalError::Io { source, .. } => system::remedy(source)?.to_owned(),
         _ => return None,
     })
 }
@@ -119,6 +107,7 @@ pub(crate) const ON_LACK_OF_MONEY: &str = "a log's grants stay as they are; for 
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
     use std::path::PathBuf;
 
     use calybris_core::wal::Anchor;
@@ -157,6 +146,18 @@ mod tests {
         ]
     }
 
+    #[test]
+    fn a_log_that_changed_its_key_is_said_to_need_all_of_them_whichever_is_missing() {
+        let path = || PathBuf::from("a log");
+        for error in [
+            WalError::WrongKey { path: path(), expected: 1, found: 2 },
+            WalError::KeyReplaced { path: path(), replaced: 1, current: 2 },
+        ] {
+            let advice = on_log(Path::new("a log"), &error).unwrap();
+            assert!(advice.contains(" keygen NEW --replaces OLD` writes it"), "{advice}");
+        }
+    }
+
     /// The words of a line as a shell takes them.
     fn words(line: &str) -> Vec<String> {
         let quoted = line.split('\'').enumerate();
@@ -174,13 +175,8 @@ mod tests {
             let advice = on_log(Path::new("a log"), &error).unwrap_or_else(|| panic!("{error}"));
             for typed in advice.split('`').skip(1).step_by(2) {
                 let line = match typed.split_once(' ') {
-                    Some(("calybris", _)) => typed.to_owned(),
+                    Some((program, _)) if program == program_name() => typed.to_owned(),
                     Some(("--key-file", _)) => format!("calybris verify log {typed}"),
-                    _ if typed == "--append" => {
-                        format!(
-                            "calybris route --policy p --catalog c --requests r --log l {typed}"
-                        )
-                    }
                     _ => continue,
                 };
                 let parsed = Arguments::try_parse_from(words(&line));

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::advice;
 use crate::input::error::InputError;
 use crate::page::Page;
+use crate::system::{self, in_words};
 use crate::visible::visible_within_a_line;
 
 /// Why a command failed.
@@ -70,7 +71,11 @@ impl Failure {
 
     /// A failure of the log in `dir`, of a command that knows what to do about it.
     pub(crate) fn of_log_alone(dir: &Path, error: &WalError) -> Self {
-        let text = visible_within_a_line(&error.to_string());
+        let mut text = error.to_string();
+        if let WalError::Io { source, .. } = error {
+            text = text.replace(&source.to_string(), &system::what(source));
+        }
+        let text = visible_within_a_line(&text);
         // Many of the log's messages name the directory themselves.
         let path = dir.display().to_string();
         let named = text.contains(&format!("`{path}"));
@@ -162,13 +167,13 @@ impl Failure {
 
     /// A failure to show what was done.
     pub(crate) fn unshown(error: &std::io::Error) -> Self {
-        let what = format_args!("done, but standard output cannot be written: {error}");
-        Self::new(Kind::Begun, what)
+        let what = in_words(error);
+        Self::new(Kind::Begun, format_args!("done, but standard output cannot be written: {what}"))
     }
 
     /// A failure to write what a command makes to where it goes.
     pub(crate) fn unwritten(name: &str, error: &std::io::Error) -> Self {
-        Self::new(Kind::Begun, format_args!("{name}: cannot be written: {error}"))
+        Self::new(Kind::Begun, format_args!("{name}: cannot be written: {}", in_words(error)))
     }
 
     /// The failure for machines. `intact` is `null` where it was not found out.

@@ -12,6 +12,7 @@ mod replaying;
 mod report;
 mod routing;
 mod spreadsheet;
+mod system;
 mod table;
 mod tally;
 mod terminal;
@@ -87,7 +88,7 @@ fn main() -> ExitCode {
         Err(told) => return tell(&told),
     };
     let (outcome, form) = run(&command);
-    let shown = outcome.and_then(|page| page.print().map_err(|error| Failure::unshown(&error)));
+    let shown = outcome.and_then(|page| page.show());
     let Err(failure) = shown else { return ExitCode::SUCCESS };
     // Nobody is left to tell if any of this cannot be written either; the exit code still says it.
     let _ = failure.shown().map(Page::print);

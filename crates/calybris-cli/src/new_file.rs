@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::{Builder, NamedTempFile};
 
 use crate::failure::Failure;
+use crate::system::in_words;
 
 /// What may stand already where a file is to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +58,7 @@ pub(crate) fn new_file(output: Option<&Path>) -> Result<Option<NewFile>, Failure
 impl NewFile {
     /// Refuses a place that is taken, or where no file can be made. Nothing is made yet.
     pub(crate) fn at(path: &Path, replaces: Replaces, readers: Readers) -> Result<Self, Failure> {
-        let failed = |error| Failure::at(path, error);
+        let failed = |error| Failure::at(path, in_words(&error));
         let (target, replaced) = match path.symlink_metadata() {
             Err(error) if error.kind() == ErrorKind::NotFound => (path.to_path_buf(), None),
             Err(error) => return Err(failed(error)),
@@ -165,7 +166,9 @@ fn check_replaced(path: &Path, found: &Metadata, replaces: Replaces) -> Result<(
     if found.permissions().readonly() {
         return Err(Failure::at(path, "exists and may not be written: name another file"));
     }
-    if replaces == Replaces::Page && !is_page(path).map_err(|error| Failure::at(path, error))? {
+    if replaces == Replaces::Page
+        && !is_page(path).map_err(|error| Failure::at(path, in_words(&error)))?
+    {
         let what = "exists and is no page; only a page is overwritten: name another file";
         return Err(Failure::at(path, what));
     }

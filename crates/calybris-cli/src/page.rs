@@ -3,21 +3,26 @@
 
 use std::fmt::{Display, Write as _};
 use std::io::{BufWriter, ErrorKind, Stdout, Write};
+use std::path::Path;
 
 use crate::failure::Failure;
 use crate::new_file::{Draft, NewFile};
-use crate::terminal::USUAL_COLUMNS;
+use crate::terminal::{USUAL_COLUMNS, program_name, shell_word};
 use crate::visible::{visible, visible_within_a_line};
 
 /// Lines for standard output.
 #[derive(Debug, Default)]
-pub(crate) struct Page(String);
+pub(crate) struct Page {
+    text: String,
+    /// Where to look for what was done, if the page cannot be written.
+    remains: Option<String>,
+}
 
 impl Page {
     /// Adds a line.
     pub(crate) fn line(&mut self, text: impl Display) {
         // Writing to a `String` does not fail.
-        let _ = writeln!(self.0, "{text}");
+        let _ = writeln!(self.text, "{text}");
     }
 
     /// Adds a text in lines of at most 80 letters: the first begins with `lead`, the others are as far to the right. A word
@@ -45,12 +50,12 @@ impl Page {
 
     /// Adds a text that has its line ends.
     pub(crate) fn text(&mut self, text: &str) {
-        self.0.push_str(text);
+        self.text.push_str(text);
     }
 
     /// Adds what another page has.
     pub(crate) fn append(&mut self, other: &Self) {
-        self.0.push_str(&other.0);
+        self.text.push_str(&other.text);
     }
 
     /// The page of a command that has something to print even if the file that it also makes could not be written.
@@ -61,10 +66,29 @@ impl Page {
         }
     }
 
+    /// The page is about what a log holds, which stays there if the page cannot be written. `key` is the option that
+    /// names its key, as it is typed once more.
+    pub(crate) fn remains(&mut self, log: &Path, key: &str) {
+        let (program, typed) = (program_name(), shell_word(log));
+        self.remains = Some(format!(
+            "the log is in {}; `{program} anchor {typed}{key}` verifies it and prints its anchor",
+            log.display()
+        ));
+    }
+
+    /// Writes the page to standard output as the last thing that a command does.
+    pub(crate) fn show(&self) -> Result<(), Failure> {
+        let shown = self.print().map_err(|error| Failure::unshown(&error));
+        shown.map_err(|failure| match &self.remains {
+            Some(remains) => failure.noting(remains),
+            None => failure,
+        })
+    }
+
     /// Writes the page to standard output. A closed pipe (`| head`) is the reader's choice, not an error.
     pub(crate) fn print(&self) -> std::io::Result<()> {
         let mut output = std::io::stdout().lock();
-        match output.write_all(visible(&self.0).as_bytes()).and_then(|()| output.flush()) {
+        match output.write_all(visible(&self.text).as_bytes()).and_then(|()| output.flush()) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             written => written,
         }
@@ -193,7 +217,7 @@ mod tests {
     fn wrapped(lead: &str, text: &str) -> String {
         let mut page = Page::default();
         page.wrapped(lead, text);
-        page.0
+        page.text
     }
 
     #[test]

@@ -14,10 +14,11 @@ use calybris_core::engine::{
     RecordedDecision, Settlement, Snapshot,
 };
 use calybris_core::kernel::Request;
-use calybris_core::wal::{Anchor, Key, Reader, Report, VerifyOptions, verify};
+use calybris_core::wal::{Anchor, Key, Reader, Report, VerifyOptions, WalError, verify};
 use serde_json::{Value, json};
 
 use self::clock::Clock;
+use self::directory::has_segment;
 use self::earlier::Earlier;
 use crate::failure::Failure;
 use crate::input::catalog::Catalog;
@@ -29,7 +30,7 @@ use crate::input::row::Row;
 use crate::log::naming::model_name;
 use crate::page::Stream;
 use crate::tally::Tally;
-use crate::terminal::progress_bar;
+use crate::terminal::{progress_bar, shell_word};
 
 /// Checked inputs of a run.
 pub(crate) struct Job<'a> {
@@ -129,7 +130,17 @@ impl Job<'_> {
         if let Some(key) = &self.key {
             options = options.key(key.clone());
         }
-        let engine = Engine::open(self.log, &options).map_err(refuse)?;
+        let engine = Engine::open(self.log, &options).map_err(|error| {
+            let is_refused_by_system = matches!(error, EngineError::Log(WalError::Io { .. }));
+            let failure = refuse(error);
+            match (self.append || failure.is_verdict(), has_segment(self.log)) {
+                (false, true) => failure.noting(&self.without_record(checked.requests)),
+                (false, false) if is_refused_by_system => {
+                    failure.noting("nothing was decided: after that, type the same command again")
+                }
+                _ => failure,
+            }
+        })?;
         if self.append == engine.recovery().log.created {
             return Err(Failure::at(self.log, CHANGED_MEANWHILE));
         }
@@ -139,30 +150,52 @@ impl Job<'_> {
         let mut repeated = 0;
         let routed = self.route_all(engine, checked, &mut repeated);
         routed.map_err(|failure| {
-            let came_to = self.came_to(found, repeated, checked.requests, failure.is_verdict());
-            failure.begun(&came_to)
+            let (written, damaged) = (self.written_after(found), failure.is_verdict());
+            match written {
+                Ok(Written { last_sequence: 0, .. }) if !damaged => {
+                    failure.without_effect().noting(&self.without_record(checked.requests))
+                }
+                written => {
+                    let came_to = self.came_to(written, repeated, checked.requests, damaged);
+                    failure.begun(&came_to)
+                }
+            }
         })
+    }
+
+    /// What to do about a log that was begun and holds no record, which `--append` would refuse.
+    fn without_record(&self, requests: u64) -> String {
+        format!(
+            "0 of {requests} requests are decided, and the log holds no record: remove the directory {} and type the \
+             same command again, without --append",
+            shell_word(self.log)
+        )
     }
 
     /// How far the run came, counted from what the log holds behind the record that it was found with: a decision may
     /// stand there though its call was refused.
-    fn came_to(&self, found: u64, repeated: u64, requests: u64, damaged: bool) -> String {
+    fn came_to(
+        &self,
+        written: Result<Written, EngineError>,
+        repeated: u64,
+        requests: u64,
+        damaged: bool,
+    ) -> String {
         let of_all = format!("of {requests} requests");
-        match self.written_after(found) {
-            Err(error) => format!("how many {of_all} were decided cannot be read: {error}"),
+        match written {
+            Err(error) => {
+                let failure = Failure::of_engine(self.log, &error);
+                format!("how many {of_all} were decided cannot be read: {failure}")
+            }
             Ok(Written { decisions, .. }) if damaged => {
                 let decided = decisions.saturating_add(repeated);
                 format!("{decided} {of_all} were decided before that was found")
             }
-            Ok(Written { last_sequence: 0, .. }) => {
-                format!(
-                    "0 {of_all} are decided, and the log holds no record: remove it, and begin again"
-                )
-            }
             Ok(Written { decisions, .. }) => format!(
-                "{} {of_all} are decided in the log, and stay so; continue it with --append: with all of the file if its \
-                 requests have a `request_key`, otherwise with the rest of it",
-                decisions.saturating_add(repeated)
+                "{} {of_all} are decided in the log {}, and stay so; continue it with --append: with all of the file if \
+                 its requests have a `request_key`, otherwise with the rest of it",
+                decisions.saturating_add(repeated),
+                self.log.display()
             ),
         }
     }

@@ -126,6 +126,13 @@ pub(crate) fn shell_word(path: &Path) -> String {
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
+/// The program as it was called, so that what a hint says can be typed.
+pub(crate) fn program_name() -> String {
+    std::env::args_os()
+        .next()
+        .map_or_else(|| "calybris".to_owned(), |name| shell_word(Path::new(&name)))
+}
+
 /// The text in at most `width` letters, cut in the middle: names often differ at their end.
 pub(crate) fn clipped_inside(text: &str, width: usize) -> String {
     let text = visible_within_a_line(text);

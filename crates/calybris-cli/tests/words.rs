@@ -48,6 +48,95 @@ fn a_key_that_is_missing_or_another_is_asked_for_by_its_option_and_its_id() {
     assert_eq!(route_with(dir, "--append --key-file new.key").code, 0);
 }
 
+/// Each of the two files of a changed key leads to the same advice, which names the file that has both.
+#[test]
+fn a_log_that_changed_its_key_is_read_with_what_the_advice_makes() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    assert_eq!(typed(dir, "keygen old.key").code, 0);
+    assert_eq!(route_with(dir, "--key-file old.key").code, 0);
+    assert_eq!(typed(dir, "keygen both.key --replaces old.key").code, 0);
+    assert_eq!(route_with(dir, "--append --key-file both.key").code, 0);
+    let both = std::fs::read_to_string(dir.join("both.key")).unwrap();
+    std::fs::write(dir.join("new.key"), both.lines().next().unwrap()).unwrap();
+    let with_the_new = typed(dir, "verify log --key-file new.key");
+    let with_the_old = route_with(dir, "--append --key-file old.key");
+    for ran in [with_the_new, with_the_old] {
+        assert_eq!(ran.code, 2, "{}", ran.err);
+        assert!(ran.err.contains(" keygen NEW --replaces OLD` writes it"), "{}", ran.err);
+    }
+    assert_eq!(typed(dir, "verify log --key-file both.key").code, 0);
+}
+
+#[test]
+fn hints_name_the_program_as_it_was_called() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let program = env!("CARGO_BIN_EXE_calybris");
+    assert_eq!(route_with(dir, "").code, 0);
+    for (line, typed_next) in [
+        ("verify nowhere", "demo`"),
+        ("show log --from-sequence 1 --key-file log/LOCK", "keygen FILE`"),
+        ("explain log 99", "show log --tail 10`"),
+        ("verify log --anchor nowhere", "anchor` prints"),
+    ] {
+        let ran = typed(dir, line);
+        assert_eq!(ran.code, 2, "{line}");
+        assert!(ran.err.contains(&format!("`{program} {typed_next}")), "{line}: {}", ran.err);
+    }
+    let ran = typed(dir, "prove log 5 --output proof.json");
+    assert!(ran.out.contains(&format!("  {program} check proof.json ")), "{}", ran.out);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_in_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::create_dir(dir.join("folder")).unwrap();
+    std::fs::write(dir.join("file"), "").unwrap();
+    for (name, words) in [
+        ("nowhere.toml", "nowhere.toml: there is no such file or directory: check the path"),
+        ("folder", "folder: is a directory: name a file"),
+        ("file/more", "file/more: a file stands in the path where a directory is expected"),
+    ] {
+        for line in [
+            format!("catalog check {name}"),
+            format!("route --policy {name} --catalog c --requests r --log l"),
+        ] {
+            let ran = typed(dir, &line);
+            assert_eq!(ran.code, 2, "{line}");
+            assert!(ran.err.contains(words) && !ran.err.contains("os error"), "{}", ran.err);
+        }
+    }
+}
+
+#[test]
+fn a_tenant_without_a_line_in_the_policy_file_is_told_which_line_to_add() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let policy = std::fs::read_to_string(input("policy.toml")).unwrap();
+    let policy_file = dir.join("own.toml");
+    std::fs::write(&policy_file, &policy).unwrap();
+    let header = "tenant,requested_model,input_tokens,output_tokens";
+    for (tenant, line) in [("mobile", "mobile = MICROUNITS"), ("a b", "\"a b\" = MICROUNITS")] {
+        let requests = dir.join("requests.csv");
+        std::fs::write(&requests, format!("{header}\n{tenant},small,10,20\n")).unwrap();
+        let mut command = program();
+        command.arg("route").arg("--policy").arg(&policy_file).arg("--requests").arg(&requests);
+        command.arg("--catalog").arg(input("catalog.toml")).arg("--log").arg(dir.join("log"));
+        let ran = run(&mut command);
+        assert_eq!(ran.code, 2, "{}", ran.err);
+        let named = ran.err.contains(&format!("add `{line}` there"));
+        assert!(named && ran.err.contains("`[tenants]` of ") && ran.err.contains("own.toml"));
+        let added = line.replace("MICROUNITS", "1_000_000");
+        let more = policy.replacen("[tenants]\n", &format!("[tenants]\n{added}\n"), 1);
+        std::fs::write(&policy_file, more).unwrap();
+        assert_eq!(run(&mut command).code, 0);
+        std::fs::remove_dir_all(dir.join("log")).unwrap();
+        std::fs::write(&policy_file, &policy).unwrap();
+    }
+}
+
 #[test]
 fn a_tenant_without_money_is_told_where_a_grant_stands() {
     let dir = tempfile::tempdir().unwrap();

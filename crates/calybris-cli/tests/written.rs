@@ -214,7 +214,7 @@ fn what_cannot_be_written_is_refused_before_the_log_is_read() {
     std::os::unix::fs::symlink("nowhere", dir.path().join("link")).unwrap();
     let before = files(&dir.path().join("demo"));
     for (name, part) in [
-        ("nowhere/new", "No such file or directory"),
+        ("nowhere/new", "there is no such file or directory: check the path"),
         ("demo", "is a directory"),
         ("/dev/null", "is no regular file"),
         ("link", ""),
@@ -273,6 +273,9 @@ fn a_full_standard_output_is_said_and_exits_with_3() {
         let err = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(3), "{line}: {err}");
         assert!(err.starts_with("calybris: ") && err.contains("standard output"), "{line}: {err}");
+        let writes_a_log = ["route --policy", "demo "].iter().any(|begin| line.starts_with(begin));
+        assert_eq!(writes_a_log, err.contains("the log is in "), "{line}: {err}");
+        assert_eq!(writes_a_log, err.contains(" anchor "), "{line}: {err}");
     }
     // A verdict stays one.
     let mut command = command(dir.path(), "verify demo --json");

@@ -17,6 +17,7 @@ use crate::log::fate::Followed;
 use crate::log::{header, json};
 use crate::page::Page;
 use crate::terminal::Paint;
+use crate::terminal::program_name;
 
 /// Check a proof of one decision against a tree head, offline.
 #[derive(clap::Args)]
@@ -63,7 +64,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         Looks::Anchor,
         Looks::TreeHead,
     ];
-    Looks::refuse(file, &text, &others, "a proof is the JSON that `calybris prove` makes")?;
+    Looks::refuse(
+        file,
+        &text,
+        &others,
+        &format!("a proof is the JSON that `{} prove` makes", program_name()),
+    )?;
     let refuse = |fault: strict::Fault| {
         InputError::at(file, fault.place, fault.explained("not a proof of a decision"))
     };

@@ -18,7 +18,8 @@ use crate::new_file::{NewFile, Readers, Replaces};
 use crate::page::Page;
 use crate::routing::Job;
 use crate::routing::clock::Clock;
-use crate::terminal::shell_word;
+use crate::system::in_words;
+use crate::terminal::{program_name, shell_word};
 
 /// See it work: 300 bundled requests of three tenants against 40 real models.
 #[derive(clap::Args)]
@@ -85,6 +86,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let anchor = dir.join("anchor");
     let written = write(&anchor, &format!("{}\n", routed.anchor));
     let mut page = Page::default();
+    page.remains(&log, "");
     if arguments.json {
         let object = noting_failure(summary::object(&job, &routed), written.as_ref().err());
         page.line(format_args!("{object:#}"));
@@ -122,14 +124,14 @@ fn new_directory() -> Result<PathBuf, Failure> {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 number = number.saturating_add(1);
             }
-            Err(error) => return Err(Failure::at(&dir, error)),
+            Err(error) => return Err(Failure::at(&dir, in_words(&error))),
         }
     }
 }
 
 /// Puts the inputs beside the log, to be looked at, edited and routed again.
 fn write_inputs(dir: &Path) -> Result<(), Failure> {
-    std::fs::create_dir_all(dir).map_err(|error| Failure::at(dir, error))?;
+    std::fs::create_dir_all(dir).map_err(|error| Failure::at(dir, in_words(&error)))?;
     for (name, text) in [CATALOG, POLICY, STRICT_POLICY, REQUESTS] {
         write(&dir.join(name), text)?;
     }
@@ -201,11 +203,4 @@ edit the policy, and route the same requests under it
       --requests {requests} --log {log_2}",
         dir.display(),
     ));
-}
-
-/// The program as it was called, so that what is printed can be typed.
-fn program_name() -> String {
-    std::env::args_os()
-        .next()
-        .map_or_else(|| "calybris".to_owned(), |name| shell_word(Path::new(&name)))
 }

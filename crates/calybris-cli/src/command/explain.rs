@@ -16,7 +16,7 @@ use crate::log::find::{Found, find};
 use crate::log::naming::model_name;
 use crate::log::{header, json};
 use crate::page::Page;
-use crate::terminal::Paint;
+use crate::terminal::{Paint, program_name};
 
 /// Explain one decision: each model's gate or its utility, the margin, what would have won.
 #[derive(clap::Args)]
@@ -87,8 +87,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     }
     changes::words(&explained, asked_model, paint, &mut page);
     page.line(format_args!(
-        "\nverified: records {} and {}, each against the record before it; not the whole log,\nsee `calybris verify`",
-        found.followed.decided.snapshot_sequence, arguments.sequence
+        "\nverified: records {} and {}, each against the record before it; not the whole log,\nsee `{} verify`",
+        found.followed.decided.snapshot_sequence,
+        arguments.sequence,
+        program_name()
     ));
     Ok(page)
 }

@@ -7,6 +7,7 @@ use clap_mangen::Man;
 use crate::failure::Failure;
 use crate::new_file::{NewFile, Readers, Replaces};
 use crate::page::Page;
+use crate::system::in_words;
 
 /// Print the manual page, or write all of them.
 #[derive(clap::Args)]
@@ -33,7 +34,7 @@ pub(crate) fn run(arguments: &Arguments, program: clap::Command) -> Result<Page,
         page.line(String::from_utf8_lossy(&rendered(&Man::new(program))?).trim_end());
         return Ok(page);
     };
-    std::fs::create_dir_all(dir).map_err(|error| Failure::at(dir, error))?;
+    std::fs::create_dir_all(dir).map_err(|error| Failure::at(dir, in_words(&error)))?;
     let mut program = program.disable_help_subcommand(true);
     program.build();
     write_pages(&program, dir)?;

@@ -14,7 +14,7 @@ use crate::log::arguments::LogArguments;
 use crate::log::find::{checkpoint_under, not_found};
 use crate::new_file::new_file;
 use crate::page::Page;
-use crate::terminal::shell_word;
+use crate::terminal::{program_name, shell_word};
 
 /// Prove one decision: its record, its policy and catalog, and their way to the log's tree head.
 ///
@@ -85,7 +85,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         page.line(format_args!("  {head}"));
         page.line("Who has this tree head from elsewhere can check it, without the log:");
         let (proof, key) = (shell_word(file), arguments.log.key.typed_again());
-        page.line(format_args!("  calybris check {proof} --tree-head HEAD{key}"));
+        page.line(format_args!("  {} check {proof} --tree-head HEAD{key}", program_name()));
         if !key.is_empty() {
             page.line("The log has a key, and nothing can be checked without it: whoever checks has to be");
             page.line("given the key, and a key that was shown is no secret any more.");
@@ -105,7 +105,8 @@ fn prove(
         let size = counted(head.size, "record");
         let what = format!(
             "the tree head is over {size}, and decision {sequence} came later: take a newer one, which \
-             `calybris anchor {} --tree` prints",
+             `{} anchor {} --tree` prints",
+            program_name(),
             shell_word(dir)
         );
         return Err(Failure::at(dir, what));

@@ -7,7 +7,7 @@ use crate::amount::counted;
 use crate::failure::Failure;
 use crate::log::arguments::LogArguments;
 use crate::page::Page;
-use crate::terminal::shell_word;
+use crate::terminal::{program_name, shell_word};
 
 /// Cut a corrupt log at its first damage, and set everything from there on aside.
 ///
@@ -74,7 +74,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     page.line("\nThe records set aside are no longer part of the log. An anchor that lies behind");
     page.line("the damage stays contradicted. Verify, and look at the budgets:");
     let (dir, key) = (shell_word(dir), arguments.log.key.typed_again());
-    page.line(format_args!("  calybris verify {dir}{key}\n  calybris budget {dir}{key}"));
+    let program = program_name();
+    page.line(format_args!("  {program} verify {dir}{key}\n  {program} budget {dir}{key}"));
     Ok(page)
 }
 

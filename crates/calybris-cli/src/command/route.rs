@@ -97,5 +97,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     };
     let checked = job.check_requests()?;
     let routed = job.run(&checked)?;
-    Ok(summary::page(&job, &routed, arguments.json))
+    let mut page = summary::page(&job, &routed, arguments.json);
+    page.remains(&arguments.log, &arguments.key.typed_again());
+    Ok(page)
 }

@@ -15,6 +15,7 @@ use super::policy::{Microunits, Name, PolicyFile, Traits};
 use super::price::is_plausible;
 use super::price_list;
 use super::source::read;
+use crate::terminal::program_name;
 
 /// What a catalog file holds, whichever its form.
 #[derive(Clone, Debug, Default)]
@@ -189,7 +190,7 @@ impl CatalogFile {
         if let [problem, more @ ..] = self.problems(file, Some(policy_file)).as_slice() {
             let more = match more.len() {
                 0 => String::new(),
-                more => format!("; `calybris catalog check` lists {more} more"),
+                more => format!("; `{} catalog check` lists {more} more", program_name()),
             };
             return Err(problem.in_file(file, &more));
         }

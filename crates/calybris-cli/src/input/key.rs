@@ -7,7 +7,7 @@ use calybris_core::wal::Key;
 use super::error::InputError;
 use super::place::Place;
 use super::source::read;
-use crate::terminal::shell_word;
+use crate::terminal::{program_name, shell_word};
 
 /// The option that names a key file.
 #[derive(clap::Args)]
@@ -58,7 +58,7 @@ impl KeyFile {
         {
             let number = u64::try_from(index).unwrap_or(u64::MAX).saturating_add(1);
             let refuse = |what: String| {
-                InputError::at(file, Place::line(number), format!("{what}; {KEY_FORM}"))
+                InputError::at(file, Place::line(number), format!("{what}; {}", key_form()))
             };
             let key = Key::new(&secret(line.trim()).map_err(refuse)?);
             let key = key.map_err(|error| InputError::at(file, Place::line(number), error))?;
@@ -71,7 +71,7 @@ impl KeyFile {
                 }
             });
         }
-        known.ok_or_else(|| InputError::in_file(file, format!("is empty; {KEY_FORM}")))
+        known.ok_or_else(|| InputError::in_file(file, format!("is empty; {}", key_form())))
     }
 }
 
@@ -93,8 +93,13 @@ fn secret(digits: &str) -> Result<Vec<u8>, String> {
 /// As long as the hash it keys.
 const SHORTEST_KEY_BYTES: usize = 32;
 
-const KEY_FORM: &str = "a key file holds a key of at least 64 hexadecimal digits (32 random bytes), below it a line for each \
-     key that it replaced, and nothing else; `calybris keygen FILE` makes one";
+fn key_form() -> String {
+    format!(
+        "a key file holds a key of at least 64 hexadecimal digits (32 random bytes), below it a line for each key that it \
+         replaced, and nothing else; `{} keygen FILE` makes one",
+        program_name()
+    )
+}
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use super::error::InputError;
 use super::place::Place;
 use super::source::not_utf8;
 use crate::amount::grouped;
+use crate::system::in_words;
 
 /// The lines of a file, one at a time.
 pub(crate) struct Lines<R> {
@@ -30,7 +31,7 @@ impl<R: BufRead> Lines<R> {
         let mut bytes = Vec::new();
         let limit = u64::try_from(MOST_LINE_BYTES).unwrap_or(u64::MAX);
         let read = self.source.by_ref().take(limit + 1).read_until(b'\n', &mut bytes);
-        read.map_err(|error| InputError::in_file(&self.file, error))?;
+        read.map_err(|error| InputError::in_file(&self.file, in_words(&error)))?;
         if bytes.is_empty() {
             return Ok(None);
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::error::InputError;
 use super::place::Place;
+use crate::terminal::program_name;
 
 /// Kinds of text that people confuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,8 +103,10 @@ impl fmt::Display for Looks {
             Self::Csv => "CSV",
             Self::WebPage => "a web page, so the download may have failed",
             Self::Key => "a key file",
-            Self::Anchor => "the line that `calybris anchor` prints",
-            Self::TreeHead => "the line that `calybris anchor --tree` prints",
+            Self::Anchor => return write!(f, "the line that `{} anchor` prints", program_name()),
+            Self::TreeHead => {
+                return write!(f, "the line that `{} anchor --tree` prints", program_name());
+            }
             Self::Other => "no kind of file that is known here",
         })
     }

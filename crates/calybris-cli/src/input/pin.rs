@@ -8,18 +8,20 @@ use calybris_core::wal::{Anchor, TreeHead, WalError};
 use super::error::{InputError, quoted};
 use super::place::Place;
 use super::source::{is_stdin, read};
+use crate::terminal::program_name;
 
 /// Reads what `calybris anchor` prints.
 pub(crate) fn read_anchor(given: &Path) -> Result<Anchor, InputError> {
-    read_line(given, "calybris anchor")
+    read_line(given, "anchor")
 }
 
 /// Reads what `calybris anchor --tree` prints.
 pub(crate) fn read_tree_head(given: &Path) -> Result<TreeHead, InputError> {
-    read_line(given, "calybris anchor --tree")
+    read_line(given, "anchor --tree")
 }
 
 fn read_line<T: FromStr<Err = WalError>>(given: &Path, printed_by: &str) -> Result<T, InputError> {
+    let printed_by = format!("{} {printed_by}", program_name());
     if let Some(found) = given.to_str().and_then(|text| text.parse().ok()) {
         return Ok(found);
     }

@@ -13,6 +13,7 @@ use super::place::Place;
 use super::rows::{Input, Rows};
 use super::source::{check_kind, is_stdin, stdin};
 use crate::amount::grouped;
+use crate::system::in_words;
 use crate::time::parse_unix_ms;
 
 /// The options that name a requests file and say how to read it.
@@ -83,7 +84,7 @@ impl RequestFile {
     /// The rows, from the beginning. Memory stays at one row.
     pub(crate) fn rows(&self) -> Result<Rows<'_>, InputError> {
         let file = self.name.as_path();
-        let refuse = |error: std::io::Error| InputError::in_file(file, error);
+        let refuse = |error: std::io::Error| InputError::in_file(file, in_words(&error));
         let source: Box<dyn Read + '_> = match &self.source {
             Source::Disk => Box::new(File::open(file).map_err(refuse)?),
             Source::Memory(bytes) => Box::new(bytes.as_slice()),
@@ -132,7 +133,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl Source {
     fn open(path: &Path) -> Result<Self, InputError> {
-        let refuse = |error| InputError::in_file(path, error);
+        let refuse = |error| InputError::in_file(path, in_words(&error));
         let mut bytes = Vec::new();
         if is_stdin(path) {
             let read =

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::error::InputError;
 use super::place::Place;
 use crate::amount::grouped;
+use crate::system::in_words;
 
 /// Whether a path stands for standard input.
 pub(crate) fn is_stdin(file: &Path) -> bool {
@@ -30,7 +31,8 @@ pub(crate) fn read(file: &Path) -> Result<String, InputError> {
     let bytes = if is_stdin(file) {
         read_bytes(file, stdin()?)?
     } else {
-        let opened = File::open(file).map_err(|error| InputError::in_file(file, error))?;
+        let opened =
+            File::open(file).map_err(|error| InputError::in_file(file, in_words(&error)))?;
         read_bytes(file, opened)?
     };
     check_kind(file, &bytes)?;
@@ -56,7 +58,7 @@ pub(crate) fn not_utf8(byte: u8) -> String {
 fn read_bytes(file: &Path, source: impl Read) -> Result<Vec<u8>, InputError> {
     let mut bytes = Vec::new();
     let read = source.take(MOST_BYTES + 1).read_to_end(&mut bytes);
-    let read = read.map_err(|error| InputError::in_file(file, error))?;
+    let read = read.map_err(|error| InputError::in_file(file, in_words(&error)))?;
     if u64::try_from(read).unwrap_or(u64::MAX) > MOST_BYTES {
         let what = format!("is longer than {} bytes, the most that is read", grouped(MOST_BYTES));
         return Err(InputError::in_file(file, what));

@@ -8,6 +8,7 @@ use crate::log::beginning::dropped;
 use crate::log::spending::{ALL_TIME, Served};
 use crate::page::Page;
 use crate::table::{LONGEST_TABLE_ROWS, rest, table};
+use crate::terminal::{program_name, shell_word};
 use crate::time::{day, to_the_second};
 
 pub(crate) fn page(overview: &Overview) -> Page {
@@ -347,5 +348,6 @@ fn largest(overview: &Overview, page: &mut Page) {
     });
     let header = ["largest", "settled (UTC)", "tenant", "model", "cost"];
     page.line(table(&header, &[0, 4], short));
-    page.line(format_args!("`calybris explain {} N` tells why\n", overview.log.display()));
+    let (program, log) = (program_name(), shell_word(&overview.log));
+    page.line(format_args!("`{program} explain {log} N` tells why\n"));
 }

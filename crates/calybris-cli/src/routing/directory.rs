@@ -9,6 +9,7 @@ use calybris_core::wal::{Reader, VerifyOptions, WalError, verify};
 use super::Job;
 use crate::failure::Failure;
 use crate::input::error::quoted;
+use crate::system::in_words;
 
 /// One file of each kind that a directory holds.
 #[derive(Default)]
@@ -74,9 +75,14 @@ impl Job<'_> {
     }
 }
 
+/// Whether a directory holds a segment of a log.
+pub(super) fn has_segment(directory: &Path) -> bool {
+    Contents::of(directory).is_ok_and(|contents| contents.segment.is_some())
+}
+
 impl Contents {
     fn of(directory: &Path) -> Result<Self, Failure> {
-        let failed = |error| Failure::at(directory, error);
+        let failed = |error| Failure::at(directory, in_words(&error));
         let mut contents = Self::default();
         let entries = match directory.read_dir() {
             Ok(entries) => entries,
