@@ -26,12 +26,13 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::page::{Page, complain};
+use crate::terminal::{USUAL_COLUMNS, columns};
 
 /// Deterministic decisions under hard limits, with budgets that cannot be overspent and a log that shows tampering.
 ///
 /// Start with `calybris demo`. Where a command reads a file, `-` is standard input.
 #[derive(Parser)]
-#[command(name = "calybris", version, propagate_version = true)]
+#[command(name = "calybris", version, propagate_version = true, term_width = help_columns())]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -60,6 +61,13 @@ enum Command {
     Completions(command::completions::Arguments),
     Man(command::man::Arguments),
 }
+
+/// How wide the help is: as the terminal, and never wider than is good to read.
+fn help_columns() -> usize {
+    columns().unwrap_or(USUAL_COLUMNS).min(MOST_HELP_COLUMNS)
+}
+
+const MOST_HELP_COLUMNS: usize = 100;
 
 /// How a failure is told to a machine beside the output of its command.
 enum Form {
