@@ -182,3 +182,23 @@ fn run(command: &Command) -> (Result<Page, Failure>, Form) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_written_for_the_help_is_wider_than_a_usual_terminal() {
+        let mut commands = vec![Arguments::command()];
+        let mut lines = 0;
+        while let Some(command) = commands.pop() {
+            let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in text.lines() {
+                assert!(line.chars().count() <= USUAL_COLUMNS, "{}: {line}", command.get_name());
+                lines += 1;
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
+        assert!(lines > 0);
+    }
+}

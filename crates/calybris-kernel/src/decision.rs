@@ -42,7 +42,7 @@ pub enum Reason {
     ProviderConstraint = 106,
     /// The required regions turned away the most models.
     RegionConstraint = 107,
-    /// The budget turned away the most models.
+    /// The request's cost limit turned away the most models.
     BudgetConstraint = 108,
     /// Utility that is not positive turned away the most models.
     NonPositiveUtility = 109,
