@@ -63,13 +63,20 @@ pub(crate) fn whole_delta(difference: i128) -> String {
     signed(difference, format!("{sign}{}", grouped(difference.unsigned_abs())))
 }
 
-/// The difference in percent of the first, to a tenth, cut off after it: `<0.1%` is not zero; empty if there is nothing to
-/// compare with.
+/// A quotient, rounded to the nearest whole number, a half upwards; 0 of nothing. Percents are rounded here and nowhere else.
+pub(crate) fn nearest(number: u128, of: u128) -> u128 {
+    let (whole, rest) =
+        (number.checked_div(of).unwrap_or_default(), number.checked_rem(of).unwrap_or_default());
+    whole.saturating_add(u128::from(rest > 0 && rest >= of - rest))
+}
+
+/// The difference in percent of the first, rounded to a tenth: `<0.1%` is not zero; empty if there is nothing to compare
+/// with.
 pub(crate) fn percent_delta(before: i128, after: i128) -> String {
-    let whole = i128::try_from(before.unsigned_abs()).unwrap_or(i128::MAX);
     let Some((difference, tenths)) = after.checked_sub(before).and_then(|difference| {
-        let tenths = difference.checked_mul(1_000)?.checked_div(whole)?;
-        Some((difference, tenths))
+        let thousandfold = difference.checked_mul(1_000)?.unsigned_abs();
+        let size = i128::try_from(nearest(thousandfold, before.unsigned_abs())).ok()?;
+        (before != 0).then_some((difference, if difference < 0 { -size } else { size }))
     }) else {
         return String::new();
     };
@@ -81,11 +88,13 @@ pub(crate) fn percent_delta(before: i128, after: i128) -> String {
     signed(tenths, format!("{sign}{}.{}%", grouped(size / 10), size % 10))
 }
 
-/// A part of a whole in percent, to a tenth, rounded down.
+/// A part of a whole in percent, rounded to a tenth.
 pub(crate) fn share(part: impl Into<u128>, whole: impl Into<u128>) -> String {
     let (part, whole) = (part.into(), whole.into().max(1));
-    let tenths =
-        part.checked_mul(1_000).map_or_else(|| part / (whole / 1_000).max(1), |part| part / whole);
+    let tenths = match part.checked_mul(1_000) {
+        Some(part) => nearest(part, whole),
+        None => nearest(part, (whole / 1_000).max(1)),
+    };
     format!("{}.{}%", tenths / 10, tenths % 10)
 }
 
@@ -153,14 +162,20 @@ mod tests {
     fn a_percentage_is_of_the_first() {
         assert_eq!(percent_delta(200, 150), "-25.0%");
         assert_eq!(percent_delta(3, 4), "+33.3%");
+        assert_eq!(percent_delta(3, 5), "+66.7%");
+        assert_eq!(percent_delta(3, 1), "-66.7%");
         assert_eq!(percent_delta(-200, -100), "+50.0%");
         assert_eq!(percent_delta(0, 5), "");
         assert_eq!(percent_delta(5, 5), "0.0%");
         assert_eq!(percent_delta(1_000, 1_001), "+0.1%");
-        assert_eq!(percent_delta(1_001, 1_002), "+<0.1%");
-        assert_eq!(percent_delta(1_001, 1_000), "-<0.1%");
+        assert_eq!(percent_delta(1_001, 1_002), "+0.1%");
+        assert_eq!(percent_delta(2_001, 2_002), "+<0.1%");
+        assert_eq!(percent_delta(2_001, 2_000), "-<0.1%");
         assert_eq!(percent_delta(i128::MAX, i128::MIN / 2), "");
         assert_eq!(share(1_u64, 3_u64), "33.3%");
+        assert_eq!(share(2_u64, 3_u64), "66.7%");
+        assert_eq!(share(1_u64, 2_000_u64), "0.1%");
+        assert_eq!(share(u128::MAX / 2, u128::MAX), "50.0%");
         assert_eq!(share(0_u64, 0_u64), "0.0%");
         assert_eq!(share(u64::MAX, u64::MAX), "100.0%");
     }

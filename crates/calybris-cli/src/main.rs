@@ -27,12 +27,13 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::page::{Page, complain};
+use crate::terminal::{USUAL_COLUMNS, columns};
 
 /// Deterministic decisions under hard limits, with budgets that cannot be overspent and a log that shows tampering.
 ///
 /// Start with `calybris demo`. Where a command reads a file, `-` is standard input.
 #[derive(Parser)]
-#[command(name = "calybris", version, propagate_version = true)]
+#[command(name = "calybris", version, propagate_version = true, term_width = help_columns())]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -61,6 +62,13 @@ enum Command {
     Completions(command::completions::Arguments),
     Man(command::man::Arguments),
 }
+
+/// How wide the help is: as the terminal, and never wider than is good to read.
+fn help_columns() -> usize {
+    columns().unwrap_or(USUAL_COLUMNS).min(MOST_HELP_COLUMNS)
+}
+
+const MOST_HELP_COLUMNS: usize = 100;
 
 /// How a failure is told to a machine beside the output of its command.
 enum Form {
@@ -173,5 +181,25 @@ fn run(command: &Command) -> (Result<Page, Failure>, Form) {
         Command::Man(arguments) => {
             (command::man::run(arguments, Arguments::command()), Form::Words)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_written_for_the_help_is_wider_than_a_usual_terminal() {
+        let mut commands = vec![Arguments::command()];
+        let mut lines = 0;
+        while let Some(command) = commands.pop() {
+            let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in text.lines() {
+                assert!(line.chars().count() <= USUAL_COLUMNS, "{}: {line}", command.get_name());
+                lines += 1;
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
+        assert!(lines > 0);
     }
 }

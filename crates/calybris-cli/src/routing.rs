@@ -65,6 +65,8 @@ pub(crate) struct Routed {
     pub(crate) accounts: Vec<(String, AccountSnapshot)>,
     /// Columns and keys of the requests file that were passed over.
     pub(crate) ignored: Vec<String>,
+    /// Requests whose time says nothing of its zone.
+    pub(crate) times_without_zone: u64,
 }
 
 /// What is known of the requests before the first is decided.
@@ -75,6 +77,8 @@ pub(crate) struct Checked {
     keyed: usize,
     /// What the file calls things that were passed over.
     ignored: Vec<String>,
+    /// Those whose time says nothing of its zone.
+    times_without_zone: u64,
 }
 
 impl Job<'_> {
@@ -84,13 +88,15 @@ impl Job<'_> {
     pub(crate) fn check_requests(&self) -> Result<Checked, InputError> {
         let parser = RequestParser::new(self.policy, self.catalog.snapshot.names());
         parser.check_defaults(self.policy_file)?;
-        let mut checked = Checked { requests: 0, keyed: 0, ignored: Vec::new() };
+        let mut checked =
+            Checked { requests: 0, keyed: 0, ignored: Vec::new(), times_without_zone: 0 };
         let mut first_uses = HashMap::new();
         let mut rows = self.requests.rows()?;
         for (position, row) in (1..).zip(rows.by_ref()) {
             let row = row?;
             let routed = parser.parse(&row, position)?;
             checked.requests = position;
+            checked.times_without_zone += u64::from(row.time_lacks_zone());
             if routed.request_key.is_empty() {
                 continue;
             }
@@ -264,7 +270,17 @@ impl Job<'_> {
         let report =
             verify(self.log, &options).map_err(|error| Failure::of_log(self.log, &error))?;
         let ignored = checked.ignored.clone();
-        Ok(Routed { tally, earlier, elapsed, anchor, report, accounts, ignored })
+        let times_without_zone = checked.times_without_zone;
+        Ok(Routed {
+            tally,
+            earlier,
+            elapsed,
+            anchor,
+            report,
+            accounts,
+            ignored,
+            times_without_zone,
+        })
     }
 
     fn route(

@@ -13,7 +13,7 @@ pub(crate) fn parse_unix_ms(text: &str) -> Result<u64, &'static str> {
     if text.starts_with(['-', '+']) {
         return Err(ALLOWED);
     }
-    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+    if is_number(text) {
         return unix_time(text);
     }
     let (main, zone) = text.find('[').map_or((text, None), |at| {
@@ -70,6 +70,16 @@ fn check_form(main: &str) -> Result<(), &'static str> {
         return Err("an offset of hours and minutes, less than a day, such as `+05:30`");
     }
     Ok(())
+}
+
+/// Whether a time that [`parse_unix_ms`] takes says nothing of its zone, so that it is read as UTC.
+pub(crate) fn lacks_zone(text: &str) -> bool {
+    !is_number(text) && !text.contains('[') && !has_offset(text)
+}
+
+/// Whether it is Unix time, or meant to be.
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 /// Whether a time says its offset from UTC: a sign, or `Z`, behind the hours.
@@ -140,6 +150,23 @@ fn timestamp(unix_ms: u64) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_calendar_s_time_lacks_a_zone() {
+        for (text, lacks) in [
+            ("2026-11-02", true),
+            ("2026-11-02 09:00:01", true),
+            ("2026-11-02T09:00:01.5", true),
+            ("2026-11-02T09:00:01Z", false),
+            ("2026-11-02T09:00:01+01:00", false),
+            ("2026-11-02T09:00:01[Europe/Berlin]", false),
+            ("1793610005", false),
+            ("1793610005.5", false),
+        ] {
+            assert!(parse_unix_ms(text).is_ok(), "{text}");
+            assert_eq!(lacks_zone(text), lacks, "{text}");
+        }
+    }
 
     #[test]
     fn a_time_is_read_and_shown_in_utc() {

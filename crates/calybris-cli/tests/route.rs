@@ -332,7 +332,8 @@ fn the_demo_explains_and_proves_a_decision_that_it_shows() {
     let printed = run(program().arg("demo").arg("--dir").arg(&demo));
     assert_eq!(printed.code, 0, "{}", printed.err);
     let typed = |command: &str| -> Vec<String> {
-        let line = printed.out.lines().find(|line| line.contains(&format!(" {command} "))).unwrap();
+        let mut lines = printed.out.lines();
+        let line = lines.find(|line| line.split_whitespace().nth(1) == Some(command)).unwrap();
         let words = line.split_whitespace().skip(1).take_while(|word| *word != ">");
         words.map(str::to_owned).collect()
     };

@@ -42,7 +42,7 @@ pub enum Reason {
     ProviderConstraint = 106,
     /// The required regions turned away the most models.
     RegionConstraint = 107,
-    /// The budget turned away the most models.
+    /// The request's cost limit turned away the most models.
     BudgetConstraint = 108,
     /// Utility that is not positive turned away the most models.
     NonPositiveUtility = 109,
@@ -154,7 +154,7 @@ impl fmt::Display for Reason {
             Self::CapabilityConstraint => "capabilities turned away the most models",
             Self::ProviderConstraint => "providers turned away the most models",
             Self::RegionConstraint => "regions turned away the most models",
-            Self::BudgetConstraint => "budget turned away the most models",
+            Self::BudgetConstraint => "the request's cost limit turned away the most models",
             Self::NonPositiveUtility => "utility turned away the most models",
             Self::RiskCeilingConstraint => "risk ceilings turned away the most models",
             Self::InvalidRequest => {

@@ -9,7 +9,8 @@ use crate::page::Page;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  calybris completions bash > ~/.local/share/bash-completion/completions/calybris
+  calybris completions bash \\
+    > ~/.local/share/bash-completion/completions/calybris
   calybris completions zsh > \"${fpath[1]}/_calybris\"
   calybris completions fish > ~/.config/fish/completions/calybris.fish
 

@@ -26,9 +26,10 @@ Examples:
   calybris explain ./log 12 --all
   calybris explain ./log 12 --model gpt-4o
 
-Of the models that passed, resellers of one model (azure/gpt-4o, us.openai.gpt-4o)
-are one line: the best of them, and how many more there are. The winner, the
-runner-up and the model that was asked for have lines of their own.
+Of the models that passed, resellers of one model (azure/gpt-4o,
+us.openai.gpt-4o) are one line: the best of them, and how many more there are.
+The winner, the runner-up and the model that was asked for have lines of their
+own.
 
 The decision is made again from the log alone, under the policy and the catalog
 that it was made under, and must come out the same. What stands before it is
@@ -86,12 +87,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         verdicts::one(&explained, model_id, paint, &mut page);
     }
     changes::words(&explained, asked_model, paint, &mut page);
-    page.line(format_args!(
-        "\nverified: records {} and {}, each against the record before it; not the whole log,\nsee `{} verify`",
+    page.line("");
+    let verified = format!(
+        "verified: records {} and {}, each against the record before it; not the whole log, see `{} verify`",
         found.followed.decided.snapshot_sequence,
         arguments.sequence,
         program_name()
-    ));
+    );
+    page.wrapped("", &verified);
     Ok(page)
 }
 

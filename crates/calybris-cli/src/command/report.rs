@@ -20,7 +20,7 @@ use crate::report::{overview_object, overview_page, overview_tables};
 Examples:
   calybris report ./log
   calybris report ./log --html report.html
-  calybris report ./log --since 2026-11-01 --until 2026-12-01 --html november.html
+  calybris report ./log --since 2026-11-01 --until 2026-12-01 --html page.html
   calybris report ./log --json | jq .ran_dry
 
 Decisions count at the time at which they were made, what was spent at the time

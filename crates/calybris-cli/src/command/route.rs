@@ -39,8 +39,8 @@ decided and charged once, so a file with keys may be routed again with --append
 after a crash.
 
 A log begins in a directory that is empty, does not exist, or holds nothing but
-an empty file LOCK. --append continues one that holds at least one record. Neither
-begins a log anew where there was one.
+an empty file LOCK. --append continues one that holds at least one record.
+Neither begins a log anew where there was one.
 
 Exit codes:
   0  done, and the log verified

@@ -20,6 +20,7 @@ use crate::log::json;
 use crate::log::period::Period;
 use crate::page::{Page, Stream, complain};
 use crate::terminal::Paint;
+use crate::time::day;
 
 /// Show the decisions of a log and what became of them, newest last.
 #[derive(clap::Args)]
@@ -38,9 +39,10 @@ Examples:
 Every record is verified before it is shown. With --follow or --kind each
 record is a line of its own, as it was written; else a decision and what
 became of it are one line. It may run while another process writes the log.
-A terminal gets lines of its own width, in which names may be cut; a pipe gets
-all of each name. --follow goes on until it is interrupted, or until nobody
-reads its output any more.
+A terminal gets lines of its own width, in which names may be cut; where they
+have no room for the date, it has a line of its own. A pipe gets all of each
+name. A tenant or a model that the log does not have is refused. --follow goes
+on until it is interrupted, or until nobody reads its output any more.
 
 Exit codes:
   0  shown
@@ -113,18 +115,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         columns: Columns::of_stdout(),
         paint: Paint::of_stdout(),
         headed: false,
+        shown: false,
+        day: None,
     };
     if !arguments.log.json
         && let Some(not_there) = not_there(first_sequence(arguments.log.dir())?)
     {
         show.out.line(show.paint.faint(&not_there))?;
     }
-    if arguments.follow || !arguments.kind.is_empty() {
+    let of_records = arguments.follow || !arguments.kind.is_empty();
+    if of_records {
         show.records(arguments.follow)?;
     } else {
         show.decisions()?;
     }
     show.out.flush()?;
+    if !show.shown && !arguments.follow {
+        show.filter.check_names(&arguments.log)?;
+        show.nothing(of_records)?;
+    }
     Ok(Page::default())
 }
 
@@ -137,6 +146,10 @@ struct Show {
     columns: Columns,
     paint: Paint,
     headed: bool,
+    /// Whether anything matched.
+    shown: bool,
+    /// The day that was said last, where lines have no room for it.
+    day: Option<String>,
 }
 
 /// The last decisions that match, and how many matched before them.
@@ -154,11 +167,7 @@ impl Show {
         while let Some(followed) = last.decisions.pop() {
             self.decision(&followed)?;
         }
-        if read.is_ok() {
-            self.conclude(last.earlier, "no decision matches")
-        } else {
-            self.out.flush().and(read)
-        }
+        if read.is_ok() { self.conclude(last.earlier) } else { self.out.flush().and(read) }
     }
 
     fn read_decisions(&mut self, last: &mut Last) -> Result<(), Failure> {
@@ -222,6 +231,7 @@ impl Show {
     }
 
     fn decision(&mut self, followed: &Followed) -> Result<(), Failure> {
+        self.shown = true;
         let names = self.journal.names(followed.decided.snapshot_sequence);
         if self.json {
             let object = json::followed(followed, names)?;
@@ -229,6 +239,11 @@ impl Show {
         }
         let line = decision_line(followed, names, self.columns, self.paint);
         self.head(&decision_heading(self.columns))?;
+        let day = day(followed.decided.time_unix_ms);
+        if self.columns.leave_out_the_day() && self.day.as_ref() != Some(&day) {
+            self.out.line(self.paint.faint(&day))?;
+            self.day = Some(day);
+        }
         self.out.line(line)
     }
 
@@ -269,11 +284,7 @@ impl Show {
             self.head(&record_heading())?;
             self.out.line(line)?;
         }
-        if read.is_ok() {
-            self.conclude(earlier, "no record matches")
-        } else {
-            self.out.flush().and(read)
-        }
+        if read.is_ok() { self.conclude(earlier) } else { self.out.flush().and(read) }
     }
 
     /// Shows what is there to be read, or keeps the last of it.
@@ -297,6 +308,7 @@ impl Show {
             if !matching.takes(&entry, &self.filter, &self.journal) {
                 continue;
             }
+            self.shown = true;
             let line = if self.json {
                 serde_json::Value::Object(json::object(&entry, &self.journal)?).to_string()
             } else {
@@ -319,15 +331,18 @@ impl Show {
         Ok(())
     }
 
-    /// Says what was left out.
-    fn conclude(&mut self, earlier: u64, nothing: &str) -> Result<(), Failure> {
+    /// Says that nothing matched.
+    fn nothing(&mut self, of_records: bool) -> Result<(), Failure> {
         if self.json {
             return Ok(());
         }
-        if !self.headed {
-            return self.out.line(nothing);
-        }
-        if earlier > 0 {
+        self.out.line(if of_records { "no record matches" } else { "no decision matches" })?;
+        self.out.flush()
+    }
+
+    /// Says what was left out.
+    fn conclude(&mut self, earlier: u64) -> Result<(), Failure> {
+        if !self.json && earlier > 0 {
             let more = format!("{} more before these; --tail 0 shows all", grouped(earlier));
             self.out.line(self.paint.faint(&more))?;
         }

@@ -37,6 +37,10 @@ pub(crate) fn page(job: &Job<'_>, routed: &Routed, json: bool) -> Page {
         };
         page.line(format_args!("requests passed over in each: {}{more}", names.join(", ")));
     }
+    if routed.times_without_zone > 0 {
+        let times = grouped(routed.times_without_zone);
+        page.line(format_args!("times    without a zone: {times}, read as UTC"));
+    }
     earlier(routed, &mut page);
     decisions(routed, &mut page);
     tenants(routed, &mut page);
@@ -79,6 +83,7 @@ pub(crate) fn object(job: &Job<'_>, routed: &Routed) -> serde_json::Value {
             "unmatched_rules": catalog.unmatched_rules,
         },
         "ignored_columns": routed.ignored,
+        "times_without_zone": routed.times_without_zone,
         "found": {
             "records": routed.earlier.records,
             "decisions": routed.earlier.decisions,
@@ -125,14 +130,13 @@ fn inputs(job: &Job<'_>, page: &mut Page) {
         ));
     }
     if catalog.free_models > 0 {
-        page.line(format_args!(
-            "         {} nothing: is that so?",
-            if catalog.free_models == 1 {
-                "1 enabled model costs".to_owned()
-            } else {
-                format!("{} enabled models cost", grouped(catalog.free_models))
-            }
-        ));
+        let models = if catalog.free_models == 1 {
+            "1 enabled model costs".to_owned()
+        } else {
+            format!("{} enabled models cost", grouped(catalog.free_models))
+        };
+        page.line(format_args!("         {models} nothing: is that so?"));
+        page.line("         `calybris catalog check --json` lists them");
     }
     if catalog.oddly_priced_models > 0 {
         page.line(format_args!(

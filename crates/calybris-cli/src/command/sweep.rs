@@ -26,7 +26,7 @@ use crate::report::sweep_page;
 #[command(after_help = "\
 Examples:
   calybris sweep ./log --vary latency_penalty_microunits_per_ms=0..10:1
-  calybris sweep ./log --vary hard_risk_limit_bps=5000..10000:500 --html sweep.html
+  calybris sweep ./log --vary hard_risk_limit_bps=5000..10000:500 --html a.html
 
 Numbers that can be varied: hard_risk_limit_bps, minimum_confidence_bps,
 risk_penalty_multiplier_bps, latency_penalty_microunits_per_ms.

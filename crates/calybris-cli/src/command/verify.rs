@@ -25,10 +25,10 @@ It may run while another process writes the log.
 
 Exit codes:
   0  intact
-  1  not intact, and the message says what and where; with --anchor also if there
-     is no log any more, or none of its records
-  2  could not be checked: usage, a missing key, and without --anchor a missing or
-     empty log
+  1  not intact, and the message says what and where; with --anchor also if
+     there is no log any more, or none of its records
+  2  could not be checked: usage, a missing key, and without --anchor a missing
+     or empty log
   3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     #[command(flatten)]

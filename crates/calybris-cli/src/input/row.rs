@@ -8,7 +8,7 @@ use super::error::{InputError, has_blanks_around, name_fault, quoted};
 use super::json::{Node, Value};
 use super::place::Place;
 use super::whole::is_whole;
-use crate::time::parse_unix_ms;
+use crate::time::{lacks_zone, parse_unix_ms};
 
 /// One request as the file gives it.
 pub(crate) struct Row {
@@ -160,6 +160,13 @@ impl Row {
             number.ok_or_else(|| self.refuse(field, what()))
         };
         self.text(field).map(parse).transpose()
+    }
+
+    /// Whether it has a time that says nothing of its zone.
+    pub(crate) fn time_lacks_zone(&self) -> bool {
+        let TimeBase { trace, start_unix_ms } = self.time_base;
+        let is_dated = trace.is_none_or(|trace| trace.unit == Unit::Dated);
+        is_dated && start_unix_ms.is_none() && self.text("time").is_some_and(lacks_zone)
     }
 
     /// The time, if there is one: milliseconds since 1970.

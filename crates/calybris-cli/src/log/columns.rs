@@ -85,6 +85,35 @@ impl Columns {
         }
     }
 
+    /// Whether a line of a decision has only the time of the day.
+    pub(crate) const fn leave_out_the_day(self) -> bool {
+        self.time < 14
+    }
+
+    /// The text behind so many letters, in as many lines as it takes. A word is cut only where it is longer than a line has
+    /// room, which no number is.
+    fn folded(self, text: &str, behind: usize) -> String {
+        let Some(letters) = self.line else { return visible_within_a_line(text) };
+        let room = letters.saturating_sub(behind).max(LEAST_WORDS_LETTERS);
+        let mut folded = String::new();
+        let mut used = 0;
+        for word in visible_within_a_line(text).split_whitespace() {
+            let word = clipped_inside(word, room);
+            let longer = word.chars().count();
+            if used > 0 && used + 1 + longer > room {
+                folded.push('\n');
+                folded.push_str(&" ".repeat(behind));
+                used = 0;
+            } else if used > 0 {
+                folded.push(' ');
+                used += 1;
+            }
+            folded.push_str(&word);
+            used += longer;
+        }
+        folded
+    }
+
     /// The text in what is left of a line behind so many letters.
     fn rest(self, text: &str, behind: usize) -> String {
         let room = self.line.map(|letters| letters.saturating_sub(behind));
@@ -95,6 +124,8 @@ impl Columns {
 /// Letters that the name of a model keeps, however narrow the terminal is.
 const LEAST_MODEL_LETTERS: usize = 8;
 const ESTIMATE: usize = 9;
+/// Letters of a record's words in a line, however narrow the terminal is: enough for every amount.
+const LEAST_WORDS_LETTERS: usize = 27;
 /// As long as `settled 0.000135`.
 const OUTCOME: usize = 16;
 
@@ -208,7 +239,7 @@ pub(crate) fn record_line(
     columns: Columns,
     paint: Paint,
 ) -> String {
-    let what = columns.rest(&words(entry, journal), BEFORE_WHAT);
+    let what = columns.folded(&words(entry, journal), BEFORE_WHAT);
     let kind = format!("{:10}", kind(&entry.record));
     let kind = match &entry.record {
         Record::Decided(_) => paint.strong(&kind),
@@ -361,6 +392,28 @@ mod tests {
         let piped = Columns::of(None);
         assert_eq!(piped.cut("openrouter/openai/gpt-4o", 8), "openrouter/openai/gpt-4o");
         assert_eq!(piped.rest(&"x".repeat(200), 100), "x".repeat(200));
+    }
+
+    #[test]
+    fn what_has_no_room_in_a_line_goes_on_in_the_next_and_no_number_is_cut() {
+        let text =
+            format!("`{}` opened below `acme` with 18,446,744,073,709.551615", "t".repeat(60));
+        for letters in 1..160 {
+            let folded = Columns::of(Some(letters)).folded(&text, BEFORE_WHAT);
+            assert!(folded.contains("18,446,744,073,709.551615"), "{letters}: {folded}");
+            let first = folded.lines().next().unwrap().chars().count() + BEFORE_WHAT;
+            let widest = folded.lines().skip(1).map(|line| line.chars().count()).max();
+            let most = letters.max(BEFORE_WHAT + LEAST_WORDS_LETTERS);
+            assert!(first.max(widest.unwrap_or_default()) <= most, "{letters}: {folded}");
+        }
+        assert_eq!(Columns::of(None).folded(&text, BEFORE_WHAT), text);
+    }
+
+    #[test]
+    fn a_line_without_room_for_the_date_says_so() {
+        for (letters, leaves_out) in [(Some(80), true), (Some(100), false), (None, false)] {
+            assert_eq!(Columns::of(letters).leave_out_the_day(), leaves_out, "{letters:?}");
+        }
     }
 
     #[test]

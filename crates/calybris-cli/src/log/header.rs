@@ -15,19 +15,19 @@ use crate::time::rfc3339;
 pub(crate) fn decision(decided: &Decided<'_>, snapshot: &Snapshot, paint: Paint, page: &mut Page) {
     let names = snapshot.names();
     let (request, decision) = (&decided.request, &decided.decision);
-    let mut line = |what: &str, text: String| line(page, what, &text);
-    line("when", rfc3339(decided.time_unix_ms));
+    line(page, "when", &rfc3339(decided.time_unix_ms));
     let mut who = fitted(&decided.tenant, 60);
     if !decided.correlation_id.is_empty() {
         who = format!("{who}, call {}", fitted(&decided.correlation_id, 64));
     }
-    line("who", who);
+    line(page, "who", &who);
     if !decided.request_key.is_empty() {
-        line("key", fitted(&decided.request_key, 64));
+        line(page, "key", &fitted(&decided.request_key, 64));
     }
     line(
+        page,
         "asked",
-        format!(
+        &format!(
             "{} for {} tokens in and {} out",
             fitted(&model_name(names, request.requested_model_id), 40),
             grouped(request.input_tokens),
@@ -35,23 +35,25 @@ pub(crate) fn decision(decided: &Decided<'_>, snapshot: &Snapshot, paint: Paint,
         ),
     );
     line(
+        page,
         "worth",
-        format!(
+        &format!(
             "{}, risk {} bps, confidence {} bps",
             signed_money(request.business_value_microunits),
             grouped(request.risk_bps),
             grouped(request.confidence_bps)
         ),
     );
-    line("limits", limits(request));
+    wrapped(page, "limits", &limits(request));
     if let Some(sets) = sets(request, snapshot) {
-        line("", sets);
+        wrapped(page, "", &sets);
     }
     let policy = snapshot.policy_snapshot().policy();
     let digest: String = snapshot.digest().to_string().chars().take(16).collect();
-    line(
+    wrapped(
+        page,
         "under",
-        format!(
+        &format!(
             "policy epoch {}, catalog epoch {}, record {}, digest {digest}",
             policy.policy_epoch, policy.catalog_epoch, decided.snapshot_sequence
         ),
@@ -67,8 +69,8 @@ pub(crate) fn decision(decided: &Decided<'_>, snapshot: &Snapshot, paint: Paint,
         }
         None => paint.bad("reject"),
     };
-    line("answer", answer);
-    line("because", decision.reason.to_string());
+    line(page, "answer", &answer);
+    line(page, "because", &decision.reason.to_string());
 }
 
 /// What became of it, which later records say.
@@ -79,7 +81,7 @@ pub(crate) fn fate(followed: &Followed, read_through: u64, paint: Paint, page: &
             Some((next, _)) => format!("went on with {}", fitted(next, 30)),
             None => "no other was eligible and affordable".to_owned(),
         };
-        line(page, "then", &format!("{model} failed, {next} (record {})", failed.sequence));
+        wrapped(page, "then", &format!("{model} failed, {next} (record {})", failed.sequence));
     }
     let reserved = money(followed.reserved_microunits());
     let ending = match followed.ending {
@@ -100,12 +102,17 @@ pub(crate) fn fate(followed: &Followed, read_through: u64, paint: Paint, page: &
     };
     line(page, "budget", &ending);
     if matches!(followed.ending, Ending::Unfunded(Admission::Insufficient { .. })) {
-        page.wrapped(&format!("  {:9} ", ""), ON_LACK_OF_MONEY);
+        wrapped(page, "", ON_LACK_OF_MONEY);
     }
 }
 
 fn line(page: &mut Page, what: &str, text: &str) {
     page.line(format_args!("  {what:9} {text}"));
+}
+
+/// The same of words without colours, in as many lines as they take.
+fn wrapped(page: &mut Page, what: &str, text: &str) {
+    page.wrapped(&format!("  {what:9} "), text);
 }
 
 /// Why the budget refused.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::failure::Failure;
 use crate::input::error::quoted;
 use crate::time::parse_unix_ms;
+use crate::visible::visible_within_a_line;
 
 /// From a time on, and before another.
 #[derive(clap::Args)]
@@ -29,6 +30,34 @@ impl Period {
                 ))
             }),
         };
-        Ok(time("--since", &self.since, 0)?..time("--until", &self.until, u64::MAX)?)
+        let range = time("--since", &self.since, 0)?..time("--until", &self.until, u64::MAX)?;
+        if range.is_empty() {
+            let text = |text: &Option<String>, absent: &str| {
+                visible_within_a_line(text.as_deref().unwrap_or(absent))
+            };
+            let (since, until) = (text(&self.since, "1970-01-01"), text(&self.until, "the end"));
+            let what = format!("--since must be before --until: found {since} and {until}");
+            return Err(Failure::refused(what));
+        }
+        Ok(range)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_that_holds_no_time_is_refused() {
+        let range = |since: Option<&str>, until: Option<&str>| {
+            Period { since: since.map(str::to_owned), until: until.map(str::to_owned) }.range()
+        };
+        assert_eq!(range(None, None).unwrap(), 0..u64::MAX);
+        assert!(range(Some("2026-11-01"), Some("2026-11-02")).is_ok());
+        for since in ["2026-11-02", "2026-11-03"] {
+            let failure = range(Some(since), Some("2026-11-02")).unwrap_err().to_string();
+            let said = format!("--since must be before --until: found {since} and 2026-11-02");
+            assert_eq!(failure, said);
+        }
     }
 }

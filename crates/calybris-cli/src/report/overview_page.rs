@@ -40,7 +40,7 @@ pub(crate) fn page(overview: &Overview) -> String {
     largest(overview, &mut body);
     page.append_with_contents(&body);
     foot(&mut page);
-    page.into_page(&format!("Log {name}"))
+    page.into_page(&format!("Log `{name}`"))
 }
 
 fn cards(overview: &Overview, page: &mut Markup) {

@@ -31,18 +31,17 @@ pub(crate) fn page(overview: &Overview) -> Page {
 /// Which log it is, and how much of it is to be believed.
 pub(crate) fn facts(overview: &Overview) -> Vec<(&'static str, String)> {
     let ledger = &overview.books.ledger;
-    let place = |place: super::overview::Place| {
-        format!("record {}, {} UTC", grouped(place.sequence), to_the_second(place.unix_ms))
-    };
     let mut facts = vec![
         ("log", overview.log.display().to_string()),
         ("anchor", overview.head.to_string()),
-        ("first", place(overview.first)),
-        ("last", place(overview.last)),
+        (
+            "records",
+            format!("{} to {}", grouped(overview.first.sequence), grouped(overview.last.sequence)),
+        ),
     ];
     if let Some((from, to)) = overview.found.decided_unix_ms {
         let (from, to) = (to_the_second(from), to_the_second(to));
-        facts.push(("decided", format!("{from} UTC to {to} UTC")));
+        facts.push(("calls", format!("decided from {from} UTC to {to} UTC")));
     }
     if let Some(dropped) = dropped(overview.first_sequence()) {
         let before = overview.found.total.sums.brought_forward;

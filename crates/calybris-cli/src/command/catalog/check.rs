@@ -133,7 +133,7 @@ impl<'a> Found<'a> {
     }
 
     fn words(&self, catalog: &CatalogFile, page: &mut Page) {
-        let mut line = |what: &str, text: String| page.line(format_args!("  {what:13} {text}"));
+        let mut line = |what: &str, text: String| page.wrapped(&format!("  {what:13} "), &text);
         line("models", grouped(catalog.candidates.len()));
         let set = |names: std::collections::BTreeSet<&String>| {
             let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
@@ -198,6 +198,8 @@ fn listed(names: &[&str]) -> String {
     match (names.len(), names.len().saturating_sub(shown.len())) {
         (0, _) => "none".to_owned(),
         (count, 0) => format!("{}: {first}", grouped(count)),
-        (count, more) => format!("{}: {first} and {} more", grouped(count), grouped(more)),
+        (count, more) => {
+            format!("{}: {first} and {} more, which --json lists", grouped(count), grouped(more))
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::amount::{counted, grouped, money};
+use crate::amount::{counted, grouped, money, nearest};
 use crate::failure::Failure;
 use crate::input::catalog::{Candidate, CatalogFile};
 use crate::input::policy::{Bps, Microunits, Name, PolicyFile, Traits};
@@ -24,9 +24,8 @@ Examples:
 
 Models are compared by name. The largest change of a price comes first, by its
 factor: twice the price is as large a change as half of it. Prices are in
-currency units per million tokens. Percents are exact to the hundredth
-part, cut off after it. With --policy the rules of the policy file are applied
-to both.
+currency units per million tokens. Percents are rounded to the hundredth
+part. With --policy the rules of the policy file are applied to both.
 
 Exit codes:
   0  compared, whether or not they differ
@@ -297,10 +296,10 @@ impl Values {
     }
 }
 
-/// By how many hundredths of a percent, cut off, a number changed; `None` from 0.
+/// By how many hundredths of a percent, rounded, a number changed; `None` from 0.
 fn percent(old: u64, new: u64) -> Option<(char, u128)> {
-    let hundredths = (u128::from(old.abs_diff(new)) * 10_000).checked_div(u128::from(old))?;
-    Some((if new < old { '-' } else { '+' }, hundredths))
+    let hundredths = nearest(u128::from(old.abs_diff(new)) * 10_000, u128::from(old));
+    (old > 0).then_some((if new < old { '-' } else { '+' }, hundredths))
 }
 
 impl Change<'_> {
@@ -348,11 +347,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_percent_is_exact_and_cut_off() {
+    fn a_percent_is_rounded_to_the_hundredth_part() {
         let change = |old, new| Values::Price(old, new).change();
         assert_eq!(change(100, 150), "+50.00%");
         assert_eq!(change(3, 4), "+33.33%");
         assert_eq!(change(3, 2), "-33.33%");
+        assert_eq!(change(3, 1), "-66.67%");
         assert_eq!(change(5, 0), "-100.00%");
         assert_eq!(change(0, 5), "was free");
         assert_eq!(change(1, 11), "+1,000.00%");

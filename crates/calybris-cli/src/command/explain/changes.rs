@@ -71,7 +71,7 @@ fn winner(explained: &Explained<'_>, margin: &Margin, paint: Paint, page: &mut P
             if ahead > 0 {
                 format!("{name} is ahead of {runner_up} by {}", signed_money(ahead))
             } else {
-                format!("{name} is as good as {runner_up}: cost, then quality, then id decide")
+                format!("{name} is as good as {runner_up}:\ncost, then quality, then id decide")
             }
         }
         None => format!("{name} is the only one that passed"),

@@ -20,7 +20,8 @@ pub(super) fn words(explained: &Explained<'_>, all: bool, paint: Paint, page: &m
     if let Some(refusal) = &explained.explanation.request_refusal {
         page.line("No model was looked at: the request itself was turned away.");
         let (measured, limit) = evidence(refusal, explained);
-        page.line(format_args!("  {}: {measured}, {limit}\n", gate_words(refusal.gate())));
+        page.wrapped("  ", &format!("{}: {measured}, {limit}", gate_words(refusal.gate())));
+        page.line("");
         return;
     }
     eligible(explained, all, paint, page);
@@ -35,17 +36,18 @@ pub(super) fn one(explained: &Explained<'_>, model_id: u32, paint: Paint, page: 
         Verdict::Refused(refusal) => {
             let (measured, limit) = evidence(refusal, explained);
             let gate = gate_words(refusal.gate());
-            page.line(format_args!("  turned away: {gate} {measured}, {limit}"));
+            page.wrapped("  ", &format!("turned away: {gate} {measured}, {limit}"));
         }
         Verdict::Eligible { utility_microunits, terms } => {
             let rank = explained.rank.iter().position(|ranked| ranked.model_id == model_id);
             let place = rank.map_or(0, |rank| rank + 1);
-            page.line(format_args!(
-                "  passed every gate, place {place} of {}: {} = {}",
+            let passed = format!(
+                "passed every gate, place {place} of {}: {} = {}",
                 explained.rank.len(),
                 signed_money(*utility_microunits),
                 sum(terms)
-            ));
+            );
+            page.wrapped("  ", &passed);
         }
     }
     page.line("");

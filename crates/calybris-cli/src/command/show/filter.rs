@@ -10,10 +10,12 @@ use clap::ValueEnum;
 use super::Arguments;
 use crate::failure::Failure;
 use crate::input::error::quoted;
+use crate::log::arguments::LogArguments;
 use crate::log::columns::time_of;
 use crate::log::fate::{Ending, Followed, decision_of};
 use crate::log::journal::Journal;
 use crate::log::naming::model_name;
+use crate::log::spending::Spending;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum ActionFilter {
@@ -64,6 +66,12 @@ impl Filter {
             ActionFilter::Substitute => Action::Substitute,
             ActionFilter::Reject => Action::Reject,
         });
+        let (from, to) = (arguments.from_sequence, arguments.to_sequence);
+        if from > to {
+            let what =
+                format!("--from-sequence must not be above --to-sequence: found {from} and {to}");
+            return Err(Failure::refused(what));
+        }
         Ok(Self {
             tenant: arguments.tenant.clone(),
             action,
@@ -72,7 +80,7 @@ impl Filter {
             outcome: arguments.outcome,
             correlation_id: arguments.correlation_id.clone(),
             request_key: arguments.request_key.clone(),
-            sequences: arguments.from_sequence..=arguments.to_sequence,
+            sequences: from..=to,
             times: arguments.period.range()?,
             kinds: arguments.kind.clone(),
         })
@@ -117,6 +125,43 @@ impl Filter {
     fn model(&self, model_id: Option<u32>, names: &Names) -> bool {
         let is = |wanted: &String| model_id.is_some_and(|id| model_name(names, id) == *wanted);
         self.model.as_ref().is_none_or(is)
+    }
+
+    /// Refuses a tenant or a model that the log does not have; to be asked when nothing matched, for it reads the log again.
+    pub(super) fn check_names(&self, log: &LogArguments) -> Result<(), Failure> {
+        if self.tenant.is_none() && self.model.is_none() {
+            return Ok(());
+        }
+        let is = |wanted: &Option<String>, found: &str| wanted.as_deref() == Some(found);
+        let (mut tenant_is_there, mut model_is_there) = (false, false);
+        let mut spending = Spending::open(log)?;
+        while let Some(line) = spending.next()? {
+            let snapshot = match &line.entry.record {
+                Record::SnapshotInstalled { snapshot, .. } => Some(snapshot),
+                Record::Checkpoint(checkpoint) => checkpoint.snapshot.as_ref(),
+                Record::Decided(decided) => {
+                    tenant_is_there |= is(&self.tenant, &decided.tenant);
+                    None
+                }
+                _ => None,
+            };
+            model_is_there |= snapshot.is_some_and(|snapshot| {
+                snapshot.names.models.values().any(|name| is(&self.model, name))
+            });
+        }
+        let accounts = spending.finish()?.ledger.accounts;
+        tenant_is_there |= accounts.iter().any(|account| is(&self.tenant, &account.tenant));
+        let wanted =
+            [("tenant", &self.tenant, tenant_is_there), ("model", &self.model, model_is_there)];
+        for (what, name, is_there) in wanted {
+            if let (Some(name), false) = (name, is_there) {
+                return Err(Failure::at(
+                    log.dir(),
+                    format!("no {what} {} in this log", quoted(name)),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Whether it asks for something that only decisions have.
