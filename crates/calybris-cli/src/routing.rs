@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 mod directory;
 mod earlier;
+mod extent;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -10,16 +11,17 @@ use std::time::{Duration, Instant};
 
 use calybris_core::budget::AccountSnapshot;
 use calybris_core::engine::{
-    Call, Engine, EngineError, EngineOptions, MAX_REQUEST_KEYS, Names, Outcome, Record,
-    RecordedDecision, Settlement, Snapshot,
+    Call, Engine, EngineError, EngineOptions, MAX_REQUEST_KEYS, Names, Outcome, RecordedDecision,
+    Settlement, Snapshot,
 };
 use calybris_core::kernel::Request;
-use calybris_core::wal::{Anchor, Key, Reader, Report, VerifyOptions, WalError, verify};
+use calybris_core::wal::{Anchor, Key, Report, VerifyOptions, WalError, verify};
 use serde_json::{Value, json};
 
 use self::clock::Clock;
 use self::directory::has_segment;
 use self::earlier::Earlier;
+use self::extent::Written;
 use crate::failure::Failure;
 use crate::input::catalog::Catalog;
 use crate::input::error::{InputError, quoted};
@@ -30,7 +32,7 @@ use crate::input::row::Row;
 use crate::log::naming::model_name;
 use crate::page::Stream;
 use crate::tally::Tally;
-use crate::terminal::{progress_bar, shell_word};
+use crate::terminal::progress_bar;
 
 /// Checked inputs of a run.
 pub(crate) struct Job<'a> {
@@ -167,56 +169,6 @@ impl Job<'_> {
                 }
             }
         })
-    }
-
-    /// What to do about a log that was begun and holds no record, which `--append` would refuse.
-    fn without_record(&self, requests: u64) -> String {
-        format!(
-            "0 of {requests} requests are decided, and the log holds no record: remove the directory {} and type the \
-             same command again, without --append",
-            shell_word(self.log)
-        )
-    }
-
-    /// How far the run came, counted from what the log holds behind the record that it was found with: a decision may
-    /// stand there though its call was refused.
-    fn came_to(
-        &self,
-        written: Result<Written, EngineError>,
-        repeated: u64,
-        requests: u64,
-        damaged: bool,
-    ) -> String {
-        let of_all = format!("of {requests} requests");
-        match written {
-            Err(error) => {
-                let failure = Failure::of_engine(self.log, &error);
-                format!("how many {of_all} were decided cannot be read: {failure}")
-            }
-            Ok(Written { decisions, .. }) if damaged => {
-                let decided = decisions.saturating_add(repeated);
-                format!("{decided} {of_all} were decided before that was found")
-            }
-            Ok(Written { decisions, .. }) => format!(
-                "{} {of_all} are decided in the log {}, and stay so; continue it with --append: with all of the file if \
-                 its requests have a `request_key`, otherwise with the rest of it",
-                decisions.saturating_add(repeated),
-                self.log.display()
-            ),
-        }
-    }
-
-    /// What stands in the log behind that record.
-    fn written_after(&self, sequence: u64) -> Result<Written, EngineError> {
-        let reader = Reader::open_at(self.log, self.key.as_ref(), sequence.saturating_add(1))?;
-        let mut written = Written { last_sequence: sequence, decisions: 0 };
-        for entry in reader {
-            let entry = entry?;
-            written.last_sequence = entry.sequence();
-            let record: Record<'static> = entry.decode()?;
-            written.decisions += u64::from(matches!(record, Record::Decided(_)));
-        }
-        Ok(written)
     }
 
     /// What the log grants a tenant is what the policy file has to say.
@@ -366,12 +318,6 @@ impl Job<'_> {
         let settlement = settled.map_err(|refused| Failure::of_settlement(self.log, &refused))?;
         Ok((outcome, Some(settlement)))
     }
-}
-
-/// What a run has written.
-struct Written {
-    last_sequence: u64,
-    decisions: u64,
 }
 
 /// Refuses a request key that its tenant used for another request, at that place.
