@@ -276,6 +276,11 @@ pub enum WalError {
 }
 
 impl WalError {
+    /// What is wrong with a segment as a whole.
+    pub(crate) fn segment_damaged(segment: u64, what: Damage) -> Self {
+        Self::Corrupt { segment, offset: 0, sequence: segment, what }
+    }
+
     /// Whether the log was checked and is not what was written (`true`), or could not be checked
     /// (`false`: a missing key, an unreadable file, an empty log).
     #[must_use]

@@ -74,26 +74,26 @@ pub(crate) fn first_of(
 /// be opened is left to those to report who read the log.
 fn is_gapless(storage: &dyn Storage, key: Option<&Key>, segments: &[u64]) -> bool {
     let [first, .., last] = segments else { return true };
-    let (index, log_id) = match place_of(storage, key, *first) {
-        Ok(Place::At(index, log_id)) => (index, log_id),
-        Ok(Place::NotBegun | Place::Damaged) => return false,
+    let (index, log_id) = match standing_of(storage, key, *first) {
+        Ok(Standing::At(index, log_id)) => (index, log_id),
+        Ok(Standing::NotBegun | Standing::Damaged) => return false,
         Err(_) => return true,
     };
-    match place_of(storage, key, *last) {
-        Ok(Place::At(last, of)) => {
+    match standing_of(storage, key, *last) {
+        Ok(Standing::At(last, of)) => {
             of == log_id && last.wrapping_sub(index) == segments.len() as u64 - 1
         }
         // It has not begun yet.
-        Ok(Place::NotBegun) => {
+        Ok(Standing::NotBegun) => {
             segments.split_last().is_none_or(|(_, others)| is_gapless(storage, key, others))
         }
-        Ok(Place::Damaged) => false,
+        Ok(Standing::Damaged) => false,
         Err(_) => true,
     }
 }
 
 /// What the header of a segment says of the segment's place.
-enum Place {
+enum Standing {
     /// The index, and the id of the log.
     At(u64, [u8; 16]),
     /// The header is not whole yet.
@@ -101,11 +101,17 @@ enum Place {
     Damaged,
 }
 
-fn place_of(storage: &dyn Storage, key: Option<&Key>, segment: u64) -> Result<Place, WalError> {
+fn standing_of(
+    storage: &dyn Storage,
+    key: Option<&Key>,
+    segment: u64,
+) -> Result<Standing, WalError> {
     match Segment::open(storage, segment, Mode::Read, key, Position::Anywhere) {
-        Ok(Opening::Segment(segment)) => Ok(Place::At(segment.header.index, segment.header.log_id)),
-        Ok(Opening::Unfinished(_)) => Ok(Place::NotBegun),
-        Err(error) if error.is_tampering() => Ok(Place::Damaged),
+        Ok(Opening::Segment(segment)) => {
+            Ok(Standing::At(segment.header.index, segment.header.log_id))
+        }
+        Ok(Opening::Unfinished(_)) => Ok(Standing::NotBegun),
+        Err(error) if error.is_tampering() => Ok(Standing::Damaged),
         // The place is no secret: whoever has a former key only must not be told of a missing segment.
         Err(WalError::WrongKey { .. }) => {
             let name = segment_name(segment);
@@ -116,7 +122,7 @@ fn place_of(storage: &dyn Storage, key: Option<&Key>, segment: u64) -> Result<Pl
                 .and_then(|file| read_up_to(file.as_ref(), 0, &mut bytes))
                 .map_err(unreadable)?;
             let header = SegmentHeader::decode(&bytes);
-            Ok(header.map_or(Place::Damaged, |header| Place::At(header.index, header.log_id)))
+            Ok(header.map_or(Standing::Damaged, |header| Standing::At(header.index, header.log_id)))
         }
         Err(error) => Err(error),
     }

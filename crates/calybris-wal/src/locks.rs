@@ -60,14 +60,9 @@ impl LastSegment {
 fn open_to_change(storage: &dyn Storage, segment: u64) -> Result<Arc<dyn StoredFile>, WalError> {
     let name = segment_name(segment);
     storage.open(&name, Mode::Write).map_err(|source| match source.kind() {
-        ErrorKind::InvalidInput => not_a_file(segment),
+        ErrorKind::InvalidInput => WalError::segment_damaged(segment, Damage::NotAFile),
         _ => io_error(storage, "open", &name, source),
     })
-}
-
-/// The error for what has a segment's name and is no regular file.
-pub(crate) fn not_a_file(segment: u64) -> WalError {
-    WalError::Corrupt { segment, offset: 0, sequence: segment, what: Damage::NotAFile }
 }
 
 /// Refuses a log in which two segments are one file (hard links): cutting one would cut the other.
@@ -80,8 +75,7 @@ pub(crate) fn check_files(storage: &dyn Storage, segments: &[u64]) -> Result<(),
             .map_err(|source| io_error(storage, "look at", &name, source))?;
         let Some((id, _)) = identity.filter(|(_, names)| *names > 1) else { continue };
         if seen.insert(id, segment).is_some() {
-            let (offset, what) = (0, Damage::SharedFile);
-            return Err(WalError::Corrupt { segment, offset, sequence: segment, what });
+            return Err(WalError::segment_damaged(segment, Damage::SharedFile));
         }
     }
     Ok(())

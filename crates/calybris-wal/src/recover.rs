@@ -14,7 +14,7 @@ use crate::options::WalOptions;
 use crate::pen::Pen;
 use crate::progress::Progress;
 use crate::quarantine::{Quarantine, quarantine};
-use crate::seal::{header_damage, sealed_end};
+use crate::seal::sealed_end;
 use crate::segment::{
     Opening, Position, Segment, SegmentEnd, SegmentStep, Unfinished, check_start, io_error,
     segment_name,
@@ -105,7 +105,9 @@ fn check_seals(
         let position = sealed.before.as_ref().map_or(Position::First, Position::Behind);
         let segment = match Segment::open(storage, segment, Mode::Read, key, position)? {
             Opening::Segment(segment) => segment,
-            Opening::Unfinished(_) => return Err(header_damage(segment)),
+            Opening::Unfinished(_) => {
+                return Err(WalError::segment_damaged(segment, Damage::Header));
+            }
         };
         sealed.key_was_used |= segment.header.key_id == key_id;
         sealed.before = Some(sealed_end(storage, &segment, next)?);

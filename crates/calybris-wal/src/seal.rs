@@ -22,7 +22,7 @@ pub(crate) fn end_before(
 ) -> Result<SegmentEnd, WalError> {
     match Segment::open(storage, first, Mode::Read, key, Position::Anywhere)? {
         Opening::Segment(segment) => sealed_end(storage, &segment, next),
-        Opening::Unfinished(_) => Err(header_damage(first)),
+        Opening::Unfinished(_) => Err(WalError::segment_damaged(first, Damage::Header)),
     }
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn sealed_end(
     };
     let continued_at = segment.first_sequence.saturating_add(seal.records);
     if continued_at > next {
-        return Err(overlap(next));
+        return Err(WalError::segment_damaged(next, Damage::Overlap));
     }
     if continued_at < next {
         return Err(WalError::MissingSegment { segment: continued_at });
@@ -70,16 +70,6 @@ pub(crate) fn sealed_end(
         next_key_id: key_change.unwrap_or(segment.header.key_id),
         seal: hash,
     })
-}
-
-/// The error for a segment without a whole header that has a successor.
-pub(crate) fn header_damage(segment: u64) -> WalError {
-    WalError::Corrupt { segment, offset: 0, sequence: segment, what: Damage::Header }
-}
-
-/// The error for a file whose records another segment holds.
-pub(crate) fn overlap(segment: u64) -> WalError {
-    WalError::Corrupt { segment, offset: 0, sequence: segment, what: Damage::Overlap }
 }
 
 /// The payload and the hash of a frame of this kind behind the hash at `at`, if there is one.

@@ -9,11 +9,11 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::error::WalError;
+use crate::error::{Damage, WalError};
 use crate::first_segment::open_from_first;
 use crate::format::frame::{KIND_DATA, KIND_DURABLE_MARK};
 use crate::key::Key;
-use crate::seal::{end_before, header_damage};
+use crate::seal::end_before;
 use crate::segment::{Opening, Position, Segment, io_error};
 use crate::storage::{Mode, Storage};
 use crate::walk::Walk;
@@ -120,7 +120,7 @@ impl Log<'_> {
             Opening::Segment(segment) => segment,
             // The writer is creating it, or a crash came between: the log ends before it.
             Opening::Unfinished(_) if after.is_empty() => return self.walk_from(last - 1),
-            Opening::Unfinished(_) => return Err(header_damage(last)),
+            Opening::Unfinished(_) => return Err(WalError::segment_damaged(last, Damage::Header)),
         };
         let first = self.segments.first().copied().unwrap_or(last);
         Ok(Walk::at(Arc::clone(self.storage), self.key, segment, first))

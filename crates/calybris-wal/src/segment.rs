@@ -10,7 +10,6 @@ use crate::format::control::NUMBER_BYTES;
 use crate::format::frame::FRAME_OVERHEAD_BYTES;
 use crate::format::header::{Algorithm, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::key::Key;
-use crate::locks::not_a_file;
 use crate::progress::{Misplaced, Progress};
 use crate::storage::{Mode, Storage, StoredFile, read_up_to};
 use crate::tail::{Evidence, Place, Verdict, judge};
@@ -171,19 +170,16 @@ impl Segment {
             move |source| io_error(storage, action, &name, source)
         };
         let file = storage.open(&name, mode).map_err(|source| match source.kind() {
-            io::ErrorKind::InvalidInput => not_a_file(first_sequence),
+            io::ErrorKind::InvalidInput => {
+                WalError::segment_damaged(first_sequence, Damage::NotAFile)
+            }
             _ => failed("open")(source),
         })?;
         // Before the header: a writer may be at work, and a file that is longer has a whole one.
         let length = file.length().map_err(failed("read the length of"))?;
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
         read_up_to(file.as_ref(), 0, &mut bytes).map_err(failed("read"))?;
-        let corrupt = |what| WalError::Corrupt {
-            segment: first_sequence,
-            offset: 0,
-            sequence: first_sequence,
-            what,
-        };
+        let corrupt = |what| WalError::segment_damaged(first_sequence, what);
         if first_sequence == 0 {
             // Records have sequences from 1.
             return Err(corrupt(Damage::Discontinuity));

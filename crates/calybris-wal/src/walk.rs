@@ -16,7 +16,6 @@ use crate::first_segment::open_from_first;
 use crate::key::Key;
 use crate::parallel::{WORTH_BYTES, fast_forward};
 use crate::progress::Progress;
-use crate::seal::{header_damage, overlap};
 use crate::segment::{
     Opening, Position, Segment, SegmentEnd, SegmentStep, Unfinished, check_start, io_error,
     segment_name, segments_in,
@@ -77,7 +76,9 @@ impl Walk {
         let opened = Segment::open(storage.as_ref(), first, Mode::Read, key, Position::First)?;
         match opened {
             Opening::Segment(segment) => Ok(Self::at(storage, key, segment, first)),
-            Opening::Unfinished(_) if segments.len() > 1 => Err(header_damage(first)),
+            Opening::Unfinished(_) if segments.len() > 1 => {
+                Err(WalError::segment_damaged(first, Damage::Header))
+            }
             Opening::Unfinished(_) => {
                 check_start(first, 1)?;
                 Err(WalError::Empty { path: storage.path("") })
@@ -277,7 +278,7 @@ impl Walk {
         let segments = segments_in(self.storage.as_ref())?;
         let mut between = segments.iter().filter(|segment| **segment < next);
         if let Some(inside) = between.find(|segment| **segment > self.segment.first_sequence) {
-            return Err(overlap(*inside));
+            return Err(WalError::segment_damaged(*inside, Damage::Overlap));
         }
         if !segments.contains(&next) {
             if let Some(&first) = segments.first().filter(|first| **first > next)
@@ -312,7 +313,9 @@ impl Walk {
                 self.fast_forward_at = 0;
                 Ok(None)
             }
-            Opening::Unfinished(_) if !is_last => Err(header_damage(next)),
+            Opening::Unfinished(_) if !is_last => {
+                Err(WalError::segment_damaged(next, Damage::Header))
+            }
             // The writer is creating it, or a crash came between.
             Opening::Unfinished(Unfinished { bytes: 0, .. }) => Ok(Some(Tail::Clean)),
             Opening::Unfinished(Unfinished { bytes, .. }) => {
