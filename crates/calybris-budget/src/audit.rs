@@ -5,6 +5,7 @@
 //! signed integers; then the sums are held against each other, and against the live budget.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::checkpoint::{HoldState, TenantState};
 use crate::{
@@ -62,6 +63,16 @@ pub struct Sums {
     pub committed: i128,
     /// All that is owed.
     pub debt: i128,
+}
+
+impl fmt::Display for Sums {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { granted, available, reserved, committed, debt } = self;
+        write!(
+            f,
+            "{granted} granted, {available} available, {reserved} reserved, {committed} committed, {debt} debt"
+        )
+    }
 }
 
 impl Audit {

@@ -275,7 +275,7 @@ pub enum CheckpointError {
     },
     /// The quantities of a tenant do not add up, or exceed [`MAX_AMOUNT_MICROUNITS`].
     #[error(
-        "the books of tenant `{tenant}` do not add up to at most {}: {account:?}",
+        "the books of tenant `{tenant}`, in microunits, do not add up to at most {}: {account}",
         MAX_AMOUNT_MICROUNITS
     )]
     Unbalanced {
@@ -354,7 +354,9 @@ pub enum AuditError {
         taken_microunits: i128,
     },
     /// After an event, the quantities of a tenant do not add up, or one of them is negative.
-    #[error("after event {event_index} the books of tenant `{tenant}` do not add up: {sums:?}")]
+    #[error(
+        "after event {event_index} the books of tenant `{tenant}`, in microunits, do not add up: {sums}"
+    )]
     Unbalanced {
         /// The place of the event; the first is 0.
         event_index: u64,
@@ -364,7 +366,11 @@ pub enum AuditError {
         sums: Box<Sums>,
     },
     /// The live account is not what the events say.
-    #[error("tenant `{tenant}` has {live:?}, the events say {logged:?}")]
+    #[error(
+        "the account of tenant `{tenant}`, in microunits, is {}; the events say {}",
+        account_or_none(live.as_deref()),
+        account_or_none(logged.as_deref())
+    )]
     Differs {
         /// Whose account.
         tenant: String,
@@ -373,4 +379,8 @@ pub enum AuditError {
         /// What the budget says; `None` when it knows no such tenant.
         live: Option<Box<AccountSnapshot>>,
     },
+}
+
+fn account_or_none(account: Option<&AccountSnapshot>) -> String {
+    account.map_or_else(|| "not there".to_owned(), ToString::to_string)
 }

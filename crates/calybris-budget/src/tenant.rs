@@ -51,6 +51,22 @@ pub struct AccountSnapshot {
     pub debt_microunits: u64,
 }
 
+impl fmt::Display for AccountSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            granted_microunits: granted,
+            available_microunits: available,
+            reserved_microunits: reserved,
+            committed_microunits: committed,
+            debt_microunits: debt,
+        } = self;
+        write!(
+            f,
+            "{granted} granted, {available} available, {reserved} reserved, {committed} committed, {debt} debt"
+        )
+    }
+}
+
 impl AccountSnapshot {
     /// What is available beyond the debt: the most that may leave the grant.
     ///
