@@ -85,7 +85,7 @@ def is_known(frame, *kinds):
 
 def claim_of(frame, first):
     """What a mark claims; one of a sequence before the segment's first is left from another file."""
-    if frame and frame[0] == MARK and len(frame[2]) == 16:
+    if is_known(frame, MARK):
         sequence, offset = struct.unpack("<QQ", frame[2])
         return offset if sequence >= first else 0
     return 0
