@@ -247,7 +247,7 @@ fn a_log_without_its_beginning_says_what_it_no_longer_knows() {
     engine.close().unwrap();
     let found = json(&["spend", "--by", "day,model"], dir.path());
     let rows = found["rows"].as_array().unwrap();
-    // What was settled is known to the day, and the record that named its model is gone.
+    // The day of the settlement is known; the record that named the model was dropped.
     assert_eq!((rows[0]["day"].as_str(), &rows[0]["model"]), (Some("2026-11-02"), &Value::Null));
     assert_eq!(rows[0]["settled_microunits"], 170);
     assert_eq!((&rows[1]["day"], &rows[1]["model"]), (&Value::Null, &Value::Null));

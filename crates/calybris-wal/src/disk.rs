@@ -108,7 +108,7 @@ impl Storage for Disk {
                 TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
                 TryLockError::Error(error) => error,
             })?;
-            // Whoever had it locked may have removed it before letting go.
+            // Another process may have removed the file before it released the lock.
             if !self.is_named(name, &file)? {
                 return Err(io::ErrorKind::WouldBlock.into());
             }

@@ -276,7 +276,7 @@ pub enum WalError {
 }
 
 impl WalError {
-    /// What is wrong with a segment as a whole.
+    /// Damage that concerns a whole segment, placed at its first byte.
     pub(crate) fn segment_damaged(segment: u64, what: Damage) -> Self {
         Self::Corrupt { segment, offset: 0, sequence: segment, what }
     }

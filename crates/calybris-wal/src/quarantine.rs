@@ -96,7 +96,7 @@ pub(crate) fn move_aside(storage: &dyn Storage, segment: u64) -> Result<Quaranti
     Ok(Quarantine { segment, offset: 0, bytes, path: storage.path(&torn_name) })
 }
 
-/// The first name that is free for bytes that were cut there. Whoever asks has the log locked.
+/// The first free name for bytes that are cut at that offset. The caller holds the lock on the log.
 fn torn_name(storage: &dyn Storage, segment: u64, offset: u64) -> Result<String, WalError> {
     let names = storage.list().map_err(|source| io_error(storage, "list", "", source))?;
     let mut attempt = 1_u64;

@@ -161,7 +161,7 @@ fn repair_once(
         }
     };
     let place = match damage {
-        // It is not the log's to move.
+        // A directory, a link or a pipe is not moved: the log did not create it.
         WalError::Corrupt { what: Damage::NotAFile, .. } => return Err(damage),
         WalError::Corrupt { segment, offset: 0, what, .. } => (segment, 0, what),
         // It may be a key change before the damage that cannot be kept either.

@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     };
     match exported {
         Err(failure) if !failure.is_verdict() => Err(failure),
-        // What stands before a damage is worth having, and the damage is what matters.
+        // The records before the damage are kept, and the damage is the error that is reported.
         exported => {
             let finished = out.finish();
             exported.and(finished).map(|()| Page::default())

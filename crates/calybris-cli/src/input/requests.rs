@@ -48,7 +48,7 @@ pub(crate) struct RequestFile {
 enum Source {
     /// A file, which can be read again.
     Disk,
-    /// What a pipe gave, or what is bundled with the program.
+    /// Bytes in memory: read from a pipe, or bundled with the program.
     Memory(Vec<u8>),
 }
 
