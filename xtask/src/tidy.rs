@@ -10,13 +10,18 @@ use crate::documents;
 use crate::shell::{Outcome, root};
 
 /// Who may depend on whom. A package of this workspace that a manifest names and this table does not is a wrong arrow.
-const ARROWS: [(&str, &[&str]); 8] = [
-    ("calybris-kernel", &[]),
-    ("calybris-wal", &[]),
-    ("calybris-budget", &[]),
-    ("calybris-engine", &["calybris-budget", "calybris-kernel", "calybris-wal"]),
-    ("calybris-core", &["calybris-budget", "calybris-engine", "calybris-kernel", "calybris-wal"]),
-    ("calybris-cli", &["calybris-core"]),
+const ARROWS: [(&str, &[&str]); 10] = [
+    ("calybris-units", &[]),
+    ("calybris-kernel", &["calybris-units"]),
+    ("calybris-wal", &["calybris-units"]),
+    ("calybris-budget", &["calybris-units"]),
+    ("calybris-engine", &["calybris-budget", "calybris-kernel", "calybris-units", "calybris-wal"]),
+    ("calybris-catalog", &["calybris-budget", "calybris-engine", "calybris-kernel", "calybris-units"]),
+    (
+        "calybris-core",
+        &["calybris-budget", "calybris-engine", "calybris-kernel", "calybris-units", "calybris-wal"],
+    ),
+    ("calybris-cli", &["calybris-catalog", "calybris-core"]),
     ("calybris-benches", &["calybris-core"]),
     ("xtask", &["calybris-core"]),
 ];

@@ -88,4 +88,5 @@
 pub use calybris_budget as budget;
 pub use calybris_engine as engine;
 pub use calybris_kernel as kernel;
+pub use calybris_units as units;
 pub use calybris_wal as wal;
