@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use crate::pages::read;
+use crate::shell::read;
 
 /// One line of `cargo xtask versus --json`. A ratio is peer over ours, so larger is better for us.
 #[derive(Deserialize)]

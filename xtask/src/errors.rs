@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::pages::read;
+use crate::shell::read;
 
 /// The enums, in the order in which a user meets them: crate, file, name.
 const ENUMS: [(&str, &str, &str); 6] = [

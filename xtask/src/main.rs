@@ -4,6 +4,7 @@ mod bench;
 mod benchmarks;
 mod bless;
 mod ci;
+mod circles;
 mod days;
 mod documents;
 mod errors;
@@ -42,6 +43,7 @@ usage: cargo xtask TASK
   bless --check    compare with the golden files
   bench --test     run each benchmark once
 
+  tidy --circles   files that import each other in circles, with every import in them
   bless            rewrite the golden files
   pages            write docs/errors.md, docs/benchmarks.md and its chart anew
   bench            run the benchmarks
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["ci"] => ci::run(),
         ["tidy"] => tidy::run(),
+        ["tidy", "--circles"] => tidy::print_circles(),
         ["lint"] => lint::run(),
         ["test"] => test::run(),
         ["days"] => days::run(),

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::shell::{Outcome, cargo, root, run_in};
+use crate::shell::{Outcome, cargo, read, root, run_in};
 
 /// The workspace's members that nobody publishes.
 const UNPUBLISHED: &str = "--exclude xtask --exclude calybris-benches";
@@ -33,7 +33,7 @@ pub(crate) fn run() -> Outcome {
         }
     }
     let manifest = workspace.join("Cargo.toml");
-    let text = manifest_of(&names, &crate::pages::read("Cargo.toml")?)?;
+    let text = manifest_of(&names, &read("Cargo.toml")?)?;
     fs::write(&manifest, text).map_err(|error| failed(&manifest, error))?;
     // The versions that the rest of the checks ran with.
     let lock = workspace.join("Cargo.lock");

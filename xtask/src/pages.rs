@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::bless::Mode;
-use crate::shell::{Outcome, root};
+use crate::shell::{Outcome, read, root};
 use crate::{benchmarks, errors};
 
 pub(crate) fn run(mode: Mode) -> Outcome {
@@ -23,9 +23,4 @@ pub(crate) fn run(mode: Mode) -> Outcome {
         }
     }
     Ok(())
-}
-
-/// The text of a file, named by its path from the root.
-pub(crate) fn read(name: &str) -> Result<String, String> {
-    fs::read_to_string(root().join(name)).map_err(|error| format!("{name}: {error}"))
 }

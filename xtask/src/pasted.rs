@@ -9,8 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::pages::read;
-use crate::shell::{Outcome, cargo, cargo_with, root, run_in, start};
+use crate::shell::{Outcome, cargo, cargo_with, read, root, run_in, start};
 
 /// Where the projects are.
 const PROJECTS: &str = "target/pasted";

@@ -1,4 +1,4 @@
-//! How a task finds the workspace and runs a command in it.
+//! How a task finds the workspace, reads a file of it and runs a command in it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +12,11 @@ pub(crate) fn root() -> PathBuf {
     let built_in = || env!("CARGO_MANIFEST_DIR").into();
     let package = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(built_in, PathBuf::from);
     package.parent().unwrap_or(&package).to_path_buf()
+}
+
+/// The text of a file, named by its path from the root.
+pub(crate) fn read(name: &str) -> Result<String, String> {
+    std::fs::read_to_string(root().join(name)).map_err(|error| format!("{name}: {error}"))
 }
 
 /// Runs `cargo` in the root with `arguments`, split at white space, and fails unless it succeeds.

@@ -6,8 +6,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::documents;
 use crate::shell::{Outcome, root};
+use crate::{circles, documents};
 
 /// Who may depend on whom. A package of this workspace that a manifest names and this table does not is a wrong arrow.
 const ARROWS: [(&str, &[&str]); 10] = [
@@ -16,10 +16,19 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("calybris-wal", &["calybris-units"]),
     ("calybris-budget", &["calybris-units"]),
     ("calybris-engine", &["calybris-budget", "calybris-kernel", "calybris-units", "calybris-wal"]),
-    ("calybris-catalog", &["calybris-budget", "calybris-engine", "calybris-kernel", "calybris-units"]),
+    (
+        "calybris-catalog",
+        &["calybris-budget", "calybris-engine", "calybris-kernel", "calybris-units"],
+    ),
     (
         "calybris-core",
-        &["calybris-budget", "calybris-engine", "calybris-kernel", "calybris-units", "calybris-wal"],
+        &[
+            "calybris-budget",
+            "calybris-engine",
+            "calybris-kernel",
+            "calybris-units",
+            "calybris-wal",
+        ],
     ),
     ("calybris-cli", &["calybris-catalog", "calybris-core"]),
     ("calybris-benches", &["calybris-core"]),
@@ -42,14 +51,12 @@ pub(crate) fn run() -> Outcome {
     let root = root();
     let mut findings = Vec::new();
     arrows(&root, &mut findings)?;
-    let mut texts = Vec::new();
-    for file in files(&root)? {
-        let name = file.strip_prefix(&root).unwrap_or(&file).to_string_lossy().replace('\\', "/");
-        let text = fs::read_to_string(&file).map_err(|error| format!("{name}: {error}"))?;
-        findings.extend(text_findings(&name, &text));
-        texts.push((name, text));
+    let texts = texts(&root)?;
+    for (name, text) in &texts {
+        findings.extend(text_findings(name, text));
     }
     findings.extend(documents::findings(&root, &texts));
+    findings.extend(circles::findings(&texts)?);
     facade(&root, &mut findings)?;
     if findings.is_empty() {
         println!("tidy: nothing to find");
@@ -59,6 +66,23 @@ pub(crate) fn run() -> Outcome {
         eprintln!("tidy: {finding}");
     }
     Err(format!("{} findings", findings.len()))
+}
+
+/// `cargo xtask tidy --circles`: every import in a circle, for those who are about to break it.
+pub(crate) fn print_circles() -> Outcome {
+    print!("{}", circles::report(&texts(&root())?)?);
+    Ok(())
+}
+
+/// The project's files by name, and what they say.
+fn texts(root: &Path) -> Result<Vec<(String, String)>, String> {
+    let mut texts = Vec::new();
+    for file in files(root)? {
+        let name = file.strip_prefix(root).unwrap_or(&file).to_string_lossy().replace('\\', "/");
+        let text = fs::read_to_string(&file).map_err(|error| format!("{name}: {error}"))?;
+        texts.push((name, text));
+    }
+    Ok(texts)
 }
 
 /// Reads every manifest: its arrows, and that it takes the workspace's lints.

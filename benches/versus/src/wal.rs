@@ -2,22 +2,18 @@
 
 mod cost;
 mod others;
+mod ours;
 mod record;
 
 use std::path::Path;
 use std::time::Instant;
 
-use calybris_wal::{Durability, Key, VerifyOptions, WalOptions, WalWriter, verify};
+use calybris_wal::{Durability, VerifyOptions, verify};
+use ours::{KEY, RECORDS_PER_WRITE, key, ours};
 use peer_1_3::wal as peer;
 use record::Record;
 
 use crate::harness::{Contestant, Effort, Report};
-
-/// How many records `Buffered` gathers before it writes them, and a few more: so many make a sample
-/// at the least, and there is none without a write.
-const RECORDS_PER_WRITE: usize = 1_300;
-
-const KEY: &[u8; 32] = b"a key of thirty-two bytes, here.";
 
 pub fn run(report: &mut Report) {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -32,18 +28,6 @@ pub fn run(report: &mut Report) {
     }
     reopen(report, root);
     others::append_synced(report, root);
-}
-
-fn key(keyed: bool) -> Option<Key> {
-    keyed.then(|| Key::new(KEY).expect("the key is long enough"))
-}
-
-fn ours(path: &Path, durability: Durability, keyed: bool) -> WalWriter {
-    let options = WalOptions::new(1).durability(durability);
-    match key(keyed) {
-        None => WalWriter::open(path, &options).expect("the log opens"),
-        Some(key) => WalWriter::open_keyed(path, &options, &key).expect("the log opens"),
-    }
 }
 
 fn theirs<'a>(path: &Path, keyed: bool) -> peer::WalWriter<&'a Record> {

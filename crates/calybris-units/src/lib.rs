@@ -1,3 +1,5 @@
+//! Money, shares and times as types, and the macro for what cannot be.
+
 #![doc = include_str!("../README.md")]
 #![no_std]
 #![forbid(unsafe_code)]

@@ -6,6 +6,7 @@ use bincode::config::standard;
 use calybris_wal::Durability;
 use sha2::block_api::compress256;
 
+use super::ours::{RECORDS_PER_WRITE, ours};
 use super::record::Record;
 use crate::harness::{Contestant, Report};
 
@@ -18,7 +19,7 @@ const PADDING_BYTES: usize = 9;
 /// Appends in `Buffered`, against the same encoding and as many blocks as the chain hashes. What is
 /// measured of ours includes the write of every 256 KiB.
 pub fn append_cost(report: &mut Report, root: &Path) {
-    let writer = super::ours(&root.join("cost"), Durability::Buffered, false);
+    let writer = ours(&root.join("cost"), Durability::Buffered, false);
     let records = Record::many();
     let mut payload = Vec::new();
     report.duel(
@@ -26,7 +27,7 @@ pub fn append_cost(report: &mut Report, root: &Path) {
         "append_cost",
         150,
         "ns/append",
-        Contestant::in_laps(super::RECORDS_PER_WRITE, "calybris-wal", |iterations| {
+        Contestant::in_laps(RECORDS_PER_WRITE, "calybris-wal", |iterations| {
             for (_, record) in (0..iterations).zip(records.iter().cycle()) {
                 writer.append(record).expect("ours appends");
             }

@@ -9,6 +9,7 @@ use calybris_wal::Durability;
 use okaywal::{EntryId, LogManager, ReadChunkResult, SegmentReader, WriteAheadLog};
 use raft_engine::{Config, Engine, LogBatch};
 
+use super::ours::ours;
 use super::record::Record;
 use crate::harness::{Effort, Report};
 
@@ -16,7 +17,7 @@ pub fn append_synced(report: &mut Report, root: &Path) {
     let rounds = if report.effort == Effort::Quick { 15 } else { 60 };
     for threads in [1, 4, 16] {
         let path = |name: &str| root.join(format!("{name}-{threads}"));
-        let writer = super::ours(&path("ours"), Durability::Synced, false);
+        let writer = ours(&path("ours"), Durability::Synced, false);
         let log = WriteAheadLog::recover(path("okaywal"), Forget).expect("okaywal opens");
         let directory = path("raft").to_string_lossy().into_owned();
         let engine = Engine::open(Config { dir: directory, ..Config::default() })
