@@ -1,71 +1,98 @@
-//! A refused file: which one, where in it, what was found and what is allowed.
+//! A refused input: which one, where in it, what was found and what is allowed.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::place::Place;
+use calybris_units::BrokenInvariant;
 
-/// Why a file was refused.
-#[derive(Debug)]
-pub(crate) struct InputError {
-    file: PathBuf,
-    place: Option<Place>,
-    what: String,
+use crate::place::Place;
+
+/// Why an input was refused.
+///
+/// ```
+/// use calybris_catalog::{InputError, PolicyFile};
+///
+/// let refused = PolicyFile::parse("policy.toml", "[policy]\npolicy_epoch = 1.5\n").unwrap_err();
+/// assert_eq!(
+///     refused.to_string(),
+///     "policy.toml:2:16: `policy_epoch = 1.5`: found `1.5`, \
+///      allowed is a whole number from 0 to 18,446,744,073,709,551,615"
+/// );
+/// let InputError::Refused { problem, .. } = refused else { panic!("not a defect") };
+/// assert_eq!(problem.place.map(|place| place.line), Some(2));
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputError {
+    /// The input is not what it should be.
+    #[error("{}", refusal(file, problem, *more_problems))]
+    Refused {
+        /// The name under which the caller gave the input.
+        file: PathBuf,
+        /// What is wrong, and where.
+        problem: Problem,
+        /// How many more problems it has; [`CatalogFile::problems`](crate::CatalogFile::problems) lists them.
+        more_problems: usize,
+    },
+    /// A defect of this crate.
+    #[error("internal error: {0}")]
+    Internal(#[from] BrokenInvariant),
+}
+
+/// Something that is wrong with an input, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Problem {
+    /// Where it is; `None` if it concerns the input as a whole.
+    pub place: Option<Place>,
+    /// Which field or model, what was found, what is allowed, and what to do about it.
+    pub what: String,
 }
 
 impl InputError {
-    /// A finding about the file as a whole.
-    pub(crate) fn in_file(file: &Path, what: impl fmt::Display) -> Self {
-        Self { file: file.to_path_buf(), place: None, what: what.to_string() }
+    /// A problem of the input as a whole.
+    #[must_use]
+    pub fn in_file(file: impl AsRef<Path>, what: impl fmt::Display) -> Self {
+        Problem::new(None, what).in_file(file)
     }
 
-    /// A finding at a place of it.
-    pub(crate) fn at(file: &Path, place: Place, what: impl fmt::Display) -> Self {
-        Self { file: file.to_path_buf(), place: Some(place), what: what.to_string() }
+    /// A problem at a place of it.
+    #[must_use]
+    pub fn at(file: impl AsRef<Path>, place: Place, what: impl fmt::Display) -> Self {
+        Problem::new(Some(place), what).in_file(file)
     }
 }
 
-impl fmt::Display for InputError {
+impl Problem {
+    pub(crate) fn new(place: Option<Place>, what: impl fmt::Display) -> Self {
+        Self { place, what: what.to_string() }
+    }
+
+    /// The refusal of that file for this problem alone.
+    #[must_use]
+    pub fn in_file(self, file: impl AsRef<Path>) -> InputError {
+        let file = file.as_ref().to_path_buf();
+        InputError::Refused { file, problem: self, more_problems: 0 }
+    }
+}
+
+impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if let Some(place) = self.place {
-            write!(f, ":{place}")?;
+        match self.place {
+            Some(place) => write!(f, "{place}: {}", self.what),
+            None => f.write_str(&self.what),
         }
-        write!(f, ": {}", self.what)
     }
 }
 
-impl std::error::Error for InputError {}
-
-/// What a file says, for a message: in backticks, control characters escaped, cut where it gets long.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut letters = text.chars();
-    let shown: String =
-        letters.by_ref().take(LONGEST_QUOTE_LETTERS).flat_map(char::escape_debug).collect();
-    let more = if letters.next().is_some() { "..." } else { "" };
-    format!("`{}{more}`", shown.replace("\\\"", "\"").replace("\\'", "'"))
-}
-
-const LONGEST_QUOTE_LETTERS: usize = 60;
-
-/// Whether a text begins or ends with a blank, or with a byte order mark, which is one without width.
-pub(crate) fn has_blanks_around(text: &str) -> bool {
-    let blank = |letter: char| letter.is_whitespace() || letter == '\u{feff}';
-    text.starts_with(blank) || text.ends_with(blank)
-}
-
-/// What is wrong with a name, if something is: names are compared letter by letter.
-pub(crate) fn name_fault(name: &str) -> Option<String> {
-    if name.is_empty() {
-        return Some("a name is empty".to_owned());
-    }
-    let unseen = |letter: char| matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{ad}');
-    let what = match (has_blanks_around(name), name.starts_with(unseen) || name.ends_with(unseen)) {
-        (true, _) => "take away the blanks around the name",
-        (false, true) => "take away the character at its end that is not seen",
-        (false, false) => return None,
+fn refusal(file: &Path, problem: &Problem, more_problems: usize) -> String {
+    let between = if problem.place.is_some() { ":" } else { ": " };
+    let more = match more_problems {
+        0 => String::new(),
+        1 => "; and 1 more problem".to_owned(),
+        more => format!("; and {more} more problems"),
     };
-    Some(format!("found {}: {what}", quoted(name)))
+    format!("{}{between}{problem}{more}", file.display())
 }
 
 #[cfg(test)]
@@ -73,19 +100,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quote_is_short_and_harmless() {
-        assert_eq!(quoted(" a\"b "), "` a\"b `");
-        assert_eq!(quoted("\u{1b}[31m"), "`\\u{1b}[31m`");
-        assert_eq!(quoted("a\u{a0}\u{200b}\u{feff}"), "`a\\u{a0}\\u{200b}\\u{feff}`");
-        assert_eq!(quoted(&"x".repeat(60)), format!("`{}`", "x".repeat(60)));
-        assert_eq!(quoted(&"x".repeat(61)), format!("`{}...`", "x".repeat(60)));
-    }
-
-    #[test]
-    fn a_name_has_no_blank_and_nothing_unseen_around_it() {
-        assert_eq!(name_fault("a b"), None);
-        for name in ["", " a", "a ", "a\t", "\u{a0}a", "\u{feff}a", "a\u{200b}"] {
-            assert!(name_fault(name).is_some(), "{name:?}");
-        }
+    fn a_refusal_names_its_file_and_its_place_and_counts_what_else_there_is() {
+        assert_eq!(InputError::in_file("f", "empty").to_string(), "f: empty");
+        assert_eq!(InputError::at("f", Place::new(2, 3), "odd").to_string(), "f:2:3: odd");
+        assert_eq!(InputError::at("f", Place::line(2), "odd").to_string(), "f:2: odd");
+        let many = |more_problems| {
+            let problem = Problem::new(None, "empty");
+            InputError::Refused { file: "f".into(), problem, more_problems }.to_string()
+        };
+        assert_eq!(many(1), "f: empty; and 1 more problem");
+        assert_eq!(many(2), "f: empty; and 2 more problems");
     }
 }

@@ -10,51 +10,79 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::error::quoted;
-use super::place::Place;
-use super::words;
+use crate::place::Place;
+use crate::text::quoted;
+use crate::words;
 
 /// A value and the offset at which it begins in its text.
 #[derive(Debug)]
-pub(crate) struct Node<'a> {
-    pub(crate) offset: usize,
-    pub(crate) value: Value<'a>,
+#[non_exhaustive]
+pub struct Node<'a> {
+    /// The byte at which it begins.
+    pub offset: usize,
+    /// What it is.
+    pub value: Value<'a>,
 }
 
 /// What a value is.
 #[derive(Debug)]
-pub(crate) enum Value<'a> {
+#[expect(clippy::exhaustive_enums, reason = "JSON has no other values")]
+pub enum Value<'a> {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Bool(bool),
     /// The digits as they are written.
     Number(&'a str),
+    /// A text, its escapes resolved.
     Text(String),
+    /// An array.
     List(Vec<Node<'a>>),
-    /// Keys with their offsets, in the order of the file; none stands twice.
+    /// Keys with their offsets, in the order of the text; no two are equal.
     Object(Vec<(Key, Node<'a>)>),
 }
 
 /// A key of an object.
 #[derive(Debug)]
-pub(crate) struct Key {
-    pub(crate) offset: usize,
-    pub(crate) name: String,
+#[non_exhaustive]
+pub struct Key {
+    /// The byte at which it begins.
+    pub offset: usize,
+    /// The key, its escapes resolved.
+    pub name: String,
 }
 
 /// What is wrong with a text, and where.
 #[derive(Debug)]
-pub(crate) struct Fault {
-    pub(crate) place: Place,
-    pub(crate) what: String,
-    /// Whether it is JSON, and refused all the same.
-    pub(crate) is_json: bool,
+#[non_exhaustive]
+pub struct Fault {
+    /// Where in the text.
+    pub place: Place,
+    /// What is wrong there.
+    pub what: String,
+    /// Whether the text is JSON, and refused for a key that stands twice or for its depth.
+    pub is_json: bool,
 }
 
-/// As deep as an input may be nested; the deepest of ours has eight levels. Each level costs a reading of what is in it.
+/// The deepest nesting that is read; the deepest of our inputs has eight levels. Each level is read once more for every level above it.
 const DEEPEST: usize = 32;
 
 /// Reads a text that is one JSON value.
-pub(crate) fn parse(text: &str) -> Result<Node<'_>, Fault> {
+///
+/// # Errors
+/// [`Fault`] if the text is no JSON, an object has a key twice, or the value is nested more than 32 levels deep.
+///
+/// ```
+/// use calybris_catalog::json::{Value, parse};
+///
+/// let node = parse(r#"{"price": 2.50}"#).unwrap();
+/// let price = node.value.entry("price").unwrap();
+/// assert!(matches!(price.value, Value::Number("2.50")));
+///
+/// let fault = parse(r#"{"a": 1, "a": 2}"#).unwrap_err();
+/// assert_eq!((fault.place.column, fault.what.as_str()), (Some(10), "`a` stands twice in one object"));
+/// ```
+pub fn parse(text: &str) -> Result<Node<'_>, Fault> {
     let raw: &RawValue = serde_json::from_str(text).map_err(|error| fault_of(text, &error))?;
     if let Some(offset) = too_deep(text) {
         let what = format!("nested more than {DEEPEST} levels deep");
@@ -84,8 +112,9 @@ fn too_deep(text: &str) -> Option<usize> {
     None
 }
 
-/// What the library found wrong with a text, in our words.
-pub(crate) fn fault_of(text: &str, error: &serde_json::Error) -> Fault {
+/// What `serde_json` found wrong with `text`, with its place in characters and in plain words.
+#[must_use]
+pub fn fault_of(text: &str, error: &serde_json::Error) -> Fault {
     let begin = match error.line() {
         0 | 1 => 0,
         line => text.match_indices('\n').nth(line - 2).map_or(text.len(), |(at, _)| at + 1),
@@ -161,15 +190,17 @@ impl<'de> Deserialize<'de> for Entries<'de> {
 }
 
 impl Fault {
-    /// The finding, and before it what the text is not, unless it is JSON.
-    pub(crate) fn explained(&self, is_not: &str) -> String {
+    /// What is wrong, behind `is_not` if the text is no JSON: `not a price list: the file ends inside an object`.
+    #[must_use]
+    pub fn explained(&self, is_not: &str) -> String {
         if self.is_json { self.what.clone() } else { format!("{is_not}: {}", self.what) }
     }
 }
 
 impl<'a> Value<'a> {
-    /// What an object says of a key.
-    pub(crate) fn entry(&self, name: &str) -> Option<&Node<'a>> {
+    /// The value of a key of an object; `None` if it has no such key, or is no object.
+    #[must_use]
+    pub fn entry(&self, name: &str) -> Option<&Node<'a>> {
         match self {
             Self::Object(entries) => {
                 entries.iter().find(|(key, _)| key.name == name).map(|(_, node)| node)
@@ -178,7 +209,9 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub(crate) fn as_text(&self) -> Option<&str> {
+    /// The text, if it is one.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
@@ -187,16 +220,18 @@ impl<'a> Value<'a> {
 }
 
 impl Node<'_> {
-    /// The value as it is written in `text`, for a message.
-    pub(crate) fn written<'t>(&self, text: &'t str) -> &'t str {
+    /// The value as it is written in `text`, from which it was parsed.
+    #[must_use]
+    pub fn written<'t>(&self, text: &'t str) -> &'t str {
         let rest = text.get(self.offset..).unwrap_or_default();
         let mut values = serde_json::Deserializer::from_str(rest).into_iter::<&RawValue>();
         values.next().and_then(Result::ok).map_or(rest, RawValue::get)
     }
 }
 
-/// Whether these are the digits of a number as JSON has them: no sign but a minus, no zero before them, no `_`.
-pub(crate) fn is_number(text: &str) -> bool {
+/// Whether a text is a number as JSON writes it: no plus sign, no leading zero, no `_`.
+#[must_use]
+pub fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let is_bare = digits.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
     is_bare && serde_json::from_str::<serde_json::Number>(text).is_ok()

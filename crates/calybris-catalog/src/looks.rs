@@ -3,30 +3,48 @@
 use std::fmt;
 use std::path::Path;
 
-use super::error::InputError;
-use super::place::Place;
-use crate::terminal::program_name;
+use crate::error::InputError;
+use crate::place::Place;
 
 /// Kinds of text that people confuse.
+///
+/// ```
+/// use calybris_catalog::text::Looks;
+///
+/// assert_eq!(Looks::of("<!DOCTYPE html>"), Looks::WebPage);
+/// assert_eq!(Looks::of("[policy]\npolicy_epoch = 1"), Looks::Policy);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Looks {
+#[non_exhaustive]
+pub enum Looks {
+    /// A JSON object.
     JsonObject,
+    /// A JSON array.
     JsonArray,
+    /// A policy file.
     Policy,
+    /// A catalog with `[[model]]` tables.
     Catalog,
+    /// Some other TOML.
     Toml,
+    /// Lines with commas, semicolons or tabs.
     Csv,
+    /// HTML.
     WebPage,
+    /// Hexadecimal digits of a log's key.
     Key,
+    /// A log's anchor.
     Anchor,
+    /// The head of a log's tree.
     TreeHead,
-    /// Nothing of these.
+    /// None of these.
     Other,
 }
 
 impl Looks {
     /// Judges by how the text begins; a file may be long.
-    pub(crate) fn of(text: &str) -> Self {
+    #[must_use]
+    pub fn of(text: &str) -> Self {
         let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let first = lines.clone().find(|line| !line.starts_with('#')).unwrap_or_default();
         let second = first.get(1..).and_then(|rest| {
@@ -73,9 +91,12 @@ impl Looks {
         if first.contains([',', ';', '\t']) { Self::Csv } else { Self::Other }
     }
 
-    /// Refuses the text of a file if it looks like one of these; `wanted` says what was to stand there.
-    pub(crate) fn refuse(
-        file: &Path,
+    /// Refuses a text that looks like one of these. `wanted` says what the file should be.
+    ///
+    /// # Errors
+    /// [`InputError::Refused`], which says what it looks like, at the place where the text begins.
+    pub fn refuse(
+        file: impl AsRef<Path>,
         text: &str,
         refused: &[Self],
         wanted: &str,
@@ -103,10 +124,8 @@ impl fmt::Display for Looks {
             Self::Csv => "CSV",
             Self::WebPage => "a web page, so the download may have failed",
             Self::Key => "a key file",
-            Self::Anchor => return write!(f, "the line that `{} anchor` prints", program_name()),
-            Self::TreeHead => {
-                return write!(f, "the line that `{} anchor --tree` prints", program_name());
-            }
+            Self::Anchor => "the line that `calybris anchor` prints",
+            Self::TreeHead => "the line that `calybris anchor --tree` prints",
             Self::Other => "no kind of file that is known here",
         })
     }

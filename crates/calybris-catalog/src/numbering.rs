@@ -3,14 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use calybris_core::engine::{Names, Snapshot};
+use calybris_engine::{Names, Snapshot};
+use calybris_units::{BrokenInvariant, invariant};
 
-use super::error::InputError;
-use super::request::UNLISTED_MODEL_ID;
+use crate::candidate::Candidate;
+use crate::error::InputError;
+
+/// The id for a requested model that the catalog does not list: no catalog that is joined here gives it to a model.
+pub const UNLISTED_MODEL_ID: u32 = u32::MAX;
 
 /// Numbers that are taken; the default takes none.
-#[derive(Debug, Default)]
-pub(crate) struct Numbering {
+#[derive(Clone, Debug, Default)]
+pub struct Numbering {
     /// Name and provider to the id.
     models: BTreeMap<(String, String), u32>,
     model_ids: BTreeSet<u32>,
@@ -22,7 +26,7 @@ pub(crate) struct Numbering {
 }
 
 /// Numbers of one kind: those with a name, and all that are in use.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Taken {
     by_name: BTreeMap<String, u8>,
     numbers: BTreeSet<u8>,
@@ -30,7 +34,8 @@ pub(crate) struct Taken {
 
 impl Numbering {
     /// The numbers of a recorded snapshot. A model without a name cannot be matched; its number stays taken.
-    pub(crate) fn of(recorded: &Snapshot) -> Self {
+    #[must_use]
+    pub fn of(recorded: &Snapshot) -> Self {
         let names = recorded.names();
         let catalog = recorded.policy_snapshot().models();
         let mut models = BTreeMap::new();
@@ -59,20 +64,19 @@ impl Numbering {
         }
     }
 
-    /// An id for each model, given as name and provider: the recorded one, or else the next free above all recorded.
-    pub(crate) fn model_ids<'a>(
-        &self,
-        models: impl Iterator<Item = (&'a String, &'a String)>,
-    ) -> Vec<u32> {
+    /// An id for each model: the recorded one of that name and provider, or else the next free above all recorded.
+    pub(crate) fn model_ids(&self, models: &[Candidate]) -> Result<Vec<u32>, BrokenInvariant> {
         let above = self.model_ids.last().map_or(0, |highest| highest.saturating_add(1));
         let free = |id: &u32| *id != UNLISTED_MODEL_ID && !self.model_ids.contains(id);
         let mut fresh = (above..UNLISTED_MODEL_ID).chain(0..above).filter(free);
-        let known = |name: &String, provider: &String| {
-            self.models.get(&(name.clone(), provider.clone())).copied()
+        let known = |model: &Candidate| {
+            self.models.get(&(model.name.clone(), model.provider.clone())).copied()
         };
-        models
-            .map_while(|(name, provider)| known(name, provider).or_else(|| fresh.next()))
-            .collect()
+        let id = |model| {
+            let id = known(model).or_else(|| fresh.next());
+            invariant!(id, "no catalog in memory has as many models as there are ids")
+        };
+        models.iter().map(id).collect()
     }
 
     /// The recorded names, and those of the new catalog with their numbers.
@@ -103,15 +107,14 @@ impl Taken {
         Self { by_name, numbers: names.keys().copied().chain(used).collect() }
     }
 
-    /// A number below `limit` for each distinct name: the recorded one, or else the lowest free, in alphabetical order.
-    pub(crate) fn number<'a>(
+    /// A number below `limit` for each name: the recorded one, or else the lowest free, in alphabetical order.
+    pub(crate) fn number(
         &self,
         file: &Path,
         what: &str,
         limit: u16,
-        names: impl Iterator<Item = &'a String>,
+        names: &BTreeSet<&str>,
     ) -> Result<BTreeMap<String, u8>, InputError> {
-        let names: BTreeSet<&String> = names.collect();
         let new = names.iter().filter(|name| !self.by_name.contains_key(**name)).count();
         let found = self.numbers.len().saturating_add(new);
         if found > usize::from(limit) {
@@ -120,69 +123,23 @@ impl Taken {
             return Err(InputError::in_file(file, what));
         }
         let mut free = (0..=u8::MAX).filter(|number| !self.numbers.contains(number));
-        let known = |name: &String| self.by_name.get(name).copied();
-        Ok(names
-            .into_iter()
-            .filter_map(|name| Some((name.clone(), known(name).or_else(|| free.next())?)))
-            .collect())
-    }
-}
-
-/// What a new catalog has otherwise than a recorded one, by name.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Differences {
-    /// Models in both.
-    pub(crate) kept_models: BTreeSet<String>,
-    /// Recorded models that nothing in the new catalog matches: they are chosen no more.
-    pub(crate) gone_models: BTreeSet<String>,
-    /// Models that the recorded catalog does not have.
-    pub(crate) new_models: BTreeSet<String>,
-    /// Recorded providers, capabilities and regions that no new model has: who asks for one is served by nobody.
-    pub(crate) gone_names: BTreeSet<String>,
-    /// Providers that a recorded request can only allow by allowing all.
-    pub(crate) new_providers: BTreeSet<String>,
-}
-
-impl Differences {
-    /// Adds those between a recorded snapshot and one that keeps its numbers.
-    pub(crate) fn add(&mut self, recorded: &Snapshot, proposed: &Snapshot) {
-        let (old, new) = (recorded.policy_snapshot(), proposed.policy_snapshot());
-        let label = |snapshot: &Snapshot, model_id: u32| {
-            let name = snapshot.names().models.get(&model_id).cloned();
-            name.unwrap_or_else(|| format!("model {model_id}"))
+        let mut number = |name: &str| {
+            let number = self.by_name.get(name).copied().or_else(|| free.next());
+            Ok((name.to_owned(), invariant!(number, "the numbers in use and the new are counted")?))
         };
-        for model in old.models() {
-            let name = label(recorded, model.model_id);
-            match new.model(model.model_id) {
-                Some(_) => self.kept_models.insert(name),
-                None => self.gone_models.insert(name),
-            };
-        }
-        let added = new.models().iter().filter(|model| old.model(model.model_id).is_none());
-        self.new_models.extend(added.map(|model| label(proposed, model.model_id)));
-        let capabilities = new.models().iter().fold(0, |set, model| set | model.capabilities.0);
-        let regions = new.models().iter().fold(0, |set, model| set | model.regions.0);
-        let providers: BTreeSet<u8> = new.models().iter().map(|model| model.provider_id).collect();
-        let names = recorded.names();
-        for (what, names, has) in [
-            ("provider", &names.providers, &(|id| providers.contains(&id)) as &dyn Fn(u8) -> bool),
-            ("capability", &names.capabilities, &|bit| capabilities >> (bit % 64) & 1 == 1),
-            ("region", &names.regions, &|bit| regions >> (bit % 64) & 1 == 1),
-        ] {
-            let gone = names.iter().filter(|(number, _)| !has(**number));
-            self.gone_names.extend(gone.map(|(_, name)| format!("{what} {name}")));
-        }
-        let known = &recorded.names().providers;
-        let unknown = proposed.names().providers.iter().filter(|(id, _)| !known.contains_key(id));
-        self.new_providers.extend(unknown.map(|(_, name)| name.clone()));
+        names.iter().map(|name| number(name)).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use calybris_core::kernel::{CapabilitySet, Model, Policy, PolicySnapshot, RegionSet};
+    use calybris_kernel::{CapabilitySet, Model, Policy, PolicySnapshot, RegionSet};
+
+    use calybris_units::Microunits;
 
     use super::*;
+    use crate::place::Place;
+    use crate::traits::Traits;
 
     fn recorded(models: &[(u32, u8, u64)], names: Names) -> Snapshot {
         let policy = Policy {
@@ -214,14 +171,17 @@ mod tests {
         names.iter().map(|(number, name)| (*number, (*name).to_owned())).collect()
     }
 
-    fn owned(names: &[&str]) -> Vec<String> {
-        names.iter().map(|name| (*name).to_owned()).collect()
-    }
-
     fn ids(numbering: &Numbering, models: &[(&str, &str)]) -> Vec<u32> {
-        let models: Vec<(String, String)> =
-            models.iter().map(|(name, provider)| ((*name).into(), (*provider).into())).collect();
-        numbering.model_ids(models.iter().map(|(name, provider)| (name, provider)))
+        let candidate = |(name, provider): &(&str, &str)| Candidate {
+            name: (*name).to_owned(),
+            place: Place::line(1),
+            provider: (*provider).to_owned(),
+            input_price_per_million_tokens: Microunits::ZERO,
+            output_price_per_million_tokens: Microunits::ZERO,
+            capabilities: Vec::new(),
+            traits: Traits::default(),
+        };
+        numbering.model_ids(&models.iter().map(candidate).collect::<Vec<_>>()).unwrap()
     }
 
     #[test]
@@ -250,9 +210,9 @@ mod tests {
     fn a_bit_in_use_stays_taken_even_without_a_name() {
         let names = Names { capabilities: named(&[(2, "tools")]), ..Names::default() };
         let numbering = Numbering::of(&recorded(&[(1, 0, 0b1)], names));
-        let wanted = owned(&["audio", "tools", "vision"]);
+        let wanted = BTreeSet::from(["audio", "tools", "vision"]);
         let file = Path::new("c.toml");
-        let numbers = numbering.capabilities.number(file, "capabilities", 64, wanted.iter());
+        let numbers = numbering.capabilities.number(file, "capabilities", 64, &wanted);
         let expected = [("audio", 1), ("tools", 2), ("vision", 3)];
         assert_eq!(numbers.unwrap(), expected.map(|(name, bit)| (name.to_owned(), bit)).into());
     }
@@ -262,7 +222,8 @@ mod tests {
         let numbering = Numbering::of(&recorded(&[(1, 0, u64::MAX >> 1)], Names::default()));
         let file = Path::new("c.toml");
         let number = |names: &[&str]| {
-            numbering.capabilities.number(file, "capabilities", 64, owned(names).iter())
+            let names = names.iter().copied().collect();
+            numbering.capabilities.number(file, "capabilities", 64, &names)
         };
         assert_eq!(number(&["one"]).unwrap()["one"], 63);
         let text = number(&["one", "two"]).unwrap_err().to_string();

@@ -5,11 +5,13 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::catalog::{Candidate, CatalogFile};
-use super::error::InputError;
-use super::looks::Looks;
-use super::place::Places;
-use super::policy::{Bps, Microunits, Name, Traits, toml_error};
+use crate::candidate::{Candidate, Listed};
+use crate::error::InputError;
+use crate::form::{Amount, Form as _, Name, Share};
+use crate::place::Places;
+use crate::text::Looks;
+use crate::traits::Traits;
+use crate::words::toml_error;
 
 /// Our own form: `[[model]]` tables.
 #[derive(Deserialize)]
@@ -24,20 +26,20 @@ struct OwnFile {
 struct OwnEntry {
     name: Spanned<Name>,
     provider: Name,
-    input_price_microunits_per_million_tokens: Microunits,
-    output_price_microunits_per_million_tokens: Microunits,
+    input_price_microunits_per_million_tokens: Amount,
+    output_price_microunits_per_million_tokens: Amount,
     #[serde(default)]
     capabilities: Vec<Name>,
-    quality_bps: Option<Bps>,
-    risk_ceiling_bps: Option<Bps>,
+    quality_bps: Option<Share>,
+    risk_ceiling_bps: Option<Share>,
     p95_latency_ms: Option<u32>,
     regions: Option<Vec<Name>>,
-    fixed_price_microunits: Option<Microunits>,
+    fixed_price_microunits: Option<Amount>,
     enabled: Option<bool>,
 }
 
 /// Parses the text of a catalog; `file` is what messages call it.
-pub(crate) fn parse(file: &Path, text: &str) -> Result<CatalogFile, InputError> {
+pub(crate) fn parse(file: &Path, text: &str) -> Result<Listed, InputError> {
     let wanted = "a catalog is TOML with `[[model]]` tables, or a price list: a JSON object of model name to prices";
     let refused = [
         Looks::JsonArray,
@@ -52,32 +54,26 @@ pub(crate) fn parse(file: &Path, text: &str) -> Result<CatalogFile, InputError> 
     let own: OwnFile = toml::from_str(text).map_err(|error| toml_error(file, text, &error))?;
     let mut places = Places::of(text);
     let candidates = own.model.into_iter().map(|entry| entry.into_candidate(&mut places)).collect();
-    Ok(CatalogFile { candidates, ..CatalogFile::default() })
-}
-
-fn texts(names: Vec<Name>) -> Vec<String> {
-    names.into_iter().map(|Name(name)| name).collect()
+    Ok(Listed { candidates, ..Listed::default() })
 }
 
 impl OwnEntry {
     fn into_candidate(self, places: &mut Places<'_>) -> Candidate {
         Candidate {
             place: places.at(self.name.span().start),
-            name: self.name.into_inner().0,
-            provider: self.provider.0,
-            input_price_microunits_per_million_tokens: self
-                .input_price_microunits_per_million_tokens
-                .0,
-            output_price_microunits_per_million_tokens: self
+            name: self.name.into_inner().value(),
+            provider: self.provider.value(),
+            input_price_per_million_tokens: self.input_price_microunits_per_million_tokens.value(),
+            output_price_per_million_tokens: self
                 .output_price_microunits_per_million_tokens
-                .0,
-            capabilities: texts(self.capabilities),
+                .value(),
+            capabilities: self.capabilities.value(),
             traits: Traits {
-                quality_bps: self.quality_bps,
-                risk_ceiling_bps: self.risk_ceiling_bps,
+                quality: self.quality_bps.value(),
+                risk_ceiling: self.risk_ceiling_bps.value(),
                 p95_latency_ms: self.p95_latency_ms,
-                regions: self.regions,
-                fixed_price_microunits: self.fixed_price_microunits,
+                regions: self.regions.value(),
+                fixed_price: self.fixed_price_microunits.value(),
                 enabled: self.enabled,
             },
         }

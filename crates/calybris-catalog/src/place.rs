@@ -3,24 +3,38 @@
 use std::fmt;
 
 /// A line and, if it is known, a column: both counted from 1, columns in characters.
+///
+/// ```
+/// use calybris_catalog::Place;
+///
+/// assert_eq!(Place::of("ab\nc", 3).to_string(), "2:1");
+/// assert_eq!(Place::line(7).to_string(), "7");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) line: u64,
-    pub(crate) column: Option<u64>,
+#[non_exhaustive]
+pub struct Place {
+    /// The line, from 1.
+    pub line: u64,
+    /// The column, from 1; `None` for the line as a whole.
+    pub column: Option<u64>,
 }
 
 impl Place {
-    pub(crate) const fn new(line: u64, column: u64) -> Self {
+    /// A line and a column in it.
+    #[must_use]
+    pub const fn new(line: u64, column: u64) -> Self {
         Self { line, column: Some(column) }
     }
 
     /// A line as a whole.
-    pub(crate) const fn line(line: u64) -> Self {
+    #[must_use]
+    pub const fn line(line: u64) -> Self {
         Self { line, column: None }
     }
 
-    /// The place of the byte at `offset`.
-    pub(crate) fn of(text: &str, offset: usize) -> Self {
+    /// The place of the byte at `offset`, which is moved back to the beginning of its character and to the end of the text.
+    #[must_use]
+    pub fn of(text: &str, offset: usize) -> Self {
         let mut offset = offset.min(text.len());
         while !text.is_char_boundary(offset) {
             offset -= 1;
@@ -31,8 +45,9 @@ impl Place {
         Self::new(from_one(before.matches('\n').count()), from_one(column))
     }
 
-    /// A place that was found in a text which begins at this line of a file.
-    pub(crate) const fn moved_to(self, line: u64) -> Self {
+    /// The place in the file, if this is the place in a text that begins at that line of the file.
+    #[must_use]
+    pub const fn moved_to(self, line: u64) -> Self {
         Self { line: self.line.saturating_add(line).saturating_sub(1), ..self }
     }
 }

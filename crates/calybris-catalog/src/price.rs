@@ -1,14 +1,15 @@
 //! Prices: from a decimal text per token to whole microunits per million tokens, exactly, never through a float.
 
+use calybris_units::Microunits;
 use rust_decimal::Decimal;
 
-use super::json::is_number;
+use crate::json::is_number;
 
 /// A price that the kernel can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Price {
-    /// Microunits per million tokens.
-    pub(crate) microunits_per_million_tokens: u64,
+    /// Per million tokens.
+    pub(crate) per_million_tokens: Microunits,
     /// Whether the text was between two whole microunits and was rounded up.
     pub(crate) rounded_up: bool,
 }
@@ -47,26 +48,26 @@ pub(crate) fn parse_per_token(text: &str) -> Result<Price, String> {
         // Less than 10^29 divided by more than 10^38: above zero, below one.
         (false, None) => (Some(1), true),
     };
-    let microunits_per_million_tokens = whole
+    let per_million_tokens = whole
         .and_then(|whole| u64::try_from(whole).ok())
+        .map(Microunits::new)
         .ok_or_else(|| format!("a price is at most {} microunits per million tokens", u64::MAX))?;
-    Ok(Price { microunits_per_million_tokens, rounded_up })
+    Ok(Price { per_million_tokens, rounded_up })
 }
 
 /// Whether a price is in the range in which prices are: none is too little, and 0 is a question of its own.
 ///
 /// A price per million tokens that was written as one per token is far above the range, and one per token that was
 /// written as one per million tokens far below. The dearest model of the public list costs 9,710 a million, the cheapest 0.001.
-pub(crate) fn is_plausible(microunits_per_million_tokens: u64) -> bool {
-    microunits_per_million_tokens == 0
-        || (LEAST_PLAUSIBLE..=MOST_PLAUSIBLE).contains(&microunits_per_million_tokens)
+pub(crate) fn is_plausible(per_million_tokens: Microunits) -> bool {
+    per_million_tokens.is_zero() || (LEAST_PLAUSIBLE..=MOST_PLAUSIBLE).contains(&per_million_tokens)
 }
 
-const LEAST_PLAUSIBLE: u64 = 1_000;
-const MOST_PLAUSIBLE: u64 = 20_000_000_000;
+const LEAST_PLAUSIBLE: Microunits = Microunits::new(1_000);
+const MOST_PLAUSIBLE: Microunits = Microunits::new(20_000_000_000);
 
-/// The range in words.
-pub(crate) const PLAUSIBLE: &str = "0.001 to 20,000 per million tokens";
+/// The range of plausible prices in words, in currency units.
+pub const PLAUSIBLE_PRICES: &str = "0.001 to 20,000 per million tokens";
 
 /// One part in so many is noise.
 const NOISE: u128 = 1_000_000_000;
@@ -79,7 +80,7 @@ mod tests {
 
     fn price(text: &str) -> (u64, bool) {
         let price = parse_per_token(text).unwrap();
-        (price.microunits_per_million_tokens, price.rounded_up)
+        (price.per_million_tokens.get(), price.rounded_up)
     }
 
     #[test]
@@ -128,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_price_per_token_and_one_per_million_are_told_apart() {
-        let plausible = |text| is_plausible(price(text).0);
+        let plausible = |text| is_plausible(Microunits::new(price(text).0));
         // 2.5 a million, 0.05 a million, and the same numbers as prices per token.
         assert!(plausible("2.5e-6") && plausible("5e-8"));
         assert!(!plausible("2.5") && !plausible("0.05"));

@@ -2,19 +2,20 @@
 
 use std::path::Path;
 
-use super::catalog::{Candidate, CatalogFile, Skipped};
-use super::error::{InputError, name_fault, quoted};
-use super::json::{self, Node, Value};
-use super::place::{Place, Places};
-use super::policy::Traits;
-use super::price;
+use crate::candidate::{Candidate, Listed, Skipped};
+use crate::error::InputError;
+use crate::json::{self, Node, Value};
+use crate::place::{Place, Places};
+use crate::price;
+use crate::text::{name_fault, quoted};
+use crate::traits::Traits;
 
 /// Parses a price list. Models that do not chat, or whose prices per token are not both listed, are skipped and counted.
 /// What stands twice is refused wherever it stands, also in entries that are skipped.
-pub(crate) fn parse(file: &Path, text: &str) -> Result<CatalogFile, InputError> {
+pub(crate) fn parse(file: &Path, text: &str) -> Result<Listed, InputError> {
     let list = json::parse(text)
         .map_err(|fault| InputError::at(file, fault.place, fault.explained("not a price list")))?;
-    let mut catalog = CatalogFile::default();
+    let mut catalog = Listed::default();
     let mut places = Places::of(text);
     let Value::Object(entries) = list.value else { return Ok(catalog) };
     for (key, Node { value: entry, .. }) in entries {
@@ -70,8 +71,8 @@ pub(crate) fn parse(file: &Path, text: &str) -> Result<CatalogFile, InputError> 
         catalog.candidates.push(Candidate {
             place: places.at(key.offset),
             provider,
-            input_price_microunits_per_million_tokens: input.microunits_per_million_tokens,
-            output_price_microunits_per_million_tokens: output.microunits_per_million_tokens,
+            input_price_per_million_tokens: input.per_million_tokens,
+            output_price_per_million_tokens: output.per_million_tokens,
             capabilities: capabilities(&entry),
             traits: Traits::default(),
             name,
@@ -94,7 +95,7 @@ fn capabilities(entry: &Value<'_>) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn list(body: &str) -> Result<CatalogFile, InputError> {
+    fn list(body: &str) -> Result<Listed, InputError> {
         parse(Path::new("prices.json"), body)
     }
 
@@ -117,8 +118,8 @@ mod tests {
         );
         let [a] = catalog.candidates.as_slice() else { panic!("one candidate") };
         assert_eq!((a.name.as_str(), a.provider.as_str()), ("a", "p"));
-        assert_eq!(a.input_price_microunits_per_million_tokens, 2_500_000);
-        assert_eq!(a.output_price_microunits_per_million_tokens, 10_000_000);
+        assert_eq!(a.input_price_per_million_tokens.get(), 2_500_000);
+        assert_eq!(a.output_price_per_million_tokens.get(), 10_000_000);
         assert_eq!(a.capabilities, ["vision"]);
     }
 
@@ -130,8 +131,8 @@ mod tests {
         )
         .unwrap();
         assert_eq!(catalog.rounded_prices, 1);
-        assert_eq!(catalog.candidates[0].input_price_microunits_per_million_tokens, 100_001);
-        assert_eq!(catalog.candidates[0].output_price_microunits_per_million_tokens, 100_000);
+        assert_eq!(catalog.candidates[0].input_price_per_million_tokens.get(), 100_001);
+        assert_eq!(catalog.candidates[0].output_price_per_million_tokens.get(), 100_000);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! What the libraries for TOML and JSON say of a file, in words for those who wrote it.
 
-use super::error::quoted;
-use super::place::Place;
+use std::path::Path;
+
+use crate::error::{InputError, Problem};
+use crate::place::Place;
+use crate::text::quoted;
 
 /// A finding of the JSON library, without its place.
 pub(crate) fn of_json(error: &serde_json::Error) -> String {
@@ -10,8 +13,14 @@ pub(crate) fn of_json(error: &serde_json::Error) -> String {
     plain(text.strip_suffix(&place).unwrap_or(&text))
 }
 
+/// The refusal of a file for a finding of the TOML library.
+pub(crate) fn toml_error(file: &Path, text: &str, error: &toml::de::Error) -> InputError {
+    let (place, what) = of_toml(text, error);
+    Problem::new(place, what).in_file(file)
+}
+
 /// A finding of the TOML library: where, and what. A table that is missing as a whole has no place.
-pub(crate) fn of_toml(text: &str, error: &toml::de::Error) -> (Option<Place>, String) {
+fn of_toml(text: &str, error: &toml::de::Error) -> (Option<Place>, String) {
     let what = plain(error.message());
     let is_missing = error.message().starts_with("missing field");
     let start = match error.span() {
@@ -121,9 +130,16 @@ fn allowed_words(allowed: &str) -> String {
     }
 }
 
+/// A number with a comma before each group of three digits.
 fn signed(number: i64) -> String {
+    let mut rest = number.unsigned_abs();
+    let mut text = String::new();
+    while rest >= 1_000 {
+        text = format!(",{:03}{text}", rest % 1_000);
+        rest /= 1_000;
+    }
     let sign = if number < 0 { "-" } else { "" };
-    format!("{sign}{}", crate::amount::grouped(number.unsigned_abs()))
+    format!("{sign}{rest}{text}")
 }
 
 /// A message may repeat what was found at any length.

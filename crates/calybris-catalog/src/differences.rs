@@ -1,0 +1,56 @@
+//! What a proposed catalog has otherwise than the recorded one, so that a replay says what it could not compare.
+
+use std::collections::BTreeSet;
+
+use calybris_engine::Snapshot;
+
+/// What a new catalog has otherwise than a recorded one, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Differences {
+    /// Models in both.
+    pub kept_models: BTreeSet<String>,
+    /// Recorded models that nothing in the new catalog matches: they are chosen no more.
+    pub gone_models: BTreeSet<String>,
+    /// Models that the recorded catalog does not have.
+    pub new_models: BTreeSet<String>,
+    /// Recorded providers, capabilities and regions that no new model has: who asks for one is served by nobody.
+    pub gone_names: BTreeSet<String>,
+    /// Providers that a recorded request can only allow by allowing all.
+    pub new_providers: BTreeSet<String>,
+}
+
+impl Differences {
+    /// Adds the differences between a recorded snapshot and one that keeps its numbers.
+    pub fn add(&mut self, recorded: &Snapshot, proposed: &Snapshot) {
+        let (old, new) = (recorded.policy_snapshot(), proposed.policy_snapshot());
+        let label = |snapshot: &Snapshot, model_id: u32| {
+            let name = snapshot.names().models.get(&model_id).cloned();
+            name.unwrap_or_else(|| format!("model {model_id}"))
+        };
+        for model in old.models() {
+            let name = label(recorded, model.model_id);
+            match new.model(model.model_id) {
+                Some(_) => self.kept_models.insert(name),
+                None => self.gone_models.insert(name),
+            };
+        }
+        let added = new.models().iter().filter(|model| old.model(model.model_id).is_none());
+        self.new_models.extend(added.map(|model| label(proposed, model.model_id)));
+        let capabilities = new.models().iter().fold(0, |set, model| set | model.capabilities.0);
+        let regions = new.models().iter().fold(0, |set, model| set | model.regions.0);
+        let providers: BTreeSet<u8> = new.models().iter().map(|model| model.provider_id).collect();
+        let names = recorded.names();
+        for (what, names, has) in [
+            ("provider", &names.providers, &(|id| providers.contains(&id)) as &dyn Fn(u8) -> bool),
+            ("capability", &names.capabilities, &|bit| capabilities >> (bit % 64) & 1 == 1),
+            ("region", &names.regions, &|bit| regions >> (bit % 64) & 1 == 1),
+        ] {
+            let gone = names.iter().filter(|(number, _)| !has(**number));
+            self.gone_names.extend(gone.map(|(_, name)| format!("{what} {name}")));
+        }
+        let known = &recorded.names().providers;
+        let unknown = proposed.names().providers.iter().filter(|(id, _)| !known.contains_key(id));
+        self.new_providers.extend(unknown.map(|(_, name)| name.clone()));
+    }
+}

@@ -1,0 +1,34 @@
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod place;
+
+mod policy;
+
+mod candidate;
+mod catalog;
+mod differences;
+mod join;
+mod numbering;
+mod traits;
+
+mod own_catalog;
+mod price;
+mod price_list;
+
+mod form;
+pub mod json;
+mod looks;
+pub mod text;
+mod words;
+
+pub use candidate::{Candidate, Skipped};
+pub use catalog::CatalogFile;
+pub use differences::Differences;
+pub use error::{InputError, Problem};
+pub use join::Catalog;
+pub use numbering::{Numbering, UNLISTED_MODEL_ID};
+pub use place::Place;
+pub use policy::{PolicyFile, RequestDefaults};
+pub use price::PLAUSIBLE_PRICES;
+pub use traits::Traits;

@@ -1,0 +1,59 @@
+//! What a model is beside its prices: quality, risk, latency, regions. Price lists do not say it, so rules do.
+
+use calybris_units::{BasisPoints, Microunits};
+use serde::Deserialize;
+
+use crate::form::{self, Amount, Name, Share};
+
+/// What a catalog, or a rule of a policy file, says of a model beside its prices; `None` where it says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Traits {
+    /// Quality, 0 to 10,000.
+    #[serde(default, rename = "quality_bps", deserialize_with = "form::read::<_, Option<Share>>")]
+    pub quality: Option<BasisPoints>,
+    /// The highest risk of a request that the model may be given, 0 to 10,000.
+    #[serde(
+        default,
+        rename = "risk_ceiling_bps",
+        deserialize_with = "form::read::<_, Option<Share>>"
+    )]
+    pub risk_ceiling: Option<BasisPoints>,
+    /// The latency that 95 of 100 calls stay within.
+    pub p95_latency_ms: Option<u32>,
+    /// Names of the regions in which it runs.
+    #[serde(default, deserialize_with = "form::read::<_, Option<Vec<Name>>>")]
+    pub regions: Option<Vec<String>>,
+    /// A price of each request beside that of its tokens; nothing if nobody says.
+    #[serde(
+        default,
+        rename = "fixed_price_microunits",
+        deserialize_with = "form::read::<_, Option<Amount>>"
+    )]
+    pub fixed_price: Option<Microunits>,
+    /// Whether it may be chosen; it may if nobody says.
+    pub enabled: Option<bool>,
+}
+
+type IsSaid = fn(&Traits) -> bool;
+
+/// What every model must have from its catalog or from a rule, and whether it has it.
+pub(crate) const REQUIRED: [(&str, IsSaid); 3] = [
+    ("quality_bps", |traits| traits.quality.is_some()),
+    ("risk_ceiling_bps", |traits| traits.risk_ceiling.is_some()),
+    ("p95_latency_ms", |traits| traits.p95_latency_ms.is_some()),
+];
+
+impl Traits {
+    /// Takes from `other` what it says.
+    pub(crate) fn overlay(&mut self, other: &Self) {
+        let Self { quality, risk_ceiling, p95_latency_ms, regions, fixed_price, enabled } = other;
+        self.quality = quality.or(self.quality);
+        self.risk_ceiling = risk_ceiling.or(self.risk_ceiling);
+        self.p95_latency_ms = p95_latency_ms.or(self.p95_latency_ms);
+        self.regions = regions.clone().or(self.regions.take());
+        self.fixed_price = fixed_price.or(self.fixed_price);
+        self.enabled = enabled.or(self.enabled);
+    }
+}
