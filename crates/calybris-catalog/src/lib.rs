@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod error;
 mod place;
@@ -7,6 +8,7 @@ mod policy;
 
 mod candidate;
 mod catalog;
+mod diff;
 mod differences;
 mod join;
 mod numbering;
@@ -24,6 +26,7 @@ mod words;
 
 pub use candidate::{Candidate, Skipped};
 pub use catalog::CatalogFile;
+pub use diff::{CatalogDiff, Change, Values};
 pub use differences::Differences;
 pub use error::{InputError, Problem};
 pub use join::Catalog;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use calybris_catalog::InputError;
 use calybris_core::budget::AuditError;
 use calybris_core::engine::{EngineError, SettleRefused};
 use calybris_core::kernel::Decision;
@@ -12,9 +13,9 @@ use calybris_core::wal::WalError;
 use serde_json::{Map, Value, json};
 
 use crate::advice;
-use crate::input::error::InputError;
 use crate::page::Page;
 use crate::system::{self, in_words};
+use crate::terminal::program_name;
 use crate::visible::visible_within_a_line;
 
 /// Why a command failed.
@@ -265,6 +266,13 @@ impl fmt::Display for Failure {
 
 impl From<InputError> for Failure {
     fn from(error: InputError) -> Self {
-        Self::refused(error)
+        match error {
+            InputError::Refused { file, problem, more_problems: more @ 1.. } => {
+                let first = problem.in_file(file);
+                let program = program_name();
+                Self::refused(format_args!("{first}; `{program} catalog check` lists {more} more"))
+            }
+            error => Self::refused(error),
+        }
     }
 }

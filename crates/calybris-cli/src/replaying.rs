@@ -4,12 +4,12 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use calybris_catalog::InputError;
 use calybris_core::engine::{
     EngineError, ReplayOptions, ReplayProgress, ReplayReport, Replayed, Snapshot, replay,
 };
 
 use crate::failure::Failure;
-use crate::input::error::InputError;
 use crate::input::whole::at_least_one;
 use crate::log::arguments::LogArguments;
 use crate::log::beginning::check_records;

@@ -9,6 +9,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use calybris_catalog::text::quoted;
+use calybris_catalog::{Catalog, InputError, PolicyFile};
 use calybris_core::budget::AccountSnapshot;
 use calybris_core::engine::{
     Call, Engine, EngineError, EngineOptions, MAX_REQUEST_KEYS, Names, Outcome, RecordedDecision,
@@ -23,9 +25,6 @@ use self::directory::has_segment;
 use self::earlier::Earlier;
 use self::extent::Written;
 use crate::failure::Failure;
-use crate::input::catalog::Catalog;
-use crate::input::error::{InputError, quoted};
-use crate::input::policy::{Microunits, Name, PolicyFile};
 use crate::input::request::{RequestParser, RoutedRequest};
 use crate::input::requests::RequestFile;
 use crate::input::row::Row;
@@ -37,8 +36,6 @@ use crate::terminal::progress_bar;
 /// Checked inputs of a run.
 pub(crate) struct Job<'a> {
     pub(crate) policy: &'a PolicyFile,
-    /// What messages call the policy file.
-    pub(crate) policy_file: &'a Path,
     pub(crate) catalog: &'a Catalog,
     pub(crate) requests: &'a RequestFile,
     pub(crate) log: &'a Path,
@@ -89,7 +86,7 @@ impl Job<'_> {
     /// So a bad line 9,000 is found before line 1 is decided, and nothing half-done is left behind.
     pub(crate) fn check_requests(&self) -> Result<Checked, InputError> {
         let parser = RequestParser::new(self.policy, self.catalog.snapshot.names());
-        parser.check_defaults(self.policy_file)?;
+        parser.check_defaults()?;
         let mut checked =
             Checked { requests: 0, keyed: 0, ignored: Vec::new(), times_without_zone: 0 };
         let mut first_uses = HashMap::new();
@@ -173,18 +170,16 @@ impl Job<'_> {
 
     /// What the log grants a tenant is what the policy file has to say.
     fn check_grants(&self, engine: &Engine) -> Result<(), Failure> {
-        for (Name(tenant), Microunits(granted)) in &self.policy.tenants {
+        for (tenant, granted) in self.policy.tenants() {
+            let granted = granted.get();
             let logged = engine.account(tenant).map(|account| account.granted_microunits);
-            if let Some(logged) = logged.filter(|logged| logged != granted) {
+            if let Some(logged) = logged.filter(|logged| *logged != granted) {
                 let what = format!(
                     "tenant {}: found {granted} microunits, but the log in {} grants {logged}: write {logged} here too, or route into a new log",
                     quoted(tenant),
                     self.log.display()
                 );
-                return Err(self
-                    .policy
-                    .refuse(self.policy_file, &["tenants", tenant], what)
-                    .into());
+                return Err(self.policy.refuse(&["tenants", tenant], what).into());
             }
         }
         Ok(())
@@ -207,8 +202,9 @@ impl Job<'_> {
         // A ticket with a request key waits: its request may come again, and is carried out then.
         let kept = if checked.keyed > 0 { self.keyed_tickets(&engine)? } else { BTreeSet::new() };
         self.give_back(&engine, &kept, &mut earlier)?;
-        for (Name(tenant), Microunits(granted)) in &self.policy.tenants {
-            engine.ensure_tenant(tenant, *granted, self.clock.unix_ms()).map_err(refuse)?;
+        for (tenant, granted) in self.policy.tenants() {
+            let granted = granted.get();
+            engine.ensure_tenant(tenant, granted, self.clock.unix_ms()).map_err(refuse)?;
         }
         let (tally, elapsed) = self.route(&engine, checked.requests, repeated)?;
         self.give_back(&engine, &BTreeSet::new(), &mut earlier)?;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use calybris_catalog::UNLISTED_MODEL_ID;
 use calybris_core::engine::{Names, Outcome, Settlement};
 use calybris_core::kernel::{Action, Reason, Request};
 use serde::Serialize;
 
-use crate::input::request::UNLISTED_MODEL_ID;
 use crate::log::naming::model_name;
 
 /// The counts of a run.

@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use calybris_catalog::text::Looks;
+use calybris_catalog::{InputError, json as strict};
 use calybris_core::engine::{DecisionProof, RecordedDecision};
 use calybris_core::wal::TreeHead;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::input::error::InputError;
-use crate::input::json as strict;
 use crate::input::key::{KeyArgument, KeyFile};
-use crate::input::looks::Looks;
 use crate::input::pin::read_tree_head;
 use crate::input::source::read;
 use crate::log::fate::Followed;

@@ -3,14 +3,12 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
+use calybris_catalog::{CatalogFile, InputError, PolicyFile};
 use calybris_core::engine::Record;
 use calybris_core::kernel::Action;
 
 use crate::command::summary;
 use crate::failure::{Failure, noting_failure};
-use crate::input::catalog::CatalogFile;
-use crate::input::error::InputError;
-use crate::input::policy::PolicyFile;
 use crate::input::request::RequestParser;
 use crate::input::requests::RequestFile;
 use crate::log::journal::Journal;
@@ -60,17 +58,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         let what = "exists and is not empty; nothing is ever overwritten: name another directory";
         return Err(Failure::at(&dir, what));
     }
-    let policy_file = Path::new(POLICY.0);
-    let policy = PolicyFile::parse(policy_file, POLICY.1)?;
-    let catalog_file = CatalogFile::parse(Path::new(CATALOG.0), CATALOG.1)?;
-    let catalog = catalog_file.join(Path::new(CATALOG.0), &policy, policy_file)?;
+    let policy = PolicyFile::parse(POLICY.0, POLICY.1)?;
+    let catalog = CatalogFile::parse(CATALOG.0, CATALOG.1)?.join(&policy)?;
     let requests = RequestFile::bundled(REQUESTS.0, REQUESTS.1);
     let parser = RequestParser::new(&policy, catalog.snapshot.names());
     let begun_unix_ms = day_before_first(&requests, &parser)?;
     let log = dir.join("log");
     let job = Job {
         policy: &policy,
-        policy_file,
         catalog: &catalog,
         requests: &requests,
         log: &log,

@@ -3,12 +3,12 @@
 mod changes;
 mod verdicts;
 
+use calybris_catalog::text::quoted;
 use calybris_core::engine::{EngineError, Names, Snapshot};
 use calybris_core::kernel::{Explanation, RankedModel, Request, Verdict};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::input::error::quoted;
 use crate::input::whole::whole;
 use crate::log::arguments::LogArguments;
 use crate::log::beginning::{first_sequence, not_there};

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use crate::command::summary;
 use crate::failure::Failure;
-use crate::input::catalog::CatalogFile;
 use crate::input::key::KeyArgument;
 use crate::input::pin::read_anchor;
-use crate::input::policy::PolicyFile;
 use crate::input::requests::{RequestArguments, RequestFile};
+use crate::input::source::{read_catalog, read_policy};
 use crate::page::Page;
 use crate::routing::Job;
 use crate::routing::clock::Clock;
@@ -79,13 +78,12 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let key = arguments.key.read()?;
     let anchor = arguments.anchor.as_deref().map(read_anchor).transpose()?;
-    let policy = PolicyFile::read(&arguments.policy)?;
-    let catalog_file = CatalogFile::read(&arguments.catalog)?;
-    let catalog = catalog_file.join(&arguments.catalog, &policy, &arguments.policy)?;
+    let policy = read_policy(&arguments.policy)?;
+    let catalog_file = read_catalog(&arguments.catalog)?;
+    let catalog = catalog_file.join(&policy)?;
     let requests = RequestFile::open(&arguments.requests)?;
     let job = Job {
         policy: &policy,
-        policy_file: &arguments.policy,
         catalog: &catalog,
         requests: &requests,
         log: &arguments.log,

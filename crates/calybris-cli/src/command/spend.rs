@@ -1,9 +1,9 @@
 //! `calybris spend`: what was spent, by tenant, provider, model, day or month.
 
+use calybris_catalog::text::quoted;
 use calybris_core::wal::Anchor;
 
 use crate::failure::Failure;
-use crate::input::error::quoted;
 use crate::log::arguments::LogArguments;
 use crate::log::period::Period;
 use crate::log::spending::Spending;

@@ -2,13 +2,12 @@
 
 use std::cmp::Reverse;
 
+use calybris_catalog::text::quoted;
+use calybris_catalog::{PLAUSIBLE_PRICES, Skipped};
 use serde_json::json;
 
 use crate::advice::ON_LACK_OF_MONEY;
 use crate::amount::{counted, grouped, money, rate};
-use crate::input::catalog::Skipped;
-use crate::input::error::quoted;
-use crate::input::price::PLAUSIBLE;
 use crate::input::rows::MOST_NAMES;
 use crate::page::Page;
 use crate::routing::{Job, Routed};
@@ -59,7 +58,7 @@ pub(crate) fn page(job: &Job<'_>, routed: &Routed, json: bool) -> Page {
 
 /// All of it for machines.
 pub(crate) fn object(job: &Job<'_>, routed: &Routed) -> serde_json::Value {
-    let catalog = job.catalog;
+    let (catalog, listed) = (job.catalog, &job.catalog.listed);
     let balance = |(tenant, account): &(String, calybris_core::budget::AccountSnapshot)| {
         json!({
             "tenant": tenant,
@@ -72,14 +71,14 @@ pub(crate) fn object(job: &Job<'_>, routed: &Routed) -> serde_json::Value {
     json!({
         "log": job.log.display().to_string(),
         "catalog": {
-            "models": catalog.snapshot.names().models.len(),
-            "providers": catalog.snapshot.names().providers.len(),
+            "models": listed.candidates().len(),
+            "providers": listed.providers().len(),
             "digest": catalog.snapshot.digest().to_string(),
-            "free_models": catalog.free_models,
-            "oddly_priced_models": catalog.oddly_priced_models,
-            "rounded_prices": catalog.rounded_prices,
-            "skipped_not_chat": catalog.skipped(Skipped::NotChat),
-            "skipped_no_price": catalog.skipped(Skipped::NoPrice),
+            "free_models": listed.enabled().filter(|model| model.is_free()).count(),
+            "oddly_priced_models": listed.enabled().filter(|model| model.is_oddly_priced()).count(),
+            "rounded_prices": listed.rounded_prices(),
+            "skipped_not_chat": listed.skipped(Skipped::NotChat),
+            "skipped_no_price": listed.skipped(Skipped::NoPrice),
             "unmatched_rules": catalog.unmatched_rules,
         },
         "ignored_columns": routed.ignored,
@@ -107,15 +106,15 @@ pub(crate) fn object(job: &Job<'_>, routed: &Routed) -> serde_json::Value {
 }
 
 fn inputs(job: &Job<'_>, page: &mut Page) {
-    let catalog = job.catalog;
-    let names = catalog.snapshot.names();
+    let (catalog, listed) = (job.catalog, &job.catalog.listed);
+    let free_models = listed.enabled().filter(|model| model.is_free()).count();
+    let oddly_priced_models = listed.enabled().filter(|model| model.is_oddly_priced()).count();
     page.line(format_args!(
         "catalog  {} of {}",
-        counted(names.models.len(), "model"),
-        counted(names.providers.len(), "provider")
+        counted(listed.candidates().len(), "model"),
+        counted(listed.providers().len(), "provider")
     ));
-    let (not_chat, no_price) =
-        (catalog.skipped(Skipped::NotChat), catalog.skipped(Skipped::NoPrice));
+    let (not_chat, no_price) = (listed.skipped(Skipped::NotChat), listed.skipped(Skipped::NoPrice));
     if not_chat + no_price > 0 {
         page.line(format_args!(
             "         skipped: {} that do not chat, {} without both prices",
@@ -123,28 +122,28 @@ fn inputs(job: &Job<'_>, page: &mut Page) {
             grouped(no_price)
         ));
     }
-    if catalog.rounded_prices > 0 {
+    if listed.rounded_prices() > 0 {
         page.line(format_args!(
             "         {} rounded up to a whole microunit per million tokens",
-            counted(catalog.rounded_prices, "price")
+            counted(listed.rounded_prices(), "price")
         ));
     }
-    if catalog.free_models > 0 {
-        let models = if catalog.free_models == 1 {
+    if free_models > 0 {
+        let models = if free_models == 1 {
             "1 enabled model costs".to_owned()
         } else {
-            format!("{} enabled models cost", grouped(catalog.free_models))
+            format!("{} enabled models cost", grouped(free_models))
         };
         page.line(format_args!("         {models} nothing: is that so?"));
         page.line("         `calybris catalog check --json` lists them");
     }
-    if catalog.oddly_priced_models > 0 {
+    if oddly_priced_models > 0 {
         page.line(format_args!(
-            "         {} a price that is not {PLAUSIBLE}: is that so?",
-            if catalog.oddly_priced_models == 1 {
+            "         {} a price that is not {PLAUSIBLE_PRICES}: is that so?",
+            if oddly_priced_models == 1 {
                 "1 enabled model has".to_owned()
             } else {
-                format!("{} enabled models have", grouped(catalog.oddly_priced_models))
+                format!("{} enabled models have", grouped(oddly_priced_models))
             }
         ));
     }

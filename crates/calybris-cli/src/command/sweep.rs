@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use calybris_catalog::text::quoted;
+use calybris_catalog::{InputError, PolicyFile};
 use calybris_core::engine::{Names, Shift, Snapshot};
 use calybris_core::kernel::PolicySnapshot;
 
 use crate::amount::grouped;
 use crate::failure::Failure;
-use crate::input::error::{InputError, quoted};
-use crate::input::policy::PolicyFile;
+use crate::input::source::read_policy;
 use crate::page::Page;
 use crate::replaying::ReplayArguments;
 use crate::report::html::Forms;
@@ -50,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let (number, values) = parse_range(&arguments.vary)
         .map_err(|what| Failure::refused(format_args!("--vary: {what}")))?;
     let log = arguments.of.log.dir();
-    let base = arguments.policy.as_deref().map(PolicyFile::read).transpose()?;
+    let base = arguments.policy.as_deref().map(read_policy).transpose()?;
     let html = arguments.of.html()?;
 
     let mut points: Vec<(u64, Shift)> =

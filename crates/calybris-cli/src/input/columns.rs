@@ -2,7 +2,7 @@
 //!
 //! Names match whatever their case.
 
-use super::error::quoted;
+use calybris_catalog::text::quoted;
 
 /// The columns of a requests file, or the keys of a JSON line.
 pub(crate) const FIELDS: [&str; 18] = [

@@ -5,9 +5,10 @@
 
 use std::io::BufRead;
 
-use super::error::{InputError, has_blanks_around, quoted};
+use calybris_catalog::text::{has_blanks_around, quoted};
+use calybris_catalog::{InputError, Place};
+
 use super::lines::{Lines, MOST_LINE_BYTES, too_long};
-use super::place::Place;
 
 /// A cell and where it begins.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use calybris_catalog::{InputError, Place};
 use calybris_core::wal::Key;
 
-use super::error::InputError;
-use super::place::Place;
 use super::source::read;
 use crate::terminal::{program_name, shell_word};
 

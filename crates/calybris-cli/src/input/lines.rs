@@ -3,9 +3,9 @@
 use std::io::{BufRead, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::error::InputError;
-use super::place::Place;
-use super::source::not_utf8;
+use calybris_catalog::text::not_utf8;
+use calybris_catalog::{InputError, Place};
+
 use crate::amount::grouped;
 use crate::system::in_words;
 
@@ -45,11 +45,10 @@ impl<R: BufRead> Lines<R> {
             return Err(InputError::at(&self.file, Place::line(self.number), too_long("a line")));
         }
         let text = String::from_utf8(bytes).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            let byte = error.as_bytes().get(at).copied().unwrap_or_default();
-            let before = String::from_utf8_lossy(error.as_bytes().get(..at).unwrap_or_default());
-            let place = Place::of(&before, at).moved_to(self.number);
-            InputError::at(&self.file, place, not_utf8(byte))
+            let (before, after) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
+            let before = String::from_utf8_lossy(before);
+            let place = Place::of(&before, before.len()).moved_to(self.number);
+            InputError::at(&self.file, place, not_utf8(after))
         })?;
         Ok(Some((self.number, text)))
     }

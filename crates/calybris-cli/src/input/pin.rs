@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::str::FromStr;
 
+use calybris_catalog::text::quoted;
+use calybris_catalog::{InputError, Place};
 use calybris_core::wal::{Anchor, TreeHead, WalError};
 
-use super::error::{InputError, quoted};
-use super::place::Place;
 use super::source::{is_stdin, read};
 use crate::terminal::program_name;
 

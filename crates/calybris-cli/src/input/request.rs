@@ -1,14 +1,13 @@
 //! From a row of a requests file to what the engine decides: defaults filled in, names resolved, ranges checked.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
+use calybris_catalog::text::quoted;
+use calybris_catalog::{InputError, PolicyFile, UNLISTED_MODEL_ID};
 use calybris_core::engine::{MAX_CORRELATION_ID_BYTES, MAX_REQUEST_KEY_BYTES, Names};
 use calybris_core::kernel::{CapabilitySet, ProviderSet, RegionSet, Request};
+use calybris_core::units::{BasisPoints, Microunits};
 
-use super::catalog::bits;
-use super::error::{InputError, quoted};
-use super::policy::{Bps, Name, PolicyFile};
 use super::row::Row;
 
 /// A request, ready for the engine.
@@ -34,9 +33,6 @@ pub(crate) struct RequestParser<'a> {
     regions: BTreeMap<&'a str, u8>,
 }
 
-/// The id for a requested model that the catalog does not have: no catalog of this program reaches it.
-pub(crate) const UNLISTED_MODEL_ID: u32 = u32::MAX;
-
 impl<'a> RequestParser<'a> {
     pub(crate) fn new(policy: &'a PolicyFile, names: &'a Names) -> Self {
         Self {
@@ -49,26 +45,25 @@ impl<'a> RequestParser<'a> {
     }
 
     /// Checks the names in `[request]` of the policy file, so that no row is blamed for them.
-    pub(crate) fn check_defaults(&self, policy_file: &Path) -> Result<(), InputError> {
-        let defaults = &self.policy.request;
+    pub(crate) fn check_defaults(&self) -> Result<(), InputError> {
+        let defaults = self.policy.request_defaults();
         for (field, names, known) in [
             ("required_capabilities", &defaults.required_capabilities, &self.capabilities),
             ("allowed_providers", &defaults.allowed_providers, &self.providers),
             ("required_regions", &defaults.required_regions, &self.regions),
         ] {
-            let names = names.iter().map(|Name(name)| name.as_str());
-            numbers(names, known).map_err(|what| {
+            numbers(names.iter().map(String::as_str), known).map_err(|what| {
                 let what = format!("`[request]`: `{field}`: {what}");
-                self.policy.refuse(policy_file, &["request", field], what)
+                self.policy.refuse(&["request", field], what)
             })?;
         }
-        let is_unknown = |name: &&Name| !self.policy.tenants.contains_key(*name);
-        if let Some(Name(tenant)) = defaults.tenant.as_ref().filter(is_unknown) {
+        let is_unknown = |name: &&String| !self.policy.tenants().contains_key(*name);
+        if let Some(tenant) = defaults.tenant.as_ref().filter(is_unknown) {
             let what = format!("`[request]`: `tenant`: {}", self.unknown_tenant(tenant));
-            return Err(self.policy.refuse(policy_file, &["request", "tenant"], what));
+            return Err(self.policy.refuse(&["request", "tenant"], what));
         }
-        let is_unlisted = |Name(name): &&Name| !self.models.contains_key(name.as_str());
-        if let Some(Name(model)) = defaults.requested_model.as_ref().filter(is_unlisted) {
+        let is_unlisted = |name: &&String| !self.models.contains_key(name.as_str());
+        if let Some(model) = defaults.requested_model.as_ref().filter(is_unlisted) {
             let known: Vec<&str> = self.models.keys().copied().take(MODELS_NAMED).collect();
             let more = if self.models.len() > known.len() { " and others" } else { "" };
             let what = format!(
@@ -76,7 +71,7 @@ impl<'a> RequestParser<'a> {
                 quoted(model),
                 known.join(", ")
             );
-            return Err(self.policy.refuse(policy_file, &["request", "requested_model"], what));
+            return Err(self.policy.refuse(&["request", "requested_model"], what));
         }
         Ok(())
     }
@@ -85,7 +80,7 @@ impl<'a> RequestParser<'a> {
     /// 0 instead, so that the same request is the same wherever in a file it stands.
     pub(crate) fn parse(&self, row: &Row, position: u64) -> Result<RoutedRequest, InputError> {
         self.check_complete(row)?;
-        let defaults = &self.policy.request;
+        let defaults = self.policy.request_defaults();
         let tokens = |field| row.number(field, U32)?.ok_or_else(|| row.refuse(field, "missing"));
         let output_tokens: u32 = tokens("output_tokens")?;
         let actual_output_tokens =
@@ -123,11 +118,11 @@ impl<'a> RequestParser<'a> {
                     row,
                     "budget_limit_microunits",
                     U64,
-                    defaults.budget_limit_microunits,
+                    defaults.budget_limit.map(Microunits::get),
                 )?,
-                risk_bps: bps(row, "risk_bps", defaults.risk_bps)?,
-                confidence_bps: bps(row, "confidence_bps", defaults.confidence_bps)?,
-                minimum_quality_bps: bps(row, "minimum_quality_bps", defaults.minimum_quality_bps)?,
+                risk_bps: bps(row, "risk_bps", defaults.risk)?,
+                confidence_bps: bps(row, "confidence_bps", defaults.confidence)?,
+                minimum_quality_bps: bps(row, "minimum_quality_bps", defaults.minimum_quality)?,
                 max_p95_latency_ms: row
                     .number("max_p95_latency_ms", U32)?
                     .or(defaults.max_p95_latency_ms)
@@ -155,15 +150,15 @@ impl<'a> RequestParser<'a> {
 
     /// Refuses a row that leaves out what has no default, and names all of it at once.
     fn check_complete(&self, row: &Row) -> Result<(), InputError> {
-        let defaults = &self.policy.request;
+        let defaults = self.policy.request_defaults();
         let has_default = [
             ("tenant", defaults.tenant.is_some()),
             ("requested_model", defaults.requested_model.is_some()),
             ("business_value_microunits", defaults.business_value_microunits.is_some()),
-            ("budget_limit_microunits", defaults.budget_limit_microunits.is_some()),
-            ("risk_bps", defaults.risk_bps.is_some()),
-            ("confidence_bps", defaults.confidence_bps.is_some()),
-            ("minimum_quality_bps", defaults.minimum_quality_bps.is_some()),
+            ("budget_limit_microunits", defaults.budget_limit.is_some()),
+            ("risk_bps", defaults.risk.is_some()),
+            ("confidence_bps", defaults.confidence.is_some()),
+            ("minimum_quality_bps", defaults.minimum_quality.is_some()),
         ];
         let missing = has_default
             .iter()
@@ -180,16 +175,16 @@ impl<'a> RequestParser<'a> {
     }
 
     fn tenant(&self, row: &Row) -> Result<String, InputError> {
-        let tenant = row.text("tenant").or(default_text(self.policy.request.tenant.as_ref()));
+        let tenant = row.text("tenant").or(self.policy.request_defaults().tenant.as_deref());
         let tenant = tenant.ok_or_else(|| row.refuse("tenant", MISSING_AND_NO_DEFAULT))?;
-        if self.policy.tenants.contains_key(tenant) {
+        if self.policy.tenants().contains_key(tenant) {
             return Ok(tenant.to_owned());
         }
         Err(row.refuse("tenant", self.unknown_tenant(tenant)))
     }
 
     fn unknown_tenant(&self, tenant: &str) -> String {
-        let known: Vec<&str> = self.policy.tenants.keys().map(|Name(name)| name.as_str()).collect();
+        let known: Vec<&str> = self.policy.tenants().keys().map(String::as_str).collect();
         let is_bare = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
         let key = match tenant.chars().all(is_bare) {
             true => tenant.to_owned(),
@@ -198,14 +193,14 @@ impl<'a> RequestParser<'a> {
         format!(
             "found {}, and `[tenants]` of {} has {}: add `{key} = MICROUNITS` there",
             quoted(tenant),
-            self.policy.file.display(),
+            self.policy.file().display(),
             known.join(", ")
         )
     }
 
     fn requested_model(&self, row: &Row) -> Result<u32, InputError> {
         let name = row.text("requested_model");
-        let name = name.or(default_text(self.policy.request.requested_model.as_ref()));
+        let name = name.or(self.policy.request_defaults().requested_model.as_deref());
         let name = name.ok_or_else(|| row.refuse("requested_model", MISSING_AND_NO_DEFAULT))?;
         Ok(self.models.get(name).copied().unwrap_or(UNLISTED_MODEL_ID))
     }
@@ -215,18 +210,18 @@ impl<'a> RequestParser<'a> {
         &self,
         row: &Row,
         field: &str,
-        default: &[Name],
+        default: &[String],
         known: &BTreeMap<&str, u8>,
     ) -> Result<Vec<u8>, InputError> {
-        let names = row
-            .names(field)
-            .unwrap_or_else(|| default.iter().map(|Name(name)| name.as_str()).collect());
+        let names =
+            row.names(field).unwrap_or_else(|| default.iter().map(String::as_str).collect());
         numbers(names.into_iter(), known).map_err(|what| row.refuse(field, what))
     }
 }
 
-fn default_text(name: Option<&Name>) -> Option<&str> {
-    name.map(|Name(name)| name.as_str())
+/// A set as its bits.
+fn bits(numbers: &[u8]) -> u64 {
+    numbers.iter().fold(0, |bits, number| bits | 1_u64 << (number % 64))
 }
 
 /// Models that a message lists, of a catalog that may have thousands.
@@ -250,9 +245,9 @@ fn required<T: std::str::FromStr>(
     row.number(field, allowed)?.or(default).ok_or_else(|| row.refuse(field, MISSING_AND_NO_DEFAULT))
 }
 
-fn bps(row: &Row, field: &str, default: Option<Bps>) -> Result<u16, InputError> {
+fn bps(row: &Row, field: &str, default: Option<BasisPoints>) -> Result<u16, InputError> {
     let allowed = "a whole number from 0 to 10,000";
-    let found = required(row, field, allowed, default.map(|Bps(bps)| bps))?;
+    let found = required(row, field, allowed, default.map(BasisPoints::get))?;
     if found > 10_000 {
         return Err(row.refuse(field, format!("found `{found}`, allowed is {allowed}")));
     }
@@ -287,7 +282,6 @@ fn limited(row: &Row, field: &str, limit_bytes: usize) -> Result<String, InputEr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::policy::policy_with;
     use crate::input::requests::RequestFile;
 
     const DEFAULTS: &str = "\
@@ -304,6 +298,14 @@ confidence_bps = 2
 minimum_quality_bps = 3
 required_regions = [\"eu\"]
 ";
+
+    /// A policy file `p.toml`: the limits, and then that text.
+    fn policy_with(rest: &str) -> PolicyFile {
+        let limits = "[policy]\npolicy_epoch = 1\ncatalog_epoch = 1\nhard_risk_limit_bps = 9_500\n\
+            minimum_confidence_bps = 5_000\nrisk_penalty_multiplier_bps = 2_500\n\
+            latency_penalty_microunits_per_ms = 1\n";
+        PolicyFile::parse("p.toml", format!("{limits}{rest}")).unwrap()
+    }
 
     fn names() -> Names {
         Names {
@@ -379,9 +381,9 @@ required_regions = [\"eu\"]
         ] {
             let policy = policy_with(&DEFAULTS.replace(from, to));
             let parser = RequestParser::new(&policy, &names);
-            let refused = parser.check_defaults(Path::new("p")).unwrap_err().to_string();
+            let refused = parser.check_defaults().unwrap_err().to_string();
             assert!(
-                refused.starts_with("p:1")
+                refused.starts_with("p.toml:1")
                     && refused.contains(": `[request]`: ")
                     && refused.contains("`mars`"),
                 "{refused}"

@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use calybris_catalog::text::{Looks, check_kind};
+use calybris_catalog::{InputError, Place};
+
 use super::columns::{Columns, Mapping};
 use super::csv::Records;
-use super::error::InputError;
 use super::lines::Lines;
-use super::looks::Looks;
-use super::place::Place;
 use super::rows::{Input, Rows};
-use super::source::{check_kind, is_stdin, stdin};
+use super::source::{is_stdin, stdin};
 use crate::amount::grouped;
 use crate::system::in_words;
 use crate::time::parse_unix_ms;

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use calybris_catalog::json::{Node, Value};
+use calybris_catalog::text::{has_blanks_around, name_fault, quoted};
+use calybris_catalog::{InputError, Place};
+
 use super::columns::{FIELDS, LISTS, NAMES, Trace, Unit, index_of};
-use super::error::{InputError, has_blanks_around, name_fault, quoted};
-use super::json::{Node, Value};
-use super::place::Place;
 use super::whole::is_whole;
 use crate::time::{lacks_zone, parse_unix_ms};
 

@@ -3,12 +3,13 @@
 use std::io::BufRead;
 use std::path::Path;
 
+use calybris_catalog::json::{self, Value};
+use calybris_catalog::text::quoted;
+use calybris_catalog::{InputError, Place};
+
 use super::columns::{FIELDS, Meaning, REQUIRED, Trace, index_of, meant_by};
 use super::csv::{Cell, Records};
-use super::error::{InputError, quoted};
-use super::json::{self, Value};
 use super::lines::Lines;
-use super::place::Place;
 use super::requests::RequestFile;
 use super::row::{Row, TimeBase};
 use crate::amount::counted;

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use calybris_catalog::InputError;
 use calybris_core::wal::Key;
 
 use crate::failure::Failure;
-use crate::input::error::InputError;
 use crate::input::key::KeyArgument;
 use crate::log::journal::Journal;
 

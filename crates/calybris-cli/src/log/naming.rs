@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use calybris_catalog::UNLISTED_MODEL_ID;
 use calybris_core::engine::Names;
 use calybris_core::kernel::{Action, ProviderSet};
-
-use crate::input::request::UNLISTED_MODEL_ID;
 
 /// A model's name; without one, its number.
 pub(crate) fn model_name(names: &Names, model_id: u32) -> String {

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use calybris_catalog::text::quoted;
+
 use crate::failure::Failure;
-use crate::input::error::quoted;
 use crate::time::parse_unix_ms;
 use crate::visible::visible_within_a_line;
 

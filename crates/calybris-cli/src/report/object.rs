@@ -66,8 +66,8 @@ fn proposal(proposal: &Proposal) -> Value {
         .collect();
     let found = &proposal.differences;
     json!({
-        "policy_file": proposal.policy_file.display().to_string(),
-        "catalog_file": proposal.catalog_file.as_ref().map(|file| file.display().to_string()),
+        "policy_file": proposal.policy_file().display().to_string(),
+        "catalog_file": proposal.catalog_file().map(|file| file.display().to_string()),
         "numbers": numbers,
         "recorded_snapshots": proposal.recorded.digests,
         "kept_models": found.kept_models.len(),

@@ -34,12 +34,12 @@ pub(crate) fn page(report: &Report<'_>) -> String {
     }
     page.append_with_contents(&body);
     foot(&mut page);
-    page.into_page(&format!("What if: {}", report.proposal.policy_file.display()))
+    page.into_page(&format!("What if: {}", report.proposal.policy_file().display()))
 }
 
 fn head(report: &Report<'_>, page: &mut Markup) {
     let proposal = report.proposal;
-    let policy_file = proposal.policy_file.display().to_string();
+    let policy_file = proposal.policy_file().display().to_string();
     page.add(format_args!("<header>\n<h1>What if: {}</h1>", Text(&policy_file)));
     page.add(format_args!(
         "<p class=\"note\"><strong>{NOT_A_FORECAST}</strong> {METHOD}</p>\n<dl class=\"facts\">"
@@ -72,7 +72,7 @@ fn head(report: &Report<'_>, page: &mut Markup) {
             false,
         );
     }
-    if let Some(catalog) = &proposal.catalog_file {
+    if let Some(catalog) = proposal.catalog_file() {
         fact("catalog", catalog.display().to_string(), false);
     }
     page.add(format_args!("</dl>\n</header>"));

@@ -1,23 +1,19 @@
 //! What is tried in place of what was recorded: the numbers of another policy, and another catalog if there is one.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use calybris_catalog::{CatalogFile, Differences, InputError, Numbering, PolicyFile};
 use calybris_core::engine::Snapshot;
 use calybris_core::kernel::{Policy, PolicySnapshot};
 
 use super::numbers::{POLICY_NUMBERS, PolicyNumber};
-use crate::input::catalog::CatalogFile;
-use crate::input::error::InputError;
-use crate::input::numbering::{Differences, Numbering};
-use crate::input::policy::PolicyFile;
+use crate::input::source::{read_catalog, read_policy};
 
 /// A policy file, with a catalog file or without, and what it met in the log.
 pub(crate) struct Proposal {
-    pub(crate) policy_file: PathBuf,
     file: PolicyFile,
-    pub(crate) catalog_file: Option<PathBuf>,
     catalog: Option<CatalogFile>,
     /// What the recorded snapshots had, over all of them.
     pub(crate) recorded: Recorded,
@@ -58,19 +54,27 @@ impl Proposal {
         policy_file: &Path,
         catalog_file: Option<&Path>,
     ) -> Result<Self, InputError> {
-        let file = PolicyFile::read(policy_file)?;
-        let catalog = catalog_file.map(CatalogFile::read).transpose()?;
-        if let (Some(catalog), Some(catalog_file)) = (&catalog, catalog_file) {
-            catalog.clone().join(catalog_file, &file, policy_file)?;
+        let file = read_policy(policy_file)?;
+        let catalog = catalog_file.map(read_catalog).transpose()?;
+        if let Some(catalog) = &catalog {
+            catalog.clone().join(&file)?;
         }
         Ok(Self {
-            policy_file: policy_file.to_owned(),
             file,
-            catalog_file: catalog_file.map(Path::to_owned),
             catalog,
             recorded: Recorded::default(),
             differences: Differences::default(),
         })
+    }
+
+    /// What messages call the policy file.
+    pub(crate) fn policy_file(&self) -> &Path {
+        self.file.file()
+    }
+
+    /// What messages call the catalog file, if there is one.
+    pub(crate) fn catalog_file(&self) -> Option<&Path> {
+        self.catalog.as_ref().map(CatalogFile::file)
     }
 
     /// The policy that is tried.
@@ -81,20 +85,14 @@ impl Proposal {
     /// What is tried in place of a recorded snapshot. It numbers models, providers, capabilities and regions as that does.
     pub(crate) fn in_place_of(&mut self, recorded: &Snapshot) -> Result<Arc<Snapshot>, InputError> {
         self.recorded.add(recorded);
-        let proposed = match (&self.catalog, &self.catalog_file) {
-            (Some(catalog), Some(catalog_file)) => {
-                let numbering = Numbering::of(recorded);
-                let catalog = catalog.clone();
-                catalog
-                    .join_numbered(catalog_file, &self.file, &self.policy_file, &numbering)?
-                    .snapshot
-            }
-            _ => with_policy(recorded, self.policy())
-                .map_err(|error| InputError::in_file(&self.policy_file, error))?,
+        let Some(catalog) = &self.catalog else {
+            let proposed = with_policy(recorded, self.policy());
+            let proposed = proposed.map_err(|error| InputError::in_file(self.policy_file(), error));
+            return proposed.map(Arc::new);
         };
-        if self.catalog.is_some() {
-            self.differences.add(recorded, &proposed);
-        }
+        let proposed =
+            catalog.clone().join_numbered(&self.file, &Numbering::of(recorded))?.snapshot;
+        self.differences.add(recorded, &proposed);
         Ok(Arc::new(proposed))
     }
 }

@@ -26,7 +26,10 @@ const LONGEST_NAME: usize = 28;
 pub(crate) fn page(report: &Report<'_>) -> Page {
     let mut page = Page::default();
     let (what_if, total) = (report.what_if, &report.what_if.total);
-    page.line(format_args!("what if  {} had been in force", report.proposal.policy_file.display()));
+    page.line(format_args!(
+        "what if  {} had been in force",
+        report.proposal.policy_file().display()
+    ));
     page.line(format_args!("log      {}", report.log.display()));
     page.line(format_args!("         {} compared", counted(total.decisions, "decision")));
     let replayed = report.replayed;
@@ -87,7 +90,7 @@ fn several(values: &BTreeSet<u64>) -> String {
 
 /// What the proposed catalog has otherwise than the recorded ones; without a catalog, that it is the recorded one.
 pub(crate) fn catalog_lines(proposal: &Proposal) -> Vec<String> {
-    if proposal.catalog_file.is_none() {
+    if proposal.catalog_file().is_none() {
         return vec![
             "Catalogs are as they were recorded; model rules and tenants of the policy file are not used.".to_owned(),
         ];

@@ -4,11 +4,11 @@ use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use calybris_catalog::text::quoted;
 use calybris_core::wal::{Reader, VerifyOptions, WalError, verify};
 
 use super::Job;
 use crate::failure::Failure;
-use crate::input::error::quoted;
 use crate::system::in_words;
 
 /// One file of each kind that a directory holds.

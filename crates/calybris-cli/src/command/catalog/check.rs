@@ -1,14 +1,15 @@
 //! `calybris catalog check`: what would be installed, and everything that is wrong.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use calybris_catalog::{Candidate, CatalogFile, PLAUSIBLE_PRICES, Skipped};
+use calybris_core::units::Microunits;
 use serde_json::json;
 
 use crate::amount::{counted, grouped, money};
 use crate::failure::Failure;
-use crate::input::catalog::{Candidate, CatalogFile, REQUIRED_TRAITS, Skipped};
-use crate::input::policy::PolicyFile;
-use crate::input::price::PLAUSIBLE;
+use crate::input::source::{read_catalog, read_policy};
 use crate::page::Page;
 use crate::terminal::fitted;
 
@@ -42,17 +43,13 @@ const LETTERS_SHOWN: usize = 56;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let file = arguments.file.as_path();
-    let mut catalog = CatalogFile::read(file)?;
-    let policy = arguments.policy.as_deref().map(PolicyFile::read).transpose()?;
-    let unmatched = policy.as_ref().map_or_else(Vec::new, |policy| {
-        let matched = catalog.dress(policy);
-        let rules = policy.rules.iter().zip(matched).filter(|(_, matched)| !matched);
-        rules.map(|(rule, _)| rule.name.as_str().to_owned()).collect()
-    });
-    let problems = catalog.problems(file, arguments.policy.as_deref());
+    let mut catalog = read_catalog(file)?;
+    let policy = arguments.policy.as_deref().map(read_policy).transpose()?;
+    let unmatched = policy.as_ref().map_or_else(Vec::new, |policy| catalog.apply_rules(policy));
+    let problems = catalog.problems();
     match problems.as_slice() {
         [] => {}
-        [problem] => return Err(problem.in_file(file, "").into()),
+        [problem] => return Err(problem.clone().in_file(file).into()),
         many => {
             let lines: Vec<String> = many.iter().map(ToString::to_string).collect();
             let what = format!("{} problems\n  {}", many.len(), lines.join("\n  "));
@@ -85,14 +82,10 @@ struct Found<'a> {
 
 impl<'a> Found<'a> {
     fn of(catalog: &'a CatalogFile, unmatched: Vec<String>, with_policy: bool) -> Self {
-        let enabled = |candidate: &&Candidate| candidate.traits.enabled.unwrap_or(true);
         let name = |candidate: &'a Candidate| candidate.name.as_str();
-        let candidates = || catalog.candidates.iter();
-        let lacking = REQUIRED_TRAITS.map(|(field, is_said)| {
-            (field, candidates().filter(|candidate| !is_said(&candidate.traits)).count())
-        });
+        let disabled = catalog.candidates().iter().filter(|candidate| !candidate.is_enabled());
         Self {
-            disabled: candidates().filter(|candidate| !enabled(candidate)).map(name).collect(),
+            disabled: disabled.map(name).collect(),
             free: catalog.enabled().filter(|candidate| candidate.is_free()).map(name).collect(),
             oddly_priced: catalog
                 .enabled()
@@ -100,7 +93,7 @@ impl<'a> Found<'a> {
                 .map(name)
                 .collect(),
             unmatched,
-            lacking: lacking.into_iter().filter(|(_, count)| *count > 0).collect(),
+            lacking: catalog.lacking(),
             with_policy,
         }
     }
@@ -116,13 +109,13 @@ impl<'a> Found<'a> {
     fn json(&self, catalog: &CatalogFile) -> serde_json::Value {
         let lacking = self.lacking.iter().map(|&(field, count)| (field.to_owned(), count.into()));
         json!({
-            "models": catalog.candidates.len(),
+            "models": catalog.candidates().len(),
             "providers": catalog.providers(),
             "capabilities": catalog.capabilities(),
             "regions": catalog.regions(),
             "skipped_not_chat": catalog.skipped(Skipped::NotChat),
             "skipped_no_price": catalog.skipped(Skipped::NoPrice),
-            "rounded_prices": catalog.rounded_prices,
+            "rounded_prices": catalog.rounded_prices(),
             "disabled_models": self.disabled,
             "free_models": self.free,
             "oddly_priced_models": self.oddly_priced,
@@ -134,31 +127,28 @@ impl<'a> Found<'a> {
 
     fn words(&self, catalog: &CatalogFile, page: &mut Page) {
         let mut line = |what: &str, text: String| page.wrapped(&format!("  {what:13} "), &text);
-        line("models", grouped(catalog.candidates.len()));
-        let set = |names: std::collections::BTreeSet<&String>| {
-            let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
-            listed(&names)
-        };
+        line("models", grouped(catalog.candidates().len()));
+        let set = |names: BTreeSet<&str>| listed(&names.into_iter().collect::<Vec<_>>());
         line("providers", set(catalog.providers()));
         line("capabilities", set(catalog.capabilities()));
         line("regions", set(catalog.regions()));
-        let prices = |price: fn(&Candidate) -> u64| {
-            let least = catalog.candidates.iter().map(price).min().unwrap_or_default();
-            let dearest = catalog.candidates.iter().max_by_key(|model| price(model));
-            let most = dearest.map_or(0, price);
+        let prices = |price: fn(&Candidate) -> Microunits| {
+            let least = catalog.candidates().iter().map(price).min().unwrap_or_default();
+            let dearest = catalog.candidates().iter().max_by_key(|model| price(model));
+            let most = dearest.map(price).unwrap_or_default();
             let name = dearest.map_or_else(String::new, |model| fitted(&model.name, 28));
-            format!("{} to {} ({name}) per million tokens", money(least), money(most))
+            format!("{} to {} ({name}) per million tokens", money(least.get()), money(most.get()))
         };
-        line("input price", prices(|model| model.input_price_microunits_per_million_tokens));
-        line("output price", prices(|model| model.output_price_microunits_per_million_tokens));
+        line("input price", prices(|model| model.input_price_per_million_tokens));
+        line("output price", prices(|model| model.output_price_per_million_tokens));
         let skipped = (catalog.skipped(Skipped::NotChat), catalog.skipped(Skipped::NoPrice));
         if skipped != (0, 0) {
             let (not_chat, no_price) = (grouped(skipped.0), grouped(skipped.1));
             let what = format!("{not_chat} that do not chat, {no_price} without both prices");
             line("skipped", what);
         }
-        if catalog.rounded_prices > 0 {
-            let prices = counted(catalog.rounded_prices, "price");
+        if catalog.rounded_prices() > 0 {
+            let prices = counted(catalog.rounded_prices(), "price");
             line("rounded", format!("{prices} up to a whole microunit per million tokens"));
         }
         if !self.disabled.is_empty() {
@@ -168,8 +158,10 @@ impl<'a> Found<'a> {
             line("cost nothing", format!("{}: is that so?", listed(&self.free)));
         }
         if !self.oddly_priced.is_empty() {
-            let what =
-                format!("{}: a price is not {PLAUSIBLE}: is that so?", listed(&self.oddly_priced));
+            let what = format!(
+                "{}: a price is not {PLAUSIBLE_PRICES}: is that so?",
+                listed(&self.oddly_priced)
+            );
             line("odd prices", what);
         }
         if !self.unmatched.is_empty() {

@@ -1,15 +1,14 @@
 //! `calybris catalog diff`: what changed from one catalog to the next, the largest change first.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use calybris_catalog::{Candidate, CatalogDiff, CatalogFile, Change, PolicyFile, Values};
+use calybris_core::units::Microunits;
 use serde_json::{Value, json};
 
 use crate::amount::{counted, grouped, money, nearest};
 use crate::failure::Failure;
-use crate::input::catalog::{Candidate, CatalogFile};
-use crate::input::policy::{Bps, Microunits, Name, PolicyFile, Traits};
+use crate::input::source::{read_catalog, read_policy};
 use crate::input::whole::whole;
 use crate::page::Page;
 use crate::table::table;
@@ -48,126 +47,77 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
-    let policy = arguments.policy.as_deref().map(PolicyFile::read).transpose()?;
-    let policy = policy.as_ref().zip(arguments.policy.as_deref());
-    let (old, new) = (read(&arguments.old, policy)?, read(&arguments.new, policy)?);
-    let difference = Difference::between(&old, &new);
+    let policy = arguments.policy.as_deref().map(read_policy).transpose()?;
+    let (old, new) =
+        (read(&arguments.old, policy.as_ref())?, read(&arguments.new, policy.as_ref())?);
+    let compared = Compared { old: &old, new: &new, diff: &CatalogDiff::between(&old, &new) };
     let mut page = Page::default();
     if arguments.json {
-        page.line(format_args!("{:#}", difference.json()));
+        page.line(format_args!("{:#}", compared.json()));
     } else {
         let top = if arguments.top == 0 { usize::MAX } else { arguments.top };
-        difference.words(top, &mut page);
+        compared.words(top, &mut page);
     }
     Ok(page)
 }
 
 /// A catalog without a problem, with the rules applied if there are any.
-fn read(file: &Path, policy: Option<(&PolicyFile, &Path)>) -> Result<CatalogFile, Failure> {
-    let mut catalog = CatalogFile::read(file)?;
-    if let Some((policy, _)) = policy {
-        catalog.dress(policy);
+fn read(file: &Path, policy: Option<&PolicyFile>) -> Result<CatalogFile, Failure> {
+    let mut catalog = read_catalog(file)?;
+    if let Some(policy) = policy {
+        catalog.apply_rules(policy);
     }
-    match catalog.problems(file, policy.map(|(_, file)| file)).first() {
-        Some(problem) => Err(problem.in_file(file, "").into()),
+    match catalog.problems().into_iter().next() {
+        Some(problem) => Err(problem.in_file(file).into()),
         None => Ok(catalog),
     }
 }
 
-/// What changed.
-struct Difference<'a> {
-    models_before: usize,
-    models_after: usize,
-    added: Vec<&'a Candidate>,
-    removed: Vec<&'a Candidate>,
-    changed: Vec<Change<'a>>,
-    changed_models: usize,
+/// Two catalogs, and what changed.
+struct Compared<'a> {
+    old: &'a CatalogFile,
+    new: &'a CatalogFile,
+    diff: &'a CatalogDiff<'a>,
 }
 
-/// One field of one model.
-struct Change<'a> {
-    model: &'a str,
-    field: &'static str,
-    values: Values,
-}
-
-enum Values {
-    /// Microunits per million tokens, or per request.
-    Price(u64, u64),
-    /// Any other number, or nothing.
-    Number(Option<u64>, Option<u64>),
-    Text(String, String),
-    /// Members added, members removed.
-    Set(Vec<String>, Vec<String>),
-}
-
-impl<'a> Difference<'a> {
-    fn between(old: &'a CatalogFile, new: &'a CatalogFile) -> Self {
-        let by_name = |catalog: &'a CatalogFile| -> BTreeMap<&'a str, &'a Candidate> {
-            catalog.candidates.iter().map(|model| (model.name.as_str(), model)).collect()
-        };
-        let (before, after) = (by_name(old), by_name(new));
-        let missing_in = |models: &BTreeMap<&'a str, &'a Candidate>,
-                          other: &BTreeMap<&'a str, &'a Candidate>| {
-            let only = models.iter().filter(|(name, _)| !other.contains_key(*name));
-            only.map(|(_, model)| *model).collect::<Vec<_>>()
-        };
-        let mut changed = Vec::new();
-        let mut changed_models = 0;
-        for (name, old) in &before {
-            let Some(new) = after.get(name) else { continue };
-            let known = changed.len();
-            compare(old, new, &mut changed);
-            changed_models += usize::from(changed.len() > known);
-        }
-        changed.sort_by_key(|change| (Reverse(change.values.size()), change.model, change.field));
-        Self {
-            models_before: before.len(),
-            models_after: after.len(),
-            added: missing_in(&after, &before),
-            removed: missing_in(&before, &after),
-            changed,
-            changed_models,
-        }
-    }
-
+impl Compared<'_> {
     fn json(&self) -> Value {
         let model = |model: &&Candidate| {
             json!({
                 "model": model.name,
                 "provider": model.provider,
                 "input_price_microunits_per_million_tokens":
-                    model.input_price_microunits_per_million_tokens,
+                    model.input_price_per_million_tokens,
                 "output_price_microunits_per_million_tokens":
-                    model.output_price_microunits_per_million_tokens,
+                    model.output_price_per_million_tokens,
             })
         };
         json!({
-            "models_before": self.models_before,
-            "models_after": self.models_after,
-            "models_changed": self.changed_models,
-            "added": self.added.iter().map(model).collect::<Vec<_>>(),
-            "removed": self.removed.iter().map(model).collect::<Vec<_>>(),
-            "changed": self.changed.iter().map(Change::json).collect::<Vec<_>>(),
+            "models_before": self.old.candidates().len(),
+            "models_after": self.new.candidates().len(),
+            "models_changed": self.diff.changed_models,
+            "added": self.diff.added.iter().map(model).collect::<Vec<_>>(),
+            "removed": self.diff.removed.iter().map(model).collect::<Vec<_>>(),
+            "changed": self.diff.changes.iter().map(json_of).collect::<Vec<_>>(),
         })
     }
 
     fn words(&self, top: usize, page: &mut Page) {
         page.line(format_args!(
             "{} before, {} after: {} added, {} removed, {} changed",
-            counted(self.models_before, "model"),
-            grouped(self.models_after),
-            grouped(self.added.len()),
-            grouped(self.removed.len()),
-            grouped(self.changed_models)
+            counted(self.old.candidates().len(), "model"),
+            grouped(self.new.candidates().len()),
+            grouped(self.diff.added.len()),
+            grouped(self.diff.removed.len()),
+            grouped(self.diff.changed_models)
         ));
-        if !self.changed.is_empty() {
-            let rows = self.changed.iter().take(top).map(Change::row);
+        if !self.diff.changes.is_empty() {
+            let rows = self.diff.changes.iter().take(top).map(row);
             page.line("");
             page.line(table(&["changed", "field", "before", "after", "change"], &[2, 3, 4], rows));
-            rest(self.changed.len(), top, "change", page);
+            rest(self.diff.changes.len(), top, "change", page);
         }
-        for (what, models) in [("added", &self.added), ("removed", &self.removed)] {
+        for (what, models) in [("added", &self.diff.added), ("removed", &self.diff.removed)] {
             if models.is_empty() {
                 continue;
             }
@@ -175,8 +125,8 @@ impl<'a> Difference<'a> {
                 vec![
                     model.name.clone(),
                     model.provider.clone(),
-                    money(model.input_price_microunits_per_million_tokens),
-                    money(model.output_price_microunits_per_million_tokens),
+                    money(model.input_price_per_million_tokens.get()),
+                    money(model.output_price_per_million_tokens.get()),
                 ]
             });
             page.line("");
@@ -193,153 +143,63 @@ fn rest(rows: usize, top: usize, what: &str, page: &mut Page) {
     }
 }
 
-fn compare<'a>(old: &'a Candidate, new: &'a Candidate, changed: &mut Vec<Change<'a>>) {
-    let bps = |value: Option<Bps>| value.map(|Bps(bps)| u64::from(bps));
-    let fixed = |value: Option<Microunits>| value.map_or(0, |Microunits(price)| price);
-    let flag = |value: Option<bool>| value.unwrap_or(true).to_string();
-    let (of_old, of_new) = (&old.traits, &new.traits);
-    let values = [
-        (
-            "input price",
-            Values::Price(
-                old.input_price_microunits_per_million_tokens,
-                new.input_price_microunits_per_million_tokens,
-            ),
+/// The change in words; empty if there is nothing to say beside the values.
+fn change(values: &Values) -> String {
+    match values {
+        Values::Price(old, new) => percent(*old, *new).map_or_else(
+            || "was free".to_owned(),
+            |(sign, hundredths)| {
+                format!("{sign}{}.{:02}%", grouped(hundredths / 100), hundredths % 100)
+            },
         ),
-        (
-            "output price",
-            Values::Price(
-                old.output_price_microunits_per_million_tokens,
-                new.output_price_microunits_per_million_tokens,
-            ),
-        ),
-        (
-            "fixed price",
-            Values::Price(
-                fixed(of_old.fixed_price_microunits),
-                fixed(of_new.fixed_price_microunits),
-            ),
-        ),
-        ("quality bps", Values::Number(bps(of_old.quality_bps), bps(of_new.quality_bps))),
-        (
-            "risk ceiling bps",
-            Values::Number(bps(of_old.risk_ceiling_bps), bps(of_new.risk_ceiling_bps)),
-        ),
-        (
-            "p95 latency ms",
-            Values::Number(
-                of_old.p95_latency_ms.map(u64::from),
-                of_new.p95_latency_ms.map(u64::from),
-            ),
-        ),
-        ("enabled", Values::Text(flag(of_old.enabled), flag(of_new.enabled))),
-        ("provider", Values::Text(old.provider.clone(), new.provider.clone())),
-        ("capabilities", Values::set(&old.capabilities, &new.capabilities)),
-        ("regions", Values::set(&regions(of_old), &regions(of_new))),
-    ];
-    let differing = values.into_iter().filter(|(_, values)| values.differ());
-    changed.extend(differing.map(|(field, values)| Change { model: &old.name, field, values }));
-}
-
-fn regions(traits: &Traits) -> Vec<String> {
-    traits.regions.iter().flatten().map(|Name(region)| region.clone()).collect()
-}
-
-impl Values {
-    fn set(old: &[String], new: &[String]) -> Self {
-        let (old, new): (BTreeSet<_>, BTreeSet<_>) = (old.iter().collect(), new.iter().collect());
-        let only = |these: &BTreeSet<&String>, those: &BTreeSet<&String>| {
-            these.difference(those).map(|name| (*name).clone()).collect()
-        };
-        Self::Set(only(&new, &old), only(&old, &new))
-    }
-
-    fn differ(&self) -> bool {
-        match self {
-            Self::Price(old, new) => old != new,
-            Self::Number(old, new) => old != new,
-            Self::Text(old, new) => old != new,
-            Self::Set(added, removed) => !added.is_empty() || !removed.is_empty(),
-        }
-    }
-
-    /// What is sorted by: prices before all else, the largest relative change first, a price from or to nothing before
-    /// all others.
-    fn size(&self) -> (u8, u128) {
-        match self {
-            Self::Price(0, _) => (2, u128::MAX),
-            Self::Price(_, 0) => (2, u128::MAX - 1),
-            Self::Price(old, new) => {
-                // The ratio of the larger to the smaller: so twice and half the price are as large a change.
-                let (less, more) = (u128::from(*old.min(new)), u128::from(*old.max(new)));
-                (2, (more << 60) / less)
-            }
-            Self::Number(..) | Self::Text(..) => (1, 0),
-            Self::Set(added, removed) => {
-                (0, u128::try_from(added.len() + removed.len()).unwrap_or(u128::MAX))
-            }
-        }
-    }
-
-    fn change(&self) -> String {
-        match self {
-            Self::Price(old, new) => percent(*old, *new).map_or_else(
-                || "was free".to_owned(),
-                |(sign, hundredths)| {
-                    format!("{sign}{}.{:02}%", grouped(hundredths / 100), hundredths % 100)
-                },
-            ),
-            Self::Number(Some(old), Some(new)) if new > old => format!("+{}", grouped(new - old)),
-            Self::Number(Some(old), Some(new)) => format!("-{}", grouped(old - new)),
-            _ => String::new(),
-        }
+        Values::Number(Some(old), Some(new)) if new > old => format!("+{}", grouped(new - old)),
+        Values::Number(Some(old), Some(new)) => format!("-{}", grouped(old - new)),
+        _ => String::new(),
     }
 }
 
 /// By how many hundredths of a percent, rounded, a number changed; `None` from 0.
-fn percent(old: u64, new: u64) -> Option<(char, u128)> {
+fn percent(old: Microunits, new: Microunits) -> Option<(char, u128)> {
+    let (old, new) = (old.get(), new.get());
     let hundredths = nearest(u128::from(old.abs_diff(new)) * 10_000, u128::from(old));
     (old > 0).then_some((if new < old { '-' } else { '+' }, hundredths))
 }
 
-impl Change<'_> {
-    fn row(&self) -> Vec<String> {
-        let number = |value: &Option<u64>| value.map_or_else(|| "none".to_owned(), grouped);
-        let signed = |sign: &str, names: &[String]| {
-            let names = names.iter().map(|name| format!("{sign}{name}"));
-            fitted(&names.collect::<Vec<_>>().join(" "), 28)
-        };
-        let (old, new) = match &self.values {
-            Values::Price(old, new) => (money(*old), money(*new)),
-            Values::Number(old, new) => (number(old), number(new)),
-            Values::Text(old, new) => (fitted(old, 14), fitted(new, 14)),
-            Values::Set(added, removed) => (signed("-", removed), signed("+", added)),
-        };
-        vec![self.model.to_owned(), self.field.to_owned(), old, new, self.values.change()]
-    }
+fn row(of: &Change<'_>) -> Vec<String> {
+    let number = |value: &Option<u64>| value.map_or_else(|| "none".to_owned(), grouped);
+    let signed = |sign: &str, names: &[String]| {
+        let names = names.iter().map(|name| format!("{sign}{name}"));
+        fitted(&names.collect::<Vec<_>>().join(" "), 28)
+    };
+    let (old, new) = match &of.values {
+        Values::Price(old, new) => (money(old.get()), money(new.get())),
+        Values::Number(old, new) => (number(old), number(new)),
+        Values::Text(old, new) => (fitted(old, 14), fitted(new, 14)),
+        Values::Set(added, removed) => (signed("-", removed), signed("+", added)),
+    };
+    vec![of.model.to_owned(), of.field.to_owned(), old, new, change(&of.values)]
+}
 
-    fn json(&self) -> Value {
-        let (old, new) = match &self.values {
-            Values::Price(old, new) => (json!(old), json!(new)),
-            Values::Number(old, new) => (json!(old), json!(new)),
-            Values::Text(old, new) => (json!(old), json!(new)),
-            Values::Set(added, removed) => {
-                return json!({
-                    "model": self.model, "field": self.field, "added": added, "removed": removed,
-                });
-            }
-        };
-        let mut object =
-            json!({ "model": self.model, "field": self.field, "before": old, "after": new });
-        if let (Values::Price(old, new), Some(map)) = (&self.values, object.as_object_mut()) {
-            let change = percent(*old, *new).map(|(sign, hundredths)| {
-                let hundredths = i128::try_from(hundredths).unwrap_or(i128::MAX);
-                if sign == '-' { -hundredths } else { hundredths }
+fn json_of(of: &Change<'_>) -> Value {
+    let (old, new) = match &of.values {
+        Values::Price(old, new) => (json!(old), json!(new)),
+        Values::Number(old, new) => (json!(old), json!(new)),
+        Values::Text(old, new) => (json!(old), json!(new)),
+        Values::Set(added, removed) => {
+            return json!({
+                "model": of.model, "field": of.field, "added": added, "removed": removed,
             });
-            map.insert("change_bps".to_owned(), json!(change));
         }
-        object
+    };
+    let mut object = json!({ "model": of.model, "field": of.field, "before": old, "after": new });
+    if let (Values::Price(old, new), Some(map)) = (&of.values, object.as_object_mut()) {
+        let change = percent(*old, *new).map(|(sign, hundredths)| {
+            let hundredths = i128::try_from(hundredths).unwrap_or(i128::MAX);
+            if sign == '-' { -hundredths } else { hundredths }
+        });
+        map.insert("change_bps".to_owned(), json!(change));
     }
+    object
 }
 
 #[cfg(test)]
@@ -348,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_percent_is_rounded_to_the_hundredth_part() {
-        let change = |old, new| Values::Price(old, new).change();
+        let change = |old, new| change(&Values::Price(Microunits::new(old), Microunits::new(new)));
         assert_eq!(change(100, 150), "+50.00%");
         assert_eq!(change(3, 4), "+33.33%");
         assert_eq!(change(3, 2), "-33.33%");
@@ -356,14 +216,5 @@ mod tests {
         assert_eq!(change(5, 0), "-100.00%");
         assert_eq!(change(0, 5), "was free");
         assert_eq!(change(1, 11), "+1,000.00%");
-    }
-
-    #[test]
-    fn twice_and_half_the_price_are_as_large_a_change() {
-        let size = |old, new| Values::Price(old, new).size();
-        assert_eq!(size(10, 20), size(20, 10));
-        assert!(size(10, 21) > size(20, 10));
-        assert!(size(0, 1) > size(1, u64::MAX));
-        assert!(size(1, u64::MAX) > size(1, u64::MAX - 1));
     }
 }

@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::ops::{Range, RangeInclusive};
 
+use calybris_catalog::text::quoted;
 use calybris_core::engine::{Decided, Entry, Names, Record};
 use calybris_core::kernel::{Action, Reason};
 use clap::ValueEnum;
 
 use super::Arguments;
 use crate::failure::Failure;
-use crate::input::error::quoted;
 use crate::log::arguments::LogArguments;
 use crate::log::columns::time_of;
 use crate::log::fate::{Ending, Followed, decision_of};
