@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 use crate::shell::read;
 
 /// The enums, in the order in which a user meets them: crate, file, name.
-const ENUMS: [(&str, &str, &str); 6] = [
+const ENUMS: [(&str, &str, &str); 7] = [
     ("calybris-kernel", "src/error.rs", "SnapshotError"),
     ("calybris-budget", "src/error.rs", "BudgetError"),
     ("calybris-budget", "src/error.rs", "AuditError"),
     ("calybris-budget", "src/error.rs", "CheckpointError"),
     ("calybris-wal", "src/error.rs", "WalError"),
     ("calybris-engine", "src/error.rs", "EngineError"),
+    ("calybris-catalog", "src/error.rs", "InputError"),
 ];
 
 const HEAD: &str = "\
