@@ -12,7 +12,7 @@ use calybris_engine::{
     Admission, Checkpoint, Decided, DecisionProof, Engine, EngineOptions, Fallback, KeyedDecision,
     LoggedSnapshot, LoggedTicket, Record, SCHEMA_ID,
 };
-use calybris_wal::{Reader, WalOptions, WalWriter};
+use calybris_wal::{LogId, Reader, WalOptions, WalWriter};
 use world::*;
 
 fn golden(name: &str) -> PathBuf {
@@ -147,7 +147,7 @@ fn books() -> calybris_budget::Checkpoint {
 
 /// Writes the records into a log with a fixed id.
 fn write_log(dir: &Path) {
-    let options = WalOptions::new(SCHEMA_ID).log_id(*b"calybris golden!");
+    let options = WalOptions::new(SCHEMA_ID).log_id(LogId::from_bytes(*b"calybris golden!"));
     let log = WalWriter::open(dir, &options).unwrap();
     for record in every_record() {
         log.append(&record).unwrap();
@@ -161,7 +161,7 @@ fn records_keep_their_bytes() {
     write_log(dir.path());
     let mut text = String::new();
     for entry in Reader::open(dir.path(), None).unwrap().map(Result::unwrap) {
-        let bytes: String = entry.payload().iter().map(|byte| format!("{byte:02x}")).collect();
+        let bytes = base16ct::lower::encode_string(entry.payload());
         writeln!(text, "{} {bytes}", entry.sequence()).unwrap();
     }
     let file = golden("records.txt");

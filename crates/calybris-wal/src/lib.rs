@@ -43,6 +43,7 @@ mod chain;
 mod codec;
 mod digest;
 mod format;
+mod hash;
 mod merkle;
 
 // What it stands on.
@@ -58,6 +59,7 @@ mod faults;
 pub use anchor::Anchor;
 pub use codec::decode;
 pub use error::{Damage, WalError};
+pub use hash::{Hash, HexFault, LogId, ParseHexError};
 pub use key::Key;
 pub use options::{Durability, WalOptions};
 pub use proof::{ConsistencyProof, InclusionProof, TreeHead};

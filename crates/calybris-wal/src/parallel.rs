@@ -13,9 +13,10 @@ use std::thread::Builder;
 
 use parking_lot::Mutex;
 
-use crate::chain::{Chain, HASH_BYTES, Hash};
+use crate::chain::Chain;
 use crate::cursor::Frame;
 use crate::format::frame::{FRAME_HEADER_BYTES, FrameHeader, KIND_DATA, open_frame};
+use crate::hash::{HASH_BYTES, Hash};
 use crate::progress::Progress;
 use crate::segment::Segment;
 use crate::storage::{StoredFile, read_up_to};
@@ -163,7 +164,7 @@ impl Front {
                 break;
             }
             if frame.header.kind == KIND_DATA && self.wanted == Some(frame.header.sequence) {
-                self.found = Some((frame.header.sequence, *frame.hash));
+                self.found = Some((frame.header.sequence, frame.hash()));
             }
             chunk.headers.push(frame.header);
             at += frame.header.frame_bytes();

@@ -8,7 +8,6 @@ use serde_json::json;
 use crate::failure::Failure;
 use crate::input::key::KeyFile;
 use crate::input::source::read;
-use crate::log::json::hex;
 use crate::new_file::{NewFile, Readers, Replaces};
 use crate::page::Page;
 
@@ -65,7 +64,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         Failure::refused(format_args!("the operating system gives no random bytes: {error}"))
     })?;
     let key = Key::new(&secret).map_err(|error| Failure::at(file, error))?;
-    new.write(&format!("{}\n{former}", hex(&secret))).map_err(Failure::without_effect)?;
+    new.write(&format!("{}\n{former}", base16ct::lower::encode_string(&secret)))
+        .map_err(Failure::without_effect)?;
     let key_id = format!("{:016x}", key.id());
     let mut page = Page::default();
     if arguments.json {

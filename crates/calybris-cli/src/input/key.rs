@@ -76,13 +76,8 @@ impl KeyFile {
 
 /// The bytes that a line of hexadecimal digits stands for, or what is wrong with it.
 fn secret(digits: &str) -> Result<Vec<u8>, String> {
-    let pairs = digits.as_bytes().chunks(2).map(|pair| {
-        let plain = pair.len() == 2 && pair.iter().all(u8::is_ascii_hexdigit);
-        let pair = str::from_utf8(pair).ok().filter(|_| plain)?;
-        u8::from_str_radix(pair, 16).ok()
-    });
-    let bytes = pairs.collect::<Option<Vec<u8>>>();
-    let bytes = bytes.ok_or("holds something else than pairs of hexadecimal digits")?;
+    let bytes = base16ct::mixed::decode_vec(digits)
+        .map_err(|_| "holds something else than pairs of hexadecimal digits")?;
     if bytes.len() < SHORTEST_KEY_BYTES {
         return Err(format!("holds {} digits", digits.len()));
     }
