@@ -41,7 +41,6 @@ mod walk;
 // The bytes.
 mod chain;
 mod codec;
-mod digest;
 mod format;
 mod merkle;
 
@@ -56,7 +55,7 @@ mod sync;
 mod faults;
 
 pub use anchor::Anchor;
-pub use codec::decode;
+pub use codec::{decode, decode_borrowed};
 pub use error::{Damage, WalError};
 pub use key::Key;
 pub use options::{Durability, WalOptions};
