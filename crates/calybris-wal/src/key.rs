@@ -7,12 +7,21 @@ use calybris_units::invariant;
 use hmac::KeyInit;
 use hmac::block_api::HmacCore;
 use sha2::Sha256;
+use sha2::digest::block_api::EagerHash;
+use sha2::digest::zeroize::ZeroizeOnDrop;
 
 use crate::chain::finish;
 use crate::error::WalError;
 
 /// The least length of a key, in bytes.
 const KEY_BYTES_MIN: usize = 16;
+
+/// INVARIANT (wiped): the state of a hash overwrites itself when it is dropped. It does so by a feature
+/// of its crate, without which this does not compile.
+const _: () = {
+    const fn overwrites_itself<T: ZeroizeOnDrop>() {}
+    overwrites_itself::<<Sha256 as EagerHash>::Core>();
+};
 
 /// What a key's id is the HMAC of.
 const KEY_ID_LABEL: &[u8] = b"calybris-wal 1 key id";
