@@ -250,6 +250,21 @@ mod tests {
     }
 
     #[test]
+    fn a_record_longer_than_the_buffer_is_serialized_once() {
+        struct Counted(Cell<u32>);
+        impl Serialize for Counted {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.0.set(self.0.get() + 1);
+                serializer.collect_seq([[7_u128; 32]; 3 * SCRATCH_BYTES_MIN])
+            }
+        }
+        let record = Counted(Cell::new(0));
+        assert_eq!(encoded(&record, u32::MAX).unwrap().len(), 3 + 32 * 3 * SCRATCH_BYTES_MIN);
+        assert_eq!(record.0.get(), 1);
+        assert!(SCRATCH.take().capacity() <= SCRATCH_BYTES_KEPT);
+    }
+
+    #[test]
     fn a_record_may_append_from_inside_its_own_encoding() {
         struct Nested;
         impl Serialize for Nested {
