@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use calybris_units::BrokenInvariant;
+
 use crate::anchor::Anchor;
 use crate::hash::{Hash, LogId};
 use crate::segment::segment_name;
@@ -267,6 +269,10 @@ pub enum WalError {
     /// was written; begin another log.
     #[error("the log has used up its sequences")]
     SequencesUsedUp,
+    /// A defect of this crate: something that always holds did not. A writer takes nothing more.
+    /// Nothing was acknowledged that was not written; report it, and open the log again.
+    #[error("internal error: {0}")]
+    Internal(#[from] BrokenInvariant),
     /// An earlier write or sync failed and the writer takes nothing more, because what reached
     /// the disk is no longer known. Open the log again: opening finds out.
     #[error("the writer stopped after an earlier failure: {cause}")]

@@ -41,7 +41,6 @@ mod walk;
 // The bytes.
 mod chain;
 mod codec;
-mod digest;
 mod format;
 mod hash;
 mod merkle;
@@ -57,7 +56,7 @@ mod sync;
 mod faults;
 
 pub use anchor::Anchor;
-pub use codec::decode;
+pub use codec::{decode, decode_borrowed};
 pub use error::{Damage, WalError};
 pub use hash::{Hash, HexFault, LogId, ParseHexError};
 pub use key::Key;

@@ -45,7 +45,7 @@ pub(crate) fn fast_forward(
         return Ok(None);
     }
     let chunks = usize::try_from(remaining / CHUNK_BYTES as u64).unwrap_or(usize::MAX);
-    let (chain, front) = (segment.chain, Mutex::new(Front::new(segment, wanted)));
+    let (chain, front) = (segment.chain.clone(), Mutex::new(Front::new(segment, wanted)));
     std::thread::scope(|scope| {
         for _ in 1..threads.get().min(chunks).min(THREADS_MAX) {
             // Where no more threads are to be had, those that there are do it all.

@@ -217,8 +217,12 @@ impl Segment {
             return Err(corrupt(Damage::Header));
         }
         let header_hash = bytes.last_chunk().map_or(Hash::ZERO, |hash| Hash::from_bytes(*hash));
-        let cursor =
-            FrameCursor::new(file, chain, header.max_record_bytes, SEGMENT_HEADER_BYTES as u64);
+        let cursor = FrameCursor::new(
+            file,
+            chain.clone(),
+            header.max_record_bytes,
+            SEGMENT_HEADER_BYTES as u64,
+        );
         let mut progress = Progress::at_start(&header, header_hash);
         if let Position::Behind(end) = position {
             // They carry over: the segment may be empty, and says of a log start only what is new.

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use calybris_kernel::{Decision, Request};
-use calybris_wal::{WalError, decode};
+use calybris_wal::{WalError, decode_borrowed};
 
 use super::fallback::FellBack;
 use super::lent::{LentDecision, decision_bytes};
@@ -98,7 +98,7 @@ impl Batch {
             let bytes = self.bytes.get(start..end).unwrap_or_default();
             start = end;
             let lent: LentDecision<'_> =
-                decode(bytes).map_err(|source| WalError::Decode { sequence, source })?;
+                decode_borrowed(bytes).map_err(|source| WalError::Decode { sequence, source })?;
             let named = lent.snapshot_sequence;
             let place = match last {
                 Some((same, until, place))

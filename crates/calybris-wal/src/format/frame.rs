@@ -86,11 +86,10 @@ pub(crate) fn push_frame(
     // INVARIANT (record limit): every payload is at most RECORD_BYTES_CAP long, which is checked
     // where a record is appended; control payloads are shorter.
     let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-    // Room for the frame, and for the block and a half that its hash may be padded with.
-    buffer.reserve(FRAME_OVERHEAD_BYTES + payload.len() + 96);
+    buffer.reserve(FRAME_OVERHEAD_BYTES + payload.len());
     buffer.extend_from_slice(&FrameHeader { length, kind, flags: 0, sequence }.encode());
     buffer.extend_from_slice(payload);
-    let hash = chain.frame_hash_at_end(buffer, start);
+    let hash = chain.frame_hash(buffer.get(start..).unwrap_or_default());
     buffer.extend_from_slice(hash.as_bytes());
     hash
 }
