@@ -63,6 +63,7 @@ pub struct ModelVerdict {
 /// Turned away at a gate, or eligible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[expect(clippy::exhaustive_enums, reason = "a model is refused or eligible, there is no third")]
 pub enum Verdict {
     /// The first gate that failed, with its evidence.
     Refused(Refusal),

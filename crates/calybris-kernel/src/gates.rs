@@ -11,6 +11,7 @@ use crate::{CapabilitySet, Model, Policy, Reason, RegionSet, Request};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(u8)]
+#[expect(clippy::exhaustive_enums, reason = "the list is complete: another gate would be another law")]
 pub enum Gate {
     /// The request's risk must be below the policy's hard limit.
     RiskHardLimit = 1,
@@ -80,6 +81,7 @@ impl Gate {
 /// Why a request or a model was turned away: what was measured, and the limit it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[expect(clippy::exhaustive_enums, reason = "one for each gate, and those are complete")]
 pub enum Refusal {
     /// A field of the request is above 10,000 basis points; no gate was reached.
     InvalidRequest {
