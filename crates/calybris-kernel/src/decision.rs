@@ -7,7 +7,10 @@ use calybris_units::{BasisPoints, Microunits};
 /// What the caller should do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
-#[expect(clippy::exhaustive_enums, reason = "the list is complete: another action would be another law")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the list is complete: another action would be another law"
+)]
 pub enum Action {
     /// The requested model is the best one: call it.
     ExecuteRequested = 1,
@@ -22,7 +25,10 @@ pub enum Action {
 /// The list is complete: another reason would be another law, and so a new major version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u16)]
-#[expect(clippy::exhaustive_enums, reason = "the list is complete: another reason would be another law")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the list is complete: another reason would be another law"
+)]
 pub enum Reason {
     /// The requested model has the highest utility.
     RequestedModelMaximizesUtility = 1,

@@ -11,7 +11,10 @@ use crate::{CapabilitySet, Model, Policy, Reason, RegionSet, Request};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(u8)]
-#[expect(clippy::exhaustive_enums, reason = "the list is complete: another gate would be another law")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the list is complete: another gate would be another law"
+)]
 pub enum Gate {
     /// The request's risk must be below the policy's hard limit.
     RiskHardLimit = 1,

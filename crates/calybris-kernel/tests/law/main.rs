@@ -21,6 +21,7 @@ mod choosing;
 mod codes;
 mod cost_and_utility;
 mod counterfactual;
+mod decisions;
 mod model_gates;
 mod oracle_agreement;
 mod rejecting;
