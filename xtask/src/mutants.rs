@@ -288,7 +288,6 @@ mod tests {
             "impl fmt::Debug for",
             "replace free -> Option<u64> with None",
             r"replace \| with [&^] in free",
-            "replace match guard a.is_level() with false in free",
             r"replace match guard a.is_level\(\) with false in free",
             r"replace Search<.*>::group with \(\)",
             "replace (< with (==|<=)) in Search<.*>::group$",
