@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use calybris_catalog::text::quoted;
-use calybris_catalog::{Catalog, InputError, PolicyFile};
+use calybris_catalog::{Catalog, InputError, PolicyFile, UnlistedModels};
 use calybris_core::budget::AccountSnapshot;
 use calybris_core::engine::{
     Call, Engine, EngineError, EngineOptions, MAX_REQUEST_KEYS, Names, Outcome, RecordedDecision,
@@ -78,6 +78,8 @@ pub(crate) struct Checked {
     ignored: Vec<String>,
     /// Those whose time says nothing of its zone.
     times_without_zone: u64,
+    /// The models that they ask for and the catalog does not list.
+    unlisted: UnlistedModels,
 }
 
 impl Job<'_> {
@@ -87,8 +89,13 @@ impl Job<'_> {
     pub(crate) fn check_requests(&self) -> Result<Checked, InputError> {
         let parser = RequestParser::new(self.policy, self.catalog.snapshot.names());
         parser.check_defaults()?;
-        let mut checked =
-            Checked { requests: 0, keyed: 0, ignored: Vec::new(), times_without_zone: 0 };
+        let mut checked = Checked {
+            requests: 0,
+            keyed: 0,
+            ignored: Vec::new(),
+            times_without_zone: 0,
+            unlisted: UnlistedModels::default(),
+        };
         let mut first_uses = HashMap::new();
         let mut rows = self.requests.rows()?;
         for (position, row) in (1..).zip(rows.by_ref()) {
@@ -96,6 +103,9 @@ impl Job<'_> {
             let routed = parser.parse(&row, position)?;
             checked.requests = position;
             checked.times_without_zone += u64::from(row.time_lacks_zone());
+            if let Some(name) = parser.unlisted_model(&row) {
+                checked.unlisted.add(name);
+            }
             if routed.request_key.is_empty() {
                 continue;
             }
@@ -193,7 +203,10 @@ impl Job<'_> {
     ) -> Result<Routed, Failure> {
         let refuse = |error| Failure::of_engine(self.log, &error);
         let last = engine.head().sequence;
-        let installed = engine.install(self.catalog.snapshot.clone(), self.clock.unix_ms());
+        // With the names of all models that the requests ask for, so that the log says which they were.
+        let snapshot = self.catalog.snapshot_naming(&checked.unlisted);
+        let names = snapshot.names().clone();
+        let installed = engine.install(snapshot, self.clock.unix_ms());
         let installed = installed.map_err(refuse)?;
         let mut earlier = Earlier::found_by(&engine);
         if installed > last {
@@ -206,7 +219,7 @@ impl Job<'_> {
             let granted = granted.get();
             engine.ensure_tenant(tenant, granted, self.clock.unix_ms()).map_err(refuse)?;
         }
-        let (tally, elapsed) = self.route(&engine, checked.requests, repeated)?;
+        let (tally, elapsed) = self.route(&engine, &names, checked.requests, repeated)?;
         self.give_back(&engine, &BTreeSet::new(), &mut earlier)?;
         let accounts = engine.accounts();
         let anchor = engine.close().map_err(refuse)?;
@@ -234,11 +247,11 @@ impl Job<'_> {
     fn route(
         &self,
         engine: &Engine,
+        names: &Names,
         request_count: u64,
         repeated: &mut u64,
     ) -> Result<(Tally, Duration), Failure> {
-        let names = self.catalog.snapshot.names();
-        let parser = RequestParser::new(self.policy, names);
+        let parser = RequestParser::new(self.policy, self.catalog.snapshot.names());
         let bar = progress_bar("{bar:30} {human_pos} of {human_len} decided, {eta} left");
         bar.set_length(request_count);
         let mut tally = Tally::default();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use calybris_core::engine::{Engine, Record};
+use calybris_core::engine::{Engine, Names, Record, Snapshot};
 use calybris_core::kernel::Policy;
 
 use super::Job;
@@ -51,6 +51,13 @@ impl Earlier {
     }
 }
 
+/// The names of what a catalog lists, without those of models that were only asked for.
+fn names_of_catalog(snapshot: &Snapshot) -> Names {
+    let mut names = snapshot.names().clone();
+    names.models.retain(|model_id, _| snapshot.policy_snapshot().model(*model_id).is_some());
+    names
+}
+
 impl Job<'_> {
     /// Compares what the record at `sequence` installs with what was in force before it; `None` if nothing was.
     pub(super) fn replaced_by(&self, sequence: u64) -> Result<Option<Replaced>, Failure> {
@@ -66,8 +73,8 @@ impl Job<'_> {
         let (old, new) = (before.policy_snapshot(), self.catalog.snapshot.policy_snapshot());
         let numbers = |policy: &Policy| Policy { policy_epoch: 0, catalog_epoch: 0, ..*policy };
         let (was, is) = (old.policy(), new.policy());
-        let same_catalog =
-            old.models() == new.models() && before.names() == self.catalog.snapshot.names();
+        let same_catalog = old.models() == new.models()
+            && names_of_catalog(&before) == *self.catalog.snapshot.names();
         Ok(Some(Replaced {
             sequence,
             policy_epoch_not_raised: numbers(was) != numbers(is)
