@@ -2,59 +2,41 @@
 
 pub(crate) mod clock;
 mod directory;
-mod earlier;
 mod extent;
+mod job;
+mod resume;
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use calybris_catalog::text::quoted;
-use calybris_catalog::{Catalog, InputError, PolicyFile, UnlistedModels};
+use calybris_catalog::{InputError, UnlistedModels};
 use calybris_core::budget::AccountSnapshot;
 use calybris_core::engine::{
     Call, Engine, EngineError, EngineOptions, MAX_REQUEST_KEYS, Names, Outcome, RecordedDecision,
     Settlement, Snapshot,
 };
 use calybris_core::kernel::Request;
-use calybris_core::wal::{Anchor, Key, Report, VerifyOptions, WalError, verify};
+use calybris_core::wal::{Anchor, Report, VerifyOptions, WalError, verify};
 use serde_json::{Value, json};
 
-use self::clock::Clock;
 use self::directory::has_segment;
-use self::earlier::Earlier;
 use self::extent::Written;
+pub(crate) use self::job::Job;
+use self::resume::Resumed;
 use crate::failure::Failure;
 use crate::input::request::{RequestParser, RoutedRequest};
-use crate::input::requests::RequestFile;
 use crate::input::row::Row;
 use crate::log::naming::model_name;
-use crate::page::Stream;
+use crate::stream::Stream;
 use crate::tally::Tally;
 use crate::terminal::progress_bar;
-
-/// Checked inputs of a run.
-pub(crate) struct Job<'a> {
-    pub(crate) policy: &'a PolicyFile,
-    pub(crate) catalog: &'a Catalog,
-    pub(crate) requests: &'a RequestFile,
-    pub(crate) log: &'a Path,
-    /// Continue a log that exists, instead of making a new one.
-    pub(crate) append: bool,
-    /// What the log must reach before it is continued.
-    pub(crate) anchor: Option<Anchor>,
-    /// Print each decision, a JSON line, when it is in the log.
-    pub(crate) each: bool,
-    pub(crate) key: Option<Key>,
-    /// The time of what no file dates.
-    pub(crate) clock: Clock,
-}
 
 /// What a run came to.
 pub(crate) struct Routed {
     pub(crate) tally: Tally,
     /// What an earlier run had left in the log.
-    pub(crate) earlier: Earlier,
+    pub(crate) resumed: Resumed,
     /// Deciding, reserving, logging and settling, without reading the input files.
     pub(crate) elapsed: Duration,
     pub(crate) anchor: Anchor,
@@ -208,19 +190,19 @@ impl Job<'_> {
         let names = snapshot.names().clone();
         let installed = engine.install(snapshot, self.clock.unix_ms());
         let installed = installed.map_err(refuse)?;
-        let mut earlier = Earlier::found_by(&engine);
+        let mut resumed = Resumed::found_by(&engine);
         if installed > last {
-            earlier.replaced = self.replaced_by(installed)?;
+            resumed.replaced = self.replaced_by(installed)?;
         }
         // A ticket with a request key waits: its request may come again, and is carried out then.
         let kept = if checked.keyed > 0 { self.keyed_tickets(&engine)? } else { BTreeSet::new() };
-        self.give_back(&engine, &kept, &mut earlier)?;
+        self.give_back(&engine, &kept, &mut resumed)?;
         for (tenant, granted) in self.policy.tenants() {
             let granted = granted.get();
             engine.ensure_tenant(tenant, granted, self.clock.unix_ms()).map_err(refuse)?;
         }
         let (tally, elapsed) = self.route(&engine, &names, checked.requests, repeated)?;
-        self.give_back(&engine, &BTreeSet::new(), &mut earlier)?;
+        self.give_back(&engine, &BTreeSet::new(), &mut resumed)?;
         let accounts = engine.accounts();
         let anchor = engine.close().map_err(refuse)?;
         let options = VerifyOptions {
@@ -234,7 +216,7 @@ impl Job<'_> {
         let times_without_zone = checked.times_without_zone;
         Ok(Routed {
             tally,
-            earlier,
+            resumed,
             elapsed,
             anchor,
             report,

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use calybris_core::engine::{Engine, Names, Record, Snapshot};
 use calybris_core::kernel::Policy;
 
-use super::Job;
+use super::job::Job;
 use crate::failure::Failure;
 use crate::log::journal::Journal;
 
 /// What opening found.
-pub(crate) struct Earlier {
+pub(crate) struct Resumed {
     pub(crate) records: u64,
     pub(crate) decisions: u64,
     /// What a crash had torn and opening set aside, in words; `None` if the log ended cleanly.
@@ -33,7 +33,7 @@ pub(crate) struct Replaced {
     pub(crate) catalog_epoch_not_raised: bool,
 }
 
-impl Earlier {
+impl Resumed {
     /// What opening the log found. Nothing is given back yet.
     pub(super) fn found_by(engine: &Engine) -> Self {
         let recovery = engine.recovery();
@@ -109,7 +109,7 @@ impl Job<'_> {
         &self,
         engine: &Engine,
         kept: &BTreeSet<u64>,
-        earlier: &mut Earlier,
+        resumed: &mut Resumed,
     ) -> Result<(), Failure> {
         for open in engine.open_tickets() {
             if kept.contains(&open.decision_sequence) {
@@ -119,8 +119,8 @@ impl Job<'_> {
             let abandoned = engine.abandon(ticket, self.clock.unix_ms());
             let returned =
                 abandoned.map_err(|refused| Failure::of_settlement(self.log, &refused))?;
-            earlier.abandoned_tickets += 1;
-            earlier.abandoned_microunits += u128::from(returned.returned_microunits);
+            resumed.abandoned_tickets += 1;
+            resumed.abandoned_microunits += u128::from(returned.returned_microunits);
         }
         Ok(())
     }
