@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use calybris_budget::{BudgetEvent, Replay};
+use calybris_budget::{BudgetEvent, Microunits, Replay};
 use calybris_engine::{
     Admission, Checkpoint, Decided, DecisionProof, Engine, EngineOptions, Fallback, KeyedDecision,
     LoggedSnapshot, LoggedTicket, Record, SCHEMA_ID,
@@ -67,7 +67,7 @@ fn every_record() -> Vec<Record<'static>> {
             time_unix_ms: 1_700_000_000_000,
             event: BudgetEvent::TenantOpened {
                 tenant: "search".to_owned(),
-                granted_microunits: 4_000,
+                granted: Microunits::new(4_000),
             },
         },
         decided(1, 9_000, Admission::Reserved),
@@ -85,7 +85,7 @@ fn every_record() -> Vec<Record<'static>> {
         fell_back(SMALL, None),
         Record::BudgetChanged {
             time_unix_ms: 1_700_000_000_012,
-            event: BudgetEvent::Extended { hold: 9, amount_microunits: 50 },
+            event: BudgetEvent::Extended { reservation: 9.into(), amount: Microunits::new(50) },
         },
     ];
     let keyed = (1_u64..).zip(&records).filter_map(|(decision_sequence, record)| match record {
@@ -108,7 +108,7 @@ fn every_record() -> Vec<Record<'static>> {
     let checkpoint = Checkpoint {
         time_unix_ms: 1_700_000_000_013,
         snapshot: Some(logged_snapshot),
-        budget: books().numbered_up_to(12),
+        budget: books().numbered_up_to(12.into()),
         tickets: Cow::Owned(vec![ticket]),
         keyed_decisions: keyed.collect(),
         decisions: 5,
@@ -126,23 +126,26 @@ fn every_record() -> Vec<Record<'static>> {
 }
 
 /// The budget that the first twelve records lead to.
-fn books() -> calybris_budget::Checkpoint {
+fn books() -> calybris_budget::BudgetState {
     let mut replay = Replay::new();
-    let reserved =
-        |hold| BudgetEvent::Reserved { tenant: "search".into(), hold, amount_microunits: 2_000 };
+    let reserved = |id: u64| BudgetEvent::Reserved {
+        tenant: "search".into(),
+        reservation: id.into(),
+        amount: Microunits::new(2_000),
+    };
     for event in [
-        BudgetEvent::TenantOpened { tenant: "search".into(), granted_microunits: 4_000 },
+        BudgetEvent::TenantOpened { tenant: "search".into(), granted: Microunits::new(4_000) },
         reserved(3),
-        BudgetEvent::Committed { hold: 3, actual_microunits: 1_500 },
+        BudgetEvent::Committed { reservation: 3.into(), actual: Microunits::new(1_500) },
         reserved(5),
-        BudgetEvent::Released { hold: 5 },
+        BudgetEvent::Released { reservation: 5.into() },
         reserved(9),
-        BudgetEvent::PartReleased { hold: 9, amount_microunits: 1_800 },
-        BudgetEvent::Extended { hold: 9, amount_microunits: 50 },
+        BudgetEvent::PartReleased { reservation: 9.into(), amount: Microunits::new(1_800) },
+        BudgetEvent::Extended { reservation: 9.into(), amount: Microunits::new(50) },
     ] {
         replay.apply(event).unwrap();
     }
-    replay.checkpoint().unwrap()
+    replay.state().unwrap()
 }
 
 /// Writes the records into a log with a fixed id.

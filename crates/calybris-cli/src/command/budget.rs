@@ -138,7 +138,7 @@ fn words(
 
 fn accounts(ledger: &Ledger, total: &Totals, page: &mut Page) {
     let with_bars = draws_bars();
-    let debts = ledger.accounts.iter().any(|account| account.balance.debt_microunits > 0);
+    let debts = ledger.accounts.iter().any(|account| account.balance.debt.get() > 0);
     let mut header = vec!["tenant", "granted", "available", "reserved", "committed"];
     if debts {
         header.push("debt");
@@ -181,8 +181,8 @@ fn name(account: &LedgerAccount) -> String {
     if account.frozen {
         notes.push_str(" (frozen)");
     }
-    if let Some(cap) = account.rules.exposure_cap_microunits {
-        notes.push_str(&format!(" (holds at most {})", money(cap)));
+    if let Some(cap) = account.rules.exposure_cap {
+        notes.push_str(&format!(" (holds at most {})", money(cap.get())));
     }
     format!("{indent}{}{notes}", account.tenant)
 }
