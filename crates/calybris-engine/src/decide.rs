@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::atomic::Ordering::Relaxed;
 
-use calybris_budget::{BudgetError, Microunits, Reservation, Tenant};
+use calybris_budget::{BudgetError, Reservation, Tenant};
 use calybris_kernel::Decision;
 
 use crate::call::{Call, Outcome};

@@ -1,6 +1,5 @@
 //! A small log with a record of every kind, the same bytes each time: its id, its times and its records are fixed.
 
-use calybris_core::budget::Microunits;
 use std::borrow::Cow;
 use std::path::Path;
 
