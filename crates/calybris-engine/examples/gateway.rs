@@ -7,7 +7,6 @@
 //! ```
 #![allow(clippy::unwrap_used, reason = "an example that ends at the first error")]
 
-use calybris_budget::Microunits;
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;

@@ -3,7 +3,6 @@
 
 mod world;
 
-use calybris_budget::Microunits;
 use calybris_budget::{BudgetEvent, MAX_AMOUNT, OverrunPolicy, TenantRules};
 use calybris_engine::{Call, EngineError, Fallback, Ledger, Names, Record, SCHEMA_ID, Snapshot};
 use calybris_kernel::PolicySnapshot;
