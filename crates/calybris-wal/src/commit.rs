@@ -17,19 +17,21 @@
 
 use std::sync::Arc;
 
-use calybris_units::{BrokenInvariant, invariant};
-
 use crate::begin::{End, create_segment};
 use crate::error::WalError;
 use crate::format::header::SegmentHeader;
-use crate::hash::HASH_BYTES;
 use crate::key::Key;
 use crate::options::Durability;
 use crate::pen::Pen;
 use crate::segment::{io_error, segment_name};
-use crate::storage::{Storage, StoredFile, write_all};
+use crate::storage::{Storage, write_all};
 use crate::sync::{Condvar, Mutex, MutexGuard, yield_now};
 use crate::writer::Receipt;
+
+use state::State;
+
+mod defect;
+mod state;
 
 /// How many bytes are gathered before they are written, in `Buffered`. Per byte, writing so many at
 /// once costs three quarters of what 64 KiB do.
@@ -54,25 +56,6 @@ pub(crate) struct Committer {
     state: Mutex<State>,
     /// Told when a leader is done.
     done: Condvar,
-}
-
-struct State {
-    pen: Pen,
-    file: Arc<dyn StoredFile>,
-    /// How long the file has been made ahead of what is written, in bytes.
-    room: u64,
-    /// The buffer that is not the pen's.
-    spare: Vec<u8>,
-    /// Whether a leader is at work.
-    leading: bool,
-    /// The last sequence that is known to be on disk.
-    synced: u64,
-    /// How many records the last group that was synced held.
-    last_group: u64,
-    /// Why nothing more is written.
-    poisoned: Option<String>,
-    /// Whether the pen is at work; once the lock is free again, whether it never finished.
-    unfinished: bool,
 }
 
 impl Committer {
@@ -200,30 +183,6 @@ impl Committer {
             }
             Ok(())
         })
-    }
-
-    /// Does some of the writer's work, and tells every waiting thread if that poisons the writer by a
-    /// broken invariant or a panic.
-    #[inline]
-    fn or_tell<T>(&self, work: impl FnOnce() -> Result<T, WalError>) -> Result<T, WalError> {
-        let mut panicked = TellOfPanic { committer: self, armed: true };
-        let outcome = work();
-        panicked.armed = false;
-        if let Err(WalError::Internal(_)) = &outcome {
-            self.tell_of_defect();
-        }
-        outcome
-    }
-
-    /// Tells every waiting thread that the writer is poisoned by a broken invariant or a panic.
-    #[cold]
-    fn tell_of_defect(&self) {
-        let mut state = self.state.lock();
-        // A leader may have panicked outside the lock.
-        state.poisoned.get_or_insert_with(|| "internal error: the writer panicked".to_owned());
-        // One that is still at work finds out when it is done.
-        state.leading = false;
-        self.done.notify_all();
     }
 
     /// Rotates if the record would make the segment too long, or if the key changes.
@@ -417,68 +376,6 @@ impl Committer {
     }
 }
 
-impl State {
-    fn check(&self) -> Result<(), WalError> {
-        let cause = match &self.poisoned {
-            None if !self.unfinished => return Ok(()),
-            None => "internal error: the writer panicked".to_owned(),
-            Some(cause) => cause.clone(),
-        };
-        Err(WalError::Poisoned { cause })
-    }
-
-    /// Lets the pen work. If that breaks an invariant or panics, the writer is poisoned before the lock
-    /// is given up.
-    #[inline]
-    fn with_pen<T, E: Into<WalError>>(
-        &mut self,
-        work: impl FnOnce(&mut Pen) -> Result<T, E>,
-    ) -> Result<T, WalError> {
-        self.unfinished = true;
-        let outcome = work(&mut self.pen);
-        self.unfinished = false;
-        outcome.map_err(|error| match error.into() {
-            WalError::Internal(broken) => self.broken(broken),
-            other => other,
-        })
-    }
-
-    /// Poisons the writer for a broken invariant.
-    #[cold]
-    fn broken(&mut self, broken: BrokenInvariant) -> WalError {
-        let error = WalError::from(broken);
-        self.poisoned.get_or_insert_with(|| error.to_string());
-        error
-    }
-
-    /// How many records are not known to be on disk.
-    fn unsynced(&self) -> u64 {
-        self.pen.head().sequence - self.synced
-    }
-
-    /// Takes the pen's frames, in exchange for an empty buffer, and says where they go.
-    fn hand_over<'a>(&mut self, buffer: &'a mut Vec<u8>) -> Result<(u64, &'a [u8]), WalError> {
-        self.check()?;
-        let at = self.with_pen(|pen| pen.swap_pending(buffer))?;
-        let frames = invariant!(buffer.get(HASH_BYTES..), "frames stand behind a hash");
-        Ok((at, frames.map_err(|broken| self.broken(broken))?))
-    }
-}
-
-/// Tells every waiting thread when it is dropped by a panic.
-struct TellOfPanic<'a> {
-    committer: &'a Committer,
-    armed: bool,
-}
-
-impl Drop for TellOfPanic<'_> {
-    fn drop(&mut self) {
-        if self.armed {
-            self.committer.tell_of_defect();
-        }
-    }
-}
-
 impl Drop for Committer {
     /// Hands what is buffered to the operating system, if nothing has failed before.
     fn drop(&mut self) {
@@ -570,7 +467,8 @@ mod tests {
 
     #[test]
     fn frames_that_were_lost_before_they_were_written_are_not_acknowledged() {
-        let writes: [fn(&Committer) -> Result<(), WalError>; 5] = [
+        type Write = fn(&Committer) -> Result<(), WalError>;
+        let writes: [Write; 5] = [
             Committer::flush,
             Committer::sync,
             |log| log.finish().map(drop),
