@@ -185,7 +185,7 @@ impl Reader {
         }
         match self.walk.advance() {
             Ok(false) => None,
-            Ok(true) => Some(Ok(RecordRef::new(self.walk.segment()))),
+            Ok(true) => Some(RecordRef::new(self.walk.segment()).map_err(WalError::from)),
             Err(error) => {
                 self.failed = true;
                 Some(Err(error))

@@ -1,5 +1,6 @@
 //! A record of a log, verified, that is lent and not copied.
 
+use calybris_units::BrokenInvariant;
 use serde::Deserialize;
 
 use crate::codec;
@@ -21,16 +22,16 @@ pub struct RecordRef<'a> {
 
 impl<'a> RecordRef<'a> {
     /// The record that the segment's cursor has stepped over last.
-    pub(crate) fn new(segment: &'a Segment) -> Self {
-        let frame = segment.cursor.frame();
-        Self {
+    pub(crate) fn new(segment: &'a Segment) -> Result<Self, BrokenInvariant> {
+        let frame = segment.cursor.frame()?;
+        Ok(Self {
             sequence: frame.header.sequence,
             hash: frame.hash(),
-            previous_hash: segment.cursor.previous_hash(),
+            previous_hash: segment.cursor.previous_hash()?,
             segment: segment.first_sequence,
             offset: frame.offset,
             payload: frame.payload,
-        }
+        })
     }
 
     /// Its place among the records of the log, from 1, without gaps.

@@ -8,6 +8,8 @@ use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use calybris_units::BrokenInvariant;
+
 use crate::anchor::Anchor;
 use crate::cursor::Frame;
 use crate::error::{Damage, WalError};
@@ -169,7 +171,7 @@ impl Walk {
     }
 
     /// The record that [`Walk::advance`] has stepped over last.
-    pub(crate) fn record(&self) -> Frame<'_> {
+    pub(crate) fn record(&self) -> Result<Frame<'_>, BrokenInvariant> {
         self.segment.cursor.frame()
     }
 
@@ -255,7 +257,7 @@ impl Walk {
         WalError::Corrupt {
             segment: self.segment.first_sequence,
             offset,
-            sequence: self.segment.progress.sequence.saturating_add(1),
+            sequence: self.segment.progress.next_sequence(),
             what,
         }
     }
@@ -274,7 +276,7 @@ impl Walk {
     /// Goes on to the segment behind the sealed one that ended so. Answers what stands behind this
     /// one if the next is not there yet.
     fn enter_next_segment(&mut self, end: &SegmentEnd) -> Result<Option<Tail>, WalError> {
-        let next = self.segment.progress.sequence.saturating_add(1);
+        let next = self.segment.progress.next_sequence();
         let segments = segments_in(self.storage.as_ref())?;
         let mut between = segments.iter().filter(|segment| **segment < next);
         if let Some(inside) = between.find(|segment| **segment > self.segment.first_sequence) {
