@@ -92,6 +92,8 @@ impl Front {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::faults::memory::Memory;
     use crate::segment::{Opening, Position};
