@@ -11,7 +11,7 @@ use calybris_engine::{
     Admission, Call, Decided, Engine, EngineError, EngineOptions, Fallback, History, Ledger, Names,
     Record, RecordedDecision, ReplayOptions, ReplayReport, SCHEMA_ID, Snapshot, replay,
 };
-use calybris_kernel::{BasisPoints, Decision, Microunits, Policy, PolicySnapshot};
+use calybris_kernel::{BasisPoints, Decision, Microunits, PolicySnapshot};
 use calybris_wal::{Disposal, Tail, WalError, WalOptions, WalWriter};
 use world::*;
 
