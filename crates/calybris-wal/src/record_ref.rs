@@ -1,13 +1,12 @@
 //! A record of a log, verified, that is lent and not copied.
 
-use calybris_units::BrokenInvariant;
 use serde::Deserialize;
 
 use crate::codec;
+use crate::cursor::Frame;
 use crate::error::WalError;
 use crate::hash::Hash;
 use crate::reader::Record;
-use crate::segment::Segment;
 
 /// A record of a log, verified, as [`Reader::lend`](crate::Reader::lend) lends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,17 +20,16 @@ pub struct RecordRef<'a> {
 }
 
 impl<'a> RecordRef<'a> {
-    /// The record that the segment's cursor has stepped over last.
-    pub(crate) fn new(segment: &'a Segment) -> Result<Self, BrokenInvariant> {
-        let frame = segment.cursor.frame()?;
-        Ok(Self {
+    /// The record in this frame, which verifies behind the hash before it.
+    pub(crate) fn new(frame: Frame<'a>, previous_hash: Hash, segment: u64) -> Self {
+        Self {
             sequence: frame.header.sequence,
             hash: frame.hash(),
-            previous_hash: segment.cursor.previous_hash()?,
-            segment: segment.first_sequence,
+            previous_hash,
+            segment,
             offset: frame.offset,
             payload: frame.payload,
-        })
+        }
     }
 
     /// Its place among the records of the log, from 1, without gaps.

@@ -3,7 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
+use calybris_units::BrokenInvariant;
+
 use crate::chain::Chain;
+use crate::chunk::Reached;
 use crate::cursor::{FrameCursor, Step, Unreadable};
 use crate::error::{Damage, WalError};
 use crate::format::control::NUMBER_BYTES;
@@ -12,6 +15,7 @@ use crate::format::header::{Algorithm, HeaderFault, SEGMENT_HEADER_BYTES, Segmen
 use crate::hash::Hash;
 use crate::key::Key;
 use crate::progress::{Misplaced, Progress};
+use crate::record_ref::RecordRef;
 use crate::storage::{Mode, Storage, StoredFile, read_up_to};
 use crate::tail::{Evidence, Place, Verdict, judge};
 
@@ -241,6 +245,12 @@ impl Segment {
         Ok(Opening::Segment(Box::new(Self { first_sequence, header, chain, cursor, progress })))
     }
 
+    /// The record that the cursor has stepped over last.
+    pub(crate) fn record(&self) -> Result<RecordRef<'_>, BrokenInvariant> {
+        let previous_hash = self.cursor.previous_hash()?;
+        Ok(RecordRef::new(self.cursor.frame()?, previous_hash, self.first_sequence))
+    }
+
     /// How the segment ended, if it is sealed.
     pub(crate) fn end(&self) -> Option<SegmentEnd> {
         let progress = self.progress;
@@ -252,6 +262,12 @@ impl Segment {
             next_key_id: progress.next_key_id.unwrap_or(self.header.key_id),
             seal: progress.seal?,
         })
+    }
+
+    /// Moves to another place between two frames of the segment, up to which it was verified.
+    pub(crate) fn go_to(&mut self, place: Reached) {
+        self.progress = place.progress;
+        self.cursor.move_to(place.offset);
     }
 
     /// The segment's name.

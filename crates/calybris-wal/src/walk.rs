@@ -11,6 +11,7 @@ use std::sync::Arc;
 use calybris_units::BrokenInvariant;
 
 use crate::anchor::Anchor;
+use crate::chunk::Reached;
 use crate::cursor::Frame;
 use crate::error::{Damage, WalError};
 use crate::first_segment::open_from_first;
@@ -190,6 +191,17 @@ impl Walk {
             .map_err(|source| self.unreadable(source))?;
         self.fast_forward_at = self.segment.cursor.offset() + WORTH_BYTES;
         Ok((self.segment.progress.sequence - before, found))
+    }
+
+    /// Whether reading ahead may be of use here: not over frames that did not verify when they were read ahead.
+    pub(crate) fn may_read_ahead(&self) -> bool {
+        self.segment.cursor.offset() >= self.fast_forward_at
+    }
+
+    /// Goes on to where reading ahead has come, and reads nothing ahead up to that offset in the segment.
+    pub(crate) fn go_to(&mut self, reached: Reached, not_before: u64) {
+        self.segment.go_to(reached);
+        self.fast_forward_at = not_before;
     }
 
     /// Steps over the next record. `false` at the end of the log, where a writer may append more

@@ -8,6 +8,12 @@ use crate::record::{Admission, Decided};
 /// The first byte of a `Decided` record's payload: the codec writes the number of a variant below 251 as one byte.
 const DECIDED: u8 = 2;
 
+/// Whether a payload is that of a record that installs no snapshot, as an engine writes it: of a kind from
+/// `BudgetChanged` to `FellBack`.
+pub(super) fn installs_nothing(payload: &[u8]) -> bool {
+    payload.first().is_some_and(|kind| (1..=5).contains(kind))
+}
+
 /// The fields of [`Decided`], in its order.
 ///
 /// `Decided` itself cannot borrow when it is decoded, as it would then decode to nothing that outlives its bytes.
