@@ -543,9 +543,25 @@ mod tests {
         let disk = Memory::default();
         let log = log_on(&disk, Durability::Synced);
         log.append(b"acknowledged").unwrap();
-        log.state.lock().pen.count_to_the_end();
-        let append = std::panic::AssertUnwindSafe(|| log.append(b"lost"));
-        assert!(std::panic::catch_unwind(append).is_err(), "the count of records overflows");
+        log.state.lock().leading = true;
+        std::thread::scope(|scope| {
+            let waiting: Vec<_> = (0..2).map(|_| scope.spawn(|| log.append(b"lost"))).collect();
+            while log.head().sequence < 3 {
+                yield_now();
+            }
+            {
+                // Nobody is told that the leader is gone.
+                let mut state = log.state.lock();
+                state.pen.count_to_the_end();
+                state.leading = false;
+            }
+            let append = std::panic::AssertUnwindSafe(|| log.append(b"lost"));
+            assert!(std::panic::catch_unwind(append).is_err(), "the count of records overflows");
+            for thread in waiting {
+                let answer = thread.join().unwrap();
+                assert!(matches!(answer, Err(WalError::Poisoned { .. })), "{answer:?}");
+            }
+        });
         is_stopped(&log, "panicked");
         drop(log);
         assert_eq!(records_on(&disk), 1);
