@@ -8,7 +8,10 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use calybris_wal::{Anchor, Durability, Hash, Key, Reader, VerifyOptions, WalError, verify};
+use calybris_wal::{
+    Anchor, BatchWork, Durability, Handed, Hash, Key, Reader, RecordRef, Records, VerifyOptions,
+    WalError, verify,
+};
 use logs::{frames, keys, open_with, options, segment, segment_from};
 
 #[test]
@@ -94,6 +97,97 @@ fn write_long(directory: &Path, key: Option<&Key>) -> [(PathBuf, Vec<u8>); 2] {
     })
 }
 
+/// A record, as far as it can be told without its payload.
+type Told = (u64, Hash, Hash, u64, u64, usize);
+
+fn told(record: RecordRef<'_>) -> Told {
+    let length = record.payload().len();
+    let (hash, previous) = (record.hash(), record.previous_hash());
+    let record = record.to_record();
+    (record.sequence(), hash, previous, record.segment(), record.offset(), length)
+}
+
+/// Keeps what is told of records; those of some lengths have to be alone.
+struct Telling;
+
+impl BatchWork for Telling {
+    type Batch = Vec<Told>;
+
+    fn is_alone(&self, payload: &[u8]) -> bool {
+        payload.len() % 97 == 13
+    }
+
+    fn work(&self, records: Records<'_>, batch: &mut Vec<Told>) {
+        batch.extend(records.map(told));
+    }
+}
+
+/// What is told of a log on so many threads, and how it ends.
+fn told_by_threads(directory: &Path, key: Option<&Key>, threads: usize) -> (Vec<Told>, String) {
+    let mut all = Vec::new();
+    let mut reader = match Reader::open(directory, key) {
+        Ok(reader) => reader,
+        Err(error) => return (all, format!("{error:?}")),
+    };
+    let (mut bytes_before, mut alone) = (0, 0);
+    let end = reader.read_batches(threads.try_into().unwrap(), &Telling, |handed, bytes| {
+        assert!(bytes > bytes_before, "{bytes} {bytes_before}");
+        bytes_before = bytes;
+        match handed {
+            Handed::Batch(batch) => {
+                assert!(batch.iter().all(|told| told.5 % 97 != 13));
+                all.append(batch);
+            }
+            Handed::Record(record) => {
+                alone += usize::from(record.payload().len() % 97 == 13);
+                all.push(told(record));
+            }
+        }
+        Ok::<(), WalError>(())
+    });
+    assert_eq!(alone, all.iter().filter(|told| told.5 % 97 == 13).count());
+    match end {
+        Ok(()) => (all, format!("{:?} {}", reader.tail(), reader.bytes_read())),
+        Err(error) => {
+            assert!(reader.lend().is_none(), "a reader that failed answers nothing more");
+            (all, format!("{error:?}"))
+        }
+    }
+}
+
+/// The same by a reader that goes from one record to the next.
+fn told_by_reader(directory: &Path, key: Option<&Key>) -> (Vec<Told>, String) {
+    let mut all = Vec::new();
+    let mut reader = match Reader::open(directory, key) {
+        Ok(reader) => reader,
+        Err(error) => return (all, format!("{error:?}")),
+    };
+    while let Some(record) = reader.lend() {
+        match record {
+            Ok(record) => all.push(told(record)),
+            Err(error) => return (all, format!("{error:?}")),
+        }
+    }
+    (all, format!("{:?} {}", reader.tail(), reader.bytes_read()))
+}
+
+#[test]
+fn an_error_of_the_visitor_ends_the_reading_at_its_batch() {
+    let directory = tempfile::tempdir().unwrap();
+    write_long(directory.path(), None);
+    for threads in [1, 3] {
+        let mut reader = Reader::open(directory.path(), None).unwrap();
+        let mut visits = 0;
+        let refused = reader.read_batches(threads.try_into().unwrap(), &Telling, |_, _| {
+            visits += 1;
+            if visits == 5 { Err(WalError::SequencesUsedUp) } else { Ok(()) }
+        });
+        assert!(matches!(refused, Err(WalError::SequencesUsedUp)));
+        assert_eq!(visits, 5);
+        assert!(reader.lend().is_none());
+    }
+}
+
 #[test]
 fn threads_find_the_damage_that_a_reader_finds_first() {
     for key in keys() {
@@ -123,6 +217,10 @@ fn threads_find_the_damage_that_a_reader_finds_first() {
             let expected = step_by_step();
             assert_eq!(verdict(1), expected);
             assert_eq!(verdict(3), expected);
+            let told = told_by_reader(directory.path(), key.as_ref());
+            for threads in [1, 3] {
+                assert!(told_by_threads(directory.path(), key.as_ref(), threads) == told);
+            }
             verdicts.insert(format!("{expected:?}"));
         };
         for (path, bytes) in &segments {
