@@ -238,7 +238,7 @@ impl<P: Propose, V: FnMut(&Replayed<'_>)> Course<'_, P, V> {
                 trials.install(record.sequence(), logged, &mut self.propose)?;
             }
         }
-        self.alone.decide(std::iter::once(record), &self.trials.read());
+        self.alone.decide([Ok(record)], &self.trials.read());
         self.alone.hand_to(&mut self.tally, &mut self.visit)
     }
 }

@@ -64,14 +64,14 @@ impl Reader {
     /// struct Sum;
     ///
     /// impl BatchWork for Sum {
-    ///     type Batch = u64;
+    ///     type Batch = Option<Result<u64, WalError>>;
     ///
     ///     fn is_alone(&self, _: &[u8]) -> bool {
     ///         false
     ///     }
     ///
-    ///     fn work(&self, records: Records<'_>, sum: &mut u64) {
-    ///         *sum = records.map(|record| record.decode::<u64>().unwrap_or(0)).sum();
+    ///     fn work(&self, records: Records<'_>, sum: &mut Option<Result<u64, WalError>>) {
+    ///         *sum = Some(records.map(|record| record?.decode::<u64>()).sum());
     ///     }
     /// }
     ///
@@ -85,7 +85,7 @@ impl Reader {
     /// let threads = NonZeroUsize::new(2).expect("two is not zero");
     /// Reader::open(&path, None)?.read_batches(threads, &Sum, |handed, _| {
     ///     total += match handed {
-    ///         Handed::Batch(sum) => *sum,
+    ///         Handed::Batch(sum) => sum.take().unwrap_or(Ok(0))?,
     ///         Handed::Record(record) => record.decode::<u64>()?,
     ///     };
     ///     Ok::<(), WalError>(())

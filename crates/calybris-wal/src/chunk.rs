@@ -6,8 +6,11 @@
 use std::io;
 use std::sync::Arc;
 
+use calybris_units::invariant;
+
 use crate::chain::Chain;
 use crate::cursor::Frame;
+use crate::error::WalError;
 use crate::format::frame::{FRAME_HEADER_BYTES, FrameHeader, KIND_DATA, open_frame};
 use crate::hash::{HASH_BYTES, Hash};
 use crate::progress::Progress;
@@ -47,8 +50,9 @@ impl Chunk {
         let mut rest = self.bytes.as_slice();
         self.headers.iter().all(|header| {
             let verifies = open_frame(rest, &self.chain, *header).is_ok();
-            rest = rest.get(header.frame_bytes()..).unwrap_or_default();
-            verifies
+            let behind = rest.get(header.frame_bytes()..);
+            rest = behind.unwrap_or_default();
+            verifies && behind.is_some()
         })
     }
 
@@ -75,8 +79,8 @@ impl Chunk {
 
     /// The hash of the record with that sequence, if it is among the frames.
     pub(crate) fn hash_of(&self, sequence: u64) -> Option<Hash> {
-        let is_wanted = |record: &RecordRef<'_>| record.sequence() == sequence;
-        self.records().find(is_wanted).map(|record| record.hash())
+        let mut records = self.records().flatten();
+        records.find(|record| record.sequence() == sequence).map(|record| record.hash())
     }
 }
 
@@ -90,19 +94,32 @@ pub struct Records<'a> {
     headers: std::slice::Iter<'a, FrameHeader>,
 }
 
-impl<'a> Iterator for Records<'a> {
-    type Item = RecordRef<'a>;
+impl<'a> Records<'a> {
+    /// The next frame, and the hash before it.
+    fn step(&mut self, header: FrameHeader) -> Option<(Frame<'a>, Hash)> {
+        let bytes = self.rest;
+        let frame = frame_in(bytes.get(HASH_BYTES..)?, header, self.offset)?;
+        let previous_hash = Hash::from_bytes(*bytes.first_chunk()?);
+        self.rest = bytes.get(header.frame_bytes()..)?;
+        self.offset += header.frame_bytes() as u64;
+        Some((frame, previous_hash))
+    }
+}
 
-    fn next(&mut self) -> Option<RecordRef<'a>> {
+impl<'a> Iterator for Records<'a> {
+    /// The error is [`WalError::Internal`] and no other.
+    type Item = Result<RecordRef<'a>, WalError>;
+
+    fn next(&mut self) -> Option<Result<RecordRef<'a>, WalError>> {
         loop {
             let header = *self.headers.next()?;
-            let (bytes, offset) = (self.rest, self.offset);
-            self.rest = bytes.get(header.frame_bytes()..)?;
-            self.offset += header.frame_bytes() as u64;
+            let read = self.step(header);
+            let (frame, previous_hash) = match invariant!(read, "a chunk holds whole frames") {
+                Ok(read) => read,
+                Err(broken) => return Some(Err(broken.into())),
+            };
             if header.kind == KIND_DATA {
-                let frame = frame_in(bytes.get(HASH_BYTES..)?, header, offset)?;
-                let previous_hash = Hash::from_bytes(*bytes.first_chunk()?);
-                return Some(RecordRef::new(frame, previous_hash, self.segment));
+                return Some(Ok(RecordRef::new(frame, previous_hash, self.segment)));
             }
         }
     }
@@ -195,6 +212,7 @@ impl ReadAhead {
         let from = self.place.offset - HASH_BYTES as u64;
         let filled = read_up_to(self.file.as_ref(), from, &mut chunk.bytes)?;
         chunk.bytes.truncate(filled);
+        // A file that ends before the place has become shorter, which is for the walk to find.
         let mut rest = chunk.bytes.get(HASH_BYTES..).unwrap_or_default();
         while let Some(frame) = self.whole_frame(rest) {
             if frame.header.kind == KIND_DATA && stop(frame.payload) {
@@ -206,7 +224,8 @@ impl ReadAhead {
             }
             chunk.headers.push(frame.header);
             self.place.offset += frame.header.frame_bytes() as u64;
-            rest = rest.get(frame.header.frame_bytes()..).unwrap_or_default();
+            let Some(behind) = rest.get(frame.header.frame_bytes()..) else { break };
+            rest = behind;
         }
         Ok(())
     }

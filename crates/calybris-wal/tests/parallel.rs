@@ -118,7 +118,7 @@ impl BatchWork for Telling {
     }
 
     fn work(&self, records: Records<'_>, batch: &mut Vec<Told>) {
-        batch.extend(records.map(told));
+        batch.extend(records.map(|record| told(record.unwrap())));
     }
 }
 

@@ -63,13 +63,12 @@ impl Batch {
     /// Takes records, and makes every decision again, up to the first that differs.
     pub(super) fn decide<'a>(
         &mut self,
-        records: impl IntoIterator<Item = RecordRef<'a>>,
+        records: impl IntoIterator<Item = Result<RecordRef<'a>, WalError>>,
         trials: &Trials,
     ) {
         for record in records {
-            self.records += 1;
-            self.last = Some((record.sequence(), record.hash()));
-            if let Err(error) = self.push(record, trials) {
+            let pushed = record.map_err(EngineError::from);
+            if let Err(error) = pushed.and_then(|record| self.push(record, trials)) {
                 self.failure = Some(error);
                 return;
             }
@@ -78,6 +77,8 @@ impl Batch {
 
     fn push(&mut self, record: RecordRef<'_>, trials: &Trials) -> Result<(), EngineError> {
         let sequence = record.sequence();
+        self.records += 1;
+        self.last = Some((sequence, record.hash()));
         if let Some(bytes) = decision_bytes(record.payload()) {
             return self.push_decision(sequence, bytes, trials);
         }
