@@ -8,7 +8,7 @@ use calybris_core::wal::{Reader, WalError};
 use crate::system;
 use crate::terminal::{program_name, shell_word};
 
-/// What to do about a failure of the log in `dir`; `None` where its message says all there is to say.
+/// What to do about a failure of the log in `dir`; `None` if its message needs no advice.
 pub(crate) fn on_log(dir: &Path, error: &WalError) -> Option<String> {
     let (log, program) = (shell_word(dir), program_name());
     let inside = dir.join("log");

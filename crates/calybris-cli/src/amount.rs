@@ -8,7 +8,7 @@ pub(crate) fn money(microunits: impl Into<u128>) -> String {
     format!("{}.{:06}", grouped(microunits / 1_000_000), microunits % 1_000_000)
 }
 
-/// The same of an amount that may be negative.
+/// The same for an amount that may be negative.
 pub(crate) fn signed_money(microunits: impl Into<i128>) -> String {
     let microunits = microunits.into();
     let sign = if microunits < 0 { "-" } else { "" };
@@ -36,7 +36,7 @@ pub(crate) fn grouped(number: impl ToString) -> String {
     text
 }
 
-/// So many a second, if the work took long enough to say so.
+/// A rate per second; `None` if the work was too short to measure one.
 pub(crate) fn rate(count: u64, elapsed: Duration) -> Option<String> {
     (elapsed >= SHORTEST_RATED).then(|| {
         let per_second = u128::from(count) * 1_000_000 / elapsed.as_micros();
@@ -44,7 +44,7 @@ pub(crate) fn rate(count: u64, elapsed: Duration) -> Option<String> {
     })
 }
 
-/// Work shorter than this says nothing about speed.
+/// The shortest work for which a rate is given.
 const SHORTEST_RATED: Duration = Duration::from_millis(10);
 
 /// A difference in microunits, with its sign.
@@ -63,7 +63,7 @@ pub(crate) fn whole_delta(difference: i128) -> String {
     signed(difference, format!("{sign}{}", grouped(difference.unsigned_abs())))
 }
 
-/// A quotient, rounded to the nearest whole number, a half upwards; 0 of nothing. Percents are rounded here and nowhere else.
+/// A quotient, rounded to the nearest whole number, a half upwards; 0 if the divisor is 0. All percentages are rounded here.
 pub(crate) fn nearest(number: u128, of: u128) -> u128 {
     let (whole, rest) =
         (number.checked_div(of).unwrap_or_default(), number.checked_rem(of).unwrap_or_default());

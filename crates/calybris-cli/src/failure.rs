@@ -26,7 +26,7 @@ pub(crate) struct Failure {
     message: String,
     /// Where a log is damaged, as JSON; `null` if that is not known.
     place: Value,
-    /// What the command prints all the same.
+    /// Output that the command prints although it failed.
     shown: Option<Page>,
 }
 
@@ -50,7 +50,7 @@ impl Failure {
         Self { kind, message: what.to_string(), place: Value::Null, shown: None }
     }
 
-    /// The log is not what was written, at that place.
+    /// The log was changed or damaged at that place.
     fn not_intact(what: impl fmt::Display, place: Value) -> Self {
         Self { place, ..Self::new(Kind::NotIntact, format_args!("not intact: {what}")) }
     }
@@ -64,14 +64,14 @@ impl Failure {
     pub(crate) fn of_log(dir: &Path, error: &WalError) -> Self {
         let failure = Self::of_log_alone(dir, error);
         match advice::on_log(dir, error) {
-            // A file is no directory, whatever is not in it.
+            // The advice is for directories.
             Some(_) if dir.is_file() && !error.is_tampering() => failure,
             Some(advice) => failure.noting(&advice),
             None => failure,
         }
     }
 
-    /// A failure of the log in `dir`, of a command that knows what to do about it.
+    /// A failure of the log in `dir`, without advice.
     pub(crate) fn of_log_alone(dir: &Path, error: &WalError) -> Self {
         let mut text = error.to_string();
         if let WalError::Io { source, .. } = error {
@@ -91,7 +91,7 @@ impl Failure {
         Self::refused(text)
     }
 
-    /// The money of the log in `dir` does not add up.
+    /// The budgets of the log in `dir` do not add up.
     pub(crate) fn of_conservation(dir: &Path, error: &AuditError) -> Self {
         let what = format!("the budgets do not add up: {error}");
         let text = format!("{}: {what}", dir.display());
@@ -133,12 +133,12 @@ impl Failure {
         Self::of_engine(dir, &refused.error)
     }
 
-    /// The same failure with what it means for the command.
+    /// The same failure with a note.
     pub(crate) fn noting(self, note: &str) -> Self {
         Self { message: format!("{}\n  {note}", self.message), ..self }
     }
 
-    /// The same failure, met after the job was begun. `came_to` says how far.
+    /// The same failure after the job was begun. `came_to` says how far it got.
     pub(crate) fn begun(self, came_to: &str) -> Self {
         let kind = match self.kind {
             Kind::NotIntact => Kind::NotIntact,
@@ -147,17 +147,17 @@ impl Failure {
         Self { kind, ..self }.noting(came_to)
     }
 
-    /// The same failure of a command that has left everything as it was.
+    /// The same failure of a command that changed nothing.
     pub(crate) fn without_effect(self) -> Self {
         Self { kind: Kind::Refused, ..self }
     }
 
-    /// The same failure of a command that has something to print all the same.
+    /// The same failure with output to print all the same.
     pub(crate) fn showing(self, shown: Page) -> Self {
         Self { shown: Some(shown), ..self }
     }
 
-    /// The page of a command that has something to print even if the file that it also makes could not be written.
+    /// The page of a command that also writes a file: if that fails, the failure carries the page.
     pub(crate) fn page_despite(page: Page, written: Result<(), Self>) -> Result<Page, Self> {
         match written {
             Ok(()) => Ok(page),
@@ -165,28 +165,28 @@ impl Failure {
         }
     }
 
-    /// What the command prints all the same.
+    /// Output that the command prints although it failed.
     pub(crate) fn shown(&self) -> Option<&Page> {
         self.shown.as_ref()
     }
 
-    /// Whether the log, or a proof, was checked and does not hold.
+    /// Whether a log or a proof was checked and found wrong.
     pub(crate) fn is_verdict(&self) -> bool {
         matches!(self.kind, Kind::NotIntact)
     }
 
-    /// A failure to show what was done.
+    /// Standard output could not be written after the work was done.
     pub(crate) fn unshown(error: &std::io::Error) -> Self {
         let what = in_words(error);
         Self::new(Kind::Begun, format_args!("done, but standard output cannot be written: {what}"))
     }
 
-    /// A failure to write what a command makes to where it goes.
+    /// The output `name` could not be written.
     pub(crate) fn unwritten(name: &str, error: &std::io::Error) -> Self {
         Self::new(Kind::Begun, format_args!("{name}: cannot be written: {}", in_words(error)))
     }
 
-    /// The failure for machines. `intact` is `null` where it was not found out.
+    /// The failure as JSON. `intact` is `null` if that was not determined.
     pub(crate) fn json(&self) -> Value {
         let intact = match self.kind {
             Kind::NotIntact => json!(false),
@@ -204,7 +204,7 @@ impl Failure {
     }
 }
 
-/// A report for machines, with what went wrong after it was made.
+/// A report as JSON, with a failure that happened after it was made.
 pub(crate) fn noting_failure(mut report: Value, failure: Option<&Failure>) -> Value {
     if let (Some(failure), Some(fields)) = (failure, report.as_object_mut()) {
         fields.insert("error".to_owned(), json!(failure.message));
@@ -212,12 +212,12 @@ pub(crate) fn noting_failure(mut report: Value, failure: Option<&Failure>) -> Va
     report
 }
 
-/// Where a log is not what was written, with `null` for what is not known.
+/// The place of damage as JSON, with `null` for unknown parts.
 fn place(segment: Option<u64>, offset: Option<u64>, sequence: Option<u64>, what: String) -> Value {
     json!({ "segment": segment, "offset": offset, "sequence": sequence, "what": what })
 }
 
-/// The place that a verdict of the log names: of what is gone, the first record that is.
+/// The place of a verdict about the log; if records are gone, the first of them.
 fn place_of(error: &WalError) -> Value {
     match error {
         WalError::Corrupt { segment, offset, sequence, what } => {
@@ -241,7 +241,7 @@ fn place_of(error: &WalError) -> Value {
     }
 }
 
-/// What a decision says otherwise than it should, the most telling first.
+/// How a replayed decision differs from the recorded one, the most important difference first.
 fn difference(recorded: &Decision, replayed: &Decision) -> String {
     let answer = |decision: &Decision| match decision.selected_model_id {
         Some(model_id) => format!(
@@ -275,7 +275,7 @@ impl fmt::Display for Failure {
 }
 
 impl From<BrokenInvariant> for Failure {
-    /// A defect of the program: nothing is done from there on.
+    /// A defect of the program, which stops the command.
     fn from(error: BrokenInvariant) -> Self {
         Self::refused(format_args!("internal error: {error}"))
     }

@@ -1,4 +1,4 @@
-//! Reading the user's files: what the program reads beside policies and catalogs, each kind in a room of its own.
+//! Reading the user's files: requests and traces, keys, anchors. Policies and catalogs are read by `calybris-catalog`.
 
 mod columns;
 mod csv;

@@ -1,4 +1,4 @@
-//! Reading the log of an engine: its records in order, what became of each decision, and all of it in words and as JSON.
+//! Reading the log of an engine: its records in order, the outcome of each decision, and both in words and as JSON.
 
 pub(crate) mod arguments;
 pub(crate) mod beginning;

@@ -71,13 +71,13 @@ fn help_columns() -> usize {
 
 const MOST_HELP_COLUMNS: usize = 100;
 
-/// How a failure is told to a machine beside the output of its command.
+/// How a failure is reported on standard output, in addition to the words on standard error.
 enum Form {
     /// Words on standard error only.
     Words,
     /// One object.
     Object,
-    /// One object on a line of its own, where the command prints lines.
+    /// One object on a line, for commands that print JSON lines.
     Line,
 }
 
@@ -99,7 +99,7 @@ fn main() -> ExitCode {
     let (outcome, form) = run(&command);
     let shown = outcome.and_then(|page| show(&page));
     let Err(failure) = shown else { return ExitCode::SUCCESS };
-    // Nobody is left to tell if any of this cannot be written either; the exit code still says it.
+    // If this cannot be written either, the exit code still reports the failure.
     let _ = failure.shown().map(Page::print);
     complain(format_args!("calybris: {failure}\n"));
     if failure.shown().is_none() {
@@ -126,7 +126,7 @@ fn show(page: &Page) -> Result<(), Failure> {
 /// Prints what was asked about the program itself, or why a command line cannot be read.
 fn tell(told: &clap::Error) -> ExitCode {
     if told.use_stderr() {
-        // It repeats what was typed. Without a style of its own, all that a terminal would obey in it was typed.
+        // The message repeats what was typed. Without styles, every escape sequence in it was typed, and is escaped.
         let again = Arguments::command().styles(Styles::plain()).try_get_matches();
         complain(again.err().as_ref().unwrap_or(told).render().ansi());
     } else {

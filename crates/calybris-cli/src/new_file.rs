@@ -1,4 +1,4 @@
-//! A file that a command makes: written aside, synced, and renamed when it is whole. Whatever fails, what was there stays.
+//! A new file: written under another name, synced, and renamed when it is complete. If anything fails, the old file stays.
 
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read as _, Write};
@@ -9,12 +9,12 @@ use tempfile::{Builder, NamedTempFile};
 use crate::failure::Failure;
 use crate::system::in_words;
 
-/// What may stand already where a file is to be made.
+/// Which existing file may be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Replaces {
     /// Nothing.
     Nothing,
-    /// A page of ours, or an empty file.
+    /// An HTML page of this program, or an empty file.
     Page,
     /// Any file.
     AnyFile,
@@ -23,7 +23,7 @@ pub(crate) enum Replaces {
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Readers {
-    /// Whoever the umask lets.
+    /// As the umask says.
     Usual,
     /// Its owner alone.
     Owner,
@@ -34,7 +34,7 @@ pub(crate) enum Readers {
 pub(crate) struct NewFile {
     /// As the user wrote it.
     path: PathBuf,
-    /// Where the bytes go: behind the links.
+    /// The path behind symbolic links, where the bytes go.
     target: PathBuf,
     replaces: Replaces,
     #[cfg_attr(
@@ -53,14 +53,14 @@ pub(crate) struct Draft {
     replaces: bool,
 }
 
-/// The new file that `--output` names; `None` for standard output, which `-` is, too.
+/// The new file that `--output` names; `None` for standard output, which `-` means as well.
 pub(crate) fn new_file(output: Option<&Path>) -> Result<Option<NewFile>, Failure> {
     let named = output.filter(|path| *path != Path::new("-"));
     named.map(|path| NewFile::at(path, Replaces::Nothing, Readers::Usual)).transpose()
 }
 
 impl NewFile {
-    /// Refuses a place that is taken, or where no file can be made. Nothing is made yet.
+    /// Refuses a path that is taken, or at which no file can be made. It makes nothing yet.
     pub(crate) fn at(path: &Path, replaces: Replaces, readers: Readers) -> Result<Self, Failure> {
         let failed = |error| Failure::at(path, in_words(&error));
         let (target, replaced) = match path.symlink_metadata() {
@@ -83,7 +83,7 @@ impl NewFile {
             }
         };
         let place = Self { path: path.to_path_buf(), target, replaces, readers, replaced };
-        // What cannot be made is told before the work is done.
+        // If the file cannot be made, the command fails before it works.
         drop(place.draft().map_err(failed)?);
         Ok(place)
     }
@@ -93,7 +93,7 @@ impl NewFile {
         self.draft().map_err(|error| self.unwritten(&error))
     }
 
-    /// Makes the file, with that in it.
+    /// Makes the file with that content.
     pub(crate) fn write(&self, content: &str) -> Result<(), Failure> {
         let mut draft = self.begin()?;
         let written = draft.write_all(content.as_bytes()).and_then(|()| draft.keep());
@@ -147,7 +147,7 @@ impl Draft {
 
 impl Write for Draft {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        // Its own `write` would name the other name in errors.
+        // The error of its own `write` would show the temporary name.
         self.file.as_file_mut().write(bytes)
     }
 
@@ -156,7 +156,7 @@ impl Write for Draft {
     }
 }
 
-/// Refuses to replace what is no file, may not be written, or is no page where only a page may go.
+/// Refuses to replace anything but a file that may be written, and with `Replaces::Page` anything but a page.
 fn check_replaced(path: &Path, found: &Metadata, replaces: Replaces) -> Result<(), Failure> {
     if found.is_dir() {
         return Err(Failure::at(path, "is a directory: name a file"));
@@ -179,7 +179,7 @@ fn check_replaced(path: &Path, found: &Metadata, replaces: Replaces) -> Result<(
     Ok(())
 }
 
-/// Whether a file is empty or begins as every page of ours does.
+/// Whether a file is empty or begins like every page of this program.
 fn is_page(path: &Path) -> std::io::Result<bool> {
     const BEGINNING: &[u8] = b"<!DOCTYPE html>";
     let mut found = Vec::new();
@@ -202,7 +202,7 @@ fn sync_directory(directory: &Path) -> std::io::Result<()> {
     }
     match File::open(directory) {
         Ok(directory) => directory.sync_all(),
-        // A directory may be writable and not readable: its names are the system's to keep then.
+        // A directory may be writable but not readable; then it cannot be synced.
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
         Err(error) => Err(error),
     }

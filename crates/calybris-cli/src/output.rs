@@ -1,5 +1,5 @@
-//! What a command prints, composed first and written at once. A reader who leaves early is no failure. What goes to a terminal
-//! is made visible here, whatever command prints it.
+//! The output of a command, composed first and written at once. A closed pipe is no failure. All text is made safe for a
+//! terminal here, whatever command prints it.
 
 use std::fmt::{Display, Write as _};
 use std::io::{ErrorKind, Write as _};
@@ -12,7 +12,7 @@ use crate::visible::{visible, visible_within_a_line};
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     text: String,
-    /// Where to look for what was done, if the page cannot be written.
+    /// Where the results are, for the error message if the page cannot be written.
     remains: Option<String>,
 }
 
@@ -23,8 +23,8 @@ impl Page {
         let _ = writeln!(self.text, "{text}");
     }
 
-    /// Adds a text in lines of at most 80 letters: the first begins with `lead`, the others are as far to the right. A word
-    /// that is longer has a line of its own.
+    /// Adds a text in lines of at most 80 letters: the first begins with `lead`, the others are indented as far. A longer word
+    /// has a line of its own.
     pub(crate) fn wrapped(&mut self, lead: &str, text: &str) {
         let columns = lead.chars().count();
         let mut line = lead.to_owned();
@@ -46,18 +46,18 @@ impl Page {
         self.line(line);
     }
 
-    /// Adds a text that has its line ends.
+    /// Adds a text that includes its line ends.
     pub(crate) fn text(&mut self, text: &str) {
         self.text.push_str(text);
     }
 
-    /// Adds what another page has.
+    /// Adds the contents of another page.
     pub(crate) fn append(&mut self, other: &Self) {
         self.text.push_str(&other.text);
     }
 
-    /// The page is about what a log holds, which stays there if the page cannot be written. `key` is the option that
-    /// names its key, as it is typed once more.
+    /// Says that the results are in that log even if the page cannot be written. `key` is the option that names its key, as
+    /// it is typed.
     pub(crate) fn remains(&mut self, log: &Path, key: &str) {
         let (program, typed) = (program_name(), shell_word(log));
         self.remains = Some(format!(
@@ -66,7 +66,7 @@ impl Page {
         ));
     }
 
-    /// Where to look for what was done, if the page cannot be written.
+    /// Where the results are, for the error message if the page cannot be written.
     pub(crate) fn remaining(&self) -> Option<&str> {
         self.remains.as_deref()
     }
@@ -81,7 +81,7 @@ impl Page {
     }
 }
 
-/// Writes a text to standard error. Nobody is left to tell if that fails.
+/// Writes a text to standard error, and ignores a failure to do so.
 pub(crate) fn complain(text: impl Display) {
     let _ = std::io::stderr().write_all(visible(&text.to_string()).as_bytes());
 }

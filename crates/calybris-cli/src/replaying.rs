@@ -1,4 +1,4 @@
-//! A log made again from its first decision to its last, with a bar on a terminal.
+//! Replaying a log from its first decision to its last, with a progress bar on a terminal.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::log::beginning::check_records;
 use crate::report::html::Html;
 use crate::terminal::progress_bar;
 
-/// The arguments of every command that makes decisions again.
+/// The arguments of the commands that replay decisions.
 #[derive(clap::Args)]
 pub(crate) struct ReplayArguments {
     #[command(flatten)]
@@ -24,14 +24,14 @@ pub(crate) struct ReplayArguments {
     /// Write the report as one page that loads nothing; `-` is standard output, in place of the tables
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Decide with that many threads at once
+    /// Use this many threads
     #[arg(long, value_name = "N", display_order = 901, value_parser = at_least_one)]
     threads: Option<NonZeroUsize>,
 }
 
 impl ReplayArguments {
-    /// Makes every decision again, once as recorded and once under each snapshot that `propose` answers for a recorded
-    /// one. `visit` sees them in the order of the log.
+    /// Makes every decision again, once as recorded and once under each snapshot that `propose` returns for a recorded one.
+    /// `visit` sees them in the order of the log.
     pub(crate) fn replay(
         &self,
         mut propose: impl FnMut(&Arc<Snapshot>) -> Result<Vec<Arc<Snapshot>>, InputError>,
@@ -46,7 +46,7 @@ impl ReplayArguments {
             bar.set_position(at.bytes);
         };
         let options = ReplayOptions { threads: self.threads, progress: Some(&progress) };
-        // Why a proposal was refused; the engine only hears that it is to stop.
+        // The reason why a proposal was refused; the engine is only told to stop.
         let mut refused = None;
         let proposed = |recorded: &Arc<Snapshot>| {
             propose(recorded).map_err(|error| {
@@ -63,7 +63,7 @@ impl ReplayArguments {
         Ok(replayed)
     }
 
-    /// Where `--html` asks for the page; `None` if no page was asked for. It can be written there.
+    /// The place that `--html` names, which was checked to be writable; `None` if no page was asked for.
     pub(crate) fn html(&self) -> Result<Option<Html>, Failure> {
         Html::asked(self.html.as_deref(), self.log.json)
     }

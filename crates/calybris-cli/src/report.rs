@@ -1,4 +1,4 @@
-//! What a log holds and what another policy would have changed: for a terminal, for machines, and as a page to read, print and pass on.
+//! Reports of a log, and of what another policy would have changed: for a terminal, as JSON and as an HTML page.
 
 pub(crate) mod axis;
 pub(crate) mod changes;
@@ -27,7 +27,7 @@ use calybris_core::engine::{ReplayReport, WhatIf};
 
 use crate::report::proposal::Proposal;
 
-/// Everything that a report of one comparison says.
+/// The results of one comparison.
 pub(crate) struct Report<'a> {
     /// The log's directory, as the user called it.
     pub(crate) log: &'a Path,
@@ -36,7 +36,7 @@ pub(crate) struct Report<'a> {
     pub(crate) what_if: &'a WhatIf,
 }
 
-/// The sentence that every report begins with, whatever its form.
+/// The first sentence of every form of the report.
 pub(crate) const NOT_A_FORECAST: &str = "This is a replay, not a forecast.";
 
 /// What a replay is, and what it is not.

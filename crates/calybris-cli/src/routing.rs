@@ -1,4 +1,4 @@
-//! The main job: every request through the engine, from first to last, then the log verified from the disk.
+//! The main job: route every request through the engine, then verify the log from the disk.
 
 pub(crate) mod clock;
 mod directory;
@@ -32,7 +32,7 @@ use crate::stream::Stream;
 use crate::tally::Tally;
 use crate::terminal::progress_bar;
 
-/// What a run came to.
+/// The results of a run.
 pub(crate) struct Routed {
     pub(crate) tally: Tally,
     /// What an earlier run had left in the log.
@@ -46,28 +46,28 @@ pub(crate) struct Routed {
     pub(crate) accounts: Vec<(String, AccountSnapshot)>,
     /// Columns and keys of the requests file that were passed over.
     pub(crate) ignored: Vec<String>,
-    /// Requests whose time says nothing of its zone.
+    /// Requests whose time has no time zone.
     pub(crate) times_without_zone: u64,
 }
 
-/// What is known of the requests before the first is decided.
+/// What the check of the requests found, before the first is decided.
 #[derive(Clone, Debug)]
 pub(crate) struct Checked {
     requests: u64,
     /// Those with a request key.
     keyed: usize,
-    /// What the file calls things that were passed over.
+    /// The columns or keys that were ignored.
     ignored: Vec<String>,
-    /// Those whose time says nothing of its zone.
+    /// Those whose time has no time zone.
     times_without_zone: u64,
     /// The models that they ask for and the catalog does not list.
     unlisted: UnlistedModels,
 }
 
 impl Job<'_> {
-    /// Reads the requests once from first to last and says how many there are, or what is wrong with one of them.
+    /// Reads all requests once and checks them.
     ///
-    /// So a bad line 9,000 is found before line 1 is decided, and nothing half-done is left behind.
+    /// So an error in line 9,000 is found before line 1 is decided, and no run stops half-way because of it.
     pub(crate) fn check_requests(&self) -> Result<Checked, InputError> {
         let parser = RequestParser::new(self.policy, self.catalog.snapshot.names());
         parser.check_defaults()?;
@@ -92,7 +92,7 @@ impl Job<'_> {
                 continue;
             }
             checked.keyed += 1;
-            // A file with more is refused, and costs no memory before that.
+            // A file with more keys is refused below, so they need no memory.
             if checked.keyed <= MAX_REQUEST_KEYS {
                 let key = (routed.tenant.clone(), routed.request_key.clone());
                 let (first, request) = *first_uses.entry(key).or_insert((position, routed.request));
@@ -142,7 +142,7 @@ impl Job<'_> {
             return Err(Failure::at(self.log, CHANGED_MEANWHILE));
         }
         self.check_grants(&engine)?;
-        // From here on there are new records, and a failure says how far the log came.
+        // From here on there are new records, so a failure says how far the run got.
         let found = engine.head().sequence;
         let mut repeated = 0;
         let routed = self.route_all(engine, checked, &mut repeated);
@@ -160,7 +160,7 @@ impl Job<'_> {
         })
     }
 
-    /// What the log grants a tenant is what the policy file has to say.
+    /// Refuses a policy file that grants a tenant another amount than the log does.
     fn check_grants(&self, engine: &Engine) -> Result<(), Failure> {
         for (tenant, granted) in self.policy.tenants() {
             let granted = granted.get();
@@ -185,7 +185,7 @@ impl Job<'_> {
     ) -> Result<Routed, Failure> {
         let refuse = |error| Failure::of_engine(self.log, &error);
         let last = engine.head().sequence;
-        // With the names of all models that the requests ask for, so that the log says which they were.
+        // The snapshot also names the requested models that the catalog does not list, so that the log keeps their names.
         let snapshot = self.catalog.snapshot_naming(&checked.unlisted);
         let names = snapshot.names().clone();
         let installed = engine.install(snapshot, self.clock.unix_ms());
@@ -194,7 +194,7 @@ impl Job<'_> {
         if installed > last {
             resumed.replaced = self.replaced_by(installed)?;
         }
-        // A ticket with a request key waits: its request may come again, and is carried out then.
+        // A ticket with a request key stays open: its request may come again in this file, and is carried out then.
         let kept = if checked.keyed > 0 { self.keyed_tickets(&engine)? } else { BTreeSet::new() };
         self.give_back(&engine, &kept, &mut resumed)?;
         for (tenant, granted) in self.policy.tenants() {
@@ -267,7 +267,7 @@ impl Job<'_> {
         Ok((tally, elapsed))
     }
 
-    /// Decides a request and settles it. One that was decided before under its request key is settled only if its ticket
+    /// Decides a request and settles it. A request that was decided before under its request key is settled only if its ticket
     /// is still open.
     fn carry_out(
         &self,
@@ -299,7 +299,7 @@ impl Job<'_> {
             model.map(|model| model.cost(&generated).get())
         };
         let cost = if outcome.repeated {
-            // Its prices are those it was decided under.
+            // The prices are those of the snapshot that it was decided under.
             let decision = outcome.decision_sequence;
             let recorded = RecordedDecision::find(self.log, self.key.as_ref(), decision);
             let recorded = recorded.map_err(|error| Failure::of_engine(self.log, &error))?;
@@ -319,7 +319,7 @@ impl Job<'_> {
     }
 }
 
-/// Refuses a request key that its tenant used for another request, at that place.
+/// Refuses a request key that its tenant used for another request; `place` says where.
 fn reused_key(row: &Row, routed: &RoutedRequest, place: &str) -> InputError {
     let what = format!(
         "found {}, which tenant {} used for another request, {place}: it is the same only with the same tokens, limits \
@@ -330,7 +330,7 @@ fn reused_key(row: &Row, routed: &RoutedRequest, place: &str) -> InputError {
     row.refuse("request_key", what)
 }
 
-/// One request, decided: what `--each` prints.
+/// The line of `--each` for one request.
 fn line_of(
     routed: &RoutedRequest,
     outcome: &Outcome,
@@ -353,7 +353,7 @@ fn line_of(
     })
 }
 
-/// As many request keys as an engine remembers that is not told how many; a run remembers all of its file's.
+/// The engine's default number of remembered request keys; a run remembers all keys of its file if there are more.
 const LEAST_KEYS_REMEMBERED: usize = 4_096;
 
 const CHANGED_MEANWHILE: &str =

@@ -1,4 +1,4 @@
-//! Rows of CSV that a spreadsheet may open: no cell of them is a formula.
+//! Rows of CSV that are safe to open in a spreadsheet: no cell is a formula.
 
 use crate::failure::Failure;
 use crate::visible::visible_within_a_line;
@@ -20,7 +20,7 @@ fn guarded(cell: &str) -> String {
     shown
 }
 
-/// Also the wide forms of the first four, which some spreadsheets take for the narrow ones.
+/// Includes the full-width forms of the first four, which some spreadsheets treat alike.
 const BEGINS_A_FORMULA: [char; 10] =
     ['=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
 

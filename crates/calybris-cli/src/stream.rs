@@ -10,10 +10,10 @@ use crate::visible::visible;
 /// Lines that are written as they come: to standard output or to a new file, which is there once the last is written.
 pub(crate) struct Stream {
     to: BufWriter<To>,
-    /// What failures call it.
+    /// Its name in error messages.
     name: String,
     closed: bool,
-    /// What is being written.
+    /// A buffer for the text that is being written.
     text: String,
 }
 
@@ -42,12 +42,12 @@ impl Stream {
         }
     }
 
-    /// Whether the reader has left: whoever makes the lines may stop.
+    /// Whether the reader has closed the pipe, so that no more lines are needed.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Writes a line. After the reader has left it writes nothing.
+    /// Writes a line, or nothing if the reader has closed the pipe.
     pub(crate) fn line(&mut self, text: impl Display) -> Result<(), Failure> {
         self.write(format_args!("{text}\n"))
     }
@@ -68,7 +68,7 @@ impl Stream {
         self.note(written)
     }
 
-    /// Hands what was written to the reader.
+    /// Writes all buffered text.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         if self.closed {
             return Ok(());
@@ -77,7 +77,7 @@ impl Stream {
         self.note(flushed)
     }
 
-    /// Ends the stream: a file gets its name.
+    /// Ends the stream; a file gets its name.
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
         self.flush()?;
         let kept = match self.to.into_inner() {

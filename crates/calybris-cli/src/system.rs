@@ -1,8 +1,8 @@
-//! What the operating system refuses, in words: what is wrong, and what to do about it.
+//! Errors of the operating system in words: what is wrong, and what to do about it.
 
 use std::io::{Error, ErrorKind};
 
-/// What is wrong and what to do, of the refusals that a user can mend.
+/// What is wrong and what to do, for errors that a user can fix.
 fn known(kind: ErrorKind) -> Option<(&'static str, &'static str)> {
     Some(match kind {
         ErrorKind::NotFound => ("there is no such file or directory", "check the path"),
@@ -29,7 +29,7 @@ fn known(kind: ErrorKind) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// What is wrong; of a refusal that is not known here the words of the system, without its number.
+/// What is wrong; for an unknown error the words of the system, without its number.
 pub(crate) fn what(error: &Error) -> String {
     if let Some((what, _)) = known(error.kind()) {
         return what.to_owned();

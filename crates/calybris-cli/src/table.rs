@@ -51,7 +51,7 @@ fn within(
     drawn(header, numeric, &rows)
 }
 
-/// Letters that a text in a table keeps, however narrow the terminal is.
+/// The least letters of a text in a table, however narrow the terminal is.
 const LEAST_LETTERS: usize = 8;
 
 fn drawn(header: &[&str], numeric: &[usize], rows: &[Vec<String>]) -> String {
@@ -69,10 +69,10 @@ fn drawn(header: &[&str], numeric: &[usize], rows: &[Vec<String>]) -> String {
     table.trim_fmt()
 }
 
-/// Rows of a table that may be long. The rest is one line, and stands in what `--json` prints.
+/// The most rows of a long table. One line says how many more there are; `--json` prints them.
 pub(crate) const LONGEST_TABLE_ROWS: usize = 10;
 
-/// Says what a table leaves out that shows at most [`LONGEST_TABLE_ROWS`] of so many.
+/// A note about the rows beyond [`LONGEST_TABLE_ROWS`].
 pub(crate) fn rest(rows: usize, what: &str, page: &mut Page) {
     let more = rows.saturating_sub(LONGEST_TABLE_ROWS);
     if more > 0 {

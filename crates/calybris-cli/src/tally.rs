@@ -1,4 +1,4 @@
-//! What a run of requests came to: counted while routing, shown as tables or as JSON.
+//! The counts of a run, made while routing and shown as tables or as JSON.
 
 use std::collections::BTreeMap;
 
@@ -19,10 +19,10 @@ pub(crate) struct Tally {
     pub(crate) rejected: u64,
     /// Decided, but refused for lack of budget.
     pub(crate) insufficient_budget: u64,
-    /// Answered with what was decided before under their request key. Those that an earlier run had left unsettled are
-    /// settled now and counted as decisions too; the others change nothing and are counted nowhere else.
+    /// Requests that were answered with an earlier decision under their request key. Those that an earlier run had left
+    /// unsettled are settled now and counted as decisions too; the others change nothing and are counted nowhere else.
     pub(crate) repeated: u64,
-    /// Requests for a model that the catalog does not have.
+    /// Requests for a model that the catalog does not list.
     pub(crate) requested_unlisted_model: u64,
     pub(crate) reserved_microunits: u128,
     pub(crate) committed_microunits: u128,

@@ -1,4 +1,4 @@
-//! What a terminal takes: colours and bars, which a pipe or a file does not get, and words to type in a shell.
+//! Output for a terminal: colours and bars, which a pipe or a file does not get, and words to type in a shell.
 
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -23,12 +23,12 @@ impl Paint {
         Self { on: std::io::stdout().is_terminal() && !dumb && !set("NO_COLOR") }
     }
 
-    /// Something went as wished.
+    /// Something went well.
     pub(crate) fn good(self, text: &str) -> String {
         self.wrap("32", text)
     }
 
-    /// Something was turned away.
+    /// Something was refused or failed.
     pub(crate) fn bad(self, text: &str) -> String {
         self.wrap("31", text)
     }
@@ -38,7 +38,7 @@ impl Paint {
         self.wrap("33", text)
     }
 
-    /// What matters less.
+    /// Something that matters less.
     pub(crate) fn faint(self, text: &str) -> String {
         self.wrap("2", text)
     }
@@ -62,7 +62,7 @@ pub(crate) fn draws_bars() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// A bar of that form for work under way, on standard error; only a terminal shows it.
+/// A progress bar of that form on standard error; only a terminal shows it.
 pub(crate) fn progress_bar(template: &str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -87,7 +87,7 @@ pub(crate) fn bar(width: u64, whole: u128, parts: &[(char, u128)]) -> String {
     format!("[{drawn:.<width$}]")
 }
 
-/// How many columns a line has: `COLUMNS`, or what the terminal says. `None` if standard output is none; then nothing is cut.
+/// The width of a line: `COLUMNS`, or the width of the terminal. `None` if standard output is not a terminal; then nothing is cut.
 pub(crate) fn columns() -> Option<usize> {
     static COLUMNS: OnceLock<Option<usize>> = OnceLock::new();
     *COLUMNS.get_or_init(|| {
@@ -100,17 +100,17 @@ pub(crate) fn columns() -> Option<usize> {
     })
 }
 
-/// Columns of a terminal that nobody made wider.
+/// The usual width of a terminal.
 pub(crate) const USUAL_COLUMNS: usize = 80;
 
-/// The text in a line of words: whole if standard output is no terminal, else cut to so many letters and to what the
-/// terminal has beyond 80.
+/// The text for a line of words: complete if standard output is not a terminal, else cut to `width` letters and as many more
+/// as the terminal is wider than 80.
 pub(crate) fn fitted(text: &str, width: usize) -> String {
     let width = columns().map(|columns| width + columns.saturating_sub(USUAL_COLUMNS));
     clipped(text, width.unwrap_or(usize::MAX))
 }
 
-/// The text in at most `width` letters: a longer one ends in `~`. It stays within its line.
+/// The text in at most `width` letters on one line; a longer one ends in `~`.
 pub(crate) fn clipped(text: &str, width: usize) -> String {
     let text = visible_within_a_line(text);
     if text.chars().count() <= width {
@@ -119,14 +119,14 @@ pub(crate) fn clipped(text: &str, width: usize) -> String {
     text.chars().take(width.saturating_sub(1)).chain(['~']).collect()
 }
 
-/// A path as a shell takes it for one word.
+/// A path quoted as one word for a shell.
 pub(crate) fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+:@%".contains(letter);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
-/// The program as it was called, so that what a hint says can be typed.
+/// The program's name as it was called, so that hints can be typed as they are.
 pub(crate) fn program_name() -> String {
     std::env::args_os()
         .next()

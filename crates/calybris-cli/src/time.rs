@@ -1,4 +1,4 @@
-//! Times as people write and read them. A time that says nothing of its zone is UTC.
+//! Times as people write and read them. A time without a time zone is UTC.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -7,7 +7,7 @@ use jiff::tz::{Disambiguation, OffsetConflict, TimeZone};
 
 /// Milliseconds since 1970 of a written time. On refusal, says what is allowed.
 ///
-/// A time is a calendar's, with its offset (`Z`, `+01:00`), with its zone (`[Europe/Berlin]`), or in UTC; or Unix time, a
+/// A time is a date and a clock time, with an offset (`Z`, `+01:00`), with a zone (`[Europe/Berlin]`), or in UTC; or Unix time, a
 /// number whose size tells its unit.
 pub(crate) fn parse_unix_ms(text: &str) -> Result<u64, &'static str> {
     if text.starts_with(['-', '+']) {
@@ -38,8 +38,8 @@ pub(crate) fn parse_unix_ms(text: &str) -> Result<u64, &'static str> {
 const ALLOWED: &str = "a time since 1970 such as `2026-11-02T09:00:01.206Z`, `2026-11-02 09:00:01` (UTC), \
      `2026-11-02T10:00:01[Europe/Berlin]` or Unix time in seconds or milliseconds";
 
-/// A time that names its zone, whose rules are part of the program. One that a clock there never showed, or showed twice,
-/// is refused, and so is an offset that is not that of the zone.
+/// A time that names its zone; the rules of zones are part of the program. A time that clocks there skipped or showed twice
+/// is refused, and so is an offset that contradicts the zone.
 fn zoned(text: &str) -> Result<i64, &'static str> {
     static PARSER: DateTimeParser = DateTimeParser::new()
         .disambiguation(Disambiguation::Reject)
@@ -72,12 +72,12 @@ fn check_form(main: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Whether a time that [`parse_unix_ms`] takes says nothing of its zone, so that it is read as UTC.
+/// Whether a time that [`parse_unix_ms`] accepts has no time zone, so that it is read as UTC.
 pub(crate) fn lacks_zone(text: &str) -> bool {
     !is_number(text) && !text.contains('[') && !has_offset(text)
 }
 
-/// Whether it is Unix time, or meant to be.
+/// Whether the text is Unix time, or meant to be.
 fn is_number(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
@@ -87,8 +87,8 @@ fn has_offset(main: &str) -> bool {
     main.split_once(['T', 't', ' ']).is_some_and(|(_, clock)| clock.contains(['+', '-', 'Z', 'z']))
 }
 
-/// Unix time: seconds, or a thousandth, a millionth, a billionth of them. Every unit has its span of sizes, and each
-/// begins on 3 March 1973, so that no number is in two.
+/// Unix time in seconds, milliseconds, microseconds or nanoseconds. The size of the number tells the unit: each range begins
+/// on 3 March 1973, so no number is in two ranges.
 fn unix_time(digits: &str) -> Result<u64, &'static str> {
     let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
     let is_number = |digits: &str| !digits.is_empty() && !digits.contains('.');
@@ -119,7 +119,7 @@ const MICROSECONDS_FROM: u64 = MILLISECONDS_FROM * 1_000;
 const NANOSECONDS_FROM: u64 = MICROSECONDS_FROM * 1_000;
 const UNKNOWN_FROM: u64 = 10_000_000_000_000_000_000;
 
-/// `2026-11-02T09:00:01.206Z`; a number that no calendar has is left a number.
+/// `2026-11-02T09:00:01.206Z`; a time beyond the calendar is shown as its number.
 pub(crate) fn rfc3339(unix_ms: u64) -> String {
     timestamp(unix_ms).map_or_else(|| unix_ms.to_string(), |time| format!("{time:.3}"))
 }
@@ -129,7 +129,7 @@ pub(crate) fn to_the_second(unix_ms: u64) -> String {
     written(unix_ms, "%Y-%m-%d %H:%M:%S")
 }
 
-/// `2026-11-02`: the day in UTC; a number that no calendar has is left a number.
+/// `2026-11-02`: the day in UTC; a time beyond the calendar is shown as its number.
 pub(crate) fn day(unix_ms: u64) -> String {
     written(unix_ms, "%Y-%m-%d")
 }

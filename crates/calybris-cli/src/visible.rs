@@ -1,5 +1,5 @@
-//! The door to the terminal: everything that is printed passes here, and nothing in it can move a cursor or turn a line
-//! around.
+//! Makes text safe for a terminal: everything that is printed passes through here, so nothing can move the cursor or change
+//! the direction of text.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -18,17 +18,17 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(parts.collect::<Vec<_>>().join("\u{1b}"))
 }
 
-/// The same of a text within a line, such as a name or a cell: line ends and tabs in it are not the program's own.
+/// The same for a text within a line, such as a name or a cell: its line ends and tabs are escaped as well.
 pub(crate) fn visible_within_a_line(text: &str) -> String {
     escaped(text, &[])
 }
 
-/// One of the program's own colour codes. It becomes one at the door; the same bytes in a text that was read do not.
+/// A placeholder for a colour code of the program itself, which [`visible`] replaces. A colour code in a text that was read stays escaped.
 pub(crate) fn colour(code: &str) -> String {
     format!("{}[{code}m", OWN.as_str())
 }
 
-/// What the program's own colour codes begin with until they pass the door. It differs in each run, so no file can hold it.
+/// The beginning of those placeholders. It differs in each run, so no file can contain it.
 static OWN: LazyLock<String> =
     LazyLock::new(|| format!("\u{fdd0}{:016x}", RandomState::new().build_hasher().finish()));
 

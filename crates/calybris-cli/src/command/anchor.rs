@@ -9,7 +9,7 @@ use crate::output::Page;
 
 /// Verify a log and print its anchor.
 ///
-/// Keep the line where whoever can write the log cannot: `calybris verify --anchor` then shows if records were cut from
+/// Keep the line where nobody who can write the log can change it: `calybris verify --anchor` then shows if records were cut from
 /// the end or the log was rewritten.
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -21,7 +21,7 @@ Exit codes: as of `calybris verify`.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) log: LogArguments,
-    /// Print the tree head instead: what `calybris check` checks a proof of one decision against
+    /// Print the tree head instead, against which `calybris check` checks the proof of a decision
     #[arg(long)]
     tree: bool,
 }

@@ -66,13 +66,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     Ok(page)
 }
 
-/// When a ticket was opened, and what its model is called.
+/// When a ticket was opened, and the name of its model.
 struct Origin {
     time_unix_ms: u64,
     model: String,
 }
 
-/// The log once more, for the tickets that are open: their times, and names from the snapshots that they were made under.
+/// Reads the log once more for the times and model names of the open tickets.
 fn origins(
     dir: &Path,
     key: Option<&Key>,
@@ -176,7 +176,7 @@ fn accounts(ledger: &Ledger, total: &Totals, page: &mut Page) {
     page.line("amounts in currency units of 1,000,000 microunits\n");
 }
 
-/// The name, as deep as the tenant is, and what restrains it.
+/// The name, indented by the tenant's depth, and its restrictions.
 fn name(account: &LedgerAccount) -> String {
     let indent = "  ".repeat(account.depth);
     let mut notes = String::new();

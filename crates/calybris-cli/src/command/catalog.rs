@@ -21,7 +21,7 @@ impl Command {
         }
     }
 
-    /// Whether it is to answer in JSON.
+    /// Whether the answer is JSON.
     pub(crate) const fn json(&self) -> bool {
         match self {
             Self::Check(arguments) => arguments.json,

@@ -25,13 +25,13 @@ Examples:
   calybris check proof.json --tree-head tree-head.txt
   calybris check proof.json --tree-head cwal1-tree:0707...:540:9f2c...
 
-The tree head has to come from elsewhere than the proof: published by the log's
+The tree head must not come with the proof: it was published by the log's
 keeper, or sent before the decision was in doubt. Without one there is nothing
-to check against, so --tree-head is asked for.
+to check against, so --tree-head is required.
 
 Exit codes:
   0  proven
-  1  not proven, and the message says what does not hold
+  1  not proven, and the message says why
   2  could not be checked: usage, no tree head, one of another size, a missing
      key, no proof, a proof of another version
   3  done, but the output could not be written to its end")]
@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         InputError::at(file, fault.place, fault.explained("not a proof of a decision"))
     };
     strict::parse(&text).map_err(refuse)?;
-    // Its form may be another, so what it says of itself is read first.
+    // A proof of another version may have another form, so the version is read first.
     let form: Value =
         serde_json::from_str(&text).map_err(|error| refuse(strict::fault_of(&text, &error)))?;
     check_version(file, &form)?;
@@ -106,7 +106,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         let RecordedDecision { sequence, hash, decided, snapshot } = recorded;
         let followed = Followed::new(sequence, hash, decided, snapshot.names());
         let mut record = json::followed(&followed, snapshot.names())?;
-        // A proof says nothing of what came later.
+        // A proof contains no later records.
         for later in ["outcome", "fallbacks", "extended_microunits"] {
             record.remove(later);
         }
@@ -123,8 +123,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     Ok(page)
 }
 
-/// Refuses a proof that cannot be checked with the keys there are: that is no verdict. The decision and its snapshot may
-/// stand before and behind a change of the key.
+/// Refuses a proof that cannot be checked with the given keys; that is not a verdict. The decision and its snapshot may be
+/// on different sides of a key change.
 fn check_keys(file: &Path, proof: &Value, keys: Option<&KeyFile>) -> Result<(), Failure> {
     let places = ["/decision/key_id", "/snapshot/key_id"];
     let mut needed = places.iter().filter_map(|place| proof.pointer(place)?.as_u64());
@@ -149,7 +149,7 @@ fn check_keys(file: &Path, proof: &Value, keys: Option<&KeyFile>) -> Result<(), 
 /// The version of a proof's form that this program can check.
 const PROOF_VERSION: u64 = 1;
 
-/// Refuses a proof of another version by its number: what else is in it may have another form.
+/// Refuses a proof of another version.
 fn check_version(file: &Path, proof: &Value) -> Result<(), Failure> {
     match proof.get("version").and_then(Value::as_u64) {
         Some(version) if version != PROOF_VERSION => {

@@ -1,4 +1,4 @@
-//! `calybris completions`: what a shell needs to complete commands, options and files.
+//! `calybris completions`: a script with which a shell completes commands, options and files.
 
 use clap_complete::Shell;
 

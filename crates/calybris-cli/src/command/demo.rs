@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
 
 const CATALOG: (&str, &str) = ("catalog.toml", include_str!("../../data/demo-catalog.toml"));
 const POLICY: (&str, &str) = ("policy.toml", include_str!("../../data/demo-policy.toml"));
-/// The same with four numbers changed, to ask what they would have changed.
+/// The same policy with four numbers changed, for a replay.
 const STRICT_POLICY: (&str, &str) =
     ("policy-strict.toml", include_str!("../../data/demo-policy-strict.toml"));
 const REQUESTS: (&str, &str) = ("requests.csv", include_str!("../../data/demo-requests.csv"));
@@ -100,8 +100,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     Failure::page_despite(page, written)
 }
 
-/// The policy and the budgets were in force a day before the first request. No time in the demo's log is of the day on which
-/// it is run, so everything that is printed of it comes out the same on every day.
+/// The policy and the budgets are dated a day before the first request. No time in the demo's log depends on the day on
+/// which it runs, so its output is the same every day.
 fn day_before_first(requests: &RequestFile, parser: &RequestParser<'_>) -> Result<u64, InputError> {
     let first = requests.rows()?.next().map(|row| parser.parse(&row?, 1)).transpose()?;
     let first_unix_ms = first.and_then(|first| first.time_unix_ms);
@@ -128,7 +128,7 @@ fn new_directory() -> Result<PathBuf, Failure> {
     }
 }
 
-/// Puts the inputs beside the log, to be looked at, edited and routed again.
+/// Writes the input files beside the log, so that they can be read, edited and routed again.
 fn write_inputs(dir: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(dir).map_err(|error| Failure::at(dir, in_words(&error)))?;
     for (name, text) in [CATALOG, POLICY, STRICT_POLICY, REQUESTS] {
@@ -141,11 +141,11 @@ fn write(file: &Path, text: &str) -> Result<(), Failure> {
     NewFile::at(file, Replaces::Nothing, Readers::Usual)?.write(text)
 }
 
-/// How many decisions the first command to type shows.
+/// How many decisions the first suggested command shows.
 const SHOWN: usize = 10;
 
-/// Of the decisions that are shown, the last in which many models passed and another than the requested one won; without
-/// one, the last.
+/// Of the decisions shown, the last one for which many models passed and another model than the requested one won; if there
+/// is none, the last.
 fn worth_explaining(log: &Path) -> Result<u64, Failure> {
     let mut journal = Journal::open(log, None)?;
     let mut shown = VecDeque::with_capacity(SHOWN + 1);

@@ -1,4 +1,4 @@
-//! `calybris explain`: why a decision is what it is, every model with its grounds.
+//! `calybris explain`: the reasons for one decision, model by model.
 
 mod changes;
 mod explained;
@@ -18,7 +18,7 @@ use crate::log::{header, json};
 use crate::output::Page;
 use crate::terminal::{Paint, program_name};
 
-/// Explain one decision: each model's gate or its utility, the margin, what would have won.
+/// Explain one decision: the gate or the utility of each model, the margin, what would have won.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -26,18 +26,17 @@ Examples:
   calybris explain ./log 12 --all
   calybris explain ./log 12 --model gpt-4o
 
-Of the models that passed, resellers of one model (azure/gpt-4o,
-us.openai.gpt-4o) are one line: the best of them, and how many more there are.
-The winner, the runner-up and the model that was asked for have lines of their
-own.
+In the list of models that passed, resellers of one model (azure/gpt-4o,
+us.openai.gpt-4o) share a line: the best of them, and how many more there are.
+The winner, the runner-up and the requested model have lines of their own.
 
-The decision is made again from the log alone, under the policy and the catalog
-that it was made under, and must come out the same. What stands before it is
-not read: `verify` tells whether the whole log is intact.
+The decision is made again from the log alone, under its own policy and catalog,
+and must come out the same. Earlier records are not read: `verify` checks the
+whole log.
 
 Exit codes:
   0  explained
-  1  the log is not intact, or the decision does not come out the same
+  1  the log is not intact, or the decision comes out differently
   2  nothing to explain: usage, a missing key, no decision at this sequence
   3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
@@ -52,7 +51,7 @@ pub(crate) struct Arguments {
     /// Also explain this model
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Read to the end of the log for what became of it, not only the next 65,536 records
+    /// Read to the end of the log for the outcome, not only the next 65,536 records
     #[arg(long)]
     to_end: bool,
 }

@@ -1,4 +1,4 @@
-//! `calybris export`: the log for other tools, in a stream.
+//! `calybris export`: the log as a stream for other tools.
 
 use std::path::PathBuf;
 
@@ -25,24 +25,24 @@ Examples:
   calybris export ./log --format jsonl | jq 'select(.kind == \"decision\")'
   calybris export ./log --format csv --output decisions.csv
 
-JSON lines: one object per record, all of its fields, its sequence and hash,
-its time as a text and models by name. CSV: one row per decision, with what
-became of it in `outcome` (settled, abandoned, open, rejected, unfunded) and
+JSON lines: one object per record with all of its fields, its sequence and hash,
+its time as text and models by name. CSV: one row per decision, with its outcome
+in `outcome` (settled, abandoned, open, rejected, unfunded) and
 `actual_cost_microunits`. A decision waits for its outcome while at most 65,536
-later ones are read, so that memory is bounded; if it comes later still, its
-row says `open`, and a row with `row` = `outcome` follows, which has the same
-`sequence` and the columns of the outcome only. Amounts are in microunits.
+later ones are read, so that memory is bounded. If the outcome comes later than
+that, the row says `open`, and a row with `row` = `outcome` follows, with the
+same `sequence` and only the columns of the outcome. Amounts are in microunits.
 
-JSON lines are exact. CSV is for spreadsheets: a text that one would run (it
-begins with = + - @, a tab or a carriage return) begins with ' instead, and
-control characters are written as escapes such as \\u001b.
+JSON lines are exact. CSV is safe for spreadsheets: a text that would be a
+formula (it begins with = + - @, a tab or a carriage return) gets a ' in front,
+and control characters are escaped as in \\u001b.
 
 Every record is verified before it is exported. A file gets its name when all of
 it is on disk.
 
 Exit codes:
   0  exported
-  1  the log is not intact: what stands before the damage was exported
+  1  the log is not intact; the records before the damage were exported
   2  nothing was done: usage, a missing key, a missing log, a file that exists
   3  begun, and the output could not be written to its end; no file is left")]
 pub(crate) struct Arguments {
@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     /// The form
     #[arg(long, value_enum)]
     format: Format,
-    /// The file to make; `-`, or none, is standard output
+    /// The file to make; the default, and `-`, is standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     };
     match exported {
         Err(failure) if !failure.is_verdict() => Err(failure),
-        // The records before the damage are kept, and the damage is the error that is reported.
+        // The records before the damage are kept, and the damage is reported as the error.
         exported => {
             let finished = out.finish();
             exported.and(finished).map(|()| Page::default())
@@ -134,7 +134,7 @@ fn decision(followed: &Followed, journal: &Journal, out: &mut Stream) -> Result<
     out.write(format_args!("{}", row(cells)?))
 }
 
-/// The row for what came after its decision had been written.
+/// The row for a later record whose decision was written already.
 fn late(
     decision_sequence: u64,
     sequence: u64,

@@ -23,13 +23,14 @@ Examples:
   calybris route ... --log ./log --append --key-file new.key
 
 The file holds 64 hexadecimal digits (32 random bytes) and may be read by its
-owner only. It is never printed and never overwritten. Whoever has it can write
-a log that verifies; without it a keyed log cannot be read here: keep a copy.
+owner only. It is never printed and never overwritten. Anybody who has the key
+can write a log that verifies. Without it, this program cannot read the log:
+keep a copy.
 
-With --replaces the new file holds the new key and all those of the old file, a
-line each. A log that is continued with it goes on under the new key, and the
-old one vouches for the change. Records before it stay as they are, and need the
-old key to be read: give all commands the new file from then on.
+With --replaces the new file holds the new key and all keys of the old file, one
+on each line. A log that is continued with it goes on under the new key, and the
+old key authenticates the change. Earlier records stay as they are and need the
+old key, so give every command the new file from then on.
 
 Exit codes:
   0  made

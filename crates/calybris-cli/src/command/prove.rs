@@ -1,4 +1,4 @@
-//! `calybris prove`: one decision in a file that a stranger can check without the log.
+//! `calybris prove`: a proof of one decision that can be checked without the log.
 
 use std::path::PathBuf;
 
@@ -16,29 +16,29 @@ use crate::new_file::new_file;
 use crate::output::Page;
 use crate::terminal::{program_name, shell_word};
 
-/// Prove one decision: its record, its policy and catalog, and their way to the log's tree head.
+/// Prove one decision: its record, its policy and catalog, and their paths to the log's tree head.
 ///
-/// The proof shows this call, and the whole policy and catalog it was decided under; nothing else of the log, so no other
-/// tenant's calls and no balances. It is worth something to whoever has the log's tree head from elsewhere: publish it, or
-/// send it every day (`calybris anchor --tree`).
+/// The proof contains this call and the whole policy and catalog that it was decided under, and nothing else of the log: no
+/// calls of other tenants, no balances. It convinces anybody who has the log's tree head from elsewhere: publish the tree
+/// head, or send it every day (`calybris anchor --tree`).
 #[derive(clap::Args)]
 #[command(mut_arg("json", |json| json.help("With --output, print one JSON object about it")), after_help = "\
 Examples:
   calybris prove ./log 12 --output proof.json
   calybris prove ./log 12 --tree-head tree-head.txt --output proof.json
-  calybris anchor ./log --tree        # the tree head, to be given away before
+  calybris anchor ./log --tree        # publish this line beforehand
   calybris check proof.json --tree-head tree-head.txt
 
 Without --tree-head the proof is for the tree over all records that the log has
-now. The whole log is read and verified, and has to be there from record 1 on.
+now. The whole log is read and verified, and must be complete from record 1 on.
 
-A crash while the engine wrote a checkpoint may leave decisions whose policy
-and catalog stand only in the checkpoint, beside every tenant's balance and
-open tickets. A proof of such a decision is made only --with-balances.
+After a crash while the engine wrote a checkpoint, the policy and catalog of
+some decisions may exist only in the checkpoint, together with every tenant's
+balance and open tickets. A proof of such a decision needs --with-balances.
 
 Exit codes:
   0  proven
-  1  the log is not intact, or the tree head is not one of it or of a longer log
+  1  the log is not intact, or the tree head is of another or a longer log
   2  nothing was done: usage, a missing key, no decision at this sequence
   3  done, but the output could not be written to its end; no file is left")]
 pub(crate) struct Arguments {
@@ -47,13 +47,13 @@ pub(crate) struct Arguments {
     /// The sequence of the decision
     #[arg(value_parser = whole::<u64>)]
     sequence: u64,
-    /// Prove it for this tree head (the line, or a file with it), which was given away before
+    /// Make the proof for this tree head (the line, or a file with it), which was published before
     #[arg(long, value_name = "HEAD")]
     tree_head: Option<PathBuf>,
-    /// Make the proof even if it shows every tenant's balance, which after a crash it may
+    /// Make the proof even if it contains every tenant's balance, as may be necessary after a crash
     #[arg(long)]
     with_balances: bool,
-    /// The file to make; `-`, or none, is standard output
+    /// The file to make; the default, and `-`, is standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -94,7 +94,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     Ok(page)
 }
 
-/// The proof, for the tree head that was named or for the log as it is.
+/// The proof for the given tree head, or for the log as it is.
 fn prove(
     arguments: &Arguments,
     key: Option<&Key>,
@@ -138,7 +138,7 @@ fn prove(
     Ok(proof)
 }
 
-/// What there is of a log that has too few records to be asked about one.
+/// The message about a log with fewer records than the sequence asked for.
 fn too_short(error: &EngineError) -> Option<String> {
     match error {
         EngineError::Log(WalError::NoSuchRecord { head, .. }) => {

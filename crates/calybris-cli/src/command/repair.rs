@@ -1,4 +1,4 @@
-//! `calybris repair`: a corrupt log made usable up to its first damage; all the rest is set aside.
+//! `calybris repair`: makes a corrupt log usable up to its first damage and sets the rest aside.
 
 use calybris_core::wal::{Repair, RepairOptions, WalError, repair};
 use serde_json::json;
@@ -21,8 +21,8 @@ Examples:
   cp -r ./log ./log-as-found
   calybris repair ./log
 
-A torn end, which is what a crash leaves, needs no repair: opening the log to
-write sets it aside. No other process may have the log open.
+A torn tail, as a crash leaves it, needs no repair: opening the log for writing
+sets it aside. No other process may have the log open.
 
 Exit codes:
   0  repaired, or there was nothing to repair
@@ -33,7 +33,7 @@ Exit codes:
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) log: LogArguments,
-    /// Keep a log whose first segments are missing, though nothing in it says that they were dropped
+    /// Keep a log whose first segments are missing although nothing in it says that they were dropped
     #[arg(long)]
     accept_beginning: bool,
 }

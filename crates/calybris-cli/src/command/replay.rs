@@ -1,4 +1,4 @@
-//! `calybris replay`: does the log come out again, and what would another policy have changed?
+//! `calybris replay`: makes every decision of a log again, as it was or under another policy.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -30,28 +30,28 @@ Examples:
   calybris replay ./log --policy stricter.toml --html report.html
   calybris replay ./log --policy stricter.toml --catalog prices.json --json
 
-Of the policy file the numbers of `[policy]` are used; with --catalog, its
-`[[model]]` rules as well. The models of the catalog are matched to recorded
-ones by name and provider, and so are capabilities, regions and providers.
+The numbers of `[policy]` in the policy file are used; with --catalog its
+`[[model]]` rules as well. Models of the catalog are matched to recorded ones by
+name and provider; providers, capabilities and regions are matched by name.
 
 Exit codes:
   0  done
-  1  the log is not intact, or a decision does not come out as recorded
+  1  the log is not intact, or a decision comes out differently
   2  could not be done: usage, a missing key, a bad file, a missing or empty log
   3  done, but the output or the page could not be written; a page that was
      there before stays")]
 pub(crate) struct Arguments {
-    /// What would have changed under the numbers of this policy (TOML)
+    /// Show what would have changed under the numbers of this policy (TOML)
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// And with the models and prices of this catalog (TOML, or a LiteLLM price list)
+    /// Use the models and prices of this catalog as well (TOML, or a LiteLLM price list)
     #[arg(long, value_name = "FILE", requires = "policy")]
     catalog: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) of: ReplayArguments,
 }
 
-/// Changes that are kept and explained one by one.
+/// The most changes that are kept and explained.
 const LARGEST_CHANGES: usize = 20;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {

@@ -1,4 +1,4 @@
-//! `calybris report`: what a log holds, as tables, as JSON or as a page.
+//! `calybris report`: the contents of a log as tables, as JSON or as an HTML page.
 
 use std::path::PathBuf;
 
@@ -11,10 +11,10 @@ use crate::report::html::{Forms, Html};
 use crate::report::overview::Overview;
 use crate::report::{overview_object, overview_page, overview_tables};
 
-/// Report what a log holds: who spent what, on which models and when, who ran dry, what was rejected.
+/// Report what a log holds: spending by tenant, model and day, exhausted budgets, rejections.
 ///
-/// As tables, as JSON, or as one page with charts. Also the largest calls, by the numbers that `explain` takes, and
-/// which log it is.
+/// As tables, as JSON, or as one HTML page with charts. Also the most expensive calls, with the sequences that `explain`
+/// takes, and which log it is.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -23,10 +23,10 @@ Examples:
   calybris report ./log --since 2026-11-01 --until 2026-12-01 --html page.html
   calybris report ./log --json | jq .ran_dry
 
-Decisions count at the time at which they were made, what was spent at the time
-at which it was settled or refunded; days are UTC. What tenants have left is as
-of the end of the log, whatever --until says. For rows in other groups, and for
-spreadsheets, see `calybris spend`.
+A decision counts at the time at which it was made, an amount at the time at
+which it was settled or refunded; days are UTC. Balances are those at the end of
+the log, whatever --until says. For other groups, and for spreadsheets, see
+`calybris spend`.
 
 The whole log is read and verified. It may run while another process writes it.
 

@@ -1,4 +1,4 @@
-//! `calybris route`: the main job on the user's own files.
+//! `calybris route`: the main job on the user's files.
 
 use std::path::PathBuf;
 
@@ -29,17 +29,18 @@ Examples:
 
 The catalog is our TOML or a LiteLLM price list (JSON). Requests are CSV or
 JSON lines with our field names in any case, or a public trace: Azure LLM
-inference, BurstGPT or Mooncake. The last two say when a request came after the
-first one; --start says when that was. What requests leave out comes from the
-policy file. Every row is decided, or the file is refused before the first is.
+inference, BurstGPT or Mooncake. The times of the last two count from the
+beginning of the trace; --start says when that was. Fields that requests leave
+out come from the policy file. Either every row is decided, or the file is
+refused before the first one is.
 
-`-` is standard input, for one of the files. A request with a `request_key` is
+One of the files may be `-`, standard input. A request with a `request_key` is
 decided and charged once, so a file with keys may be routed again with --append
 after a crash.
 
-A log begins in a directory that is empty, does not exist, or holds nothing but
-an empty file LOCK. --append continues one that holds at least one record.
-Neither begins a log anew where there was one.
+A new log needs a directory that is empty, does not exist, or holds nothing but
+an empty file LOCK. --append continues a log that holds at least one record.
+Neither starts a log over where there was one.
 
 Exit codes:
   0  done, and the log verified
@@ -58,14 +59,14 @@ pub(crate) struct Arguments {
     /// The log's directory; made if it does not exist
     #[arg(long, value_name = "DIR")]
     log: PathBuf,
-    /// Continue the log in DIR, which holds a record. All requests of the file are routed, also those that an earlier run routed already, but
-    /// for those with a `request_key` that the log knows. What an earlier run reserved and did not settle goes back
+    /// Continue the log in DIR, which must hold a record. All requests of the file are routed, including those that an
+    /// earlier run routed, except those whose `request_key` the log knows. Tickets that an earlier run left open are abandoned
     #[arg(long)]
     append: bool,
-    /// An anchor that was kept elsewhere (the line, or a file with it): the log is continued only if it still reaches it
+    /// An anchor that was kept elsewhere (the line, or a file with it): continue the log only if it still reaches the anchor
     #[arg(long, value_name = "ANCHOR", requires = "append")]
     anchor: Option<PathBuf>,
-    /// Print each decision as a JSON line as soon as it is settled in the log, then the summary
+    /// Print each decision as a JSON line as soon as it is settled, then the summary
     #[arg(long)]
     each: bool,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `calybris show`: what a log holds, newest last.
+//! `calybris show`: the records of a log, newest last.
 
 mod filter;
 
@@ -23,7 +23,7 @@ use crate::stream::Stream;
 use crate::terminal::Paint;
 use crate::time::day;
 
-/// Show the decisions of a log and what became of them, newest last.
+/// Show the decisions of a log with their outcomes, newest last.
 #[derive(clap::Args)]
 #[command(mut_arg("json", |json| json.help("Print one JSON object per line, amounts in microunits")), after_help = "\
 Examples:
@@ -38,40 +38,40 @@ Examples:
   calybris show ./log --json | jq .outcome
 
 Every record is verified before it is shown. With --follow or --kind each
-record is a line of its own, as it was written; else a decision and what
-became of it are one line. It may run while another process writes the log.
-A terminal gets lines of its own width, in which names may be cut; where they
-have no room for the date, it has a line of its own. A pipe gets all of each
-name. A tenant or a model that the log does not have is refused. --follow goes
-on until it is interrupted, or until nobody reads its output any more.
+record has a line of its own; otherwise a decision and its outcome share a
+line. It may run while another process writes the log. On a terminal, lines
+are as wide as the terminal and names may be cut; if there is no room for the
+date, it gets a line of its own. In a pipe, names are complete. A tenant or a
+model that the log does not have is refused. --follow runs until it is
+interrupted, or until its output is closed.
 
 Exit codes:
   0  shown
-  1  the log is not intact: what was shown before the message is
+  1  the log is not intact; the records shown before the message are
   2  could not be read: usage, a missing key, a missing log
   3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) log: LogArguments,
-    /// Only this tenant's
+    /// Only decisions of this tenant
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
     /// Only decisions with this action
     #[arg(long, value_enum)]
     action: Option<ActionFilter>,
-    /// Only decisions with this reason: its code (103), or a part of its name (quality) or of what the table says
+    /// Only decisions with this reason: its code (103), or a part of its name (quality) or of its description
     #[arg(long, value_name = "REASON")]
     reason: Option<String>,
     /// Only decisions that chose this model or fell back on it
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Only what came to this: `rejected` by the kernel, `unfunded` by the budget, `open` as yet
+    /// Only decisions with this outcome: `rejected` by the kernel, `unfunded` by the budget, `open` so far
     #[arg(long, value_enum, conflicts_with_all = ["kind", "follow"])]
     outcome: Option<OutcomeFilter>,
-    /// Only the calls with this id of the caller's
+    /// Only calls with this correlation id
     #[arg(long, value_name = "ID")]
     correlation_id: Option<String>,
-    /// Only the calls with this request key
+    /// Only calls with this request key
     #[arg(long, value_name = "KEY")]
     request_key: Option<String>,
     /// Only from this sequence on
@@ -82,21 +82,21 @@ pub(crate) struct Arguments {
     to_sequence: u64,
     #[command(flatten)]
     period: Period,
-    /// The last N that match; 0 is all. Without it the last 50, and all with --json or --follow
+    /// Only the last N matches; 0 is all. The default is 50, and all with --json or --follow
     #[arg(long, value_name = "N", alias = "limit", value_parser = whole::<usize>)]
     tail: Option<usize>,
-    /// Only these kinds of records, each as it was written
+    /// Only these kinds of records, one line each
     #[arg(long, value_enum, value_delimiter = ',')]
     kind: Vec<Kind>,
-    /// Stay, and show each record when it is appended; with --tail, begin with the last N
+    /// Keep running and show each record when it is appended; with --tail, begin with the last N
     #[arg(long, conflicts_with_all = ["to_sequence", "until"])]
     follow: bool,
 }
 
-/// How many lines a person is shown who did not say how many.
+/// The default number of lines for a person.
 const SHOWN_UNLESS_TOLD: usize = 50;
 
-/// How long `--follow` waits before it looks again.
+/// The polling interval of `--follow`.
 const FOLLOW_EVERY: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
@@ -149,7 +149,7 @@ struct Show {
     headed: bool,
     /// Whether anything matched.
     shown: bool,
-    /// The day that was said last, where lines have no room for it.
+    /// The day of the last heading, if lines have no room for it.
     day: Option<String>,
 }
 
@@ -161,7 +161,7 @@ struct Last {
 }
 
 impl Show {
-    /// A line per decision, with what became of it. What stands before a damage is shown, too.
+    /// Shows a line for each decision with its outcome; also those before a damaged record.
     fn decisions(&mut self) -> Result<(), Failure> {
         let mut last = Last::default();
         let read = self.read_decisions(&mut last);
@@ -181,7 +181,7 @@ impl Show {
     }
 
     fn follow_decisions(&mut self, waiting: &mut Waiting, last: &mut Last) -> Result<(), Failure> {
-        // Without a need to know what became of a decision, the last ones are all that is kept.
+        // If outcomes do not matter, only the last decisions are kept.
         let at_once = self.limit != usize::MAX && !self.filter.needs_outcome();
         while let Some(Entry { sequence, hash, record }) = self.journal.next()? {
             let Record::Decided(decided) = record else {
@@ -215,7 +215,7 @@ impl Show {
         Ok(())
     }
 
-    /// Shows a decision that matches, or keeps it among the last.
+    /// Shows a matching decision, or keeps it among the last ones.
     fn keep(&mut self, followed: Followed, last: &mut Last) -> Result<(), Failure> {
         if !self.filter.followed(&followed) {
             return Ok(());
@@ -257,7 +257,7 @@ impl Show {
         self.out.line(self.paint.strong(heading))
     }
 
-    /// A line per record. What stands before a damage is shown, too.
+    /// Shows a line for each record; also those before a damaged one.
     fn records(&mut self, follow: bool) -> Result<(), Failure> {
         let mut last = VecDeque::new();
         let mut earlier = 0;
@@ -267,7 +267,7 @@ impl Show {
         let mut matching = Matching::default();
         let mut read = self.read_records(&mut matching, &mut last, &mut earlier);
         if follow {
-            // The last ones are shown, and from here on all.
+            // The last ones are shown, and every record from here on.
             self.limit = usize::MAX;
             for line in last.drain(..) {
                 self.out.line(line)?;
@@ -288,7 +288,7 @@ impl Show {
         if read.is_ok() { self.conclude(earlier) } else { self.out.flush().and(read) }
     }
 
-    /// Shows what is there to be read, or keeps the last of it.
+    /// Reads all records there are, and shows them or keeps the last ones.
     fn read_records(
         &mut self,
         matching: &mut Matching,
@@ -332,7 +332,7 @@ impl Show {
         Ok(())
     }
 
-    /// Says that nothing matched.
+    /// Reports that nothing matched.
     fn nothing(&mut self, of_records: bool) -> Result<(), Failure> {
         if self.json {
             return Ok(());
@@ -341,7 +341,7 @@ impl Show {
         self.out.flush()
     }
 
-    /// Says what was left out.
+    /// Reports how many lines were left out.
     fn conclude(&mut self, earlier: u64) -> Result<(), Failure> {
         if !self.json && earlier > 0 {
             let more = format!("{} more before these; --tail 0 shows all", grouped(earlier));

@@ -1,4 +1,4 @@
-//! `calybris spend`: what was spent, by tenant, provider, model, day or month.
+//! `calybris spend`: spending by tenant, provider, model, day or month.
 
 use calybris_catalog::text::quoted;
 use calybris_core::wal::{Anchor, Hash};
@@ -12,7 +12,7 @@ use crate::report::spend::{Column, Read, Spend};
 use crate::spreadsheet::row;
 use crate::stream::Stream;
 
-/// Show what was spent, by tenant, provider, model, day and month in any combination.
+/// Show spending by tenant, provider, model, day and month in any combination.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -22,19 +22,20 @@ Examples:
   calybris spend ./log --by provider,model --csv > spend.csv
 
 A call counts on the day on which it was settled, a refund on the day on which
-it was made, days being UTC. `settled` is what the tenant was charged, `spent`
-is that less refunds, and `open` is what is reserved for calls in flight
-(on the day on which they were decided); it is not spent. `not charged` is what
-calls cost above what the tenant's rules let it be charged. A tenant's row does
-not include the tenants below it. Refunds name no model: theirs is (unknown).
+it was made; days are UTC. `settled` is the amount that the tenant was charged,
+`spent` is that less refunds. `open` is reserved for calls that are not settled
+yet, on the day on which they were decided; it is not spent. `not charged` is
+the cost of calls above what the tenant's rules allow to be charged. A tenant's
+row does not include the tenants below it. Refunds have no model: it is shown
+as (unknown).
 
-Without --since and --until the total is what `calybris budget` says is
-committed. A log whose beginning was dropped has `brought forward`: what was
-spent before, as its checkpoint says, for models and at times that are
-(unknown); with --since or --until it is left out, and the amount is said.
+Without --since and --until the total is the amount that `calybris budget` shows
+as committed. If the beginning of the log was dropped, `brought forward` is the
+amount spent before, from the checkpoint; its models and times are (unknown).
+With --since or --until it is left out, and a note says so.
 
---csv is for spreadsheets: a name that one would run (it begins with = + - @)
-begins with ' instead, and control characters are escapes such as \\u001b.
+--csv is safe for spreadsheets: a name that would be a formula (it begins with
+= + - @) gets a ' in front, and control characters are escaped as in \\u001b.
 
 The whole log is read and verified. It may run while another process writes it.
 
@@ -46,7 +47,7 @@ Exit codes:
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) log: LogArguments,
-    /// What a row stands for, in this order
+    /// What to group rows by, in this order
     #[arg(
         long,
         value_enum,

@@ -1,4 +1,4 @@
-//! What `route` and `demo` print when they are done.
+//! The summary that `route` and `demo` print.
 
 use std::cmp::Reverse;
 
@@ -56,7 +56,7 @@ pub(crate) fn page(job: &Job<'_>, routed: &Routed, json: bool) -> Page {
     page
 }
 
-/// All of it for machines.
+/// The summary as JSON.
 pub(crate) fn object(job: &Job<'_>, routed: &Routed) -> serde_json::Value {
     let (catalog, listed) = (job.catalog, &job.catalog.listed);
     let balance = |(tenant, account): &(String, calybris_core::budget::AccountSnapshot)| {

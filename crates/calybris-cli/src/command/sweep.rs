@@ -1,4 +1,4 @@
-//! `calybris sweep`: what a range of values of one policy number would have changed.
+//! `calybris sweep`: replays a log under a range of values of one policy number.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -34,10 +34,10 @@ risk_penalty_multiplier_bps, latency_penalty_microunits_per_ms.
 
 Exit codes: as of `calybris replay`.")]
 pub(crate) struct Arguments {
-    /// The number and its values, the last included if a step meets it: key=from..to:step
+    /// The number and its values: key=from..to:step; `to` is included if a step meets it
     #[arg(long, value_name = "RANGE")]
     vary: String,
-    /// Where the other numbers come from (TOML); without it they are as recorded
+    /// The policy with the other numbers (TOML); without it they are as recorded
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     #[command(flatten)]
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
             let policy = base.as_ref().map_or(*kernel.policy(), PolicyFile::policy);
             let proposed = values.iter().map(|value| {
                 let varied = PolicySnapshot::new((number.with)(policy, *value), kernel.models());
-                // Nobody reads the names of these: a sweep names no model.
+                // A sweep shows no model, so its snapshots need no names.
                 varied.map(|varied| Arc::new(Snapshot::new(varied, Names::default())))
             });
             let proposed: Result<Vec<_>, _> = proposed.collect();

@@ -1,4 +1,4 @@
-//! `calybris verify`: is the log what was written, and what does that establish?
+//! `calybris verify`: checks a log, and says what the check establishes.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ It may run while another process writes the log.
 Exit codes:
   0  intact
   1  not intact, and the message says what and where; with --anchor also if
-     there is no log any more, or none of its records
+     the log or all of its records are gone
   2  could not be checked: usage, a missing key, and without --anchor a missing
      or empty log
   3  done, but the output could not be written to its end")]
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     /// An anchor that was kept elsewhere (the line, or a file with it): shows whether records were cut from the end
     #[arg(long, value_name = "ANCHOR")]
     anchor: Option<PathBuf>,
-    /// Verify with that many threads at once
+    /// Use this many threads
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     threads: Option<NonZeroUsize>,
 }
@@ -71,7 +71,7 @@ fn json_of(report: &Report) -> serde_json::Value {
     })
 }
 
-/// Bytes behind the last record that are none; 0 if the log ends with a whole one.
+/// The bytes after the last whole record; 0 if the log ends with one.
 fn torn_bytes(tail: Tail) -> u64 {
     match tail {
         Tail::Torn { bytes, .. } => bytes,
@@ -110,7 +110,7 @@ fn words(dir: &Path, report: &Report, page: &mut Page) {
     }
 }
 
-/// What a log that verifies is known to be.
+/// What verification establishes.
 fn established(report: &Report) -> Vec<String> {
     let mut claims = vec![
         "every record is what its hash and all later hashes were made from: none was changed, \
@@ -130,7 +130,7 @@ fn established(report: &Report) -> Vec<String> {
     claims
 }
 
-/// What it may be for all that.
+/// What verification does not establish.
 fn not_established(report: &Report) -> Vec<String> {
     let mut claims = Vec::new();
     if dropped(report.first_sequence).is_some() {

@@ -1,4 +1,4 @@
-//! How the names that a requests file uses become fields: ours, those of public traces, and those that the user maps.
+//! The names of columns and keys in a requests file: our fields, those of public traces, and names that the user maps.
 //!
 //! Names match whatever their case.
 
@@ -33,22 +33,22 @@ pub(crate) const LISTS: [&str; 3] =
 /// Those that are the name of something.
 pub(crate) const NAMES: [&str; 2] = ["tenant", "requested_model"];
 
-/// Those without which there is no request.
+/// Those that every request needs.
 pub(crate) const REQUIRED: [&str; 2] = ["input_tokens", "output_tokens"];
 
-/// A public trace, known by a name that only it has.
+/// A public trace, recognised by a name that no other has.
 #[derive(Debug)]
 pub(crate) struct Trace {
     pub(crate) name: &'static str,
     mark: &'static str,
-    /// Its names and ours.
+    /// Its names, each with our field.
     columns: &'static [(&'static str, &'static str)],
-    /// What says nothing of a request.
+    /// Its names that no field corresponds to.
     ignored: &'static [&'static str],
     pub(crate) unit: Unit,
 }
 
-/// What a number in the column `time` counts, if it is no Unix time.
+/// The unit of numbers in the column `time`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// The times are dates.
@@ -94,12 +94,12 @@ static TRACES: [Trace; 3] = [
     },
 ];
 
-/// What a name of a file means.
+/// The meaning of a name in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {
     /// The field with this index.
     Field(usize),
-    /// It is passed over, and named in the summary.
+    /// It is ignored, and listed in the summary.
     Ignored,
     Unknown,
 }
@@ -132,7 +132,7 @@ impl Mapping {
 }
 
 impl Columns {
-    /// The public trace that has these names. One that the user gave a meaning tells nothing.
+    /// The public trace that has these names. Names that the user maps are not looked at.
     pub(crate) fn trace<'n>(&self, names: impl Iterator<Item = &'n str>) -> Option<&'static Trace> {
         let is_mapped = |name: &&str| {
             self.mapped.iter().any(|mapping| mapping.name.to_lowercase() == name.to_lowercase())
@@ -140,7 +140,7 @@ impl Columns {
         Trace::with(names.filter(|name| !is_mapped(name)))
     }
 
-    /// What a name means in a file, which may be a trace.
+    /// The meaning of a name in a file, which may be a trace.
     pub(crate) fn meaning(&self, name: &str, trace: Option<&Trace>) -> Meaning {
         let same = |other: &str| other.to_lowercase() == name.to_lowercase();
         if let Some(mapping) = self.mapped.iter().find(|mapping| same(&mapping.name)) {
@@ -171,7 +171,7 @@ impl Trace {
     }
 }
 
-/// What other programs call our fields.
+/// Names that other programs use for our fields.
 const OTHER_NAMES: [(&str, &str); 10] = [
     ("model", "requested_model"),
     ("model_name", "requested_model"),
@@ -185,7 +185,7 @@ const OTHER_NAMES: [(&str, &str); 10] = [
     ("request_id", "correlation_id"),
 ];
 
-/// The field that a name of another program stands for, if it is one that is known here.
+/// The field for a name that other programs use, if it is known.
 pub(crate) fn meant_by(name: &str) -> Option<&'static str> {
     let name = name.trim().to_lowercase().replace(['-', ' '], "_");
     let (_, field) = OTHER_NAMES.iter().find(|(other, _)| *other == name)?;

@@ -1,4 +1,4 @@
-//! CSV, read strictly: what a spreadsheet cannot have written is refused at its place, and never read as something else.
+//! Strict CSV: text that no spreadsheet writes is refused at its place instead of being guessed at.
 //!
 //! Cells are separated by commas. A cell that begins with a quote ends with one, holds a quote as two, and may go over
 //! several lines; no other cell holds a quote. Empty lines hold no row.
@@ -22,7 +22,7 @@ pub(crate) struct Records<R> {
     lines: Lines<R>,
     line: String,
     number: u64,
-    /// The bytes of `line` that were read, and the column behind them.
+    /// How many bytes of `line` were read, and the column after them.
     offset: usize,
     column: u64,
 }
@@ -88,7 +88,7 @@ impl<R: BufRead> Records<R> {
         Ok(text)
     }
 
-    /// A cell in quotes, up to behind the closing one.
+    /// A cell in quotes, including both quotes.
     fn in_quotes(&mut self, begin: Place) -> Result<String, InputError> {
         self.pass('"');
         let mut text = String::new();
@@ -150,7 +150,7 @@ impl<R: BufRead> Records<R> {
         self.line.get(self.offset..)?.chars().next()
     }
 
-    /// Goes on behind a letter that was peeked at.
+    /// Consumes a letter that was peeked at.
     fn pass(&mut self, letter: char) {
         self.offset += letter.len_utf8();
         self.column += 1;
@@ -233,7 +233,7 @@ mod tests {
         assert!(refused.starts_with("r:1:1: a cell in quotes is longer than"), "{refused}");
     }
 
-    /// The library is lenient. But what is accepted here, it must read in the same way.
+    /// The library is lenient, but it must read every accepted text in the same way.
     #[test]
     fn an_accepted_text_is_read_as_the_csv_library_reads_it() {
         let letters = ["a", "\"", ",", "\n", "\r\n", " ", "\"\"", "\u{fc}", "\t", "1"];

@@ -23,12 +23,12 @@ impl KeyArgument {
         Ok(self.read_file()?.map(|file| file.key))
     }
 
-    /// What the key file holds, if one was named.
+    /// The contents of the key file, if one was named.
     pub(crate) fn read_file(&self) -> Result<Option<KeyFile>, InputError> {
         self.key_file.as_deref().map(KeyFile::read).transpose()
     }
 
-    /// The option as it is typed once more, with a blank before it; nothing if no key was named.
+    /// The option as it was typed, after a blank; empty if no key was named.
     pub(crate) fn typed_again(&self) -> String {
         let file = self.key_file.as_deref();
         file.map(|file| format!(" --key-file {}", shell_word(file))).unwrap_or_default()
@@ -37,7 +37,7 @@ impl KeyArgument {
 
 /// A key, and those that it replaced: one on each line, the newest first.
 pub(crate) struct KeyFile {
-    /// Leads to all of them.
+    /// The newest key, which leads to the others.
     pub(crate) key: Key,
     /// The ids of all of them.
     pub(crate) ids: Vec<u64>,
@@ -49,10 +49,10 @@ impl KeyFile {
         Self::parse(file, &Zeroizing::new(read(file)?))
     }
 
-    /// The keys in the text of a file. One that is a pipe can be read only once.
+    /// Parses the text of a key file.
     pub(crate) fn parse(file: &Path, text: &str) -> Result<Self, InputError> {
         let mut known: Option<Self> = None;
-        // A key knows the one that it replaced, so the oldest is made first.
+        // A key refers to the one that it replaced, so the oldest is made first.
         for (index, line) in
             text.trim_end().lines().enumerate().collect::<Vec<_>>().into_iter().rev()
         {

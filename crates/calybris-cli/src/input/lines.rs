@@ -54,7 +54,7 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// What is said of a line or a cell that does not end.
+/// The message about a line or a cell that is too long.
 pub(crate) fn too_long(what: &str) -> String {
     format!("{what} is longer than {} bytes, the most that is read", grouped(MOST_LINE_BYTES))
 }

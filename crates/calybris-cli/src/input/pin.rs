@@ -1,4 +1,4 @@
-//! The lines that pin a log down and are kept elsewhere: an anchor, a tree head. A file with the line, or the line itself.
+//! Anchors and tree heads, given as a line of text or as a file with that line.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -10,12 +10,12 @@ use calybris_core::wal::{Anchor, TreeHead, WalError};
 use super::source::{is_stdin, read};
 use crate::terminal::program_name;
 
-/// Reads what `calybris anchor` prints.
+/// Reads an anchor, as `calybris anchor` prints it.
 pub(crate) fn read_anchor(given: &Path) -> Result<Anchor, InputError> {
     read_line(given, "anchor")
 }
 
-/// Reads what `calybris anchor --tree` prints.
+/// Reads a tree head, as `calybris anchor --tree` prints it.
 pub(crate) fn read_tree_head(given: &Path) -> Result<TreeHead, InputError> {
     read_line(given, "anchor --tree")
 }

@@ -1,4 +1,4 @@
-//! From a row of a requests file to what the engine decides: defaults filled in, names resolved, ranges checked.
+//! From a row of a requests file to a request for the engine: defaults filled in, names resolved, ranges checked.
 
 use std::collections::BTreeMap;
 
@@ -14,17 +14,17 @@ use super::row::Row;
 #[derive(Debug)]
 pub(crate) struct RoutedRequest {
     pub(crate) tenant: String,
-    /// `None` if the file does not say; the program then takes the time at which it routes.
+    /// `None` if the file does not say; then the request is dated when it is routed.
     pub(crate) time_unix_ms: Option<u64>,
     pub(crate) correlation_id: String,
     /// Empty if the call has none; else it is decided once for its tenant.
     pub(crate) request_key: String,
     pub(crate) request: Request,
-    /// What was really generated, at most `request.output_tokens`: decides the cost that is settled.
+    /// The tokens that were generated, at most `request.output_tokens`: they determine the settled cost.
     pub(crate) actual_output_tokens: u32,
 }
 
-/// Turns rows into requests, given what the catalog and the policy file say.
+/// Turns rows into requests, with the names of the catalog and the defaults of the policy file.
 pub(crate) struct RequestParser<'a> {
     policy: &'a PolicyFile,
     models: BTreeMap<&'a str, u32>,
@@ -76,8 +76,8 @@ impl<'a> RequestParser<'a> {
         Ok(())
     }
 
-    /// Parses one row; `position` counts the rows from 1 and is the sequence if the row names none. With a request key it is
-    /// 0 instead, so that the same request is the same wherever in a file it stands.
+    /// Parses one row. `position` counts the rows from 1; it is the request's sequence if the row has none. A request with a
+    /// request key gets 0 instead, so that it is the same request wherever in a file it stands.
     pub(crate) fn parse(&self, row: &Row, position: u64) -> Result<RoutedRequest, InputError> {
         self.check_complete(row)?;
         let defaults = self.policy.request_defaults();
@@ -151,7 +151,7 @@ impl<'a> RequestParser<'a> {
         })
     }
 
-    /// Refuses a row that leaves out what has no default, and names all of it at once.
+    /// Refuses a row with missing fields that have no default, and names all of them at once.
     fn check_complete(&self, row: &Row) -> Result<(), InputError> {
         let defaults = self.policy.request_defaults();
         let has_default = [
@@ -216,7 +216,7 @@ impl<'a> RequestParser<'a> {
         self.requested_name(row).filter(|name| !self.models.contains_key(name))
     }
 
-    /// The numbers of the names in a field, or of the default's.
+    /// The numbers of the names in a field, or of the default names.
     fn set(
         &self,
         row: &Row,
@@ -235,7 +235,7 @@ fn bits(numbers: &[u8]) -> u64 {
     numbers.iter().fold(0, |bits, number| bits | 1_u64 << (number % 64))
 }
 
-/// Models that a message lists, of a catalog that may have thousands.
+/// The most models that a message lists.
 const MODELS_NAMED: usize = 8;
 
 const U32: &str = "a whole number from 0 to 4,294,967,295";
@@ -265,7 +265,7 @@ fn bps(row: &Row, field: &str, default: Option<BasisPoints>) -> Result<u16, Inpu
     Ok(found)
 }
 
-/// The numbers of names, or which name is not known and which are.
+/// The numbers of names; otherwise a message with the unknown name and the known ones.
 fn numbers<'a>(
     names: impl Iterator<Item = &'a str>,
     known: &BTreeMap<&str, u8>,

@@ -22,13 +22,13 @@ pub(crate) struct RequestArguments {
     /// Requests (CSV, JSON lines or a public trace)
     #[arg(long, value_name = "FILE")]
     requests: PathBuf,
-    /// Read what the file calls NAME as our FIELD, such as model=requested_model; more are separated by commas
+    /// Read the column NAME of the file as our FIELD, as in model=requested_model; separate several with commas
     #[arg(long, value_name = "NAME=FIELD", value_delimiter = ',', value_parser = Mapping::parse)]
     columns: Vec<Mapping>,
-    /// Pass over columns that are not known; the summary names them
+    /// Ignore unknown columns; the summary lists them
     #[arg(long)]
     ignore_unknown: bool,
-    /// When the trace began, if its times are seconds since then (in a Mooncake trace milliseconds)
+    /// When the trace began, if its times count from there (in seconds, in a Mooncake trace in milliseconds)
     #[arg(long, value_name = "TIME", value_parser = start)]
     start: Option<u64>,
 }
@@ -37,7 +37,7 @@ fn start(text: &str) -> Result<u64, String> {
     parse_unix_ms(text).map_err(|allowed| format!("allowed is {allowed}"))
 }
 
-/// Where requests come from. They are read twice: checked from first to last, then routed.
+/// A source of requests. They are read twice: first to check all of them, then to route them.
 pub(crate) struct RequestFile {
     pub(super) name: PathBuf,
     source: Source,
@@ -53,7 +53,7 @@ enum Source {
 }
 
 impl RequestFile {
-    /// Opens the user's file. What is not a regular file is read into memory.
+    /// Opens the user's file. A pipe or a device is read into memory.
     pub(crate) fn open(arguments: &RequestArguments) -> Result<Self, InputError> {
         let path = arguments.requests.as_path();
         let columns =
@@ -66,7 +66,7 @@ impl RequestFile {
         })
     }
 
-    /// What is bundled with the program; `name` is what messages call it.
+    /// Requests that are bundled with the program; `name` is their name in messages.
     pub(crate) fn bundled(name: &str, text: &str) -> Self {
         Self {
             name: PathBuf::from(name),
@@ -76,12 +76,12 @@ impl RequestFile {
         }
     }
 
-    /// What messages call the file.
+    /// The name of the file in messages.
     pub(crate) fn name(&self) -> &Path {
         &self.name
     }
 
-    /// The rows, from the beginning. Memory stays at one row.
+    /// The rows from the beginning, one in memory at a time.
     pub(crate) fn rows(&self) -> Result<Rows<'_>, InputError> {
         let file = self.name.as_path();
         let refuse = |error: std::io::Error| InputError::in_file(file, in_words(&error));
@@ -123,10 +123,10 @@ impl RequestFile {
     }
 }
 
-/// As much as is read from a pipe, which can be read only once and so is kept in memory.
+/// The most bytes that are read from a pipe, which is kept in memory because it can be read only once.
 const MOST_PIPED_BYTES: u64 = 1 << 30;
 
-/// A buffer for the bytes of a file, and what its kind is told by.
+/// The size of the read buffer; the first buffer decides the kind of the file.
 const BUFFER_BYTES: usize = 64 << 10;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

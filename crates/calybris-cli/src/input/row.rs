@@ -12,7 +12,7 @@ use super::columns::{FIELDS, LISTS, NAMES, Trace, Unit, index_of};
 use super::whole::is_whole;
 use crate::time::{lacks_zone, parse_unix_ms};
 
-/// One request as the file gives it.
+/// One request as it stands in the file.
 pub(crate) struct Row {
     file: PathBuf,
     line: u64,
@@ -20,11 +20,11 @@ pub(crate) struct Row {
     cells: [Option<Cell>; FIELDS.len()],
 }
 
-/// What the numbers in `time` count.
+/// How numbers in `time` are read.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TimeBase {
     pub(crate) trace: Option<&'static Trace>,
-    /// When times that are numbers begin to count, if the user said so.
+    /// The start of the trace, from which its times count, if the user gave one.
     pub(crate) start_unix_ms: Option<u64>,
 }
 
@@ -33,7 +33,7 @@ struct Cell {
     said: Said,
 }
 
-/// What a row says of one field.
+/// The value of one field of a row.
 enum Said {
     Text(String),
     /// Names; in a CSV they are a text with blanks between.
@@ -99,7 +99,7 @@ impl Row {
         self.set(field, place, said)
     }
 
-    /// A cell is one text, and no blank around it is taken for a part of it or for nothing.
+    /// Sets a field. A text with blanks around it is refused.
     fn set(&mut self, field: usize, place: Place, said: Said) -> Result<(), InputError> {
         if let Said::Text(text) = &said
             && !text.is_empty()
@@ -149,7 +149,7 @@ impl Row {
         }
     }
 
-    /// The whole number in a field; `allowed` says what is, for the message.
+    /// The whole number in a field; `allowed` describes its range in messages.
     pub(crate) fn number<T: FromStr>(
         &self,
         field: &str,
@@ -163,7 +163,7 @@ impl Row {
         self.text(field).map(parse).transpose()
     }
 
-    /// Whether it has a time that says nothing of its zone.
+    /// Whether it has a time without a time zone.
     pub(crate) fn time_lacks_zone(&self) -> bool {
         let TimeBase { trace, start_unix_ms } = self.time_base;
         let is_dated = trace.is_none_or(|trace| trace.unit == Unit::Dated);
@@ -214,7 +214,7 @@ impl Row {
         }
     }
 
-    /// A finding about a field of this row.
+    /// A refusal for a field of this row.
     pub(crate) fn refuse(&self, field: &str, what: impl std::fmt::Display) -> InputError {
         let place = self.cell(field).map_or(Place::line(self.line), |cell| cell.place);
         InputError::at(&self.file, place, format!("`{field}`: {what}"))
@@ -226,10 +226,10 @@ impl Row {
     }
 }
 
-/// The end of the year 9999, as calendars go here.
+/// The last time that is accepted: the end of the year 9999 in every time zone.
 const LAST_UNIX_MS: u64 = 253_402_207_200_000;
 
-/// A decimal number, 0 or more, in thousandths, cut off after them.
+/// A decimal number, 0 or more, in thousandths; further digits are cut off.
 fn thousandths(text: &str) -> Option<u64> {
     let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
     if part.is_empty() || !is_whole(whole) || !part.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -1,4 +1,4 @@
-//! The rows of a requests file: each is read whole, with the meaning of every name in it, or refused at its place.
+//! The rows of a requests file: the meaning of every column or key is known, or the file is refused at its place.
 
 use std::io::BufRead;
 use std::path::Path;
@@ -15,16 +15,16 @@ use super::row::{Row, TimeBase};
 use crate::amount::counted;
 use crate::terminal::shell_word;
 
-/// The bytes of a requests file, behind a byte order mark.
+/// The bytes of a requests file after its byte order mark.
 pub(super) type Input<'a> = Box<dyn BufRead + 'a>;
 
 /// The rows of a file, in order.
 pub(crate) struct Rows<'a> {
     of: &'a RequestFile,
     form: Form<'a>,
-    /// Names that were passed over, once each.
+    /// Names that were ignored, without repetition.
     ignored: Vec<String>,
-    /// Which of the user's mappings a JSON line used.
+    /// The user's mappings that a JSON line has used.
     used: Vec<String>,
 }
 
@@ -39,7 +39,7 @@ enum Form<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// Those of a CSV file, whose header is read and checked.
+    /// The rows of a CSV file; its header is read and checked here.
     pub(super) fn of_csv(
         of: &'a RequestFile,
         mut records: Records<Input<'a>>,
@@ -96,17 +96,17 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// Those of a file of JSON lines.
+    /// The rows of a file of JSON lines.
     pub(super) fn of_json(of: &'a RequestFile, lines: Lines<Input<'a>>) -> Self {
         Self { of, form: Form::Json(lines), ignored: Vec::new(), used: Vec::new() }
     }
 
-    /// The first of the names that were passed over so far.
+    /// The names that were ignored so far, at most [`MOST_NAMES`] of JSON keys.
     pub(crate) fn ignored(&self) -> &[String] {
         &self.ignored
     }
 
-    /// Refuses a mapping that no row used; to be asked when all are read.
+    /// Refuses a mapping that no row used. It is called after the last row.
     pub(crate) fn check_mappings(&self) -> Result<(), InputError> {
         let is_used = |name: &str| self.used.iter().any(|used| *used == name.to_lowercase());
         let mut mapped = self.of.columns.mapped.iter();
@@ -213,7 +213,7 @@ impl Iterator for Rows<'_> {
     }
 }
 
-/// Refuses names that are not known, all at once. Those of other programs are mapped to the fields that are not there yet.
+/// Refuses all unknown names at once. The message maps names of other programs to fields that are missing.
 fn check_known(
     of: &RequestFile,
     unknown: &[(&str, Place)],
@@ -254,10 +254,10 @@ fn check_known(
     Err(InputError::at(&of.name, *place, what))
 }
 
-/// Names that a message or a summary lists.
+/// The most names that a message or a summary lists.
 pub(crate) const MOST_NAMES: usize = 20;
 
-/// A name as the file has it, and the field that it means.
+/// A field, and its name in the file if that is another.
 fn same_as(meaning: Meaning, name: &str) -> String {
     let field = match meaning {
         Meaning::Field(field) => FIELDS.get(field).copied().unwrap_or_default(),

@@ -18,7 +18,7 @@ pub(crate) fn whole<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
     number.ok_or_else(|| format!("allowed is a whole number from 0 to {}", grouped(u64::MAX)))
 }
 
-/// An argument that counts something of which there is at least one.
+/// An argument that counts something, and is at least 1.
 pub(crate) fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
     let number = whole(text).ok().and_then(NonZeroUsize::new);
     number.ok_or_else(|| format!("allowed is a whole number from 1 to {}", grouped(usize::MAX)))

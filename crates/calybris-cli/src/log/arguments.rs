@@ -1,4 +1,4 @@
-//! Which log a command reads, and how it answers: the same words and the same order for every command.
+//! The arguments that all commands which read a log have in common, in the same words and the same order.
 
 use std::path::{Path, PathBuf};
 

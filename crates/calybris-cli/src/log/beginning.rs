@@ -1,4 +1,4 @@
-//! Where a log begins: at record 1, unless what stands before a checkpoint was dropped.
+//! Where a log begins: at record 1, unless the records before a checkpoint were dropped.
 
 use std::path::Path;
 
@@ -12,12 +12,12 @@ pub(crate) fn first_sequence(dir: &Path) -> Result<u64, Failure> {
     Ok(segments.first().copied().unwrap_or(1))
 }
 
-/// The same of a log that was read to its end: so many records, the last with that sequence.
+/// The same for a log that was read to its end, from the number of its records and the sequence of the last.
 pub(crate) fn first_of(records: u64, last_sequence: u64) -> u64 {
     last_sequence.saturating_sub(records).saturating_add(1)
 }
 
-/// Refuses a log in which nothing was found to check: that it adds up would say nothing, and it may have been emptied.
+/// Refuses a log without records: there is nothing to check, and the log may have been emptied.
 pub(crate) fn check_records(dir: &Path, records: u64) -> Result<(), Failure> {
     if records > 0 {
         return Ok(());
@@ -25,19 +25,19 @@ pub(crate) fn check_records(dir: &Path, records: u64) -> Result<(), Failure> {
     Err(Failure::of_log(dir, &WalError::Empty { path: dir.to_path_buf() }))
 }
 
-/// Says of a log that was read that its beginning was dropped; `None` if it was not.
+/// A note for a log that was read and whose beginning was dropped; `None` if it was not.
 pub(crate) fn dropped(first_sequence: u64) -> Option<String> {
     let gone = before(first_sequence, "was dropped", "were dropped")?;
     Some(format!("begins at record {first_sequence}; {gone}"))
 }
 
-/// The same of a log that was not read: its beginning may have been dropped, or taken away.
+/// The same for a log that was not read: its beginning may have been dropped by its owner or removed by somebody else.
 pub(crate) fn not_there(first_sequence: u64) -> Option<String> {
     let gone = before(first_sequence, "is not there", "are not there")?;
     Some(format!("the log begins at record {first_sequence}; {gone} (`verify` tells why)"))
 }
 
-/// What became of the records before that sequence, if there were any.
+/// A note about the records before that sequence, if there were any.
 fn before(first_sequence: u64, of_one: &str, of_many: &str) -> Option<String> {
     match first_sequence.saturating_sub(1) {
         0 => None,

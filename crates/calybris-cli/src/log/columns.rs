@@ -1,4 +1,4 @@
-//! Records as lines, in columns whose width is known before the first, so that they can be printed as they come.
+//! Records as lines. The widths of the columns are known before the first line, so lines can be printed as they come.
 
 use calybris_core::budget::BudgetEvent;
 use calybris_core::engine::{Admission, Entry, Names, Record};
@@ -13,10 +13,10 @@ use crate::terminal::{Paint, clipped, clipped_inside, columns};
 use crate::time::to_the_second;
 use crate::visible::visible_within_a_line;
 
-/// How wide the columns are, which depends on where they are printed.
+/// The widths of the columns, which depend on the terminal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Columns {
-    /// Of the terminal; `None` if standard output is none, and then nothing is cut.
+    /// The width of the terminal; `None` if standard output is not one, and then nothing is cut.
     line: Option<usize>,
     sequence: usize,
     /// How many letters of `2026-11-02 09:05:05` are shown, counted from its end.
@@ -59,12 +59,12 @@ impl Columns {
                 ..all
             },
         };
-        // What the others leave is for the names of two models.
+        // The rest of the line is for the names of two models.
         let left = letters.saturating_sub(columns.others());
         Self { model: (left / 2).max(LEAST_MODEL_LETTERS), ..columns }
     }
 
-    /// The letters of all columns but the two with a model, with a blank between any two.
+    /// The width of all columns except the two with a model, including the blanks between them.
     const fn others(self) -> usize {
         let estimate = if self.estimate { ESTIMATE + 1 } else { 0 };
         self.sequence
@@ -85,13 +85,13 @@ impl Columns {
         }
     }
 
-    /// Whether a line of a decision has only the time of the day.
+    /// Whether the line of a decision shows only the time of day.
     pub(crate) const fn leave_out_the_day(self) -> bool {
         self.time < 14
     }
 
-    /// The text behind so many letters, in as many lines as it takes. A word is cut only where it is longer than a line has
-    /// room, which no number is.
+    /// The text after so many letters, in as many lines as it needs. Only a word that is longer than a line is cut, which no
+    /// number is.
     fn folded(self, text: &str, behind: usize) -> String {
         let Some(letters) = self.line else { return visible_within_a_line(text) };
         let room = letters.saturating_sub(behind).max(LEAST_WORDS_LETTERS);
@@ -114,17 +114,17 @@ impl Columns {
         folded
     }
 
-    /// The text in what is left of a line behind so many letters.
+    /// The text in the rest of a line after so many letters.
     fn rest(self, text: &str, behind: usize) -> String {
         let room = self.line.map(|letters| letters.saturating_sub(behind));
         clipped(text, room.unwrap_or(usize::MAX))
     }
 }
 
-/// Letters that the name of a model keeps, however narrow the terminal is.
+/// The least letters of a model's name, however narrow the terminal is.
 const LEAST_MODEL_LETTERS: usize = 8;
 const ESTIMATE: usize = 9;
-/// Letters of a record's words in a line, however narrow the terminal is: enough for every amount.
+/// The least letters of a record's words in a line, however narrow the terminal is: enough for every amount.
 const LEAST_WORDS_LETTERS: usize = 27;
 /// As long as `settled 0.000135`.
 const OUTCOME: usize = 16;
@@ -142,7 +142,7 @@ pub(crate) fn decision_heading(columns: Columns) -> String {
     )
 }
 
-/// A decision with what became of it: what was asked for, and what was chosen. `names` are those of its snapshot.
+/// A decision with its outcome: the requested and the chosen model. `names` are those of its snapshot.
 pub(crate) fn decision_line(
     followed: &Followed,
     names: &Names,
@@ -196,7 +196,7 @@ pub(crate) fn decision_line(
     format!("{asked} {chosen}{estimate} {outcome}")
 }
 
-/// `chosen > next` in at most `width` letters: where both do not fit, the longer one is cut first.
+/// `chosen > next` in at most `width` letters. If both do not fit, the longer one is cut first.
 fn fallback(chosen: &str, next: &str, width: usize) -> String {
     let room = width.saturating_sub(3);
     let half = room / 2;

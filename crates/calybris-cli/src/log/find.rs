@@ -1,4 +1,4 @@
-//! One decision of a log with all that explains it: its snapshot, and what became of it.
+//! One decision of a log with its snapshot and its outcome.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use crate::log::outcome::{Ending, Followed, decision_of};
 pub(crate) struct Found {
     pub(crate) followed: Followed,
     pub(crate) snapshot: Arc<Snapshot>,
-    /// The last record that was read: what became of the decision is known up to there.
+    /// The last record that was read: the outcome of the decision is known up to there.
     pub(crate) read_through: u64,
 }
 
-/// How far it is read for what became of a decision, unless the end is asked for: enough for any call that takes its time,
-/// and read in some 50 ms.
+/// How many records after a decision are read for its outcome, unless all are asked for: enough for a slow call, and read
+/// in about 50 ms.
 const LOOK_AHEAD_RECORDS: u64 = 65_536;
 
-/// Finds the decision at `sequence` without reading what stands before it, and reads on to what became of it.
+/// Finds the decision at `sequence` without reading the records before it, and reads on to its outcome.
 pub(crate) fn find(
     dir: &Path,
     key: Option<&Key>,
@@ -56,7 +56,7 @@ pub(crate) fn find(
     Ok(Found { followed, snapshot, read_through })
 }
 
-/// Why there is no decision at `sequence`: if there is another record, what that is.
+/// Why there is no decision at `sequence`; if there is another record, what it is.
 pub(crate) fn not_found(
     dir: &Path,
     key: Option<&Key>,
@@ -105,7 +105,7 @@ fn names_at(dir: &Path, key: Option<&Key>, sequence: u64) -> Result<Names, Failu
     }
 }
 
-/// Says what a record is instead, and where the decision is that it speaks of.
+/// What a record is instead of a decision, and the sequence of the decision that it refers to.
 fn no_decision(sequence: u64, record: &Record<'_>) -> String {
     let (verb, decision) = match record {
         Record::Settled { decision_sequence, .. } => ("settles", decision_sequence),

@@ -1,4 +1,4 @@
-//! A decision in words: who asked what, when, under which policy, and what was answered.
+//! A decision in words: tenant, time, request, policy and answer.
 
 use calybris_core::engine::{Admission, Decided, Snapshot};
 use calybris_core::kernel::{Action, Request};
@@ -11,7 +11,7 @@ use crate::output::Page;
 use crate::terminal::{Paint, fitted};
 use crate::time::rfc3339;
 
-/// The decision itself, for which its record suffices.
+/// The decision itself, from its record and its snapshot.
 pub(crate) fn decision(decided: &Decided<'_>, snapshot: &Snapshot, paint: Paint, page: &mut Page) {
     let names = snapshot.names();
     let (request, decision) = (&decided.request, &decided.decision);
@@ -73,7 +73,7 @@ pub(crate) fn decision(decided: &Decided<'_>, snapshot: &Snapshot, paint: Paint,
     line(page, "because", &decision.reason.to_string());
 }
 
-/// What became of it, which later records say.
+/// The outcome of the decision, from later records.
 pub(crate) fn outcome(followed: &Followed, read_through: u64, paint: Paint, page: &mut Page) {
     for failed in &followed.failed {
         let model = fitted(&failed.model, 30);
@@ -110,7 +110,7 @@ fn line(page: &mut Page, what: &str, text: &str) {
     page.line(format_args!("  {what:9} {text}"));
 }
 
-/// The same of words without colours, in as many lines as they take.
+/// A line of words without colours, in as many lines as they need.
 fn wrapped(page: &mut Page, what: &str, text: &str) {
     page.wrapped(&format!("  {what:9} "), text);
 }
@@ -146,7 +146,7 @@ fn limits(request: &Request) -> String {
     )
 }
 
-/// Capabilities, regions and providers, if any is asked for.
+/// The capabilities, regions and providers of a request, if it names any.
 fn sets(request: &Request, snapshot: &Snapshot) -> Option<String> {
     let names = snapshot.names();
     let mut parts = Vec::new();

@@ -8,7 +8,7 @@ use calybris_core::wal::{Key, WalError};
 
 use crate::failure::Failure;
 
-/// A log that is being read. At its end it answers `None`, and later what was appended meanwhile.
+/// A log that is being read. At its end it returns `None`, and after that whatever was appended meanwhile.
 pub(crate) struct Journal {
     dir: PathBuf,
     key: Option<Key>,
@@ -16,15 +16,15 @@ pub(crate) struct Journal {
     nameless: Names,
 }
 
-/// What a reader comes to that is not put off by records that are dropped while it reads.
+/// The next thing that a reader meets if records may be dropped while it reads.
 pub(crate) enum Step {
     Record(Box<Entry>),
-    /// These were dropped before they were read.
+    /// These records were dropped before they were read.
     Missed {
         first: u64,
         last: u64,
     },
-    /// There is no more now.
+    /// There is no further record now.
     End,
 }
 
@@ -41,7 +41,7 @@ impl Journal {
         self.history.next().transpose().map_err(failed)
     }
 
-    /// The next record; behind records that were dropped, the first that the log still holds.
+    /// The next record; after records that were dropped, the first that the log still holds.
     pub(crate) fn step(&mut self) -> Result<Step, Failure> {
         let failed = |error| Failure::of_engine(&self.dir, &error);
         match self.history.next().transpose() {
@@ -54,18 +54,18 @@ impl Journal {
         }
     }
 
-    /// The snapshot that the record at `sequence` installed, if it was passed.
+    /// The snapshot that the record at `sequence` installed, if that record was read.
     pub(crate) fn snapshot(&self, sequence: u64) -> Option<Arc<Snapshot>> {
         self.history.snapshot(sequence).cloned()
     }
 
-    /// The names of the snapshot that a record names; no names if it was not passed.
+    /// The names of the snapshot at that sequence; no names if its record was not read.
     pub(crate) fn names(&self, snapshot_sequence: u64) -> &Names {
         let snapshot = self.history.snapshot(snapshot_sequence);
         snapshot.map_or(&self.nameless, |snapshot| snapshot.names())
     }
 
-    /// The names in which a record speaks of models, if it does.
+    /// The names of the snapshot that a record refers to; no names if it refers to none.
     pub(crate) fn names_of(&self, record: &Record<'_>) -> &Names {
         match record {
             Record::Decided(decided) => self.names(decided.snapshot_sequence),

@@ -1,5 +1,5 @@
-//! Records as JSON objects: every field of the record as the engine has it, a request's sets as names, and beside it what
-//! people ask for (the time as a text, the names of models).
+//! Records as JSON objects: every field of the record, the sets of a request as names, and in addition the time as text and
+//! the names of models.
 
 use calybris_core::engine::{Entry, Names, Record};
 use calybris_core::wal::Hash;
@@ -29,7 +29,7 @@ pub(crate) fn object(entry: &Entry, journal: &Journal) -> Result<Map<String, Val
     Ok(object)
 }
 
-/// A decision with what became of it.
+/// A decision with its outcome.
 pub(crate) fn followed(followed: &Followed, names: &Names) -> Result<Map<String, Value>, Failure> {
     let decided = &followed.decided;
     let mut object = fields(&Record::Decided(decided.clone()))?;
@@ -49,7 +49,7 @@ pub(crate) fn followed(followed: &Followed, names: &Names) -> Result<Map<String,
     Ok(object)
 }
 
-/// What became of a decision, in one word: `rejected`, `unfunded`, `open`, `settled`, `abandoned`.
+/// The outcome of a decision in one word: `rejected`, `unfunded`, `open`, `settled`, `abandoned`.
 pub(crate) const fn ending_word(ending: &Ending) -> &'static str {
     match ending {
         Ending::Rejected => "rejected",
@@ -60,7 +60,7 @@ pub(crate) const fn ending_word(ending: &Ending) -> &'static str {
     }
 }
 
-/// What became of a decision, with its evidence.
+/// The outcome of a decision with its record, time and cost.
 pub(crate) fn ending(ending: &Ending) -> Value {
     let mut object = json!({ "is": ending_word(ending) });
     let Some(map) = object.as_object_mut() else { return object };
@@ -82,7 +82,7 @@ pub(crate) fn ending(ending: &Ending) -> Value {
     object
 }
 
-/// What a record is, in one word.
+/// The kind of a record in one word.
 pub(crate) const fn kind(record: &Record<'_>) -> &'static str {
     match record {
         Record::SnapshotInstalled { .. } => "snapshot",

@@ -1,4 +1,4 @@
-//! Names for numbers: what the log's snapshots call models, providers, capabilities and regions.
+//! Names for numbers: models, providers, capabilities and regions as the log's snapshots name them.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub(crate) fn model_name(names: &Names, model_id: u32) -> String {
     names.models.get(&model_id).cloned().unwrap_or_else(unnamed)
 }
 
-/// The name of a requested model for a line of words, which says if the catalog does not list it.
+/// The name of a requested model, with a note if the catalog does not list it.
 pub(crate) fn requested_name(names: &Names, model_id: u32) -> String {
     match names.models.get(&model_id) {
         Some(name) if is_unlisted(model_id) => format!("{name} {UNLISTED}"),

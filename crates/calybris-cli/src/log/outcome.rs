@@ -1,4 +1,4 @@
-//! What became of a decision: known from later records, joined to it in a stream with bounded memory.
+//! The outcome of a decision: later records are joined to it in a stream with bounded memory.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use calybris_core::wal::Hash;
 
 use crate::log::naming::model_name;
 
-/// What became of a decision.
+/// The outcome of a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// The kernel rejected the request.
@@ -23,7 +23,7 @@ pub(crate) enum Ending {
     Abandoned { sequence: u64, time_unix_ms: u64 },
 }
 
-/// A model that failed, and where the ticket went. Names, because each record speaks in those of its own snapshot.
+/// A model that failed, and where the ticket went. Models are kept by name, because each record has the ids of its own snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failed {
     pub(crate) sequence: u64,
@@ -31,7 +31,7 @@ pub(crate) struct Failed {
     pub(crate) next: Option<(String, Fallback)>,
 }
 
-/// A decision and what became of it.
+/// A decision and its outcome.
 #[derive(Clone, Debug)]
 pub(crate) struct Followed {
     pub(crate) sequence: u64,
@@ -46,7 +46,7 @@ pub(crate) struct Followed {
 }
 
 impl Followed {
-    /// A decision of which nothing more is known yet.
+    /// A decision without any later record.
     pub(crate) fn new(sequence: u64, hash: Hash, decided: Decided<'static>, names: &Names) -> Self {
         let selected = decided.decision.selected_model_id.map(|id| model_name(names, id));
         let ending = match (decided.decision.selected_model_id, decided.admission) {
@@ -71,13 +71,13 @@ impl Followed {
         fallback.or(self.selected.as_deref())
     }
 
-    /// The models that it went to, the chosen one first; none for a rejection.
+    /// The models that the ticket went to, the chosen one first; none for a rejection.
     pub(crate) fn models(&self) -> impl Iterator<Item = &str> {
         let later = self.failed.iter().filter_map(|failed| failed.next.as_ref());
         self.selected.as_deref().into_iter().chain(later.map(|(model, _)| model.as_str()))
     }
 
-    /// What that model was estimated to cost.
+    /// The estimated cost of that model.
     pub(crate) fn estimated_cost_microunits(&self) -> u64 {
         let first = self.decided.decision.estimated_cost.get();
         self.last_fallback().map_or(first, |(_, fallback)| fallback.estimated_cost_microunits)
@@ -92,7 +92,7 @@ impl Followed {
         self.failed.iter().rev().find_map(|failed| failed.next.as_ref())
     }
 
-    /// Takes what a later record says of this decision, in the names of that record's snapshot.
+    /// Applies a later record about this decision. `names` are those of that record's snapshot.
     pub(crate) fn take(&mut self, sequence: u64, record: &Record<'_>, names: &Names) {
         match *record {
             Record::BudgetChanged {
@@ -123,7 +123,7 @@ impl Followed {
     }
 }
 
-/// The decision that a later record speaks of.
+/// The sequence of the decision that a later record refers to.
 pub(crate) const fn decision_of(record: &Record<'_>) -> Option<u64> {
     match record {
         Record::Settled { decision_sequence, .. }
@@ -138,7 +138,7 @@ pub(crate) const fn decision_of(record: &Record<'_>) -> Option<u64> {
     }
 }
 
-/// Decisions that wait for what becomes of them, oldest first.
+/// Decisions that wait for their outcome, oldest first.
 #[derive(Default)]
 pub(crate) struct Waiting(VecDeque<Followed>);
 
@@ -148,12 +148,12 @@ impl Waiting {
         self.0.len()
     }
 
-    /// A decision starts to wait.
+    /// Adds a decision.
     pub(crate) fn push(&mut self, followed: Followed) {
         self.0.push_back(followed);
     }
 
-    /// Gives a later record to the decision that it speaks of. Whether that one waits here.
+    /// Applies a later record to its decision. Returns whether that decision waits here.
     pub(crate) fn take(&mut self, sequence: u64, record: &Record<'_>, names: &Names) -> bool {
         let Some(decision) = decision_of(record) else { return false };
         let Ok(at) = self.0.binary_search_by_key(&decision, |followed| followed.sequence) else {
@@ -164,21 +164,21 @@ impl Waiting {
         true
     }
 
-    /// The oldest, if it waits no longer or if more than [`LONGEST_WAIT_DECISIONS`] wait.
+    /// Takes the oldest if its outcome is known, or if more than [`LONGEST_WAIT_DECISIONS`] wait.
     pub(crate) fn pop_ready(&mut self) -> Option<Followed> {
         let oldest = self.0.front()?;
         let ready = oldest.ending != Ending::Open || self.len() > LONGEST_WAIT_DECISIONS;
         if ready { self.0.pop_front() } else { None }
     }
 
-    /// The oldest, however it stands.
+    /// Takes the oldest, whatever is known of it.
     pub(crate) fn pop(&mut self) -> Option<Followed> {
         self.0.pop_front()
     }
 }
 
-/// So many decisions behind an open one are held back until it ends. It bounds the memory (some 30 MB) however long the
-/// log is; what ends later than that is told apart.
+/// The most decisions that wait behind an open one. It bounds the memory (about 30 MB) however long the log is; an outcome
+/// that comes later is shown on a line of its own.
 pub(crate) const LONGEST_WAIT_DECISIONS: usize = 65_536;
 
 #[cfg(test)]

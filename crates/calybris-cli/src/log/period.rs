@@ -20,7 +20,7 @@ pub(crate) struct Period {
 }
 
 impl Period {
-    /// The range in milliseconds since 1970; all there is where nothing was asked for.
+    /// The range in milliseconds since 1970; without arguments, all of time.
     pub(crate) fn range(&self) -> Result<Range<u64>, Failure> {
         let time = |option: &str, text: &Option<String>, absent: u64| match text {
             None => Ok(absent),

@@ -1,4 +1,4 @@
-//! What a log says was spent: each amount with its tenant, its model and its time.
+//! The amounts that were spent according to a log, each with its tenant, model and time.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -18,14 +18,14 @@ use crate::log::columns::time_of;
 use crate::log::naming::{model_name, provider_name};
 use crate::terminal::progress_bar;
 
-/// The model that a call went to, and who provides it.
+/// The model that a call went to, and its provider.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Served {
     pub(crate) model: String,
     pub(crate) provider: String,
 }
 
-/// A call that the budget admitted, as far as its settlement needs it.
+/// A call that the budget admitted, with what its settlement needs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Call {
     /// When it was decided; `None` if the record of that was dropped.
@@ -43,7 +43,7 @@ pub(crate) struct Spent {
     pub(crate) time_unix_ms: Option<u64>,
     /// The decision and the call that were settled.
     pub(crate) call: Option<(u64, Call)>,
-    /// What the call cost above what the tenant was charged.
+    /// The cost of the call above the amount that the tenant was charged.
     pub(crate) uncharged_microunits: i128,
 }
 
@@ -53,7 +53,7 @@ impl Spent {
         self.call.as_ref().and_then(|(_, call)| call.served.as_ref())
     }
 
-    /// Whether it belongs to a period. What was spent at no known time belongs only to all of time.
+    /// Whether it belongs to a period. An amount without a known time belongs only to [`ALL_TIME`].
     pub(crate) fn is_of(&self, period: &Range<u64>) -> bool {
         self.time_unix_ms.map_or(*period == ALL_TIME, |time| period.contains(&time))
     }
@@ -62,13 +62,13 @@ impl Spent {
 /// The period of everything.
 pub(crate) const ALL_TIME: Range<u64> = 0..u64::MAX;
 
-/// A record with what was spent by it.
+/// A record with the amounts that it spent.
 pub(crate) struct Line {
     pub(crate) entry: Entry,
     pub(crate) spent: Vec<Spent>,
 }
 
-/// A log that is read for what was spent.
+/// A reader of the amounts that a log spent.
 pub(crate) struct Spending {
     dir: PathBuf,
     statement: Statement,
@@ -83,7 +83,7 @@ pub(crate) struct Spending {
 /// A log that was read to its end.
 pub(crate) struct Books {
     pub(crate) ledger: Ledger,
-    /// What all tenants have.
+    /// The sums over all tenants.
     pub(crate) total: Totals,
     /// The tickets that are neither settled nor abandoned, with their calls.
     pub(crate) open: Vec<(OpenTicket, Call)>,
@@ -149,7 +149,7 @@ impl Spending {
         Ok(Some(Line { entry, spent }))
     }
 
-    /// Reads what is left, and closes the books.
+    /// Reads to the end and closes the books.
     pub(crate) fn finish(mut self) -> Result<Books, Failure> {
         while self.next()?.is_some() {}
         let ledger =
@@ -166,7 +166,7 @@ impl Spending {
         Ok(Books { ledger, total, open })
     }
 
-    /// Keeps the calls that are open. Answers the one that a record settles.
+    /// Keeps track of open calls. Returns the call that a record settles.
     fn follow(&mut self, entry: &Entry) -> Option<(u64, Call)> {
         match &entry.record {
             Record::Decided(decided) => {
@@ -220,5 +220,5 @@ impl Spending {
     }
 }
 
-/// How often the bar moves.
+/// The bar moves once in so many lines.
 const BAR_EVERY_LINES: u64 = 4_096;

@@ -104,10 +104,10 @@ impl Scale {
     }
 }
 
-/// No axis has more ticks, whatever its step.
+/// The most ticks of an axis.
 const MOST_TICKS: usize = 16;
 
-/// The least of 1, 2 and 5 times a power of ten that divides a range into at most so many parts.
+/// The smallest step of the form 1, 2 or 5 times a power of ten that divides a range into at most so many parts.
 fn round_step(range: i128, parts: i128) -> i128 {
     let least = range / parts + i128::from(range % parts != 0);
     let mut power: i128 = 1;
@@ -162,7 +162,7 @@ const MONTH_STEPS: [i32; 8] = [1, 3, 6, 12, 60, 120, 600, 2_400];
 /// An axis of time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TimeAxis {
-    /// What it is called: with the day, where all of it lies within one.
+    /// Its title, with the date if all of it lies within one day.
     pub(crate) title: String,
     pub(crate) ticks: Vec<Tick>,
 }

@@ -77,7 +77,7 @@ fn article(change: &Change, page: &mut Markup) {
     page.add(format_args!("</ul>\n</article>"));
 }
 
-/// The terms with the sign they enter the sum with, and the sum.
+/// The terms of a utility with their signs, and their sum.
 fn rows(terms: &UtilityTerms) -> [String; 5] {
     [
         money(terms.adjusted_value.get()),

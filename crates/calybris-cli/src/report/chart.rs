@@ -1,6 +1,6 @@
 //! Charts: panels of lines or bars above one x-axis, with ticks, and the values at hand wherever the pointer is.
 //!
-//! The drawing stretches sideways with the page; what is text does not. Values are shown by style alone: nothing runs.
+//! The drawing stretches with the width of the page; text does not. Values appear on hover through CSS alone, without a script.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use super::markup::{Markup, Text};
 
 /// Values of one kind over all places.
 pub(crate) struct Series<'a> {
-    /// What the legend calls it.
+    /// Its name in the legend.
     pub(crate) label: String,
     /// The class that gives it its colour.
     pub(crate) class: &'a str,
@@ -21,7 +21,7 @@ pub(crate) enum Drawn {
     Line,
     /// A line with a dot at each place, a larger one at the marked place.
     Dots,
-    /// A bar at each place; of several series each stands on the one before it.
+    /// A bar at each place; the bars of several series are stacked.
     Bars,
 }
 
@@ -31,20 +31,20 @@ pub(crate) struct Panel<'a> {
     pub(crate) measure: Measure,
     pub(crate) drawn: Drawn,
     pub(crate) series: Vec<Series<'a>>,
-    /// Whether the axis holds 0, whatever the values.
+    /// Whether the axis includes 0, whatever the values.
     pub(crate) from_zero: bool,
 }
 
 /// A place on the x-axis, from 0 to [`LENGTH`].
 pub(crate) struct Place {
     pub(crate) at: i128,
-    /// What it is called where its values are shown.
+    /// Its label in the tooltip.
     pub(crate) name: String,
 }
 
 /// Panels above one x-axis.
 pub(crate) struct Chart<'a> {
-    /// What the page calls the chart, unlike any other on it.
+    /// The id of the chart on the page, unique there.
     pub(crate) id: &'a str,
     /// What it shows, in a sentence.
     pub(crate) caption: String,
@@ -56,7 +56,7 @@ pub(crate) struct Chart<'a> {
     pub(crate) marked: Option<usize>,
 }
 
-/// The height of a panel that is alone; several are lower.
+/// The height of a single panel; several panels are lower.
 const HEIGHT: i128 = 200;
 const LOWER: i128 = 130;
 
@@ -150,7 +150,7 @@ impl Chart<'_> {
                 if *value != 0 {
                     let (left, right) = (at * LENGTH / count, (at + 1) * LENGTH / count);
                     let gap = (right - left) / 8;
-                    // What is there is seen, however little it is.
+                    // A value above zero stays visible, however small it is.
                     let to = scale.place(*top);
                     let to = if (to - from).abs() < LEAST_BAR {
                         from + LEAST_BAR * value.signum()
@@ -172,7 +172,7 @@ impl Chart<'_> {
         }
     }
 
-    /// What the pointer is shown: for each place a strip from top to bottom, and its values beside it.
+    /// The tooltips: for each place an invisible strip from top to bottom, and the values beside it.
     fn values(&self, page: &mut Markup) {
         page.add(format_args!("<div class=\"hits\" aria-hidden=\"true\">"));
         for (at, place) in self.places.iter().enumerate() {
@@ -206,7 +206,7 @@ impl Chart<'_> {
         page.add(format_args!("</div>"));
     }
 
-    /// From where to where the pointer is at a place.
+    /// The strip of a place: where it begins and ends.
     fn strip(&self, at: usize) -> (i128, i128) {
         let count = i128::try_from(self.places.len()).unwrap_or(1).max(1);
         let number = i128::try_from(at).unwrap_or_default();
@@ -222,13 +222,13 @@ impl Chart<'_> {
     }
 }
 
-/// So many ticks of the x-axis fit a narrow screen if it shows every other one; of more it shows every third.
+/// The most ticks of which a narrow screen shows every second one; of more it shows every third.
 const FEW_TICKS: usize = 6;
 
 /// The least height of a bar: a pixel and a half.
 const LEAST_BAR: i128 = 75;
 
-/// The scale that holds the values of a panel, those of bars upon each other.
+/// The scale for the values of a panel; for bars it covers the stacked sums.
 fn scale(panel: &Panel<'_>) -> Scale {
     let mut values: Vec<i128> =
         panel.series.iter().flat_map(|series| series.values.iter().copied()).collect();
@@ -246,7 +246,7 @@ fn scale(panel: &Panel<'_>) -> Scale {
     Scale::around(low, high, panel.measure)
 }
 
-/// What the colours of a panel stand for, if there are several.
+/// The legend of a panel with several colours.
 fn legend(panel: &Panel<'_>, page: &mut Markup) {
     if panel.series.len() < 2 {
         return;
@@ -288,7 +288,7 @@ fn percent(at: i128) -> String {
     }
 }
 
-/// The sum of a bucket per decision, so that a bucket that is not full yet is no dip.
+/// The average of a bucket per decision, so that the last bucket, which is not full yet, shows no dip.
 pub(crate) fn per_decision(sum: i128, decisions: u64) -> i128 {
     sum.checked_div(decisions.into()).unwrap_or_default()
 }

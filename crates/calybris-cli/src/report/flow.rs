@@ -1,4 +1,4 @@
-//! The flow chart: from which model to which, as bands whose width is how many decisions went there.
+//! The flow chart: a band from one model to another is as wide as the number of decisions that moved.
 //!
 //! Bands and bars are drawn by whole tenths of a pixel, so the same numbers give the same page. The drawing stretches
 //! sideways with the page; the labels beside it are text and do not.
@@ -14,11 +14,11 @@ use super::markup::{Markup, Table, Text};
 /// Models with a band of their own. The others share one.
 const MAX_MODELS: usize = 7;
 
-/// What all bars of one side add up to, in tenths of a pixel.
+/// The total height of the bars of one side, in tenths of a pixel.
 const BARS: u64 = 3_200;
-/// The least that a label takes.
+/// The least height of a label.
 const LABEL: u64 = 460;
-/// Between two nodes.
+/// The gap between two nodes.
 const GAP: u64 = 80;
 
 /// One node, on both sides.
@@ -27,7 +27,7 @@ struct Node {
     class: String,
     from: u64,
     to: u64,
-    /// Where it begins on either side, and what was used of it by bands.
+    /// Where it begins on each side, and how much of it bands already use.
     top: [u64; 2],
     used: [u64; 2],
 }
@@ -91,7 +91,7 @@ pub(crate) fn chart(what_if: &WhatIf, page: &mut Markup) {
     table(what_if, page);
 }
 
-/// What a band says when it is pointed at.
+/// The tooltip of a band.
 struct Went<'a> {
     from: &'a [String],
     places: (usize, usize),
@@ -154,7 +154,7 @@ const MAX_MOVES: usize = 15;
 /// Rows of the other tables of a page.
 pub(crate) const MAX_ROWS: usize = 40;
 
-/// Says what a shortened table leaves out.
+/// A note about the rows that a table leaves out.
 pub(crate) fn rest(rows: usize, shown: usize, page: &mut Markup) {
     let more = rows.saturating_sub(shown);
     if more > 0 {
@@ -223,7 +223,7 @@ fn nodes_and_bands(what_if: &WhatIf) -> (Vec<Node>, Vec<Band>) {
     (nodes, bands)
 }
 
-/// Puts the nodes of a side below one another; answers where the last ends.
+/// Places the nodes of a side below one another and returns the end of the last.
 fn stack(nodes: &mut [Node], side: usize, total: u64) -> u64 {
     let mut top = 0;
     for node in nodes {

@@ -35,7 +35,7 @@ impl Html {
     }
 }
 
-/// How each form of a report is made, if it is asked for.
+/// The forms of a report; each is made only if it is asked for.
 pub(crate) struct Forms<MakeHtml, MakeObject, MakeTables> {
     pub(crate) html: MakeHtml,
     pub(crate) object: MakeObject,
@@ -48,8 +48,8 @@ where
     MakeObject: FnOnce() -> Value,
     MakeTables: FnOnce() -> Page,
 {
-    /// Writes the page where it was asked for, and answers what is to be printed: the report, also if the page cannot be
-    /// written.
+    /// Writes the HTML page to its place and returns the report to be printed. If the page cannot be written, the error carries
+    /// the report.
     pub(crate) fn show(self, html: Option<&Html>, json: bool) -> Result<Page, Failure> {
         let mut shown = Page::default();
         let written = match html {

@@ -1,4 +1,4 @@
-//! The frame of a page: one file that loads nothing and runs nothing, and text that cannot become markup.
+//! The frame of an HTML page: one file that loads nothing and runs no script, with text that cannot become markup.
 
 use std::fmt::{self, Write as _};
 
@@ -13,21 +13,21 @@ pub(crate) struct Markup {
 /// What a table shows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Table<'a> {
-    /// What it is called for those who do not see it.
+    /// Its label for screen readers.
     pub(crate) name: &'a str,
     pub(crate) header: &'a [&'a str],
     /// How many columns hold words; the others hold numbers.
     pub(crate) words: usize,
     pub(crate) rows: &'a [Vec<String>],
-    /// The last row, which sums up the others and those that are not shown.
+    /// The last row: the sum of all rows, including those that are not shown.
     pub(crate) total: Option<&'a [String]>,
 }
 
-/// Text from outside, as HTML shows it: nothing in it is markup, and nothing turns the order of the letters around.
+/// Text from outside, escaped for HTML: it contains no markup and cannot change the direction of text.
 pub(crate) struct Text<'a>(pub(crate) &'a str);
 
 impl Markup {
-    /// Adds markup. What comes from outside has to be [`Text`].
+    /// Adds markup. Anything from outside must be wrapped in [`Text`].
     pub(crate) fn add(&mut self, markup: fmt::Arguments<'_>) {
         // Writing to a `String` does not fail.
         let _ = self.text.write_fmt(markup);
@@ -50,7 +50,7 @@ impl Markup {
         self.add(format_args!("</section>"));
     }
 
-    /// Adds what another markup has, with links to its sections before it.
+    /// Adds the contents of another markup, preceded by links to its sections.
     pub(crate) fn append_with_contents(&mut self, body: &Self) {
         if body.sections.len() > 1 {
             self.add(format_args!("<nav aria-label=\"Contents\"><ul>"));
@@ -70,7 +70,7 @@ impl Markup {
             Some(name) if name.ends_with("(UTC)") => " class=\"t\"",
             _ => "",
         };
-        // On a narrow screen each row of such a table becomes a list, whose items the header names.
+        // On a narrow screen each row of such a table becomes a list; the header names its items.
         let is_wide = header.len() > MOST_COLUMNS || words > 1;
         let stacked = if is_wide { " class=\"stack\"" } else { "" };
         self.add(format_args!(
@@ -107,7 +107,7 @@ impl Markup {
         self.add(format_args!("</table></div>"));
     }
 
-    /// What was written, as a whole page.
+    /// The complete page.
     pub(crate) fn into_page(self, title: &str) -> String {
         let mut page = Self::default();
         page.add(format_args!(
@@ -126,9 +126,9 @@ impl Markup {
     }
 }
 
-/// Text whose long names may be broken where their parts meet.
+/// Text in which long names may be broken between their parts.
 pub(crate) fn breakable(text: &str) -> String {
-    // None of these letters is in what stands for a letter that is markup.
+    // None of these letters occurs in an escape sequence of HTML.
     Text(text).to_string().replace('_', "_<wbr>").replace('/', "/<wbr>")
 }
 
@@ -152,7 +152,7 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-/// Columns that a narrow screen has room for.
+/// The most columns that fit a narrow screen.
 const MOST_COLUMNS: usize = 4;
 
 const STYLE: &str = include_str!("style.css");
@@ -179,7 +179,7 @@ mod tests {
         };
         assert!(!stacked(&["a", "b", "c", "d"], 1));
         assert!(stacked(&["a", "b", "c", "d", "e"], 1));
-        // Names are as long as they are: two in a row do not fit.
+        // Names may be long: two in one row do not fit.
         assert!(stacked(&["a", "b", "c"], 2));
     }
 

@@ -1,4 +1,4 @@
-//! The numbers of a policy by their names: to be shown side by side, and to be varied.
+//! The numbers of a policy by their names, for comparisons and for sweeps.
 
 use calybris_core::kernel::{BasisPoints, Microunits, Policy};
 
@@ -10,7 +10,7 @@ pub(crate) struct PolicyNumber {
     /// The most it may be; the least is 0.
     pub(crate) limit: u64,
     pub(crate) of: fn(&Policy) -> u64,
-    /// A policy with another value, which is 0 up to the limit.
+    /// The policy with this number replaced; the value is at most `limit`.
     pub(crate) with: fn(Policy, u64) -> Policy,
 }
 
@@ -42,7 +42,7 @@ pub(crate) const POLICY_NUMBERS: [PolicyNumber; 4] = [
     },
 ];
 
-/// A value within the limit of a number that a `u16` holds.
+/// A value that was checked against the limit of a `u16`.
 fn small(value: u64) -> u16 {
     u16::try_from(value).unwrap_or(u16::MAX)
 }

@@ -1,4 +1,4 @@
-//! A comparison as one object for machines: amounts are whole microunits.
+//! A comparison as one JSON object: amounts are whole microunits.
 
 use calybris_core::engine::{Change, Shift, Side, WhatIf};
 use serde_json::{Map, Value, json};

@@ -1,4 +1,4 @@
-//! What a log holds: who spent what on which models and when, who ran dry, what was rejected, which calls cost most.
+//! The report of a log: spending by tenant, model and day, exhausted budgets, rejections, the most expensive calls.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ use crate::log::spending::{ALL_TIME, Books, Call, Line, Served, Spending, Spent}
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Part {
     pub(crate) decisions: u64,
-    /// By the kernel.
+    /// Rejected by the kernel.
     pub(crate) rejected: u64,
     /// Decided, and refused by the budget: too little money, a frozen tenant, debt, a cap.
     pub(crate) unfunded: u64,
@@ -30,7 +30,7 @@ pub(crate) struct Part {
     pub(crate) sums: Sums,
 }
 
-/// Why there was no ticket.
+/// Why a decision got no ticket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Refusal {
     /// The code of the kernel's reason; `None` if it was the budget.
@@ -41,27 +41,27 @@ pub(crate) struct Refusal {
 /// A tenant whose budget did not suffice.
 #[derive(Clone, Debug)]
 pub(crate) struct Dry {
-    /// The first decision that it could not pay for.
+    /// The sequence of the first decision that it could not pay for.
     pub(crate) first_sequence: u64,
     pub(crate) first_unix_ms: u64,
-    /// What was available to it then, and what the decision would have cost.
+    /// The amount available then, and the cost of that decision.
     pub(crate) available_microunits: u64,
     pub(crate) needed_microunits: u64,
-    /// So many decisions could not be paid for.
+    /// How many decisions could not be paid for.
     pub(crate) decisions: u64,
-    /// What they would have cost.
+    /// Their total cost, had they been carried out.
     pub(crate) missed_microunits: u128,
     pub(crate) last_unix_ms: u64,
 }
 
-/// One of the calls that cost most.
+/// One of the most expensive calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Large {
     pub(crate) decision_sequence: u64,
     pub(crate) settled_unix_ms: u64,
     pub(crate) tenant: String,
     pub(crate) served: Option<Rc<Served>>,
-    /// In and out, as they were asked for.
+    /// Input and output tokens of the request.
     pub(crate) tokens: Option<(u32, u32)>,
     pub(crate) charged_microunits: i128,
 }
@@ -84,25 +84,25 @@ pub(crate) struct Overview {
     pub(crate) found: Found,
 }
 
-/// What was found in a log, within a period.
+/// The sums over a period of a log.
 pub(crate) struct Found {
     pub(crate) period: Range<u64>,
     pub(crate) total: Part,
-    /// What was spent before the log's first record and is left out, because the period has a bound.
+    /// The amount spent before the log's first record. It is left out if the period has a bound.
     pub(crate) left_out_microunits: i128,
     pub(crate) tenants: BTreeMap<String, Part>,
-    /// `None` for what is spent on no known model: refunds, and what was spent before the first record.
+    /// `None` for amounts without a known model: refunds, and what was spent before the first record.
     pub(crate) models: BTreeMap<Option<Rc<Served>>, Sums>,
-    /// By the number of the day, counted from 1970; `None` for what was spent before the first record.
+    /// By day, counted from 1970; `None` for what was spent before the first record.
     pub(crate) days: BTreeMap<Option<u64>, Part>,
     pub(crate) dry: BTreeMap<String, Dry>,
     pub(crate) refusals: BTreeMap<Refusal, u64>,
     pub(crate) timeline: Timeline,
-    /// The largest first; of equal ones the earlier first.
+    /// The largest first; equal ones in order of the log.
     pub(crate) largest: Vec<Large>,
     /// The earliest and the latest time at which a decision was made.
     pub(crate) decided_unix_ms: Option<(u64, u64)>,
-    /// Whose the open tickets are: a record that abandons one does not say so.
+    /// The tenants of open tickets: a record that abandons a ticket does not name the tenant.
     open: BTreeMap<u64, String>,
 }
 
@@ -259,21 +259,21 @@ impl Found {
         }
     }
 
-    /// Tenants by what they spent, the most first.
+    /// Tenants in order of their spending, the largest first.
     pub(crate) fn tenants_by_spend(&self) -> Vec<(&String, &Part)> {
         let mut tenants: Vec<_> = self.tenants.iter().collect();
         tenants.sort_by_key(|(_, part)| Reverse(part.sums.spent()));
         tenants
     }
 
-    /// Models by what was spent on them, the most first.
+    /// Models in order of the spending on them, the largest first.
     pub(crate) fn models_by_spend(&self) -> Vec<(&Option<Rc<Served>>, &Sums)> {
         let mut models: Vec<_> = self.models.iter().collect();
         models.sort_by_key(|(_, sums)| Reverse(sums.spent()));
         models
     }
 
-    /// Reasons by how often they were given, the most first.
+    /// Reasons in order of their frequency, the most frequent first.
     pub(crate) fn refusals_by_count(&self) -> Vec<(&Refusal, u64)> {
         let mut refusals: Vec<_> =
             self.refusals.iter().map(|(refusal, count)| (refusal, *count)).collect();
@@ -281,7 +281,7 @@ impl Found {
         refusals
     }
 
-    /// Tenants that ran dry, the first first.
+    /// Tenants that ran out of budget, in the order in which they did.
     pub(crate) fn dry_by_time(&self) -> Vec<(&String, &Dry)> {
         let mut dry: Vec<_> = self.dry.iter().collect();
         dry.sort_by_key(|(_, dry)| dry.first_sequence);

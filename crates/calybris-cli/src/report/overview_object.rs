@@ -1,4 +1,4 @@
-//! What a log holds as one object for machines: amounts are whole microunits.
+//! The report of a log as one JSON object: amounts are whole microunits.
 
 use calybris_core::engine::LedgerAccount;
 use serde_json::{Map, Value, json};

@@ -1,4 +1,4 @@
-//! The page of a log: one file, nothing loaded, nothing run.
+//! The HTML page of a log: one file that loads nothing and runs no script.
 
 use super::axis::{LENGTH, Measure, TimeAxis};
 use super::chart::{Chart, Drawn, Panel, Place, Series};
@@ -241,7 +241,7 @@ fn over_time(overview: &Overview, page: &mut Markup) {
     page.end_section();
 }
 
-/// What the chart shows, as a table.
+/// The values of the chart as a table.
 fn numbers(buckets: &[(u64, Bucket)], overview: &Overview, page: &mut Markup) {
     let row = |(from, bucket): &(u64, Bucket)| {
         let refused = bucket.refusals.values().fold(0_u64, |sum, count| sum.saturating_add(*count));

@@ -1,4 +1,4 @@
-//! What a log holds on a terminal of 80 columns, and the rows that the page has too.
+//! The report of a log for a terminal of 80 columns, and the rows that it shares with the page.
 
 use super::axis::DAY_MS;
 use super::overview::{Dry, Large, Overview, Part};
@@ -28,7 +28,7 @@ pub(crate) fn page(overview: &Overview) -> Page {
     page
 }
 
-/// Which log it is, and how much of it is to be believed.
+/// Which log it is, and what was verified.
 pub(crate) fn facts(overview: &Overview) -> Vec<(&'static str, String)> {
     let ledger = &overview.books.ledger;
     let mut facts = vec![
@@ -333,7 +333,7 @@ pub(crate) fn large_rows(overview: &Overview) -> Vec<Vec<String>> {
     overview.found.largest.iter().map(row).collect()
 }
 
-/// Of the largest calls so many stand on a terminal.
+/// The most rows of the table of largest calls on a terminal.
 const LARGE_ROWS: usize = 5;
 
 fn largest(overview: &Overview, page: &mut Page) {

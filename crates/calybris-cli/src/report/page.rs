@@ -1,4 +1,4 @@
-//! The page of a comparison: one file, nothing loaded, nothing run.
+//! The HTML page of a comparison: one file that loads nothing and runs no script.
 
 use calybris_core::engine::{SeriesBucket, Shift, WhatIf};
 

@@ -1,4 +1,4 @@
-//! What is tried in place of what was recorded: the numbers of another policy, and another catalog if there is one.
+//! The proposal of a replay: the numbers of another policy, and another catalog if one is given.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,17 +11,17 @@ use calybris_core::kernel::{Policy, PolicySnapshot};
 use super::numbers::{POLICY_NUMBERS, PolicyNumber};
 use crate::input::source::{read_catalog, read_policy};
 
-/// A policy file, with a catalog file or without, and what it met in the log.
+/// A policy file, an optional catalog file, and the recorded snapshots that they were compared with.
 pub(crate) struct Proposal {
     file: PolicyFile,
     catalog: Option<CatalogFile>,
-    /// What the recorded snapshots had, over all of them.
+    /// The numbers and digests of all recorded snapshots.
     pub(crate) recorded: Recorded,
-    /// What the proposed catalog has otherwise than the recorded ones; empty without one.
+    /// How the proposed catalog differs from the recorded ones; empty without a catalog file.
     pub(crate) differences: Differences,
 }
 
-/// What the recorded snapshots had.
+/// The numbers and digests of the recorded snapshots.
 #[derive(Debug, Default)]
 pub(crate) struct Recorded {
     /// For each of [`POLICY_NUMBERS`], the values it had.
@@ -82,7 +82,7 @@ impl Proposal {
         self.file.policy()
     }
 
-    /// What is tried in place of a recorded snapshot. It numbers models, providers, capabilities and regions as that does.
+    /// The snapshot that takes the place of a recorded one. It numbers models, providers, capabilities and regions alike.
     pub(crate) fn in_place_of(&mut self, recorded: &Snapshot) -> Result<Arc<Snapshot>, InputError> {
         self.recorded.add(recorded);
         let Some(catalog) = &self.catalog else {

@@ -1,4 +1,4 @@
-//! What was spent, in rows by tenant, provider, model, day or month: as a table, as CSV and as an object.
+//! Spending in rows by tenant, provider, model, day or month: as a table, as CSV and as JSON.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,7 +17,7 @@ use crate::output::Page;
 use crate::table::table;
 use crate::time::{day, month, rfc3339, to_the_second};
 
-/// What rows are grouped by.
+/// A field that rows are grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Column {
     Tenant,
@@ -44,9 +44,9 @@ impl Column {
 pub(crate) struct Sums {
     /// Calls that were settled.
     pub(crate) calls: u64,
-    /// What tenants were charged for them.
+    /// The amount that tenants were charged for them.
     pub(crate) settled: i128,
-    /// What they cost above that.
+    /// Their cost above the amount charged.
     pub(crate) uncharged: i128,
     pub(crate) refunded: i128,
     /// What was spent before the log's first record.
@@ -58,7 +58,7 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
-    /// What was spent: the sum of all postings.
+    /// The amount spent: the sum of all postings.
     pub(crate) const fn spent(&self) -> i128 {
         self.brought_forward.saturating_add(self.settled).saturating_sub(self.refunded)
     }
@@ -83,7 +83,7 @@ impl Sums {
         self.open = self.open.saturating_add(ticket.reserved_microunits.into());
     }
 
-    /// Every amount and count by its name for machines.
+    /// Every amount and count with its JSON name.
     pub(crate) fn fields(&self) -> [(&'static str, i128); 8] {
         [
             ("calls", self.calls.into()),
@@ -102,20 +102,20 @@ impl Sums {
     }
 }
 
-/// The cell of a group; a cell that the log does not know comes last.
+/// The cell of a group; unknown values sort last.
 type Cell = (bool, String);
 
-/// What was spent, grouped.
+/// Spending in groups.
 pub(crate) struct Spend {
     by: Vec<Column>,
     period: Range<u64>,
     rows: BTreeMap<Vec<Cell>, Sums>,
     total: Sums,
-    /// What was spent before the log's first record, and is left out because the period has a bound.
+    /// The amount spent before the log's first record. It is left out if the period has a bound.
     left_out: i128,
 }
 
-/// Which log it was, and what the ledger says of it.
+/// Which log it was, and its ledger.
 pub(crate) struct Read {
     pub(crate) log: PathBuf,
     pub(crate) records: u64,
@@ -129,7 +129,7 @@ impl Spend {
         Self { by, period, rows, total, left_out: 0 }
     }
 
-    /// Adds what was spent. The time that counts is that of the settlement, or of the refund.
+    /// Adds an amount. It counts at the time of the settlement or the refund.
     pub(crate) fn add(&mut self, spent: &Spent) {
         if !spent.is_of(&self.period) {
             if spent.time_unix_ms.is_none() {
@@ -148,7 +148,7 @@ impl Spend {
         self.total.add(spent);
     }
 
-    /// Adds a call that is open. The time that counts is that of the decision.
+    /// Adds an open call. It counts at the time of the decision.
     pub(crate) fn add_open(&mut self, ticket: &OpenTicket, call: &Call) {
         let time = call.decided_unix_ms;
         if !time.map_or(self.period == ALL_TIME, |time| self.period.contains(&time)) {
@@ -229,7 +229,7 @@ impl Spend {
         page
     }
 
-    /// What a reader has to know to read the rows aright.
+    /// Notes that explain the rows.
     fn notes(&self, read: &Read) -> Vec<String> {
         let mut notes = Vec::new();
         let first = first_of(read.records, read.head.sequence);
@@ -310,13 +310,13 @@ impl Spend {
     }
 }
 
-/// How a cell is called that the log does not know.
+/// The text of a cell whose value the log does not have.
 pub(crate) const UNKNOWN: &str = "(unknown)";
 
 /// A column of amounts or counts.
 struct Measure {
     name: &'static str,
-    /// Whether it says anything that the other columns do not.
+    /// Whether the column is shown for these sums.
     shown: fn(&Sums) -> bool,
     written: fn(&Sums) -> String,
 }
@@ -373,7 +373,7 @@ mod tests {
         let csv = spend.csv();
         let row = csv.get(1).unwrap();
         assert_eq!(row.last().map(String::as_str), Some("55340232221128654845"));
-        // A day that is not known is an empty cell.
+        // An unknown day is an empty cell.
         assert_eq!(row.get(1).map(String::as_str), Some(""));
     }
 }

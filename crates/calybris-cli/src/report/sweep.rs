@@ -1,4 +1,4 @@
-//! What a range of one policy number came to: a table and a chart for a terminal, and an object for machines.
+//! The results of a sweep over one policy number: a table and a chart for a terminal, and an object for machines.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,23 +15,23 @@ use crate::log::beginning::{dropped, first_of};
 use crate::output::Page;
 use crate::table::table;
 
-/// Everything that a report of one range says.
+/// The results of one sweep.
 pub(crate) struct Sweep<'a> {
     /// The log's directory, as the user called it.
     pub(crate) log: &'a Path,
     pub(crate) replayed: &'a ReplayReport,
     pub(crate) number: &'static PolicyNumber,
-    /// The file with the other numbers; without one they are the recorded ones.
+    /// The policy file that the other numbers come from; `None` if they are the recorded ones.
     pub(crate) policy_file: Option<&'a Path>,
-    /// Each value in ascending order, with what it came to.
+    /// Each value in ascending order, with what it would have changed.
     pub(crate) points: Vec<(u64, Shift)>,
     /// The values that the number had in the log.
     pub(crate) recorded_values: BTreeSet<u64>,
-    /// Decisions that the tenant's budget refused, left out.
+    /// Decisions that the tenant's budget refused; they are left out.
     pub(crate) unfunded: u64,
 }
 
-/// What a chart shows of a point.
+/// One measure of a point, as a chart shows it.
 pub(crate) struct Measured {
     pub(crate) name: &'static str,
     pub(crate) of: fn(&Shift) -> i128,
@@ -65,7 +65,7 @@ pub(crate) const HEADER: [&str; 5] =
 const BAR_COLUMNS: u8 = 17;
 
 impl Sweep<'_> {
-    /// What was recorded, which is the same beside every point.
+    /// The recorded side, which is the same for every point.
     pub(crate) fn recorded(&self) -> Shift {
         self.points.first().map(|(_, shift)| *shift).unwrap_or_default()
     }
@@ -90,12 +90,12 @@ impl Sweep<'_> {
         self.points.iter().map(row).collect()
     }
 
-    /// Whether a value of the log is among the points.
+    /// Whether one of the recorded values is among the points.
     pub(crate) fn marks_a_point(&self) -> bool {
         self.points.iter().any(|(value, _)| self.recorded_values.contains(value))
     }
 
-    /// What was recorded, as a row of the same table.
+    /// The recorded side as a row of the same table.
     pub(crate) fn recorded_row(&self) -> Vec<String> {
         let shift = self.recorded();
         vec![

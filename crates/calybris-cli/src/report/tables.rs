@@ -1,4 +1,4 @@
-//! A comparison on a terminal of 80 columns, and the rows that pages have too.
+//! The report of a comparison for a terminal of 80 columns, and the rows that it shares with the page.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use crate::output::Page;
 use crate::table::{LONGEST_TABLE_ROWS, rest, table};
 use crate::terminal::fitted;
 
-/// Changes that are explained on a terminal.
+/// The most changes that are explained on a terminal.
 const EXPLAINED_CHANGES: usize = 3;
 
 /// The most letters of a name in a line of 80 columns.
@@ -59,7 +59,7 @@ pub(crate) fn page(report: &Report<'_>) -> Page {
     page
 }
 
-/// A row of two policies side by side.
+/// A row that compares two policies.
 pub(crate) struct PolicyRow {
     pub(crate) differs: bool,
     /// The name, as recorded, as proposed.
@@ -88,7 +88,7 @@ fn several(values: &BTreeSet<u64>) -> String {
     written.join(" / ")
 }
 
-/// What the proposed catalog has otherwise than the recorded ones; without a catalog, that it is the recorded one.
+/// How the proposed catalog differs from the recorded ones; without a proposed catalog, a line that says so.
 pub(crate) fn catalog_lines(proposal: &Proposal) -> Vec<String> {
     if proposal.catalog_file().is_none() {
         return vec![
@@ -187,7 +187,7 @@ fn totals(total: &Shift, page: &mut Page) {
 const REJECTION_HEADER: [&str; 6] =
     ["rejected because", "recorded", "proposed", "newly", "no longer", "swapped"];
 
-/// The heads of the rejections' columns. The last is there only if a reason was swapped for another.
+/// The header of the table of rejections. The last column is there only if a decision was rejected for another reason.
 pub(crate) fn rejection_header(what_if: &WhatIf) -> &'static [&'static str] {
     match REJECTION_HEADER.split_last() {
         Some((_, without)) if !reasons_changed(what_if) => without,
@@ -195,11 +195,11 @@ pub(crate) fn rejection_header(what_if: &WhatIf) -> &'static [&'static str] {
     }
 }
 
-/// What the last column of the rejections is.
+/// Explains the last column of the table of rejections.
 pub(crate) const OF_ANOTHER_REASON: &str = "recorded + newly - no longer + swapped = proposed. \
      Swapped: rejected both times, before for another reason, less those now for another reason.";
 
-/// Rejected both times: those that were rejected for another reason before, less those that are now.
+/// Decisions rejected both times: those that gained this reason, less those that lost it.
 pub(crate) fn from_other_reasons(rejection: &RejectionShift) -> i128 {
     let both_now = i128::from(rejection.proposed) - i128::from(rejection.newly_rejected);
     let both_before = i128::from(rejection.recorded) - i128::from(rejection.newly_accepted);
@@ -274,7 +274,7 @@ fn flows(what_if: &WhatIf, page: &mut Page) {
     rest(moved.len(), "move", page);
 }
 
-/// Tenants by how much their cost changes, the most first.
+/// Tenants in order of the change of their cost, the largest first.
 pub(crate) fn tenants_by_difference(what_if: &WhatIf) -> Vec<&(String, Shift)> {
     let mut tenants: Vec<_> = what_if.tenants.iter().collect();
     tenants.sort_by_key(|(_, shift)| Reverse(shift.cost_delta_microunits().unsigned_abs()));
@@ -301,7 +301,7 @@ fn tenants(what_if: &WhatIf, page: &mut Page) {
     rest(what_if.tenants.len(), "tenant", page);
 }
 
-/// Models by how often either side chose them, the most first.
+/// Models in order of how often either side chose them, the most frequent first.
 pub(crate) fn models_by_use(what_if: &WhatIf) -> Vec<&ModelShift> {
     let mut models: Vec<_> = what_if.models.iter().collect();
     models.sort_by_key(|model| Reverse(model.recorded.accepted.max(model.proposed.accepted)));

@@ -1,4 +1,4 @@
-//! What happened when: buckets of equal length, few enough for a chart however long the log is.
+//! Events over time in buckets of equal length, few enough for a chart however long the log is.
 
 use std::collections::BTreeMap;
 
@@ -28,8 +28,8 @@ impl Bucket {
     }
 }
 
-/// Buckets from the first to the last time that was met. They begin at a second each and become longer as the time does
-/// that they have to hold.
+/// Buckets from the first to the last time seen. Each is one second long at first; their length grows with the time that
+/// they cover.
 #[derive(Debug)]
 pub(crate) struct Timeline {
     step_ms: u64,
@@ -88,7 +88,7 @@ impl Timeline {
         self.step_ms = longer;
     }
 
-    /// Every bucket from the first to the last, with the time at which it begins; those in which nothing happened, too.
+    /// Every bucket from the first to the last, empty ones included, with the time at which it begins.
     pub(crate) fn buckets(&self) -> Vec<(u64, Bucket)> {
         let first = self.buckets.first_key_value().map(|(first, _)| *first);
         let last = self.buckets.last_key_value().map(|(last, _)| *last);

@@ -1,4 +1,4 @@
-//! Why a decision is another one, in words: the gate that turned a model away, or the terms that made it lose.
+//! Why a decision changed, in words: the gate that refused a model, or the terms of its utility that made it lose.
 
 use calybris_core::engine::{Change, Names, Snapshot};
 use calybris_core::kernel::{Explanation, Refusal, UtilityTerms, Verdict};
@@ -14,11 +14,11 @@ pub(crate) struct Reasons {
     pub(crate) why: Vec<String>,
 }
 
-/// What one side decided.
+/// The decision of one side.
 pub(crate) struct Outcome {
     /// The model, or nothing for a rejection.
     pub(crate) winner: Option<(String, UtilityTerms)>,
-    /// Why no model was chosen, if the models were looked at.
+    /// Why no model was chosen; `None` if one was, or if the request itself was refused.
     pub(crate) rejection: Option<String>,
 }
 
@@ -41,7 +41,7 @@ fn outcome(snapshot: &Snapshot, explanation: &Explanation) -> Outcome {
         let (_, terms) = eligible(explanation, model_id)?;
         Some((model_name(snapshot.names(), model_id), terms))
     });
-    // A refusal of the request itself is told with its numbers, among the sentences.
+    // A refusal of the request itself is explained with its numbers in `why`.
     let over_the_models = chosen.is_none() && explanation.request_refusal.is_none();
     let rejection = over_the_models.then(|| explanation.decision.reason.to_string());
     Outcome { winner, rejection }
@@ -80,7 +80,7 @@ fn why(old: &Snapshot, before: &Explanation, new: &Snapshot, after: &Explanation
     sentences
 }
 
-/// Why a model is not the one chosen under `judge`. `known` has its name, `won` is who was chosen there.
+/// Why a model was not chosen under the snapshot `judge`. `known` has its name; `won` is the model that was chosen.
 fn why_not(
     model_id: u32,
     known: &Snapshot,
@@ -119,7 +119,7 @@ fn why_not(
     }
 }
 
-/// Which terms of a model's utility are others now.
+/// The terms of a model's utility that changed.
 fn terms_moved(
     model_id: u32,
     old: &Snapshot,
@@ -151,7 +151,7 @@ fn terms_moved(
     Some(format!("Of {}, {}.", model_name(old.names(), model_id), moved.join(", ")))
 }
 
-/// The terms of a utility as they are called here, in the order of [`UtilityTerms`]. All but the first are deducted.
+/// The names of the terms of a utility, in the order of [`UtilityTerms`]. All but the first are deducted.
 pub(crate) const TERMS: [&str; 4] = ["value", "risk penalty", "cost", "latency penalty"];
 
 /// Utility and terms of a model that passed every gate.
@@ -162,7 +162,7 @@ fn eligible(explanation: &Explanation, model_id: u32) -> Option<(i64, UtilityTer
     }
 }
 
-/// The same, also of one whose utility is what turned it away.
+/// The same, and also for a model that was refused because of its utility.
 fn terms_of(explanation: &Explanation, model_id: u32) -> Option<(i64, UtilityTerms)> {
     match explanation.model(model_id).map(|found| found.verdict)? {
         Verdict::Eligible { utility_microunits, terms }
@@ -173,12 +173,12 @@ fn terms_of(explanation: &Explanation, model_id: u32) -> Option<(i64, UtilityTer
     }
 }
 
-/// A term that no catalog makes larger than an `i128`.
+/// A term as an `i128`, which no catalog exceeds.
 pub(crate) fn wide(term_microunits: u128) -> i128 {
     i128::try_from(term_microunits).unwrap_or(i128::MAX)
 }
 
-/// What was measured and the limit that it failed.
+/// The measured value and the limit that it failed.
 fn refused_because(refusal: &Refusal, names: &Names) -> String {
     let bps = |bps: u16| format!("{} bps", grouped(bps));
     match *refusal {

@@ -1,13 +1,13 @@
-//! When things happen that no file dates: a snapshot installed, a budget opened, a request without a time.
+//! The time of events that no file dates: installing a snapshot, opening a budget, a request without a time.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Where the time of such a thing comes from.
+/// The source of that time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Clock {
-    /// It happens now.
+    /// The system's clock.
     System,
-    /// It happened at this time: what is routed is a replay, and the same each time.
+    /// A fixed time, so that the run comes out the same each time.
     Stopped {
         /// Milliseconds since 1970.
         unix_ms: u64,

@@ -1,4 +1,4 @@
-//! What stands in the log's directory before a run: may a log begin there, or does one go on?
+//! The contents of the log's directory before a run: whether a log may begin there, or an existing one may be continued.
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -15,17 +15,17 @@ use crate::system::in_words;
 #[derive(Default)]
 struct Contents {
     segment: Option<String>,
-    /// What was set aside of a log: a trace that one was here.
+    /// A file set aside from a log: evidence that there was one.
     torn: Option<String>,
-    /// The lock file of a log that was begun.
+    /// Whether the lock file says that a log was begun.
     begun: bool,
-    /// Anything else but the lock, which a run that ended in its first moment leaves.
+    /// Any other file. An empty lock file does not count: a run that was killed in its first moment leaves one.
     other: Option<String>,
 }
 
 impl Job<'_> {
-    /// A log begins where nothing is. One that is there goes on, if that was asked for, if it has a record, and if it
-    /// reaches the anchor.
+    /// A log may begin in an empty directory. An existing log is continued only with `--append`, if it has a record and reaches
+    /// the anchor.
     pub(super) fn check_directory(&self) -> Result<(), Failure> {
         let refused = |what: String| Err(Failure::at(self.log, what));
         if let Some(anchor) = self.anchor {
@@ -42,7 +42,7 @@ impl Job<'_> {
                 (false, _) => refused(LOG_THERE.to_owned()),
             };
         }
-        // These answers are the same with and without `--append`, which would not help.
+        // These refusals are the same with and without `--append`.
         if let Some(torn) = torn {
             return refused(format!(
                 "holds {torn}, which was cut off a log, and nothing else of that log: it is not begun anew here. \
@@ -62,7 +62,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Whether the log has a record. One without may have been emptied, and would begin anew with full budgets.
+    /// Whether the log has a record. A log without records may have been emptied, and would begin anew with full budgets.
     fn has_record(&self) -> Result<bool, Failure> {
         let failed = |error| Failure::of_log(self.log, &error);
         match Reader::open(self.log, self.key.as_ref()) {
@@ -95,7 +95,7 @@ impl Contents {
             let kind = match Path::new(&name).extension().and_then(OsStr::to_str) {
                 Some("cwal") => &mut contents.segment,
                 Some("torn") => &mut contents.torn,
-                // It is empty until a log has begun.
+                // The lock file is empty until a log has begun.
                 _ if name == "LOCK" => {
                     contents.begun = entry.metadata().map_err(failed)?.len() > 0;
                     continue;
@@ -103,7 +103,7 @@ impl Contents {
                 _ => &mut contents.other,
             };
             let name = quoted(&name.to_string_lossy());
-            // The same one each time, whatever the order of the directory.
+            // The first by name, whatever the order of the directory.
             if kind.as_ref().is_none_or(|known| name < *known) {
                 *kind = Some(name);
             }

@@ -1,4 +1,4 @@
-//! How far a run came that could not go on: counted from the log, whatever its calls answered.
+//! How far a failed run got, counted from the log.
 
 use calybris_core::engine::{EngineError, Record};
 use calybris_core::wal::Reader;
@@ -7,14 +7,14 @@ use super::job::Job;
 use crate::failure::Failure;
 use crate::terminal::shell_word;
 
-/// What a run has written.
+/// The records that a run has written.
 pub(super) struct Written {
     pub(super) last_sequence: u64,
     pub(super) decisions: u64,
 }
 
 impl Job<'_> {
-    /// What to do about a log that was begun and holds no record, which `--append` would refuse.
+    /// Advice for a log that was begun and holds no record: `--append` would refuse it.
     pub(super) fn without_record(&self, requests: u64) -> String {
         format!(
             "0 of {requests} requests are decided, and the log holds no record: remove the directory {} and type the \
@@ -23,8 +23,8 @@ impl Job<'_> {
         )
     }
 
-    /// How far the run came, counted from what the log holds behind the record that it was found with: a decision may
-    /// stand there though its call was refused.
+    /// How far the run got, counted from the records after the one that the log ended with before: a decision may be in the log
+    /// although its call failed.
     pub(super) fn came_to(
         &self,
         written: Result<Written, EngineError>,
@@ -51,7 +51,7 @@ impl Job<'_> {
         }
     }
 
-    /// What stands in the log behind that record.
+    /// The records after that one.
     pub(super) fn written_after(&self, sequence: u64) -> Result<Written, EngineError> {
         let reader = Reader::open_at(self.log, self.key.as_ref(), sequence.saturating_add(1))?;
         let mut written = Written { last_sequence: sequence, decisions: 0 };

@@ -1,4 +1,4 @@
-//! What a run is given: its inputs, checked, the log it writes, and how.
+//! The arguments of a run: its inputs, the log that it writes, and its options.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use calybris_core::wal::{Anchor, Key};
 use super::clock::Clock;
 use crate::input::requests::RequestFile;
 
-/// Checked inputs of a run.
+/// The arguments of a run.
 pub(crate) struct Job<'a> {
     pub(crate) policy: &'a PolicyFile,
     pub(crate) catalog: &'a Catalog,
@@ -16,11 +16,11 @@ pub(crate) struct Job<'a> {
     pub(crate) log: &'a Path,
     /// Continue a log that exists, instead of making a new one.
     pub(crate) append: bool,
-    /// What the log must reach before it is continued.
+    /// The anchor that the log must reach before it is continued.
     pub(crate) anchor: Option<Anchor>,
-    /// Print each decision, a JSON line, when it is in the log.
+    /// Print each decision as a JSON line once it is in the log.
     pub(crate) each: bool,
     pub(crate) key: Option<Key>,
-    /// The time of what no file dates.
+    /// The clock for events that no file dates.
     pub(crate) clock: Clock,
 }

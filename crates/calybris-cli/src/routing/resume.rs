@@ -14,13 +14,13 @@ use crate::log::journal::Journal;
 pub(crate) struct Resumed {
     pub(crate) records: u64,
     pub(crate) decisions: u64,
-    /// What a crash had torn and opening set aside, in words; `None` if the log ended cleanly.
+    /// The torn tail that opening set aside after a crash, in words; `None` if the log ended cleanly.
     pub(crate) torn: Option<String>,
-    /// Tickets that the earlier run had left open and nobody asked for again. This program dispatches nothing, so they are
-    /// abandoned, logged.
+    /// Tickets that an earlier run left open and whose requests did not come again. This program sends no requests to models, so
+    /// the tickets are abandoned, with a record.
     pub(crate) abandoned_tickets: u64,
     pub(crate) abandoned_microunits: u128,
-    /// What this run put in force in place of what the earlier run had; `None` if that is the same.
+    /// The snapshot that this run installed in place of the earlier run's; `None` if it is the same.
     pub(crate) replaced: Option<Replaced>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Replaced {
 }
 
 impl Resumed {
-    /// What opening the log found. Nothing is given back yet.
+    /// What opening the log found, before any ticket is abandoned.
     pub(super) fn found_by(engine: &Engine) -> Self {
         let recovery = engine.recovery();
         Self {
@@ -52,7 +52,7 @@ impl Resumed {
     }
 }
 
-/// The names of what a catalog lists, without those of models that were only asked for.
+/// The names of a snapshot without those of models that its catalog does not list.
 fn names_of_catalog(snapshot: &Snapshot) -> Names {
     let mut names = snapshot.names().clone();
     names.models.retain(|model_id, _| snapshot.policy_snapshot().model(*model_id).is_some());
@@ -60,7 +60,7 @@ fn names_of_catalog(snapshot: &Snapshot) -> Names {
 }
 
 impl Job<'_> {
-    /// Compares what the record at `sequence` installs with what was in force before it; `None` if nothing was.
+    /// Compares the snapshot that the record at `sequence` installs with the one before it; `None` if it is the first.
     pub(super) fn replaced_by(&self, sequence: u64) -> Result<Option<Replaced>, Failure> {
         let mut journal = Journal::open(self.log, self.key.as_ref())?;
         let mut before = None;
@@ -84,7 +84,7 @@ impl Job<'_> {
         }))
     }
 
-    /// The decisions with an open ticket that were asked for under a request key.
+    /// The decisions with an open ticket and a request key.
     pub(super) fn keyed_tickets(&self, engine: &Engine) -> Result<BTreeSet<u64>, Failure> {
         let open: BTreeSet<u64> =
             engine.open_tickets().iter().map(|ticket| ticket.decision_sequence).collect();

@@ -1,4 +1,4 @@
-//! `calybris catalog check`: what would be installed, and everything that is wrong.
+//! `calybris catalog check`: the contents of a catalog, and all of its problems.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -13,24 +13,25 @@ use crate::input::source::{read_catalog, read_policy};
 use crate::output::Page;
 use crate::terminal::fitted;
 
-/// Say what a catalog holds and what is wrong with it.
+/// List the contents of a catalog and everything that is wrong with it.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   calybris catalog check prices.json
   calybris catalog check prices.json --policy policy.toml
 
-With --policy the rules of the policy file are applied, as `route` does, and a
-model that still lacks something is a problem. Without it, it is a note.
+With --policy the rules of the policy file are applied, as in `route`, and a
+model that still lacks a required field is a problem. Without --policy it is
+only a note.
 
 Exit codes:
-  0  `route` would take it
-  2  it would not, and the message lists every problem
+  0  `route` would accept it
+  2  `route` would refuse it; the message lists every problem
   3  done, but the output could not be written to its end")]
 pub(crate) struct Arguments {
     /// The catalog (TOML, or a LiteLLM price list)
     file: PathBuf,
-    /// The policy whose rules say what the catalog leaves out
+    /// The policy whose rules fill in what the catalog leaves out
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Print one JSON object, prices in microunits per million tokens
@@ -38,7 +39,7 @@ pub(crate) struct Arguments {
     pub(crate) json: bool,
 }
 
-/// Letters of names that a line of a list shows.
+/// The most letters of names in a line.
 const LETTERS_SHOWN: usize = 56;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
@@ -67,15 +68,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     Ok(page)
 }
 
-/// What there is to say of a catalog without a problem.
+/// The contents of a catalog without a problem.
 struct Found<'a> {
     disabled: Vec<&'a str>,
-    /// Enabled, and every price is 0.
+    /// Enabled models whose prices are all 0.
     free: Vec<&'a str>,
-    /// Enabled, with a price that is most likely one per token instead of per million, or the other way round.
+    /// Enabled models with a price that is most likely one per token instead of per million, or the other way round.
     oddly_priced: Vec<&'a str>,
     unmatched: Vec<String>,
-    /// For each thing that a model must have, how many lack it: not asked of a policy yet.
+    /// The required fields that models lack, with the number of those models, if no policy was applied.
     lacking: Vec<(&'static str, usize)>,
     with_policy: bool,
 }
@@ -174,7 +175,7 @@ impl<'a> Found<'a> {
     }
 }
 
-/// How many there are, and the first by name: as many as fit a line.
+/// The number of names, and as many of them as fit a line.
 fn listed(names: &[&str]) -> String {
     let mut shown = Vec::new();
     let mut letters = 0;

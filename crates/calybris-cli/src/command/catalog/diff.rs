@@ -1,4 +1,4 @@
-//! `calybris catalog diff`: what changed from one catalog to the next, the largest change first.
+//! `calybris catalog diff`: the changes from one catalog to the next, the largest first.
 
 use std::path::{Path, PathBuf};
 
@@ -21,10 +21,10 @@ Examples:
   calybris catalog diff prices-october.json prices-november.json
   calybris catalog diff old.toml new.toml --policy policy.toml --top 50
 
-Models are compared by name. The largest change of a price comes first, by its
-factor: twice the price is as large a change as half of it. Prices are in
-currency units per million tokens. Percents are rounded to the hundredth
-part. With --policy the rules of the policy file are applied to both.
+Models are compared by name. The largest price change comes first, by its
+factor: a doubled price and a halved one are equally large changes. Prices are
+in currency units per million tokens. Percentages are rounded to two places.
+With --policy the rules of the policy file are applied to both.
 
 Exit codes:
   0  compared, whether or not they differ
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     old: PathBuf,
     /// The catalog after
     new: PathBuf,
-    /// The policy whose rules say what the catalogs leave out
+    /// The policy whose rules fill in what the catalogs leave out
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Rows of each table; 0 is all
@@ -73,7 +73,7 @@ fn read(file: &Path, policy: Option<&PolicyFile>) -> Result<CatalogFile, Failure
     }
 }
 
-/// Two catalogs, and what changed.
+/// Two catalogs and their differences.
 struct Compared<'a> {
     old: &'a CatalogFile,
     new: &'a CatalogFile,
@@ -143,7 +143,7 @@ fn rest(rows: usize, top: usize, what: &str, page: &mut Page) {
     }
 }
 
-/// The change in words; empty if there is nothing to say beside the values.
+/// The change in words; empty if the two values say all.
 fn change(values: &Values) -> String {
     match values {
         Values::Price(old, new) => percent(*old, *new).map_or_else(
@@ -158,7 +158,7 @@ fn change(values: &Values) -> String {
     }
 }
 
-/// By how many hundredths of a percent, rounded, a number changed; `None` from 0.
+/// The change of a number in hundredths of a percent, rounded; `None` if it was 0.
 fn percent(old: Microunits, new: Microunits) -> Option<(char, u128)> {
     let (old, new) = (old.get(), new.get());
     let hundredths = nearest(u128::from(old.abs_diff(new)) * 10_000, u128::from(old));

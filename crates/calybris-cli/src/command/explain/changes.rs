@@ -1,4 +1,4 @@
-//! How safe the winner is, and which change of one number would have made another model win.
+//! The margin of the winner, and the single changes that would have made another model win.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use crate::amount::{grouped, money, signed_money};
 use crate::output::Page;
 use crate::terminal::{Paint, fitted};
 
-/// Models for which it is said what would have made them win.
+/// The most models for which winning changes are shown.
 const CANDIDATES: usize = 3;
 
 pub(super) fn words(
@@ -36,7 +36,7 @@ pub(super) fn words(
     }
 }
 
-/// The best of those that did not win, the one that was asked for, and the one that the user names.
+/// The models for which winning changes are shown: the one that the user names, the requested one, and the best others.
 pub(super) fn candidates(explained: &Explained<'_>, asked_model: Option<u32>) -> Vec<u32> {
     let decision = &explained.explanation.decision;
     if explained.explanation.request_refusal.is_some() {
@@ -45,7 +45,7 @@ pub(super) fn candidates(explained: &Explained<'_>, asked_model: Option<u32>) ->
     let requested =
         explained.explanation.model(decision.requested_model_id).map(|found| found.model_id);
     let ranked = explained.rank.iter().skip(1).map(|ranked| ranked.model_id);
-    // Of the resellers of a model, the best one stands for all.
+    // Of several resellers of one model, only the best is shown.
     let mut base_names = HashSet::new();
     let others = ranked
         .chain(nearest(explained))
@@ -85,7 +85,7 @@ fn winner(explained: &Explained<'_>, margin: &Margin, paint: Paint, page: &mut P
     page.line("");
 }
 
-/// Up to where the winner wins, one number at a time, and where it is.
+/// How far each number of the winner may move, and where it is now.
 fn limits(model: &Model, margin: &Margin) -> [(&'static str, String, String); 6] {
     let bps = |number: u16| format!("{} bps", grouped(number));
     let down_to = |limit| format!("down to {}", bps(limit));
@@ -139,7 +139,7 @@ fn one(explained: &Explained<'_>, model_id: u32, page: &mut Page) {
     }
 }
 
-/// What is to change, to what, from what.
+/// The change: a number, its new value, its present value.
 fn lines(model: &Model, changes: &WinningChanges) -> Vec<(&'static str, String, String)> {
     let bps = |what, needed: Option<u16>, now: u16| {
         let needed = needed.filter(|needed| *needed != now)?;

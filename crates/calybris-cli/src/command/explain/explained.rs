@@ -1,4 +1,4 @@
-//! A decision made again, with its grounds.
+//! A decision made again, with its explanation.
 
 use calybris_catalog::text::quoted;
 use calybris_core::engine::{Names, Snapshot};
@@ -7,7 +7,7 @@ use calybris_core::kernel::{Explanation, RankedModel, Request};
 use crate::log::find::Found;
 use crate::log::naming::model_name;
 
-/// A decision made again, with its grounds.
+/// A decision made again, with its explanation.
 pub(super) struct Explained<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) request: &'a Request,
@@ -17,7 +17,7 @@ pub(super) struct Explained<'a> {
 }
 
 impl<'a> Explained<'a> {
-    /// Makes the decision again. `None` if it does not come out as the log says.
+    /// Makes the decision again. `None` if it differs from the recorded one.
     pub(super) fn new(found: &'a Found) -> Option<Self> {
         let (snapshot, request) = (found.snapshot.as_ref(), &found.followed.decided.request);
         let explanation = snapshot.policy_snapshot().explain(request);
@@ -36,7 +36,7 @@ impl<'a> Explained<'a> {
         model_name(self.names(), model_id)
     }
 
-    /// The model of that name, or of that number.
+    /// The id of the model with that name or number.
     pub(super) fn model_id(&self, name: &str) -> Result<u32, String> {
         let named = self.names().models.iter().find(|(_, known)| *known == name).map(|(id, _)| *id);
         let id = named.or_else(|| name.parse().ok());

@@ -1,4 +1,4 @@
-//! What each model came to: the terms of those that passed, the gate that turned the others away.
+//! The verdict on each model: the utility of those that passed, and the gate that refused each of the others.
 
 use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
@@ -13,7 +13,7 @@ use crate::output::Page;
 use crate::table::table;
 use crate::terminal::{Paint, fitted};
 
-/// Eligible models that are listed unless all are asked for.
+/// The most eligible models that are listed, unless all are asked for.
 const LISTED: usize = 10;
 
 pub(super) fn words(explained: &Explained<'_>, all: bool, paint: Paint, page: &mut Page) {
@@ -28,7 +28,7 @@ pub(super) fn words(explained: &Explained<'_>, all: bool, paint: Paint, page: &m
     refused(explained, all, paint, page);
 }
 
-/// One model, whatever it came to.
+/// The verdict on one model.
 pub(super) fn one(explained: &Explained<'_>, model_id: u32, paint: Paint, page: &mut Page) {
     let Some(verdict) = explained.explanation.model(model_id) else { return };
     page.line(paint.strong(&explained.name(model_id)));
@@ -118,14 +118,14 @@ fn eligible(explained: &Explained<'_>, all: bool, paint: Paint, page: &mut Page)
 
 /// A line of the table of eligible models.
 struct Line {
-    /// Of the best placed of those that it stands for.
+    /// The place of the best model in this line.
     place: usize,
-    /// How many others it stands for: the same model, sold by others at a worse utility.
+    /// How many more models this line represents: the same model from other resellers, at a lower utility.
     resellers: usize,
 }
 
 impl Line {
-    /// The ranking, best first. Unless all are asked for, those of one base name are one line; the winner, the runner-up
+    /// The ranking, best first. Unless all are asked for, models with the same base name share a line; the winner, the runner-up
     /// and the requested model have lines of their own.
     fn of(explained: &Explained<'_>, all: bool) -> Vec<Self> {
         let requested = explained.explanation.decision.requested_model_id;
@@ -136,7 +136,7 @@ impl Line {
         Self::folded(names)
     }
 
-    /// The same for names, best first, each with whether it has a line of its own in any case.
+    /// The same for names, best first. The flag says whether a name always has a line of its own.
     fn folded(names: impl Iterator<Item = (String, bool)>) -> Vec<Self> {
         let mut lines: Vec<Self> = Vec::new();
         let mut line_of: HashMap<String, usize> = HashMap::new();
@@ -160,11 +160,11 @@ impl Line {
     }
 }
 
-/// The first places, each with a line of its own: the winner and the runner-up.
+/// The first places that always have a line of their own: the winner and the runner-up.
 const ALONE: usize = 2;
 
-/// What resellers of a model agree on in its name: `gpt-4o` of `openrouter/openai/gpt-4o` and of `us.openai.gpt-4o`. A word
-/// before a dot is a place or a vendor; one with a digit is a part of a version.
+/// The part of a name that resellers of a model have in common: `gpt-4o` in `openrouter/openai/gpt-4o` and in
+/// `us.openai.gpt-4o`. A word before a dot is a region or a vendor, unless it has a digit: then it is part of a version.
 pub(super) fn base_name(name: &str) -> &str {
     let mut base = name.rsplit('/').next().unwrap_or(name);
     while let Some((before, rest)) = base.split_once('.') {
@@ -221,7 +221,7 @@ fn refused(explained: &Explained<'_>, all: bool, paint: Paint, page: &mut Page) 
     page.line("");
 }
 
-/// The model that was asked for, if it was turned away.
+/// The requested model, if it was refused.
 fn requested(explained: &Explained<'_>, paint: Paint, page: &mut Page) {
     let model_id = explained.explanation.decision.requested_model_id;
     if let Some(Verdict::Refused(refusal)) =
@@ -234,7 +234,7 @@ fn requested(explained: &Explained<'_>, paint: Paint, page: &mut Page) {
     }
 }
 
-/// The models that came nearest to passing, of the gate that turned away the most first.
+/// For each gate the model that came nearest to passing it; the gate that refused the most models comes first.
 pub(super) fn nearest(explained: &Explained<'_>) -> Vec<u32> {
     let mut by_gate: BTreeMap<Option<Gate>, (usize, u128, u32)> = BTreeMap::new();
     for verdict in &explained.explanation.models {
@@ -251,7 +251,7 @@ pub(super) fn nearest(explained: &Explained<'_>) -> Vec<u32> {
     groups.into_iter().map(|(_, _, model_id)| model_id).collect()
 }
 
-/// Whether one model can be nearer to passing than another.
+/// Whether a refusal has a measured distance to its limit.
 const fn is_measured(refusal: &Refusal) -> bool {
     matches!(
         refusal,
@@ -263,7 +263,7 @@ const fn is_measured(refusal: &Refusal) -> bool {
     )
 }
 
-/// By how much a model failed its gate, for telling the nearest; 0 where there is no measure.
+/// By how much a model failed its gate; 0 if that is not measured.
 fn shortfall(refusal: &Refusal) -> u128 {
     match *refusal {
         Refusal::Quality { quality, minimum } => minimum.get().abs_diff(quality.get()).into(),
@@ -275,7 +275,7 @@ fn shortfall(refusal: &Refusal) -> u128 {
     }
 }
 
-/// What a gate is called.
+/// The name of a gate.
 pub(super) const fn gate_words(gate: Option<Gate>) -> &'static str {
     match gate {
         None => "valid request",
@@ -293,7 +293,7 @@ pub(super) const fn gate_words(gate: Option<Gate>) -> &'static str {
     }
 }
 
-/// What was measured, and the limit it failed.
+/// The measured value, and the limit that it failed.
 fn evidence(refusal: &Refusal, explained: &Explained<'_>) -> (String, String) {
     let names = explained.names();
     let bps = |number: u16| format!("{} bps", grouped(number));

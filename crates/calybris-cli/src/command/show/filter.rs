@@ -1,4 +1,4 @@
-//! Which records `show` shows.
+//! The filters of `show`.
 
 use std::collections::HashSet;
 use std::ops::{Range, RangeInclusive};
@@ -45,7 +45,7 @@ pub(super) enum Kind {
     Checkpoint,
 }
 
-/// What is to be shown.
+/// The filters as they were given.
 pub(super) struct Filter {
     tenant: Option<String>,
     action: Option<Action>,
@@ -90,7 +90,7 @@ impl Filter {
         self.sequences.contains(&sequence) && self.times.contains(&time_unix_ms)
     }
 
-    /// Whether a decision matches in all that its own record says, the model aside.
+    /// Whether the record of a decision matches, except for the model.
     pub(super) fn decision(&self, decided: &Decided<'_>) -> bool {
         let decision = &decided.decision;
         let is = |wanted: &Option<String>, found: &str| {
@@ -103,12 +103,12 @@ impl Filter {
             && self.reasons.as_ref().is_none_or(|reasons| reasons.contains(&decision.reason))
     }
 
-    /// Whether it asks for what later records say of a decision.
+    /// Whether the filters need later records of a decision.
     pub(super) fn needs_outcome(&self) -> bool {
         self.outcome.is_some() || self.model.is_some()
     }
 
-    /// Whether a decision matches in what became of it: the models it went to, and its end.
+    /// Whether the outcome of a decision matches: the models that it went to, and its end.
     pub(super) fn followed(&self, followed: &Followed) -> bool {
         let outcome = |wanted: OutcomeFilter| match followed.ending {
             Ending::Settled { .. } => wanted == OutcomeFilter::Settled,
@@ -121,13 +121,13 @@ impl Filter {
             && self.model.as_ref().is_none_or(|model| followed.models().any(|name| name == model))
     }
 
-    /// Whether it is this model that is asked for, or any.
+    /// Whether the model matches.
     fn model(&self, model_id: Option<u32>, names: &Names) -> bool {
         let is = |wanted: &String| model_id.is_some_and(|id| model_name(names, id) == *wanted);
         self.model.as_ref().is_none_or(is)
     }
 
-    /// Refuses a tenant or a model that the log does not have; to be asked when nothing matched, for it reads the log again.
+    /// Refuses a tenant or a model that the log does not have. It reads the log again, so it is called only if nothing matched.
     pub(super) fn check_names(&self, log: &LogArguments) -> Result<(), Failure> {
         if self.tenant.is_none() && self.model.is_none() {
             return Ok(());
@@ -164,7 +164,7 @@ impl Filter {
         Ok(())
     }
 
-    /// Whether it asks for something that only decisions have.
+    /// Whether the filters include one that only decisions have.
     fn of_decisions(&self) -> bool {
         self.tenant.is_some()
             || self.action.is_some()
@@ -189,7 +189,7 @@ impl Filter {
     }
 }
 
-/// The reasons with that code, or with that text in their name, or else in what the table says of them.
+/// The reasons with that code or with that text in their name; if there are none, those with it in their description.
 fn reasons(text: &str) -> Result<Vec<Reason>, Failure> {
     let letters = |text: &str| text.to_lowercase().replace(['-', '_', ' ', '~'], "");
     let wanted = letters(text);
@@ -209,12 +209,12 @@ fn reasons(text: &str) -> Result<Vec<Reason>, Failure> {
     Ok(found)
 }
 
-/// Which records match: a decision by itself, and what became of it together with it.
+/// Matches records: a decision alone, and later records together with their decision.
 #[derive(Default)]
 pub(super) struct Matching {
-    /// Decisions that matched and have not ended.
+    /// Matching decisions that have not ended.
     open: HashSet<u64>,
-    /// Decisions that would match but for their model, and may fall back on the one that is asked for.
+    /// Decisions that match except for the model, and may still fall back to the wanted one.
     elsewhere: HashSet<u64>,
 }
 
