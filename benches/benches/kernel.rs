@@ -32,7 +32,7 @@ fn prescribe(c: &mut Criterion) {
     group.finish();
 }
 
-/// What each idea of the fast path gains: the same decisions with and without what it needs.
+/// The gain of each idea of the fast path: the same decisions with it and without it.
 fn ideas(c: &mut Criterion) {
     let mut group = c.benchmark_group("kernel/ideas");
     let mut measure = |name: &str, workload: &Workload| {

@@ -13,10 +13,7 @@ use calybris_engine::{
     Call, DecisionProof, Engine, EngineError, EngineOptions, Ledger, Names, RecordedDecision,
     ReplayOptions, SCHEMA_ID, Snapshot, replay,
 };
-use calybris_kernel::{
-    BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet,
-    Request,
-};
+use calybris_kernel::{BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request};
 use calybris_wal::{Reader, WalOptions, WalWriter};
 use libfuzzer_sys::fuzz_target;
 
@@ -115,7 +112,7 @@ fn edit(records: &mut Vec<Vec<u8>>, [what, at, to, offset, low, high]: [u8; 6]) 
     }
 }
 
-/// What the log says about the money.
+/// The balances that the log leads to.
 fn read(path: &Path) -> Result<Ledger, EngineError> {
     let ledger = Ledger::read(path, None)?;
     let conserved = ledger.conservation.as_ref();

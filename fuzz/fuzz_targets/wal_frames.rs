@@ -6,7 +6,7 @@
 
 use std::fs;
 
-use calybris_wal::{Reader, VerifyOptions, WalError, WalOptions, WalWriter, verify, LogId};
+use calybris_wal::{LogId, Reader, VerifyOptions, WalError, WalOptions, WalWriter, verify};
 use libfuzzer_sys::fuzz_target;
 use sha2::{Digest, Sha256};
 
@@ -77,7 +77,7 @@ fuzz_target!(|bytes: &[u8]| {
             Err(error) => failed = Some(error.to_string()),
         }
     }
-    // What verifies from the beginning on is found by its sequence as well.
+    // Every record that verifies from the beginning on is also found by its sequence.
     for (from, hash) in (1..).zip(&hashes) {
         let mut reader = Reader::open_at(path, None, from).expect("the record is there");
         let record = reader.next().expect("a record").expect("it verifies");

@@ -5,7 +5,9 @@
 
 use std::fs;
 
-use calybris_wal::{Reader, RepairOptions, VerifyOptions, WalError, WalOptions, WalWriter, repair, verify, LogId};
+use calybris_wal::{
+    LogId, Reader, RepairOptions, VerifyOptions, WalError, WalOptions, WalWriter, repair, verify,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use calybris_wal::{decode, decode_borrowed};
 use libfuzzer_sys::fuzz_target;
 
-/// What owns texts, which the limit is for.
+/// A value that owns texts; the limit on lengths is for these.
 type Owned = (u64, String, Vec<Option<(char, i128, String)>>, BTreeMap<u16, (bool, String)>);
 
 /// The same, with texts that are borrowed.

@@ -103,7 +103,7 @@ impl FileBytes {
         self.sectors.values()
     }
 
-    /// What is left after a power cut.
+    /// The bytes after a power cut.
     pub fn after_cut(&self, mood: &Mood, random: &mut Rng) -> Self {
         let choose = |random: &mut Rng, older: usize| {
             if mood.keeps(random) { None } else { Some(random.usize(0..older)) }

@@ -20,7 +20,7 @@ const CUTS_PER_PLAN: u64 = 20;
 /// How many of the images that a cut may leave are checked.
 const IMAGES_PER_CUT: u64 = 2;
 
-/// What is to be run.
+/// The work to do.
 #[derive(Debug, Clone, Copy)]
 pub struct Campaign {
     pub seed: u64,
@@ -30,7 +30,7 @@ pub struct Campaign {
     pub cuts: u64,
 }
 
-/// A log that was not as promised.
+/// A log that breaks a promise.
 pub struct Failure {
     pub id: RunId,
     pub image: u64,
@@ -39,7 +39,7 @@ pub struct Failure {
     pub checked: Option<Checked>,
 }
 
-/// What a campaign has come to.
+/// The result of a campaign.
 #[derive(Default)]
 pub struct Tally {
     pub plans: u64,
@@ -160,7 +160,7 @@ impl Campaign {
             tally.more_cuts += checked.images.len() as u64 - 1;
             tally.acknowledged += cut.transcript.acknowledged;
             let verdict = checked.verdict.clone();
-            // What a control has lost is counted, and not looked at.
+            // A control's losses are counted but not examined.
             let checked = Some(checked).filter(|_| self.omission.is_none());
             tally.add(Failure { id: *id, image, verdict, checked });
         }

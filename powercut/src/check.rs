@@ -42,7 +42,7 @@ pub fn check(plan: &Plan, first_session: u32, teller: &Teller) -> Verdict {
 
 /// One session: what opening finds, what the log then holds, and what it holds in the end.
 ///
-/// An error that is `expected` ends it and is good.
+/// An `expected` error ends the session and is no failure.
 fn go_on(
     plan: &Plan,
     session: &Session,
@@ -72,7 +72,7 @@ fn go_on(
     after.compare(last).and_then(|()| after.verify(last)).err().unwrap_or(Verdict::Good)
 }
 
-/// What a log holds, beside what was said about it.
+/// The contents of a log, beside its transcript.
 struct Contents<'a> {
     plan: &'a Plan,
     session: &'a Session,

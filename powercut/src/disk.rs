@@ -56,7 +56,7 @@ pub enum Refusal {
     IsAFolder,
 }
 
-/// What a file or folder belongs to.
+/// The part of the disk that a file or folder belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     Above,
@@ -80,7 +80,7 @@ pub struct Disk {
     nodes: BTreeMap<Node, (Part, Body)>,
     next_node: Node,
     names: Names,
-    /// What stands where no file is any more.
+    /// Sectors of removed files.
     freed: Vec<Sector>,
     /// How many calls have changed or synced something since the power came.
     calls: u64,
@@ -278,7 +278,7 @@ impl Disk {
         Ok(())
     }
 
-    /// Everything that these names lead to.
+    /// All files and folders under these names.
     fn reached_by(&self, folders: &Folders) -> BTreeSet<Node> {
         let mut reached = BTreeSet::new();
         let mut unvisited = vec![ROOT];

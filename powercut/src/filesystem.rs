@@ -19,7 +19,7 @@ use crate::names::Node;
 /// How long the kernel may believe an answer.
 const BELIEVED: Duration = Duration::ZERO;
 
-/// An inode is the number of a disk and a node on it. Disk 0 is none: it stands for the folder that the disks are in.
+/// An inode is the number of a disk and of a node on it. Number 0 is no disk: it stands for the folder of all disks.
 const NODE_BITS: u32 = 32;
 
 /// The file system as the kernel calls it.
@@ -46,7 +46,7 @@ fn inode(disk: u64, node: Node) -> u64 {
     disk << NODE_BITS | u64::from(node)
 }
 
-/// What the kernel is told of a file or folder; a folder has no length.
+/// The attributes of a file or folder; a folder has no length.
 fn attributes(inode: u64, length: Option<u64>) -> FileAttr {
     let kind = if length.is_some() { FileType::RegularFile } else { FileType::Directory };
     let now = SystemTime::UNIX_EPOCH;
@@ -90,7 +90,7 @@ impl Served {
         Ok(attributes(number, length))
     }
 
-    /// What a name leads to, or what `make` makes of it.
+    /// Looks a name up, or makes it with `make`.
     fn entry(
         &self,
         folder: INodeNo,

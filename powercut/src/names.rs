@@ -17,7 +17,7 @@ pub type Node = u32;
 pub enum Metadata {
     /// In the order in which they were made, as through a journal. Syncing anything syncs all that were made before.
     Ordered,
-    /// Each for itself, until its folder is synced.
+    /// Independently of each other, until their folder is synced.
     Unordered,
 }
 
@@ -53,7 +53,7 @@ impl NameChange {
     }
 }
 
-/// What each folder holds; one that holds nothing may be left out.
+/// The entries of each folder; an empty folder may be left out.
 pub type Folders = HashMap<Node, BTreeMap<String, Node>>;
 
 /// The names on a disk.
@@ -76,17 +76,17 @@ impl Names {
         self.metadata
     }
 
-    /// What programs see.
+    /// The names that programs see.
     pub fn seen(&self) -> &Folders {
         &self.seen
     }
 
-    /// What programs see in a folder.
+    /// The names that programs see in a folder.
     pub fn of(&self, folder: Node) -> impl Iterator<Item = (&String, &Node)> {
         self.seen.get(&folder).into_iter().flatten()
     }
 
-    /// What programs see under a name.
+    /// The node that programs see under a name.
     pub fn find(&self, folder: Node, name: &str) -> Option<Node> {
         self.seen.get(&folder)?.get(name).copied()
     }
@@ -113,7 +113,7 @@ impl Names {
         }
     }
 
-    /// What is left after a power cut.
+    /// The names after a power cut.
     pub fn after_cut(&self, mood: &Mood, random: &mut Rng) -> Folders {
         let mut left = self.durable.clone();
         for change in &self.pending {

@@ -1,8 +1,8 @@
-//! What a log goes through before the power is cut: all of it follows from one number.
+//! The history of a log before the power is cut, generated from one seed.
 
 use std::path::{Path, PathBuf};
 
-use calybris_wal::{Durability, Key, WalError, WalOptions, LogId};
+use calybris_wal::{Durability, Key, LogId, WalError, WalOptions};
 use fastrand::Rng;
 
 use crate::disk::{ARCHIVE, LOG};
@@ -10,7 +10,7 @@ use crate::disk::{ARCHIVE, LOG};
 /// The schema of the records.
 const SCHEMA: u64 = 7;
 
-/// What becomes of old segments.
+/// The fate of old segments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retention {
     None,
@@ -18,7 +18,7 @@ pub enum Retention {
     Archive,
 }
 
-/// What there is before the log is opened for the first time; nobody has synced it.
+/// The folders that exist before the log is first opened; none of them is synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beforehand {
     Nothing,
@@ -42,7 +42,7 @@ pub struct Plan {
     archive: PathBuf,
 }
 
-/// What one writer does between opening the log and giving it up.
+/// The work of one writer, from opening the log to closing or dropping it.
 #[derive(Debug, Clone)]
 pub struct Session {
     /// Distinguishes the records of this session from all others of the log.
@@ -96,12 +96,12 @@ impl Plan {
         Session::new(number, key, &mut self.random(number, u32::MAX))
     }
 
-    /// Where the log is, seen from the root of the disk.
+    /// The path of the log, from the root of the disk.
     pub fn log(&self) -> PathBuf {
         Path::new("/").join(&self.log)
     }
 
-    /// Where the log's archive is, seen from the root of the disk.
+    /// The path of the log's archive, from the root of the disk.
     pub fn archive(&self) -> PathBuf {
         Path::new("/").join(&self.archive)
     }
@@ -125,7 +125,7 @@ impl Plan {
         Ok(Some(key))
     }
 
-    /// What a thread of a session does, in order.
+    /// The steps of one thread of a session, in order.
     pub fn steps(&self, session: &Session, thread: u32) -> impl Iterator<Item = Step> {
         let mut random = self.random(session.number, thread);
         let retains = self.retention != Retention::None && thread == 0;

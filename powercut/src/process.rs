@@ -1,4 +1,4 @@
-//! What a process of a run does: it takes the disk for its root, and writes or checks the log there.
+//! A process of a run: it takes the disk as its root directory, and writes or checks the log there.
 
 use std::io::Read;
 

@@ -1,4 +1,4 @@
-//! What is asked for on the command line, and the table that answers it.
+//! The command line, and the table that a run prints.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,8 +22,8 @@ const CUTS: u64 = 5000;
 const CUTS_PER_CUT_OF_CONTROL: u64 = 20;
 const CUTS_OF_CONTROL_MIN: u64 = 200;
 
-/// A control that has lost nothing yet is run again with twice as many cuts, up to so many: a few plans may hold none that
-/// has much to do with what is left out.
+/// A control that has lost nothing yet is run again with twice as many cuts, up to this many: by chance, a few plans may
+/// hardly use the sync that is left out.
 const CUTS_OF_CONTROL_MAX: u64 = 3200;
 
 /// How many causes of failures are printed for each row.
@@ -45,7 +45,7 @@ const CONTROLS: [(Metadata, Omission); 7] = [
 /// One image of one run: kind of metadata, plan, call and image.
 type Only = (Metadata, u64, u64, u64);
 
-/// What is asked for.
+/// The options of the command line.
 pub struct Wanted {
     cuts: u64,
     seed: u64,
@@ -134,7 +134,7 @@ fn run_only(seed: u64, (metadata, plan, cut_call, image): Only) -> io::Result<bo
     Ok(good)
 }
 
-/// Prints what went wrong, once for each cause, and where what the cut left can be looked at.
+/// Prints each cause of a failure once, and where the images and the transcript are kept.
 fn print_causes(campaign: &Campaign, tally: &Tally) -> io::Result<()> {
     for (count, failure) in tally.causes().into_iter().take(CAUSES_PRINTED) {
         let Failure { id, image, verdict, .. } = failure;
@@ -146,7 +146,7 @@ fn print_causes(campaign: &Campaign, tally: &Tally) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes what the cuts left and what was said into a folder of its own, which is the answer.
+/// Writes the images and the transcript into a new folder, and returns its path.
 fn save(failure: &Failure) -> io::Result<PathBuf> {
     let Failure { id: RunId { seed, metadata, plan, cut_call, .. }, image, checked, .. } = failure;
     let name = format!("{seed}-{metadata}-{plan}-{cut_call}-{image}");
@@ -225,7 +225,7 @@ fn judge(rows: &[(Campaign, Tally)]) -> bool {
     good
 }
 
-/// What a control has lost of what it should lose something of; `None` for the real log.
+/// How much a control has lost of the kind that it must lose; `None` for the real log.
 fn losses(omission: Option<Omission>, tally: &Tally) -> Option<u64> {
     Some(match omission? {
         Omission::ArchiveBytes | Omission::ArchiveNames => tally.archive,

@@ -25,14 +25,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The first session of the first check: plans have fewer.
 const FIRST_CHECK_SESSION: u32 = 100;
 
-/// Up to which call a check's own power is cut, of those that change or sync something.
+/// The last call, of those that change or sync something, at which the power of a check is cut.
 const LATEST_CUT_OF_CHECK: u64 = 40;
 
 /// The word that makes this program the process that writes, and the one that checks.
 pub const WRITE: &str = "write";
 pub const CHECK: &str = "check";
 
-/// What decides a run, but for the order of threads.
+/// Everything that determines a run, except the order of its threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunId {
     pub seed: u64,
@@ -63,16 +63,16 @@ pub struct Cut {
     pub calls: u64,
     /// Whether the process of the plan was killed first, and another one worked on until the cut.
     pub killed_before: bool,
-    /// What the run itself has shown to be wrong.
+    /// Failures that the run itself has shown.
     pub verdict: Verdict,
     next_session: u32,
 }
 
-/// What checking one image came to.
+/// The result of checking one image.
 pub struct Checked {
     pub transcript: Transcript,
     pub verdict: Verdict,
-    /// The image, and then what each further cut has left.
+    /// The image, then the image of each further cut.
     pub images: Vec<Disk>,
 }
 
@@ -163,7 +163,7 @@ pub fn check(mount: &Mount, id: &RunId, cut: &Cut, image: u64) -> io::Result<Che
     }
 }
 
-/// What a process that checks has found. `None` if its power was cut before.
+/// The verdict of a checking process; `None` if its power was cut first.
 fn verdict(ended: &Ended, disk: &Disk, transcript: &Transcript) -> Option<Verdict> {
     if ended.hung {
         return Some(Verdict::Broken("the check hangs".to_owned()));
@@ -187,7 +187,7 @@ struct Process {
 
 impl Process {
     fn new(word: &str, connected: &Connected<'_>, plan_seed: u64, session: u32) -> Self {
-        // What runs is this very program, even if its file was replaced.
+        // Runs this very program, even if its file was replaced.
         let mut command = Command::new("/proc/self/exe");
         command.arg(word).arg(connected.path());
         command.args([plan_seed.to_string(), session.to_string()]);
@@ -207,7 +207,7 @@ impl Process {
         connected.with(|disk| disk.cut_at(call, Arc::new(on_cut)));
     }
 
-    /// Runs it to its end, and says all that it has said.
+    /// Runs it to its end, and returns its transcript.
     fn run(mut self, input: &str) -> io::Result<Ended> {
         let mut child = self.command.spawn()?;
         let pid = child.id() as i32;

@@ -1,4 +1,4 @@
-//! What a process says about a log while it works on it, line by line, and what that promises.
+//! The transcript of a process that works on a log, line by line, and the promises that follow from it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,7 +40,7 @@ impl RecordId {
     }
 }
 
-/// Something that a process says.
+/// One line of a transcript.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
     /// It is about to open the log with the key of this index.
@@ -72,7 +72,7 @@ pub enum Verdict {
     Shut(String),
     /// The archive lacks records that the log has dropped.
     Archive(String),
-    /// Anything else that was promised and is not so.
+    /// Any other broken promise.
     Broken(String),
 }
 
@@ -131,11 +131,11 @@ impl Line {
     }
 }
 
-/// What all that was said about a log comes to.
+/// The promises that a transcript makes.
 #[derive(Debug, Clone, Default)]
 pub struct Transcript {
     lines: Vec<Line>,
-    /// What is known of the records that were appended: the hash, and which one it is.
+    /// The appended records as far as they are known: the hash of each, and which record it is.
     appended: BTreeMap<u64, (String, RecordId)>,
     /// The last sequence that was acknowledged as being on disk.
     pub acknowledged: u64,
@@ -152,7 +152,7 @@ impl Transcript {
         transcript
     }
 
-    /// Takes note of what else was said. A line that a kill has cut short is none.
+    /// Adds the lines of a text. A line that a kill cut short does not count.
     pub fn extend(&mut self, text: &str) {
         let whole = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
         whole.filter_map(Line::parse).for_each(|line| self.note(line));
@@ -162,7 +162,7 @@ impl Transcript {
         match &line {
             Line::Opening { key } => self.newest_key = self.newest_key.max(*key),
             Line::Opened { sequence } => {
-                // What was not recovered will never be, and others take its place.
+                // Records that were not recovered are gone for good, and others take their sequences.
                 self.appended.retain(|appended, _| appended <= sequence);
                 self.acknowledged = self.acknowledged.max(*sequence);
             }
@@ -185,7 +185,7 @@ impl Transcript {
         self.appended.last_key_value().map_or(0, |(sequence, _)| *sequence)
     }
 
-    /// What was appended with this sequence, as far as it is known.
+    /// The record that was appended with this sequence, as far as it is known.
     pub fn appended(&self, sequence: u64) -> Option<&(String, RecordId)> {
         self.appended.get(&sequence)
     }
@@ -197,7 +197,7 @@ impl fmt::Display for Transcript {
     }
 }
 
-/// Says lines on standard output, each in one system call, and keeps track of what they come to.
+/// Writes lines to standard output, each in one system call, and keeps track of the promises.
 pub struct Teller(Mutex<Transcript>);
 
 impl Teller {
@@ -209,14 +209,14 @@ impl Teller {
         let mut transcript = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let text = format!("{line}\n");
         let mut out = std::io::stdout().lock();
-        // There is nobody left to listen: nothing that is said counts any more.
+        // Nobody reads the pipe any more, so later lines do not count.
         if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
             std::process::exit(1);
         }
         transcript.note(line);
     }
 
-    /// What was said so far.
+    /// The transcript so far.
     pub fn transcript(&self) -> Transcript {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

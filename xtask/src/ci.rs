@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::shell::Outcome;
 use crate::{bench, bless, days, examples, lint, loom, no_std, package, pages, pasted, test, tidy};
 
-/// What a step is called, and the step.
+/// The name of a step, and the step.
 type Step = (&'static str, fn() -> Outcome);
 
 pub(crate) fn run() -> Outcome {

@@ -1,9 +1,9 @@
-//! Files that import each other in circles, of which nobody can read one without the others.
+//! Files that import each other in circles, so that none of them can be read without the others.
 //!
-//! An import is what Rust makes of one: a `use`, a path in the code or a macro that leads to an item which another file of the
-//! same crate defines. A re-export is followed to the definition, so a `lib.rs` of `mod` and `pub use` lines is in no circle.
-//! A `mod` declaration is no import, and neither is what only tests or documentation take. Two files may be a pair (a parent
-//! and the child that does its work); a circle of more than two is a finding.
+//! An import is a `use`, a path in the code or a macro call that resolves, as in Rust, to an item of another file of the same
+//! crate. A re-export is followed to the definition, so a `lib.rs` of `mod` and `pub use` lines is in no circle. `mod`
+//! declarations do not count, and neither do imports for tests or documentation alone. Two files may import each other (a
+//! parent, and the child that does its work); a circle of more than two is a finding.
 
 mod cfg;
 mod imports;
@@ -96,7 +96,7 @@ impl Imports {
         reached
     }
 
-    /// What the files of a circle take from one another: a line for each two files.
+    /// The imports within a circle, a line for each two files.
     fn within(&self, circle: &[usize]) -> String {
         let mut lines = String::new();
         let mut last = None;
@@ -173,7 +173,7 @@ mod tests {
         files.iter().map(|(name, text)| (format!("a/src/{name}"), (*text).to_owned())).collect()
     }
 
-    /// What `a/src/b.rs` imports of the other files, when this stands in it.
+    /// The files that `a/src/b.rs` imports from, if this is its code.
     fn imported_by(code: &str) -> Vec<String> {
         let files = crate_of(&[
             (

@@ -17,9 +17,9 @@ struct Day {
     begins_unix_s: u64,
     /// As POSIX writes a zone, which needs no database of zones; a zone east of UTC has a minus there.
     zone: &'static str,
-    /// What `date +%z` says in that zone.
+    /// The output of `date +%z` in that zone.
     offset: &'static str,
-    /// Programs that read the variable see it. The C library takes `C` for it where it is not installed.
+    /// The value of `LC_ALL`. Where the locale is not installed, the C library uses `C`.
     locale: &'static str,
     /// Packages whose tests are left out.
     except: &'static [&'static str],
@@ -60,7 +60,7 @@ const DAYS: [Day; 3] = [
 /// is another choice of features; so it is the runner that leaves packages out.
 const TESTS: &str = "test --quiet --workspace --all-features --tests";
 
-/// What cargo starts each test with: `sh -c` with this, then the test and its arguments.
+/// The script that cargo starts each test with: `sh -c SCRIPT sh TEST ARGUMENTS`.
 const RUNNER: &str = r#"
     for package in $LEFT_OUT; do [ "$package" = "$CARGO_PKG_NAME" ] && exit; done
     LD_PRELOAD=$LIBFAKETIME exec "$@""#;
@@ -86,7 +86,7 @@ pub(crate) fn run() -> Outcome {
 }
 
 impl Day {
-    /// What a process with libfaketime needs to live on this day; without it only zone and locale are others. The date is
+    /// The environment of a process with libfaketime on this day; without the library only zone and locale change. The date is
     /// moved by a number of seconds, the same for every process, so a test and the programs that it starts agree on it.
     fn environment(&self) -> Result<[(&'static str, String); 4], String> {
         let ahead_s = self.begins_unix_s.checked_sub(unix_s()?);
@@ -122,8 +122,8 @@ fn unix_s() -> Result<u64, String> {
     since.map(|since| since.as_secs()).map_err(|error| format!("the system's clock: {error}"))
 }
 
-/// libfaketime, brought here if it is not installed; `None` where it cannot be had, which is said, and which is a failure
-/// only in continuous integration (`CI` is set).
+/// Finds libfaketime, or downloads it. Where that fails, this prints so and returns `None`; in continuous integration (`CI` is
+/// set) it is an error.
 fn library() -> Result<Option<PathBuf>, String> {
     let brought = root().join("target/tools/libfaketime");
     if let Some(library) = find(&brought).or_else(|| find(Path::new("/"))) {

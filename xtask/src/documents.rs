@@ -1,4 +1,4 @@
-//! What the documents name is there: the test that keeps a promise, the file on the map, the page behind a link.
+//! Checks that the things the documents name exist: the test that keeps a promise, the file on the map, the page of a link.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ const MAP: &str = "ARCHITECTURE.md";
 /// Its sections that follow a call from file to file.
 const WALKS: [&str; 2] = ["## A request, file by file", "## A settlement, file by file"];
 
-/// All that the documents say wrong; `files` are those of the project.
+/// Every error of the documents; `files` are those of the project.
 pub(crate) fn findings(root: &Path, files: &[(String, String)]) -> Vec<String> {
     let mut findings = Vec::new();
     for (name, text) in files.iter().filter(|(name, _)| name.ends_with(".md")) {
@@ -43,7 +43,7 @@ fn without_code(text: &str) -> String {
     parts.step_by(2).collect::<Vec<_>>().join("\n")
 }
 
-/// What stands between a heading and the next one; all of it if there is no heading to look for.
+/// The text between a heading and the next one; all of the text if no heading is asked for.
 fn section<'a>(text: &'a str, heading: &str) -> &'a str {
     if heading.is_empty() {
         return text;
@@ -52,7 +52,7 @@ fn section<'a>(text: &'a str, heading: &str) -> &'a str {
     after.split_once("\n## ").map_or(after, |(section, _)| section)
 }
 
-/// What stands in backticks.
+/// The texts in backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }

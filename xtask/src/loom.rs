@@ -2,7 +2,7 @@
 
 use crate::shell::{Outcome, cargo_with};
 
-/// What is optimised a little, because each model is run thousands of times.
+/// The packages that are optimised a little, because each model is run thousands of times.
 const OPTIMISED: [&str; 3] = ["loom", "generator", "calybris-budget"];
 
 pub(crate) fn run() -> Outcome {

@@ -1,9 +1,9 @@
 //! Every line of `.cargo/mutants.toml` leaves out mutants that there are.
 //!
-//! A pattern whose code is gone says nothing; worse, it may leave out a mutant of code that takes the name one day. So each
+//! A pattern whose code is gone is useless; worse, it may leave out mutants of new code that takes the name. So each
 //! alternative of each pattern must fit a mutant, named as cargo-mutants names it: `replace + with - in Type::function`,
-//! `replace match guard text with true in function`, `replace <impl Trait for Type>::function -> Type with value`. What a
-//! function's value is replaced by is not looked at.
+//! `replace match guard text with true in function`, `replace <impl Trait for Type>::function -> Type with value`. The value
+//! that replaces a function's is not looked at.
 
 use quote::ToTokens;
 use regex::Regex;
@@ -96,7 +96,7 @@ fn alternatives(pattern: &str) -> Vec<String> {
     found
 }
 
-/// What stands before the first group, its choices, and what stands behind it.
+/// The text before the first group, the choices in it, and the text behind it.
 fn first_group(pattern: &str) -> Option<(&str, Vec<&str>, &str)> {
     let mut depth = 0_usize;
     let mut is_escaped = false;
@@ -209,7 +209,7 @@ impl Visit<'_> for Reader {
     }
 }
 
-/// What cargo-mutants puts in the place of an operator.
+/// The replacements that cargo-mutants makes for an operator.
 fn replacements(operator: &str) -> &'static [&'static str] {
     match operator {
         "==" => &["!="],

@@ -23,7 +23,7 @@ const COUNT: u64 = 20_000;
 const MEMORY_LIMIT_KIB: u64 = 1 << 20;
 const TIME_LIMIT_S: u64 = 20;
 
-/// What the words behind the task say.
+/// The options of the task.
 struct Options {
     count: u64,
     seed: u64,
@@ -50,7 +50,7 @@ impl Options {
     }
 }
 
-/// How many files of a kind came to what.
+/// The results of one kind of file.
 #[derive(Default)]
 struct Tally {
     accepted: u64,

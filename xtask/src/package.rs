@@ -1,6 +1,6 @@
 //! `cargo xtask package`: the crates as they would be published, each tested from its packaged file.
 //!
-//! What a package leaves out (a golden file, a page that a doc comment includes) is missed here and nowhere else. And the
+//! Only here does a file show that a package leaves out (a golden file, a page that a doc comment includes). And the
 //! tests run without debug assertions and overflow checks, so that nothing depends on these.
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! `cargo xtask pasted`: what the pages show is pasted and typed, as a reader sees it.
+//! `cargo xtask pasted`: the code and the commands of the pages run as a reader would paste them.
 //!
 //! Every Rust block of a page goes, whole and alone, into an empty project that depends on what the page says. There it runs
 //! twice in one directory, because a reader runs it again and it then finds what it left behind. No line of a block is hidden
@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use crate::shell::{Outcome, cargo, cargo_with, read, root, run_in, start};
 
-/// Where the projects are.
+/// The folder of the projects.
 const PROJECTS: &str = "target/pasted";
 
 /// The page whose commands are typed.
@@ -61,7 +61,7 @@ fn names_in(folder: &str) -> Result<Vec<String>, String> {
 
 /// A block of code.
 struct Block<'a> {
-    /// What it is written in, as its fence says.
+    /// The language that its fence names.
     language: &'a str,
     /// The line of its fence.
     line: usize,
@@ -74,7 +74,7 @@ impl Block<'_> {
         self.language.split(',').next() == Some("rust")
     }
 
-    /// A command and what it is shown to print, if that is what the block has.
+    /// The command of an example and the output that the page shows, if the block is an example.
     fn example(&self) -> Option<(&str, &str)> {
         let example = self.text.strip_prefix("$ ").filter(|_| self.language == "text")?;
         example.split_once('\n')
@@ -127,7 +127,7 @@ fn paste(page: &str, blocks: &[Block<'_>]) -> Result<usize, String> {
         write(&format!("{project}/src/bin/{program}.rs"), &block.text)?;
         programs.push(program);
     }
-    // In the workspace's own directory, and without what a debugger needs, as there: so registries' crates are built already.
+    // In the workspace's target directory and without debug information, as there, so that dependencies are built already.
     let lean = [("CARGO_PROFILE_DEV_DEBUG", "false")];
     cargo_with(&format!("build --manifest-path {project}/Cargo.toml --target-dir target"), &lean)
         .map_err(|error| format!("{page}: {error}"))?;
@@ -142,7 +142,7 @@ fn paste(page: &str, blocks: &[Block<'_>]) -> Result<usize, String> {
     Ok(programs.len())
 }
 
-/// A price list in the form of the one that the README has its reader download, which is too large for here.
+/// A small price list in the form of the large one that the README tells its reader to download.
 const PRICE_LIST: &str = r#"{
     "gpt-4o": {"mode": "chat", "litellm_provider": "openai", "supports_function_calling": true,
         "input_cost_per_token": 2.5e-06, "output_cost_per_token": 1e-05},
@@ -150,7 +150,7 @@ const PRICE_LIST: &str = r#"{
         "input_cost_per_token": 1.5e-07, "output_cost_per_token": 6e-07}
 }"#;
 
-/// What the README's commands find where they are typed.
+/// The files that the README's commands need in their folder.
 fn files() -> Result<[(&'static str, String); 3], String> {
     let policy = "crates/calybris-cli/data/price-list-policy.toml";
     Ok([

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What a task answers: nothing, or why it failed in one line.
+/// The result of a task: nothing, or in one line why it failed.
 pub(crate) type Outcome = Result<(), String>;
 
 /// The root of the workspace: the folder above this package, as cargo says when it runs this. Where two checkouts share a
@@ -19,7 +19,7 @@ pub(crate) fn read(name: &str) -> Result<String, String> {
     std::fs::read_to_string(root().join(name)).map_err(|error| format!("{name}: {error}"))
 }
 
-/// Says in a line that `what` is left out on a system that has no `need`, which is Linux's; whether it is.
+/// On any system but Linux, prints a line that `what` is left out because it needs `need`. Returns whether it is left out.
 pub(crate) fn left_out_unless_linux(what: &str, need: &str) -> bool {
     let is_left_out = !cfg!(target_os = "linux");
     if is_left_out {

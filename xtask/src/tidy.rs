@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use crate::shell::{Outcome, read, root};
 use crate::{circles, documents, mutants};
 
-/// Who may depend on whom. A package of this workspace that a manifest names and this table does not is a wrong arrow.
+/// The crates that each crate may depend on. A dependency between crates of this workspace that is not in this table is a
+/// wrong arrow.
 const ARROWS: [(&str, &[&str]); 10] = [
     ("calybris-units", &[]),
     ("calybris-kernel", &["calybris-units"]),
@@ -35,7 +36,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("xtask", &["calybris-core"]),
 ];
 
-/// Where a manifest names dependencies.
+/// The tables of a manifest that name dependencies.
 const KINDS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
 
 /// Lines of a source file before its tests.

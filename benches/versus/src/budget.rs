@@ -75,7 +75,7 @@ impl Books {
         Self { ours, peer, names, handles, walk }
     }
 
-    /// What each has spent is what it has not got any more, and nothing is held.
+    /// Each tenant has spent what it lacks, and nothing is reserved.
     fn check(&self) {
         for (name, handle) in self.names.iter().zip(&self.handles) {
             let now = handle.snapshot();
@@ -124,7 +124,7 @@ fn peer_commits(peer: &Peer, name: &str, actual: u64) {
     black_box(peer.commit(id, black_box(actual.cast_signed())));
 }
 
-/// What a tenant takes, and how often a pair by handle asks for memory.
+/// The memory of a tenant, and the allocations of a pair by handle.
 fn memory(report: &mut Report) {
     let names: Vec<String> = (0..TENANTS).map(|index| format!("tenant-{index:05}")).collect();
     let (ours, _, bytes) = allocation::measure(|| {
@@ -153,8 +153,7 @@ fn memory(report: &mut Report) {
     report.figure("budget", "allocations", 1, "allocations/pair", count, "1.3.0", peer_count);
 }
 
-/// What no budget can be faster than that admits exactly and settles exactly: two bare
-/// compare-and-swaps on one word.
+/// The floor for a budget that admits and settles exactly: two bare compare-and-swaps on one word.
 fn floor(report: &mut Report, books: &Books) {
     let word = AtomicU64::new(GRANTED);
     let swap = |by: u64| {

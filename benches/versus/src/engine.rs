@@ -1,5 +1,5 @@
 //! The engine against what the published crate's gateway puts together by hand: the same models, the same requests, the
-//! same decisions, and then the time. What the published crate has no equal of stands beside the limit that is set.
+//! same decisions, and then the time. Work for which the published crate has no equal is compared with a fixed limit.
 
 use std::path::Path;
 use std::time::Instant;
@@ -20,7 +20,7 @@ use crate::kernel::workload::Workload;
 /// Enough for every iteration of a run.
 const GRANTED: u64 = 1 << 50;
 
-/// What the published crate says of a call beside its decision.
+/// The record that the published crate logs for a call.
 type PeerRecord = peer_wal::AuditedRecord<&'static str>;
 
 pub fn run(report: &mut Report) {

@@ -24,7 +24,7 @@ impl Effort {
         }
     }
 
-    /// What a sample should last; iterations are chosen so that it does.
+    /// How long a sample should last; the number of iterations is chosen for it.
     fn sample(self) -> Duration {
         match self {
             Self::Full => Duration::from_micros(250),
@@ -53,13 +53,13 @@ impl<'a> Contestant<'a> {
     }
 }
 
-/// Where results go.
+/// The output of results.
 #[derive(Debug, Default)]
 pub struct Report {
     pub effort: Effort,
     /// One JSON object per line, instead of a table.
     pub json: bool,
-    /// Where real data lies, if the caller has any.
+    /// The folder with real data, if the caller has any.
     pub data: Option<PathBuf>,
     /// Whether the head of the table has been printed.
     headed: bool,

@@ -147,7 +147,7 @@ fn rank(report: &mut Report, workload: &Workload) {
     );
 }
 
-/// Measures what a winner may do and what a loser lacks, against what they may take at most.
+/// Measures `margin` and `what_would_win` against their time limits.
 fn counterfactuals(report: &mut Report, workload: &Workload) {
     const LIMIT_NS: f64 = 50_000.0;
     let snapshot =
@@ -171,7 +171,7 @@ fn counterfactuals(report: &mut Report, workload: &Workload) {
     report.against_limit("kernel", "margin", n, "ns/request", &mut margin, LIMIT_NS);
 }
 
-/// Measures what a snapshot costs to build, and what it takes in memory.
+/// Measures the time to build a snapshot, and its memory.
 fn build(report: &mut Report, workload: &Workload) {
     let make = || {
         PolicySnapshot::new(workload.policy, workload.models.clone()).expect("workloads are valid")

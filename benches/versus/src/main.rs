@@ -15,7 +15,7 @@ static ALLOCATOR: allocation::Counting = allocation::Counting;
 
 use harness::{Effort, Report};
 
-/// What an area is called, and what measures it.
+/// The name of an area, and the function that measures it.
 type Area = (&'static str, fn(&mut Report));
 
 /// The areas that can be measured, each in a file of its own.

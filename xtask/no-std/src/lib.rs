@@ -1,6 +1,6 @@
 //! The kernel in a static library without the standard library: it links, or `cargo xtask no-std` fails.
 //!
-//! What it links is the module of the kernel's example `no_std`, so what the example claims is what is proven.
+//! It links the module of the kernel's example `no_std`, so this proves what the example claims.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -10,7 +10,7 @@ pub(super) fn is_built(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// What a condition can be, whatever the features and the system are.
+/// The possible values of a condition over all features and systems.
 struct Values {
     can_be_true: bool,
     can_be_false: bool,

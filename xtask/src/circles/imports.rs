@@ -1,4 +1,4 @@
-//! What each file of a crate takes from its other files: by `use`, by a path in the code, by a macro.
+//! The imports of each file of a crate from its other files: by `use`, by a path in the code, by a macro.
 
 use std::collections::HashMap;
 
@@ -19,11 +19,11 @@ pub(super) struct Import {
     pub(super) path: String,
 }
 
-/// What the files of one crate import from one another.
+/// The imports between the files of one crate.
 pub(super) struct Imports {
     pub(super) files: Vec<String>,
     pub(super) imports: Vec<Import>,
-    /// Paths into this crate that lead nowhere: what this reading of Rust does not understand.
+    /// Paths into this crate that did not resolve, because this reading of Rust does not understand them.
     pub(super) lost: Vec<String>,
 }
 
@@ -91,7 +91,7 @@ impl Reader<'_> {
         self.note(&found, &names, line(first));
     }
 
-    /// Paths in what a macro is given, or in what it is made of: no parser knows what they will be.
+    /// Finds paths among the tokens of a macro call or definition, which are not parsed as code.
     fn tokens(&mut self, tokens: TokenStream) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let mut rest = tokens.as_slice();

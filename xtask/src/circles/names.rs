@@ -1,4 +1,4 @@
-//! The modules of one crate, and what a path in one of them leads to, as Rust resolves it.
+//! The modules of one crate, and the resolution of paths in them, as Rust does it.
 //!
 //! Only what another file can be imported by is kept: modules, items, `use` declarations and `macro_rules!`. Paths into
 //! other crates, the prelude and generic parameters lead nowhere here.
@@ -14,9 +14,9 @@ use super::syntax::{as_macro, attributes, leaves, path_attribute, without_dots};
 struct Module {
     /// The file that it stands in, as an index into [`Names::files`].
     file: usize,
-    /// What `super` means here; the root has none.
+    /// The module that `super` means here; the root has none.
     parent: Option<usize>,
-    /// What a block stands in: a name that the block does not know is looked up there.
+    /// The scope around a block: names that the block does not declare are looked up there.
     around: Option<usize>,
     /// A macro stands as `name!`.
     names: BTreeMap<String, Vec<Meaning>>,
@@ -47,7 +47,7 @@ struct Use {
     path: Vec<String>,
 }
 
-/// What a path leads to.
+/// The result of resolving a path.
 #[derive(Default)]
 pub(super) struct Found {
     /// The files that define it.
@@ -167,7 +167,7 @@ impl Names {
         block
     }
 
-    /// Notes what these items are called. Modules are noted where their files are read.
+    /// Notes the names of these items. Modules are noted where their files are read.
     fn declare<'i>(&mut self, module: usize, items: impl IntoIterator<Item = &'i Item>) {
         let file = self.file_of(module);
         let value = Meaning::Item(Definition { file, has_names: false });
@@ -255,7 +255,7 @@ impl Names {
         })
     }
 
-    /// What a path leads to that stands in this module or block.
+    /// Resolves a path that is written in this module or block.
     pub(super) fn find(&self, path: &[String], from: usize) -> Found {
         let (places, is_lost) = self.resolve(path, from, &mut Vec::new());
         let mut files: Vec<usize> = places
@@ -328,7 +328,7 @@ impl Names {
         parent.map(Place::Module).into_iter().collect()
     }
 
-    /// What the first name of a path means: in the block, in the blocks around it, in the module.
+    /// Resolves the first name of a path: in the block, then in the blocks around it, then in the module.
     fn look_around(&self, name: &str, from: usize, busy: &mut Vec<usize>) -> Vec<Place> {
         let mut scope = Some(from);
         while let Some(module) = scope {
@@ -340,7 +340,7 @@ impl Names {
         Vec::new()
     }
 
-    /// What a name means in a module: nothing of this crate (empty), or nothing at all (`None`).
+    /// Resolves a name in a module. Empty: it is of another crate. `None`: there is no such name.
     fn look_in(&self, module: usize, name: &str, busy: &mut Vec<usize>) -> Option<Vec<Place>> {
         let module = self.modules.get(module)?;
         let mut found = Vec::new();
@@ -379,7 +379,7 @@ impl Names {
         (is_known || !found.is_empty()).then_some(found)
     }
 
-    /// What a `use` declaration leads to, unless it is being followed.
+    /// Resolves a `use` declaration, unless it is being followed already.
     fn follow(&self, index: usize, busy: &mut Vec<usize>) -> Option<Vec<Place>> {
         let declared = self.uses.get(index).filter(|_| !busy.contains(&index))?;
         busy.push(index);

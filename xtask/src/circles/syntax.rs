@@ -54,7 +54,7 @@ pub(super) fn as_macro(path: &[String]) -> Vec<String> {
     path
 }
 
-/// What `#[path = "..."]` says.
+/// The value of `#[path = "..."]`.
 pub(super) fn path_attribute(attributes: &[Attribute]) -> Option<String> {
     let attribute = attributes.iter().find(|attribute| attribute.path().is_ident("path"))?;
     let syn::Meta::NameValue(pair) = &attribute.meta else { return None };

@@ -1,4 +1,4 @@
-//! Whether what the program did with a file is right, judged without any of its code.
+//! Judges whether the program treated a file rightly, without any of its code.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::kinds::Kind;
 use super::reference;
 
-/// What a run came to.
+/// The outcome of a run.
 pub(super) struct Ran {
     /// `None` if a signal ended it.
     pub(super) code: Option<i32>,
@@ -15,7 +15,7 @@ pub(super) struct Ran {
     pub(super) err: String,
 }
 
-/// What is wrong with a run, if something is.
+/// The fault of a run, if it has one.
 pub(super) fn judge(kind: Kind, ran: &Ran, given: &[u8], log: &Path) -> Result<(), String> {
     if ran.err.contains("panicked") || ran.code == Some(101) {
         return Err("panic".to_owned());

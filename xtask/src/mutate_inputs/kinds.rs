@@ -81,7 +81,7 @@ impl Kind {
         matches!(self, Self::Key | Self::Proof | Self::Anchor | Self::TreeHead)
     }
 
-    /// What may be found in a file as a whole, which has no place in it.
+    /// Refusals that concern a file as a whole, and so name no place in it.
     pub(super) const fn found_in_whole_files(self) -> &'static [&'static str] {
         match self {
             Self::RequestsCsv
@@ -246,7 +246,7 @@ impl Workshop {
         std::fs::write(self.dir.join(name), bytes).map_err(|error| format!("{name}: {error}"))
     }
 
-    /// What the program prints, in the directory; it has to succeed.
+    /// Runs the program in the directory and returns its output; it must succeed.
     fn run(&self, line: &str) -> Result<String, String> {
         let ran = Command::new(&self.program)
             .current_dir(&self.dir)

@@ -93,7 +93,7 @@ fn records(text: &str) -> Result<Vec<Vec<String>>, String> {
     Ok(records)
 }
 
-/// Where the quote stands that closes a cell: the first that is no pair.
+/// The place of the quote that closes a cell: the first one that is not doubled.
 fn closing(quoted: &str) -> Option<usize> {
     let mut from = 0;
     loop {

@@ -1,5 +1,5 @@
-//! What one pair of reserve and commit takes beside a thread that reads every account, again and
-//! again: not the mean but the slow ones, which are those that waited.
+//! The latency of one pair of reserve and commit while another thread keeps reading every account:
+//! not the mean but the slow pairs, which are those that waited.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::harness::{Effort, Report};
 /// How many pairs a round times, one by one: two hundred are above the quantile.
 const PAIRS: usize = 200_000;
 
-/// Of a thousand pairs, 999 are quicker than the slowest of them.
+/// The 99.9th percentile.
 const SLOW: usize = PAIRS / 1_000;
 
 /// How many times the reader has to have read everything during a round, for the round to count: on
@@ -68,7 +68,7 @@ fn round(pair: impl Fn()) -> Quantiles {
     Quantiles { median: taken[PAIRS / 2] as f64, slow: taken[PAIRS - SLOW - 1] as f64 }
 }
 
-/// The same, while another thread reads; of no account if it hardly did.
+/// The same while another thread reads; [`Quantiles::WORST`] if that thread hardly ran.
 fn beside_reader(pair: impl Fn(), mut read: impl FnMut() + Send) -> Quantiles {
     let (readings, done) = (AtomicU64::new(0), AtomicBool::new(false));
     std::thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! What an append costs beside what it cannot do without: the record's encoding and its SHA-256.
+//! The cost of an append against its lower bound: encoding the record and hashing it with SHA-256.
 
 use std::path::Path;
 
@@ -13,11 +13,11 @@ use crate::harness::{Contestant, Report};
 /// The hash before the frame and the frame's header, which are hashed with the payload.
 const HASHED_BESIDE_PAYLOAD_BYTES: usize = 32 + 16;
 
-/// What SHA-256 pads at least.
+/// The least padding of SHA-256.
 const PADDING_BYTES: usize = 9;
 
-/// Appends in `Buffered`, against the same encoding and as many blocks as the chain hashes. What is
-/// measured of ours includes the write of every 256 KiB.
+/// Appends in `Buffered`, against the same encoding and as many blocks as the chain hashes. Our
+/// figure includes the write of every 256 KiB.
 pub fn append_cost(report: &mut Report, root: &Path) {
     let writer = ours(&root.join("cost"), Durability::Buffered, false);
     let records = Record::many();
