@@ -1,7 +1,7 @@
 //! Between which limits a model's utility and cost lie, judged by its codes alone.
 //!
 //! Utility is reckoned in *units* of `2^k` hundred-millionths of a microunit, with `k` as small as
-//! the weights allow ([`units`](super::units), where the same unit is counted in grains). Write `A` for `value * confidence * quality`, `D`
+//! the weights allow ([`quantize`](super::quantize), where the same unit is counted in grains). Write `A` for `value * confidence * quality`, `D`
 //! for `10^8` times the exact deductions before token costs are rounded up, and `U` for the
 //! utility. The law rounds `A` down once (less than `10^8` lost) and each of two token costs up
 //! (less than `10^8` each), so
@@ -29,11 +29,9 @@
 //! end at 20,000, is below 20,000. Sums saturate at 32,767: a saturated deduction is one that no
 //! value reaches.
 
-use super::cheapest::Cheapest;
-use super::codes::{Codes, Quanta};
-use super::lanes::{Splat, Sums};
-use super::units::{AMOUNT_GUARD, TokenWeight, Unit, column_weight, grains};
-use super::words::each;
+use super::lanes::{Splat, Sums, each};
+use super::min_cost::MinCost;
+use super::quantize::{AMOUNT_GUARD, Codes, Quanta, TokenWeight, Unit, column_weight, grains};
 use crate::Policy;
 use crate::utility::Valuation;
 
@@ -80,7 +78,7 @@ pub(crate) struct Budget {
     /// A cost above this is surely above the limit.
     pub(super) limit: i16,
     /// A cost that is less than the limit by so much is surely within it.
-    slack: i16,
+    shortfall: i16,
 }
 
 /// What weights and limits of all requests have in common. Weights are those of 65,536 codes, in
@@ -92,7 +90,7 @@ pub(crate) struct Scale {
     output_weight: TokenWeight,
     fixed_weight: u64,
     latency_weight: u64,
-    pub(crate) cheapest: Cheapest,
+    pub(crate) min_cost: MinCost,
     /// What the three costs fall short by at most, and 1 for rounding that.
     cost_shortfall: u64,
     /// What the value and all deductions fall short by at most, and 1 for rounding that.
@@ -101,7 +99,7 @@ pub(crate) struct Scale {
 
 impl Scale {
     /// Nothing if prices or the latency penalty are beyond the guards (INVARIANT (guards)).
-    pub(crate) fn new(policy: &Policy, quanta: Quanta, cheapest: Cheapest) -> Option<Self> {
+    pub(crate) fn new(policy: &Policy, quanta: Quanta, min_cost: MinCost) -> Option<Self> {
         let penalty = policy.latency_penalty_per_ms.get();
         let cost_shortfall =
             quanta.input.shortfall() + quanta.output.shortfall() + quanta.fixed.shortfall();
@@ -113,7 +111,7 @@ impl Scale {
             output_weight: TokenWeight::new(quanta.output)?,
             fixed_weight: column_weight(quanta.fixed, 1)?,
             latency_weight: column_weight(quanta.latency, penalty)?,
-            cheapest,
+            min_cost,
             cost_shortfall: u64::from(1 + cost_shortfall),
             shortfall: u64::from(1 + cost_shortfall + other_shortfall),
         })
@@ -186,7 +184,7 @@ impl Bounds {
     /// outliers aside.
     #[inline(always)]
     pub(super) fn sure_clearance(&self, budget: &Budget) -> i16 {
-        budget.slack.max(self.shortfall)
+        budget.shortfall.max(self.shortfall)
     }
 
     /// What the score of a model must be above for a utility of at least `utility_microunits`.
@@ -239,8 +237,8 @@ impl Budget {
             (unit, CostWeights::new(costs, unit))
         };
         let limit = capped(unit.whole(limit_grains));
-        let slack = capped(unit.amount(2) + scale.cost_shortfall);
-        Self { costs, in_units_of_utility, limit, slack }
+        let shortfall = capped(unit.amount(2) + scale.cost_shortfall);
+        Self { costs, in_units_of_utility, limit, shortfall }
     }
 
     /// The costs by their codes, in the budget's units.
@@ -274,7 +272,7 @@ impl Budget {
     /// A cost up to this is surely within the limit.
     #[inline(always)]
     pub(super) fn sure_limit(&self) -> i16 {
-        self.limit - self.slack
+        self.limit - self.shortfall
     }
 }
 

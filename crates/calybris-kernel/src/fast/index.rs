@@ -1,14 +1,13 @@
 //! The catalog in blocks of 64 models that are alike, with the corners of each block.
 
-use alloc::vec::Vec;
-
+use super::bitmap_index::{BLOCK, BitmapIndex, GROUP};
 use super::bounds::Scale;
-use super::challengers::Challengers;
-use super::cheapest::Cheapest;
-use super::codes::{Code, Codes, Quanta, Quantum};
-use super::lanes::LANES;
-use super::rows::{BLOCK, Bits, GROUP, Rows};
+use super::lanes::{Bits, LANES};
+use super::min_cost::MinCost;
+use super::quantize::{Code, Codes, Quanta, Quantum};
+use super::skyline::Skyline;
 use crate::{Model, Policy, Request};
+use alloc::vec::Vec;
 
 /// How many times sixteen models make a block.
 pub(crate) const PARTS: usize = BLOCK / LANES;
@@ -29,12 +28,12 @@ pub(crate) struct Index {
     pub(crate) scale: Option<Scale>,
     order: Vec<u32>,
     codes: Vec<Codes>,
-    pub(crate) rows: Rows,
+    pub(crate) rows: BitmapIndex,
     /// The only block, if there are no more and it has no outliers: positions are those of the
     /// models then.
-    single: Option<Single>,
+    single: Option<SingleBlock>,
     /// One per block.
-    challengers: Vec<Challengers>,
+    challengers: Vec<Skyline>,
     /// One per block: at most as good in every column as any enabled model of it.
     worst: Vec<Code>,
     groups: Vec<Group>,
@@ -45,12 +44,12 @@ pub(crate) struct Index {
 
 /// The only block of a catalog.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Single {
+pub(crate) struct SingleBlock {
     /// Whether half as many codes as a block has room for are enough.
     half: bool,
     /// The enabled models.
     pub(crate) enabled: u64,
-    challengers: Challengers,
+    challengers: Skyline,
     /// One less than the greatest p95 latency of an enabled model, or 0.
     slowest_less_one_ms: u32,
     /// The lowest risk ceiling of an enabled model.
@@ -110,8 +109,8 @@ impl Index {
             .filter_map(|place| Some((models.get(place.index as usize)?, place.outlier)))
             .collect();
         let worst: Vec<Code> = blocks.iter().map(|block| block.1).collect();
-        let challengers: Vec<Challengers> = placed.chunks(BLOCK).map(Challengers::new).collect();
-        let rows = Rows::new(&placed);
+        let challengers: Vec<Skyline> = placed.chunks(BLOCK).map(Skyline::new).collect();
+        let rows = BitmapIndex::new(&placed);
         let groups = rows.enabled().chunks(GROUP).zip(rows.outliers().chunks(GROUP));
         let groups = groups
             .map(|(enabled, outliers)| Group {
@@ -122,18 +121,16 @@ impl Index {
                 enabled_models: enabled.iter().map(|word| word.count_ones()).sum(),
             })
             .collect();
-        let single = rows
-            .enabled()
-            .first()
-            .zip(challengers.first())
-            .filter(|_| is_single)
-            .map(|(&enabled, &challengers)| Single::new(half, enabled, challengers, models));
+        let single =
+            rows.enabled().first().zip(challengers.first()).filter(|_| is_single).map(
+                |(&enabled, &challengers)| SingleBlock::new(half, enabled, challengers, models),
+            );
         Self {
             single,
             worst,
             groups,
             challengers,
-            scale: Scale::new(policy, quanta, Cheapest::new(models)),
+            scale: Scale::new(policy, quanta, MinCost::new(models)),
             order,
             codes,
             rows,
@@ -155,7 +152,7 @@ impl Index {
 
     /// The only block of a catalog without outliers, and its codes.
     #[inline(always)]
-    pub(crate) fn single(&self) -> Option<(&Single, SingleCodes<'_>)> {
+    pub(crate) fn single(&self) -> Option<(&SingleBlock, SingleCodes<'_>)> {
         let single = self.single.as_ref()?;
         let codes = if single.half {
             SingleCodes::Half(self.codes.first_chunk()?)
@@ -168,7 +165,7 @@ impl Index {
     /// The models of a block that may get one of so many places. `open` says that no enabled model
     /// fails the gates on capabilities, provider and regions.
     #[inline(always)]
-    pub(crate) fn challengers_of(&self, block: usize, open: bool, places: usize) -> u64 {
+    pub(crate) fn skyline_of(&self, block: usize, open: bool, places: usize) -> u64 {
         self.challengers.get(block).copied().unwrap_or_default().of(open, places)
     }
 
@@ -323,8 +320,8 @@ fn gather_alike(places: &mut [Place]) {
     gather_alike(high);
 }
 
-impl Single {
-    fn new(half: bool, enabled: u64, challengers: Challengers, models: &[Model]) -> Self {
+impl SingleBlock {
+    fn new(half: bool, enabled: u64, challengers: Skyline, models: &[Model]) -> Self {
         let all = || models.iter().filter(|model| model.enabled);
         let slowest_ms = all().map(|model| model.p95_latency_ms).max().unwrap_or(0);
         let lowest_ceiling_bps = all().map(|model| model.risk_ceiling.get()).min().unwrap_or(0);
@@ -346,7 +343,7 @@ impl Single {
             & (self.lowest_ceiling_bps >= request.risk.get())
     }
 
-    /// See [`Index::challengers_of`].
+    /// See [`Index::skyline_of`].
     #[inline(always)]
     pub(crate) fn challengers(&self, open: bool, places: usize) -> u64 {
         self.challengers.of(open, places)

@@ -15,7 +15,7 @@ const MANY_TOKENS: u32 = 1 << 17;
 
 /// No enabled model has a price below these, which need not be one model's.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Cheapest {
+pub(crate) struct MinCost {
     per_input_token: u64,
     per_output_token: u64,
     fixed: u64,
@@ -24,7 +24,7 @@ pub(crate) struct Cheapest {
     cost_of_many_microunits: u64,
 }
 
-impl Cheapest {
+impl MinCost {
     pub(crate) fn new(models: &[Model]) -> Self {
         let least = |price: fn(&Model) -> u64| {
             let prices = models.iter().filter(|model| model.enabled).map(price);
@@ -81,7 +81,7 @@ mod tests {
                         .with_input_price_per_million_tokens(Microunits::new(input_price))
                         .with_output_price_per_million_tokens(Microunits::new(output_price))
                         .with_fixed_price(Microunits::new(fixed_price));
-                    let cheapest = Cheapest::new(&[model]);
+                    let cheapest = MinCost::new(&[model]);
                     for (input_tokens, output_tokens) in
                         tokens.into_iter().flat_map(|input| tokens.map(|output| (input, output)))
                     {

@@ -1,17 +1,19 @@
-//! By how much models clear the budget and utility 0, without the terms that a request or a catalog
-//! doesn't have.
+//! By how much models clear the gates on numbers, by their codes alone: the budget, utility 0, and the
+//! limits on quality, latency and risk.
+//!
+//! The work is compiled for each set of terms, so terms that a request or a catalog lacks cost nothing.
 
-use super::bounds::{Bounds, Budget};
-use super::codes::Codes;
-use super::lanes::Sums;
-use super::words::each;
+use super::bounds::{Bounds, Budget, Scale};
+use super::lanes::{Lanes, Mask, Splat, Sums, each, gather};
+use super::quantize::{Code, Codes, quality_code};
+use crate::Request;
 
 /// How costs are held against the budget: not at all, in the units of the utility, or in others.
 const UNLIMITED: u8 = 0;
 const IN_UNITS_OF_UTILITY: u8 = 1;
 const IN_UNITS_OF_ITS_OWN: u8 = 2;
 
-/// What is done with [`Clearances`], compiled for each set of terms. A function of its own: only
+/// What is done with [`Slacks`], compiled for each set of terms. A function of its own: only
 /// there does the compiler recognise that half of each product is wanted.
 pub(super) trait Work {
     type Answer;
@@ -65,7 +67,7 @@ impl<const N: usize> Work for Scores<'_, N> {
 }
 
 /// What costs and scores are held against.
-pub(super) struct Clearances<'a, const BUDGET: u8, const FIXED: bool, const LATENCY: bool> {
+pub(super) struct Slacks<'a, const BUDGET: u8, const FIXED: bool, const LATENCY: bool> {
     bounds: &'a Bounds,
     budget: Budget,
     cost_limit: Sums,
@@ -73,7 +75,7 @@ pub(super) struct Clearances<'a, const BUDGET: u8, const FIXED: bool, const LATE
 }
 
 impl<'a, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>
-    Clearances<'a, BUDGET, FIXED, LATENCY>
+    Slacks<'a, BUDGET, FIXED, LATENCY>
 {
     /// Whoever clears less than 0 is surely turned away by the budget or by utility 0.
     #[inline(always)]
@@ -128,6 +130,88 @@ impl<'a, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>
     }
 }
 
+/// The limits of one request on quality, latency and risk ceiling.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) minimum_quality: Splat,
+    latency_limit: Splat,
+    risk: Splat,
+}
+
+/// Which of the gates on quality, latency and risk ceiling are passed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Passes {
+    pub(crate) quality: bool,
+    pub(crate) latency: bool,
+    pub(crate) ceiling: bool,
+}
+
+impl Limits {
+    #[inline(always)]
+    pub(crate) fn new(request: &Request, scale: &Scale) -> Self {
+        Self {
+            minimum_quality: minimum_quality(request),
+            latency_limit: Splat::new(
+                scale.quanta.latency.encode_limit(request.latency_limit_ms()),
+            ),
+            risk: Splat::new(request.risk.get()),
+        }
+    }
+
+    /// Which gates a model of these codes passes; so do all that are no worse in any column.
+    #[inline(always)]
+    pub(crate) fn passes(&self, code: &Code) -> Passes {
+        Passes {
+            quality: code.quality >= self.minimum_quality.number(),
+            latency: code.latency <= self.latency_limit.number(),
+            ceiling: code.ceiling >= self.risk.number(),
+        }
+    }
+
+    /// The models whose quality, latency and risk ceiling pass.
+    #[inline(always)]
+    pub(crate) fn passing(&self, codes: &Codes) -> Mask {
+        self.quality_shortage(codes).or(self.latency_or_risk_excess(codes)).zeros()
+    }
+
+    /// One bit per model of a block whose latency and risk ceiling pass.
+    #[inline(always)]
+    pub(crate) fn passing_latency_and_ceiling<const N: usize>(&self, codes: &[Codes; N]) -> u64 {
+        gather(codes, |codes| self.latency_or_risk_excess(codes).zeros().bits())
+    }
+
+    /// How far a model's latency is above the limit, or the request's risk above its ceiling; 0
+    /// passes both gates.
+    #[inline(always)]
+    fn latency_or_risk_excess(&self, codes: &Codes) -> Lanes {
+        self.latency_excess(codes).or(self.risk_excess(codes))
+    }
+
+    /// How far a model's quality is below the minimum; 0 passes.
+    #[inline(always)]
+    pub(crate) fn quality_shortage(&self, codes: &Codes) -> Lanes {
+        self.minimum_quality.lanes().saturating_sub(codes.quality)
+    }
+
+    /// How far a model's latency is above the limit; 0 passes, unless the model is an outlier.
+    #[inline(always)]
+    pub(crate) fn latency_excess(&self, codes: &Codes) -> Lanes {
+        codes.latency.saturating_sub(self.latency_limit.lanes())
+    }
+
+    /// How far the request's risk is above a model's ceiling; 0 passes.
+    #[inline(always)]
+    pub(crate) fn risk_excess(&self, codes: &Codes) -> Lanes {
+        self.risk.lanes().saturating_sub(codes.ceiling)
+    }
+}
+
+/// The code of a request's minimum quality.
+#[inline(always)]
+pub(crate) fn minimum_quality(request: &Request) -> Splat {
+    Splat::new(quality_code(request.minimum_quality.get()))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -147,8 +231,8 @@ mod tests {
         type Answer = [[u16; 3]; HALF];
 
         fn with<const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(self) -> Self::Answer {
-            let clearances = Clearances::<BUDGET, FIXED, LATENCY>::new(self.0);
-            let sure = Clearances::<BUDGET, FIXED, LATENCY>::sure(self.0);
+            let clearances = Slacks::<BUDGET, FIXED, LATENCY>::new(self.0);
+            let sure = Slacks::<BUDGET, FIXED, LATENCY>::sure(self.0);
             self.1.map(|codes| {
                 let (clearance, _) = clearances.of(&codes);
                 let let_through = clearance.above(clearances.almost_sure()).bits();

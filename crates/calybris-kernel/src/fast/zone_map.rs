@@ -1,14 +1,13 @@
 //! What the corners of blocks prove of all their models.
 
+use super::bitmap_index::GROUP;
 use super::bounds::Bounds;
-use super::clearance::{Clearances, Work};
-use super::codes::Codes;
 use super::lanes::{LANES, Sums};
-use super::limits::Limits;
-use super::rows::GROUP;
+use super::quantize::Codes;
+use super::slack::{Limits, Slacks, Work};
 
 /// The corners of up to 64 blocks.
-pub(super) struct Corners<'a> {
+pub(super) struct ZoneMaps<'a> {
     pub(super) bounds: &'a Bounds,
     pub(super) limits: &'a Limits,
     /// Of sixteen blocks each, the best corners and the worst.
@@ -17,7 +16,7 @@ pub(super) struct Corners<'a> {
 
 /// One bit per block, and the scores.
 #[derive(Default)]
-pub(super) struct Judged {
+pub(super) struct ZoneVerdicts {
     /// Those that may hold an eligible model.
     pub(super) hopeful: u64,
     /// Those of which each model but outliers is within the budget and has a positive utility.
@@ -28,15 +27,15 @@ pub(super) struct Judged {
     pub(super) scores: [Sums; GROUP / LANES],
 }
 
-impl Work for Corners<'_> {
-    type Answer = Judged;
+impl Work for ZoneMaps<'_> {
+    type Answer = ZoneVerdicts;
 
     #[inline(never)]
-    fn with<const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(self) -> Judged {
+    fn with<const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(self) -> ZoneVerdicts {
         let Self { bounds, limits, corners } = self;
-        let possible = Clearances::<BUDGET, FIXED, LATENCY>::new(bounds);
-        let sure = Clearances::<BUDGET, FIXED, LATENCY>::sure(bounds);
-        let mut judged = Judged::default();
+        let possible = Slacks::<BUDGET, FIXED, LATENCY>::new(bounds);
+        let sure = Slacks::<BUDGET, FIXED, LATENCY>::sure(bounds);
+        let mut judged = ZoneVerdicts::default();
         let mut shift = 0;
         for ([best, worst], scores) in corners.iter().zip(&mut judged.scores) {
             let (clearance, score) = possible.of(best);

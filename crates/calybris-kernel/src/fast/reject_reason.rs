@@ -1,10 +1,10 @@
 //! Which gate turned away the most, once a request is known to be rejected.
 
 use super::bounds::Budget;
-use super::codes::Codes;
 use super::index::{Index, SingleCodes};
-use super::limits::Limits;
-use super::words::gather;
+use super::lanes::gather;
+use super::quantize::Codes;
+use super::slack::Limits;
 use crate::Model;
 use crate::gates::{Gate, Refusal, admit_price};
 use crate::scan::Tally;
@@ -14,26 +14,27 @@ use crate::utility::Valuation;
 ///
 /// No model is eligible, so whoever is left after the budget fell at the utility.
 #[inline(never)]
-pub(crate) fn blame(
+pub(crate) fn count_refusals(
     index: &Index,
     models: &[Model],
     valuation: Valuation<'_>,
     limits: Limits,
     costs: Costs<'_>,
 ) -> Tally {
-    let mut blame = Blame { index, models, valuation, limits, costs, tally: Tally::default() };
+    let mut count =
+        RefusalCount { index, models, valuation, limits, costs, tally: Tally::default() };
     match index.single() {
-        Some((_, SingleCodes::Half(codes))) => blame.block(0, codes),
-        Some((_, SingleCodes::Whole(codes))) => blame.block(0, codes),
+        Some((_, SingleCodes::Half(codes))) => count.block(0, codes),
+        Some((_, SingleCodes::Whole(codes))) => count.block(0, codes),
         None => {
             for block in 0..index.rows.enabled().len() {
                 if let Some(codes) = index.codes_of(block) {
-                    blame.block(block, codes);
+                    count.block(block, codes);
                 }
             }
         }
     }
-    blame.tally
+    count.tally
 }
 
 /// What is known of the costs of those models that get as far as the budget.
@@ -47,7 +48,7 @@ pub(crate) enum Costs<'a> {
     AllBeyond,
 }
 
-struct Blame<'a> {
+struct RefusalCount<'a> {
     index: &'a Index,
     models: &'a [Model],
     valuation: Valuation<'a>,
@@ -56,7 +57,7 @@ struct Blame<'a> {
     tally: Tally,
 }
 
-impl Blame<'_> {
+impl RefusalCount<'_> {
     #[inline(always)]
     fn block<const N: usize>(&mut self, block: usize, codes: &[Codes; N]) {
         let Self { index, models, valuation, limits, costs, ref mut tally } = *self;
@@ -128,7 +129,7 @@ impl Blame<'_> {
     }
 }
 
-/// Asked of few.
+/// BlockFilter of few.
 #[inline(never)]
 fn is_affordable(valuation: &Valuation<'_>, model: &Model) -> bool {
     !matches!(admit_price(valuation, model), Err(Refusal::Budget { .. }))
@@ -219,11 +220,11 @@ mod tests {
                 let limits = Limits::new(request, scale);
                 let mut known: Vec<Costs<'_>> = Vec::new();
                 known.push(bounds.budget.as_ref().map_or(Costs::AllWithin, Costs::Mixed));
-                if scale.cheapest.is_beyond_budget(request) {
+                if scale.min_cost.is_beyond_budget(request) {
                     known.push(Costs::AllBeyond);
                 }
                 for costs in known {
-                    let found = blame(&index, &models, valuation, limits, costs);
+                    let found = count_refusals(&index, &models, valuation, limits, costs);
                     prop_assert_eq!(found, expected, "{:?} {:?}", costs, request);
                 }
             }

@@ -2,16 +2,14 @@
 //! that may hold a winner are visited, the best first, until no other can. Of the rest the eligible
 //! models are counted: all at once, by the gates that are left, or by their codes.
 
+use super::bitmap_index::GROUP;
+use super::block_filter::{BlockFilter, CountEligible, Counted, Filtered};
 use super::bounds::{Bounds, Scale};
-use super::codes::Codes;
-use super::corners::{Corners, Judged};
 use super::index::{Index, PARTS};
-use super::lanes::{LANES, Mask, Splat, Sums};
-use super::limits::Limits;
-use super::rows::{Bits, GROUP};
-use super::survey::{Survey, Surveyed};
-use super::verdicts::{Asked, Verdicts};
-use super::words::{above, at_most, gather};
+use super::lanes::{Bits, LANES, Mask, Splat, Sums, above, at_most, gather};
+use super::quantize::Codes;
+use super::slack::Limits;
+use super::zone_map::{ZoneMaps, ZoneVerdicts};
 use crate::Model;
 use crate::gates::admit_model;
 use crate::ranking::{Candidate, Ranking};
@@ -100,7 +98,7 @@ impl<R: Ranking> Search<'_, R> {
         }
         let unsure = others & !sure;
         if unsure != 0 {
-            self.survey(group, unsure, live);
+            self.count_eligible(group, unsure, live);
         }
         let counted = others & whole;
         if self.open {
@@ -136,7 +134,7 @@ impl<R: Ranking> Search<'_, R> {
         if !passing {
             live &= self.limits.passing_latency_and_ceiling(codes);
         }
-        let Verdicts { eligible, doubtful, contenders } = self.verdicts(block, codes, live);
+        let Filtered { eligible, doubtful, contenders } = self.verdicts(block, codes, live);
         if doubtful | outliers != 0 {
             self.judge_exactly(block, doubtful | outliers);
         }
@@ -146,8 +144,8 @@ impl<R: Ranking> Search<'_, R> {
 
     /// What the codes of a block prove of its live models.
     #[inline(always)]
-    fn verdicts(&self, block: usize, codes: &[Codes; PARTS], live: u64) -> Verdicts {
-        let asked = Asked {
+    fn verdicts(&self, block: usize, codes: &[Codes; PARTS], live: u64) -> Filtered {
+        let asked = BlockFilter {
             minimum_quality: self.limits.minimum_quality,
             live,
             all_live: live == self.index.enabled_of_block(block),
@@ -155,7 +153,7 @@ impl<R: Ranking> Search<'_, R> {
             floor: Splat::new(self.bar.saturating_add(self.bounds.shortfall).cast_unsigned()),
             places: self.ranking.places(),
         };
-        Verdicts::new(self.bounds, codes, &asked)
+        Filtered::new(self.bounds, codes, &asked)
     }
 
     /// Counts the live models of a block, all of them eligible, and offers the ranking those that may
@@ -177,21 +175,21 @@ impl<R: Ranking> Search<'_, R> {
 
     /// What is known of the blocks of a group by their corners.
     #[inline(always)]
-    fn judge(&self, group: usize) -> Judged {
+    fn judge(&self, group: usize) -> ZoneVerdicts {
         let (bounds, limits) = (self.bounds, &self.limits);
         let corners = self.index.corners_of(group);
-        bounds.without_absent_terms(Corners { bounds, limits, corners })
+        bounds.without_absent_terms(ZoneMaps { bounds, limits, corners })
     }
 
     /// Counts the eligible models of blocks that can't hold a winner.
     #[inline(never)]
-    fn survey(&mut self, group: usize, blocks: u64, live: &[u64]) {
+    fn count_eligible(&mut self, group: usize, blocks: u64, live: &[u64]) {
         let (bounds, limits) = (self.bounds, &self.limits);
         let codes = self.index.codes_of_group(group);
         let outliers = self.index.outliers_of_group(group);
         let doubtful = &mut [0; GROUP];
-        let survey = Survey { bounds, limits, blocks, codes, outliers, live, doubtful };
-        let Surveyed { eligible_models, doubting } = bounds.without_absent_terms(survey);
+        let count = CountEligible { bounds, limits, blocks, codes, outliers, live, doubtful };
+        let Counted { eligible_models, doubting } = bounds.without_absent_terms(count);
         self.eligible_models += eligible_models;
         for block in Bits(doubting) {
             let doubtful = doubtful.get(block).copied().unwrap_or(0);
@@ -202,7 +200,7 @@ impl<R: Ranking> Search<'_, R> {
     /// Values contenders exactly and offers them to the ranking.
     #[inline(always)]
     fn value(&mut self, block: usize, mut contenders: u64) {
-        contenders &= self.index.challengers_of(block, self.open, self.ranking.places());
+        contenders &= self.index.skyline_of(block, self.open, self.ranking.places());
         if contenders == 0 {
             return;
         }

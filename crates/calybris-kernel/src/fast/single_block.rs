@@ -1,13 +1,11 @@
 //! A catalog of a single block without outliers.
 
+use super::block_filter::{BlockFilter, Filtered};
 use super::bounds::{Bounds, Scale};
-use super::codes::Codes;
-use super::index::{HALF, Index, Single};
-use super::lanes::Splat;
-use super::limits::{Limits, minimum_quality};
-use super::rows::Bits;
-use super::verdicts::{Asked, Verdicts};
-use super::words::{at_most, gather};
+use super::index::{HALF, Index, SingleBlock};
+use super::lanes::{Bits, Splat, at_most, gather};
+use super::quantize::Codes;
+use super::slack::{Limits, minimum_quality};
 use crate::Model;
 use crate::gates::admit_price;
 use crate::ranking::{Candidate, Ranking};
@@ -21,7 +19,7 @@ const FEW: u32 = 4;
 pub(super) fn search_single<R: Ranking, const N: usize>(
     mut ranking: R,
     index: &Index,
-    (single, codes): (&Single, &[Codes; N]),
+    (single, codes): (&SingleBlock, &[Codes; N]),
     models: &[Model],
     valuation: &Valuation<'_>,
     scale: &Scale,
@@ -44,17 +42,17 @@ pub(super) fn search_single<R: Ranking, const N: usize>(
     if single.highest_quality_bps < request.minimum_quality.get() {
         live = 0;
     }
-    let asked = Asked {
+    let asked = BlockFilter {
         minimum_quality: minimum_quality(request),
         live,
         all_live: live == single.enabled,
         floor: Splat::default(),
         places: ranking.places(),
     };
-    let Verdicts { eligible, doubtful, mut contenders } = if few {
-        Verdicts { eligible: 0, doubtful: live, contenders: 0 }
+    let Filtered { eligible, doubtful, mut contenders } = if few {
+        Filtered { eligible: 0, doubtful: live, contenders: 0 }
     } else {
-        Verdicts::new(bounds, codes, &asked)
+        Filtered::new(bounds, codes, &asked)
     };
     contenders &= single.challengers(open, ranking.places());
     let mut eligible_models = eligible.count_ones();

@@ -1,24 +1,23 @@
 //! The models of a block that not two others of it outdo: nobody else of the block can win, or come
 //! second.
 
+use crate::Model;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
-
-use crate::Model;
 
 /// How many places challengers contend for: whom so many others outdo gets none of them.
 const PODIUM: usize = 2;
 
 /// The models of a block that not two others of it outdo.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Challengers {
+pub(crate) struct Skyline {
     /// Whatever the request asks for.
     of_any_request: u64,
     /// If it asks for no capability, provider or region that an enabled model lacks.
     of_open_request: u64,
 }
 
-impl Challengers {
+impl Skyline {
     #[inline(always)]
     pub(crate) const fn of(self, open: bool, places: usize) -> u64 {
         match (places, open) {

@@ -1,15 +1,16 @@
-//! What the codes of a block prove of its models, in one pass over them: who is eligible, who may
-//! be, and who may get a place.
+//! What the codes of a block prove of its models, in one pass over them: which are eligible, which may
+//! be, and which may get a place. Of blocks that cannot hold a winner, the eligible models are counted.
 
+use super::bitmap_index::GROUP;
 use super::bounds::Bounds;
-use super::clearance::{Clearances, Work};
-use super::codes::Codes;
-use super::lanes::{Mask, Splat, Sums};
-use super::words::{each, gather};
+use super::index::PARTS;
+use super::lanes::{Bits, Mask, Splat, Sums, each, gather};
+use super::quantize::Codes;
+use super::slack::{Limits, Slacks, Work};
 
 /// What is asked of a block.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct BlockFilter {
     /// The code of the minimum quality.
     pub(crate) minimum_quality: Splat,
     /// The models that pass the gates on latency, capabilities, provider, regions and risk ceiling,
@@ -26,7 +27,7 @@ pub(crate) struct Asked {
 
 /// The answers, one bit per model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Verdicts {
+pub(crate) struct Filtered {
     /// Those that are surely eligible.
     pub(crate) eligible: u64,
     /// Those that may be eligible or not; the rest is not.
@@ -44,9 +45,13 @@ struct Part {
     scores: Sums,
 }
 
-impl Verdicts {
+impl Filtered {
     #[inline(always)]
-    pub(crate) fn new<const N: usize>(bounds: &Bounds, codes: &[Codes; N], asked: &Asked) -> Self {
+    pub(crate) fn new<const N: usize>(
+        bounds: &Bounds,
+        codes: &[Codes; N],
+        asked: &BlockFilter,
+    ) -> Self {
         let mut doubtful = 0;
         let judge = Judge { bounds, codes, asked, doubtful: &mut doubtful };
         let (eligible, contenders) = bounds.without_absent_terms(judge);
@@ -57,7 +62,7 @@ impl Verdicts {
 struct Judge<'a, const N: usize> {
     bounds: &'a Bounds,
     codes: &'a [Codes; N],
-    asked: &'a Asked,
+    asked: &'a BlockFilter,
     doubtful: &'a mut u64,
 }
 
@@ -77,14 +82,14 @@ impl<const N: usize> Work for Judge<'_, N> {
 fn judge<const N: usize, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(
     bounds: &Bounds,
     codes: &[Codes; N],
-    asked: &Asked,
+    asked: &BlockFilter,
     doubtful: &mut u64,
 ) -> (u64, u64) {
     if asked.live == 0 {
         return (0, 0);
     }
     let minimum_quality = asked.minimum_quality.lanes().signed();
-    let clearances = Clearances::<BUDGET, FIXED, LATENCY>::new(bounds);
+    let clearances = Slacks::<BUDGET, FIXED, LATENCY>::new(bounds);
     let almost_sure = clearances.almost_sure();
     let parts = each(codes, |codes| {
         let (clearance, scores) = clearances.of(codes);
@@ -117,4 +122,59 @@ fn judge<const N: usize, const BUDGET: u8, const FIXED: bool, const LATENCY: boo
     let beaten = reached.less(Sums::splat(bounds.shortfall));
     let contenders = eligible & gather(&scores, |score| score.above(beaten).bits());
     (eligible, contenders)
+}
+
+/// Some blocks of a group.
+pub(super) struct CountEligible<'a> {
+    pub(super) bounds: &'a Bounds,
+    pub(super) limits: &'a Limits,
+    /// Which blocks.
+    pub(super) blocks: u64,
+    /// Of all blocks of the group, as all that follow.
+    pub(super) codes: &'a [[Codes; PARTS]],
+    pub(super) outliers: &'a [u64],
+    /// The models that pass the gates on capabilities, providers and regions.
+    pub(super) live: &'a [u64],
+    /// The models that may be eligible or not: nobody yet, and afterwards those of the blocks that
+    /// have any.
+    pub(super) doubtful: &'a mut [u64; GROUP],
+}
+
+/// What was found.
+#[derive(Default)]
+pub(super) struct Counted {
+    /// How many are surely eligible.
+    pub(super) eligible_models: u32,
+    /// Which blocks have doubtful models.
+    pub(super) doubting: u64,
+}
+
+impl Work for CountEligible<'_> {
+    type Answer = Counted;
+
+    #[inline(never)]
+    fn with<const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(self) -> Counted {
+        let Self { bounds, limits, blocks, codes, outliers, live, doubtful } = self;
+        let clearances = Slacks::<BUDGET, FIXED, LATENCY>::new(bounds);
+        let almost_sure = clearances.almost_sure();
+        let mut surveyed = Counted::default();
+        for block in Bits(blocks) {
+            let (Some(codes), Some(outliers), Some(live), Some(doubtful)) =
+                (codes.get(block), outliers.get(block), live.get(block), doubtful.get_mut(block))
+            else {
+                break;
+            };
+            let parts = each(codes, |codes| {
+                let (clearance, _) = clearances.of(codes);
+                let clearance = clearance.negative_unless(limits.passing(codes));
+                (clearance.above(almost_sure).bits(), clearance.negative())
+            });
+            // The codes of an outlier say less, but what they rule out is out.
+            let eligible = gather(&parts, |(sure, _)| *sure) & live & !outliers;
+            *doubtful = !gather(&parts, |(_, impossible)| *impossible) & live & !eligible;
+            surveyed.eligible_models += eligible.count_ones();
+            surveyed.doubting |= u64::from(*doubtful != 0) << block;
+        }
+        surveyed
+    }
 }
