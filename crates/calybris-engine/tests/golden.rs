@@ -172,6 +172,19 @@ fn records_keep_their_bytes() {
 }
 
 #[test]
+fn records_keep_their_json() {
+    let lines = (1..).zip(every_record()).map(|(sequence, record)| {
+        format!("{sequence} {}\n", serde_json::to_string(&record).unwrap())
+    });
+    let text: String = lines.collect();
+    let file = golden("records.json.txt");
+    if blessing() {
+        std::fs::write(&file, &text).unwrap();
+    }
+    assert_eq!(text, std::fs::read_to_string(file).unwrap());
+}
+
+#[test]
 fn a_log_written_once_opens_forever() {
     let dir = tempfile::tempdir().unwrap();
     let kept = golden("log.cwal");
