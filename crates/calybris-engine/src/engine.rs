@@ -21,11 +21,12 @@ use parking_lot::{Mutex, RwLock};
 use crate::error::EngineError;
 use crate::keys::RequestKeys;
 use crate::options::{EngineOptions, MAX_REQUEST_KEYS};
-use crate::record::{Record, SCHEMA_ID};
+use crate::record::Record;
 use crate::recover::{self, Recovered, Recovery};
 use crate::snapshot::{Installed, Snapshot};
 use crate::ticket::{OpenTicket, Ticket};
 use crate::tickets::Tickets;
+use crate::wire::SCHEMA_ID;
 
 /// The engine. `Send + Sync`; share it by reference or in an `Arc`.
 ///

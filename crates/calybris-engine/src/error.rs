@@ -99,6 +99,18 @@ pub enum EngineError {
         /// What does not fit.
         contradiction: String,
     },
+    /// A record is authentic, but a field of it has a value that no record may have: an unknown code, say.
+    #[error("record {sequence}, {record}, has an invalid `{field}`: {why}")]
+    InvalidRecord {
+        /// Sequence of the record.
+        sequence: u64,
+        /// What the record is.
+        record: &'static str,
+        /// The field, as `RECORDS.md` names it.
+        field: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A logged policy and catalog are not valid.
     #[error("the snapshot at record {sequence} is not valid: {source}")]
     InvalidSnapshot {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use calybris_wal::{Key, Reader, Tail, WalError};
 
 use crate::error::EngineError;
-use crate::record::{LoggedSnapshot, Record, SCHEMA_ID};
+use crate::record::{LoggedSnapshot, Record};
 use crate::snapshot::{Snapshot, SnapshotDigest};
+use crate::wire::SCHEMA_ID;
 
 /// The records of an engine's log in order, each verified before it comes out.
 ///
@@ -99,13 +100,9 @@ impl Iterator for History {
         if self.failed {
             return None;
         }
-        let read = match self.reader.lend()? {
-            Ok(record) => {
-                record.decode().map(|decoded| (record.sequence(), record.hash(), decoded))
-            }
-            Err(error) => Err(error),
-        };
-        let entry = read.map_err(EngineError::from).and_then(|(sequence, hash, record)| {
+        let entry = self.reader.lend()?.map_err(EngineError::from).and_then(|entry| {
+            let (sequence, hash) = (entry.sequence(), entry.hash());
+            let record = Record::decode(sequence, entry.payload())?;
             if let Some(snapshot) = installed_by(&record) {
                 self.snapshots.install(sequence, snapshot)?;
             }
@@ -133,7 +130,7 @@ pub(crate) fn open_reader(dir: &Path, key: Option<&Key>) -> Result<Reader, Engin
     for segment in segments.into_iter().filter(|segment| *segment >= first.sequence()) {
         let record = Reader::open_at(dir, key, segment)?.next().transpose()?;
         if let Some(record) = record
-            && let Record::Checkpoint(_) = record.decode()?
+            && let Record::Checkpoint(_) = Record::decode(record.sequence(), record.payload())?
         {
             return open_reader_at(dir, key, segment);
         }

@@ -94,6 +94,7 @@ mod what_if;
 mod error;
 mod record;
 mod snapshot;
+mod wire;
 
 pub use call::{Call, Outcome};
 pub use decide::{MAX_CORRELATION_ID_BYTES, MAX_REQUEST_KEY_BYTES};
@@ -106,7 +107,6 @@ pub use options::{EngineOptions, MAX_REQUEST_KEYS};
 pub use proof::DecisionProof;
 pub use record::{
     Admission, Checkpoint, Decided, Fallback, KeyedDecision, LoggedSnapshot, LoggedTicket, Record,
-    SCHEMA_ID,
 };
 pub use recorded::RecordedDecision;
 pub use recover::Recovery;
@@ -118,3 +118,4 @@ pub use what_if::{
     Change, Comparison, Flow, MAX_BUCKETS, ModelShift, RejectionShift, SeriesBucket, Shift, Side,
     WhatIf,
 };
+pub use wire::SCHEMA_ID;

@@ -93,7 +93,7 @@ pub(crate) fn record_at(
     match reader.lend() {
         Some(record) => {
             let record = record?;
-            Ok((record.hash(), record.decode()?))
+            Ok((record.hash(), Record::decode(sequence, record.payload())?))
         }
         None => Err(WalError::NoSuchRecord { sequence, head: sequence.saturating_sub(1) }.into()),
     }

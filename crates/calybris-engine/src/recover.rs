@@ -53,7 +53,7 @@ pub(crate) fn recover(
     let mut fold = Fold::new(options.request_keys);
     for entry in begin(dir, key, &mut fold)? {
         let entry = entry?;
-        fold.apply(entry.sequence(), entry.decode::<Record<'static>>()?)?;
+        fold.apply(entry.sequence(), Record::decode(entry.sequence(), entry.payload())?)?;
     }
     resume(fold, log)
 }
@@ -66,7 +66,7 @@ fn begin(dir: &Path, key: Option<&Key>, fold: &mut Fold) -> Result<Reader, Engin
         // The last segment may not have a record yet.
         let Some(entry) = reader.next() else { continue };
         let entry = entry?;
-        let record = entry.decode::<Record<'static>>()?;
+        let record = Record::decode(entry.sequence(), entry.payload())?;
         if let Record::Checkpoint(_) = record {
             fold.apply(entry.sequence(), record)?;
             return Ok(reader);

@@ -3,7 +3,6 @@
 mod batch;
 mod crew;
 mod fallback;
-mod lent;
 mod trial;
 
 use std::num::NonZeroUsize;
@@ -219,7 +218,7 @@ impl<P: Propose> Course<'_, P> {
             if batch.push_decision(sequence, record.payload()) {
                 continue;
             }
-            let record: Record<'static> = record.decode()?;
+            let record = Record::decode(sequence, record.payload())?;
             if let Some(logged) = installed_by(&record) {
                 self.installations += 1;
                 self.trials.write().install(sequence, logged, &mut self.propose)?;

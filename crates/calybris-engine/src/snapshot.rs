@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use calybris_kernel::PolicySnapshot;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{EngineError, contradiction};
@@ -14,7 +13,7 @@ use crate::record::LoggedSnapshot;
 /// The names of the numbers in a catalog, so that a log read years later still says which model was meant.
 ///
 /// Any name may be missing; a name decides nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
     /// Model id to name.
     pub models: BTreeMap<u32, String>,
@@ -27,7 +26,7 @@ pub struct Names {
 }
 
 /// SHA-256 over the canonical bytes of (policy, catalog): equal digests decide alike.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SnapshotDigest(pub [u8; 32]);
 
 /// A snapshot and the record that put it in force.

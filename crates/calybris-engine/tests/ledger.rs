@@ -291,15 +291,6 @@ fn a_record_that_contradicts_the_log_is_named() {
         (fell_back(SMALL, None), "model 2 failed where model 1 was tried"),
         (fell_back(LARGE, Some((LARGE, 1))), "falls back on model 1, which failed"),
         (fell_back(LARGE, Some((SMALL, 10_001))), "8001 were requested"),
-        (changed(BudgetEvent::Released { hold: 3 }), "has a record of its own"),
-        (
-            changed(BudgetEvent::Committed { hold: 3, actual_microunits: 0 }),
-            "has a record of its own",
-        ),
-        (
-            changed(BudgetEvent::Reserved { tenant: tenant(), hold: 9, amount_microunits: 1 }),
-            "has a record of its own",
-        ),
         (changed(BudgetEvent::Extended { hold: 2, amount_microunits: 1 }), "no hold 2 is open"),
         (changed(BudgetEvent::Reduced { tenant: tenant(), amount_microunits: 8_001 }), "8000"),
         (changed(BudgetEvent::Frozen { tenant: "b".to_owned() }), "no tenant `b`"),

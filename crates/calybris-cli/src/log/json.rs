@@ -108,26 +108,17 @@ fn place(object: &mut Map<String, Value>, sequence: u64, hash: &[u8; 32]) {
     }
 }
 
-/// The record's own fields, as serde names them; digests as hexadecimal digits.
+/// The record's own fields.
 fn fields(record: &Record<'_>) -> Result<Map<String, Value>, Failure> {
     let value = serde_json::to_value(record).map_err(Failure::refused)?;
     let variant = match value {
         Value::Object(variants) => variants.into_iter().next().map(|(_, fields)| fields),
         _ => None,
     };
-    let Some(Value::Object(mut fields)) = variant else {
-        return Err(Failure::refused("a record without fields"));
-    };
-    let snapshot = match record {
-        Record::SnapshotInstalled { snapshot, .. } => Some(snapshot),
-        Record::Checkpoint(checkpoint) => checkpoint.snapshot.as_ref(),
-        _ => None,
-    };
-    let logged = fields.get_mut("snapshot").and_then(Value::as_object_mut);
-    if let Some((snapshot, logged)) = snapshot.zip(logged) {
-        logged.insert("digest".to_owned(), snapshot.digest.to_string().into());
+    match variant {
+        Some(Value::Object(fields)) => Ok(fields),
+        _ => Err(Failure::refused("a record without fields")),
     }
-    Ok(fields)
 }
 
 fn add_names(

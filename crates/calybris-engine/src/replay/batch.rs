@@ -6,14 +6,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use calybris_kernel::{Decision, Request};
-use calybris_wal::{WalError, decode};
 
 use super::fallback::FellBack;
-use super::lent::{LentDecision, decision_bytes};
 use super::trial::{Trial, Trials};
 use super::{Replayed, Tally};
 use crate::error::EngineError;
 use crate::record::{Admission, Decided};
+use crate::wire::{decision_bytes, decode_decision};
 
 /// How many records a batch takes.
 const RECORDS: usize = 512;
@@ -97,9 +96,10 @@ impl Batch {
             let Entry::Decision { sequence, end } = *entry else { continue };
             let bytes = self.bytes.get(start..end).unwrap_or_default();
             start = end;
-            let lent: LentDecision<'_> =
-                decode(bytes).map_err(|source| WalError::Decode { sequence, source })?;
-            let named = lent.snapshot_sequence;
+            let wire = decode_decision(sequence, bytes)?;
+            let (request, decision, admission) =
+                wire.answers().map_err(|invalid| invalid.of_record("a decision", sequence))?;
+            let named = wire.snapshot_sequence;
             let place = match last {
                 Some((same, until, place))
                     if same == named && named < sequence && sequence < until =>
@@ -117,30 +117,30 @@ impl Batch {
                 }
             };
             if let Some(trial) = place.and_then(|place| self.trials.get(place)) {
-                let replayed = trial.snapshot.policy_snapshot().prescribe(&lent.request);
-                if replayed != lent.decision {
-                    let (recorded, replayed) = (Box::new(lent.decision), Box::new(replayed));
+                let replayed = trial.snapshot.policy_snapshot().prescribe(&request);
+                if replayed != decision {
+                    let (recorded, replayed) = (Box::new(decision), Box::new(replayed));
                     return Err(EngineError::ReplayDiffers { sequence, recorded, replayed });
                 }
                 let proposals = trial.proposals.iter();
                 self.proposed.extend(
-                    proposals.map(|proposal| proposal.policy_snapshot().prescribe(&lent.request)),
+                    proposals.map(|proposal| proposal.policy_snapshot().prescribe(&request)),
                 );
             }
             let mut ends = [0; 3];
-            let texts = [lent.tenant, lent.correlation_id, lent.request_key];
+            let texts = [wire.tenant, wire.correlation_id, wire.request_key];
             for (end, text) in ends.iter_mut().zip(texts) {
                 self.texts.push_str(text);
                 *end = self.texts.len();
             }
             self.rows.push(Row {
                 sequence,
-                time_unix_ms: lent.time_unix_ms,
+                time_unix_ms: wire.time_unix_ms,
                 ends,
                 snapshot_sequence: named,
-                request: lent.request,
-                decision: lent.decision,
-                admission: lent.admission,
+                request,
+                decision,
+                admission,
                 trial: place,
             });
         }

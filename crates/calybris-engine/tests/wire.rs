@@ -1,0 +1,564 @@
+//! Between what a record says and its bytes nothing is lost, and bytes that say what no record may say are refused.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+
+mod world;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use calybris_budget::{BudgetEvent, OverrunPolicy, Replay, TenantRules};
+use calybris_engine::{
+    Admission, Checkpoint, Decided, EngineError, Fallback, KeyedDecision, LoggedSnapshot,
+    LoggedTicket, Names, Record,
+};
+use calybris_kernel::{
+    Action, CapabilitySet, Decision, Model, Policy, ProviderSet, Reason, RegionSet, Request,
+};
+use calybris_wal::WalError;
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use world::*;
+
+/// Numbers at the boundaries of the codec's lengths, and any others.
+fn number() -> BoxedStrategy<u64> {
+    let boundaries =
+        [0, 1, 250, 251, 0xffff, 0x1_0000, 0xffff_ffff, 0x1_0000_0000, u64::MAX - 1, u64::MAX];
+    prop_oneof![select(boundaries.to_vec()), any::<u64>(), 0..300_u64].boxed()
+}
+
+fn number32() -> BoxedStrategy<u32> {
+    number().prop_map(|number| u32::try_from(number).unwrap_or(u32::MAX)).boxed()
+}
+
+fn number16() -> BoxedStrategy<u16> {
+    number().prop_map(|number| u16::try_from(number).unwrap_or(u16::MAX)).boxed()
+}
+
+fn signed() -> BoxedStrategy<i64> {
+    number().prop_map(u64::cast_signed).boxed()
+}
+
+/// A set of 64: empty, full, or anything.
+fn bits() -> BoxedStrategy<u64> {
+    prop_oneof![Just(0), Just(u64::MAX), number()].boxed()
+}
+
+fn providers() -> BoxedStrategy<ProviderSet> {
+    let words = [bits(), bits(), bits(), bits()];
+    prop_oneof![Just(ProviderSet::ALL), Just(ProviderSet::EMPTY), words.prop_map(ProviderSet)]
+        .boxed()
+}
+
+fn text() -> BoxedStrategy<Cow<'static, str>> {
+    ".{0,16}".prop_map(Cow::Owned).boxed()
+}
+
+fn request() -> BoxedStrategy<Request> {
+    let numbers = (number(), number32(), number32(), number32(), signed(), number());
+    let limits = (number16(), number16(), number16(), number32());
+    (numbers, limits, bits(), providers(), bits())
+        .prop_map(|(numbers, limits, capabilities, allowed_providers, regions)| Request {
+            sequence: numbers.0,
+            requested_model_id: numbers.1,
+            input_tokens: numbers.2,
+            output_tokens: numbers.3,
+            business_value_microunits: numbers.4,
+            budget_limit_microunits: numbers.5,
+            risk_bps: limits.0,
+            confidence_bps: limits.1,
+            minimum_quality_bps: limits.2,
+            max_p95_latency_ms: limits.3,
+            required_capabilities: CapabilitySet(capabilities),
+            allowed_providers,
+            required_regions: RegionSet(regions),
+        })
+        .boxed()
+}
+
+fn decision() -> BoxedStrategy<Decision> {
+    let codes = (select(Action::ALL.to_vec()), select(Reason::ALL.to_vec()));
+    let counts = (number(), number(), number(), number32(), number32(), number32());
+    let winner = (option::of(number32()), number(), signed(), option::of(number32()), signed());
+    (codes, counts, winner)
+        .prop_map(|((action, reason), counts, winner)| Decision {
+            sequence: counts.0,
+            policy_epoch: counts.1,
+            catalog_epoch: counts.2,
+            action,
+            reason,
+            requested_model_id: counts.3,
+            selected_model_id: winner.0,
+            estimated_cost_microunits: winner.1,
+            expected_utility_microunits: winner.2,
+            runner_up_model_id: winner.3,
+            runner_up_utility_microunits: winner.4,
+            evaluated_models: counts.4,
+            eligible_models: counts.5,
+        })
+        .boxed()
+}
+
+fn admission() -> BoxedStrategy<Admission> {
+    (0..6_u8, number(), number())
+        .prop_map(|(kind, amount, other)| match kind {
+            0 => Admission::NotAsked,
+            1 => Admission::Reserved,
+            2 => Admission::Insufficient { available_microunits: amount },
+            3 => Admission::Frozen,
+            4 => Admission::InDebt { debt_microunits: amount },
+            _ => Admission::Exposed { reserved_microunits: amount, cap_microunits: other },
+        })
+        .boxed()
+}
+
+fn decided() -> BoxedStrategy<Decided<'static>> {
+    let texts = (text(), text(), text());
+    (number(), texts, number(), request(), decision(), admission())
+        .prop_map(|(time_unix_ms, texts, snapshot_sequence, request, decision, admission)| {
+            Decided {
+                time_unix_ms,
+                tenant: texts.0,
+                correlation_id: texts.1,
+                request_key: texts.2,
+                snapshot_sequence,
+                request,
+                decision,
+                admission,
+            }
+        })
+        .boxed()
+}
+
+fn model() -> BoxedStrategy<Model> {
+    let numbers = (number32(), any::<u8>(), number16(), number16(), any::<bool>(), number32());
+    (numbers, bits(), bits(), number(), number(), number())
+        .prop_map(|(numbers, capabilities, regions, input, output, fixed_price_microunits)| Model {
+            model_id: numbers.0,
+            provider_id: numbers.1,
+            quality_bps: numbers.2,
+            risk_ceiling_bps: numbers.3,
+            enabled: numbers.4,
+            p95_latency_ms: numbers.5,
+            capabilities: CapabilitySet(capabilities),
+            regions: RegionSet(regions),
+            input_price_microunits_per_million_tokens: input,
+            output_price_microunits_per_million_tokens: output,
+            fixed_price_microunits,
+        })
+        .boxed()
+}
+
+fn names() -> BoxedStrategy<Names> {
+    let models = btree_map(number32(), ".{0,8}", 0..4);
+    let bits = || btree_map(0..64_u8, ".{0,8}", 0..4);
+    (models, btree_map(any::<u8>(), ".{0,8}", 0..4), bits(), bits())
+        .prop_map(|(models, providers, capabilities, regions)| Names {
+            models,
+            providers,
+            capabilities,
+            regions,
+        })
+        .boxed()
+}
+
+fn logged_snapshot() -> BoxedStrategy<LoggedSnapshot<'static>> {
+    let policy = (number(), number(), number16(), number16(), number16(), number());
+    (policy, vec(model(), 0..4), names())
+        .prop_map(|(policy, models, names)| {
+            let by_id: BTreeMap<u32, Model> =
+                models.into_iter().map(|model| (model.model_id, model)).collect();
+            LoggedSnapshot {
+                digest: snapshot().digest(),
+                policy: Policy {
+                    policy_epoch: policy.0,
+                    catalog_epoch: policy.1,
+                    hard_risk_limit_bps: policy.2,
+                    minimum_confidence_bps: policy.3,
+                    risk_penalty_multiplier_bps: policy.4,
+                    latency_penalty_microunits_per_ms: policy.5,
+                },
+                models: by_id.into_values().collect(),
+                names: Cow::Owned(names),
+            }
+        })
+        .boxed()
+}
+
+fn event() -> BoxedStrategy<BudgetEvent> {
+    let overruns =
+        vec![OverrunPolicy::Reject, OverrunPolicy::DrawThenDebt, OverrunPolicy::CapAtReserved];
+    let rules = (option::of(number()), option::of(number()), select(overruns));
+    let names = (".{0,16}", ".{0,16}");
+    (0..13_u8, names, number(), number(), vec(number(), 0..4), rules)
+        .prop_map(|(kind, (tenant, other), amount_microunits, hold, drawn_microunits, rules)| {
+            match kind {
+                0 => BudgetEvent::TenantOpened { tenant, granted_microunits: amount_microunits },
+                1 => BudgetEvent::ChildOpened {
+                    tenant,
+                    parent: other,
+                    granted_microunits: amount_microunits,
+                },
+                2 => BudgetEvent::ToppedUp { tenant, amount_microunits },
+                3 => BudgetEvent::Reduced { tenant, amount_microunits },
+                4 => BudgetEvent::Refunded { tenant, amount_microunits },
+                5 => BudgetEvent::Repaid { tenant, amount_microunits },
+                6 => BudgetEvent::CarriedOver { from: tenant, to: other, amount_microunits },
+                7 => BudgetEvent::Frozen { tenant },
+                8 => BudgetEvent::Unfrozen { tenant },
+                9 => BudgetEvent::RulesSet {
+                    tenant,
+                    rules: TenantRules {
+                        exposure_cap_microunits: rules.0,
+                        soft_limit_microunits: rules.1,
+                        overrun: rules.2,
+                    },
+                },
+                10 => BudgetEvent::SoftLimitReached { tenant },
+                11 => BudgetEvent::Extended { hold, amount_microunits },
+                _ => BudgetEvent::Overdrawn {
+                    hold,
+                    extra_microunits: amount_microunits,
+                    drawn_microunits,
+                },
+            }
+        })
+        .boxed()
+}
+
+/// The state that a budget has after a few changes.
+fn budget() -> BoxedStrategy<calybris_budget::Checkpoint> {
+    let reservations = vec(0..300_u64, 0..4);
+    (reservations, option::of(number()), any::<bool>())
+        .prop_map(|(reservations, cap, frozen)| {
+            let mut replay = Replay::new();
+            let mut apply = |event| replay.apply(event).unwrap();
+            let tenant = |name: &str| name.to_owned();
+            apply(BudgetEvent::TenantOpened { tenant: tenant("a"), granted_microunits: 70_000 });
+            apply(BudgetEvent::ChildOpened {
+                tenant: tenant("b"),
+                parent: tenant("a"),
+                granted_microunits: 2_000,
+            });
+            let rules = TenantRules {
+                soft_limit_microunits: cap.map(|cap| cap >> 1),
+                overrun: OverrunPolicy::DrawThenDebt,
+                ..TenantRules::default()
+            };
+            apply(BudgetEvent::RulesSet { tenant: tenant("b"), rules });
+            for (amount_microunits, hold) in reservations.into_iter().zip(7..) {
+                let tenant = tenant("b");
+                apply(BudgetEvent::Reserved { tenant, hold, amount_microunits });
+            }
+            if frozen {
+                apply(BudgetEvent::Frozen { tenant: tenant("a") });
+            }
+            replay.checkpoint().unwrap().numbered_up_to(20)
+        })
+        .boxed()
+}
+
+fn checkpoint() -> BoxedStrategy<Checkpoint<'static>> {
+    let ticket = (number32(), vec(number32(), 0..3), request());
+    let tickets = btree_map(number(), ticket, 0..3);
+    let keyed = btree_map(number(), decided(), 0..3);
+    (number(), option::of(logged_snapshot()), budget(), tickets, keyed, number())
+        .prop_map(|(time_unix_ms, snapshot, budget, tickets, keyed, decisions)| {
+            let ticket = |(decision_sequence, (model_id, failed_model_ids, request))| {
+                LoggedTicket { decision_sequence, model_id, failed_model_ids, request }
+            };
+            let remembered =
+                |(decision_sequence, decided): (u64, Decided<'static>)| KeyedDecision {
+                    decision_sequence,
+                    request_key: decided.request_key,
+                    tenant: decided.tenant,
+                    request: decided.request,
+                    decision: decided.decision,
+                    admission: decided.admission,
+                };
+            Checkpoint {
+                time_unix_ms,
+                snapshot,
+                budget,
+                tickets: tickets.into_iter().map(ticket).collect(),
+                keyed_decisions: keyed.into_iter().map(remembered).collect(),
+                decisions,
+            }
+        })
+        .boxed()
+}
+
+fn record() -> BoxedStrategy<Record<'static>> {
+    let fallback = (number32(), number(), signed()).prop_map(
+        |(model_id, estimated_cost_microunits, expected_utility_microunits)| Fallback {
+            model_id,
+            estimated_cost_microunits,
+            expected_utility_microunits,
+        },
+    );
+    prop_oneof![
+        (number(), logged_snapshot()).prop_map(|(time_unix_ms, snapshot)| {
+            Record::SnapshotInstalled { time_unix_ms, snapshot }
+        }),
+        (number(), event())
+            .prop_map(|(time_unix_ms, event)| Record::BudgetChanged { time_unix_ms, event }),
+        decided().prop_map(Record::Decided),
+        (number(), number(), number()).prop_map(
+            |(time_unix_ms, decision_sequence, actual_cost_microunits)| Record::Settled {
+                time_unix_ms,
+                decision_sequence,
+                actual_cost_microunits,
+            }
+        ),
+        (number(), number()).prop_map(|(time_unix_ms, decision_sequence)| Record::Abandoned {
+            time_unix_ms,
+            decision_sequence,
+        }),
+        (number(), number(), number(), number32(), option::of(fallback)).prop_map(
+            |(time_unix_ms, decision_sequence, snapshot_sequence, failed_model_id, fallback)| {
+                Record::FellBack {
+                    time_unix_ms,
+                    decision_sequence,
+                    snapshot_sequence,
+                    failed_model_id,
+                    fallback,
+                }
+            }
+        ),
+        checkpoint().prop_map(Record::Checkpoint),
+    ]
+    .boxed()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn a_record_is_read_as_it_was_written(record in record()) {
+        let bytes = payload(&record);
+        let read = Record::decode(3, &bytes).unwrap();
+        prop_assert_eq!(&read, &record);
+        prop_assert_eq!(payload(&read), bytes);
+    }
+
+    #[test]
+    fn no_part_of_a_record_is_a_record(record in record(), part in any::<prop::sample::Index>()) {
+        let bytes = payload(&record);
+        let part = &bytes[..part.index(bytes.len())];
+        prop_assert!(Record::decode(3, part).is_err());
+        prop_assert!(Record::decode(3, &[&bytes[..], &[0]].concat()).is_err());
+    }
+
+    #[test]
+    fn an_altered_record_is_refused_or_says_something_else(
+        record in record(), at in any::<prop::sample::Index>(), to: u8,
+    ) {
+        let mut bytes = payload(&record);
+        let at = at.index(bytes.len());
+        prop_assume!(bytes[at] != to);
+        bytes[at] = to;
+        if let Ok(read) = Record::decode(3, &bytes) {
+            prop_assert_ne!(read, record);
+        }
+    }
+}
+
+/// The error of a record at sequence 3 that says what no record may say: its field, and what is wrong.
+fn invalid(payload: &[u8]) -> (&'static str, &'static str, String) {
+    match Record::decode(3, payload).unwrap_err() {
+        EngineError::InvalidRecord { sequence: 3, record, field, why } => (record, field, why),
+        other => panic!("{other}"),
+    }
+}
+
+fn not_decoded(payload: &[u8]) -> String {
+    match Record::decode(3, payload).unwrap_err() {
+        EngineError::Log(WalError::Decode { sequence: 3, source }) => source.to_string(),
+        other => panic!("{other}"),
+    }
+}
+
+/// A decision of which every number takes one byte: the places of its fields are known.
+fn plain_decision() -> Decided<'static> {
+    let request = Request {
+        business_value_microunits: 0,
+        budget_limit_microunits: 0,
+        risk_bps: 0,
+        confidence_bps: 0,
+        minimum_quality_bps: 0,
+        ..world::request(1, 0)
+    };
+    let decision = snapshot().policy_snapshot().prescribe(&request);
+    Decided {
+        time_unix_ms: 0,
+        tenant: Cow::Borrowed("a"),
+        correlation_id: Cow::Borrowed(""),
+        request_key: Cow::Borrowed(""),
+        snapshot_sequence: 1,
+        request,
+        decision,
+        admission: Admission::NotAsked,
+    }
+}
+
+/// Where the fields of a plain decision begin, behind the variant, the time, three texts and the snapshot.
+const REQUEST: usize = 1 + 1 + 2 + 1 + 1 + 1;
+const PROVIDERS: usize = REQUEST + 11;
+const DECISION: usize = REQUEST + 13;
+const ACTION: usize = DECISION + 3;
+const REASON: usize = DECISION + 4;
+const ADMISSION: usize = DECISION + 13;
+
+#[test]
+fn unknown_codes_are_refused_by_name() {
+    let bytes = payload(&Record::Decided(plain_decision()));
+    assert_eq!(bytes.len(), ADMISSION + 1);
+    assert_eq!((bytes[ACTION], bytes[REASON]), (Action::Reject.code(), 101));
+    for code in 0..=u8::MAX {
+        let mut bytes = bytes.clone();
+        bytes[ACTION] = code;
+        match Action::try_from(code) {
+            Ok(_) => assert!(Record::decode(3, &bytes).is_ok()),
+            Err(unknown) => {
+                assert_eq!(invalid(&bytes), ("a decision", "decision.action", unknown.to_string()))
+            }
+        }
+    }
+    for code in 0..=250 {
+        let mut bytes = bytes.clone();
+        bytes[REASON] = code;
+        match Reason::try_from(u16::from(code)) {
+            Ok(_) => assert!(Record::decode(3, &bytes).is_ok()),
+            Err(unknown) => {
+                assert_eq!(invalid(&bytes), ("a decision", "decision.reason", unknown.to_string()))
+            }
+        }
+    }
+    for (at, first_unknown) in [(0, 7), (ADMISSION, 6)] {
+        let mut bytes = bytes.clone();
+        bytes[at] = first_unknown;
+        not_decoded(&bytes);
+    }
+}
+
+#[test]
+fn a_text_above_its_limit_is_refused_by_name() {
+    for (length, allowed) in [(64, true), (65, false)] {
+        let text: Cow<'_, str> = Cow::Owned("x".repeat(length));
+        let by_id = Decided { correlation_id: text.clone(), ..plain_decision() };
+        let by_key = Decided { request_key: text, ..plain_decision() };
+        for (decided, field) in [(by_id, "correlation_id"), (by_key, "request_key")] {
+            let bytes = payload(&Record::Decided(decided));
+            assert_eq!(Record::decode(3, &bytes).is_ok(), allowed, "{length}");
+            if !allowed {
+                let why = "it has 65 bytes and may have at most 64".to_owned();
+                assert_eq!(invalid(&bytes), ("a decision", field, why));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_set_has_one_spelling() {
+    let bytes = payload(&Record::Decided(plain_decision()));
+    assert_eq!(bytes[PROVIDERS], 0);
+    // Everybody, word by word: one byte each.
+    let spelled = [&bytes[..PROVIDERS], &[1, 1, 1, 1, 1], &bytes[PROVIDERS + 1..]].concat();
+    assert!(not_decoded(&spelled).contains("all 256"));
+    let but_one = [&bytes[..PROVIDERS], &[1, 1, 1, 1, 3], &bytes[PROVIDERS + 1..]].concat();
+    let Record::Decided(read) = Record::decode(3, &but_one).unwrap() else { panic!() };
+    assert!(!read.request.allowed_providers.contains(192));
+    assert!(read.request.allowed_providers.contains(193));
+}
+
+#[test]
+fn what_is_to_be_in_order_is_refused_out_of_order() {
+    let logged = LoggedSnapshot {
+        digest: snapshot().digest(),
+        policy: POLICY,
+        models: Cow::Owned(vec![world::model(2, 1, 1), world::model(1, 1, 1)]),
+        names: Cow::Owned(Names::default()),
+    };
+    let installed = |snapshot| Record::SnapshotInstalled { time_unix_ms: 0, snapshot };
+    let (record, field, _) = invalid(&payload(&installed(logged.clone())));
+    assert_eq!((record, field), ("the installation of a snapshot", "snapshot.models"));
+    let twice = LoggedSnapshot {
+        models: Cow::Owned(vec![world::model(1, 1, 1), world::model(1, 2, 2)]),
+        ..logged.clone()
+    };
+    assert_eq!(invalid(&payload(&installed(twice))).1, "snapshot.models");
+
+    let no_models = LoggedSnapshot { models: Cow::Owned(vec![]), ..logged };
+    let named = |bit: u8| {
+        let regions = [(bit, "eu".to_owned())].into();
+        let names = Cow::Owned(Names { regions, ..Names::default() });
+        payload(&installed(LoggedSnapshot { names, ..no_models.clone() }))
+    };
+    assert!(Record::decode(3, &named(63)).is_ok());
+    assert_eq!(invalid(&named(64)).1, "snapshot.names.regions");
+    let mut two_names = named(3);
+    let regions = two_names.len() - 5;
+    assert_eq!(two_names[regions..], [1, 3, 2, b'e', b'u']);
+    two_names[regions] = 2;
+    for (second, ascending) in [(2, false), (3, false), (4, true)] {
+        let bytes = [&two_names[..], &[second, 0]].concat();
+        assert_eq!(Record::decode(3, &bytes).is_ok(), ascending, "{second}");
+    }
+
+    let ticket = |decision_sequence| LoggedTicket {
+        decision_sequence,
+        model_id: 1,
+        failed_model_ids: vec![],
+        request: world::request(1, 1),
+    };
+    let keyed = |decision_sequence| KeyedDecision {
+        decision_sequence,
+        request_key: Cow::Borrowed("k"),
+        tenant: Cow::Borrowed("a"),
+        request: world::request(1, 1),
+        decision: plain_decision().decision,
+        admission: Admission::NotAsked,
+    };
+    let checkpoint = |tickets, keyed_decisions| {
+        payload(&Record::Checkpoint(Checkpoint {
+            time_unix_ms: 0,
+            snapshot: None,
+            budget: Replay::new().checkpoint().unwrap(),
+            tickets: Cow::Owned(tickets),
+            keyed_decisions: Cow::Owned(keyed_decisions),
+            decisions: 0,
+        }))
+    };
+    assert!(Record::decode(3, &checkpoint(vec![ticket(1), ticket(2)], vec![keyed(1)])).is_ok());
+    for tickets in [vec![ticket(2), ticket(1)], vec![ticket(1), ticket(1)]] {
+        let (record, field, _) = invalid(&checkpoint(tickets, vec![]));
+        assert_eq!((record, field), ("a checkpoint", "tickets"));
+    }
+    for decisions in [vec![keyed(2), keyed(1)], vec![keyed(1), keyed(1)]] {
+        assert_eq!(invalid(&checkpoint(vec![], decisions)).1, "keyed_decisions");
+    }
+    let long_key = KeyedDecision { request_key: Cow::Owned("k".repeat(65)), ..keyed(1) };
+    assert_eq!(invalid(&checkpoint(vec![], vec![long_key])).1, "request_key");
+}
+
+#[test]
+fn a_change_with_a_record_of_its_own_is_not_written_as_a_change() {
+    let tenant = || "a".to_owned();
+    for event in [
+        BudgetEvent::Reserved { tenant: tenant(), hold: 9, amount_microunits: 1 },
+        BudgetEvent::Committed { hold: 3, actual_microunits: 0 },
+        BudgetEvent::Released { hold: 3 },
+        BudgetEvent::PartCommitted { hold: 3, actual_microunits: 1 },
+        BudgetEvent::Dispatched { hold: 3 },
+        BudgetEvent::Expired { hold: 3 },
+        BudgetEvent::PartReleased { hold: 3, amount_microunits: 1 },
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let options = calybris_wal::WalOptions::new(calybris_engine::SCHEMA_ID);
+        let log = calybris_wal::WalWriter::open(dir.path(), &options).unwrap();
+        let refused = log.append(&Record::BudgetChanged { time_unix_ms: 0, event }).unwrap_err();
+        let WalError::Encode { source } = refused else { panic!("{refused}") };
+        assert!(source.to_string().contains("in no record by itself"), "{source}");
+    }
+}
