@@ -58,7 +58,7 @@ impl Engine {
         if found_bytes > limit_bytes {
             return Err(EngineError::RequestKeyTooLong { found_bytes, limit_bytes });
         }
-        match self.keys.claim(call.tenant, call.request_key) {
+        match self.keys.claim(call.tenant, call.request_key)? {
             Claim::New(claimed) => self.decide_anew(call, Some(claimed)),
             Claim::Decided(decision) => self.answer_again(call, &decision),
         }

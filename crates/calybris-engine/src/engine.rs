@@ -11,10 +11,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 use calybris_budget::{AccountSnapshot, BudgetEngine, SoftLimitReached, Tenant};
+use calybris_units::BrokenInvariant;
 use calybris_wal::{Anchor, Receipt, WalOptions, WalWriter};
 use parking_lot::{Mutex, RwLock};
 
@@ -48,6 +49,8 @@ pub struct Engine {
     /// Why the last one that was due was not written.
     pub(crate) checkpoint_failure: Mutex<Option<Arc<EngineError>>>,
     recovery: Recovery,
+    /// The invariant that was found broken, if one was.
+    broken: OnceLock<BrokenInvariant>,
 }
 
 /// What decisions are made under.
@@ -114,6 +117,7 @@ impl Engine {
             checkpoint_due_at: AtomicU64::new(due_at),
             checkpoint_failure: Mutex::new(None),
             recovery,
+            broken: OnceLock::new(),
             log,
         };
         engine.install_behind_checkpoint(&mut engine.in_force.write(), checkpoint_time_unix_ms)?;
@@ -255,8 +259,32 @@ impl Engine {
         Ok(self.log.close()?)
     }
 
+    /// Appends a record, unless an invariant was found broken.
     pub(crate) fn append(&self, record: &Record<'_>) -> Result<Receipt, EngineError> {
+        self.check_sound()?;
         Ok(self.log.append(record)?)
+    }
+
+    /// Makes a change. INVARIANT (stopped): every method that changes or acknowledges anything goes through here, so that
+    /// nothing more is done once an invariant was found broken.
+    pub(crate) fn while_sound<T>(
+        &self,
+        change: impl FnOnce() -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        self.check_sound()?;
+        let changed = change();
+        if let Some(broken) = changed.as_ref().err().and_then(EngineError::broken_invariant) {
+            // The first one is what the others follow from.
+            let _first = self.broken.get_or_init(|| broken);
+        }
+        changed
+    }
+
+    fn check_sound(&self) -> Result<(), EngineError> {
+        match self.broken.get() {
+            Some(broken) => Err(EngineError::Internal(*broken)),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn tenant(&self, name: &str) -> Result<Tenant, EngineError> {

@@ -2,6 +2,7 @@
 
 use calybris_budget::{BudgetError, CheckpointError};
 use calybris_kernel::{Decision, SnapshotError};
+use calybris_units::BrokenInvariant;
 use calybris_wal::WalError;
 use thiserror::Error;
 
@@ -149,11 +150,25 @@ pub enum EngineError {
     /// A policy and a catalog that were proposed to a replay are not valid.
     #[error("the proposed policy and catalog are not valid: {0}")]
     InvalidProposal(#[from] SnapshotError),
+    /// An invariant of the engine does not hold. It decides, logs and acknowledges nothing more; balances and open tickets can
+    /// still be read. Opening the log again begins with what stands in it.
+    #[error("internal error: {0}")]
+    Internal(#[from] BrokenInvariant),
 }
 
 impl From<CheckpointError> for EngineError {
     fn from(error: CheckpointError) -> Self {
         Self::Books(Box::new(error))
+    }
+}
+
+impl EngineError {
+    /// The invariant that does not hold, if that is the error.
+    pub(crate) fn broken_invariant(&self) -> Option<BrokenInvariant> {
+        match self {
+            Self::Internal(broken) => Some(*broken),
+            _ => None,
+        }
     }
 }
 

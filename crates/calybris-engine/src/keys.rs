@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use calybris_units::{BrokenInvariant, invariant};
 use parking_lot::{Condvar, Mutex};
 
 use crate::record::{Decided, KeyedDecision};
@@ -23,6 +24,7 @@ pub(crate) struct RequestKeys {
 
 struct State {
     window: KeyWindow,
+    /// INVARIANT (known keys): a key that is `DecidedAt` a sequence has its decision there in the window.
     by_key: HashMap<TenantKey, Known>,
 }
 
@@ -79,24 +81,38 @@ impl RequestKeys {
     }
 
     /// What was decided for this tenant under this key. While somebody is deciding under it, waits for the answer.
-    pub(crate) fn claim(&self, tenant: &str, request_key: &str) -> Claim<'_> {
+    ///
+    /// # Errors
+    /// The decision under a known key is not in the window.
+    pub(crate) fn claim(
+        &self,
+        tenant: &str,
+        request_key: &str,
+    ) -> Result<Claim<'_>, BrokenInvariant> {
         let key = (tenant.to_owned(), request_key.to_owned());
         let mut state = self.state.lock();
         loop {
             match state.by_key.get(&key) {
                 Some(Known::BeingDecided) => self.done.wait(&mut state),
                 Some(Known::DecidedAt(sequence)) => {
-                    if let Some(decision) = state.window.by_sequence.get(sequence) {
-                        return Claim::Decided(Box::new(decision.clone()));
-                    }
-                    state.by_key.remove(&key);
+                    let decision = invariant!(
+                        state.window.by_sequence.get(sequence),
+                        "a key that is known to be decided has its decision in the window"
+                    )?;
+                    return Ok(Claim::Decided(Box::new(decision.clone())));
                 }
                 None => {
                     state.by_key.insert(key.clone(), Known::BeingDecided);
-                    return Claim::New(Claimed { keys: self, key });
+                    return Ok(Claim::New(Claimed { keys: self, key }));
                 }
             }
         }
+    }
+
+    /// Loses every decision, but not its key: INVARIANT (known keys) is broken.
+    #[cfg(test)]
+    pub(crate) fn break_known_keys(&self) {
+        self.state.lock().window.by_sequence.clear();
     }
 
     /// The decisions that are remembered, oldest first.
