@@ -79,7 +79,7 @@ impl Engine {
     ///
     /// let engine = Engine::open(&dir, &EngineOptions::default())?;
     /// let recovery = engine.recovery();
-    /// assert_eq!((recovery.open_tickets, recovery.held_microunits), (1, 7_500));
+    /// assert_eq!((recovery.open_tickets, recovery.reserved_microunits), (1, 7_500));
     /// assert_eq!(engine.account("acme").ok_or("gone")?.available_microunits, 2_500);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -1,4 +1,4 @@
-//! Request keys: the last decisions that were made under one, so that the same call is decided once.
+//! Request keys: the last decisions that had one, so that a repeated call is decided once.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,7 +9,7 @@ use crate::record::{Decided, KeyedDecision};
 
 /// The keyed decisions with the highest sequences, as many as the window holds.
 ///
-/// Which they are depends on the log alone and not on the order in which callers came back from it.
+/// The window depends on the log alone, not on the order in which concurrent callers return from it.
 pub(crate) struct KeyWindow {
     capacity: usize,
     by_sequence: BTreeMap<u64, KeyedDecision<'static>>,
@@ -18,7 +18,7 @@ pub(crate) struct KeyWindow {
 /// The window of a live engine.
 pub(crate) struct RequestKeys {
     state: Mutex<State>,
-    /// Told when a decision under a key was made, or failed.
+    /// Notified when a decision under a key was made or failed.
     done: Condvar,
 }
 
@@ -28,7 +28,7 @@ struct State {
     by_key: HashMap<TenantKey, Known>,
 }
 
-/// A tenant's name and its key: two tenants may use the same key and never hear of one another.
+/// A tenant's name and its key: keys of different tenants are independent.
 type TenantKey = (String, String);
 
 #[derive(PartialEq)]
@@ -40,11 +40,11 @@ enum Known {
 /// What is known about a key.
 pub(crate) enum Claim<'a> {
     Decided(Box<KeyedDecision<'static>>),
-    /// Nothing: who asked decides, and others with the same key wait for him.
+    /// The key is new. The caller decides, and other callers with the same key wait.
     New(Claimed<'a>),
 }
 
-/// The right to decide under a key. Dropped, it goes to the next who asks.
+/// The right to decide under a key. If it is dropped, the next caller with the key gets it.
 pub(crate) struct Claimed<'a> {
     keys: &'a RequestKeys,
     key: TenantKey,
@@ -55,7 +55,7 @@ impl KeyWindow {
         Self { capacity, by_sequence: BTreeMap::new() }
     }
 
-    /// Adds a decision, and answers the one that has to go for it, which may be the same.
+    /// Adds a decision, and answers the one that no longer fits, which may be the same.
     pub(crate) fn add(
         &mut self,
         decision: KeyedDecision<'static>,
@@ -80,7 +80,7 @@ impl RequestKeys {
         Self { state: Mutex::new(State { window, by_key }), done: Condvar::new() }
     }
 
-    /// What was decided for this tenant under this key. While somebody is deciding under it, waits for the answer.
+    /// The decision for this tenant under this key. Waits while another caller is deciding under it.
     ///
     /// # Errors
     /// The decision under a known key is not in the window.
@@ -126,7 +126,7 @@ fn tenant_key(decision: &KeyedDecision<'_>) -> TenantKey {
 }
 
 impl Claimed<'_> {
-    /// Answers everyone who asks under this key from now on.
+    /// Makes this the answer to every later call under the key.
     pub(crate) fn decided(self, decision_sequence: u64, decided: &Decided<'_>) {
         let mut state = self.keys.state.lock();
         state.by_key.insert(self.key.clone(), Known::DecidedAt(decision_sequence));
@@ -137,7 +137,7 @@ impl Claimed<'_> {
                 state.by_key.remove(&oldest);
             }
         }
-        // The drop that follows tells who waits.
+        // Dropping `self` notifies the callers that wait.
     }
 }
 

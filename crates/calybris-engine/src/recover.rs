@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use calybris_budget::BudgetEngine;
+use calybris_units::invariant;
 use calybris_wal::{Key, Reader};
 
 use crate::engine::InForce;
@@ -18,7 +19,7 @@ use crate::ticket::Hold;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Recovery {
-    /// What the log itself had to do: a torn tail set aside, say.
+    /// What the log itself found, such as a torn tail that it set aside.
     pub log: calybris_wal::Recovery,
     /// Where reading began: the last checkpoint, or the log's first record; 0 for an empty log.
     pub first_sequence: u64,
@@ -26,10 +27,10 @@ pub struct Recovery {
     pub records: u64,
     /// Decisions in the log, from its beginning on.
     pub decisions: u64,
-    /// Tickets found open, which now hold their reservations again.
+    /// Tickets found open, each with its reservation.
     pub open_tickets: u64,
-    /// What those hold, in microunits.
-    pub held_microunits: u128,
+    /// What those have reserved, in microunits.
+    pub reserved_microunits: u128,
 }
 
 /// The state that a log leads to.
@@ -58,8 +59,8 @@ pub(crate) fn recover(
     resume(fold, log)
 }
 
-/// Begins with the last checkpoint, if there is one, and answers what comes after it. A checkpoint is always the first
-/// record of its segment; so only those are looked at, from the last one back.
+/// Applies the last checkpoint, if there is one, and answers a reader of the records after it. A checkpoint is always the
+/// first record of its segment, so only the first records are read, from the last segment back.
 fn begin(dir: &Path, key: Option<&Key>, fold: &mut Fold) -> Result<Reader, EngineError> {
     for first in Reader::segments(dir)?.into_iter().rev() {
         let mut reader = Reader::open_at(dir, key, first)?;
@@ -77,14 +78,14 @@ fn begin(dir: &Path, key: Option<&Key>, fold: &mut Fold) -> Result<Reader, Engin
 
 fn resume(fold: Fold, log: calybris_wal::Recovery) -> Result<Recovered, EngineError> {
     let (budget, open) = fold::finish(fold.first_sequence, fold.budget, fold.tickets)?;
-    let held = open.values().map(|hold| u128::from(hold.reserved_microunits()));
+    let reserved = open.values().map(|hold| u128::from(hold.reserved_microunits()));
     let recovery = Recovery {
         log,
         first_sequence: fold.first_sequence,
         records: fold.records,
         decisions: fold.decisions,
-        open_tickets: u64::try_from(open.len()).unwrap_or(u64::MAX),
-        held_microunits: held.sum(),
+        open_tickets: invariant!(u64::try_from(open.len()).ok(), "a count fits in 64 bits")?,
+        reserved_microunits: reserved.sum(),
     };
     let in_force =
         InForce { installed: fold.installed, checkpoint_sequence: fold.checkpoint_sequence };

@@ -123,7 +123,7 @@ fn the_books_are_read_whatever_the_amounts_of_several_tenants_add_up_to() {
     books(held, 0, granted);
     drop(engine);
     let engine = open(dir.path());
-    assert_eq!(engine.recovery().held_microunits, held);
+    assert_eq!(engine.recovery().reserved_microunits, held);
     for open in engine.open_tickets() {
         let ticket = engine.ticket(open.decision_sequence).unwrap();
         engine.settle(ticket, DEAR, 5).unwrap();
