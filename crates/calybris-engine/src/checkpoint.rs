@@ -44,8 +44,10 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn checkpoint(&self, time_unix_ms: u64) -> Result<u64, EngineError> {
-        let _owner = self.owner.lock();
-        self.checkpoint_as_owner(time_unix_ms)
+        self.while_sound(|| {
+            let _owner = self.owner.lock();
+            self.checkpoint_as_owner(time_unix_ms)
+        })
     }
 
     /// Why the last checkpoint that was due by itself was not written; `None` if it was, or if one was written since.
@@ -86,8 +88,10 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn retain_from_checkpoint(&self, disposal: Disposal<'_>) -> Result<usize, EngineError> {
-        let checkpoint_sequence = self.in_force.read().checkpoint_sequence;
-        Ok(self.log.retain_from(checkpoint_sequence, disposal)?)
+        self.while_sound(|| {
+            let checkpoint_sequence = self.in_force.read().checkpoint_sequence;
+            Ok(self.log.retain_from(checkpoint_sequence, disposal)?)
+        })
     }
 
     /// Writes a checkpoint if it is time for one. The caller holds no lock, and has logged up to `sequence`.
@@ -100,7 +104,7 @@ impl Engine {
         if sequence < self.checkpoint_due_at.load(Relaxed) {
             return;
         }
-        if let Err(error) = self.checkpoint_as_owner(time_unix_ms) {
+        if let Err(error) = self.while_sound(|| self.checkpoint_as_owner(time_unix_ms)) {
             // What was asked for was done and logged, and the caller is told so. A log that cannot be written says so
             // to the next.
             *self.checkpoint_failure.lock() = Some(Arc::new(error));
@@ -124,6 +128,7 @@ impl Engine {
             return Ok(in_force.checkpoint_sequence);
         }
         let checkpoint = Record::Checkpoint(self.state(&in_force, head_sequence, time_unix_ms)?);
+        self.check_sound()?;
         let sequence = self.log.append_first(&checkpoint)?.sequence;
         in_force.checkpoint_sequence = sequence;
         if let Some(installed) = &mut in_force.installed {

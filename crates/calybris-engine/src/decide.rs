@@ -47,6 +47,10 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn decide(&self, call: &Call<'_>) -> Result<Outcome, EngineError> {
+        self.while_sound(|| self.decide_once(call))
+    }
+
+    fn decide_once(&self, call: &Call<'_>) -> Result<Outcome, EngineError> {
         let (found_bytes, limit_bytes) = (call.correlation_id.len(), MAX_CORRELATION_ID_BYTES);
         if found_bytes > limit_bytes {
             return Err(EngineError::CorrelationIdTooLong { found_bytes, limit_bytes });

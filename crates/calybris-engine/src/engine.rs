@@ -218,20 +218,22 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn install(&self, snapshot: Snapshot, time_unix_ms: u64) -> Result<u64, EngineError> {
-        let sequence = {
-            // Decisions go on while the record is written.
-            let _owner = self.owner.lock();
-            if let Some(installed) = &self.in_force.read().installed
-                && installed.snapshot.same_as(&snapshot)
-            {
-                return Ok(installed.sequence);
-            }
-            let record = Record::SnapshotInstalled { time_unix_ms, snapshot: snapshot.logged() };
-            let sequence = self.append(&record)?.sequence;
-            self.in_force.write().installed = Some(Installed { sequence, snapshot });
-            sequence
-        };
+        let sequence = self.while_sound(|| self.put_in_force(snapshot, time_unix_ms))?;
         self.checkpoint_if_due(sequence, time_unix_ms);
+        Ok(sequence)
+    }
+
+    fn put_in_force(&self, snapshot: Snapshot, time_unix_ms: u64) -> Result<u64, EngineError> {
+        // Decisions go on while the record is written.
+        let _owner = self.owner.lock();
+        if let Some(installed) = &self.in_force.read().installed
+            && installed.snapshot.same_as(&snapshot)
+        {
+            return Ok(installed.sequence);
+        }
+        let record = Record::SnapshotInstalled { time_unix_ms, snapshot: snapshot.logged() };
+        let sequence = self.append(&record)?.sequence;
+        self.in_force.write().installed = Some(Installed { sequence, snapshot });
         Ok(sequence)
     }
 
@@ -280,7 +282,7 @@ impl Engine {
         changed
     }
 
-    fn check_sound(&self) -> Result<(), EngineError> {
+    pub(crate) fn check_sound(&self) -> Result<(), EngineError> {
         match self.broken.get() {
             Some(broken) => Err(EngineError::Internal(*broken)),
             None => Ok(()),
