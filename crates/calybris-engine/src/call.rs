@@ -37,3 +37,9 @@ pub struct Outcome {
     /// whose ticket is closed.
     pub ticket: Option<Ticket>,
 }
+
+/// The most bytes that a correlation id may have: a W3C trace parent has 55, a UUID 36.
+pub const MAX_CORRELATION_ID_BYTES: usize = 64;
+
+/// The most bytes that a request key may have: a UUID has 36, a SHA-256 in hexadecimal 64.
+pub const MAX_REQUEST_KEY_BYTES: usize = 64;

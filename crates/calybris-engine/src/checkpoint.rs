@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use calybris_budget::{Audit, Replay};
 use calybris_wal::Disposal;
 
-use crate::engine::{Engine, InForce};
+use crate::active_snapshot::ActiveSnapshot;
+use crate::engine::Engine;
 use crate::error::{EngineError, contradiction};
 use crate::fold::Fold;
 use crate::record::{Checkpoint, LoggedTicket, Record};
@@ -144,7 +145,7 @@ impl Engine {
     /// shown the record that it names, and that must not be every tenant's balance.
     pub(crate) fn install_behind_checkpoint(
         &self,
-        in_force: &mut InForce,
+        in_force: &mut ActiveSnapshot,
         time_unix_ms: u64,
     ) -> Result<(), EngineError> {
         if let Some(installed) = &mut in_force.installed
@@ -159,7 +160,7 @@ impl Engine {
 
     fn state<'a>(
         &self,
-        in_force: &'a InForce,
+        in_force: &'a ActiveSnapshot,
         head_sequence: u64,
         time_unix_ms: u64,
     ) -> Result<Checkpoint<'a>, EngineError> {
@@ -174,20 +175,6 @@ impl Engine {
             keyed_decisions: Cow::Owned(self.keys.remembered()),
             decisions: self.decisions.load(Relaxed),
         })
-    }
-}
-
-impl InForce {
-    /// Whether the log ends with a checkpoint and the snapshot behind it.
-    fn nothing_since_checkpoint(&self, head_sequence: u64) -> bool {
-        let snapshot_sequence = match &self.installed {
-            Some(installed) => installed.sequence,
-            None => self.checkpoint_sequence,
-        };
-        let behind = u64::from(self.installed.is_some());
-        self.checkpoint_sequence > 0
-            && snapshot_sequence == head_sequence
-            && head_sequence == self.checkpoint_sequence.saturating_add(behind)
     }
 }
 

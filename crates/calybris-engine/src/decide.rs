@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use calybris_budget::{BudgetError, Reservation, Tenant};
 use calybris_kernel::Decision;
 
-use crate::call::{Call, Outcome};
+use crate::call::{Call, MAX_CORRELATION_ID_BYTES, MAX_REQUEST_KEY_BYTES, Outcome};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::keys::{Claim, Claimed};
@@ -158,9 +158,3 @@ pub(crate) fn refusal(tenant: &Tenant, refused: BudgetError) -> Result<Admission
         error => return Err(error.into()),
     })
 }
-
-/// The most bytes that a correlation id may have: a W3C trace parent has 55, a UUID 36.
-pub const MAX_CORRELATION_ID_BYTES: usize = 64;
-
-/// The most bytes that a request key may have: a UUID has 36, a SHA-256 in hexadecimal 64.
-pub const MAX_REQUEST_KEY_BYTES: usize = 64;

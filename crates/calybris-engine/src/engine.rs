@@ -19,6 +19,7 @@ use calybris_units::BrokenInvariant;
 use calybris_wal::{Anchor, Receipt, WalOptions, WalWriter};
 use parking_lot::{Mutex, RwLock};
 
+use crate::active_snapshot::ActiveSnapshot;
 use crate::error::EngineError;
 use crate::keys::RequestKeys;
 use crate::options::{EngineOptions, MAX_REQUEST_KEYS};
@@ -35,7 +36,7 @@ use crate::wire::SCHEMA_ID;
 pub struct Engine {
     pub(crate) log: WalWriter,
     pub(crate) budget: BudgetEngine,
-    pub(crate) in_force: RwLock<InForce>,
+    pub(crate) in_force: RwLock<ActiveSnapshot>,
     pub(crate) tickets: Tickets,
     pub(crate) keys: RequestKeys,
     /// Held by whoever opens a tenant, changes a grant or a rule, makes debt, installs a snapshot or writes a checkpoint.
@@ -51,13 +52,6 @@ pub struct Engine {
     recovery: Recovery,
     /// The invariant that was found broken, if one was.
     broken: OnceLock<BrokenInvariant>,
-}
-
-/// What decisions are made under.
-pub(crate) struct InForce {
-    pub(crate) installed: Option<Installed>,
-    /// Sequence of the last checkpoint; 0 without one.
-    pub(crate) checkpoint_sequence: u64,
 }
 
 impl Engine {

@@ -64,6 +64,7 @@
 //! For a decision without money or a log, take `calybris-kernel` alone. One engine owns its log directory; it does not
 //! share a budget between machines.
 
+mod active_snapshot;
 mod call;
 mod engine;
 mod options;
@@ -96,8 +97,7 @@ mod record;
 mod snapshot;
 mod wire;
 
-pub use call::{Call, Outcome};
-pub use decide::{MAX_CORRELATION_ID_BYTES, MAX_REQUEST_KEY_BYTES};
+pub use call::{Call, MAX_CORRELATION_ID_BYTES, MAX_REQUEST_KEY_BYTES, Outcome};
 pub use engine::Engine;
 pub use error::{EngineError, SettleRefused};
 pub use fall_back::FellBack;

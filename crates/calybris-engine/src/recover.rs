@@ -7,7 +7,7 @@ use calybris_budget::BudgetEngine;
 use calybris_units::invariant;
 use calybris_wal::{Key, Reader};
 
-use crate::engine::InForce;
+use crate::active_snapshot::ActiveSnapshot;
 use crate::error::EngineError;
 use crate::fold::{self, Fold};
 use crate::keys::KeyWindow;
@@ -38,7 +38,7 @@ pub(crate) struct Recovered {
     pub(crate) budget: BudgetEngine,
     pub(crate) open: BTreeMap<u64, Hold>,
     pub(crate) keys: KeyWindow,
-    pub(crate) in_force: InForce,
+    pub(crate) in_force: ActiveSnapshot,
     /// When the last checkpoint was written; 0 without one.
     pub(crate) checkpoint_time_unix_ms: u64,
     pub(crate) recovery: Recovery,
@@ -88,7 +88,7 @@ fn resume(fold: Fold, log: calybris_wal::Recovery) -> Result<Recovered, EngineEr
         reserved_microunits: reserved.sum(),
     };
     let in_force =
-        InForce { installed: fold.installed, checkpoint_sequence: fold.checkpoint_sequence };
+        ActiveSnapshot { installed: fold.installed, checkpoint_sequence: fold.checkpoint_sequence };
     let checkpoint_time_unix_ms = fold.checkpoint_time_unix_ms;
     Ok(Recovered { budget, open, keys: fold.keys, in_force, checkpoint_time_unix_ms, recovery })
 }

@@ -26,11 +26,10 @@ mod budget;
 mod checkpoint;
 mod codes;
 mod decided;
+mod invalid;
 mod names;
 mod snapshot;
 mod ticket;
-
-use std::fmt;
 
 use calybris_wal::{WalError, decode};
 use serde::{Deserialize, Serialize, Serializer};
@@ -38,6 +37,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use self::budget::BudgetChangedV1;
 use self::checkpoint::CheckpointV1;
 pub(crate) use self::decided::DecidedV1;
+use self::invalid::InvalidField;
 use self::snapshot::SnapshotInstalledV1;
 use self::ticket::{AbandonedV1, FellBackV1, SettledV1};
 use crate::error::EngineError;
@@ -76,25 +76,6 @@ enum Wire<'a> {
 
 /// The first byte of a decision's payload: the codec writes the number of a variant below 251 as one byte.
 const DECIDED_V1: u8 = 2;
-
-/// A field of a record that has a value which no record may have.
-#[derive(Debug)]
-pub(crate) struct InvalidField {
-    field: &'static str,
-    why: String,
-}
-
-impl InvalidField {
-    fn new(field: &'static str, why: impl fmt::Display) -> Self {
-        Self { field, why: why.to_string() }
-    }
-
-    /// The error of whoever read the record at that sequence.
-    pub(crate) fn of_record(self, record: &'static str, sequence: u64) -> EngineError {
-        let Self { field, why } = self;
-        EngineError::InvalidRecord { sequence, record, field, why }
-    }
-}
 
 impl Record<'static> {
     /// The record with that sequence, from its payload.

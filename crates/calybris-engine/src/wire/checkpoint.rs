@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::InvalidField;
 use super::budget::BudgetStateV1;
 use super::decided::{AdmissionV1, DecisionV1, RequestV1, checked_request_key};
+use super::invalid::InvalidField;
 use super::snapshot::SnapshotV1;
 use crate::record::{Checkpoint, KeyedDecision, LoggedTicket};
 

@@ -1,9 +1,8 @@
 //! Codes: permanent numbers in the log, names in JSON. An unknown one can be read and is refused when it is given a meaning.
 
+use super::invalid::InvalidField;
 use calybris_kernel::{Action, Reason};
 use serde::{Deserialize, Serialize, Serializer};
-
-use super::InvalidField;
 
 /// The code of an [`Action`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

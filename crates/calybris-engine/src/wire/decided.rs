@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use calybris_kernel::{CapabilitySet, Decision, ProviderSet, RegionSet, Request};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::InvalidField;
 use super::bits::{Bits64, Bits256};
 use super::codes::{ActionCode, ReasonCode};
-use crate::decide::{MAX_CORRELATION_ID_BYTES, MAX_REQUEST_KEY_BYTES};
+use super::invalid::InvalidField;
+use crate::call::{MAX_CORRELATION_ID_BYTES, MAX_REQUEST_KEY_BYTES};
 use crate::record::{Admission, Decided};
 
 /// One decision with everything that is needed to make it again.

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
+use super::invalid::InvalidField;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
-
-use super::InvalidField;
 
 /// Numbers and their names: a map for serde, so an object in JSON.
 #[derive(Debug)]

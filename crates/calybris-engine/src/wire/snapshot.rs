@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use calybris_kernel::{CapabilitySet, Model, Policy, RegionSet};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::InvalidField;
 use super::bits::Bits64;
+use super::invalid::InvalidField;
 use super::names::NameMap;
 use crate::record::LoggedSnapshot;
 use crate::snapshot::{Names, SnapshotDigest};
