@@ -6,7 +6,7 @@
 
 use std::fs;
 
-use calybris_wal::{Reader, VerifyOptions, WalError, WalOptions, WalWriter, verify};
+use calybris_wal::{Reader, VerifyOptions, WalError, WalOptions, WalWriter, verify, LogId};
 use libfuzzer_sys::fuzz_target;
 use sha2::{Digest, Sha256};
 
@@ -39,7 +39,7 @@ fn push(log: &mut Vec<u8>, kind: u8, flags: u8, sequence: u64, payload: &[u8]) {
 fuzz_target!(|bytes: &[u8]| {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path();
-    let options = WalOptions::new(7).log_id(LOG_ID).max_record_bytes(4096);
+    let options = WalOptions::new(7).log_id(LogId::from_bytes(LOG_ID)).max_record_bytes(4096);
     drop(WalWriter::open(path, &options).expect("a new log"));
     let segment = path.join("00000000000000000001.cwal");
     let mut log = fs::read(&segment).expect("its segment");

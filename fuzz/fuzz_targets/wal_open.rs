@@ -5,15 +5,13 @@
 
 use std::fs;
 
-use calybris_wal::{
-    Reader, RepairOptions, VerifyOptions, WalError, WalOptions, WalWriter, repair, verify,
-};
+use calybris_wal::{Reader, RepairOptions, VerifyOptions, WalError, WalOptions, WalWriter, repair, verify, LogId};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path();
-    let options = WalOptions::new(7).log_id([7; 16]).max_record_bytes(4096);
+    let options = WalOptions::new(7).log_id(LogId::from_bytes([7; 16])).max_record_bytes(4096);
     // Most inputs follow a header that verifies, or nothing of them is looked at.
     let (first, rest) = bytes.split_first().unwrap_or((&0, &[]));
     let segment = path.join("00000000000000000001.cwal");

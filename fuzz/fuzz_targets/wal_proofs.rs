@@ -3,7 +3,7 @@
 //! `cargo +nightly fuzz run wal_proofs`
 #![no_main]
 
-use calybris_wal::{ConsistencyProof, InclusionProof, TreeHead};
+use calybris_wal::{ConsistencyProof, Hash, InclusionProof, LogId, TreeHead};
 use libfuzzer_sys::fuzz_target;
 
 struct Bytes<'a>(&'a [u8]);
@@ -26,11 +26,11 @@ impl Bytes<'_> {
         }
     }
 
-    fn hash(&mut self) -> [u8; 32] {
-        [self.take::<1>()[0]; 32]
+    fn hash(&mut self) -> Hash {
+        Hash::from_bytes([self.take::<1>()[0]; 32])
     }
 
-    fn path(&mut self) -> Vec<[u8; 32]> {
+    fn path(&mut self) -> Vec<Hash> {
         let length = self.take::<1>()[0] % 70;
         (0..length).map(|_| self.hash()).collect()
     }
@@ -38,20 +38,20 @@ impl Bytes<'_> {
 
 fuzz_target!(|bytes: &[u8]| {
     let mut bytes = Bytes(bytes);
-    let log_id = [1; 16];
+    let log_id = LogId::from_bytes([1; 16]);
     let head = TreeHead { log_id, size: bytes.number(), root: bytes.hash() };
     let old = TreeHead { log_id, size: bytes.number(), root: bytes.hash() };
     let proof = InclusionProof { sequence: bytes.number(), size: head.size, path: bytes.path() };
     let hash = bytes.hash();
-    if proof.proves(&hash, &head) {
-        let mut other = hash;
+    if proof.proves(hash, &head) {
+        let mut other = *hash.as_bytes();
         other[0] ^= 1;
-        assert!(!proof.proves(&other, &head));
+        assert!(!proof.proves(Hash::from_bytes(other), &head));
         assert!(proof.path.len() <= 64);
     }
     let proof = ConsistencyProof { old_size: old.size, new_size: head.size, path: bytes.path() };
     if proof.proves(&old, &head) {
-        let other = TreeHead { root: [0xEE; 32], ..old };
+        let other = TreeHead { root: Hash::from_bytes([0xEE; 32]), ..old };
         assert!(other == old || !proof.proves(&other, &head));
         assert!(old.size <= head.size);
     }

@@ -121,8 +121,7 @@ impl Contents<'_> {
                 return broken("bytes that nobody appended");
             };
             if let Some((hash, appended)) = self.transcript.appended(expected) {
-                let found: String =
-                    record.hash().iter().map(|byte| format!("{byte:02x}")).collect();
+                let found = record.hash().to_string();
                 if *hash != found || *appended != id {
                     return broken("not the one that was appended");
                 }

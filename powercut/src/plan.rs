@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use calybris_wal::{Durability, Key, WalError, WalOptions};
+use calybris_wal::{Durability, Key, WalError, WalOptions, LogId};
 use fastrand::Rng;
 
 use crate::disk::{ARCHIVE, LOG};
@@ -108,7 +108,7 @@ impl Plan {
 
     pub fn options(&self, session: &Session) -> WalOptions {
         WalOptions::new(SCHEMA)
-            .log_id([3; 16])
+            .log_id(LogId::from_bytes([3; 16]))
             .durability(session.durability)
             .segment_bytes(self.segment_bytes)
     }

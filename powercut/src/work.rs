@@ -135,7 +135,7 @@ impl<'a> Worker<'a> {
         let id = RecordId { session, thread: self.thread, counter: self.appended };
         let Receipt { sequence, hash, .. } = append(&id.payload(self.plan.seed))?;
         self.appended += 1;
-        let hash = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hash.to_string();
         self.teller.tell(Line::Appended { sequence, hash, id });
         if durability == Durability::Synced {
             self.teller.tell(Line::Synced { sequence });

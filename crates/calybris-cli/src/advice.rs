@@ -112,7 +112,7 @@ mod tests {
     use std::io::ErrorKind;
     use std::path::PathBuf;
 
-    use calybris_core::wal::Anchor;
+    use calybris_core::wal::{Anchor, Hash, LogId};
     use clap::Parser as _;
 
     use super::*;
@@ -137,8 +137,12 @@ mod tests {
             WalError::KeyReplaced { path: path(), replaced: 1, current: 2 },
             WalError::MissingSegment { segment: 1 },
             WalError::AnchorAhead { anchor: anchor(), head: 0 },
-            WalError::AnchorContradicted { anchor: anchor(), found: [0; 32] },
-            WalError::AnchorOfAnotherLog { path: path(), anchor: anchor(), found: [0; 16] },
+            WalError::AnchorContradicted { anchor: anchor(), found: Hash::from_bytes([0; 32]) },
+            WalError::AnchorOfAnotherLog {
+                path: path(),
+                anchor: anchor(),
+                found: LogId::from_bytes([0; 16]),
+            },
             WalError::NoSuchRecord { sequence: 9, head: 1 },
             WalError::Dropped { sequence: 1, first: 5 },
             WalError::SequencesUsedUp,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use calybris_wal::{Key, Reader, Tail, WalError};
+use calybris_wal::{Hash, Key, LogId, Reader, Tail, WalError};
 
 use crate::error::EngineError;
 use crate::record::{LoggedSnapshot, Record};
@@ -44,7 +44,7 @@ pub struct Entry {
     /// Its place in the log, from 1, without gaps.
     pub sequence: u64,
     /// Its hash, which covers the record and everything before it.
-    pub hash: [u8; 32],
+    pub hash: Hash,
     /// What it says.
     pub record: Record<'static>,
 }
@@ -68,7 +68,7 @@ impl History {
 
     /// The log's id.
     #[must_use]
-    pub fn log_id(&self) -> [u8; 16] {
+    pub fn log_id(&self) -> LogId {
         self.reader.log_id()
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 #[cfg(doc)]
 use calybris_wal::WalError;
-use calybris_wal::{Key, Reader, RecordProof, TreeHead};
+use calybris_wal::{Hash, Key, Reader, RecordProof, TreeHead};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{EngineError, installed_nothing};
@@ -13,7 +13,7 @@ use crate::history::{installed_by, open_reader_at};
 use crate::record::Record;
 use crate::recorded::RecordedDecision;
 
-mod hex;
+mod text;
 
 /// The version of the proof's form.
 const VERSION: u32 = 1;
@@ -76,7 +76,7 @@ const VERSION: u32 = 1;
 #[serde(deny_unknown_fields)]
 pub struct DecisionProof {
     version: u32,
-    #[serde(with = "hex::text")]
+    #[serde(with = "text::display")]
     head: TreeHead,
     decision: ProvenRecord,
     snapshot: ProvenRecord,
@@ -87,13 +87,11 @@ pub struct DecisionProof {
 #[serde(deny_unknown_fields)]
 struct ProvenRecord {
     sequence: u64,
-    #[serde(with = "hex::array")]
-    previous_hash: [u8; 32],
-    #[serde(with = "hex::bytes")]
+    previous_hash: Hash,
+    #[serde(with = "text::hexadecimal")]
     payload: Vec<u8>,
     key_id: Option<u64>,
-    #[serde(with = "hex::arrays")]
-    path: Vec<[u8; 32]>,
+    path: Vec<Hash>,
 }
 
 impl DecisionProof {
@@ -132,7 +130,7 @@ impl DecisionProof {
         let decision = RecordProof::of(dir, key, sequence, size)?;
         let snapshot = RecordProof::of(dir, key, recorded.decided.snapshot_sequence, size)?;
         let log_id = Reader::open_at(dir, key, sequence)?.log_id();
-        let root = decision.root(&log_id, size, key).ok_or_else(changed)?;
+        let root = decision.root(log_id, size, key).ok_or_else(changed)?;
         let head = TreeHead { log_id, size, root };
         if !snapshot.proves(&head, key) {
             return Err(changed());
@@ -183,10 +181,10 @@ impl DecisionProof {
         }
         let (decision, snapshot) =
             (RecordProof::from(&self.decision), RecordProof::from(&self.snapshot));
-        let mut hashes = [[0; 32]; 2];
+        let mut hashes = [Hash::from_bytes([0; 32]); 2];
         for (hash, record) in hashes.iter_mut().zip([&decision, &snapshot]) {
             let sequence = record.sequence;
-            *hash = match record.record_hash(&head.log_id, key) {
+            *hash = match record.record_hash(head.log_id, key) {
                 Some(hash) => hash,
                 None => {
                     let id = record.key_id.unwrap_or_default();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 #[cfg(doc)]
 use calybris_wal::Reader;
-use calybris_wal::{Key, WalError};
+use calybris_wal::{Hash, Key, WalError};
 
 use crate::error::{EngineError, installed_nothing};
 use crate::history::{installed_by, name_of, open_reader_at};
@@ -30,7 +30,7 @@ pub struct RecordedDecision {
     /// Its sequence in the log.
     pub sequence: u64,
     /// Its record's hash.
-    pub hash: [u8; 32],
+    pub hash: Hash,
     /// What was asked and answered.
     pub decided: Decided<'static>,
     /// The snapshot that it was decided under.
@@ -88,7 +88,7 @@ pub(crate) fn record_at(
     dir: &Path,
     key: Option<&Key>,
     sequence: u64,
-) -> Result<([u8; 32], Record<'static>), EngineError> {
+) -> Result<(Hash, Record<'static>), EngineError> {
     let mut reader = open_reader_at(dir, key, sequence)?;
     match reader.lend() {
         Some(record) => {

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use calybris_kernel::Decision;
-use calybris_wal::{Anchor, Key, Reader, Tail};
+use calybris_wal::{Anchor, Hash, Key, Reader, Tail};
 use parking_lot::RwLock;
 
 use crate::error::{EngineError, contradiction};
@@ -179,7 +179,7 @@ pub fn replay(
             }
         }
     })?;
-    let start = Anchor { log_id: reader.log_id(), sequence: 0, hash: [0; 32] };
+    let start = Anchor { log_id: reader.log_id(), sequence: 0, hash: Hash::from_bytes([0; 32]) };
     Ok(ReplayReport {
         records: course.records,
         decisions: tally.decisions,

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use calybris_kernel::PolicySnapshot;
+use calybris_wal::Hash;
 use sha2::{Digest, Sha256};
 
 use crate::error::{EngineError, contradiction};
@@ -25,9 +26,9 @@ pub struct Names {
     pub regions: BTreeMap<u8, String>,
 }
 
-/// SHA-256 over the canonical bytes of (policy, catalog): equal digests decide alike.
+/// SHA-256 over the canonical bytes of (policy, catalog): equal digests decide alike. It is written like a [`Hash`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SnapshotDigest(pub [u8; 32]);
+pub struct SnapshotDigest(Hash);
 
 /// A snapshot and the record that put it in force.
 #[derive(Clone, Debug)]
@@ -67,7 +68,11 @@ impl Snapshot {
     pub fn new(policy_snapshot: PolicySnapshot, names: Names) -> Self {
         let mut hasher = Sha256::new();
         policy_snapshot.write_canonical(|bytes| hasher.update(bytes));
-        Self { policy_snapshot, names, digest: SnapshotDigest(hasher.finalize().into()) }
+        Self {
+            policy_snapshot,
+            names,
+            digest: SnapshotDigest(Hash::from_bytes(hasher.finalize().into())),
+        }
     }
 
     /// What the kernel decides with.
@@ -133,9 +138,23 @@ impl LoggedSnapshot<'_> {
     }
 }
 
+impl SnapshotDigest {
+    /// The digest with these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Hash::from_bytes(bytes))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+}
+
 impl fmt::Display for SnapshotDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.0.fmt(f)
     }
 }
 

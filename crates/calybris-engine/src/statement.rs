@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use calybris_budget::{BudgetEvent, Replay, Tenant};
-use calybris_wal::Key;
+use calybris_wal::{Key, LogId};
 
 use crate::error::{EngineError, contradiction};
 use crate::fold::Fold;
@@ -95,7 +95,7 @@ impl Statement {
 
     /// The log's id.
     #[must_use]
-    pub fn log_id(&self) -> [u8; 16] {
+    pub fn log_id(&self) -> LogId {
         self.history.log_id()
     }
 

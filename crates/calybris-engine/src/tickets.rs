@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use calybris_wal::LogId;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::error::EngineError;
@@ -35,8 +36,8 @@ pub(crate) enum Fate {
 
 impl Tickets {
     /// The open tickets of the log with that id.
-    pub(crate) fn new(log_id: [u8; 16], open: BTreeMap<u64, Hold>) -> Self {
-        let [b0, b1, b2, b3, ..] = log_id;
+    pub(crate) fn new(log_id: LogId, open: BTreeMap<u64, Hold>) -> Self {
+        let [b0, b1, b2, b3, ..] = *log_id.as_bytes();
         let table = open.into_iter().map(|(sequence, hold)| (sequence, Some(hold))).collect();
         Self { log_id_prefix: [b0, b1, b2, b3], table: Mutex::new(table), returned: Condvar::new() }
     }
@@ -151,7 +152,7 @@ mod tests {
         let tenant = BudgetEngine::new().ensure_tenant("a", 100).unwrap();
         let reservation = tenant.try_hold(70).unwrap();
         let hold = Hold { reservation, state: TicketState::new(1, REQUEST) };
-        let tickets = Tickets::new([7; 16], BTreeMap::new());
+        let tickets = Tickets::new(LogId::from_bytes([7; 16]), BTreeMap::new());
         let ticket = tickets.open(3, hold);
         let panics = || tickets.change::<()>(&ticket, |_| panic!("on purpose"));
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());

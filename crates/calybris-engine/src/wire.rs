@@ -31,7 +31,7 @@ mod names;
 mod snapshot;
 mod ticket;
 
-use calybris_wal::{WalError, decode};
+use calybris_wal::{WalError, decode_borrowed};
 use serde::{Deserialize, Serialize, Serializer};
 
 use self::budget::BudgetChangedV1;
@@ -116,8 +116,9 @@ pub(crate) fn decode_decision(sequence: u64, bytes: &[u8]) -> Result<DecidedV1<'
     decoded(sequence, bytes)
 }
 
+/// A record owns no text, only lists of numbers, so it takes no limit.
 fn decoded<'a, T: Deserialize<'a>>(sequence: u64, bytes: &'a [u8]) -> Result<T, EngineError> {
-    Ok(decode(bytes).map_err(|source| WalError::Decode { sequence, source })?)
+    Ok(decode_borrowed(bytes).map_err(|source| WalError::Decode { sequence, source })?)
 }
 
 impl Serialize for Record<'_> {

@@ -14,7 +14,7 @@ use calybris_engine::{
     LoggedSnapshot, LoggedTicket, Names, Record, SCHEMA_ID,
 };
 use calybris_kernel::{Action, CapabilitySet, Decision, Model, Policy, Reason, RegionSet, Request};
-use calybris_wal::{WalOptions, WalWriter};
+use calybris_wal::{LogId, WalOptions, WalWriter};
 use world::*;
 
 fn golden(name: &str) -> PathBuf {
@@ -253,7 +253,7 @@ fn every_form() -> impl Iterator<Item = (usize, Record<'static>)> {
 
 /// Writes the records into a log with a fixed id.
 fn write_log(dir: &Path) {
-    let options = WalOptions::new(SCHEMA_ID).log_id(*b"calybris golden!");
+    let options = WalOptions::new(SCHEMA_ID).log_id(LogId::from_bytes(*b"calybris golden!"));
     let log = WalWriter::open(dir, &options).unwrap();
     for record in every_record() {
         log.append(&record).unwrap();
@@ -265,7 +265,7 @@ fn write_log(dir: &Path) {
 fn records_keep_their_bytes() {
     let mut text = String::new();
     for (number, record) in every_form() {
-        let bytes: String = payload(&record).iter().map(|byte| format!("{byte:02x}")).collect();
+        let bytes = base16ct::lower::encode_string(&payload(&record));
         writeln!(text, "{number} {bytes}").unwrap();
     }
     assert_eq!(text, kept("records.txt", &text));
@@ -276,10 +276,7 @@ fn kept_bytes_read_as_what_was_written() {
     let kept = std::fs::read_to_string(golden("records.txt")).unwrap();
     for ((number, record), line) in every_form().zip(kept.lines()) {
         let (_, digits) = line.split_once(' ').unwrap();
-        let bytes: Vec<u8> = (0..digits.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
-            .collect();
+        let bytes = base16ct::lower::decode_vec(digits).unwrap();
         assert_eq!(Record::decode(7, &bytes).unwrap(), record, "{number}");
     }
     assert_eq!(kept.lines().count(), every_form().count());

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use calybris_engine::{DecisionProof, Engine, EngineError, EngineOptions, Record, SCHEMA_ID};
 use calybris_kernel::Policy;
-use calybris_wal::{Key, TreeHead, WalError, WalOptions, WalWriter};
+use calybris_wal::{Hash, Key, LogId, TreeHead, WalError, WalOptions, WalWriter};
 use world::*;
 
 /// A log with two snapshots and twelve decisions.
@@ -90,8 +90,8 @@ fn a_proof_holds_for_no_other_tree_head() {
     let head = proof.head();
     for other in [
         TreeHead { size: head.size - 1, ..head },
-        TreeHead { log_id: [1; 16], ..head },
-        TreeHead { root: [1; 32], ..head },
+        TreeHead { log_id: LogId::from_bytes([1; 16]), ..head },
+        TreeHead { root: Hash::from_bytes([1; 32]), ..head },
         TreeHead::of(dir.path(), None, head.size - 1).unwrap(),
     ] {
         let refused = proof.check(&other, None).unwrap_err();
@@ -189,13 +189,12 @@ fn a_forged_decision_is_not_proven_and_its_proof_does_not_hold() {
     let size = sequence;
     let part = |sequence| {
         let proof = calybris_wal::RecordProof::of(dir.path(), None, sequence, size).unwrap();
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         serde_json::json!({
             "sequence": sequence,
-            "previous_hash": hex(&proof.previous_hash),
-            "payload": hex(&proof.payload),
+            "previous_hash": proof.previous_hash,
+            "payload": base16ct::lower::encode_string(&proof.payload),
             "key_id": null,
-            "path": proof.path.iter().map(|hash| hex(hash)).collect::<Vec<_>>(),
+            "path": proof.path,
         })
     };
     let head = TreeHead::of(dir.path(), None, size).unwrap();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::WalError;
+use crate::hash::{Hash, LogId};
 use crate::storage::Storage;
 
 /// A log's id, a sequence, and the hash of the record with that sequence.
@@ -16,9 +17,9 @@ use crate::storage::Storage;
 /// lower-case hexadecimal.
 ///
 /// ```
-/// use calybris_wal::Anchor;
+/// use calybris_wal::{Anchor, Hash, LogId};
 ///
-/// let anchor = Anchor { log_id: [7; 16], sequence: 42, hash: [9; 32] };
+/// let anchor = Anchor { log_id: LogId::from_bytes([7; 16]), sequence: 42, hash: Hash::from_bytes([9; 32]) };
 /// let line = anchor.to_string();
 /// assert_eq!(line.parse::<Anchor>()?, anchor);
 /// assert!("cwal1:07:42:09".parse::<Anchor>().is_err());
@@ -27,16 +28,16 @@ use crate::storage::Storage;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Anchor {
     /// The log's id.
-    pub log_id: [u8; 16],
+    pub log_id: LogId,
     /// The record's sequence, from 1; 0 stands for the log before its first record.
     pub sequence: u64,
     /// The record's hash; for sequence 0 the hash of the first segment's header.
-    pub hash: [u8; 32],
+    pub hash: Hash,
 }
 
 impl Anchor {
     /// Refuses a log with another id.
-    pub(crate) fn check_log(&self, storage: &dyn Storage, found: [u8; 16]) -> Result<(), WalError> {
+    pub(crate) fn check_log(&self, storage: &dyn Storage, found: LogId) -> Result<(), WalError> {
         if self.log_id == found {
             return Ok(());
         }
@@ -44,7 +45,7 @@ impl Anchor {
     }
 
     /// Refuses another hash at the anchor's sequence; elsewhere there is nothing to compare.
-    pub(crate) fn check_record(&self, sequence: u64, hash: [u8; 32]) -> Result<(), WalError> {
+    pub(crate) fn check_record(&self, sequence: u64, hash: Hash) -> Result<(), WalError> {
         if self.sequence != sequence || self.hash == hash {
             return Ok(());
         }
@@ -75,10 +76,7 @@ impl Anchor {
 
 impl fmt::Display for Anchor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("cwal1:")?;
-        write_hex(f, &self.log_id)?;
-        write!(f, ":{}:", self.sequence)?;
-        write_hex(f, &self.hash)
+        write!(f, "cwal1:{}:{}:{}", self.log_id, self.sequence, self.hash)
     }
 }
 
@@ -95,7 +93,7 @@ impl FromStr for Anchor {
         }
         let log_id = parts
             .next()
-            .and_then(read_hex::<16>)
+            .and_then(|digits| digits.parse().ok())
             .ok_or_else(|| refuse("a log id of 32 hexadecimal digits follows"))?;
         let sequence = parts
             .next()
@@ -103,7 +101,7 @@ impl FromStr for Anchor {
             .ok_or_else(|| refuse("a sequence in decimal digits follows the log id"))?;
         let hash = parts
             .next()
-            .and_then(read_hex::<32>)
+            .and_then(|digits| digits.parse().ok())
             .ok_or_else(|| refuse("a hash of 64 hexadecimal digits follows the sequence"))?;
         if parts.next().is_some() {
             return Err(refuse("it ends after the hash"));
@@ -112,35 +110,17 @@ impl FromStr for Anchor {
     }
 }
 
-pub(crate) fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-}
-
-fn read_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    if text.len() != 2 * N {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        for &digit in pair {
-            let value = match digit {
-                b'0'..=b'9' => digit - b'0',
-                b'a'..=b'f' => digit - b'a' + 10,
-                _ => return None,
-            };
-            *byte = (*byte << 4) | value;
-        }
-    }
-    Some(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_text_form_is_stable() {
-        let anchor = Anchor { log_id: [0xab; 16], sequence: 10, hash: [1; 32] };
+        let anchor = Anchor {
+            log_id: LogId::from_bytes([0xab; 16]),
+            sequence: 10,
+            hash: Hash::from_bytes([1; 32]),
+        };
         let line = format!("cwal1:{}:10:{}", "ab".repeat(16), "01".repeat(32));
         assert_eq!(anchor.to_string(), line);
         assert_eq!(line.parse::<Anchor>().unwrap(), anchor);
@@ -148,7 +128,12 @@ mod tests {
 
     #[test]
     fn only_the_exact_text_form_is_read() {
-        let good = Anchor { log_id: [0xab; 16], sequence: 10, hash: [1; 32] }.to_string();
+        let good = Anchor {
+            log_id: LogId::from_bytes([0xab; 16]),
+            sequence: 10,
+            hash: Hash::from_bytes([1; 32]),
+        }
+        .to_string();
         for bad in [
             String::new(),
             good.to_uppercase(),

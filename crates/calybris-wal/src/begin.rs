@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::chain::{Chain, HASH_BYTES, Hash};
+use crate::chain::Chain;
 use crate::error::WalError;
 use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::hash::Hash;
 use crate::key::Key;
 use crate::pen::Pen;
 use crate::progress::Progress;
@@ -40,13 +41,13 @@ pub(crate) fn begin_segment(
     key: Option<&Key>,
 ) -> Result<End, WalError> {
     let name = segment_name(header.first_sequence);
-    let chain = Chain::new(&header.log_id, header.key_among(storage, key)?);
+    let chain = Chain::new(header.log_id, header.key_among(storage, key)?);
     let bytes = header.encode(&chain);
     write_all(file.as_ref(), 0, &bytes)
         .map_err(|source| io_error(storage, "write", &name, source))?;
     file.sync().map_err(|source| io_error(storage, "sync", &name, source))?;
     storage.sync_directory().map_err(|source| io_error(storage, "sync", "", source))?;
-    let header_hash: Hash = bytes.last_chunk::<HASH_BYTES>().copied().unwrap_or_default();
+    let header_hash = bytes.last_chunk().map_or(Hash::ZERO, |hash| Hash::from_bytes(*hash));
     let record_hash = before.map_or(header_hash, |end| end.record_hash);
     let mut progress = Progress::at_start(&header, record_hash);
     progress.log_start = before.map_or(1, |end| end.log_start);

@@ -2,19 +2,16 @@
 //!
 //! Every hash begins with one block of 64 bytes: a label that says what is hashed, then the log's
 //! id. So no hash of one log can stand in another, nor a header's for a frame's. The block is
-//! hashed once per log and the state after it is copied, so it costs nothing per record.
+//! hashed once per log and the state after it is cloned, so it costs nothing per record.
 
+use hmac::block_api::HmacCore;
+use sha2::digest::Output;
+use sha2::digest::block_api::{Buffer, EagerHash, FixedOutputCore, UpdateCore};
+use sha2::digest::consts::{U32, U64};
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
-use crate::digest::Midstate;
+use crate::hash::{Hash, LogId};
 use crate::key::Key;
-
-/// The length of a hash, in bytes.
-pub(crate) const HASH_BYTES: usize = 32;
-
-/// A SHA-256 or an HMAC-SHA-256.
-pub(crate) type Hash = [u8; HASH_BYTES];
 
 /// The label of a segment header's hash, before it is padded with zeros to 48 bytes.
 const SEGMENT_LABEL: &[u8] = b"calybris-wal 1 segment";
@@ -23,7 +20,7 @@ const SEGMENT_LABEL: &[u8] = b"calybris-wal 1 segment";
 const FRAME_LABEL: &[u8] = b"calybris-wal 1 frame";
 
 /// The hashes of one log.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Chain {
     segment: Start,
     frame: Start,
@@ -31,10 +28,10 @@ pub(crate) struct Chain {
 
 impl Chain {
     /// The chain of the log with this id: HMAC-SHA-256 with a key, SHA-256 without.
-    pub(crate) fn new(log_id: &[u8; 16], key: Option<&Key>) -> Self {
+    pub(crate) fn new(log_id: LogId, key: Option<&Key>) -> Self {
         Self {
-            segment: Start::after(&first_block(SEGMENT_LABEL, log_id), key),
-            frame: Start::after(&first_block(FRAME_LABEL, log_id), key),
+            segment: Start::after(first_block(SEGMENT_LABEL, log_id), key),
+            frame: Start::after(first_block(FRAME_LABEL, log_id), key),
         }
     }
 
@@ -48,67 +45,62 @@ impl Chain {
     pub(crate) fn frame_hash(&self, previous_hash_and_frame: &[u8]) -> Hash {
         self.frame.hash(previous_hash_and_frame)
     }
-
-    /// The hash of the frame at the end of `bytes`, over what stands from `start` on: the previous
-    /// hash, then the frame's header and its payload.
-    #[inline]
-    pub(crate) fn frame_hash_at_end(&self, bytes: &mut Vec<u8>, start: usize) -> Hash {
-        self.frame.hash_at_end(bytes, start)
-    }
-}
-
-/// Whether two hashes are equal, in a time that does not depend on where they differ.
-pub(crate) fn hashes_match(left: &Hash, right: &Hash) -> bool {
-    // Word by word: the same comparison in an eighth of the steps.
-    let words = left.as_chunks().0.iter().zip(right.as_chunks().0);
-    let differing = words.fold(0, |differing, (left, right)| {
-        differing | (u64::from_le_bytes(*left) ^ u64::from_le_bytes(*right))
-    });
-    differing.ct_eq(&0).into()
 }
 
 /// The first 8 bytes of the SHA-256 of `bytes`: a checksum, not an authentication.
 pub(crate) fn checksum(bytes: &[u8]) -> [u8; 8] {
-    let digest: Hash = Sha256::digest(bytes).into();
+    let digest: [u8; 32] = Sha256::digest(bytes).into();
     digest.first_chunk().copied().unwrap_or_default()
 }
 
-fn first_block(label: &[u8], log_id: &[u8; 16]) -> [u8; 64] {
+fn first_block(label: &[u8], log_id: LogId) -> [u8; 64] {
     let mut block = [0; 64];
-    let parts = label.iter().chain(std::iter::repeat(&0)).take(48).chain(log_id);
+    let parts = label.iter().chain(std::iter::repeat(&0)).take(48).chain(log_id.as_bytes());
     block.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
     block
 }
 
 /// A hash that has taken its first block.
-#[derive(Clone, Copy)]
-struct Start {
-    inner: Midstate,
-    /// The hash over the inner hash, of an HMAC.
-    outer: Option<Midstate>,
+///
+/// It is kept at the level of blocks, without the buffer of a hash that takes its bytes in pieces:
+/// what is hashed is always one slice.
+#[derive(Clone)]
+enum Start {
+    Sha256(<Sha256 as EagerHash>::Core),
+    Hmac(HmacCore<Sha256>),
 }
 
 impl Start {
-    fn after(block: &[u8; 64], key: Option<&Key>) -> Self {
+    fn after(block: [u8; 64], key: Option<&Key>) -> Self {
         match key {
-            None => Self { inner: Midstate::START.then(block), outer: None },
-            Some(key) => {
-                let (inner, outer) = key.midstates();
-                Self { inner: inner.then(block), outer: Some(outer) }
-            }
+            None => Self::Sha256(started(<Sha256 as EagerHash>::Core::default(), block)),
+            Some(key) => Self::Hmac(started(key.mac().clone(), block)),
         }
     }
 
-    fn hash(&self, bytes: &[u8]) -> Hash {
-        let inner = self.inner.finish(bytes);
-        self.outer.map_or(inner, |outer| outer.finish_outer(&inner))
-    }
-
     #[inline]
-    fn hash_at_end(&self, bytes: &mut Vec<u8>, start: usize) -> Hash {
-        let inner = self.inner.finish_in_place(bytes, start);
-        self.outer.map_or(inner, |outer| outer.finish_outer(&inner))
+    fn hash(&self, bytes: &[u8]) -> Hash {
+        match self {
+            Self::Sha256(core) => finish(core.clone(), bytes),
+            Self::Hmac(core) => finish(core.clone(), bytes),
+        }
     }
+}
+
+/// The state behind one more block.
+fn started<C: UpdateCore<BlockSize = U64>>(mut core: C, block: [u8; 64]) -> C {
+    core.update_blocks(&[block.into()]);
+    core
+}
+
+/// The hash when `bytes` are the last.
+#[inline]
+pub(crate) fn finish<C: FixedOutputCore<OutputSize = U32>>(mut core: C, bytes: &[u8]) -> Hash {
+    let mut buffer = Buffer::<C>::default();
+    buffer.digest_blocks(bytes, |blocks| core.update_blocks(blocks));
+    let mut hash = Output::<C>::default();
+    core.finalize_fixed_core(&mut buffer, &mut hash);
+    Hash::from_bytes(hash.into())
 }
 
 #[cfg(test)]
@@ -116,20 +108,6 @@ mod tests {
     use hmac::{Hmac, KeyInit, Mac};
 
     use super::*;
-
-    #[test]
-    fn hashes_that_differ_alike_in_several_places_do_not_match() {
-        let hash = [0x5A; HASH_BYTES];
-        assert!(hashes_match(&hash, &hash));
-        for first in 0..HASH_BYTES {
-            for second in first..HASH_BYTES {
-                let mut other = hash;
-                other[first] ^= 0x11;
-                other[second] ^= if second == first { 0 } else { 0x11 };
-                assert!(!hashes_match(&hash, &other), "{first} {second}");
-            }
-        }
-    }
 
     #[test]
     fn the_chain_is_what_the_format_says_it_is() {
@@ -141,23 +119,19 @@ mod tests {
             block.extend_from_slice(&log_id);
             for length in 0..300 {
                 let bytes: Vec<u8> = (0..=255).cycle().take(length).collect();
-                let expected: Hash = if keyed {
+                let expected: [u8; 32] = if keyed {
                     let mac = Hmac::<Sha256>::new_from_slice(&secret).unwrap();
                     mac.chain_update(&block).chain_update(&bytes).finalize().into_bytes().into()
                 } else {
                     Sha256::new_with_prefix(&block).chain_update(&bytes).finalize().into()
                 };
-                let chain = Chain::new(&log_id, keyed.then_some(&key));
+                let expected = Hash::from_bytes(expected);
+                let chain = Chain::new(LogId::from_bytes(log_id), keyed.then_some(&key));
                 let found = match label {
                     FRAME_LABEL => chain.frame_hash(&bytes),
                     _ => chain.segment_hash(&bytes),
                 };
                 assert_eq!(found, expected, "{length} bytes, keyed: {keyed}");
-                if label == FRAME_LABEL {
-                    let mut written = [b"before".to_vec(), bytes.clone()].concat();
-                    assert_eq!(chain.frame_hash_at_end(&mut written, 6), expected);
-                    assert_eq!(written[6..], bytes, "the padding is gone");
-                }
             }
         }
     }

@@ -301,7 +301,7 @@ impl Committer {
         let room = state.room;
         drop(state);
 
-        let frames = buffer.get(crate::chain::HASH_BYTES..).unwrap_or_default();
+        let frames = buffer.get(crate::hash::HASH_BYTES..).unwrap_or_default();
         let lengthened = if make_room { file.set_length(room) } else { Ok(()) };
         let result = lengthened
             .and_then(|()| write_all(file.as_ref(), at, frames))
@@ -398,6 +398,7 @@ impl Drop for Committer {
 mod tests {
     use super::*;
     use crate::faults::memory::Memory;
+    use crate::hash::Hash;
 
     #[test]
     fn the_record_after_the_last_sequence_is_refused_and_stops_nothing() {
@@ -405,7 +406,7 @@ mod tests {
             index: 1,
             first_sequence: u64::MAX,
             max_record_bytes: 100,
-            previous_hash: [1; 32],
+            previous_hash: Hash::from_bytes([1; 32]),
             ..SegmentHeader::FIRST
         };
         for durability in [Durability::Os, Durability::Buffered, Durability::Synced] {

@@ -3,9 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::chain::{Chain, HASH_BYTES, Hash};
+use crate::chain::Chain;
 use crate::error::Damage;
 use crate::format::frame::{FRAME_HEADER_BYTES, FrameHeader, open_frame};
+use crate::hash::{HASH_BYTES, Hash};
 use crate::storage::{StoredFile, read_up_to};
 
 /// How much is read at once, in bytes. The buffer grows beyond it only for a longer frame.
@@ -30,7 +31,14 @@ pub(crate) struct Frame<'a> {
     /// Where the frame begins, in bytes from the segment's start.
     pub(crate) offset: u64,
     pub(crate) payload: &'a [u8],
-    pub(crate) hash: &'a Hash,
+    pub(crate) hash: &'a [u8; HASH_BYTES],
+}
+
+impl Frame<'_> {
+    /// The hash, as a value.
+    pub(crate) fn hash(&self) -> Hash {
+        Hash::from_bytes(*self.hash)
+    }
 }
 
 /// A place between two frames of a segment.
@@ -124,7 +132,7 @@ impl FrameCursor {
     /// The hash before the next frame, which [`FrameCursor::peek`] has read.
     pub(crate) fn hash_before(&self) -> Hash {
         let bytes = self.buffer.get(self.start..self.filled).unwrap_or_default();
-        bytes.first_chunk().copied().unwrap_or(NO_HASH)
+        Hash::from_bytes(*bytes.first_chunk().unwrap_or(&NO_HASH))
     }
 
     /// Looks at the next frame and steps over it if it verifies.
@@ -175,10 +183,10 @@ impl FrameCursor {
     }
 
     /// The 32 bytes before the frame that the last step went over, which its hash covers.
-    pub(crate) fn previous_hash(&self) -> &Hash {
+    pub(crate) fn previous_hash(&self) -> Hash {
         let before = self.start.checked_sub(self.last.frame_bytes());
         let bytes = before.and_then(|before| self.buffer.get(before..)).unwrap_or_default();
-        bytes.first_chunk().unwrap_or(&NO_HASH)
+        Hash::from_bytes(*bytes.first_chunk().unwrap_or(&NO_HASH))
     }
 
     /// Reads until at least `needed` bytes lie between `start` and `filled`, and says how many do.
@@ -205,4 +213,4 @@ impl FrameCursor {
     }
 }
 
-const NO_HASH: Hash = [0; HASH_BYTES];
+const NO_HASH: [u8; HASH_BYTES] = [0; HASH_BYTES];

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use calybris_units::BrokenInvariant;
+
 use crate::anchor::Anchor;
+use crate::hash::{Hash, LogId};
 use crate::segment::segment_name;
 
 /// Why a log was not opened, read, written or verified.
@@ -129,9 +132,9 @@ pub enum WalError {
         /// The log's directory.
         path: PathBuf,
         /// The id expected.
-        expected: [u8; 16],
+        expected: LogId,
         /// The id in the log's header.
-        found: [u8; 16],
+        found: LogId,
     },
     /// The record is longer than the log allows. Nothing was written; make the record smaller.
     #[error("a record of more than {limit} bytes was appended, this log allows {limit} bytes")]
@@ -201,7 +204,7 @@ pub enum WalError {
         /// The anchor that was supplied.
         anchor: Anchor,
         /// The hash that the log has at the anchor's sequence.
-        found: [u8; 32],
+        found: Hash,
     },
     /// The anchor is of another log: this one stands in for it. Check the path, then where the
     /// log came from.
@@ -212,7 +215,7 @@ pub enum WalError {
         /// The anchor that was supplied.
         anchor: Anchor,
         /// The id in the log's header.
-        found: [u8; 16],
+        found: LogId,
     },
     /// There is no log at this path, and the anchor names a record of one: the log was removed, or it stands elsewhere.
     /// Check the path first, then restore the log from a copy that reaches the anchor.
@@ -266,6 +269,10 @@ pub enum WalError {
     /// was written; begin another log.
     #[error("the log has used up its sequences")]
     SequencesUsedUp,
+    /// A defect of this crate: something that always holds did not. A writer takes nothing more.
+    /// Nothing was acknowledged that was not written; report it, and open the log again.
+    #[error("internal error: {0}")]
+    Internal(#[from] BrokenInvariant),
     /// An earlier write or sync failed and the writer takes nothing more, because what reached
     /// the disk is no longer known. Open the log again: opening finds out.
     #[error("the writer stopped after an earlier failure: {cause}")]

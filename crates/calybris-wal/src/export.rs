@@ -1,36 +1,20 @@
 //! Writes the records of a log as JSON, one to a line.
 
-use std::fmt;
 use std::io::Write;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Serialize, Serializer};
 
-use crate::anchor::write_hex;
-use crate::chain::Hash;
 use crate::error::WalError;
+use crate::hash::Hash;
 use crate::reader::Reader;
 
 /// A record's line.
 #[derive(Serialize)]
 struct Line<T> {
     sequence: u64,
-    hash: Hex,
+    hash: Hash,
     record: T,
-}
-
-struct Hex(Hash);
-
-impl fmt::Display for Hex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(f, &self.0)
-    }
-}
-
-impl Serialize for Hex {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
 }
 
 impl Reader {
@@ -79,8 +63,7 @@ impl Reader {
         for record in self {
             let record = record?;
             last = record.sequence();
-            let form =
-                Line { sequence: last, hash: Hex(record.hash()), record: record.decode::<T>()? };
+            let form = Line { sequence: last, hash: record.hash(), record: record.decode::<T>()? };
             line.clear();
             serde_json::to_writer(&mut line, &form).map_err(|error| failed(last, error.into()))?;
             line.push(b'\n');

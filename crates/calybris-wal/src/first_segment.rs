@@ -7,9 +7,10 @@
 
 use std::io;
 
-use crate::chain::{Chain, HASH_BYTES};
+use crate::chain::Chain;
 use crate::error::WalError;
 use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::hash::{HASH_BYTES, LogId};
 use crate::key::Key;
 use crate::seal::end_before;
 use crate::segment::{Opening, Position, Segment, SegmentStep, io_error, segment_name};
@@ -95,7 +96,7 @@ fn is_gapless(storage: &dyn Storage, key: Option<&Key>, segments: &[u64]) -> boo
 /// What the header of a segment says of the segment's place.
 enum Standing {
     /// The index, and the id of the log.
-    At(u64, [u8; 16]),
+    At(u64, LogId),
     /// The header is not whole yet.
     NotBegun,
     Damaged,
@@ -152,7 +153,7 @@ pub(crate) fn claimed_start(
     storage: &dyn Storage,
     key: Option<&Key>,
     segments: &[u64],
-    log: Option<([u8; 16], &Chain)>,
+    log: Option<(LogId, &Chain)>,
 ) -> Result<u64, WalError> {
     for segment in segments.iter().rev() {
         let opened = Segment::open(storage, *segment, Mode::Read, key, Position::Anywhere);

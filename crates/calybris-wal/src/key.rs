@@ -3,13 +3,25 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
+use calybris_units::invariant;
+use hmac::KeyInit;
+use hmac::block_api::HmacCore;
+use sha2::Sha256;
+use sha2::digest::block_api::EagerHash;
+use sha2::digest::zeroize::ZeroizeOnDrop;
 
-use crate::digest::Midstate;
+use crate::chain::finish;
 use crate::error::WalError;
 
 /// The least length of a key, in bytes.
 const KEY_BYTES_MIN: usize = 16;
+
+/// INVARIANT (wiped): the state of a hash overwrites itself when it is dropped. It does so by a feature
+/// of its crate, without which this does not compile.
+const _: () = {
+    const fn overwrites_itself<T: ZeroizeOnDrop>() {}
+    overwrites_itself::<<Sha256 as EagerHash>::Core>();
+};
 
 /// What a key's id is the HMAC of.
 const KEY_ID_LABEL: &[u8] = b"calybris-wal 1 key id";
@@ -20,9 +32,11 @@ const KEY_ID_LABEL: &[u8] = b"calybris-wal 1 key id";
 /// so that a wrong key is told apart from a changed log. Take the bytes from a random source: the
 /// id lets anyone test a guess.
 ///
-/// What is kept in memory are the states of the HMAC behind the key, not the secret; whoever reads
-/// them can write the log all the same. They are not wiped when they are dropped: the process and
-/// what it leaves behind (core dumps, swap) must be as safe as the secret.
+/// What is kept in memory is the state of the HMAC behind the key, not the secret; whoever reads
+/// it can write the log all the same. The key, and every copy of it in a reader or a writer, is
+/// overwritten when it is dropped. Not overwritten are the secret that the caller holds, and what
+/// is left on the stack when a key is made or moved. While the process runs, its memory (and so core
+/// dumps and swap) must be as safe as the secret.
 ///
 /// ```
 /// use calybris_wal::{Key, WalError};
@@ -34,9 +48,8 @@ const KEY_ID_LABEL: &[u8] = b"calybris-wal 1 key id";
 /// ```
 #[derive(Clone)]
 pub struct Key {
-    /// The states of an HMAC-SHA-256 behind the key's two blocks (RFC 2104).
-    inner: Midstate,
-    outer: Midstate,
+    /// The state of an HMAC-SHA-256 behind the key. It overwrites itself when it is dropped.
+    mac: HmacCore<Sha256>,
     id: u64,
     /// The keys that this one replaces, the latest first.
     former: Option<Arc<Key>>,
@@ -51,18 +64,11 @@ impl Key {
         if secret.len() < KEY_BYTES_MIN {
             return Err(WalError::KeyTooShort { minimum: KEY_BYTES_MIN, found: secret.len() });
         }
-        let mut block = [0; 64];
-        if let Some(head) = block.get_mut(..secret.len()) {
-            head.copy_from_slice(secret);
-        } else {
-            let short: [u8; 32] = Sha256::digest(secret).into();
-            block.iter_mut().zip(short).for_each(|(to, from)| *to = from);
-        }
-        let inner = Midstate::START.then(&block.map(|byte| byte ^ 0x36));
-        let outer = Midstate::START.then(&block.map(|byte| byte ^ 0x5c));
-        let tag = outer.finish_outer(&inner.finish(KEY_ID_LABEL));
-        let id = tag.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-        Ok(Self { inner, outer, id, former: None })
+        let mac = HmacCore::new_from_slice(secret).ok();
+        let mac = invariant!(mac, "an HMAC takes a key of any length")?;
+        let [a, b, c, d, e, f, g, h, ..] = *finish(mac.clone(), KEY_ID_LABEL).as_bytes();
+        let id = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        Ok(Self { mac, id, former: None })
     }
 
     /// The same key, with one that it replaces and those that that one replaces.
@@ -107,9 +113,9 @@ impl Key {
         self.id
     }
 
-    /// The states of an HMAC-SHA-256 behind the key: the inner hash's, the outer hash's.
-    pub(crate) fn midstates(&self) -> (Midstate, Midstate) {
-        (self.inner, self.outer)
+    /// The state of an HMAC-SHA-256 behind the key.
+    pub(crate) fn mac(&self) -> &HmacCore<Sha256> {
+        &self.mac
     }
 }
 
@@ -137,7 +143,7 @@ mod tests {
 
     #[test]
     fn an_id_is_an_hmac_of_its_label_for_keys_of_any_length() {
-        use hmac::{Hmac, KeyInit, Mac};
+        use hmac::{Hmac, Mac};
         for length in [16, 32, 63, 64, 65, 200] {
             let secret = vec![3; length];
             let mac = Hmac::<Sha256>::new_from_slice(&secret).unwrap();

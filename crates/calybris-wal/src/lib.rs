@@ -41,8 +41,8 @@ mod walk;
 // The bytes.
 mod chain;
 mod codec;
-mod digest;
 mod format;
+mod hash;
 mod merkle;
 
 // What it stands on.
@@ -56,8 +56,9 @@ mod sync;
 mod faults;
 
 pub use anchor::Anchor;
-pub use codec::decode;
+pub use codec::{decode, decode_borrowed};
 pub use error::{Damage, WalError};
+pub use hash::{Hash, HexFault, LogId, ParseHexError};
 pub use key::Key;
 pub use options::{Durability, WalOptions};
 pub use proof::{ConsistencyProof, InclusionProof, TreeHead};

@@ -85,10 +85,11 @@ pub(crate) fn check_files(storage: &dyn Storage, segments: &[u64]) -> Result<(),
 mod tests {
     use super::*;
     use crate::faults::memory::Memory;
+    use crate::hash::LogId;
     use crate::{WalOptions, WalWriter};
 
     fn open(disk: &Memory) -> Result<WalWriter, WalError> {
-        let options = WalOptions::new(1).log_id([1; 16]);
+        let options = WalOptions::new(1).log_id(LogId::from_bytes([1; 16]));
         WalWriter::open_in(Arc::new(disk.clone()), &options, None)
     }
 

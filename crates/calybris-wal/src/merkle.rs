@@ -5,15 +5,16 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::chain::{Hash, hashes_match};
+use crate::hash::Hash;
 
 /// The hash of a leaf (RFC 9162, section 2.1.1).
 pub(crate) fn leaf_hash(entry: &[u8]) -> Hash {
-    Sha256::new_with_prefix([0]).chain_update(entry).finalize().into()
+    Hash::from_bytes(Sha256::new_with_prefix([0]).chain_update(entry).finalize().into())
 }
 
 fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Sha256::new_with_prefix([1]).chain_update(left).chain_update(right).finalize().into()
+    let pair = Sha256::new_with_prefix([1]).chain_update(left.as_bytes());
+    Hash::from_bytes(pair.chain_update(right.as_bytes()).finalize().into())
 }
 
 /// The root of a tree that grows leaf by leaf, in memory of the order of the logarithm of its size.
@@ -46,7 +47,7 @@ impl Frontier {
     pub(crate) fn root(&self) -> Hash {
         let mut peaks = self.peaks.iter().rev();
         match peaks.next() {
-            None => Sha256::digest([]).into(),
+            None => Hash::from_bytes(Sha256::digest([]).into()),
             Some(last) => peaks.fold(*last, |right, left| node_hash(left, &right)),
         }
     }
@@ -134,25 +135,25 @@ pub(crate) fn root_from_inclusion(
 
 /// Whether a consistency proof leads from one root to another (RFC 9162, section 2.1.4.2).
 pub(crate) fn is_consistent(
-    (old, old_root): (u64, &Hash),
-    (new, new_root): (u64, &Hash),
+    (old, old_root): (u64, Hash),
+    (new, new_root): (u64, Hash),
     path: &[Hash],
 ) -> bool {
     if old == 0 || old > new {
         return false;
     }
     if old == new {
-        return path.is_empty() && hashes_match(old_root, new_root);
+        return path.is_empty() && old_root == new_root;
     }
     let mut path = path.iter();
-    let first = if old.is_power_of_two() { Some(old_root) } else { path.next() };
+    let first = if old.is_power_of_two() { Some(old_root) } else { path.next().copied() };
     let Some(first) = first else { return false };
     let (mut node, mut last) = (old - 1, new - 1);
     while node & 1 == 1 {
         node >>= 1;
         last >>= 1;
     }
-    let (mut from_old, mut from_new) = (*first, *first);
+    let (mut from_old, mut from_new) = (first, first);
     for hash in path {
         if last == 0 {
             return false;
@@ -170,7 +171,7 @@ pub(crate) fn is_consistent(
         node >>= 1;
         last >>= 1;
     }
-    last == 0 && hashes_match(&from_old, old_root) && hashes_match(&from_new, new_root)
+    last == 0 && from_old == old_root && from_new == new_root
 }
 
 #[cfg(test)]
@@ -198,10 +199,6 @@ mod tests {
         "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
         "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
     ];
-
-    fn hex(hash: &Hash) -> String {
-        hash.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
 
     /// The tree as RFC 9162 defines it, by recursion over all leaves.
     mod law {
@@ -267,12 +264,12 @@ mod tests {
     fn the_published_roots_hold() {
         let mut frontier = Frontier::default();
         assert_eq!(
-            hex(&frontier.root()),
+            frontier.root().to_string(),
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
         );
         for (leaf, root) in LEAVES.iter().zip(ROOTS) {
             frontier.push(leaf_hash(leaf));
-            assert_eq!(hex(&frontier.root()), root);
+            assert_eq!(frontier.root().to_string(), root);
         }
     }
 
@@ -290,7 +287,7 @@ mod tests {
                     assert_eq!(root == Some(new_root), claimed == leaf);
                 }
                 let mut longer = path.clone();
-                longer.push([0; 32]);
+                longer.push(Hash::ZERO);
                 let hash = leaf_hash(&tree[leaf]);
                 assert_eq!(root_from_inclusion(leaf as u64, size, hash, &longer), None);
                 if let Some((_, shorter)) = path.split_last() {
@@ -303,15 +300,16 @@ mod tests {
                 assert_eq!(path, law::subproof(old, tree, true));
                 for claimed in 0..=new + 1 {
                     let old_root = law::root(&leaves[..old]);
-                    let holds =
-                        is_consistent((claimed as u64, &old_root), (size, &new_root), &path);
+                    let holds = is_consistent((claimed as u64, old_root), (size, new_root), &path);
                     assert_eq!(holds, claimed == old, "{claimed} of {old}, {new}");
                 }
                 let old_root = law::root(&leaves[..old]);
                 for change in 0..path.len() {
                     let mut changed = path.clone();
-                    changed[change][0] ^= 1;
-                    let holds = is_consistent((old as u64, &old_root), (size, &new_root), &changed);
+                    let mut bytes = *changed[change].as_bytes();
+                    bytes[0] ^= 1;
+                    changed[change] = Hash::from_bytes(bytes);
+                    let holds = is_consistent((old as u64, old_root), (size, new_root), &changed);
                     assert!(!holds);
                 }
             }

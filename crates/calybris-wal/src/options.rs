@@ -3,6 +3,7 @@
 use crate::anchor::Anchor;
 use crate::error::WalError;
 use crate::format::header::RECORD_BYTES_CAP;
+use crate::hash::LogId;
 
 /// What the creator of a log decides; every choice but the schema has a default.
 ///
@@ -15,7 +16,7 @@ use crate::format::header::RECORD_BYTES_CAP;
 pub struct WalOptions {
     pub(crate) schema_id: u64,
     pub(crate) max_record_bytes: u32,
-    pub(crate) log_id: Option<[u8; 16]>,
+    pub(crate) log_id: Option<LogId>,
     pub(crate) anchor: Option<Anchor>,
     pub(crate) durability: Durability,
     pub(crate) segment_bytes: u64,
@@ -68,7 +69,7 @@ impl WalOptions {
     /// The id of the log, for logs that must come out the same each time; random unless told. An
     /// existing log is opened only if it has this id.
     #[must_use]
-    pub fn log_id(mut self, log_id: [u8; 16]) -> Self {
+    pub fn log_id(mut self, log_id: LogId) -> Self {
         self.log_id = Some(log_id);
         self
     }

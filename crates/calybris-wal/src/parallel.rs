@@ -13,9 +13,10 @@ use std::thread::Builder;
 
 use parking_lot::Mutex;
 
-use crate::chain::{Chain, HASH_BYTES, Hash};
+use crate::chain::Chain;
 use crate::cursor::Frame;
 use crate::format::frame::{FRAME_HEADER_BYTES, FrameHeader, KIND_DATA, open_frame};
+use crate::hash::{HASH_BYTES, Hash};
 use crate::progress::Progress;
 use crate::segment::Segment;
 use crate::storage::{StoredFile, read_up_to};
@@ -44,7 +45,7 @@ pub(crate) fn fast_forward(
         return Ok(None);
     }
     let chunks = usize::try_from(remaining / CHUNK_BYTES as u64).unwrap_or(usize::MAX);
-    let (chain, front) = (segment.chain, Mutex::new(Front::new(segment, wanted)));
+    let (chain, front) = (segment.chain.clone(), Mutex::new(Front::new(segment, wanted)));
     std::thread::scope(|scope| {
         for _ in 1..threads.get().min(chunks).min(THREADS_MAX) {
             // Where no more threads are to be had, those that there are do it all.
@@ -163,7 +164,7 @@ impl Front {
                 break;
             }
             if frame.header.kind == KIND_DATA && self.wanted == Some(frame.header.sequence) {
-                self.found = Some((frame.header.sequence, *frame.hash));
+                self.found = Some((frame.header.sequence, frame.hash()));
             }
             chunk.headers.push(frame.header);
             at += frame.header.frame_bytes();

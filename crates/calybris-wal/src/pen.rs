@@ -1,12 +1,13 @@
 //! Builds the frames at the end of a log, in memory: what is next in the chain, and what it says.
 
-use crate::chain::{Chain, HASH_BYTES, Hash};
+use crate::chain::Chain;
 use crate::format::control::{DurableMark, SEAL_BYTES, Seal};
 use crate::format::frame::{
     FRAME_OVERHEAD_BYTES, KIND_DATA, KIND_DURABLE_MARK, KIND_KEY_CHANGE, KIND_LOG_START, KIND_SEAL,
     push_frame,
 };
 use crate::format::header::SegmentHeader;
+use crate::hash::{HASH_BYTES, Hash};
 use crate::progress::Progress;
 use crate::segment::SegmentEnd;
 use crate::writer::Receipt;
@@ -48,7 +49,7 @@ impl Pen {
         Self {
             header,
             chain,
-            buffer: last_hash.to_vec(),
+            buffer: last_hash.as_bytes().to_vec(),
             offset,
             head: Receipt {
                 sequence: progress.sequence,
@@ -181,13 +182,14 @@ impl Pen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::LogId;
 
     #[test]
     fn a_long_record_leaves_no_memory_behind() {
         let header = SegmentHeader { max_record_bytes: 256 << 20, ..SegmentHeader::FIRST };
-        let chain = Chain::new(&[1; 16], None);
-        let progress = Progress::at_start(&header, [0; HASH_BYTES]);
-        let mut pen = Pen::new(header, chain, 144, [0; HASH_BYTES], &progress);
+        let chain = Chain::new(LogId::from_bytes([1; 16]), None);
+        let progress = Progress::at_start(&header, Hash::ZERO);
+        let mut pen = Pen::new(header, chain, 144, Hash::ZERO, &progress);
         let long = vec![7; 3 * BUFFER_BYTES_KEPT];
         pen.push_record(&long).unwrap();
         pen.clear_pending();

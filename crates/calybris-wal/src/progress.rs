@@ -1,6 +1,5 @@
 //! What the frames of a segment say, taken in their order.
 
-use crate::chain::Hash;
 use crate::cursor::Frame;
 use crate::error::Damage;
 use crate::format::control::{DurableMark, Seal, decode_number};
@@ -8,6 +7,7 @@ use crate::format::frame::{
     KIND_DATA, KIND_DURABLE_MARK, KIND_KEY_CHANGE, KIND_LOG_START, KIND_SEAL,
 };
 use crate::format::header::{Algorithm, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::hash::Hash;
 
 /// What the frames of a segment have said so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Progress {
                 return Err(Misplaced::Contradiction(Damage::Sequence));
             }
             self.sequence = header.sequence;
-            self.record_hash = *frame.hash;
+            self.record_hash = frame.hash();
             self.records += 1;
             return Ok(true);
         }
@@ -95,7 +95,7 @@ impl Progress {
                     .filter(|seal| (self.log_start..=self.sequence).contains(&seal.log_start))
                     .map(|seal| self.log_start = seal.log_start)
                     .ok_or(contradiction)?;
-                self.seal = Some(*frame.hash);
+                self.seal = Some(frame.hash());
             }
             KIND_KEY_CHANGE => {
                 let key_id = decode_number(frame.payload).filter(|_| self.keyed);
@@ -129,7 +129,7 @@ mod tests {
     fn progress() -> Progress {
         Progress {
             sequence: 7,
-            record_hash: [1; 32],
+            record_hash: Hash::from_bytes([1; 32]),
             records: 2,
             durable_offset: 300,
             durable_sequence: 6,
@@ -162,7 +162,10 @@ mod tests {
     fn a_record_follows_the_one_before() {
         let mut after = progress();
         assert_eq!(accept(&mut after, KIND_DATA, 8, b""), Ok(true));
-        assert_eq!((after.sequence, after.records, after.record_hash), (8, 3, [2; 32]));
+        assert_eq!(
+            (after.sequence, after.records, after.record_hash),
+            (8, 3, Hash::from_bytes([2; 32]))
+        );
         for sequence in [0, 6, 7, 9, u64::MAX] {
             let refused = refuse(KIND_DATA, sequence, b"");
             assert_eq!(refused, Misplaced::Contradiction(Damage::Sequence));
@@ -185,11 +188,12 @@ mod tests {
 
     #[test]
     fn a_seal_counts_what_stands_before_it_and_nothing_follows() {
-        let seal = Seal { records: 2, bytes: 500, record_hash: [1; 32], log_start: 2 };
+        let seal =
+            Seal { records: 2, bytes: 500, record_hash: Hash::from_bytes([1; 32]), log_start: 2 };
         for lie in [
             Seal { records: 3, ..seal },
             Seal { bytes: 499, ..seal },
-            Seal { record_hash: [3; 32], ..seal },
+            Seal { record_hash: Hash::from_bytes([3; 32]), ..seal },
             Seal { log_start: 1, ..seal },
         ] {
             let refused = refuse(KIND_SEAL, 7, &lie.encode());

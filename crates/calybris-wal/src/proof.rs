@@ -5,9 +5,10 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::anchor::{Anchor, write_hex};
+use crate::anchor::Anchor;
 use crate::disk::Disk;
 use crate::error::WalError;
+use crate::hash::{Hash, LogId};
 use crate::key::Key;
 use crate::merkle::{
     Frontier, Range, consistency_ranges, inclusion_ranges, is_consistent, leaf_hash,
@@ -34,8 +35,8 @@ use crate::walk::Walk;
 ///
 /// // Who was given the head and a receipt can check that the record is in the log.
 /// let proof = InclusionProof::of(&path, None, 3, head.size)?;
-/// assert!(proof.proves(&receipts[2].hash, &head));
-/// assert!(!proof.proves(&receipts[3].hash, &head));
+/// assert!(proof.proves(receipts[2].hash, &head));
+/// assert!(!proof.proves(receipts[3].hash, &head));
 ///
 /// // And that a later head is about the same log, with more at its end.
 /// writer.append(&7_u32)?;
@@ -46,11 +47,11 @@ use crate::walk::Walk;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TreeHead {
     /// The log's id.
-    pub log_id: [u8; 16],
+    pub log_id: LogId,
     /// How many records the tree is over, from the first.
     pub size: u64,
     /// The tree's root; the leaf of a record is its hash.
-    pub root: [u8; 32],
+    pub root: Hash,
 }
 
 /// Shows that a record is among the first `size` of a log.
@@ -61,7 +62,7 @@ pub struct InclusionProof {
     /// How many records the tree is over.
     pub size: u64,
     /// The hashes beside the way from the record to the root.
-    pub path: Vec<[u8; 32]>,
+    pub path: Vec<Hash>,
 }
 
 /// Shows that the first `old_size` records of a log are the same in two of its trees.
@@ -72,7 +73,7 @@ pub struct ConsistencyProof {
     /// How many records the later tree is over.
     pub new_size: u64,
     /// The hashes that lead to both roots.
-    pub path: Vec<[u8; 32]>,
+    pub path: Vec<Hash>,
 }
 
 impl TreeHead {
@@ -83,17 +84,14 @@ impl TreeHead {
     /// [`verify`](crate::verify()).
     pub fn of(directory: impl AsRef<Path>, key: Option<&Key>, size: u64) -> Result<Self, WalError> {
         let (log_id, roots) = roots_of(directory.as_ref(), key, &[(0, size)], size)?;
-        Ok(Self { log_id, size, root: roots.first().copied().unwrap_or_default() })
+        Ok(Self { log_id, size, root: roots.first().copied().unwrap_or(Hash::ZERO) })
     }
 }
 
 /// One line, `cwal1-tree:<log id>:<size>:<root>`, with the id and the root in lower-case hexadecimal.
 impl fmt::Display for TreeHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("cwal1-tree:")?;
-        write_hex(f, &self.log_id)?;
-        write!(f, ":{}:", self.size)?;
-        write_hex(f, &self.root)
+        write!(f, "cwal1-tree:{}:{}:{}", self.log_id, self.size, self.root)
     }
 }
 
@@ -139,7 +137,7 @@ impl InclusionProof {
 
     /// Whether the record with this hash is the one with the proof's sequence in the log of `head`.
     #[must_use]
-    pub fn proves(&self, record_hash: &[u8; 32], head: &TreeHead) -> bool {
+    pub fn proves(&self, record_hash: Hash, head: &TreeHead) -> bool {
         let root = root_from_record(self.sequence, record_hash, self.size, &self.path);
         self.size == head.size && root == Some(head.root)
     }
@@ -149,11 +147,11 @@ impl InclusionProof {
 /// and this hash. `None` if no record of the tree has that sequence, or the path is not as long.
 pub(crate) fn root_from_record(
     sequence: u64,
-    record_hash: &[u8; 32],
+    record_hash: Hash,
     size: u64,
-    path: &[[u8; 32]],
-) -> Option<[u8; 32]> {
-    root_from_inclusion(sequence.checked_sub(1)?, size, leaf_hash(record_hash), path)
+    path: &[Hash],
+) -> Option<Hash> {
+    root_from_inclusion(sequence.checked_sub(1)?, size, leaf_hash(record_hash.as_bytes()), path)
 }
 
 impl ConsistencyProof {
@@ -184,7 +182,7 @@ impl ConsistencyProof {
         let sizes_match = (self.old_size, self.new_size) == (old.size, new.size);
         same_log
             && sizes_match
-            && is_consistent((old.size, &old.root), (new.size, &new.root), &self.path)
+            && is_consistent((old.size, old.root), (new.size, new.root), &self.path)
     }
 }
 
@@ -195,7 +193,7 @@ fn roots_of(
     key: Option<&Key>,
     ranges: &[Range],
     size: u64,
-) -> Result<([u8; 16], Vec<[u8; 32]>), WalError> {
+) -> Result<(LogId, Vec<Hash>), WalError> {
     let mut walk = Walk::open(Arc::new(Disk::at(directory)), key)?;
     if walk.first_sequence() != 1 {
         return Err(WalError::Dropped { sequence: 1, first: walk.first_sequence() });
@@ -242,15 +240,15 @@ mod tests {
                 let proof =
                     InclusionProof::of(directory.path(), None, sequence, head.size).unwrap();
                 for (index, hash) in hashes.iter().enumerate() {
-                    assert_eq!(proof.proves(hash, head), index as u64 + 1 == sequence);
+                    assert_eq!(proof.proves(*hash, head), index as u64 + 1 == sequence);
                 }
                 let old = &heads[usize::try_from(sequence).unwrap() - 1];
                 let proof =
                     ConsistencyProof::of(directory.path(), None, sequence, head.size).unwrap();
                 assert!(proof.proves(old, head));
-                let other = TreeHead { log_id: [0; 16], ..*head };
+                let other = TreeHead { log_id: LogId::from_bytes([0; 16]), ..*head };
                 assert!(!proof.proves(old, &other));
-                let rewritten = TreeHead { root: [0; 32], ..*head };
+                let rewritten = TreeHead { root: Hash::ZERO, ..*head };
                 assert!(!proof.proves(old, &rewritten));
             }
         }
@@ -258,7 +256,11 @@ mod tests {
 
     #[test]
     fn the_text_form_of_a_tree_head_is_read_only_as_it_is_written() {
-        let head = TreeHead { log_id: [0xab; 16], size: 10, root: [1; 32] };
+        let head = TreeHead {
+            log_id: LogId::from_bytes([0xab; 16]),
+            size: 10,
+            root: Hash::from_bytes([1; 32]),
+        };
         let line = format!("cwal1-tree:{}:10:{}", "ab".repeat(16), "01".repeat(32));
         assert_eq!(head.to_string(), line);
         assert_eq!(line.parse::<TreeHead>().unwrap(), head);

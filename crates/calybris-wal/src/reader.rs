@@ -9,6 +9,7 @@ use crate::codec;
 use crate::disk::Disk;
 use crate::error::WalError;
 use crate::format::header::Algorithm;
+use crate::hash::{Hash, LogId};
 use crate::key::Key;
 use crate::record_ref::RecordRef;
 use crate::storage::Storage;
@@ -140,7 +141,7 @@ impl Reader {
 
     /// The log's id.
     #[must_use]
-    pub fn log_id(&self) -> [u8; 16] {
+    pub fn log_id(&self) -> LogId {
         self.walk.segment().header.log_id
     }
 
@@ -231,7 +232,7 @@ impl std::fmt::Debug for Reader {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     pub(crate) sequence: u64,
-    pub(crate) hash: [u8; 32],
+    pub(crate) hash: Hash,
     pub(crate) segment: u64,
     pub(crate) offset: u64,
     pub(crate) payload: Vec<u8>,
@@ -246,7 +247,7 @@ impl Record {
 
     /// Its hash, which covers the record and everything before it.
     #[must_use]
-    pub fn hash(&self) -> [u8; 32] {
+    pub fn hash(&self) -> Hash {
         self.hash
     }
 

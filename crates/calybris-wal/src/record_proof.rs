@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::chain::Chain;
 use crate::error::WalError;
 use crate::format::frame::{KIND_DATA, push_frame};
+use crate::hash::{Hash, LogId};
 use crate::key::Key;
 use crate::proof::{InclusionProof, TreeHead, root_from_record};
 use crate::reader::Reader;
@@ -43,13 +44,13 @@ pub struct RecordProof {
     /// The record's sequence, from 1.
     pub sequence: u64,
     /// The hash that the record's own continues.
-    pub previous_hash: [u8; 32],
+    pub previous_hash: Hash,
     /// The bytes that were appended.
     pub payload: Vec<u8>,
     /// The id of the key that the record was hashed with; `None` in a log without a key.
     pub key_id: Option<u64>,
     /// The hashes beside the way from the record to the root of the tree.
-    pub path: Vec<[u8; 32]>,
+    pub path: Vec<Hash>,
 }
 
 impl RecordProof {
@@ -76,12 +77,12 @@ impl RecordProof {
     /// The record's hash in the log with this id. `None` if it takes a key and this is not the key or one that leads to
     /// it.
     #[must_use]
-    pub fn record_hash(&self, log_id: &[u8; 16], key: Option<&Key>) -> Option<[u8; 32]> {
+    pub fn record_hash(&self, log_id: LogId, key: Option<&Key>) -> Option<Hash> {
         let key = match self.key_id {
             None => None,
             Some(id) => Some(key?.with_id(id)?),
         };
-        let mut frame = self.previous_hash.to_vec();
+        let mut frame = self.previous_hash.as_bytes().to_vec();
         Some(push_frame(
             &mut frame,
             &Chain::new(log_id, key),
@@ -94,14 +95,14 @@ impl RecordProof {
     /// The root of the tree over `size` records that the proof leads to in the log with this id. `None` where
     /// [`record_hash`](Self::record_hash) answers that, and if the proof is not one for that size.
     #[must_use]
-    pub fn root(&self, log_id: &[u8; 16], size: u64, key: Option<&Key>) -> Option<[u8; 32]> {
-        root_from_record(self.sequence, &self.record_hash(log_id, key)?, size, &self.path)
+    pub fn root(&self, log_id: LogId, size: u64, key: Option<&Key>) -> Option<Hash> {
+        root_from_record(self.sequence, self.record_hash(log_id, key)?, size, &self.path)
     }
 
     /// Whether these bytes are the record with this sequence in the log of `head`. `false` also if the key is missing.
     #[must_use]
     pub fn proves(&self, head: &TreeHead, key: Option<&Key>) -> bool {
-        self.root(&head.log_id, head.size, key) == Some(head.root)
+        self.root(head.log_id, head.size, key) == Some(head.root)
     }
 }
 
@@ -133,15 +134,15 @@ mod tests {
             let unkeyed = RecordProof { key_id: None, ..proof.clone() };
             assert!(!unkeyed.proves(&head, None));
             for other in [
-                TreeHead { log_id: [0; 16], ..head },
+                TreeHead { log_id: LogId::from_bytes([0; 16]), ..head },
                 TreeHead { size: 0, ..head },
-                TreeHead { root: [0; 32], ..head },
+                TreeHead { root: Hash::ZERO, ..head },
             ] {
                 assert!(!proof.proves(&other, Some(&new)));
             }
             let moved = RecordProof { sequence: sequence % 10 + 1, ..proof.clone() };
             assert!(!moved.proves(&head, Some(&new)));
-            let forked = RecordProof { previous_hash: [0; 32], ..proof };
+            let forked = RecordProof { previous_hash: Hash::ZERO, ..proof };
             assert!(!forked.proves(&head, Some(&new)));
         }
     }

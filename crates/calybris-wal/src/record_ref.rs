@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::codec;
 use crate::error::WalError;
+use crate::hash::Hash;
 use crate::reader::Record;
 use crate::segment::Segment;
 
@@ -11,8 +12,8 @@ use crate::segment::Segment;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordRef<'a> {
     sequence: u64,
-    hash: &'a [u8; 32],
-    previous_hash: &'a [u8; 32],
+    hash: Hash,
+    previous_hash: Hash,
     segment: u64,
     offset: u64,
     payload: &'a [u8],
@@ -24,7 +25,7 @@ impl<'a> RecordRef<'a> {
         let frame = segment.cursor.frame();
         Self {
             sequence: frame.header.sequence,
-            hash: frame.hash,
+            hash: frame.hash(),
             previous_hash: segment.cursor.previous_hash(),
             segment: segment.first_sequence,
             offset: frame.offset,
@@ -40,14 +41,14 @@ impl<'a> RecordRef<'a> {
 
     /// Its hash, which covers the record and everything before it.
     #[must_use]
-    pub fn hash(&self) -> [u8; 32] {
-        *self.hash
+    pub fn hash(&self) -> Hash {
+        self.hash
     }
 
     /// The hash that its own continues: that of the frame before it, or of the segment's header.
     #[must_use]
-    pub fn previous_hash(&self) -> [u8; 32] {
-        *self.previous_hash
+    pub fn previous_hash(&self) -> Hash {
+        self.previous_hash
     }
 
     /// The bytes that were appended.
@@ -70,7 +71,7 @@ impl<'a> RecordRef<'a> {
     pub fn to_record(self) -> Record {
         Record {
             sequence: self.sequence,
-            hash: *self.hash,
+            hash: self.hash,
             segment: self.segment,
             offset: self.offset,
             payload: self.payload.to_vec(),

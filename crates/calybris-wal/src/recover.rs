@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::begin::{End, begin_segment, create_segment};
-use crate::chain::HASH_BYTES;
 use crate::codec::CODEC_BINCODE_2;
 use crate::error::{Damage, WalError};
 use crate::first_segment::first_of;
 use crate::format::header::{Algorithm, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::hash::{HASH_BYTES, Hash, LogId};
 use crate::key::Key;
 use crate::locks::check_last;
 use crate::options::WalOptions;
@@ -198,6 +198,7 @@ pub(crate) fn end_of(storage: &dyn Storage, segment: Segment) -> Result<End, Wal
     let mut last_hash = [0; HASH_BYTES];
     read_up_to(file.as_ref(), offset - HASH_BYTES as u64, &mut last_hash)
         .map_err(|source| io_error(storage, "read", &name, source))?;
+    let last_hash = Hash::from_bytes(last_hash);
     let mut pen = Pen::new(header, chain, offset, last_hash, &progress);
     pen.note_synced(progress.sequence, offset);
     Ok(End { file, pen })
@@ -316,16 +317,16 @@ fn first_header(
         schema_id: options.schema_id,
         key_id: key.map_or(0, Key::id),
         max_record_bytes: options.max_record_bytes,
-        previous_hash: [0; HASH_BYTES],
+        previous_hash: Hash::ZERO,
     })
 }
 
-fn random_log_id(storage: &dyn Storage) -> Result<[u8; 16], WalError> {
-    let mut log_id = [0; 16];
-    getrandom::fill(&mut log_id).map_err(|error| {
+fn random_log_id(storage: &dyn Storage) -> Result<LogId, WalError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
         io_error(storage, "draw a random log id for", "", std::io::Error::other(error))
     })?;
-    Ok(log_id)
+    Ok(LogId::from_bytes(bytes))
 }
 
 /// Refuses a log that is not the one that the options describe.

@@ -338,5 +338,5 @@ fn replace_segment(
 /// The chain of the segment behind one that ended so, if it has no header that says so.
 fn next_chain(end: &Segment, key: Option<&Key>) -> Chain {
     let key_id = end.end().map_or(end.header.key_id, |end| end.next_key_id);
-    Chain::new(&end.header.log_id, key.and_then(|key| key.with_id(key_id)))
+    Chain::new(end.header.log_id, key.and_then(|key| key.with_id(key_id)))
 }

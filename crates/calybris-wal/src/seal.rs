@@ -1,11 +1,11 @@
 //! Reads the end of a finished segment from its seal, without reading its records.
 
-use crate::chain::HASH_BYTES;
 use crate::error::{Damage, WalError};
 use crate::format::control::{SEAL_BYTES, Seal, decode_number};
 use crate::format::frame::{
     FRAME_OVERHEAD_BYTES, FrameHeader, KIND_KEY_CHANGE, KIND_SEAL, open_frame,
 };
+use crate::hash::{HASH_BYTES, Hash};
 use crate::key::Key;
 use crate::segment::{KEY_CHANGE_FRAME_BYTES, Opening, Position, Segment, SegmentEnd, io_error};
 use crate::storage::{Mode, Storage, read_up_to};
@@ -78,12 +78,12 @@ fn frame_in<'a>(
     at: usize,
     segment: &Segment,
     kind: u8,
-) -> Option<(&'a [u8], [u8; HASH_BYTES])> {
+) -> Option<(&'a [u8], Hash)> {
     let bytes = tail.get(at..)?;
     let header = FrameHeader::decode(bytes.get(HASH_BYTES..)?.first_chunk()?)?;
     if header.kind != kind {
         return None;
     }
     let (payload, hash) = open_frame(bytes, &segment.chain, header).ok()?;
-    Some((payload, *hash))
+    Some((payload, hash))
 }

@@ -3,12 +3,13 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::chain::{Chain, HASH_BYTES, Hash};
+use crate::chain::Chain;
 use crate::cursor::{FrameCursor, Step};
 use crate::error::{Damage, WalError};
 use crate::format::control::NUMBER_BYTES;
 use crate::format::frame::FRAME_OVERHEAD_BYTES;
 use crate::format::header::{Algorithm, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::hash::Hash;
 use crate::key::Key;
 use crate::progress::{Misplaced, Progress};
 use crate::storage::{Mode, Storage, StoredFile, read_up_to};
@@ -116,7 +117,7 @@ impl SegmentHeader {
     fn fits(&self, position: Position<'_>) -> bool {
         match position {
             Position::First => matches!(
-                [self.index == 0, self.first_sequence == 1, self.previous_hash == [0; HASH_BYTES]],
+                [self.index == 0, self.first_sequence == 1, self.previous_hash == Hash::ZERO],
                 [true, true, true] | [false, false, false]
             ),
             Position::Behind(end) => {
@@ -208,16 +209,20 @@ impl Segment {
             return Err(corrupt(Damage::Discontinuity));
         }
         let key = header.key_among(storage, key)?;
-        let chain = Chain::new(&header.log_id, key);
+        let chain = Chain::new(header.log_id, key);
         if !SegmentHeader::hash_matches(&bytes, &chain) {
             if unfinished {
                 return Ok(Opening::Unfinished(Unfinished { file, bytes: length }));
             }
             return Err(corrupt(Damage::Header));
         }
-        let header_hash = bytes.last_chunk::<HASH_BYTES>().copied().unwrap_or_default();
-        let cursor =
-            FrameCursor::new(file, chain, header.max_record_bytes, SEGMENT_HEADER_BYTES as u64);
+        let header_hash = bytes.last_chunk().map_or(Hash::ZERO, |hash| Hash::from_bytes(*hash));
+        let cursor = FrameCursor::new(
+            file,
+            chain.clone(),
+            header.max_record_bytes,
+            SEGMENT_HEADER_BYTES as u64,
+        );
         let mut progress = Progress::at_start(&header, header_hash);
         if let Position::Behind(end) = position {
             // They carry over: the segment may be empty, and says of a log start only what is new.

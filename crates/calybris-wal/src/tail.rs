@@ -28,7 +28,7 @@
 
 use std::io;
 
-use crate::chain::{Chain, HASH_BYTES};
+use crate::chain::Chain;
 use crate::format::control::{
     DURABLE_MARK_BYTES, DurableMark, NUMBER_BYTES, SEAL_BYTES, Seal, decode_number,
 };
@@ -36,6 +36,7 @@ use crate::format::frame::{
     FRAME_HEADER_BYTES, FrameHeader, KIND_DURABLE_MARK, KIND_LOG_START, KIND_SEAL, open_frame,
 };
 use crate::format::header::RECORD_BYTES_CAP;
+use crate::hash::HASH_BYTES;
 use crate::segment::Segment;
 use crate::storage::{StoredFile, read_up_to};
 
@@ -225,7 +226,7 @@ fn claims_behind_damaged_hash(
     read_up_to(file, before, &mut hashed)?;
     let mut next = vec![0; CLAIM_BYTES];
     let (previous, rest) = next.split_at_mut(HASH_BYTES);
-    previous.copy_from_slice(&chain.frame_hash(&hashed));
+    previous.copy_from_slice(chain.frame_hash(&hashed).as_bytes());
     read_up_to(file, behind, rest)?;
     let window = next.get(..HASH_BYTES + FRAME_HEADER_BYTES).unwrap_or_default();
     Ok(claims_at(&next, window, chain, segment).unwrap_or_default())
@@ -267,6 +268,8 @@ mod tests {
     use super::*;
     use crate::faults::memory::Memory;
     use crate::format::frame::push_frame;
+    use crate::hash::Hash;
+    use crate::hash::LogId;
     use crate::storage::{Mode, Storage};
 
     #[test]
@@ -373,7 +376,7 @@ mod tests {
         {
             let header = FrameHeader { length, kind: 1, flags: 0, sequence: 1 }.encode();
             let file = Long { header, most_bytes: 0.into() };
-            let chain = Chain::new(&[0; 16], None);
+            let chain = Chain::new(LogId::from_bytes([0; 16]), None);
             assert_eq!(claims_behind(&file, &chain, 1, 1_000).unwrap(), Claims::default());
             assert_eq!(file.most_bytes.into_inner(), most_bytes);
         }
@@ -404,7 +407,7 @@ mod tests {
 
     #[test]
     fn a_claim_is_found_however_far_it_stands_behind_the_damage() {
-        let chain = Chain::new(&[3; 16], None);
+        let chain = Chain::new(LogId::from_bytes([3; 16]), None);
         let mark = DurableMark { sequence: 9, offset: 5_000 }.encode();
         let mut frame = vec![7; HASH_BYTES];
         push_frame(&mut frame, &chain, KIND_DURABLE_MARK, 9, &mark);
@@ -422,8 +425,10 @@ mod tests {
 
     #[test]
     fn log_starts_and_seals_claim_where_the_log_begins() {
-        let chain = Chain::new(&[3; 16], None);
-        let seal = Seal { records: 1, bytes: 2, record_hash: [4; 32], log_start: 70 }.encode();
+        let chain = Chain::new(LogId::from_bytes([3; 16]), None);
+        let seal =
+            Seal { records: 1, bytes: 2, record_hash: Hash::from_bytes([4; 32]), log_start: 70 }
+                .encode();
         let start = 60_u64.to_le_bytes();
         for (kind, payload, log_start) in [(KIND_SEAL, &seal[..], 70), (KIND_LOG_START, &start, 60)]
         {
@@ -439,7 +444,7 @@ mod tests {
 
     #[test]
     fn a_mark_that_an_earlier_segment_has_left_claims_nothing() {
-        let chain = Chain::new(&[3; 16], None);
+        let chain = Chain::new(LogId::from_bytes([3; 16]), None);
         let mark = DurableMark { sequence: 9, offset: 5_000 }.encode();
         let mut bytes = vec![7; 1_000];
         push_frame(&mut bytes, &chain, KIND_DURABLE_MARK, 9, &mark);
@@ -451,13 +456,13 @@ mod tests {
 
     #[test]
     fn a_frame_that_is_no_durable_mark_claims_nothing() {
-        let chain = Chain::new(&[3; 16], None);
+        let chain = Chain::new(LogId::from_bytes([3; 16]), None);
         let mark = DurableMark { sequence: 9, offset: 5_000 }.encode();
         let claimed = |kind, flags, payload: &[u8]| {
             let length = u32::try_from(payload.len()).unwrap();
             let header = FrameHeader { length, kind, flags, sequence: 9 }.encode();
             let hashed = [&[7; HASH_BYTES][..], &header, payload].concat();
-            let bytes = [&hashed[..], &chain.frame_hash(&hashed)].concat();
+            let bytes = [&hashed[..], &chain.frame_hash(&hashed).as_bytes()[..]].concat();
             synced(&bytes, &chain, HASH_BYTES as u64)
         };
         assert_eq!(claimed(KIND_DURABLE_MARK, 0, &mark), 5_000);
@@ -468,14 +473,14 @@ mod tests {
 
     #[test]
     fn damage_to_a_stored_hash_alone_does_not_silence_the_claim_behind_it() {
-        let chain = Chain::new(&[3; 16], None);
+        let chain = Chain::new(LogId::from_bytes([3; 16]), None);
         let mark = DurableMark { sequence: 9, offset: 5_000 }.encode();
         for length in [0, 1, 48, 49, 500] {
             let mut bytes = vec![7; 1_000];
             let hash = push_frame(&mut bytes, &chain, 1, 9, &vec![5; length]);
             let end = bytes.len();
             push_frame(&mut bytes, &chain, KIND_DURABLE_MARK, 9, &mark);
-            assert!(bytes[..end].ends_with(&hash));
+            assert!(bytes[..end].ends_with(hash.as_bytes()));
             bytes[end - 1] ^= 1;
             assert_eq!(synced(&bytes, &chain, 1_000), 5_000, "{length}");
         }

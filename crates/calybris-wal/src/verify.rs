@@ -8,6 +8,7 @@ use crate::anchor::Anchor;
 use crate::disk::Disk;
 use crate::error::WalError;
 use crate::format::header::Algorithm;
+use crate::hash::LogId;
 use crate::key::Key;
 use crate::storage::Storage;
 use crate::walk::{Tail, Walk};
@@ -29,7 +30,7 @@ pub struct VerifyOptions {
 #[non_exhaustive]
 pub struct Report {
     /// The log's id.
-    pub log_id: [u8; 16],
+    pub log_id: LogId,
     /// The schema id that the log was created with.
     pub schema_id: u64,
     /// Whether the log is chained with a key.

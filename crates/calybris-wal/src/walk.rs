@@ -9,10 +9,10 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::anchor::Anchor;
-use crate::chain::Hash;
 use crate::cursor::Frame;
 use crate::error::{Damage, WalError};
 use crate::first_segment::open_from_first;
+use crate::hash::Hash;
 use crate::key::Key;
 use crate::parallel::{WORTH_BYTES, fast_forward};
 use crate::progress::Progress;

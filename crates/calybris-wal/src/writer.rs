@@ -13,6 +13,7 @@ use crate::disk::Disk;
 use crate::emptied::check_not_emptied;
 use crate::error::WalError;
 use crate::format::header::SegmentHeader;
+use crate::hash::{Hash, LogId};
 use crate::key::Key;
 use crate::locks::{check_files, lock};
 use crate::options::WalOptions;
@@ -27,7 +28,7 @@ pub struct Receipt {
     /// The record's place among the records of the log, from 1, without gaps.
     pub sequence: u64,
     /// The record's hash, which covers the record and everything before it.
-    pub hash: [u8; 32],
+    pub hash: Hash,
     /// The segment that the record stands in, by the sequence of its first record. Where that is
     /// the record's own sequence, the record is the first of a new segment: of all that append at
     /// the same time, one is told.
@@ -59,7 +60,7 @@ pub struct Receipt {
 pub struct WalWriter {
     pub(crate) committer: Committer,
     recovery: Recovery,
-    log_id: [u8; 16],
+    log_id: LogId,
     max_record_bytes: u32,
     /// Dropped last: the lock is held as long as anything can be written.
     _lock: Box<dyn Lock>,

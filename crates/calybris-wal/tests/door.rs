@@ -7,7 +7,7 @@ use std::fs;
 
 use calybris_wal::verify;
 use calybris_wal::{
-    Anchor, Damage, Key, Reader, Tail, VerifyOptions, WalError, WalOptions, WalWriter,
+    Anchor, Damage, Hash, Key, LogId, Reader, Tail, VerifyOptions, WalError, WalOptions, WalWriter,
 };
 use logs::{key, keys, log_of, open, options, read, read_payloads, segment, write_sample};
 
@@ -99,7 +99,7 @@ fn an_anchor_finds_a_log_that_was_cut_at_its_end() {
         let error = verify(directory.path(), &with(report.head)).unwrap_err();
         assert!(matches!(error, WalError::AnchorAhead { head: 5, .. }) && error.is_tampering());
 
-        let rewritten = Anchor { hash: [1; 32], sequence: 3, ..report.head };
+        let rewritten = Anchor { hash: Hash::from_bytes([1; 32]), sequence: 3, ..report.head };
         let error = verify(directory.path(), &with(rewritten)).unwrap_err();
         assert!(matches!(error, WalError::AnchorContradicted { .. }) && error.is_tampering());
     }
@@ -113,7 +113,10 @@ fn a_report_says_what_was_verified() {
     let length = fs::metadata(segment(directory.path())).unwrap().len();
     assert_eq!((report.segments, report.records, report.bytes), (1, 6, length));
     assert_eq!((report.schema_id, report.keyed, report.durable_through), (0x5eed, false, 6));
-    assert_eq!((report.log_id, report.tail), (*b"calybris-wal log", Tail::Clean));
+    assert_eq!(
+        (report.log_id, report.tail),
+        (LogId::from_bytes(*b"calybris-wal log"), Tail::Clean)
+    );
     assert_eq!(report.head.sequence, 6);
 }
 
@@ -223,7 +226,7 @@ fn a_log_keeps_its_schema_and_its_id() {
     ));
     let reader = Reader::open(directory.path(), None).unwrap();
     assert_eq!((reader.schema_id(), reader.is_keyed()), (0x5eed, false));
-    assert_eq!(reader.log_id(), *b"calybris-wal log");
+    assert_eq!(reader.log_id(), LogId::from_bytes(*b"calybris-wal log"));
 }
 
 #[test]
@@ -288,7 +291,7 @@ fn threads_share_one_writer_and_no_record_is_lost_or_doubled() {
             .collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
-    receipts.sort_unstable();
+    receipts.sort_unstable_by_key(|receipt| receipt.0);
     let (records, error) = read(directory.path(), None);
     assert!(error.is_none());
     let found: Vec<_> = records
@@ -344,7 +347,7 @@ fn opening_with_an_anchor_refuses_a_log_that_does_not_reach_it() {
         log_of(&path, &bytes);
         let rewritten = Anchor { sequence: 3, ..head };
         assert!(matches!(open_with(rewritten), Err(WalError::AnchorContradicted { .. })));
-        let other = Anchor { log_id: [1; 16], ..head };
+        let other = Anchor { log_id: LogId::from_bytes([1; 16]), ..head };
         assert!(matches!(open_with(other), Err(WalError::AnchorOfAnotherLog { .. })));
 
         fs::remove_file(segment(&path)).unwrap();
@@ -363,7 +366,7 @@ fn with_an_anchor_whatever_is_left_of_a_log_that_was_emptied_is_a_verdict() {
         write_sample(&path, key.as_ref(), true);
         let with = |anchor| VerifyOptions { key: key.clone(), anchor, ..without_key() };
         let head = verify(&path, &with(None)).unwrap().head;
-        let before_the_first = Anchor { sequence: 0, hash: [0; 32], ..head };
+        let before_the_first = Anchor { sequence: 0, hash: Hash::from_bytes([0; 32]), ..head };
         let bytes = fs::read(segment(&path)).unwrap();
         let left: [&dyn Fn(); 6] = [
             &|| log_of(&path, &bytes[..160]),
@@ -412,7 +415,7 @@ fn an_anchor_in_an_earlier_segment_does_not_stop_opening() {
     let (records, _) = read(directory.path(), None);
     for record in &records {
         let anchor = Anchor {
-            log_id: *b"calybris-wal log",
+            log_id: LogId::from_bytes(*b"calybris-wal log"),
             sequence: record.sequence(),
             hash: record.hash(),
         };

@@ -61,7 +61,7 @@ fn every_record_is_a_line_that_reads_back_with_its_numbers_in_full() {
         let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
         assert_eq!(keys.len(), 3);
         assert_eq!(line["sequence"], record.sequence());
-        let hash: String = record.hash().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = record.hash().to_string();
         assert_eq!(line["hash"], hash);
         assert_eq!(serde_json::from_value::<Call>(line["record"].clone()).unwrap(), call);
     }

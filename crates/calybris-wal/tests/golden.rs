@@ -8,7 +8,7 @@ mod logs;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use calybris_wal::{Disposal, Key, VerifyOptions, WalOptions, WalWriter, verify};
+use calybris_wal::{Disposal, Key, LogId, VerifyOptions, WalOptions, WalWriter, verify};
 use logs::{key, new_key, options, payloads, read_payloads, segment, write_sample, write_segments};
 
 fn golden(name: &str) -> PathBuf {
@@ -114,7 +114,7 @@ fn worked_example() -> Vec<u8> {
 #[test]
 fn the_worked_example_of_the_format_is_what_is_written() {
     let directory = tempfile::tempdir().unwrap();
-    let log_id = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+    let log_id = LogId::from_bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
     let options = WalOptions::new(1).max_record_bytes(65536).log_id(log_id);
     let writer = WalWriter::open(directory.path(), &options).unwrap();
     writer.append("hello").unwrap();

@@ -8,7 +8,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use calybris_wal::{Anchor, Durability, Key, Reader, VerifyOptions, WalError, verify};
+use calybris_wal::{Anchor, Durability, Hash, Key, Reader, VerifyOptions, WalError, verify};
 use logs::{frames, keys, open_with, options, segment, segment_from};
 
 #[test]
@@ -41,7 +41,7 @@ fn threads_change_no_verdict() {
             for anchor in [Some(head), middle] {
                 assert_eq!(verify(directory.path(), &with(threads, anchor)).unwrap(), alone);
             }
-            let forged = Anchor { hash: [1; 32], ..middle.unwrap() };
+            let forged = Anchor { hash: Hash::from_bytes([1; 32]), ..middle.unwrap() };
             let error = verify(directory.path(), &with(threads, Some(forged))).unwrap_err();
             assert!(matches!(error, WalError::AnchorContradicted { .. }));
             let ahead = Anchor { sequence: 4501, ..head };

@@ -7,7 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use calybris_wal::{
-    Anchor, Damage, Disposal, InclusionProof, TreeHead, VerifyOptions, WalError, WalWriter, verify,
+    Anchor, Damage, Disposal, InclusionProof, LogId, TreeHead, VerifyOptions, WalError, WalWriter,
+    verify,
 };
 use logs::{keys, open, options, payloads, read, read_payloads, segment_from, write_segments};
 
@@ -240,11 +241,11 @@ fn two_logs_do_not_overwrite_each_other_in_one_archive() {
     let [first, second, archive] =
         ["first", "second", "archive"].map(|name| directory.path().join(name));
     write_segments(&first, &options(), None);
-    write_segments(&second, &options().log_id([9; 16]), None);
+    write_segments(&second, &options().log_id(LogId::from_bytes([9; 16])), None);
     let writer = open(&first, None).unwrap();
     assert_eq!(writer.retain_from(3, Disposal::Archive(&archive)).unwrap(), 1);
     let archived = fs::read(segment_from(&archive, 1)).unwrap();
-    let writer = WalWriter::open(&second, &options().log_id([9; 16])).unwrap();
+    let writer = WalWriter::open(&second, &options().log_id(LogId::from_bytes([9; 16]))).unwrap();
     let before = [1, 3, 5].map(|first| fs::read(segment_from(&second, first)).unwrap());
     let error = writer.retain_from(5, Disposal::Archive(&archive)).unwrap_err();
     assert!(

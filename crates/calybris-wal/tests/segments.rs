@@ -6,7 +6,7 @@ mod logs;
 use std::fs;
 use std::path::Path;
 
-use calybris_wal::{Damage, Durability, Key, Reader, VerifyOptions, WalError, verify};
+use calybris_wal::{Damage, Durability, Key, LogId, Reader, VerifyOptions, WalError, verify};
 use logs::{
     DATA, HEADER, frames, key, keys, open, open_with, options, payloads, read, read_payloads,
     segment_from, write_segments,
@@ -197,7 +197,7 @@ fn a_segment_of_another_log_does_not_fit() {
         let directory = tempfile::tempdir().unwrap();
         write_segments(directory.path(), &options(), key.as_ref());
         let other = tempfile::tempdir().unwrap();
-        write_segments(other.path(), &options().log_id([9; 16]), key.as_ref());
+        write_segments(other.path(), &options().log_id(LogId::from_bytes([9; 16])), key.as_ref());
         for first in [3, 5] {
             let own = fs::read(segment_from(directory.path(), first)).unwrap();
             fs::copy(segment_from(other.path(), first), segment_from(directory.path(), first))
@@ -341,7 +341,7 @@ fn threads_share_a_writer_that_rotates_in_every_durability() {
                 .collect();
             threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
-        receipts.sort_unstable();
+        receipts.sort_unstable_by_key(|receipt| receipt.0);
         writer.close().unwrap();
         let (records, error) = read(directory.path(), None);
         assert!(error.is_none());

@@ -5,7 +5,7 @@ mod logs;
 
 use std::fs;
 
-use calybris_wal::{Damage, Tail, VerifyOptions, WalError, verify};
+use calybris_wal::{Damage, LogId, Tail, VerifyOptions, WalError, verify};
 use logs::{DATA, Frame, HEADER, frames, keys, log_of, open, payloads, read, segment};
 
 /// How much of the segment some frame, other than `damaged`, claims to be on disk.
@@ -87,7 +87,7 @@ fn expect_corrupt(whole: usize, change: impl Fn(&[&[u8]], &[&[u8]]) -> Vec<u8>) 
     for key in keys() {
         let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         logs::write_sample(one.path(), key.as_ref(), true);
-        let options = logs::options().log_id([7; 16]);
+        let options = logs::options().log_id(LogId::from_bytes([7; 16]));
         let writer = logs::open_with(other.path(), &options, key.as_ref()).unwrap();
         payloads().iter().for_each(|payload| {
             writer.append_bytes(payload).unwrap();
@@ -142,7 +142,7 @@ fn the_frames_of_another_log_behind_this_header_are_found() {
     for key in keys() {
         let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         logs::write_sample(one.path(), key.as_ref(), true);
-        let options = logs::options().log_id([7; 16]);
+        let options = logs::options().log_id(LogId::from_bytes([7; 16]));
         let writer = logs::open_with(other.path(), &options, key.as_ref()).unwrap();
         writer.append("other").unwrap();
         writer.close().unwrap();

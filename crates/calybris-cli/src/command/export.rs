@@ -215,7 +215,7 @@ const COLUMNS: [(&str, Cell); 36] = [
     ("snapshot_sequence", |of, _| of.decided.snapshot_sequence.to_string()),
     ("policy_epoch", |of, _| of.decided.decision.policy_epoch.to_string()),
     ("catalog_epoch", |of, _| of.decided.decision.catalog_epoch.to_string()),
-    ("hash", |of, _| json::hex(&of.hash)),
+    ("hash", |of, _| of.hash.to_string()),
 ];
 
 const fn admission_word(admission: Admission) -> &'static str {

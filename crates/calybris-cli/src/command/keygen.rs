@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use calybris_core::wal::Key;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::input::key::KeyFile;
 use crate::input::source::read;
-use crate::log::json::hex;
 use crate::new_file::{NewFile, Readers, Replaces};
 use crate::page::Page;
 
@@ -53,19 +53,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     }
     let new = NewFile::at(file, Replaces::Nothing, Readers::Owner)?;
     let former = match &arguments.replaces {
-        None => String::new(),
+        None => Zeroizing::default(),
         Some(former) => {
-            let text = read(former)?;
+            let text = Zeroizing::new(read(former)?);
             KeyFile::parse(former, &text)?;
-            text.trim_end().to_owned() + "\n"
+            Zeroizing::new(format!("{}\n", text.trim_end()))
         }
     };
-    let mut secret = [0_u8; 32];
-    getrandom::fill(&mut secret).map_err(|error| {
+    let mut secret = Zeroizing::new([0_u8; 32]);
+    getrandom::fill(secret.as_mut_slice()).map_err(|error| {
         Failure::refused(format_args!("the operating system gives no random bytes: {error}"))
     })?;
-    let key = Key::new(&secret).map_err(|error| Failure::at(file, error))?;
-    new.write(&format!("{}\n{former}", hex(&secret))).map_err(Failure::without_effect)?;
+    let key = Key::new(secret.as_slice()).map_err(|error| Failure::at(file, error))?;
+    let digits = Zeroizing::new(base16ct::lower::encode_string(secret.as_slice()));
+    let text = Zeroizing::new(format!("{}\n{}", digits.as_str(), former.as_str()));
+    new.write(&text).map_err(Failure::without_effect)?;
     let key_id = format!("{:016x}", key.id());
     let mut page = Page::default();
     if arguments.json {

@@ -1,7 +1,7 @@
 //! `calybris spend`: what was spent, by tenant, provider, model, day or month.
 
 use calybris_catalog::text::quoted;
-use calybris_core::wal::Anchor;
+use calybris_core::wal::{Anchor, Hash};
 
 use crate::failure::Failure;
 use crate::log::arguments::LogArguments;
@@ -72,7 +72,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     }
     let mut spend = Spend::new(by, arguments.period.range()?);
     let mut spending = Spending::open(&arguments.log)?;
-    let mut head = Anchor { log_id: spending.log_id(), sequence: 0, hash: [0; 32] };
+    let mut head =
+        Anchor { log_id: spending.log_id(), sequence: 0, hash: Hash::from_bytes([0; 32]) };
     while let Some(line) = spending.next()? {
         (head.sequence, head.hash) = (line.entry.sequence, line.entry.hash);
         line.spent.iter().for_each(|spent| spend.add(spent));

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use calybris_catalog::{InputError, Place};
 use calybris_core::wal::Key;
+use zeroize::Zeroizing;
 
 use super::source::read;
 use crate::terminal::{program_name, shell_word};
@@ -45,7 +46,7 @@ pub(crate) struct KeyFile {
 impl KeyFile {
     /// Reads the keys that authenticate a log. Their bytes are never part of a message.
     pub(crate) fn read(file: &Path) -> Result<Self, InputError> {
-        Self::parse(file, &read(file)?)
+        Self::parse(file, &Zeroizing::new(read(file)?))
     }
 
     /// The keys in the text of a file. One that is a pipe can be read only once.
@@ -75,14 +76,10 @@ impl KeyFile {
 }
 
 /// The bytes that a line of hexadecimal digits stands for, or what is wrong with it.
-fn secret(digits: &str) -> Result<Vec<u8>, String> {
-    let pairs = digits.as_bytes().chunks(2).map(|pair| {
-        let plain = pair.len() == 2 && pair.iter().all(u8::is_ascii_hexdigit);
-        let pair = str::from_utf8(pair).ok().filter(|_| plain)?;
-        u8::from_str_radix(pair, 16).ok()
-    });
-    let bytes = pairs.collect::<Option<Vec<u8>>>();
-    let bytes = bytes.ok_or("holds something else than pairs of hexadecimal digits")?;
+fn secret(digits: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+    let bytes = base16ct::mixed::decode_vec(digits)
+        .map(Zeroizing::new)
+        .map_err(|_| "holds something else than pairs of hexadecimal digits")?;
     if bytes.len() < SHORTEST_KEY_BYTES {
         return Err(format!("holds {} digits", digits.len()));
     }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use calybris_core::budget::BudgetEvent;
 use calybris_core::engine::{Admission, Decided, Fallback, Names, Record};
+use calybris_core::wal::Hash;
 
 use crate::log::naming::model_name;
 
@@ -34,7 +35,7 @@ pub(crate) struct Failed {
 #[derive(Clone, Debug)]
 pub(crate) struct Followed {
     pub(crate) sequence: u64,
-    pub(crate) hash: [u8; 32],
+    pub(crate) hash: Hash,
     pub(crate) decided: Decided<'static>,
     /// The model that was chosen, by name; `None` for a rejection.
     selected: Option<String>,
@@ -46,12 +47,7 @@ pub(crate) struct Followed {
 
 impl Followed {
     /// A decision of which nothing more is known yet.
-    pub(crate) fn new(
-        sequence: u64,
-        hash: [u8; 32],
-        decided: Decided<'static>,
-        names: &Names,
-    ) -> Self {
+    pub(crate) fn new(sequence: u64, hash: Hash, decided: Decided<'static>, names: &Names) -> Self {
         let selected = decided.decision.selected_model_id.map(|id| model_name(names, id));
         let ending = match (decided.decision.selected_model_id, decided.admission) {
             (None, _) | (_, Admission::NotAsked) => Ending::Rejected,
@@ -230,7 +226,12 @@ mod tests {
 
     fn open(sequence: u64) -> Followed {
         let names = Names { models: [(1, "one".to_owned())].into(), ..Names::default() };
-        Followed::new(sequence, [0; 32], decided(Some(1), Admission::Reserved), &names)
+        Followed::new(
+            sequence,
+            Hash::from_bytes([0; 32]),
+            decided(Some(1), Admission::Reserved),
+            &names,
+        )
     }
 
     fn settled(decision_sequence: u64) -> Record<'static> {
@@ -271,8 +272,9 @@ mod tests {
     #[test]
     fn what_asks_for_no_settlement_waits_for_none() {
         let names = Names::default();
-        let followed =
-            |model, admission| Followed::new(1, [0; 32], decided(model, admission), &names);
+        let followed = |model, admission| {
+            Followed::new(1, Hash::from_bytes([0; 32]), decided(model, admission), &names)
+        };
         assert_eq!(followed(None, Admission::NotAsked).ending, Ending::Rejected);
         let frozen = followed(Some(1), Admission::Frozen);
         assert_eq!(frozen.ending, Ending::Unfunded(Admission::Frozen));

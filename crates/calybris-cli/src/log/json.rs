@@ -2,6 +2,7 @@
 //! people ask for (the time as a text, the names of models).
 
 use calybris_core::engine::{Entry, Names, Record};
+use calybris_core::wal::Hash;
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
@@ -24,7 +25,7 @@ pub(crate) fn object(entry: &Entry, journal: &Journal) -> Result<Map<String, Val
         }
         _ => {}
     }
-    place(&mut object, entry.sequence, &entry.hash);
+    place(&mut object, entry.sequence, entry.hash);
     Ok(object)
 }
 
@@ -44,7 +45,7 @@ pub(crate) fn followed(followed: &Followed, names: &Names) -> Result<Map<String,
     });
     object.insert("fallbacks".to_owned(), failed.collect());
     object.insert("extended_microunits".to_owned(), followed.extended_microunits.into());
-    place(&mut object, followed.sequence, &followed.hash);
+    place(&mut object, followed.sequence, followed.hash);
     Ok(object)
 }
 
@@ -95,14 +96,9 @@ pub(crate) const fn kind(record: &Record<'_>) -> &'static str {
     }
 }
 
-/// Bytes as lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn place(object: &mut Map<String, Value>, sequence: u64, hash: &[u8; 32]) {
+fn place(object: &mut Map<String, Value>, sequence: u64, hash: Hash) {
     object.insert("sequence".to_owned(), sequence.into());
-    object.insert("hash".to_owned(), hex(hash).into());
+    object.insert("hash".to_owned(), hash.to_string().into());
     if let Some(time) = object.get("time_unix_ms").and_then(Value::as_u64) {
         object.insert("time".to_owned(), rfc3339(time).into());
     }

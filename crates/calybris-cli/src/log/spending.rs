@@ -9,6 +9,7 @@ use calybris_core::budget::Totals;
 use calybris_core::engine::{
     Admission, Entry, Ledger, Names, OpenTicket, Posting, PostingKind, Record, Snapshot, Statement,
 };
+use calybris_core::wal::LogId;
 
 use crate::failure::Failure;
 use crate::log::arguments::LogArguments;
@@ -104,7 +105,7 @@ impl Spending {
         })
     }
 
-    pub(crate) fn log_id(&self) -> [u8; 16] {
+    pub(crate) fn log_id(&self) -> LogId {
         self.statement.log_id()
     }
 

@@ -4,7 +4,6 @@ use calybris_core::engine::{Change, Shift, Side, WhatIf};
 use serde_json::{Map, Value, json};
 
 use super::flow::choice;
-use super::page::hexadecimal;
 use super::proposal::Proposal;
 use super::tables::from_other_reasons;
 use super::words::Reasons;
@@ -18,7 +17,7 @@ pub(crate) fn object(report: &Report<'_>) -> Value {
         "kind": "replay",
         "note": format!("{NOT_A_FORECAST} {METHOD}"),
         "log": report.log.display().to_string(),
-        "log_id": hexadecimal(&report.replayed.head.log_id),
+        "log_id": report.replayed.head.log_id,
         "head": report.replayed.head.to_string(),
         "first_sequence": first_of(report.replayed.records, report.replayed.head.sequence),
         "records": report.replayed.records,

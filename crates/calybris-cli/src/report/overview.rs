@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use calybris_core::engine::{Admission, Decided, OpenTicket, Record};
 use calybris_core::kernel::Reason;
-use calybris_core::wal::Anchor;
+use calybris_core::wal::{Anchor, Hash};
 
 use super::axis::DAY_MS;
 use super::spend::Sums;
@@ -119,7 +119,7 @@ impl Overview {
         let log_id = spending.log_id();
         let keyed = spending.is_keyed();
         let mut found = Found::of(period);
-        let mut head = Anchor { log_id, sequence: 0, hash: [0; 32] };
+        let mut head = Anchor { log_id, sequence: 0, hash: Hash::from_bytes([0; 32]) };
         let (mut first, mut last) = (None, Place::default());
         while let Some(line) = spending.next()? {
             let entry = &line.entry;

@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 
 use super::axis::DAY_MS;
 use super::overview::{Overview, Part, Place};
-use super::page::hexadecimal;
 use crate::time::{day, rfc3339};
 
 pub(crate) fn object(overview: &Overview) -> Value {
@@ -16,7 +15,7 @@ pub(crate) fn object(overview: &Overview) -> Value {
     json!({
         "kind": "report",
         "log": overview.log.display().to_string(),
-        "log_id": hexadecimal(&overview.head.log_id),
+        "log_id": overview.head.log_id,
         "head": overview.head.to_string(),
         "keyed": overview.keyed,
         "intact": true,

@@ -48,9 +48,9 @@ fn head(report: &Report<'_>, page: &mut Markup) {
     let head = &report.replayed.head;
     let mut fact = |name: &str, value: String, code: bool| page.fact(name, &value, code);
     fact("log", report.log.display().to_string(), false);
-    fact("log id", hexadecimal(&head.log_id), true);
+    fact("log id", head.log_id.to_string(), true);
     fact("head", format!("record {}", grouped(head.sequence)), false);
-    fact("head hash", hexadecimal(&head.hash), true);
+    fact("head hash", head.hash.to_string(), true);
     if let Some(dropped) = dropped(first_of(report.replayed.records, head.sequence)) {
         fact("beginning", dropped, false);
     }
@@ -76,10 +76,6 @@ fn head(report: &Report<'_>, page: &mut Markup) {
         fact("catalog", catalog.display().to_string(), false);
     }
     page.add(format_args!("</dl>\n</header>"));
-}
-
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn cards(total: &Shift, page: &mut Markup) {

@@ -10,7 +10,6 @@ use calybris_core::wal::Anchor;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
-use super::page::hexadecimal;
 use crate::amount::{grouped, signed_money};
 use crate::log::beginning::{dropped, first_of};
 use crate::log::spending::{ALL_TIME, Call, Spent};
@@ -296,7 +295,7 @@ impl Spend {
         json!({
             "kind": "spend",
             "log": read.log.display().to_string(),
-            "log_id": hexadecimal(&read.head.log_id),
+            "log_id": read.head.log_id,
             "head": read.head.to_string(),
             "first_sequence": first_of(read.records, read.head.sequence),
             "records": read.records,

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::axis::Measure;
 use super::numbers::PolicyNumber;
 use super::object;
-use super::page::hexadecimal;
 use super::{METHOD, NOT_A_FORECAST};
 use crate::amount::{counted, grouped, signed_money};
 use crate::log::beginning::{dropped, first_of};
@@ -179,7 +178,7 @@ impl Sweep<'_> {
             "kind": "sweep",
             "note": format!("{NOT_A_FORECAST} {METHOD}"),
             "log": self.log.display().to_string(),
-            "log_id": hexadecimal(&self.replayed.head.log_id),
+            "log_id": self.replayed.head.log_id,
             "head": self.replayed.head.to_string(),
             "first_sequence": first_of(self.replayed.records, self.replayed.head.sequence),
             "records": self.replayed.records,

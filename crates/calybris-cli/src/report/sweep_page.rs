@@ -5,7 +5,7 @@ use calybris_core::engine::Shift;
 use super::axis::{Measure, Scale};
 use super::chart::{Chart, Drawn, Panel, Place, Series};
 use super::markup::{Markup, Table, Text, breakable};
-use super::page::{foot, hexadecimal};
+use super::page::foot;
 use super::sweep::{HEADER, MEASURES, Measured, Sweep};
 use super::{METHOD, NOT_A_FORECAST};
 use crate::amount::{counted, grouped};
@@ -22,9 +22,9 @@ pub(crate) fn page(sweep: &Sweep<'_>) -> String {
     let head = &sweep.replayed.head;
     let mut fact = |name: &str, value: String, code: bool| page.fact(name, &value, code);
     fact("log", sweep.log.display().to_string(), false);
-    fact("log id", hexadecimal(&head.log_id), true);
+    fact("log id", head.log_id.to_string(), true);
     fact("head", format!("record {}", grouped(head.sequence)), false);
-    fact("head hash", hexadecimal(&head.hash), true);
+    fact("head hash", head.hash.to_string(), true);
     if let Some(dropped) = dropped(first_of(sweep.replayed.records, head.sequence)) {
         fact("beginning", dropped, false);
     }

@@ -10,7 +10,7 @@ use calybris_core::engine::{
 use calybris_core::kernel::{
     CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RankedModel, RegionSet, Request,
 };
-use calybris_core::wal::{WalOptions, WalWriter};
+use calybris_core::wal::{LogId, WalOptions, WalWriter};
 
 /// Monday, 2 November 2026, 09:00:00 UTC.
 const NINE_O_CLOCK_MS: u64 = 1_793_610_000_000;
@@ -27,7 +27,8 @@ pub(crate) const LAST: u64 = 19;
 
 /// Writes the log into `dir`.
 pub(crate) fn write_log(dir: &Path) {
-    let options = WalOptions::new(SCHEMA_ID).max_record_bytes(64 << 20).log_id([7; 16]);
+    let options =
+        WalOptions::new(SCHEMA_ID).max_record_bytes(64 << 20).log_id(LogId::from_bytes([7; 16]));
     let mut log = Log {
         writer: WalWriter::open(dir, &options).unwrap(),
         sequence: 0,

@@ -16,7 +16,7 @@ use calybris_core::engine::{
 use calybris_core::kernel::{
     CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
 };
-use calybris_core::wal::{Reader, WalOptions, WalWriter};
+use calybris_core::wal::{LogId, Reader, WalOptions, WalWriter};
 
 /// A tenant's name as somebody might choose it who knows that it will stand on a page.
 pub(crate) const HOSTILE: &str = "<img src=x onerror='alert(1)'>";
@@ -141,7 +141,7 @@ pub(crate) fn write_log(dir: &Path, edit: impl Fn(u64, &mut Decided<'_>)) {
 
 /// The same, with the first `count` of the decisions; of none only the policy is there.
 pub(crate) fn write_decisions(dir: &Path, count: u64, edit: impl Fn(u64, &mut Decided<'_>)) {
-    let options = WalOptions::new(SCHEMA_ID).log_id(*b"calybris replays");
+    let options = WalOptions::new(SCHEMA_ID).log_id(LogId::from_bytes(*b"calybris replays"));
     let log = WalWriter::open(dir, &options).unwrap();
     let mut installed = 0;
     for number in 1..=count.max(1) {

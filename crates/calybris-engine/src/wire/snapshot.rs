@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use calybris_kernel::{CapabilitySet, Model, Policy, RegionSet};
-use serde::{Deserialize, Serialize, Serializer};
+use calybris_wal::Hash;
+use serde::{Deserialize, Serialize};
 
 use super::bits::Bits64;
 use super::invalid::InvalidField;
@@ -22,8 +23,7 @@ pub(super) struct SnapshotInstalledV1<'a> {
 /// A policy, a catalog in ascending order of its model ids, and names.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SnapshotV1<'a> {
-    #[serde(serialize_with = "digest")]
-    digest: [u8; 32],
+    digest: Hash,
     policy: PolicyV1,
     models: Vec<ModelV1>,
     #[serde(borrow)]
@@ -73,19 +73,10 @@ struct NamesV1<'a> {
 /// The highest bit of a set of 64.
 const LAST_BIT: u8 = 63;
 
-/// 32 bytes in the log, hexadecimal digits in JSON.
-fn digest<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
-    if serializer.is_human_readable() {
-        serializer.collect_str(&SnapshotDigest(*digest))
-    } else {
-        digest.serialize(serializer)
-    }
-}
-
 impl<'a> From<&'a LoggedSnapshot<'_>> for SnapshotV1<'a> {
     fn from(snapshot: &'a LoggedSnapshot<'_>) -> Self {
         Self {
-            digest: snapshot.digest.0,
+            digest: Hash::from_bytes(*snapshot.digest.as_bytes()),
             policy: (&snapshot.policy).into(),
             models: snapshot.models.iter().map(Into::into).collect(),
             names: (&*snapshot.names).into(),
@@ -103,7 +94,7 @@ impl TryFrom<SnapshotV1<'_>> for LoggedSnapshot<'static> {
             return Err(InvalidField::new("snapshot.models", why));
         }
         Ok(Self {
-            digest: SnapshotDigest(wire.digest),
+            digest: SnapshotDigest::from_bytes(*wire.digest.as_bytes()),
             policy: wire.policy.into(),
             models: Cow::Owned(models),
             names: Cow::Owned(wire.names.try_into()?),

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::faults::memory::{Dice, Fault, Memory};
-use crate::{Durability, Reader, VerifyOptions, WalError, WalOptions, WalWriter};
+use crate::{Durability, LogId, Reader, VerifyOptions, WalError, WalOptions, WalWriter};
 
 fn options(durability: Durability) -> WalOptions {
-    WalOptions::new(1).log_id([1; 16]).segment_bytes(1024).durability(durability)
+    WalOptions::new(1).log_id(LogId::from_bytes([1; 16])).segment_bytes(1024).durability(durability)
 }
 
 fn open(disk: &Memory, durability: Durability) -> Result<WalWriter, WalError> {
@@ -142,7 +142,7 @@ fn what_no_mark_vouches_for_is_written_again_and_no_more() {
 #[test]
 fn a_long_end_whose_sync_failed_is_all_written_again() {
     let disk = Memory::default();
-    let options = WalOptions::new(1).log_id([1; 16]);
+    let options = WalOptions::new(1).log_id(LogId::from_bytes([1; 16]));
     let open = || WalWriter::open_in(Arc::new(disk.clone()), &options, None);
     let writer = open().unwrap();
     for sequence in 1..=1_500 {

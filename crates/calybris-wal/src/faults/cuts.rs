@@ -6,12 +6,16 @@ use crate::chain::Chain;
 use crate::faults::memory::Memory;
 use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::segment::segment_name;
-use crate::{Damage, Key, Reader, VerifyOptions, WalError, WalOptions, WalWriter};
+use crate::{Damage, Hash, Key, LogId, Reader, VerifyOptions, WalError, WalOptions, WalWriter};
 
 const RECORDS: [&[u8]; 6] = [b"one", b"", &[3; 90], b"four", &[0; 33], b"six"];
 
 fn open(disk: &Memory, key: Option<&Key>) -> Result<WalWriter, WalError> {
-    WalWriter::open_in(Arc::new(disk.clone()), &WalOptions::new(1).log_id([1; 16]), key)
+    WalWriter::open_in(
+        Arc::new(disk.clone()),
+        &WalOptions::new(1).log_id(LogId::from_bytes([1; 16])),
+        key,
+    )
 }
 
 /// Six records in three segments, and for each byte of each segment how many records end before.
@@ -126,7 +130,7 @@ fn a_first_segment_is_the_beginning_of_its_log_or_kept_from_within_and_nothing_b
     let sound = SegmentHeader::FIRST;
     let opened = |header: SegmentHeader| {
         let disk = Memory::default();
-        let chain = Chain::new(&header.log_id, None);
+        let chain = Chain::new(header.log_id, None);
         let bytes = [&header.encode(&chain)[..], &[7]].concat();
         disk.put(&segment_name(header.first_sequence), &bytes);
         Reader::open_in(Arc::new(disk), None).map(drop)
@@ -135,8 +139,8 @@ fn a_first_segment_is_the_beginning_of_its_log_or_kept_from_within_and_nothing_b
     for header in [
         SegmentHeader { index: 1, ..sound },
         SegmentHeader { first_sequence: 2, ..sound },
-        SegmentHeader { previous_hash: [7; 32], ..sound },
-        SegmentHeader { index: 1, previous_hash: [7; 32], ..sound },
+        SegmentHeader { previous_hash: Hash::from_bytes([7; 32]), ..sound },
+        SegmentHeader { index: 1, previous_hash: Hash::from_bytes([7; 32]), ..sound },
     ] {
         let refused = opened(header);
         assert!(

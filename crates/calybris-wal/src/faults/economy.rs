@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use crate::faults::memory::Memory;
-use crate::{Durability, WalOptions, WalWriter};
+use crate::{Durability, LogId, WalOptions, WalWriter};
 
 fn open(disk: &Memory, durability: Durability) -> WalWriter {
-    let options = WalOptions::new(1).log_id([1; 16]).segment_bytes(64 << 10).durability(durability);
+    let options = WalOptions::new(1)
+        .log_id(LogId::from_bytes([1; 16]))
+        .segment_bytes(64 << 10)
+        .durability(durability);
     WalWriter::open_in(Arc::new(disk.clone()), &options, None).unwrap()
 }
 
@@ -41,7 +44,8 @@ fn buffered_appends_share_their_writes() {
 #[test]
 fn what_is_buffered_is_written_once_it_is_much() {
     let disk = Memory::default();
-    let options = WalOptions::new(1).log_id([1; 16]).durability(Durability::Buffered);
+    let options =
+        WalOptions::new(1).log_id(LogId::from_bytes([1; 16])).durability(Durability::Buffered);
     let writer = WalWriter::open_in(Arc::new(disk.clone()), &options, None).unwrap();
     let before = disk.calls();
     let mut appended = 0;

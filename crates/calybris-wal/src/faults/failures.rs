@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use crate::faults::memory::{Dice, Fault, Memory};
 use crate::segment::segment_name;
-use crate::{Durability, Reader, WalError, WalOptions, WalWriter};
+use crate::{Durability, LogId, Reader, WalError, WalOptions, WalWriter};
 
 const DURABILITIES: [Durability; 3] = [Durability::Os, Durability::Buffered, Durability::Synced];
 
 fn open(disk: &Memory, durability: Durability) -> Result<WalWriter, WalError> {
-    let options = WalOptions::new(1).log_id([1; 16]).segment_bytes(1024).durability(durability);
+    let options = WalOptions::new(1)
+        .log_id(LogId::from_bytes([1; 16]))
+        .segment_bytes(1024)
+        .durability(durability);
     WalWriter::open_in(Arc::new(disk.clone()), &options, None)
 }
 

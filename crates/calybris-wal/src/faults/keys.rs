@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::faults::memory::{Dice, Fault, Memory};
 use crate::faults::story::{payload, read};
 use crate::storage::Storage;
-use crate::{Durability, Key, RepairOptions, WalError, WalOptions, WalWriter};
+use crate::{Durability, Key, LogId, RepairOptions, WalError, WalOptions, WalWriter};
 
 fn secret(number: u8) -> Key {
     Key::new(&[number; 32]).unwrap()
@@ -26,7 +26,7 @@ fn other() -> Key {
 }
 
 fn open(disk: &Memory, durability: Durability, key: Option<&Key>) -> Result<WalWriter, WalError> {
-    let options = WalOptions::new(1).log_id([1; 16]).durability(durability);
+    let options = WalOptions::new(1).log_id(LogId::from_bytes([1; 16])).durability(durability);
     WalWriter::open_in(Arc::new(disk.clone()), &options, key)
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::faults::memory::Memory;
 use crate::segment::segment_name;
 use crate::storage::{FileId, Lock, Mode, Storage, StoredFile};
-use crate::{Disposal, Durability, Reader, WalError, WalOptions, WalWriter};
+use crate::{Disposal, Durability, LogId, Reader, WalError, WalOptions, WalWriter};
 
 /// Shows a file as it was when only `visible` bytes of it had been written, for some reads.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ impl StoredFile for StaleFile {
 #[test]
 fn bytes_that_were_being_written_are_read_again_before_they_are_called_damage() {
     let disk = Memory::default();
-    let options = WalOptions::new(1).log_id([1; 16]);
+    let options = WalOptions::new(1).log_id(LogId::from_bytes([1; 16]));
     let writer = WalWriter::open_in(Arc::new(disk.clone()), &options, None).unwrap();
     for number in 0..4_u64 {
         writer.append(&number).unwrap();
@@ -121,7 +121,8 @@ fn bytes_that_were_being_written_are_read_again_before_they_are_called_damage() 
 #[test]
 fn what_was_found_out_about_a_place_in_one_segment_says_nothing_of_the_next() {
     let disk = Memory::default();
-    let options = WalOptions::new(1).log_id([1; 16]).durability(Durability::Synced);
+    let options =
+        WalOptions::new(1).log_id(LogId::from_bytes([1; 16])).durability(Durability::Synced);
     let writer = WalWriter::open_in(Arc::new(disk.clone()), &options, None).unwrap();
     writer.append_bytes(b"one").unwrap();
     let mut reader = Reader::open_in(Arc::new(disk.clone()), None).unwrap();
@@ -138,7 +139,7 @@ fn what_was_found_out_about_a_place_in_one_segment_says_nothing_of_the_next() {
 #[test]
 fn a_segment_that_is_dropped_while_bytes_are_counted_counts_nothing() {
     let disk = Memory::default();
-    let options = WalOptions::new(1).log_id([1; 16]);
+    let options = WalOptions::new(1).log_id(LogId::from_bytes([1; 16]));
     let writer = WalWriter::open_in(Arc::new(disk.clone()), &options, None).unwrap();
     for number in 0..3_u64 {
         writer.append(&number).unwrap();
@@ -157,7 +158,7 @@ fn a_segment_that_is_dropped_while_bytes_are_counted_counts_nothing() {
 
 /// A log of four segments with a record each, and its writer.
 fn four_segments(disk: &Memory) -> WalWriter {
-    let options = WalOptions::new(1).log_id([1; 16]);
+    let options = WalOptions::new(1).log_id(LogId::from_bytes([1; 16]));
     let writer = WalWriter::open_in(Arc::new(disk.clone()), &options, None).unwrap();
     for number in 0..4_u64 {
         writer.append_first(&number).unwrap();

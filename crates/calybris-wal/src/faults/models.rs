@@ -10,10 +10,10 @@ use loom::thread;
 
 use crate::faults::memory::{Fault, Memory};
 use crate::segment::segment_name;
-use crate::{Durability, Receipt, WalError, WalOptions, WalWriter};
+use crate::{Durability, LogId, Receipt, WalError, WalOptions, WalWriter};
 
 fn open(disk: &Memory, durability: Durability) -> Arc<WalWriter> {
-    let options = WalOptions::new(1).log_id([1; 16]).durability(durability);
+    let options = WalOptions::new(1).log_id(LogId::from_bytes([1; 16])).durability(durability);
     Arc::new(WalWriter::open_in(Arc::new(disk.clone()), &options, None).unwrap())
 }
 

@@ -13,7 +13,7 @@ use crate::repair::{Repair, RepairOptions, repair_in};
 use crate::segment::segment_name;
 use crate::storage::Storage;
 use crate::verify::verify_in;
-use crate::{Disposal, Key, Reader, VerifyOptions, WalError, WalOptions, WalWriter};
+use crate::{Disposal, Key, LogId, Reader, VerifyOptions, WalError, WalOptions, WalWriter};
 
 /// A kind of log: what it is called, its key, and its files.
 struct Sample {
@@ -23,7 +23,7 @@ struct Sample {
 }
 
 fn open(disk: &Memory, key: Option<&Key>) -> WalWriter {
-    let options = WalOptions::new(1).log_id([1; 16]).max_record_bytes(200);
+    let options = WalOptions::new(1).log_id(LogId::from_bytes([1; 16])).max_record_bytes(200);
     WalWriter::open_in(Arc::new(disk.clone()), &options, key).unwrap()
 }
 
@@ -268,7 +268,7 @@ fn a_frame_that_contradicts_its_place_is_cut_off_a_retained_log_as_well() {
                 if key.is_none() && kinds.len() > 1 {
                     continue;
                 }
-                let chain = Chain::new(&[1; 16], key);
+                let chain = Chain::new(LogId::from_bytes([1; 16]), key);
                 let record_end = SEGMENT_HEADER_BYTES
                     + usize::try_from(first % 5).unwrap()
                     + FRAME_OVERHEAD_BYTES;
@@ -336,7 +336,9 @@ fn a_repair_that_is_interrupted_at_any_call_is_finished_by_the_next() {
                         }
                         still_read(&disk, key, &before, &context);
                         let opened = disk.copy();
-                        let options = WalOptions::new(1).log_id([1; 16]).max_record_bytes(200);
+                        let options = WalOptions::new(1)
+                            .log_id(LogId::from_bytes([1; 16]))
+                            .max_record_bytes(200);
                         if WalWriter::open_in(Arc::new(opened.clone()), &options, key).is_ok() {
                             still_read(&opened, key, &before, &format!("{context}, opened"));
                         }

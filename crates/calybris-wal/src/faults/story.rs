@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::faults::memory::{Dice, Memory};
 use crate::storage::{Mode, Storage};
-use crate::{Disposal, Durability, Key, Reader, VerifyOptions, WalError, WalOptions, WalWriter};
+use crate::{
+    Disposal, Durability, Key, LogId, Reader, VerifyOptions, WalError, WalOptions, WalWriter,
+};
 
 /// How many things happen in a story.
 const STEPS: u64 = 26;
@@ -80,7 +82,7 @@ impl Story {
     }
 
     pub(crate) fn open(&self, disk: &Memory, witness: &Witness) -> Result<WalWriter, WalError> {
-        let options = WalOptions::new(1).log_id([1; 16]).segment_bytes(1024);
+        let options = WalOptions::new(1).log_id(LogId::from_bytes([1; 16])).segment_bytes(1024);
         let storage = Arc::new(log(disk));
         let key = self.keyed.then(|| key(witness.key_changes));
         WalWriter::open_in(storage, &options.durability(self.durability), key.as_ref())

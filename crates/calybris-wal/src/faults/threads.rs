@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::faults::memory::{Dice, Fault, Memory};
-use crate::{Disposal, Durability, Reader, WalError, WalOptions, WalWriter};
+use crate::{Disposal, Durability, LogId, Reader, WalError, WalOptions, WalWriter};
 
 fn open(disk: &Memory, durability: Durability) -> Result<WalWriter, WalError> {
-    let options = WalOptions::new(1).log_id([1; 16]).segment_bytes(1024).durability(durability);
+    let options = WalOptions::new(1)
+        .log_id(LogId::from_bytes([1; 16]))
+        .segment_bytes(1024)
+        .durability(durability);
     WalWriter::open_in(Arc::new(disk.clone()), &options, None)
 }
 

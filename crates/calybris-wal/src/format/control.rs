@@ -1,7 +1,7 @@
 //! The payloads of control frames.
 
-use crate::chain::Hash;
 use crate::format::array_at;
+use crate::hash::Hash;
 
 /// A durable mark: what was synced before the mark was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Seal {
         let mut payload = [0; SEAL_BYTES];
         let numbers = (u128::from(self.records) | (u128::from(self.bytes) << 64)).to_le_bytes();
         let start = self.log_start.to_le_bytes();
-        let fields = numbers.iter().chain(&self.record_hash).chain(&start);
+        let fields = numbers.iter().chain(self.record_hash.as_bytes()).chain(&start);
         payload.iter_mut().zip(fields).for_each(|(to, from)| *to = *from);
         payload
     }
@@ -62,7 +62,7 @@ impl Seal {
         Some(Self {
             records: u64::from_le_bytes(array_at(whole, 0)?),
             bytes: u64::from_le_bytes(array_at(whole, 8)?),
-            record_hash: array_at(whole, 16)?,
+            record_hash: Hash::from_bytes(array_at(whole, 16)?),
             log_start: u64::from_le_bytes(array_at(whole, 48)?),
         })
     }
@@ -87,7 +87,12 @@ mod tests {
         let mark = DurableMark { sequence: 3, offset: u64::MAX };
         assert_eq!(DurableMark::decode(&mark.encode()), Some(mark));
         assert_eq!(DurableMark::decode(&mark.encode()[1..]), None);
-        let seal = Seal { records: 1, bytes: u64::MAX, record_hash: [7; 32], log_start: 4 };
+        let seal = Seal {
+            records: 1,
+            bytes: u64::MAX,
+            record_hash: Hash::from_bytes([7; 32]),
+            log_start: 4,
+        };
         assert_eq!(Seal::decode(&seal.encode()), Some(seal));
         assert_eq!(Seal::decode(&[0; SEAL_BYTES + 1]), None);
         assert_eq!(decode_number(&9_u64.to_le_bytes()), Some(9));

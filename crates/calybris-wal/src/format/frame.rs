@@ -1,8 +1,9 @@
 //! A frame: 16 bytes of header, the payload, 32 bytes of hash.
 
-use crate::chain::{Chain, HASH_BYTES, Hash};
+use crate::chain::Chain;
 use crate::error::Damage;
 use crate::format::crc16::crc16;
+use crate::hash::{HASH_BYTES, Hash};
 
 /// The length of a frame's header, in bytes.
 pub(crate) const FRAME_HEADER_BYTES: usize = 16;
@@ -85,12 +86,11 @@ pub(crate) fn push_frame(
     // INVARIANT (record limit): every payload is at most RECORD_BYTES_CAP long, which is checked
     // where a record is appended; control payloads are shorter.
     let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-    // Room for the frame, and for the block and a half that its hash may be padded with.
-    buffer.reserve(FRAME_OVERHEAD_BYTES + payload.len() + 96);
+    buffer.reserve(FRAME_OVERHEAD_BYTES + payload.len());
     buffer.extend_from_slice(&FrameHeader { length, kind, flags: 0, sequence }.encode());
     buffer.extend_from_slice(payload);
-    let hash = chain.frame_hash_at_end(buffer, start);
-    buffer.extend_from_slice(&hash);
+    let hash = chain.frame_hash(buffer.get(start..).unwrap_or_default());
+    buffer.extend_from_slice(hash.as_bytes());
     hash
 }
 
@@ -102,11 +102,11 @@ pub(crate) fn open_frame<'a>(
     bytes: &'a [u8],
     chain: &Chain,
     header: FrameHeader,
-) -> Result<(&'a [u8], &'a Hash), Damage> {
+) -> Result<(&'a [u8], Hash), Damage> {
     let payload_end = (HASH_BYTES + FRAME_HEADER_BYTES).saturating_add(header.length as usize);
     let (hashed, rest) = bytes.split_at_checked(payload_end).ok_or(Damage::CutShort)?;
-    let hash = rest.first_chunk::<HASH_BYTES>().ok_or(Damage::CutShort)?;
-    if !crate::chain::hashes_match(&chain.frame_hash(hashed), hash) {
+    let hash = Hash::from_bytes(*rest.first_chunk().ok_or(Damage::CutShort)?);
+    if chain.frame_hash(hashed) != hash {
         return Err(Damage::Hash);
     }
     Ok((hashed.get(HASH_BYTES + FRAME_HEADER_BYTES..).unwrap_or_default(), hash))
@@ -115,6 +115,7 @@ pub(crate) fn open_frame<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::LogId;
 
     #[test]
     fn a_header_reads_back_and_any_flipped_bit_is_seen() {
@@ -131,14 +132,14 @@ mod tests {
 
     #[test]
     fn a_frame_verifies_against_the_hash_before_it_and_no_other() {
-        let chain = Chain::new(&[3; 16], None);
+        let chain = Chain::new(LogId::from_bytes([3; 16]), None);
         let mut buffer = vec![9; 32];
         let hash = push_frame(&mut buffer, &chain, KIND_DATA, 1, b"payload");
         let header = FrameHeader::decode(buffer[32..48].try_into().unwrap()).unwrap();
         assert_eq!(header.frame_bytes(), buffer.len() - 32);
         let (payload, found) = open_frame(&buffer, &chain, header).unwrap();
-        assert_eq!((payload, *found), (&b"payload"[..], hash));
-        let other_log = Chain::new(&[4; 16], None);
+        assert_eq!((payload, found), (&b"payload"[..], hash));
+        let other_log = Chain::new(LogId::from_bytes([4; 16]), None);
         assert_eq!(open_frame(&buffer, &other_log, header), Err(Damage::Hash));
         buffer[0] ^= 1;
         assert_eq!(open_frame(&buffer, &chain, header), Err(Damage::Hash));

@@ -1,7 +1,8 @@
 //! The header of a segment: 144 bytes that say which log this is and where it continues.
 
-use crate::chain::{Chain, HASH_BYTES, Hash, checksum, hashes_match};
+use crate::chain::{Chain, checksum};
 use crate::format::array_at;
+use crate::hash::{HASH_BYTES, Hash, LogId};
 
 /// The length of a segment's header, in bytes.
 pub(crate) const SEGMENT_HEADER_BYTES: usize = 144;
@@ -32,7 +33,7 @@ pub(crate) enum Algorithm {
 pub(crate) struct SegmentHeader {
     pub(crate) algorithm: Algorithm,
     pub(crate) codec: u8,
-    pub(crate) log_id: [u8; 16],
+    pub(crate) log_id: LogId,
     /// The segment's place in the log, from 0.
     pub(crate) index: u64,
     /// The sequence of the first record in the segment.
@@ -66,16 +67,16 @@ impl SegmentHeader {
         });
         bytes.push(self.codec);
         bytes.extend_from_slice(&0u32.to_le_bytes());
-        bytes.extend_from_slice(&self.log_id);
+        bytes.extend_from_slice(self.log_id.as_bytes());
         bytes.extend_from_slice(&self.index.to_le_bytes());
         bytes.extend_from_slice(&self.first_sequence.to_le_bytes());
         bytes.extend_from_slice(&self.schema_id.to_le_bytes());
         bytes.extend_from_slice(&self.key_id.to_le_bytes());
         bytes.extend_from_slice(&self.max_record_bytes.to_le_bytes());
         bytes.extend_from_slice(&0u32.to_le_bytes());
-        bytes.extend_from_slice(&self.previous_hash);
+        bytes.extend_from_slice(self.previous_hash.as_bytes());
         bytes.extend_from_slice(&checksum(&bytes));
-        bytes.extend_from_slice(&chain.segment_hash(&bytes));
+        bytes.extend_from_slice(chain.segment_hash(&bytes).as_bytes());
         bytes.first_chunk().copied().unwrap_or([0; SEGMENT_HEADER_BYTES])
     }
 
@@ -121,13 +122,13 @@ impl SegmentHeader {
         Ok(Self {
             algorithm,
             codec,
-            log_id: field(bytes, 16)?,
+            log_id: LogId::from_bytes(field(bytes, 16)?),
             index: u64::from_le_bytes(field(bytes, 32)?),
             first_sequence: u64::from_le_bytes(field(bytes, 40)?),
             schema_id: u64::from_le_bytes(field(bytes, 48)?),
             key_id,
             max_record_bytes,
-            previous_hash: field(bytes, 72)?,
+            previous_hash: Hash::from_bytes(field(bytes, 72)?),
         })
     }
 
@@ -135,7 +136,7 @@ impl SegmentHeader {
     pub(crate) fn hash_matches(bytes: &[u8; SEGMENT_HEADER_BYTES], chain: &Chain) -> bool {
         bytes
             .split_last_chunk()
-            .is_some_and(|(hashed, hash)| hashes_match(&chain.segment_hash(hashed), hash))
+            .is_some_and(|(hashed, hash)| chain.segment_hash(hashed) == Hash::from_bytes(*hash))
     }
 }
 
@@ -153,13 +154,13 @@ impl SegmentHeader {
     pub(crate) const FIRST: Self = Self {
         algorithm: Algorithm::Sha256,
         codec: crate::codec::CODEC_BINCODE_2,
-        log_id: [1; 16],
+        log_id: LogId::from_bytes([1; 16]),
         index: 0,
         first_sequence: 1,
         schema_id: 1,
         key_id: 0,
         max_record_bytes: 1 << 20,
-        previous_hash: [0; HASH_BYTES],
+        previous_hash: Hash::ZERO,
     };
 }
 
@@ -171,19 +172,19 @@ mod tests {
         SegmentHeader {
             algorithm: Algorithm::Sha256,
             codec: 1,
-            log_id: [1; 16],
+            log_id: LogId::from_bytes([1; 16]),
             index: 2,
             first_sequence: 3,
             schema_id: 4,
             key_id: 0,
             max_record_bytes: 5,
-            previous_hash: [6; 32],
+            previous_hash: Hash::from_bytes([6; 32]),
         }
     }
 
     #[test]
     fn a_header_reads_back_and_any_flipped_bit_is_damage() {
-        let chain = Chain::new(&[1; 16], None);
+        let chain = Chain::new(LogId::from_bytes([1; 16]), None);
         let bytes = header().encode(&chain);
         assert_eq!(SegmentHeader::decode(&bytes), Ok(header()));
         assert!(SegmentHeader::hash_matches(&bytes, &chain));
@@ -208,7 +209,7 @@ mod tests {
 
     #[test]
     fn what_is_newer_is_named() {
-        let chain = Chain::new(&[1; 16], None);
+        let chain = Chain::new(LogId::from_bytes([1; 16]), None);
         for (at, value, feature, found) in [
             (8, 2, "format version", 2),
             (10, 3, "hash algorithm", 3),
@@ -228,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_record_limit_may_be_what_any_log_may_have_at_most() {
-        let chain = Chain::new(&[1; 16], None);
+        let chain = Chain::new(LogId::from_bytes([1; 16]), None);
         let limited = |max_record_bytes| SegmentHeader { max_record_bytes, ..header() };
         let most = limited(RECORD_BYTES_CAP);
         assert_eq!(SegmentHeader::decode(&most.encode(&chain)), Ok(most));

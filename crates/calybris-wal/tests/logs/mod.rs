@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use calybris_wal::{Key, Reader, Record, WalError, WalOptions, WalWriter};
+use calybris_wal::{Key, LogId, Reader, Record, WalError, WalOptions, WalWriter};
 
 /// The length of a segment's header, in bytes.
 pub const HEADER: usize = 144;
@@ -61,7 +61,7 @@ pub fn new_key() -> Key {
 
 /// Options for a log that comes out the same each time.
 pub fn options() -> WalOptions {
-    WalOptions::new(0x5eed).log_id(*b"calybris-wal log")
+    WalOptions::new(0x5eed).log_id(LogId::from_bytes(*b"calybris-wal log"))
 }
 
 /// The payloads of the sample log: empty, short, longer than a hash, one that looks like frames.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use calybris_wal::{Disposal, Key, WalError, WalOptions, WalWriter};
+use calybris_wal::{Disposal, Hash, Key, LogId, WalError, WalOptions, WalWriter};
 
 use crate::logs::{NEW_SECRET, SECRET, frames};
 use crate::random::Random;
@@ -100,8 +100,8 @@ pub struct Base {
     /// The key that reads the whole log.
     pub key: Option<Key>,
     /// Each record's payload and hash, those that were dropped as well.
-    pub records: BTreeMap<u64, (Vec<u8>, [u8; 32])>,
-    pub log_id: [u8; 16],
+    pub records: BTreeMap<u64, (Vec<u8>, Hash)>,
+    pub log_id: LogId,
     /// The sequence from which on it is kept.
     pub log_start: u64,
 }
@@ -133,7 +133,7 @@ pub fn unlocked<T>(mut act: impl FnMut() -> Result<T, WalError>) -> Result<T, Wa
     act()
 }
 
-fn create(path: &Path, key: Option<&Key>, log_id: [u8; 16]) -> WalWriter {
+fn create(path: &Path, key: Option<&Key>, log_id: LogId) -> WalWriter {
     crate::logs::open_with(path, &WalOptions::new(SCHEMA).log_id(log_id), key).unwrap()
 }
 
@@ -159,7 +159,7 @@ pub fn write_image(path: &Path, image: &Image) {
 
 impl Kind {
     /// Writes a log of this kind in a directory.
-    pub fn write(&self, path: &Path, log_id: [u8; 16], random: &mut Random) -> Base {
+    pub fn write(&self, path: &Path, log_id: LogId, random: &mut Random) -> Base {
         let archive = path.with_extension("archive");
         let mut keys = self.keys.min(1);
         let mut writer = Some(create(path, key(keys).as_ref(), log_id));

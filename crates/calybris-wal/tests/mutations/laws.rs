@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use calybris_wal::{
-    Anchor, Key, Reader, Record, RepairOptions, Report, VerifyOptions, WalError, repair, verify,
+    Anchor, Hash, Key, LogId, Reader, Record, RepairOptions, Report, VerifyOptions, WalError,
+    repair, verify,
 };
 
 use crate::bases::{Base, image_of, open, unlocked, write_image};
@@ -12,7 +13,7 @@ use crate::random::Random;
 
 /// What a reader makes of a log.
 struct Reading {
-    log_id: Option<[u8; 16]>,
+    log_id: Option<LogId>,
     records: Vec<Record>,
     error: Option<WalError>,
 }
@@ -35,7 +36,7 @@ impl Reading {
         reading
     }
 
-    fn holds(&self, sequence: u64, hash: [u8; 32]) -> bool {
+    fn holds(&self, sequence: u64, hash: Hash) -> bool {
         self.records.iter().any(|record| (record.sequence(), record.hash()) == (sequence, hash))
     }
 
@@ -94,7 +95,7 @@ impl<'a> Laws<'a> {
         names.filter_map(|name| name.strip_suffix(".cwal").and_then(|digits| digits.parse().ok()))
     }
 
-    fn written(&self, log_id: Option<[u8; 16]>) -> Option<&'a Base> {
+    fn written(&self, log_id: Option<LogId>) -> Option<&'a Base> {
         let bases = [self.mutant.base, self.mutant.other];
         bases.into_iter().find(|base| Some(base.log_id) == log_id)
     }

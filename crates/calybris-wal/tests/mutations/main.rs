@@ -87,7 +87,11 @@ fn write_bases(directory: &Path, seed: u64) -> Bases {
         let [one, other] = [0, 1].map(|log| {
             let log_id = [(case * 2 + log).to_le_bytes(), seed.to_le_bytes()].concat();
             let path = directory.join(format!("{case}-{log}"));
-            KINDS[kind].write(&path, log_id.try_into().unwrap(), &mut random)
+            KINDS[kind].write(
+                &path,
+                calybris_wal::LogId::from_bytes(log_id.try_into().unwrap()),
+                &mut random,
+            )
         });
         (one, other)
     };
