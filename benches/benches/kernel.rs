@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use calybris_benches::kernel::{Workload, dense, rejected, selective, tight};
-use calybris_core::kernel::{PolicySnapshot, RankedModel};
+use calybris_core::kernel::{BasisPoints, Microunits, PolicySnapshot, RankedModel};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
 fn snapshot(workload: &Workload) -> PolicySnapshot {
@@ -48,7 +48,7 @@ fn ideas(c: &mut Criterion) {
         let bounded = dense(count);
         let mut scanned = bounded.clone();
         for model in scanned.models.iter_mut().step_by(32) {
-            model.fixed_price_microunits = 1 << 50;
+            model.fixed_price = Microunits::new(1 << 50);
         }
         measure(&format!("codes/bounded/{count}"), &bounded);
         measure(&format!("codes/scanned/{count}"), &scanned);
@@ -66,11 +66,11 @@ fn ideas(c: &mut Criterion) {
     // elsewhere and no request goes everywhere, none outdoes another and all are valued.
     let mut outdone = dense(64);
     for model in &mut outdone.models {
-        model.quality_bps = 9_000;
+        model.quality = BasisPoints::percent(90);
         model.p95_latency_ms = 500;
-        model.input_price_microunits_per_million_tokens = 1_000_000;
-        model.output_price_microunits_per_million_tokens = 1_000_000;
-        model.risk_ceiling_bps = 10_000;
+        model.input_price_per_million_tokens = Microunits::new(1_000_000);
+        model.output_price_per_million_tokens = Microunits::new(1_000_000);
+        model.risk_ceiling = BasisPoints::WHOLE;
     }
     let mut apart = outdone.clone();
     for (model, provider_id) in apart.models.iter_mut().zip(0..) {

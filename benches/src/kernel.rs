@@ -1,6 +1,8 @@
 //! Workloads of the kernel: random catalogs and requests, the same on every run.
 
-use calybris_core::kernel::{CapabilitySet, Model, Policy, ProviderSet, RegionSet, Request};
+use calybris_core::kernel::{
+    BasisPoints, CapabilitySet, Microunits, Model, Policy, ProviderSet, RegionSet, Request,
+};
 
 /// A policy, a catalog and a pool of requests.
 #[derive(Clone, Debug)]
@@ -51,11 +53,11 @@ pub fn dense(count: u32) -> Workload {
 #[must_use]
 pub fn selective(count: u32) -> Workload {
     workload(count, |dice, request| {
-        request.minimum_quality_bps = dice.bps(3_000, 5_500);
+        request.minimum_quality = BasisPoints::new(dice.bps(3_000, 5_500));
         request.max_p95_latency_ms = dice.number(1_500, 2_500);
-        request.required_capabilities = CapabilitySet(1 << dice.below(8));
-        request.allowed_providers = ProviderSet([dice.roll() | dice.roll(), 0, 0, 0]);
-        request.required_regions = RegionSet(1 << dice.below(4));
+        request.required_capabilities = CapabilitySet::from_bits(1 << dice.below(8));
+        request.allowed_providers = ProviderSet::from_words([dice.roll() | dice.roll(), 0, 0, 0]);
+        request.required_regions = RegionSet::from_bits(1 << dice.below(4));
     })
 }
 
@@ -64,7 +66,7 @@ pub fn selective(count: u32) -> Workload {
 pub fn tight(count: u32) -> Workload {
     workload(count, |dice, request| {
         let typical = u64::from(request.input_tokens) * 7 + u64::from(request.output_tokens) * 26;
-        request.budget_limit_microunits = typical * (50 + dice.below(190)) / 100;
+        request.budget_limit = Microunits::new(typical * (50 + dice.below(190)) / 100);
     })
 }
 
@@ -72,8 +74,8 @@ pub fn tight(count: u32) -> Workload {
 #[must_use]
 pub fn rejected(count: u32) -> Workload {
     workload(count, |dice, request| {
-        request.minimum_quality_bps = dice.bps(3_000, 5_000);
-        request.budget_limit_microunits = dice.below(10);
+        request.minimum_quality = BasisPoints::new(dice.bps(3_000, 5_000));
+        request.budget_limit = Microunits::new(dice.below(10));
     })
 }
 
@@ -82,42 +84,38 @@ fn workload(count: u32, mut shape: impl FnMut(&mut Dice, &mut Request)) -> Workl
     let models = (0..count)
         .map(|model_id| {
             let input_price = 50_000 + dice.below(15_000_000);
-            Model {
+            Model::new(
                 model_id,
-                provider_id: u8::try_from(dice.below(16)).unwrap_or(0),
-                quality_bps: dice.bps(3_000, 7_001),
-                risk_ceiling_bps: dice.bps(4_000, 6_001),
-                enabled: true,
-                p95_latency_ms: dice.number(50, 4_000),
-                capabilities: CapabilitySet((dice.roll() | dice.roll()) & 0xff),
-                regions: RegionSet(dice.roll() & 0xf | 1),
-                input_price_microunits_per_million_tokens: input_price,
-                output_price_microunits_per_million_tokens: input_price * (2 + dice.below(4)),
-                fixed_price_microunits: 0,
-            }
+                u8::try_from(dice.below(16)).unwrap_or(0),
+                BasisPoints::new(dice.bps(3_000, 7_001)),
+            )
+            .with_risk_ceiling(BasisPoints::new(dice.bps(4_000, 6_001)))
+            .with_p95_latency_ms(dice.number(50, 4_000))
+            .with_capabilities(CapabilitySet::from_bits((dice.roll() | dice.roll()) & 0xff))
+            .with_regions(RegionSet::from_bits(dice.roll() & 0xf | 1))
+            .with_input_price_per_million_tokens(Microunits::new(input_price))
+            .with_output_price_per_million_tokens(Microunits::new(
+                input_price * (2 + dice.below(4)),
+            ))
         })
         .collect();
     let requests = (0..REQUESTS)
         .map(|sequence| {
-            let mut request = Request {
+            let mut request = Request::new(
                 sequence,
-                requested_model_id: dice.number(0, count.max(1)),
-                input_tokens: dice.number(500, 9_500),
-                output_tokens: dice.number(100, 3_900),
-                business_value_microunits: i64::from(dice.number(2_000_000, 6_000_000)),
-                budget_limit_microunits: 10_000_000,
-                risk_bps: dice.bps(0, 4_000),
-                confidence_bps: dice.bps(6_000, 4_001),
-                minimum_quality_bps: dice.bps(2_000, 1_200),
-                max_p95_latency_ms: 0,
-                required_capabilities: CapabilitySet::EMPTY,
-                allowed_providers: ProviderSet::ALL,
-                required_regions: RegionSet::EMPTY,
-            };
+                dice.number(0, count.max(1)),
+                dice.number(500, 9_500),
+                dice.number(100, 3_900),
+            )
+            .with_business_value_microunits(i64::from(dice.number(2_000_000, 6_000_000)))
+            .with_budget_limit(Microunits::new(10_000_000))
+            .with_risk(BasisPoints::new(dice.bps(0, 4_000)))
+            .with_confidence(BasisPoints::new(dice.bps(6_000, 4_001)))
+            .with_minimum_quality(BasisPoints::new(dice.bps(2_000, 1_200)));
             shape(dice, &mut request);
             request
         })
         .collect();
-    let policy = Policy { latency_penalty_microunits_per_ms: 5, ..crate::policy() };
+    let policy = crate::policy().with_latency_penalty_per_ms(Microunits::new(5));
     Workload { policy, models, requests }
 }

@@ -2,23 +2,21 @@
 
 pub mod kernel;
 
-use calybris_core::kernel::{CapabilitySet, Model, Policy, ProviderSet, RegionSet, Request};
+use calybris_core::kernel::{BasisPoints, Microunits, Model, Policy, Request};
 
 /// `count` models from small and cheap to large and dear, six providers, served everywhere.
 #[must_use]
 pub fn catalog(count: u16) -> Vec<Model> {
-    let model = |n: u16| Model {
-        model_id: u32::from(n),
-        provider_id: u8::try_from(n % 6).unwrap_or(0),
-        quality_bps: 3_000_u16.saturating_add(n.saturating_mul(300)).min(10_000),
-        risk_ceiling_bps: 9_500,
-        enabled: true,
-        p95_latency_ms: 100 + u32::from(n) * 50,
-        capabilities: CapabilitySet::EMPTY,
-        regions: RegionSet::ALL,
-        input_price_microunits_per_million_tokens: 10_000 + u64::from(n) * 50_000,
-        output_price_microunits_per_million_tokens: 40_000 + u64::from(n) * 200_000,
-        fixed_price_microunits: 0,
+    let model = |n: u16| {
+        Model::new(
+            u32::from(n),
+            u8::try_from(n % 6).unwrap_or(0),
+            BasisPoints::new(3_000_u16.saturating_add(n.saturating_mul(300)).min(10_000)),
+        )
+        .with_risk_ceiling(BasisPoints::percent(95))
+        .with_p95_latency_ms(100 + u32::from(n) * 50)
+        .with_input_price_per_million_tokens(Microunits::new(10_000 + u64::from(n) * 50_000))
+        .with_output_price_per_million_tokens(Microunits::new(40_000 + u64::from(n) * 200_000))
     };
     (0..count).map(model).collect()
 }
@@ -26,14 +24,12 @@ pub fn catalog(count: u16) -> Vec<Model> {
 /// Limits that most requests keep.
 #[must_use]
 pub fn policy() -> Policy {
-    Policy {
-        policy_epoch: 1,
-        catalog_epoch: 1,
-        hard_risk_limit_bps: 9_600,
-        minimum_confidence_bps: 5_500,
-        risk_penalty_multiplier_bps: 3_500,
-        latency_penalty_microunits_per_ms: 0,
-    }
+    Policy::new()
+        .with_policy_epoch(1)
+        .with_catalog_epoch(1)
+        .with_hard_risk_limit(BasisPoints::percent(96))
+        .with_minimum_confidence(BasisPoints::percent(55))
+        .with_risk_penalty_multiplier(BasisPoints::percent(35))
 }
 
 /// The request at a place in the stream.
@@ -41,19 +37,10 @@ pub fn policy() -> Policy {
 pub fn request(sequence: u64) -> Request {
     let up_to = |limit: u64| u32::try_from(sequence % limit).unwrap_or(0);
     let bps = |limit: u64| u16::try_from(sequence % limit).unwrap_or(0);
-    Request {
-        sequence,
-        requested_model_id: up_to(22),
-        input_tokens: 500 + up_to(10_000),
-        output_tokens: 200 + up_to(5_000),
-        business_value_microunits: 50_000,
-        budget_limit_microunits: 10_000_000,
-        risk_bps: bps(8_000),
-        confidence_bps: 6_000 + bps(4_000),
-        minimum_quality_bps: 3_000 + bps(5_000),
-        max_p95_latency_ms: 0,
-        required_capabilities: CapabilitySet::EMPTY,
-        allowed_providers: ProviderSet::ALL,
-        required_regions: RegionSet::EMPTY,
-    }
+    Request::new(sequence, up_to(22), 500 + up_to(10_000), 200 + up_to(5_000))
+        .with_business_value_microunits(50_000)
+        .with_budget_limit(Microunits::new(10_000_000))
+        .with_risk(BasisPoints::new(bps(8_000)))
+        .with_confidence(BasisPoints::new(6_000 + bps(4_000)))
+        .with_minimum_quality(BasisPoints::new(3_000 + bps(5_000)))
 }

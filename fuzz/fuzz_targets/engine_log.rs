@@ -14,7 +14,8 @@ use calybris_engine::{
     ReplayOptions, SCHEMA_ID, Snapshot, replay,
 };
 use calybris_kernel::{
-    CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
+    BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet,
+    Request,
 };
 use calybris_wal::{Reader, WalOptions, WalWriter};
 use libfuzzer_sys::fuzz_target;
@@ -73,47 +74,31 @@ fn session(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn snapshot(policy_epoch: u64) -> Result<Snapshot, Box<dyn std::error::Error>> {
-    let policy = Policy {
-        policy_epoch,
-        catalog_epoch: 1,
-        hard_risk_limit_bps: 9_000,
-        minimum_confidence_bps: 5_000,
-        risk_penalty_multiplier_bps: 2_500,
-        latency_penalty_microunits_per_ms: 1,
-    };
-    let model = |model_id, price| Model {
-        model_id,
-        provider_id: 0,
-        quality_bps: 8_000,
-        risk_ceiling_bps: 9_000,
-        enabled: true,
-        p95_latency_ms: 400,
-        capabilities: CapabilitySet::EMPTY,
-        regions: RegionSet::EMPTY,
-        input_price_microunits_per_million_tokens: 0,
-        output_price_microunits_per_million_tokens: 0,
-        fixed_price_microunits: price,
+    let policy = Policy::new()
+        .with_policy_epoch(policy_epoch)
+        .with_catalog_epoch(1)
+        .with_hard_risk_limit(BasisPoints::percent(90))
+        .with_minimum_confidence(BasisPoints::percent(50))
+        .with_risk_penalty_multiplier(BasisPoints::percent(25))
+        .with_latency_penalty_per_ms(Microunits::new(1));
+    let model = |model_id, price| {
+        Model::new(model_id, 0, BasisPoints::percent(80))
+            .with_risk_ceiling(BasisPoints::percent(90))
+            .with_p95_latency_ms(400)
+            .with_regions(RegionSet::EMPTY)
+            .with_fixed_price(Microunits::new(price))
     };
     let models = [model(1, 2_000), model(2, 2_500), model(3, 3_000)];
     Ok(Snapshot::new(PolicySnapshot::new(policy, models)?, Names::default()))
 }
 
 fn request(sequence: u64) -> Request {
-    Request {
-        sequence,
-        requested_model_id: 1,
-        input_tokens: 1_000,
-        output_tokens: 500,
-        business_value_microunits: 20_000,
-        budget_limit_microunits: 10_000,
-        risk_bps: 500,
-        confidence_bps: 9_000,
-        minimum_quality_bps: 7_000,
-        max_p95_latency_ms: 0,
-        required_capabilities: CapabilitySet::EMPTY,
-        allowed_providers: ProviderSet::ALL,
-        required_regions: RegionSet::EMPTY,
-    }
+    Request::new(sequence, 1, 1_000, 500)
+        .with_business_value_microunits(20_000)
+        .with_budget_limit(Microunits::new(10_000))
+        .with_risk(BasisPoints::percent(5))
+        .with_confidence(BasisPoints::percent(90))
+        .with_minimum_quality(BasisPoints::percent(70))
 }
 
 /// Six bytes are one edit of the records.

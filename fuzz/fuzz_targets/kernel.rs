@@ -7,7 +7,8 @@
 mod oracle;
 
 use calybris_kernel::{
-    CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RankedModel, RegionSet, Request,
+    BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, ProviderSet,
+    RankedModel, RegionSet, Request,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -26,11 +27,11 @@ fuzz_target!(|bytes: &[u8]| {
         let mut ids: Vec<u32> = models.iter().map(|model| model.model_id).collect();
         ids.sort_unstable();
         ids.dedup();
-        let in_range = policy.hard_risk_limit_bps <= 10_000
-            && policy.minimum_confidence_bps <= 10_000
+        let in_range = policy.hard_risk_limit.get() <= 10_000
+            && policy.minimum_confidence.get() <= 10_000
             && models
                 .iter()
-                .all(|model| model.quality_bps <= 10_000 && model.risk_ceiling_bps <= 10_000);
+                .all(|model| model.quality.get() <= 10_000 && model.risk_ceiling.get() <= 10_000);
         assert!(!in_range || ids.len() < models.len(), "a good catalog was refused");
         return;
     };
@@ -49,8 +50,8 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(best[..found].iter().map(|ranked| ranked.model_id).eq(ids));
         if let Some(id) = decision.selected_model_id {
             let changes = snapshot.what_would_win(&request, id).expect("the catalog has it");
-            let present = snapshot.model(id).map(|model| model.quality_bps);
-            assert_eq!(changes.quality_bps, present);
+            let present = snapshot.model(id).map(|model| model.quality);
+            assert_eq!(changes.quality, present);
         }
         assert_eq!(
             snapshot.margin(&request).map(|margin| margin.model_id),
@@ -99,55 +100,50 @@ impl Bytes<'_> {
 }
 
 fn policy(bytes: &mut Bytes) -> Policy {
-    Policy {
-        policy_epoch: bytes.u8().into(),
-        catalog_epoch: 2,
-        hard_risk_limit_bps: bytes.bps(),
-        minimum_confidence_bps: bytes.bps(),
-        risk_penalty_multiplier_bps: bytes.u16(),
-        latency_penalty_microunits_per_ms: bytes.u64(),
-    }
+    Policy::new()
+        .with_policy_epoch(bytes.u8().into())
+        .with_catalog_epoch(2)
+        .with_hard_risk_limit(BasisPoints::new(bytes.bps()))
+        .with_minimum_confidence(BasisPoints::new(bytes.bps()))
+        .with_risk_penalty_multiplier(BasisPoints::new(bytes.u16()))
+        .with_latency_penalty_per_ms(Microunits::new(bytes.u64()))
 }
 
 fn model(bytes: &mut Bytes) -> Model {
-    Model {
-        model_id: u32::from(bytes.u16()),
-        provider_id: bytes.u8(),
-        quality_bps: bytes.bps(),
-        risk_ceiling_bps: bytes.bps(),
-        enabled: bytes.u8() < 230,
-        p95_latency_ms: bytes.u32(),
-        capabilities: CapabilitySet(bytes.u64()),
-        regions: RegionSet(bytes.u64()),
-        input_price_microunits_per_million_tokens: bytes.u64(),
-        output_price_microunits_per_million_tokens: bytes.u64(),
-        fixed_price_microunits: bytes.u64(),
-    }
+    Model::new(u32::from(bytes.u16()), bytes.u8(), BasisPoints::new(bytes.bps()))
+        .with_risk_ceiling(BasisPoints::new(bytes.bps()))
+        .with_enabled(bytes.u8() < 230)
+        .with_p95_latency_ms(bytes.u32())
+        .with_capabilities(CapabilitySet::from_bits(bytes.u64()))
+        .with_regions(RegionSet::from_bits(bytes.u64()))
+        .with_input_price_per_million_tokens(Microunits::new(bytes.u64()))
+        .with_output_price_per_million_tokens(Microunits::new(bytes.u64()))
+        .with_fixed_price(Microunits::new(bytes.u64()))
 }
 
 fn request(bytes: &mut Bytes, models: &[Model]) -> Request {
     let value = bytes.u64();
-    let mut request = Request {
-        sequence: 9,
-        requested_model_id: u32::from(bytes.u16()),
-        input_tokens: bytes.u32(),
-        output_tokens: bytes.u32(),
-        business_value_microunits: i64::from_le_bytes(value.to_le_bytes()),
-        budget_limit_microunits: bytes.u64(),
-        risk_bps: bytes.bps(),
-        confidence_bps: bytes.bps(),
-        minimum_quality_bps: bytes.bps(),
-        max_p95_latency_ms: bytes.u32(),
-        required_capabilities: CapabilitySet(bytes.u64()),
-        allowed_providers: ProviderSet([bytes.u64(), bytes.u64(), bytes.u64(), bytes.u64()]),
-        required_regions: RegionSet(bytes.u64()),
-    };
+    let mut request = Request::new(9, u32::from(bytes.u16()), bytes.u32(), bytes.u32())
+        .with_business_value_microunits(i64::from_le_bytes(value.to_le_bytes()))
+        .with_budget_limit(Microunits::new(bytes.u64()))
+        .with_risk(BasisPoints::new(bytes.bps()))
+        .with_confidence(BasisPoints::new(bytes.bps()))
+        .with_minimum_quality(BasisPoints::new(bytes.bps()))
+        .with_max_p95_latency_ms(bytes.u32())
+        .with_required_capabilities(CapabilitySet::from_bits(bytes.u64()))
+        .with_allowed_providers(ProviderSet::from_words([
+            bytes.u64(),
+            bytes.u64(),
+            bytes.u64(),
+            bytes.u64(),
+        ]))
+        .with_required_regions(RegionSet::from_bits(bytes.u64()));
     // A boundary now and then: the budget is what some model costs, give or take one.
     let (choice, which) = (bytes.u8(), usize::from(bytes.u8()));
     if choice < 96 && !models.is_empty() {
         let cost = oracle::cost(&request, &models[which % models.len()]);
-        request.budget_limit_microunits =
-            cost.saturating_add(u64::from(choice % 3)).saturating_sub(1);
+        request.budget_limit =
+            Microunits::new(cost.saturating_add(u64::from(choice % 3)).saturating_sub(1));
     }
     request
 }

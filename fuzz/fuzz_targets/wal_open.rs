@@ -54,7 +54,9 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(writer) => assert_eq!(writer.recovery().sequence, records),
         Err(error) => {
             assert_eq!(fs::read(&segment).expect("the file"), log);
-            if error.is_tampering() && matches!(repair(path, &RepairOptions::default()), Ok(Some(_))) {
+            if error.is_tampering()
+                && matches!(repair(path, &RepairOptions::default()), Ok(Some(_)))
+            {
                 let writer = WalWriter::open(path, &options).expect("a repaired log opens");
                 assert_eq!(writer.recovery().sequence, records);
             }

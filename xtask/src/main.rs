@@ -12,6 +12,7 @@ mod examples;
 mod instructions;
 mod lint;
 mod loom;
+mod mutants;
 mod mutate_inputs;
 mod mutate_logs;
 mod no_std;

@@ -27,8 +27,11 @@ pub(crate) fn run() -> Outcome {
     for entry in fs::read_dir(&packages).map_err(|error| failed(&packages, error))? {
         let path = entry.map_err(|error| failed(&packages, error))?.path();
         if path.extension().is_some_and(|ending| ending == "crate") {
-            let file = path.display().to_string();
-            run_in(&workspace, "tar", &["-xzf", &file])?;
+            // A relative path: some `tar` of Windows takes `C:` for another machine.
+            let file = path
+                .file_name()
+                .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            run_in(&workspace, "tar", &["-xzf", &format!("../{file}")])?;
             names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
         }
     }

@@ -19,6 +19,18 @@ pub(crate) fn read(name: &str) -> Result<String, String> {
     std::fs::read_to_string(root().join(name)).map_err(|error| format!("{name}: {error}"))
 }
 
+/// Says in a line that `what` is left out on a system that has no `need`, which is Linux's; whether it is.
+pub(crate) fn left_out_unless_linux(what: &str, need: &str) -> bool {
+    let is_left_out = !cfg!(target_os = "linux");
+    if is_left_out {
+        println!(
+            "left out on {}: {what} needs {need}, which is on Linux alone",
+            std::env::consts::OS
+        );
+    }
+    is_left_out
+}
+
 /// Runs `cargo` in the root with `arguments`, split at white space, and fails unless it succeeds.
 pub(crate) fn cargo(arguments: &str) -> Outcome {
     cargo_with(arguments, &[])

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use calybris_core::budget::BudgetEvent;
 use calybris_core::engine::{Admission, Call, Engine, EngineOptions, Names, Record, Snapshot};
 use calybris_core::kernel::{
-    CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
+    BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,
 };
 use calybris_core::wal::{Key, Reader, VerifyOptions, verify};
 use proptest::prelude::*;
@@ -24,18 +24,16 @@ fn model(model_id: u32) -> impl Strategy<Value = Model> {
             caps,
             regions,
             price,
-        )| Model {
-            model_id,
-            provider_id,
-            quality_bps,
-            risk_ceiling_bps,
-            enabled: !disabled || quality_bps % 4 != 0,
-            p95_latency_ms: latency,
-            capabilities: CapabilitySet(caps),
-            regions: RegionSet(regions),
-            input_price_microunits_per_million_tokens: price,
-            output_price_microunits_per_million_tokens: price / 2,
-            fixed_price_microunits: u64::from(latency % 3),
+        )| {
+            Model::new(model_id, provider_id, BasisPoints::new(quality_bps))
+                .with_risk_ceiling(BasisPoints::new(risk_ceiling_bps))
+                .with_enabled(!disabled || quality_bps % 4 != 0)
+                .with_p95_latency_ms(latency)
+                .with_capabilities(CapabilitySet::from_bits(caps))
+                .with_regions(RegionSet::from_bits(regions))
+                .with_input_price_per_million_tokens(Microunits::new(price))
+                .with_output_price_per_million_tokens(Microunits::new(price / 2))
+                .with_fixed_price(Microunits::new(u64::from(latency % 3)))
         },
     )
 }
@@ -47,14 +45,13 @@ fn catalog() -> impl Strategy<Value = Vec<Model>> {
 fn policy() -> impl Strategy<Value = Policy> {
     (8_000_u16..=10_000, 0_u16..3_000, any::<u16>(), 0_u64..5).prop_map(
         |(hard_risk_limit_bps, minimum_confidence_bps, risk_penalty_multiplier_bps, latency)| {
-            Policy {
-                policy_epoch: 1,
-                catalog_epoch: 1,
-                hard_risk_limit_bps,
-                minimum_confidence_bps,
-                risk_penalty_multiplier_bps,
-                latency_penalty_microunits_per_ms: latency,
-            }
+            Policy::new()
+                .with_policy_epoch(1)
+                .with_catalog_epoch(1)
+                .with_hard_risk_limit(BasisPoints::new(hard_risk_limit_bps))
+                .with_minimum_confidence(BasisPoints::new(minimum_confidence_bps))
+                .with_risk_penalty_multiplier(BasisPoints::new(risk_penalty_multiplier_bps))
+                .with_latency_penalty_per_ms(Microunits::new(latency))
         },
     )
 }
@@ -71,20 +68,15 @@ fn request() -> impl Strategy<Value = Request> {
             quality,
             caps,
             regions,
-        )| Request {
-            sequence: 1,
-            requested_model_id,
-            input_tokens: input,
-            output_tokens: output,
-            business_value_microunits: value,
-            budget_limit_microunits: limit,
-            risk_bps: risk / 4,
-            confidence_bps: confidence,
-            minimum_quality_bps: quality,
-            max_p95_latency_ms: 0,
-            required_capabilities: CapabilitySet(caps & 1),
-            allowed_providers: ProviderSet::ALL,
-            required_regions: RegionSet(regions),
+        )| {
+            Request::new(1, requested_model_id, input, output)
+                .with_business_value_microunits(value)
+                .with_budget_limit(Microunits::new(limit))
+                .with_risk(BasisPoints::new(risk / 4))
+                .with_confidence(BasisPoints::new(confidence))
+                .with_minimum_quality(BasisPoints::new(quality))
+                .with_required_capabilities(CapabilitySet::from_bits(caps & 1))
+                .with_required_regions(RegionSet::from_bits(regions))
         },
     )
 }
@@ -149,7 +141,7 @@ proptest! {
                 Record::Decided(decided) => {
                     let snapshot = &installed[&decided.snapshot_sequence];
                     prop_assert_eq!(snapshot.prescribe(&decided.request), decided.decision);
-                    let cost = decided.decision.estimated_cost_microunits;
+                    let cost = decided.decision.estimated_cost.get();
                     match decided.admission {
                         Admission::Reserved => {
                             available = available.checked_sub(cost).unwrap();

@@ -57,7 +57,7 @@ impl Stage {
     /// The requests, again and again, with sequences that go on.
     fn requests(&self) -> impl Iterator<Item = Request> {
         let pool = self.workload.requests.iter().cycle();
-        pool.zip(1..).map(|(request, sequence)| Request { sequence, ..*request })
+        pool.zip(1..).map(|(request, sequence)| request.with_sequence(sequence))
     }
 
     /// A log of that many decisions and nothing else, as an engine writes them.

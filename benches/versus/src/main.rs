@@ -15,8 +15,11 @@ static ALLOCATOR: allocation::Counting = allocation::Counting;
 
 use harness::{Effort, Report};
 
+/// What an area is called, and what measures it.
+type Area = (&'static str, fn(&mut Report));
+
 /// The areas that can be measured, each in a file of its own.
-const AREAS: &[(&str, fn(&mut Report))] =
+const AREAS: &[Area] =
     &[("kernel", kernel::run), ("wal", wal::run), ("budget", budget::run), ("engine", engine::run)];
 
 fn main() {

@@ -37,8 +37,9 @@ impl Differences {
         }
         let added = new.models().iter().filter(|model| old.model(model.model_id).is_none());
         self.new_models.extend(added.map(|model| label(proposed, model.model_id)));
-        let capabilities = new.models().iter().fold(0, |set, model| set | model.capabilities.0);
-        let regions = new.models().iter().fold(0, |set, model| set | model.regions.0);
+        let capabilities =
+            new.models().iter().fold(0, |set, model| set | model.capabilities.bits());
+        let regions = new.models().iter().fold(0, |set, model| set | model.regions.bits());
         let providers: BTreeSet<u8> = new.models().iter().map(|model| model.provider_id).collect();
         let names = recorded.names();
         for (what, names, has) in [

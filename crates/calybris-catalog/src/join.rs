@@ -67,26 +67,26 @@ impl CatalogFile {
             let quality = invariant!(traits.quality, "a catalog without a problem says quality")?;
             let risk_ceiling =
                 invariant!(traits.risk_ceiling, "a catalog without a problem says risk ceilings")?;
-            models.push(Model {
-                model_id,
-                provider_id: number_of(&providers, &candidate.provider)?,
-                quality_bps: quality.get(),
-                risk_ceiling_bps: risk_ceiling.get(),
-                enabled: candidate.is_enabled(),
-                p95_latency_ms: invariant!(
-                    traits.p95_latency_ms,
-                    "a catalog without a problem says latencies"
-                )?,
-                capabilities: CapabilitySet(bits(&capabilities, &candidate.capabilities)?),
-                regions: RegionSet(bits(&regions, traits.regions.iter().flatten())?),
-                input_price_microunits_per_million_tokens: candidate
-                    .input_price_per_million_tokens
-                    .get(),
-                output_price_microunits_per_million_tokens: candidate
-                    .output_price_per_million_tokens
-                    .get(),
-                fixed_price_microunits: traits.fixed_price.unwrap_or_default().get(),
-            });
+            models.push(
+                Model::new(model_id, number_of(&providers, &candidate.provider)?, quality)
+                    .with_risk_ceiling(risk_ceiling)
+                    .with_enabled(candidate.is_enabled())
+                    .with_p95_latency_ms(invariant!(
+                        traits.p95_latency_ms,
+                        "a catalog without a problem says latencies"
+                    )?)
+                    .with_capabilities(CapabilitySet::from_bits(bits(
+                        &capabilities,
+                        &candidate.capabilities,
+                    )?))
+                    .with_regions(RegionSet::from_bits(bits(
+                        &regions,
+                        traits.regions.iter().flatten(),
+                    )?))
+                    .with_input_price_per_million_tokens(candidate.input_price_per_million_tokens)
+                    .with_output_price_per_million_tokens(candidate.output_price_per_million_tokens)
+                    .with_fixed_price(traits.fixed_price.unwrap_or_default()),
+            );
             model_names.insert(model_id, candidate.name.clone());
         }
         let names = numbering.names(model_names, [providers, capabilities, regions]);
@@ -164,12 +164,18 @@ output_price_microunits_per_million_tokens = 0
     fn the_catalog_overrides_rules_and_later_rules_override_earlier_ones() {
         let catalog = join(CATALOG, RULES).unwrap();
         let [a, b] = catalog.snapshot.policy_snapshot().models() else { panic!("two models") };
-        assert_eq!((a.quality_bps, b.quality_bps), (9_000, 6_000));
+        assert_eq!((a.quality.get(), b.quality.get()), (9_000, 6_000));
         assert_eq!((a.enabled, b.enabled), (true, false));
-        assert_eq!((a.regions, b.regions), (RegionSet(0b01), RegionSet(0b10)));
-        assert_eq!((a.capabilities, b.capabilities), (CapabilitySet(0b10), CapabilitySet(0b11)));
+        assert_eq!(
+            (a.regions, b.regions),
+            (RegionSet::from_bits(0b01), RegionSet::from_bits(0b10))
+        );
+        assert_eq!(
+            (a.capabilities, b.capabilities),
+            (CapabilitySet::from_bits(0b10), CapabilitySet::from_bits(0b11))
+        );
         assert_eq!((a.provider_id, b.provider_id), (0, 1));
-        assert_eq!(b.input_price_microunits_per_million_tokens, 7);
+        assert_eq!(b.input_price_per_million_tokens.get(), 7);
         assert_eq!(catalog.snapshot.names().models[&0], "a");
         assert_eq!(catalog.snapshot.names().regions[&1], "us");
         assert_eq!(catalog.unmatched_rules, ["zzz"]);

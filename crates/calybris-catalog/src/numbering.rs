@@ -47,8 +47,8 @@ impl Numbering {
             }
         }
         let bits_of = |set: u64| (0..64_u8).filter(move |bit| set >> bit & 1 == 1);
-        let capabilities = catalog.iter().flat_map(|model| bits_of(model.capabilities.0));
-        let regions = catalog.iter().flat_map(|model| bits_of(model.regions.0));
+        let capabilities = catalog.iter().flat_map(|model| bits_of(model.capabilities.bits()));
+        let regions = catalog.iter().flat_map(|model| bits_of(model.regions.bits()));
         Self {
             models,
             model_ids: names
@@ -133,35 +133,30 @@ impl Taken {
 
 #[cfg(test)]
 mod tests {
-    use calybris_kernel::{CapabilitySet, Model, Policy, PolicySnapshot, RegionSet};
-
-    use calybris_units::Microunits;
+    use calybris_kernel::{
+        BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, RegionSet,
+    };
 
     use super::*;
     use crate::place::Place;
     use crate::traits::Traits;
 
     fn recorded(models: &[(u32, u8, u64)], names: Names) -> Snapshot {
-        let policy = Policy {
-            policy_epoch: 1,
-            catalog_epoch: 1,
-            hard_risk_limit_bps: 1,
-            minimum_confidence_bps: 1,
-            risk_penalty_multiplier_bps: 1,
-            latency_penalty_microunits_per_ms: 1,
-        };
-        let model = |&(model_id, provider_id, capabilities): &(u32, u8, u64)| Model {
-            model_id,
-            provider_id,
-            quality_bps: 1,
-            risk_ceiling_bps: 1,
-            enabled: true,
-            p95_latency_ms: 1,
-            capabilities: CapabilitySet(capabilities),
-            regions: RegionSet::EMPTY,
-            input_price_microunits_per_million_tokens: 1,
-            output_price_microunits_per_million_tokens: 1,
-            fixed_price_microunits: 0,
+        let policy = Policy::new()
+            .with_policy_epoch(1)
+            .with_catalog_epoch(1)
+            .with_hard_risk_limit(BasisPoints::new(1))
+            .with_minimum_confidence(BasisPoints::new(1))
+            .with_risk_penalty_multiplier(BasisPoints::new(1))
+            .with_latency_penalty_per_ms(Microunits::new(1));
+        let model = |&(model_id, provider_id, capabilities): &(u32, u8, u64)| {
+            Model::new(model_id, provider_id, BasisPoints::new(1))
+                .with_risk_ceiling(BasisPoints::new(1))
+                .with_p95_latency_ms(1)
+                .with_capabilities(CapabilitySet::from_bits(capabilities))
+                .with_regions(RegionSet::EMPTY)
+                .with_input_price_per_million_tokens(Microunits::new(1))
+                .with_output_price_per_million_tokens(Microunits::new(1))
         };
         let models: Vec<Model> = models.iter().map(model).collect();
         Snapshot::new(PolicySnapshot::new(policy, models).unwrap(), names)

@@ -228,14 +228,13 @@ impl PolicyFile {
 
 impl Limits {
     fn policy(self) -> Policy {
-        Policy {
-            policy_epoch: self.policy_epoch,
-            catalog_epoch: self.catalog_epoch,
-            hard_risk_limit_bps: self.hard_risk_limit_bps.value().get(),
-            minimum_confidence_bps: self.minimum_confidence_bps.value().get(),
-            risk_penalty_multiplier_bps: self.risk_penalty_multiplier_bps,
-            latency_penalty_microunits_per_ms: self.latency_penalty_microunits_per_ms,
-        }
+        Policy::new()
+            .with_policy_epoch(self.policy_epoch)
+            .with_catalog_epoch(self.catalog_epoch)
+            .with_hard_risk_limit(self.hard_risk_limit_bps.value())
+            .with_minimum_confidence(self.minimum_confidence_bps.value())
+            .with_risk_penalty_multiplier(BasisPoints::new(self.risk_penalty_multiplier_bps))
+            .with_latency_penalty_per_ms(Microunits::new(self.latency_penalty_microunits_per_ms))
     }
 }
 
@@ -314,7 +313,7 @@ set = { quality_bps = 8_000 }
     #[test]
     fn a_good_file_is_read_whole() {
         let file = PolicyFile::parse("p.toml", GOOD).unwrap();
-        assert_eq!(file.policy().risk_penalty_multiplier_bps, 20_000);
+        assert_eq!(file.policy().risk_penalty_multiplier.get(), 20_000);
         assert_eq!(file.tenants.get("search"), Some(&Microunits::new(1_000_000)));
         assert!(file.rules[1].matches("gpt-4o", "openai"));
         assert!(!file.rules[1].matches("gpt-4o", "azure"));

@@ -238,7 +238,8 @@ fn difference(recorded: &Decision, replayed: &Decision) -> String {
     let answer = |decision: &Decision| match decision.selected_model_id {
         Some(model_id) => format!(
             "model {model_id} for {} microunits at a utility of {}",
-            decision.estimated_cost_microunits, decision.expected_utility_microunits
+            decision.estimated_cost.get(),
+            decision.expected_utility_microunits
         ),
         None => format!("rejected, {}", decision.reason),
     };

@@ -37,6 +37,10 @@ pub(crate) struct NewFile {
     /// Where the bytes go: behind the links.
     target: PathBuf,
     replaces: Replaces,
+    #[cfg_attr(
+        not(unix),
+        expect(dead_code, reason = "a new file takes the permissions of its folder there")
+    )]
     readers: Readers,
     /// The permissions of the file that is replaced.
     replaced: Option<Permissions>,

@@ -16,7 +16,6 @@ use calybris_core::engine::{
     Call, Engine, EngineError, EngineOptions, MAX_REQUEST_KEYS, Names, Outcome, RecordedDecision,
     Settlement, Snapshot,
 };
-use calybris_core::kernel::Request;
 use calybris_core::wal::{Anchor, Key, Report, VerifyOptions, WalError, verify};
 use serde_json::{Value, json};
 
@@ -296,11 +295,12 @@ impl Job<'_> {
             error => Failure::of_engine(self.log, &error),
         })?;
         let Some(ticket) = outcome.ticket.take() else { return Ok((outcome, None)) };
-        let generated = Request { output_tokens: routed.actual_output_tokens, ..routed.request };
+        let generated =
+            routed.request.with_tokens(routed.request.input_tokens, routed.actual_output_tokens);
         let model_id = ticket.model_id();
         let cost = |snapshot: &Snapshot| {
             let model = snapshot.policy_snapshot().model(model_id);
-            model.map_or(0, |model| model.cost_microunits(&generated))
+            model.map_or(0, |model| model.cost(&generated).get())
         };
         let cost = if outcome.repeated {
             // Its prices are those it was decided under.

@@ -51,11 +51,11 @@ pub(crate) fn in_words(error: &Error) -> String {
     }
 }
 
-#[cfg(test)]
+// The numbers are those of Linux.
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn no_refusal_shows_the_number_of_the_system() {
         for number in 1..=133 {

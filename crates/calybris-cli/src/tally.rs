@@ -111,7 +111,7 @@ impl Tally {
         }
         let committed =
             settlement.map_or(0, |settlement| u128::from(settlement.committed_microunits));
-        self.reserved_microunits += u128::from(decision.estimated_cost_microunits);
+        self.reserved_microunits += u128::from(decision.estimated_cost.get());
         self.committed_microunits += committed;
         of_tenant.carried_out += 1;
         of_tenant.committed_microunits += committed;

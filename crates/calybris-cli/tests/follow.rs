@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Stdio};
 
 use calybris_core::engine::{Engine, EngineOptions};
+#[cfg(unix)]
 use calybris_core::wal::Disposal;
 use program::*;
 use serde_json::Value;

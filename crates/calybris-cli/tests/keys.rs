@@ -3,8 +3,10 @@
 
 mod program;
 
+#[cfg(unix)]
 use std::io::Write as _;
 use std::path::Path;
+#[cfg(unix)]
 use std::process::Stdio;
 
 use program::*;

@@ -152,7 +152,7 @@ impl Fold {
                 }
                 Record::Decided(decided) => {
                     assert_eq!(decided.admission, Admission::Reserved);
-                    fold.decisions.insert(sequence, decided.decision.estimated_cost_microunits);
+                    fold.decisions.insert(sequence, decided.decision.estimated_cost.get());
                 }
                 Record::Settled { decision_sequence, actual_cost_microunits, .. } => {
                     let known =

@@ -40,6 +40,7 @@ fn the_smallest_files_of_the_readme_make_a_log() {
 
 /// What stays of a text when hashes and ids of this run are taken out, and line ends with them: the page breaks long lines,
 /// and leaves out what `...` stands for. Dates and times stay: the demo's are those of its data.
+#[cfg(unix)]
 fn steady(text: &str) -> String {
     let is_hash = |word: &&str| word.bytes().filter(u8::is_ascii_hexdigit).count() >= 16;
     text.split_whitespace().filter(|word| !is_hash(word)).collect::<Vec<_>>().join(" ")

@@ -6,7 +6,7 @@ mod recorded;
 
 use std::path::{Path, PathBuf};
 
-use calybris_core::kernel::Policy;
+use calybris_core::kernel::Microunits;
 use program::*;
 use recorded::*;
 use serde_json::Value;
@@ -162,7 +162,8 @@ fn a_decision_that_the_kernel_would_not_make_is_found_in_an_authentic_log() {
     let log = dir.path().join("log");
     write_log(&log, |number, decided| {
         if number == 150 {
-            decided.decision.estimated_cost_microunits += 1;
+            decided.decision.estimated_cost =
+                Microunits::new(decided.decision.estimated_cost.get() + 1);
         }
     });
     assert_eq!(verify(&log).code, 0);
@@ -294,7 +295,7 @@ fn each_value_of_a_range_is_a_replay_under_that_value() {
     std::fs::write(&base, PROPOSED.replace("per_ms = 6", "per_ms = 0")).unwrap();
     let object = json(&sweep(&log, range, &["--json", "--policy", text(&base), "--threads", "2"]));
     for (value, point) in (0..).zip(object["points"].as_array().unwrap()) {
-        let policy = Policy { latency_penalty_microunits_per_ms: value, ..PROPOSED_POLICY };
+        let policy = PROPOSED_POLICY.with_latency_penalty_per_ms(Microunits::new(value));
         let (tenants, unfunded) = sums(&log, policy);
         let shift = &point["shift"];
         let sum = |of: fn(&Sums) -> u64| tenants.values().map(of).sum::<u64>();

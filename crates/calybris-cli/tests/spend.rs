@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use calybris_core::engine::{Call, Engine, EngineOptions, Names, Snapshot};
 use calybris_core::kernel::{
-    CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
+    BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,
 };
 use calybris_core::wal::Disposal;
 use program::*;
@@ -20,26 +20,18 @@ const HOSTILE: &str = "<img src=x onerror='alert(1)'>";
 const MIDNIGHT_MS: u64 = 1_793_491_200_000;
 
 fn snapshot() -> Snapshot {
-    let policy = Policy {
-        policy_epoch: 1,
-        catalog_epoch: 1,
-        hard_risk_limit_bps: 9_000,
-        minimum_confidence_bps: 5_000,
-        risk_penalty_multiplier_bps: 0,
-        latency_penalty_microunits_per_ms: 0,
-    };
-    let model = |model_id, quality_bps, price| Model {
-        model_id,
-        provider_id: 0,
-        quality_bps,
-        risk_ceiling_bps: 9_000,
-        enabled: true,
-        p95_latency_ms: 100,
-        capabilities: CapabilitySet::EMPTY,
-        regions: RegionSet::EMPTY,
-        input_price_microunits_per_million_tokens: price,
-        output_price_microunits_per_million_tokens: price,
-        fixed_price_microunits: 0,
+    let policy = Policy::new()
+        .with_policy_epoch(1)
+        .with_catalog_epoch(1)
+        .with_hard_risk_limit(BasisPoints::percent(90))
+        .with_minimum_confidence(BasisPoints::percent(50));
+    let model = |model_id, quality_bps, price| {
+        Model::new(model_id, 0, BasisPoints::new(quality_bps))
+            .with_risk_ceiling(BasisPoints::percent(90))
+            .with_p95_latency_ms(100)
+            .with_regions(RegionSet::EMPTY)
+            .with_input_price_per_million_tokens(Microunits::new(price))
+            .with_output_price_per_million_tokens(Microunits::new(price))
     };
     let models = vec![model(1, 9_000, 10_000_000), model(2, 5_000, 1_000_000)];
     let names = Names {
@@ -52,21 +44,11 @@ fn snapshot() -> Snapshot {
 
 /// A call for 2,000 microunits of the first model, or for 200 of the second.
 fn call(tenant: &str, sequence: u64, good: bool, time_unix_ms: u64) -> Call<'_> {
-    let request = Request {
-        sequence,
-        requested_model_id: 1,
-        input_tokens: 100,
-        output_tokens: 100,
-        business_value_microunits: 10_000,
-        budget_limit_microunits: if good { 1_000_000 } else { 1_000 },
-        risk_bps: 0,
-        confidence_bps: 9_000,
-        minimum_quality_bps: if good { 9_000 } else { 0 },
-        max_p95_latency_ms: 0,
-        required_capabilities: CapabilitySet::EMPTY,
-        allowed_providers: ProviderSet::ALL,
-        required_regions: RegionSet::EMPTY,
-    };
+    let request = Request::new(sequence, 1, 100, 100)
+        .with_business_value_microunits(10_000)
+        .with_budget_limit(Microunits::new(if good { 1_000_000 } else { 1_000 }))
+        .with_confidence(BasisPoints::percent(90))
+        .with_minimum_quality(BasisPoints::new(if good { 9_000 } else { 0 }));
     Call { tenant, time_unix_ms, correlation_id: "", request_key: "", request }
 }
 

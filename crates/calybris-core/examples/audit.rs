@@ -11,33 +11,27 @@ use calybris_core::engine::{
     replay,
 };
 use calybris_core::kernel::{
-    CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
+    BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,
 };
 use calybris_core::wal::{Anchor, TreeHead, VerifyOptions, verify};
 
-const POLICY: Policy = Policy {
-    policy_epoch: 1,
-    catalog_epoch: 1,
-    hard_risk_limit_bps: 9_000,
-    minimum_confidence_bps: 5_000,
-    risk_penalty_multiplier_bps: 2_500,
-    latency_penalty_microunits_per_ms: 1,
-};
+const POLICY: Policy = Policy::new()
+    .with_policy_epoch(1)
+    .with_catalog_epoch(1)
+    .with_hard_risk_limit(BasisPoints::percent(90))
+    .with_minimum_confidence(BasisPoints::percent(50))
+    .with_risk_penalty_multiplier(BasisPoints::percent(25))
+    .with_latency_penalty_per_ms(Microunits::new(1));
 
 /// What the gateway did: forty calls, each a little riskier than the one before. The anchor is what it gave away.
 fn gateway(log: &Path) -> Result<Anchor, Box<dyn std::error::Error>> {
-    let model = |model_id, quality_bps, output_price| Model {
-        model_id,
-        provider_id: 0,
-        quality_bps,
-        risk_ceiling_bps: 9_500,
-        enabled: true,
-        p95_latency_ms: 300,
-        capabilities: CapabilitySet::EMPTY,
-        regions: RegionSet::EMPTY,
-        input_price_microunits_per_million_tokens: 500_000,
-        output_price_microunits_per_million_tokens: output_price,
-        fixed_price_microunits: 0,
+    let model = |model_id, quality_bps, output_price| {
+        Model::new(model_id, 0, BasisPoints::new(quality_bps))
+            .with_risk_ceiling(BasisPoints::percent(95))
+            .with_p95_latency_ms(300)
+            .with_regions(RegionSet::EMPTY)
+            .with_input_price_per_million_tokens(Microunits::new(500_000))
+            .with_output_price_per_million_tokens(Microunits::new(output_price))
     };
     let catalog = [model(1, 9_200, 8_000_000), model(2, 8_000, 600_000)];
     let engine = Engine::open(log, &EngineOptions::default())?;
@@ -45,21 +39,12 @@ fn gateway(log: &Path) -> Result<Anchor, Box<dyn std::error::Error>> {
     engine.install(snapshot, 1_000)?;
     engine.ensure_tenant("chat", 100_000, 1_000)?;
     for number in 1..=40_u16 {
-        let request = Request {
-            sequence: number.into(),
-            requested_model_id: 1,
-            input_tokens: 800,
-            output_tokens: 400,
-            business_value_microunits: 30_000,
-            budget_limit_microunits: 10_000,
-            risk_bps: number * 200,
-            confidence_bps: 9_000,
-            minimum_quality_bps: 7_500,
-            max_p95_latency_ms: 0,
-            required_capabilities: CapabilitySet::EMPTY,
-            allowed_providers: ProviderSet::ALL,
-            required_regions: RegionSet::EMPTY,
-        };
+        let request = Request::new(number.into(), 1, 800, 400)
+            .with_business_value_microunits(30_000)
+            .with_budget_limit(Microunits::new(10_000))
+            .with_risk(BasisPoints::new(number * 200))
+            .with_confidence(BasisPoints::percent(90))
+            .with_minimum_quality(BasisPoints::percent(75));
         let time_unix_ms = 1_000 + u64::from(number);
         let call =
             Call { tenant: "chat", time_unix_ms, correlation_id: "", request_key: "", request };
@@ -89,7 +74,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // Does every decision come out again? And what if nothing above a risk of 40 percent had been taken?
     let stricter = |recorded: &Arc<Snapshot>| {
-        let policy = Policy { policy_epoch: 2, hard_risk_limit_bps: 4_000, ..POLICY };
+        let policy = POLICY.with_policy_epoch(2).with_hard_risk_limit(BasisPoints::percent(40));
         let models = recorded.policy_snapshot().models().to_vec();
         Ok(vec![Arc::new(Snapshot::new(PolicySnapshot::new(policy, models)?, Names::default()))])
     };

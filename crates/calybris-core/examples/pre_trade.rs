@@ -8,38 +8,33 @@
 
 use calybris_core::engine::{Admission, Call, Engine, EngineOptions, Names, Snapshot};
 use calybris_core::kernel::{
-    CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
+    BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,
 };
 
-const EQUITIES: CapabilitySet = CapabilitySet(1);
-const OPTIONS: CapabilitySet = CapabilitySet(2);
+const EQUITIES: CapabilitySet = CapabilitySet::from_bits(1);
+const OPTIONS: CapabilitySet = CapabilitySet::from_bits(2);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let policy = Policy {
-        policy_epoch: 3,
-        catalog_epoch: 12,
-        hard_risk_limit_bps: 6_000, // the desk's model of market risk; at or above it nothing is sent
-        minimum_confidence_bps: 7_000,
-        risk_penalty_multiplier_bps: 10_000,
-        latency_penalty_microunits_per_ms: 2_000,
-    };
-    let venue = |model_id, fill_bps, latency_ms, order_fee, fee_per_million_shares| Model {
-        model_id,
-        provider_id: 0,
-        quality_bps: fill_bps,
-        risk_ceiling_bps: 5_000,
-        enabled: true,
-        p95_latency_ms: latency_ms,
-        capabilities: EQUITIES,
-        regions: RegionSet::EMPTY,
-        input_price_microunits_per_million_tokens: fee_per_million_shares,
-        output_price_microunits_per_million_tokens: 0,
-        fixed_price_microunits: order_fee,
+    let policy = Policy::new()
+        .with_policy_epoch(3)
+        .with_catalog_epoch(12)
+        .with_hard_risk_limit(BasisPoints::percent(60)) // the desk's model of market risk; at or above it nothing is sent
+        .with_minimum_confidence(BasisPoints::percent(70))
+        .with_risk_penalty_multiplier(BasisPoints::WHOLE)
+        .with_latency_penalty_per_ms(Microunits::new(2_000));
+    let venue = |model_id, fill_bps, latency_ms, order_fee, fee_per_million_shares| {
+        Model::new(model_id, 0, BasisPoints::new(fill_bps))
+            .with_risk_ceiling(BasisPoints::percent(50))
+            .with_p95_latency_ms(latency_ms)
+            .with_capabilities(EQUITIES)
+            .with_regions(RegionSet::EMPTY)
+            .with_input_price_per_million_tokens(Microunits::new(fee_per_million_shares))
+            .with_fixed_price(Microunits::new(order_fee))
     };
     let venues = [
         venue(1, 9_700, 2, 150_000, 900_000_000),
         venue(2, 9_300, 9, 20_000, 400_000_000),
-        Model { capabilities: OPTIONS, ..venue(3, 9_900, 3, 300_000, 700_000_000) },
+        venue(3, 9_900, 3, 300_000, 700_000_000).with_capabilities(OPTIONS),
     ];
     let snapshot = Snapshot::new(PolicySnapshot::new(policy, venues)?, Names::default());
 
@@ -48,20 +43,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     engine.install(snapshot, 1_000)?;
     engine.ensure_tenant("desk-7", 10_000_000, 1_000)?; // ten dollars of fees today
 
-    let order = |sequence, shares, risk_bps| Request {
-        sequence,
-        requested_model_id: 1,
-        input_tokens: shares,
-        output_tokens: 0,
-        business_value_microunits: 40_000_000, // what the signal is worth
-        budget_limit_microunits: 8_000_000,
-        risk_bps,
-        confidence_bps: 9_000,
-        minimum_quality_bps: 9_000,
-        max_p95_latency_ms: 20,
-        required_capabilities: EQUITIES,
-        allowed_providers: ProviderSet::ALL,
-        required_regions: RegionSet::EMPTY,
+    let order = |sequence, shares, risk_bps| {
+        Request::new(sequence, 1, shares, 0)
+            .with_business_value_microunits(40_000_000) // what the signal is worth
+            .with_budget_limit(Microunits::new(8_000_000))
+            .with_risk(BasisPoints::new(risk_bps))
+            .with_confidence(BasisPoints::percent(90))
+            .with_minimum_quality(BasisPoints::percent(90))
+            .with_max_p95_latency_ms(20)
+            .with_required_capabilities(EQUITIES)
     };
     let mut answers = Vec::new();
     for (sequence, shares, risk_bps) in

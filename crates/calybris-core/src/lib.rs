@@ -14,34 +14,17 @@
 //!
 //! ```
 //! use calybris_core::engine::{Call, Engine, EngineOptions, Names, Snapshot};
-//! use calybris_core::kernel::{
-//!     CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
-//! };
+//! use calybris_core::kernel::{BasisPoints, Microunits, Model, Policy, PolicySnapshot, Request};
 //!
-//! let policy = Policy {
-//!     policy_epoch: 1,
-//!     catalog_epoch: 1,
-//!     hard_risk_limit_bps: 9_000,
-//!     minimum_confidence_bps: 5_000,
-//!     risk_penalty_multiplier_bps: 2_500,
-//!     latency_penalty_microunits_per_ms: 1,
-//! };
-//! let model = |model_id, quality_bps, input_price, output_price| Model {
-//!     model_id,
-//!     provider_id: 0,
-//!     quality_bps,
-//!     risk_ceiling_bps: 9_000,
-//!     enabled: true,
-//!     p95_latency_ms: 400,
-//!     capabilities: CapabilitySet::EMPTY,
-//!     regions: RegionSet::EMPTY,
-//!     input_price_microunits_per_million_tokens: input_price,
-//!     output_price_microunits_per_million_tokens: output_price,
-//!     fixed_price_microunits: 0,
-//! };
+//! let policy = Policy::new().with_hard_risk_limit(BasisPoints::percent(90));
 //! // A large model for 2.50 and 10.00 dollars per million tokens, a small one for 0.15 and 0.60.
-//! let catalog = vec![model(1, 9_000, 2_500_000, 10_000_000), model(2, 7_500, 150_000, 600_000)];
-//! let snapshot = Snapshot::new(PolicySnapshot::new(policy, catalog)?, Names::default());
+//! let large = Model::new(1, 0, BasisPoints::percent(90))
+//!     .with_input_price_per_million_tokens(Microunits::new(2_500_000))
+//!     .with_output_price_per_million_tokens(Microunits::new(10_000_000));
+//! let small = Model::new(2, 0, BasisPoints::percent(75))
+//!     .with_input_price_per_million_tokens(Microunits::new(150_000))
+//!     .with_output_price_per_million_tokens(Microunits::new(600_000));
+//! let snapshot = Snapshot::new(PolicySnapshot::new(policy, [large, small])?, Names::default());
 //!
 //! # let dir = tempfile::tempdir()?;
 //! # let dir = dir.path().join("log");
@@ -49,21 +32,10 @@
 //! engine.install(snapshot, 1_700_000_000_000)?;
 //! engine.ensure_tenant("search", 1_000_000, 1_700_000_000_000)?; // one dollar
 //!
-//! let request = Request {
-//!     sequence: 1,
-//!     requested_model_id: 1,
-//!     input_tokens: 1_000,
-//!     output_tokens: 500,
-//!     business_value_microunits: 20_000,
-//!     budget_limit_microunits: 10_000,
-//!     risk_bps: 500,
-//!     confidence_bps: 9_000,
-//!     minimum_quality_bps: 7_000,
-//!     max_p95_latency_ms: 0,
-//!     required_capabilities: CapabilitySet::EMPTY,
-//!     allowed_providers: ProviderSet::ALL,
-//!     required_regions: RegionSet::EMPTY,
-//! };
+//! // 1,000 tokens in and 500 out for an answer that is worth 2 cents.
+//! let request = Request::new(1, 1, 1_000, 500)
+//!     .with_business_value_microunits(20_000)
+//!     .with_budget_limit(Microunits::new(10_000));
 //! let call = Call {
 //!     tenant: "search",
 //!     time_unix_ms: 1_700_000_000_001,
@@ -75,7 +47,7 @@
 //!
 //! // The small model wins: 15 points of quality are not worth 7,050 microunits here.
 //! assert_eq!(outcome.decision.selected_model_id, Some(2));
-//! assert_eq!(outcome.decision.estimated_cost_microunits, 450);
+//! assert_eq!(outcome.decision.estimated_cost, Microunits::new(450));
 //! let ticket = outcome.ticket.ok_or("refused")?;
 //! engine.settle(ticket, 450, 1_700_000_000_900)?;
 //! let anchor = engine.close()?;

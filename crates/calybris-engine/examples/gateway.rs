@@ -15,9 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use calybris_engine::{
     Admission, Call, Engine, EngineError, EngineOptions, Ledger, Names, Outcome, Snapshot, Ticket,
 };
-use calybris_kernel::{
-    CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
-};
+use calybris_kernel::{BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request};
 use calybris_wal::Durability;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
@@ -170,27 +168,20 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn open(dir: &Path, durability: Durability) -> Result<Engine, Box<dyn Error>> {
     let engine = Engine::open(dir.join("."), &EngineOptions::default().durability(durability))?;
-    let policy = Policy {
-        policy_epoch: 1,
-        catalog_epoch: 1,
-        hard_risk_limit_bps: 9_000,
-        minimum_confidence_bps: 5_000,
-        risk_penalty_multiplier_bps: 2_500,
-        latency_penalty_microunits_per_ms: 1,
-    };
+    let policy = Policy::new()
+        .with_policy_epoch(1)
+        .with_catalog_epoch(1)
+        .with_hard_risk_limit(BasisPoints::percent(90))
+        .with_minimum_confidence(BasisPoints::percent(50))
+        .with_risk_penalty_multiplier(BasisPoints::percent(25))
+        .with_latency_penalty_per_ms(Microunits::new(1));
     let models = [(1, 9_000, 4_000), (2, 8_000, 1_500), (3, 7_000, 300)].map(
-        |(model_id, quality_bps, fixed_price_microunits)| Model {
-            model_id,
-            provider_id: 0,
-            quality_bps,
-            risk_ceiling_bps: 9_000,
-            enabled: true,
-            p95_latency_ms: 400,
-            capabilities: CapabilitySet::EMPTY,
-            regions: RegionSet::EMPTY,
-            input_price_microunits_per_million_tokens: 0,
-            output_price_microunits_per_million_tokens: 0,
-            fixed_price_microunits,
+        |(model_id, quality_bps, fixed_price_microunits)| {
+            Model::new(model_id, 0, BasisPoints::new(quality_bps))
+                .with_risk_ceiling(BasisPoints::percent(90))
+                .with_p95_latency_ms(400)
+                .with_regions(RegionSet::EMPTY)
+                .with_fixed_price(Microunits::new(fixed_price_microunits))
         },
     );
     engine.install(Snapshot::new(PolicySnapshot::new(policy, models)?, Names::default()), 1)?;
@@ -207,21 +198,12 @@ fn open(dir: &Path, durability: Durability) -> Result<Engine, Box<dyn Error>> {
 }
 
 fn call<'a>(tenant: &'a str, request_key: &'a str, client: u64, time_unix_ms: u64) -> Call<'a> {
-    let request = Request {
-        sequence: client,
-        requested_model_id: 1,
-        input_tokens: 100,
-        output_tokens: 100,
-        business_value_microunits: 20_000,
-        budget_limit_microunits: 10_000,
-        risk_bps: 500,
-        confidence_bps: 9_000,
-        minimum_quality_bps: 6_000,
-        max_p95_latency_ms: 0,
-        required_capabilities: CapabilitySet::EMPTY,
-        allowed_providers: ProviderSet::ALL,
-        required_regions: RegionSet::EMPTY,
-    };
+    let request = Request::new(client, 1, 100, 100)
+        .with_business_value_microunits(20_000)
+        .with_budget_limit(Microunits::new(10_000))
+        .with_risk(BasisPoints::percent(5))
+        .with_confidence(BasisPoints::percent(90))
+        .with_minimum_quality(BasisPoints::percent(60));
     Call { tenant, time_unix_ms, correlation_id: "", request_key, request }
 }
 

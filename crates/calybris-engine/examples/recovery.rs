@@ -11,9 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use calybris_engine::{Call, Engine, EngineOptions, Ledger, Names, Snapshot};
-use calybris_kernel::{
-    CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
-};
+use calybris_kernel::{BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request};
 use calybris_wal::{Reader, VerifyOptions, verify};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -66,27 +64,20 @@ fn fastest<T>(mut step: impl FnMut() -> T) -> Duration {
 /// Decides and settles, leaves every hundredth ticket open, and gives every tenth call a key.
 fn write(path: &Path, options: &EngineOptions, records: u64) -> Result<(), Box<dyn Error>> {
     let engine = Engine::open(path, options)?;
-    let policy = Policy {
-        policy_epoch: 1,
-        catalog_epoch: 1,
-        hard_risk_limit_bps: 9_000,
-        minimum_confidence_bps: 5_000,
-        risk_penalty_multiplier_bps: 2_500,
-        latency_penalty_microunits_per_ms: 1,
-    };
+    let policy = Policy::new()
+        .with_policy_epoch(1)
+        .with_catalog_epoch(1)
+        .with_hard_risk_limit(BasisPoints::percent(90))
+        .with_minimum_confidence(BasisPoints::percent(50))
+        .with_risk_penalty_multiplier(BasisPoints::percent(25))
+        .with_latency_penalty_per_ms(Microunits::new(1));
     let models: Vec<Model> = (1..=22)
-        .map(|model_id| Model {
-            model_id,
-            provider_id: 0,
-            quality_bps: 8_000,
-            risk_ceiling_bps: 9_000,
-            enabled: true,
-            p95_latency_ms: 400,
-            capabilities: CapabilitySet::EMPTY,
-            regions: RegionSet::EMPTY,
-            input_price_microunits_per_million_tokens: 0,
-            output_price_microunits_per_million_tokens: 0,
-            fixed_price_microunits: u64::from(model_id) * 10,
+        .map(|model_id| {
+            Model::new(model_id, 0, BasisPoints::percent(80))
+                .with_risk_ceiling(BasisPoints::percent(90))
+                .with_p95_latency_ms(400)
+                .with_regions(RegionSet::EMPTY)
+                .with_fixed_price(Microunits::new(u64::from(model_id) * 10))
         })
         .collect();
     engine.install(Snapshot::new(PolicySnapshot::new(policy, models)?, Names::default()), 1)?;
@@ -97,21 +88,12 @@ fn write(path: &Path, options: &EngineOptions, records: u64) -> Result<(), Box<d
     // Stop short of a checkpoint, where opening takes longest.
     while engine.head().sequence < records {
         sequence += 1;
-        let request = Request {
-            sequence,
-            requested_model_id: 1,
-            input_tokens: 1_000,
-            output_tokens: 500,
-            business_value_microunits: 20_000,
-            budget_limit_microunits: 10_000,
-            risk_bps: 500,
-            confidence_bps: 9_000,
-            minimum_quality_bps: 7_000,
-            max_p95_latency_ms: 0,
-            required_capabilities: CapabilitySet::EMPTY,
-            allowed_providers: ProviderSet::ALL,
-            required_regions: RegionSet::EMPTY,
-        };
+        let request = Request::new(sequence, 1, 1_000, 500)
+            .with_business_value_microunits(20_000)
+            .with_budget_limit(Microunits::new(10_000))
+            .with_risk(BasisPoints::percent(5))
+            .with_confidence(BasisPoints::percent(90))
+            .with_minimum_quality(BasisPoints::percent(70));
         let (tenant, key) = (format!("tenant-{}", sequence % 100), format!("key-{sequence}"));
         let request_key = if sequence % 10 == 0 { key.as_str() } else { "" };
         let call = Call {

@@ -133,7 +133,7 @@ fn admit(
     if decision.selected_model_id.is_none() {
         return Ok((Admission::NotAsked, None));
     }
-    match tenant.try_hold(decision.estimated_cost_microunits) {
+    match tenant.try_hold(decision.estimated_cost.get()) {
         Ok(reservation) => Ok((Admission::Reserved, Some(reservation))),
         Err(refused) => Ok((refusal(tenant, refused)?, None)),
     }

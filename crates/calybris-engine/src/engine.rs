@@ -204,7 +204,7 @@ impl Engine {
     ///
     /// ```
     #[doc = include_str!("doc_world.txt")]
-    /// let stricter = Policy { policy_epoch: 2, minimum_confidence_bps: 9_500, ..policy };
+    /// let stricter = policy.with_policy_epoch(2).with_minimum_confidence(BasisPoints::percent(95));
     /// let stricter = Snapshot::new(PolicySnapshot::new(stricter, [large, small])?, Names::default());
     /// let sequence = engine.install(stricter.clone(), 2)?;
     /// assert_eq!(engine.install(stricter, 3)?, sequence);

@@ -105,7 +105,7 @@ fn grow_to_next(
         if ranked.model_id == hold.state.model_id || hold.state.has_failed(ranked.model_id) {
             continue;
         }
-        let missing = ranked.cost_microunits.saturating_sub(hold.reserved_microunits());
+        let missing = ranked.cost.get().saturating_sub(hold.reserved_microunits());
         if missing > 0
             && let Err(refused) = hold.reservation.extend(missing)
         {

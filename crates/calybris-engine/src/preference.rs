@@ -52,50 +52,23 @@ impl Iterator for Preference<'_> {
 #[allow(clippy::unwrap_used, reason = "test code")]
 mod tests {
     use super::*;
-    use calybris_kernel::{CapabilitySet, Model, Policy, ProviderSet, RegionSet};
+    use calybris_kernel::{BasisPoints, Microunits, Model, Policy};
 
     #[test]
     fn it_is_the_whole_rank_however_many_are_eligible() {
-        let policy = Policy {
-            policy_epoch: 1,
-            catalog_epoch: 1,
-            hard_risk_limit_bps: 10_000,
-            minimum_confidence_bps: 0,
-            risk_penalty_multiplier_bps: 0,
-            latency_penalty_microunits_per_ms: 0,
-        };
+        let policy = Policy::new().with_policy_epoch(1).with_catalog_epoch(1);
         for count in [0, 1, 7, 8, 9, 63, 64, 65, 600] {
-            let model = |model_id: u32| Model {
-                model_id,
-                provider_id: 0,
-                quality_bps: 9_000,
-                risk_ceiling_bps: 10_000,
-                // Every sixth is not eligible.
-                enabled: model_id % 6 != 5,
-                p95_latency_ms: 1,
-                capabilities: CapabilitySet::EMPTY,
-                regions: RegionSet::ALL,
-                input_price_microunits_per_million_tokens: 0,
-                output_price_microunits_per_million_tokens: 0,
-                fixed_price_microunits: u64::from(model_id * 37 % 101),
+            let model = |model_id: u32| {
+                Model::new(model_id, 0, BasisPoints::percent(90))
+                    .with_enabled(model_id % 6 != 5) // Every sixth is not eligible.
+                    .with_p95_latency_ms(1)
+                    .with_fixed_price(Microunits::new(u64::from(model_id * 37 % 101)))
             };
             let snapshot = PolicySnapshot::new(policy, (0..count).map(model).collect::<Vec<_>>());
             let snapshot = snapshot.unwrap();
-            let request = Request {
-                sequence: 1,
-                requested_model_id: 1,
-                input_tokens: 0,
-                output_tokens: 0,
-                business_value_microunits: 1_000,
-                budget_limit_microunits: 1_000,
-                risk_bps: 0,
-                confidence_bps: 10_000,
-                minimum_quality_bps: 0,
-                max_p95_latency_ms: 0,
-                required_capabilities: CapabilitySet::EMPTY,
-                allowed_providers: ProviderSet::ALL,
-                required_regions: RegionSet::EMPTY,
-            };
+            let request = Request::new(1, 1, 0, 0)
+                .with_business_value_microunits(1_000)
+                .with_budget_limit(Microunits::new(1_000));
             let mut all = vec![RankedModel::default(); snapshot.models().len()];
             let ranked = snapshot.rank(&request, &mut all);
             all.truncate(ranked);

@@ -195,7 +195,7 @@ impl Fallback {
     pub(crate) fn on(ranked: RankedModel) -> Self {
         Self {
             model_id: ranked.model_id,
-            estimated_cost_microunits: ranked.cost_microunits,
+            estimated_cost_microunits: ranked.cost.get(),
             expected_utility_microunits: ranked.utility_microunits,
         }
     }
@@ -235,7 +235,7 @@ impl Decided<'_> {
     #[must_use]
     pub fn reserved_microunits(&self) -> u64 {
         match self.admission {
-            Admission::Reserved => self.decision.estimated_cost_microunits,
+            Admission::Reserved => self.decision.estimated_cost.get(),
             _ => 0,
         }
     }

@@ -116,7 +116,7 @@ pub struct ReplayReport {
 ///     &ReplayOptions::default(),
 ///     |recorded| {
 ///         let kernel = recorded.policy_snapshot();
-///         let strict = Policy { hard_risk_limit_bps: 400, ..*kernel.policy() };
+///         let strict = kernel.policy().with_hard_risk_limit(BasisPoints::percent(4));
 ///         let stricter = PolicySnapshot::new(strict, kernel.models())?;
 ///         Ok(vec![Arc::new(Snapshot::new(stricter, recorded.names().clone()))])
 ///     },

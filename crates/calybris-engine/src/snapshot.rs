@@ -46,11 +46,14 @@ pub struct Installed {
 ///
 /// ```
 /// # use calybris_engine::{Names, Snapshot};
-/// # use calybris_kernel::{Policy, PolicySnapshot};
-/// # let policy = Policy {
-/// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000, minimum_confidence_bps: 5_000,
-/// #     risk_penalty_multiplier_bps: 2_500, latency_penalty_microunits_per_ms: 1,
-/// # };
+/// # use calybris_kernel::{BasisPoints, Microunits, Policy, PolicySnapshot};
+/// # let policy = Policy::new()
+/// #     .with_policy_epoch(1)
+/// #     .with_catalog_epoch(1)
+/// #     .with_hard_risk_limit(BasisPoints::percent(90))
+/// #     .with_minimum_confidence(BasisPoints::percent(50))
+/// #     .with_risk_penalty_multiplier(BasisPoints::percent(25))
+/// #     .with_latency_penalty_per_ms(Microunits::new(1));
 /// let snapshot = Snapshot::new(PolicySnapshot::new(policy, vec![])?, Names::default());
 /// assert_eq!(snapshot.digest().to_string().len(), 64);
 /// # Ok::<(), calybris_kernel::SnapshotError>(())

@@ -129,23 +129,11 @@ mod tests {
     use super::*;
     use crate::ticket::TicketState;
     use calybris_budget::BudgetEngine;
-    use calybris_kernel::{CapabilitySet, ProviderSet, RegionSet, Request};
+    use calybris_kernel::{BasisPoints, Microunits, Request};
 
-    const REQUEST: Request = Request {
-        sequence: 1,
-        requested_model_id: 1,
-        input_tokens: 0,
-        output_tokens: 0,
-        business_value_microunits: 0,
-        budget_limit_microunits: 0,
-        risk_bps: 0,
-        confidence_bps: 0,
-        minimum_quality_bps: 0,
-        max_p95_latency_ms: 0,
-        required_capabilities: CapabilitySet::EMPTY,
-        allowed_providers: ProviderSet::ALL,
-        required_regions: RegionSet::EMPTY,
-    };
+    const REQUEST: Request = Request::new(1, 1, 0, 0)
+        .with_budget_limit(Microunits::ZERO)
+        .with_confidence(BasisPoints::ZERO);
 
     #[test]
     fn a_ticket_comes_back_from_whoever_panics() {

@@ -30,28 +30,30 @@ use crate::snapshot::Snapshot;
 /// # use std::{borrow::Cow, sync::Arc};
 /// # use calybris_engine::{Admission, Comparison, Decided, Names, Snapshot};
 /// # use calybris_kernel::*;
-/// # let policy = Policy {
-/// #     policy_epoch: 1, catalog_epoch: 1, hard_risk_limit_bps: 9_000, minimum_confidence_bps: 5_000,
-/// #     risk_penalty_multiplier_bps: 2_500, latency_penalty_microunits_per_ms: 1,
-/// # };
-/// # let model = Model {
-/// #     model_id: 7, provider_id: 0, quality_bps: 8_000, risk_ceiling_bps: 9_000, enabled: true,
-/// #     p95_latency_ms: 400, capabilities: CapabilitySet::EMPTY, regions: RegionSet::EMPTY,
-/// #     input_price_microunits_per_million_tokens: 2_500_000,
-/// #     output_price_microunits_per_million_tokens: 10_000_000, fixed_price_microunits: 0,
-/// # };
-/// # let request = Request {
-/// #     sequence: 1, requested_model_id: 7, input_tokens: 1_000, output_tokens: 500,
-/// #     business_value_microunits: 50_000, budget_limit_microunits: 20_000, risk_bps: 500,
-/// #     confidence_bps: 9_000, minimum_quality_bps: 7_000, max_p95_latency_ms: 0,
-/// #     required_capabilities: CapabilitySet::EMPTY, allowed_providers: ProviderSet::ALL,
-/// #     required_regions: RegionSet::EMPTY,
-/// # };
+/// # let policy = Policy::new()
+/// #     .with_policy_epoch(1)
+/// #     .with_catalog_epoch(1)
+/// #     .with_hard_risk_limit(BasisPoints::percent(90))
+/// #     .with_minimum_confidence(BasisPoints::percent(50))
+/// #     .with_risk_penalty_multiplier(BasisPoints::percent(25))
+/// #     .with_latency_penalty_per_ms(Microunits::new(1));
+/// # let model = Model::new(7, 0, BasisPoints::percent(80))
+/// #     .with_risk_ceiling(BasisPoints::percent(90))
+/// #     .with_p95_latency_ms(400)
+/// #     .with_regions(RegionSet::EMPTY)
+/// #     .with_input_price_per_million_tokens(Microunits::new(2_500_000))
+/// #     .with_output_price_per_million_tokens(Microunits::new(10_000_000));
+/// # let request = Request::new(1, 7, 1_000, 500)
+/// #     .with_business_value_microunits(50_000)
+/// #     .with_budget_limit(Microunits::new(20_000))
+/// #     .with_risk(BasisPoints::percent(5))
+/// #     .with_confidence(BasisPoints::percent(90))
+/// #     .with_minimum_quality(BasisPoints::percent(70));
 /// # let under = |policy| {
 /// #     Ok::<_, SnapshotError>(Arc::new(Snapshot::new(PolicySnapshot::new(policy, [model])?, Names::default())))
 /// # };
 /// let recorded = under(policy)?;
-/// let proposed = under(Policy { minimum_confidence_bps: 9_500, ..policy })?;
+/// let proposed = under(policy.with_minimum_confidence(BasisPoints::percent(95)))?;
 /// # let decided = Decided {
 /// #     time_unix_ms: 0, tenant: Cow::Borrowed("search"), correlation_id: Cow::Borrowed(""),
 /// #     request_key: Cow::Borrowed(""), snapshot_sequence: 1, request, admission: Admission::Reserved,

@@ -549,7 +549,8 @@ proptest! {
                     engine.set_rules(tenant, rules, 1).unwrap();
                 }
                 (13, _) => {
-                    let policy = calybris_kernel::Policy { policy_epoch: amount % 3, ..POLICY };
+                    let policy = POLICY
+.with_policy_epoch(amount % 3);
                     engine.install(snapshot_under(policy), 1).unwrap();
                 }
                 (16, _) => {

@@ -226,7 +226,7 @@ fn of_many_callers_with_the_same_ticket_one_settles_it() {
 fn of_many_callers_that_open_a_tenant_or_install_a_snapshot_one_is_logged() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    let strict = calybris_kernel::Policy { policy_epoch: 2, ..POLICY };
+    let strict = POLICY.with_policy_epoch(2);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -338,9 +338,7 @@ fn when_the_log_takes_nothing_more_nothing_is_decided_and_nothing_is_spent() {
         engine.refund("a", 1, 5),
         engine.set_rules("a", TenantRules::default(), 5),
         engine.freeze("a", 5),
-        engine
-            .install(snapshot_under(calybris_kernel::Policy { policy_epoch: 2, ..POLICY }), 5)
-            .map(drop),
+        engine.install(snapshot_under(POLICY.with_policy_epoch(2)), 5).map(drop),
     ] {
         assert!(refused.as_ref().is_err_and(&poisoned), "{refused:?}");
         unchanged("owner");

@@ -5,7 +5,7 @@ mod world;
 
 use calybris_budget::TenantRules;
 use calybris_engine::{Call, EngineError, FellBack, Ledger, Record};
-use calybris_kernel::RankedModel;
+use calybris_kernel::{BasisPoints, RankedModel};
 use proptest::prelude::*;
 use world::*;
 
@@ -33,12 +33,12 @@ fn a_ticket_falls_back_along_the_rank_and_its_hold_becomes_each_models_cost() {
         let fell_back = engine.fall_back(ticket, 2).unwrap();
         let fallback = fell_back.fallback.unwrap();
         assert_eq!(fallback.model_id, next.model_id);
-        assert_eq!(fallback.estimated_cost_microunits, next.cost_microunits);
+        assert_eq!(fallback.estimated_cost_microunits, next.cost.get());
         assert_eq!(fallback.expected_utility_microunits, next.utility_microunits);
         ticket = fell_back.ticket;
         assert_eq!(ticket.model_id(), next.model_id);
-        assert_eq!(ticket.reserved_microunits(), next.cost_microunits);
-        assert_eq!(balances(&engine)["a"].2, next.cost_microunits);
+        assert_eq!(ticket.reserved_microunits(), next.cost.get());
+        assert_eq!(balances(&engine)["a"].2, next.cost.get());
     }
     let FellBack { fallback, ticket, .. } = engine.fall_back(ticket, 3).unwrap();
     assert_eq!((fallback, ticket.model_id()), (None, ranking[2].model_id));
@@ -129,7 +129,7 @@ fn falling_back_asks_the_snapshot_in_force_and_says_which() {
     let engine = open(dir.path());
     engine.ensure_tenant("a", 10_000, 1).unwrap();
     let ticket = engine.decide(&call("a", 1, 7_000)).unwrap().ticket.unwrap();
-    let strict = calybris_kernel::Policy { policy_epoch: 2, hard_risk_limit_bps: 100, ..POLICY };
+    let strict = POLICY.with_policy_epoch(2).with_hard_risk_limit(BasisPoints::percent(1));
     let installed_at = engine.install(snapshot_under(strict), 2).unwrap();
     let fell_back = engine.fall_back(ticket, 3).unwrap();
     assert_eq!(fell_back.fallback, None);
@@ -179,7 +179,7 @@ proptest! {
         let mut tried = vec![ticket.model_id()];
         loop {
             let expected = ranking[..found].iter().find(|ranked| {
-                !tried.contains(&ranked.model_id) && ranked.cost_microunits <= granted
+                !tried.contains(&ranked.model_id) && ranked.cost.get() <= granted
             });
             prop_assert!(tried.len() <= qualities.len(), "no model is tried twice");
             let fell_back = engine.fall_back(ticket, 2).unwrap();

@@ -7,7 +7,7 @@ use calybris_budget::BudgetError;
 use calybris_engine::{
     Admission, Call, Engine, EngineError, EngineOptions, Names, Record, Snapshot,
 };
-use calybris_kernel::{Action, Model, Policy, PolicySnapshot, Reason};
+use calybris_kernel::{Action, BasisPoints, Microunits, PolicySnapshot, Reason};
 use calybris_wal::{Key, WalError, WalOptions, WalWriter};
 use world::*;
 
@@ -81,7 +81,7 @@ fn a_free_model_gets_a_ticket_that_reserves_nothing() {
     engine.ensure_tenant("a", 1, 1).unwrap();
     let free = |sequence| {
         let mut call = call("a", sequence, 0);
-        call.request.budget_limit_microunits = 0;
+        call.request.budget_limit = Microunits::ZERO;
         engine.decide(&call).unwrap().ticket.unwrap()
     };
     let ticket = free(1);
@@ -218,7 +218,7 @@ fn an_installed_snapshot_decides_from_then_on_and_every_decision_names_its_own()
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
     engine.ensure_tenant("a", 10_000, 1).unwrap();
-    let strict = Policy { policy_epoch: 2, hard_risk_limit_bps: 100, ..POLICY };
+    let strict = POLICY.with_policy_epoch(2).with_hard_risk_limit(BasisPoints::percent(1));
     let _first = engine.decide(&call("a", 1, 9_000)).unwrap();
     let installed_at = engine.install(snapshot_under(strict), 5).unwrap();
     let second = engine.decide(&call("a", 2, 9_000)).unwrap();
@@ -245,7 +245,7 @@ fn a_snapshot_is_logged_again_only_if_it_differs_from_the_one_in_force() {
     };
     assert_eq!(head(POLICY), 1);
     assert_eq!(head(POLICY), 1);
-    assert_eq!(head(Policy { policy_epoch: 2, ..POLICY }), 2);
+    assert_eq!(head(POLICY.with_policy_epoch(2)), 2);
     assert_eq!(head(POLICY), 3);
 }
 
@@ -291,21 +291,22 @@ fn nothing_is_decided_before_a_snapshot_is_installed() {
 fn a_cost_that_no_budget_can_hold_is_refused_for_lack_of_budget() {
     let dir = tempfile::tempdir().unwrap();
     let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
-    let dear =
-        Model { fixed_price_microunits: u64::MAX - 1, quality_bps: 10_000, ..model(9, 0, 0) };
+    let dear = model(9, 0, 0)
+        .with_fixed_price(Microunits::new(u64::MAX - 1))
+        .with_quality(BasisPoints::WHOLE);
     let policy_snapshot = PolicySnapshot::new(POLICY, [dear]).unwrap();
     engine.install(Snapshot::new(policy_snapshot, Names::default()), 1).unwrap();
     engine.ensure_tenant("a", 10_000, 1).unwrap();
     let mut call = call("a", 1, 0);
     call.request.business_value_microunits = i64::MAX;
-    call.request.budget_limit_microunits = u64::MAX;
+    call.request.budget_limit = Microunits::MAX;
     // Such a cost outweighs every value, so the kernel rejects it already.
     assert_eq!(engine.decide(&call).unwrap().decision.reason, Reason::NonPositiveUtility);
-    let dear = Model { fixed_price_microunits: 5 << 60, ..dear };
+    let dear = dear.with_fixed_price(Microunits::new(5 << 60));
     let policy_snapshot = PolicySnapshot::new(POLICY, [dear]).unwrap();
     engine.install(Snapshot::new(policy_snapshot, Names::default()), 1).unwrap();
-    call.request.confidence_bps = 10_000;
-    call.request.risk_bps = 0;
+    call.request.confidence = BasisPoints::WHOLE;
+    call.request.risk = BasisPoints::ZERO;
     let outcome = engine.decide(&call).unwrap();
     assert_eq!(outcome.decision.selected_model_id, Some(9));
     assert_eq!(outcome.admission, Admission::Insufficient { available_microunits: 10_000 });

@@ -5,7 +5,7 @@ mod world;
 
 use calybris_budget::{BudgetEvent, MAX_AMOUNT_MICROUNITS, OverrunPolicy, TenantRules};
 use calybris_engine::{Call, EngineError, Fallback, Ledger, Names, Record, SCHEMA_ID, Snapshot};
-use calybris_kernel::{Model, PolicySnapshot, Request};
+use calybris_kernel::{Microunits, PolicySnapshot};
 use calybris_wal::{Key, WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;
@@ -74,16 +74,13 @@ const MOST: u64 = MAX_AMOUNT_MICROUNITS;
 const DEAR: u64 = MOST / 2;
 
 fn dear_snapshot() -> Snapshot {
-    let dear = Model { fixed_price_microunits: DEAR, ..model(LARGE, 9_000, 0) };
+    let dear = model(LARGE, 9_000, 0).with_fixed_price(Microunits::new(DEAR));
     Snapshot::new(PolicySnapshot::new(POLICY, [dear]).unwrap(), Names::default())
 }
 
 fn dear_call(tenant: &str) -> Call<'_> {
-    let request = Request {
-        business_value_microunits: i64::MAX,
-        budget_limit_microunits: u64::MAX,
-        ..request(1, 0)
-    };
+    let request =
+        request(1, 0).with_business_value_microunits(i64::MAX).with_budget_limit(Microunits::MAX);
     Call { request, ..call(tenant, 1, 0) }
 }
 

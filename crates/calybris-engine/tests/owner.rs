@@ -172,7 +172,9 @@ fn what_the_rules_refuse_is_a_logged_answer() {
     // A free model is refused as well.
     for quality in [9_000, 4_000] {
         let mut call = call("a", 3, quality);
-        call.request.budget_limit_microunits *= u64::from(quality == 9_000);
+        call.request.budget_limit = calybris_kernel::Microunits::new(
+            call.request.budget_limit.get() * u64::from(quality == 9_000),
+        );
         let frozen = engine.decide(&call).unwrap();
         assert_eq!((frozen.admission, frozen.ticket.is_none()), (Admission::Frozen, true));
     }
@@ -212,7 +214,9 @@ fn a_cost_above_the_reservation_is_met_as_the_rules_say() {
         let engine = open(dir.path());
         engine.ensure_tenant("a", 10_000, 1).unwrap();
         let mut call = call("a", 1, quality);
-        call.request.budget_limit_microunits *= u64::from(quality > 0);
+        call.request.budget_limit = calybris_kernel::Microunits::new(
+            call.request.budget_limit.get() * u64::from(quality > 0),
+        );
         let ticket = engine.decide(&call).unwrap().ticket.unwrap();
         engine.set_rules("a", rules(overrun), 2).unwrap();
         let settlement = engine.settle(ticket, 11_000, 3).unwrap();

@@ -52,7 +52,7 @@ fn own(engine: &Engine) {
         drop(engine.carry_over(tenant, next, 500, 3));
         drop(engine.freeze(next, 3));
         drop(engine.ensure_child(&format!("other/{step}"), "other", 10, 3));
-        let policy = calybris_kernel::Policy { policy_epoch: step % 3, ..POLICY };
+        let policy = POLICY.with_policy_epoch(step % 3);
         engine.install(snapshot_under(policy), 3).unwrap();
         engine.unfreeze(next, 3).unwrap();
     }

@@ -6,7 +6,6 @@ mod world;
 use std::path::Path;
 
 use calybris_engine::{DecisionProof, Engine, EngineError, EngineOptions, Record, SCHEMA_ID};
-use calybris_kernel::Policy;
 use calybris_wal::{Hash, Key, LogId, TreeHead, WalError, WalOptions, WalWriter};
 use world::*;
 
@@ -18,7 +17,7 @@ fn log(dir: &Path, options: &EngineOptions) -> Vec<u64> {
     let mut decisions = Vec::new();
     for sequence in 1..=12 {
         if sequence == 7 {
-            engine.install(snapshot_under(Policy { policy_epoch: 2, ..POLICY }), 5).unwrap();
+            engine.install(snapshot_under(POLICY.with_policy_epoch(2)), 5).unwrap();
         }
         let quality = [9_000, 9_500, 4_000][usize::try_from(sequence % 3).unwrap()];
         let outcome = engine.decide(&call("a", sequence, quality)).unwrap();
@@ -179,7 +178,8 @@ fn a_forged_decision_is_not_proven_and_its_proof_does_not_hold() {
     let (_, Record::Decided(mut forged)) = records(dir.path()).swap_remove(at) else {
         panic!("not a decision")
     };
-    forged.decision.estimated_cost_microunits += 1;
+    forged.decision.estimated_cost =
+        calybris_kernel::Microunits::new(forged.decision.estimated_cost.get() + 1);
     let writer = WalWriter::open(dir.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
     let sequence = writer.append(&Record::Decided(forged)).unwrap().sequence;
     writer.close().unwrap();

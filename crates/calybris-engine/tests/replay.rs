@@ -11,7 +11,7 @@ use calybris_engine::{
     Admission, Call, Decided, Engine, EngineError, EngineOptions, Fallback, History, Ledger, Names,
     Record, RecordedDecision, ReplayOptions, ReplayReport, SCHEMA_ID, Snapshot, replay,
 };
-use calybris_kernel::{Decision, Policy, PolicySnapshot};
+use calybris_kernel::{BasisPoints, Decision, Microunits, Policy, PolicySnapshot};
 use calybris_wal::{Disposal, Tail, WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;
@@ -42,7 +42,7 @@ fn lively_log(dir: &Path, decisions: u64) {
     engine.ensure_tenant("poor", 100, 1).unwrap();
     for sequence in 1..=decisions {
         if sequence % 700 == 0 {
-            let strict = Policy { policy_epoch: 2 + (sequence / 700) % 2, ..POLICY };
+            let strict = POLICY.with_policy_epoch(2 + (sequence / 700) % 2);
             engine.install(snapshot_under(strict), sequence).unwrap();
         }
         let quality = [9_000, 7_000, 4_000, 9_500][usize::try_from(sequence % 4).unwrap()];
@@ -200,7 +200,7 @@ fn a_log_replays_bit_for_bit_on_any_number_of_threads() {
 #[test]
 fn a_forged_decision_is_caught_with_its_sequence() {
     let alterations: [fn(&mut Decision); 5] = [
-        |decision| decision.estimated_cost_microunits += 1,
+        |decision| decision.estimated_cost = Microunits::new(decision.estimated_cost.get() + 1),
         |decision| decision.selected_model_id = Some(FREE),
         |decision| decision.expected_utility_microunits += 1,
         |decision| decision.runner_up_model_id = None,
@@ -238,7 +238,7 @@ fn a_forged_decision_is_caught_with_its_sequence() {
 #[test]
 fn a_decision_cannot_hide_from_replay_behind_another_spelling_of_its_kind() {
     let mut forged = decided(1, 4_000);
-    forged.decision.estimated_cost_microunits += 1;
+    forged.decision.estimated_cost = Microunits::new(forged.decision.estimated_cost.get() + 1);
     // The codec reads 2, the kind of a decision, from any of these.
     let spellings: [&[u8]; 3] = [&[2], &[251, 2, 0], &[252, 2, 0, 0, 0]];
     for spelling in spellings {
@@ -272,7 +272,7 @@ fn a_decision_names_the_snapshot_in_force_or_the_one_before_it() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
     engine.ensure_tenant("a", 10_000, 1).unwrap();
-    engine.install(snapshot_under(Policy { policy_epoch: 9, ..POLICY }), 2).unwrap();
+    engine.install(snapshot_under(POLICY.with_policy_epoch(9)), 2).unwrap();
     engine.close().unwrap();
     // One that was under way while the second was installed.
     append(dir.path(), &[Record::Decided(decided(1, 4_000))]);
@@ -281,7 +281,7 @@ fn a_decision_names_the_snapshot_in_force_or_the_one_before_it() {
     }
     Ledger::read(dir.path(), None).unwrap();
     let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
-    engine.install(snapshot_under(Policy { policy_epoch: 10, ..POLICY }), 3).unwrap();
+    engine.install(snapshot_under(POLICY.with_policy_epoch(10)), 3).unwrap();
     engine.close().unwrap();
     // One by somebody who liked the first policy better, with everything else as it should be.
     append(dir.path(), &[Record::Decided(decided(2, 4_000))]);
@@ -307,7 +307,7 @@ fn a_decision_may_name_only_a_snapshot_before_it() {
         let dir = tempfile::tempdir().unwrap();
         drop(open(dir.path()));
         let names = [0, 3, 2][later];
-        let other = snapshot_under(Policy { policy_epoch: 9, ..POLICY });
+        let other = snapshot_under(POLICY.with_policy_epoch(9));
         append(
             dir.path(),
             &[
@@ -389,7 +389,7 @@ fn a_proposal_that_is_refused_ends_the_replay() {
     let dir = tempfile::tempdir().unwrap();
     lively_log(dir.path(), 100);
     let invalid = |_: &Arc<Snapshot>| {
-        let policy = Policy { hard_risk_limit_bps: 10_001, ..POLICY };
+        let policy = POLICY.with_hard_risk_limit(BasisPoints::new(10_001));
         let kernel = PolicySnapshot::new(policy, vec![])?;
         Ok(vec![Arc::new(Snapshot::new(kernel, Names::default()))])
     };
@@ -440,7 +440,7 @@ fn ranked() -> Vec<(u32, u64, i64)> {
     let mut best = [calybris_kernel::RankedModel::default(); 3];
     let found = snapshot.policy_snapshot().rank(&request(1, 4_000), &mut best);
     let model = |model: &calybris_kernel::RankedModel| {
-        (model.model_id, model.cost_microunits, model.utility_microunits)
+        (model.model_id, model.cost.get(), model.utility_microunits)
     };
     best[..found].iter().map(model).collect()
 }
@@ -584,13 +584,14 @@ fn a_log_whose_beginning_was_dropped_replays_from_there() {
 
 fn any_policy() -> impl Strategy<Value = Policy> {
     (0..=10_000_u16, 0..=10_000_u16, 0..=20_000_u32, 0..=50_u64).prop_map(
-        |(risk, confidence, multiplier, latency)| Policy {
-            policy_epoch: 7,
-            catalog_epoch: 1,
-            hard_risk_limit_bps: risk,
-            minimum_confidence_bps: confidence,
-            risk_penalty_multiplier_bps: multiplier.try_into().unwrap_or(0),
-            latency_penalty_microunits_per_ms: latency,
+        |(risk, confidence, multiplier, latency)| {
+            Policy::new()
+                .with_policy_epoch(7)
+                .with_catalog_epoch(1)
+                .with_hard_risk_limit(BasisPoints::new(risk))
+                .with_minimum_confidence(BasisPoints::new(confidence))
+                .with_risk_penalty_multiplier(BasisPoints::new(multiplier.try_into().unwrap_or(0)))
+                .with_latency_penalty_per_ms(Microunits::new(latency))
         },
     )
 }

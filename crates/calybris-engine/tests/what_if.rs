@@ -10,7 +10,7 @@ use std::sync::Arc;
 use calybris_engine::{
     Admission, Comparison, Decided, MAX_BUCKETS, Names, SeriesBucket, Shift, Side, Snapshot, WhatIf,
 };
-use calybris_kernel::{Action, Decision, PolicySnapshot, Reason};
+use calybris_kernel::{Action, Decision, Microunits, PolicySnapshot, Reason};
 use proptest::prelude::*;
 use world::*;
 
@@ -43,9 +43,8 @@ const REFUSALS: [Admission; 4] = [
 /// Two pairs of snapshots: in the second the ids 1 and 2 have changed their names, and 3 is called as another 3 is.
 fn pairs() -> [[Arc<Snapshot>; 2]; 2] {
     let named = |names: [(u32, &str); 3], providers: [(u32, u8); 3]| {
-        let models = providers.map(|(model_id, provider_id)| calybris_kernel::Model {
-            provider_id,
-            ..model(model_id, 5_000, 10)
+        let models = providers.map(|(model_id, provider_id)| {
+            model(model_id, 5_000, 10).with_provider_id(provider_id)
         });
         let names = Names {
             models: names.into_iter().map(|(id, name)| (id, name.to_owned())).collect(),
@@ -91,21 +90,15 @@ fn decision(choice: Choice) -> Decision {
         }
         Err(place) => (None, 0, 0, REJECTIONS[place]),
     };
-    Decision {
-        sequence: 0,
-        policy_epoch: 1,
-        catalog_epoch: 1,
-        action: if selected.is_some() { Action::Substitute } else { Action::Reject },
-        reason,
-        requested_model_id: LARGE,
-        selected_model_id: selected,
-        estimated_cost_microunits: cost,
-        expected_utility_microunits: utility,
-        runner_up_model_id: None,
-        runner_up_utility_microunits: 0,
-        evaluated_models: 3,
-        eligible_models: u32::from(selected.is_some()),
-    }
+    let mut decision = Decision::rejected(0, LARGE, reason);
+    (decision.policy_epoch, decision.catalog_epoch) = (1, 1);
+    decision.action = if selected.is_some() { Action::Substitute } else { Action::Reject };
+    decision.selected_model_id = selected;
+    decision.estimated_cost = Microunits::new(cost);
+    decision.expected_utility_microunits = utility;
+    decision.evaluated_models = 3;
+    decision.eligible_models = u32::from(selected.is_some());
+    decision
 }
 
 fn choice() -> impl Strategy<Value = Choice> {

@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use calybris_kernel::{
-    CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request, SnapshotError,
+    BasisPoints, Microunits, Model, Policy, PolicySnapshot, Request, SnapshotError,
 };
 
 /// One worker: decides requests until there are no more, always with the newest snapshot it got.
@@ -47,42 +47,18 @@ fn publish(
 }
 
 fn main() {
-    let policy = Policy {
-        policy_epoch: 1,
-        catalog_epoch: 1,
-        hard_risk_limit_bps: 9_000,
-        minimum_confidence_bps: 0,
-        risk_penalty_multiplier_bps: 0,
-        latency_penalty_microunits_per_ms: 0,
-    };
-    let model = Model {
-        model_id: 1,
-        provider_id: 0,
-        quality_bps: 9_000,
-        risk_ceiling_bps: 10_000,
-        enabled: true,
-        p95_latency_ms: 300,
-        capabilities: CapabilitySet::EMPTY,
-        regions: RegionSet::ALL,
-        input_price_microunits_per_million_tokens: 150_000,
-        output_price_microunits_per_million_tokens: 600_000,
-        fixed_price_microunits: 0,
-    };
-    let request = Request {
-        sequence: 1,
-        requested_model_id: 1,
-        input_tokens: 1_000,
-        output_tokens: 500,
-        business_value_microunits: 50_000,
-        budget_limit_microunits: 20_000,
-        risk_bps: 0,
-        confidence_bps: 9_000,
-        minimum_quality_bps: 0,
-        max_p95_latency_ms: 0,
-        required_capabilities: CapabilitySet::EMPTY,
-        allowed_providers: ProviderSet::ALL,
-        required_regions: RegionSet::EMPTY,
-    };
+    let policy = Policy::new()
+        .with_policy_epoch(1)
+        .with_catalog_epoch(1)
+        .with_hard_risk_limit(BasisPoints::percent(90));
+    let model = Model::new(1, 0, BasisPoints::percent(90))
+        .with_p95_latency_ms(300)
+        .with_input_price_per_million_tokens(Microunits::new(150_000))
+        .with_output_price_per_million_tokens(Microunits::new(600_000));
+    let request = Request::new(1, 1, 1_000, 500)
+        .with_business_value_microunits(50_000)
+        .with_budget_limit(Microunits::new(20_000))
+        .with_confidence(BasisPoints::percent(90));
     let first = Arc::new(PolicySnapshot::new(policy, [model]).expect("the catalog is good"));
 
     let (send_newer, newer) = channel();
@@ -91,8 +67,8 @@ fn main() {
     let workers = [send_newer];
 
     send_request.send(request).expect("the worker lives");
-    let cheaper = Model { input_price_microunits_per_million_tokens: 100_000, ..model };
-    let next = Policy { catalog_epoch: 2, ..policy };
+    let cheaper = model.with_input_price_per_million_tokens(Microunits::new(100_000));
+    let next = policy.with_catalog_epoch(2);
     publish(next, vec![cheaper], &workers).expect("the catalog is good");
     let refused = publish(next, vec![cheaper, cheaper], &workers).expect_err("an id twice");
     println!("refused: {refused}");

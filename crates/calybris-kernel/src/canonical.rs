@@ -18,22 +18,22 @@ pub(crate) fn write_canonical(
     sink(DOMAIN);
     sink(&policy.policy_epoch.to_le_bytes());
     sink(&policy.catalog_epoch.to_le_bytes());
-    sink(&policy.hard_risk_limit_bps.to_le_bytes());
-    sink(&policy.minimum_confidence_bps.to_le_bytes());
-    sink(&policy.risk_penalty_multiplier_bps.to_le_bytes());
-    sink(&policy.latency_penalty_microunits_per_ms.to_le_bytes());
+    sink(&policy.hard_risk_limit.get().to_le_bytes());
+    sink(&policy.minimum_confidence.get().to_le_bytes());
+    sink(&policy.risk_penalty_multiplier.get().to_le_bytes());
+    sink(&policy.latency_penalty_per_ms.get().to_le_bytes());
     sink(&model_count.to_le_bytes());
     for model in models {
         sink(&model.model_id.to_le_bytes());
         sink(&model.provider_id.to_le_bytes());
-        sink(&model.quality_bps.to_le_bytes());
-        sink(&model.risk_ceiling_bps.to_le_bytes());
+        sink(&model.quality.get().to_le_bytes());
+        sink(&model.risk_ceiling.get().to_le_bytes());
         sink(&[u8::from(model.enabled)]);
         sink(&model.p95_latency_ms.to_le_bytes());
-        sink(&model.capabilities.0.to_le_bytes());
-        sink(&model.regions.0.to_le_bytes());
-        sink(&model.input_price_microunits_per_million_tokens.to_le_bytes());
-        sink(&model.output_price_microunits_per_million_tokens.to_le_bytes());
-        sink(&model.fixed_price_microunits.to_le_bytes());
+        sink(&model.capabilities.bits().to_le_bytes());
+        sink(&model.regions.bits().to_le_bytes());
+        sink(&model.input_price_per_million_tokens.get().to_le_bytes());
+        sink(&model.output_price_per_million_tokens.get().to_le_bytes());
+        sink(&model.fixed_price.get().to_le_bytes());
     }
 }

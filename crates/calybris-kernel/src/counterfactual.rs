@@ -5,29 +5,43 @@
 //! so the number at which the fate turns is found by bisection, each step of which runs the exact
 //! gates and formulas on one model.
 
+use calybris_units::{BasisPoints, Microunits};
+
 use crate::gates::{admit_model, admit_request};
 use crate::ranking::Candidate;
 use crate::utility::Valuation;
-use crate::{MAX_BPS, Model, PolicySnapshot, RankedModel, Request};
+use crate::{Model, PolicySnapshot, RankedModel, Request};
 
 /// How far the selected model may move in one number, all else being equal, and still be selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Margin {
     /// The selected model.
     pub model_id: u32,
     /// The lowest quality.
-    pub lowest_quality_bps: u16,
+    #[cfg_attr(feature = "serde", serde(rename = "lowest_quality_bps"))]
+    pub lowest_quality: BasisPoints,
     /// The lowest risk ceiling.
-    pub lowest_risk_ceiling_bps: u16,
-    /// The highest p95 latency; `u32::MAX` if any will do.
+    #[cfg_attr(feature = "serde", serde(rename = "lowest_risk_ceiling_bps"))]
+    pub lowest_risk_ceiling: BasisPoints,
+    /// The highest p95 latency in milliseconds; `u32::MAX` if any will do.
     pub highest_p95_latency_ms: u32,
-    /// The highest price of a million input tokens; `u64::MAX` if any will do.
-    pub highest_input_price_microunits_per_million_tokens: u64,
-    /// The highest price of a million output tokens; `u64::MAX` if any will do.
-    pub highest_output_price_microunits_per_million_tokens: u64,
+    /// The highest price of a million input tokens; [`Microunits::MAX`] if any will do.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "highest_input_price_microunits_per_million_tokens")
+    )]
+    pub highest_input_price_per_million_tokens: Microunits,
+    /// The highest price of a million output tokens; [`Microunits::MAX`] if any will do.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "highest_output_price_microunits_per_million_tokens")
+    )]
+    pub highest_output_price_per_million_tokens: Microunits,
     /// The highest fixed price.
-    pub highest_fixed_price_microunits: u64,
+    #[cfg_attr(feature = "serde", serde(rename = "highest_fixed_price_microunits"))]
+    pub highest_fixed_price: Microunits,
 }
 
 /// For each number of a model by itself, the value nearest to the present one with which the model
@@ -36,21 +50,27 @@ pub struct Margin {
 /// For the model that is selected already, these are its present numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct WinningChanges {
     /// The model.
     pub model_id: u32,
     /// The lowest quality that would do, at least the present one.
-    pub quality_bps: Option<u16>,
+    #[cfg_attr(feature = "serde", serde(rename = "quality_bps"))]
+    pub quality: Option<BasisPoints>,
     /// The lowest risk ceiling that would do, at least the present one.
-    pub risk_ceiling_bps: Option<u16>,
-    /// The highest p95 latency that would do, at most the present one.
+    #[cfg_attr(feature = "serde", serde(rename = "risk_ceiling_bps"))]
+    pub risk_ceiling: Option<BasisPoints>,
+    /// The highest p95 latency in milliseconds that would do, at most the present one.
     pub p95_latency_ms: Option<u32>,
     /// The highest input price that would do, at most the present one.
-    pub input_price_microunits_per_million_tokens: Option<u64>,
+    #[cfg_attr(feature = "serde", serde(rename = "input_price_microunits_per_million_tokens"))]
+    pub input_price_per_million_tokens: Option<Microunits>,
     /// The highest output price that would do, at most the present one.
-    pub output_price_microunits_per_million_tokens: Option<u64>,
+    #[cfg_attr(feature = "serde", serde(rename = "output_price_microunits_per_million_tokens"))]
+    pub output_price_per_million_tokens: Option<Microunits>,
     /// The highest fixed price that would do, at most the present one.
-    pub fixed_price_microunits: Option<u64>,
+    #[cfg_attr(feature = "serde", serde(rename = "fixed_price_microunits"))]
+    pub fixed_price: Option<Microunits>,
 }
 
 pub(crate) fn margin(snapshot: &PolicySnapshot, request: &Request) -> Option<Margin> {
@@ -63,51 +83,38 @@ pub(crate) fn margin(snapshot: &PolicySnapshot, request: &Request) -> Option<Mar
     let valuation = Valuation::new(snapshot.policy(), request, false);
     let wins = |model: Model| beats(&valuation, &model, rival);
 
-    // Each search starts at a value that wins, the present one.
-    let lowest_bps = |present: u16, changed: &dyn Fn(u16) -> Model| {
-        turning_point(present.into(), 0, |bps| wins(changed(bps_of(bps))))
+    // Each search starts at the present value, which wins.
+    let lowest = |present: BasisPoints, changed: &dyn Fn(BasisPoints) -> Model| {
+        let holds = |bps: u64| wins(changed(share_of(bps)));
+        share_of(turning_point(present.get().into(), 0, holds))
     };
     let highest = |present: u64, most: u64, changed: &dyn Fn(u64) -> Model| {
         turning_point(present, most, |number| wins(changed(number)))
     };
-    let Model {
-        quality_bps,
-        risk_ceiling_bps,
-        p95_latency_ms,
-        input_price_microunits_per_million_tokens: input_price,
-        output_price_microunits_per_million_tokens: output_price,
-        fixed_price_microunits: fixed_price,
-        ..
-    } = *model;
+    let dearest = |present: Microunits, changed: &dyn Fn(Microunits) -> Model| {
+        let changed = |price: u64| changed(Microunits::new(price));
+        Microunits::new(highest(present.get(), u64::MAX, &changed))
+    };
     Some(Margin {
         model_id: model.model_id,
-        lowest_quality_bps: bps_of(lowest_bps(quality_bps, &|quality_bps| Model {
-            quality_bps,
-            ..*model
-        })),
-        lowest_risk_ceiling_bps: bps_of(lowest_bps(risk_ceiling_bps, &|risk_ceiling_bps| Model {
-            risk_ceiling_bps,
-            ..*model
-        })),
-        highest_p95_latency_ms: latency_of(highest(
-            p95_latency_ms.into(),
-            u32::MAX.into(),
-            &|latency_ms| Model { p95_latency_ms: latency_of(latency_ms), ..*model },
-        )),
-        highest_input_price_microunits_per_million_tokens: highest(
-            input_price,
-            u64::MAX,
-            &|price| Model { input_price_microunits_per_million_tokens: price, ..*model },
-        ),
-        highest_output_price_microunits_per_million_tokens: highest(
-            output_price,
-            u64::MAX,
-            &|price| Model { output_price_microunits_per_million_tokens: price, ..*model },
-        ),
-        highest_fixed_price_microunits: highest(fixed_price, u64::MAX, &|price| Model {
-            fixed_price_microunits: price,
-            ..*model
+        lowest_quality: lowest(model.quality, &|quality| model.with_quality(quality)),
+        lowest_risk_ceiling: lowest(model.risk_ceiling, &|ceiling| {
+            model.with_risk_ceiling(ceiling)
         }),
+        highest_p95_latency_ms: latency_of(highest(
+            model.p95_latency_ms.into(),
+            u32::MAX.into(),
+            &|latency_ms| model.with_p95_latency_ms(latency_of(latency_ms)),
+        )),
+        highest_input_price_per_million_tokens: dearest(
+            model.input_price_per_million_tokens,
+            &|price| model.with_input_price_per_million_tokens(price),
+        ),
+        highest_output_price_per_million_tokens: dearest(
+            model.output_price_per_million_tokens,
+            &|price| model.with_output_price_per_million_tokens(price),
+        ),
+        highest_fixed_price: dearest(model.fixed_price, &|price| model.with_fixed_price(price)),
     })
 }
 
@@ -134,37 +141,30 @@ pub(crate) fn what_would_win(
     let nearest = |best: u64, present: u64, changed: &dyn Fn(u64) -> Model| {
         wins(changed(best)).then(|| turning_point(best, present, |number| wins(changed(number))))
     };
+    let lowest = |present: BasisPoints, changed: &dyn Fn(BasisPoints) -> Model| {
+        let whole = BasisPoints::WHOLE.get();
+        let changed = |bps: u64| changed(share_of(bps));
+        nearest(whole.into(), present.get().into(), &changed).map(share_of)
+    };
+    let dearest = |present: Microunits, changed: &dyn Fn(Microunits) -> Model| {
+        let changed = |price: u64| changed(Microunits::new(price));
+        nearest(0, present.get(), &changed).map(Microunits::new)
+    };
     Some(WinningChanges {
         model_id,
-        quality_bps: nearest(MAX_BPS.into(), model.quality_bps.into(), &|bps| Model {
-            quality_bps: bps_of(bps),
-            ..*model
-        })
-        .map(bps_of),
-        risk_ceiling_bps: nearest(MAX_BPS.into(), model.risk_ceiling_bps.into(), &|bps| Model {
-            risk_ceiling_bps: bps_of(bps),
-            ..*model
-        })
-        .map(bps_of),
-        p95_latency_ms: nearest(0, model.p95_latency_ms.into(), &|latency_ms| Model {
-            p95_latency_ms: latency_of(latency_ms),
-            ..*model
+        quality: lowest(model.quality, &|quality| model.with_quality(quality)),
+        risk_ceiling: lowest(model.risk_ceiling, &|ceiling| model.with_risk_ceiling(ceiling)),
+        p95_latency_ms: nearest(0, model.p95_latency_ms.into(), &|latency_ms| {
+            model.with_p95_latency_ms(latency_of(latency_ms))
         })
         .map(latency_of),
-        input_price_microunits_per_million_tokens: nearest(
-            0,
-            model.input_price_microunits_per_million_tokens,
-            &|price| Model { input_price_microunits_per_million_tokens: price, ..*model },
-        ),
-        output_price_microunits_per_million_tokens: nearest(
-            0,
-            model.output_price_microunits_per_million_tokens,
-            &|price| Model { output_price_microunits_per_million_tokens: price, ..*model },
-        ),
-        fixed_price_microunits: nearest(0, model.fixed_price_microunits, &|price| Model {
-            fixed_price_microunits: price,
-            ..*model
+        input_price_per_million_tokens: dearest(model.input_price_per_million_tokens, &|price| {
+            model.with_input_price_per_million_tokens(price)
         }),
+        output_price_per_million_tokens: dearest(model.output_price_per_million_tokens, &|price| {
+            model.with_output_price_per_million_tokens(price)
+        }),
+        fixed_price: dearest(model.fixed_price, &|price| model.with_fixed_price(price)),
     })
 }
 
@@ -194,9 +194,9 @@ fn turning_point(start: u64, end: u64, holds: impl Fn(u64) -> bool) -> u64 {
     holding
 }
 
-/// A number that is known to be in the range of a bps.
-fn bps_of(number: u64) -> u16 {
-    u16::try_from(number).unwrap_or(MAX_BPS)
+/// A number that is known to be in the range of a share of at most one whole.
+fn share_of(number: u64) -> BasisPoints {
+    u16::try_from(number).map_or(BasisPoints::WHOLE, BasisPoints::new)
 }
 
 /// A number that is known to be in the range of a latency.

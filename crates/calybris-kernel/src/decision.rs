@@ -2,11 +2,15 @@
 
 use core::fmt;
 
-use crate::MAX_BPS;
+use calybris_units::{BasisPoints, Microunits};
 
 /// What the caller should do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the list is complete: another action would be another law"
+)]
 pub enum Action {
     /// The requested model is the best one: call it.
     ExecuteRequested = 1,
@@ -21,6 +25,10 @@ pub enum Action {
 /// The list is complete: another reason would be another law, and so a new major version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u16)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the list is complete: another reason would be another law"
+)]
 pub enum Reason {
     /// The requested model has the highest utility.
     RequestedModelMaximizesUtility = 1,
@@ -158,7 +166,8 @@ impl fmt::Display for Reason {
             Self::NonPositiveUtility => "utility turned away the most models",
             Self::RiskCeilingConstraint => "risk ceilings turned away the most models",
             Self::InvalidRequest => {
-                return write!(f, "the request has a field above {MAX_BPS} basis points");
+                let whole = BasisPoints::WHOLE.get();
+                return write!(f, "the request has a field above {whole} basis points");
             }
         })
     }
@@ -167,8 +176,13 @@ impl fmt::Display for Reason {
 /// The answer to one request.
 ///
 /// On a reject nothing is selected, there is no runner-up, and all amounts are 0.
+///
+/// [`prescribe`](crate::PolicySnapshot::prescribe) makes them. Where one was written down and is read again,
+/// [`rejected`](Self::rejected) makes one to be filled in, and [`check`](Self::check) then says whether the kernel
+/// could have made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Decision {
     /// Copied from the request.
     pub sequence: u64,
@@ -184,8 +198,9 @@ pub struct Decision {
     pub requested_model_id: u32,
     /// The model to call; nothing on a reject.
     pub selected_model_id: Option<u32>,
-    /// What calling it costs in microunits, for the tokens of the request.
-    pub estimated_cost_microunits: u64,
+    /// What calling it costs, for the tokens of the request.
+    #[cfg_attr(feature = "serde", serde(rename = "estimated_cost_microunits"))]
+    pub estimated_cost: Microunits,
     /// The utility of the selected model in microunits; above 0 unless rejected.
     pub expected_utility_microunits: i64,
     /// The best of the other eligible models, if there is one.
@@ -197,6 +212,118 @@ pub struct Decision {
     pub evaluated_models: u32,
     /// How many of them passed every gate.
     pub eligible_models: u32,
+}
+
+/// A decision that contradicts itself: no kernel made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the decision contradicts itself: {rule}")]
+pub struct InconsistentDecision {
+    rule: &'static str,
+}
+
+impl Decision {
+    /// A reject for this reason, with both epochs and both counts of models 0.
+    #[must_use]
+    pub const fn rejected(sequence: u64, requested_model_id: u32, reason: Reason) -> Self {
+        Self {
+            sequence,
+            policy_epoch: 0,
+            catalog_epoch: 0,
+            action: Action::Reject,
+            reason,
+            requested_model_id,
+            selected_model_id: None,
+            estimated_cost: Microunits::ZERO,
+            expected_utility_microunits: 0,
+            runner_up_model_id: None,
+            runner_up_utility_microunits: 0,
+            evaluated_models: 0,
+            eligible_models: 0,
+        }
+    }
+
+    /// Checks what holds for every decision of the kernel.
+    ///
+    /// ```
+    /// use calybris_kernel::{Action, Decision, Microunits, Reason};
+    ///
+    /// let mut decision = Decision::rejected(1, 7, Reason::NoEnabledModel);
+    /// assert_eq!(decision.check(), Ok(()));
+    ///
+    /// decision.estimated_cost = Microunits::new(450);
+    /// let error = decision.check().unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "the decision contradicts itself: a reject selects no model, has no runner-up and no amounts",
+    /// );
+    ///
+    /// decision.action = Action::ExecuteRequested;
+    /// decision.reason = Reason::RequestedModelMaximizesUtility;
+    /// decision.selected_model_id = Some(7);
+    /// decision.expected_utility_microunits = 1;
+    /// (decision.evaluated_models, decision.eligible_models) = (3, 1);
+    /// assert_eq!(decision.check(), Ok(()));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Action, reason, selected model, runner-up, amounts and counts do not fit together.
+    pub fn check(&self) -> Result<(), InconsistentDecision> {
+        let selecting_reason = match self.reason {
+            Reason::RequestedModelMaximizesUtility => Some(Action::ExecuteRequested),
+            Reason::AlternativeMaximizesUtility => Some(Action::Substitute),
+            _ => None,
+        };
+        let as_asked = self.selected_model_id == Some(self.requested_model_id);
+        let rules = [
+            (
+                "the reason belongs to the action",
+                selecting_reason.unwrap_or(Action::Reject) == self.action,
+            ),
+            (
+                "a reject selects no model, has no runner-up and no amounts",
+                self.action != Action::Reject
+                    || (self.selected_model_id.is_none()
+                        && self.runner_up_model_id.is_none()
+                        && self.estimated_cost.is_zero()
+                        && self.expected_utility_microunits == 0
+                        && self.eligible_models == 0),
+            ),
+            (
+                "the requested model is selected if it is to be executed, and another if it is substituted",
+                match self.action {
+                    Action::ExecuteRequested => as_asked,
+                    Action::Substitute => self.selected_model_id.is_some() && !as_asked,
+                    Action::Reject => true,
+                },
+            ),
+            (
+                "a selected model has a utility above 0",
+                self.selected_model_id.is_none() || self.expected_utility_microunits > 0,
+            ),
+            (
+                "a runner-up is another model with a utility above 0 and at most that of the selected one",
+                match self.runner_up_model_id {
+                    Some(_) => {
+                        self.runner_up_model_id != self.selected_model_id
+                            && self.runner_up_utility_microunits > 0
+                            && self.runner_up_utility_microunits <= self.expected_utility_microunits
+                    }
+                    None => self.runner_up_utility_microunits == 0,
+                },
+            ),
+            (
+                "selected model and runner-up are eligible, and eligible models are evaluated",
+                (self.selected_model_id.is_some() == (self.eligible_models > 0))
+                    && (self.runner_up_model_id.is_some() == (self.eligible_models > 1))
+                    && self.eligible_models <= self.evaluated_models,
+            ),
+        ];
+        match rules.into_iter().find(|&(_, holds)| !holds) {
+            Some((rule, _)) => Err(InconsistentDecision { rule }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Serialized forms: the variant's name where a person reads, the permanent code where not.

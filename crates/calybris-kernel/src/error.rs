@@ -1,6 +1,6 @@
 //! What can be wrong with a policy or a catalog.
 
-use crate::MAX_BPS;
+use calybris_units::BasisPoints;
 
 /// Why no snapshot could be made; nothing was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,22 +13,22 @@ pub enum SnapshotError {
         model_id: u32,
     },
     /// A field of a model is above 10,000 basis points.
-    #[error("{field} of model `{model_id}` is {found_bps} and may be at most {}", MAX_BPS)]
+    #[error("{field} of model `{model_id}` is {} and may be at most {}", .found.get(), BasisPoints::WHOLE.get())]
     ModelOutOfRange {
         /// The model with the lowest id that has such a field.
         model_id: u32,
-        /// The name of the field.
+        /// The name of the field in JSON.
         field: &'static str,
         /// What it holds.
-        found_bps: u16,
+        found: BasisPoints,
     },
     /// A field of the policy is above 10,000 basis points.
-    #[error("{field} of the policy is {found_bps} and may be at most {}", MAX_BPS)]
+    #[error("{field} of the policy is {} and may be at most {}", .found.get(), BasisPoints::WHOLE.get())]
     PolicyOutOfRange {
-        /// The name of the field.
+        /// The name of the field in JSON.
         field: &'static str,
         /// What it holds.
-        found_bps: u16,
+        found: BasisPoints,
     },
     /// The catalog has more models than a `u32` can count.
     #[error("the catalog has {found} models and may have at most {}", u32::MAX)]

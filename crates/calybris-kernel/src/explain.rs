@@ -9,6 +9,7 @@ use crate::{Decision, PolicySnapshot, Refusal, Request};
 /// A decision with its grounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Explanation {
     /// The decision itself, the same that `prescribe` returns.
     pub decision: Decision,
@@ -36,8 +37,8 @@ impl Explanation {
     /// else {
     ///     panic!("it passes every gate")
     /// };
-    /// assert_eq!(terms.adjusted_value_microunits, 900); // 1,000 at a quality of 90%
-    /// assert_eq!(terms.cost_microunits, 300);
+    /// assert_eq!(terms.adjusted_value, Microunits::new(900)); // 1,000 at a quality of 90%
+    /// assert_eq!(terms.cost, Microunits::new(300));
     /// assert_eq!(*utility_microunits, terms.utility_microunits());
     /// # Ok::<(), SnapshotError>(())
     /// ```
@@ -51,6 +52,7 @@ impl Explanation {
 /// What one model came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct ModelVerdict {
     /// The model.
     pub model_id: u32,
@@ -61,6 +63,7 @@ pub struct ModelVerdict {
 /// Turned away at a gate, or eligible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[expect(clippy::exhaustive_enums, reason = "a model is refused or eligible, there is no third")]
 pub enum Verdict {
     /// The first gate that failed, with its evidence.
     Refused(Refusal),

@@ -1,7 +1,9 @@
 //! The eleven gates, in their order: what turns a request or a model away, and with what evidence.
 
+use calybris_units::{BasisPoints, Microunits};
+
 use crate::utility::{Appraisal, UtilityTerms, Valuation};
-use crate::{CapabilitySet, MAX_BPS, Model, Policy, Reason, RegionSet, Request};
+use crate::{CapabilitySet, Model, Policy, Reason, RegionSet, Request};
 
 /// A hard limit that a request or a model must pass. Gates are passed in this order, and the
 /// first that fails is the one that counts. The list is complete: a twelfth would be another law,
@@ -9,6 +11,10 @@ use crate::{CapabilitySet, MAX_BPS, Model, Policy, Reason, RegionSet, Request};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(u8)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the list is complete: another gate would be another law"
+)]
 pub enum Gate {
     /// The request's risk must be below the policy's hard limit.
     RiskHardLimit = 1,
@@ -78,38 +84,47 @@ impl Gate {
 /// Why a request or a model was turned away: what was measured, and the limit it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[expect(clippy::exhaustive_enums, reason = "one for each gate, and those are complete")]
 pub enum Refusal {
     /// A field of the request is above 10,000 basis points; no gate was reached.
     InvalidRequest {
         /// The name of the field.
         field: &'static str,
         /// What it holds.
-        found_bps: u16,
+        #[cfg_attr(feature = "serde", serde(rename = "found_bps"))]
+        found: BasisPoints,
         /// The most it may hold.
-        limit_bps: u16,
+        #[cfg_attr(feature = "serde", serde(rename = "limit_bps"))]
+        limit: BasisPoints,
     },
     /// Gate 1.
     RiskHardLimit {
         /// The request's risk.
-        risk_bps: u16,
+        #[cfg_attr(feature = "serde", serde(rename = "risk_bps"))]
+        risk: BasisPoints,
         /// The policy's limit, which the risk must stay below.
-        limit_bps: u16,
+        #[cfg_attr(feature = "serde", serde(rename = "limit_bps"))]
+        limit: BasisPoints,
     },
     /// Gate 2.
     ConfidenceHardLimit {
         /// The request's confidence.
-        confidence_bps: u16,
+        #[cfg_attr(feature = "serde", serde(rename = "confidence_bps"))]
+        confidence: BasisPoints,
         /// The policy's minimum.
-        minimum_bps: u16,
+        #[cfg_attr(feature = "serde", serde(rename = "minimum_bps"))]
+        minimum: BasisPoints,
     },
     /// Gate 3.
     Disabled,
     /// Gate 4.
     Quality {
         /// The model's quality.
-        quality_bps: u16,
+        #[cfg_attr(feature = "serde", serde(rename = "quality_bps"))]
+        quality: BasisPoints,
         /// The request's minimum.
-        minimum_bps: u16,
+        #[cfg_attr(feature = "serde", serde(rename = "minimum_bps"))]
+        minimum: BasisPoints,
     },
     /// Gate 5.
     Latency {
@@ -138,16 +153,20 @@ pub enum Refusal {
     /// Gate 9.
     RiskCeiling {
         /// The request's risk.
-        risk_bps: u16,
+        #[cfg_attr(feature = "serde", serde(rename = "risk_bps"))]
+        risk: BasisPoints,
         /// The model's ceiling.
-        ceiling_bps: u16,
+        #[cfg_attr(feature = "serde", serde(rename = "ceiling_bps"))]
+        ceiling: BasisPoints,
     },
     /// Gate 10.
     Budget {
         /// What the model would cost.
-        cost_microunits: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "cost_microunits"))]
+        cost: Microunits,
         /// The request's budget limit.
-        limit_microunits: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "limit_microunits"))]
+        limit: Microunits,
     },
     /// Gate 11.
     Utility {
@@ -162,11 +181,11 @@ impl Refusal {
     /// The gate that failed; nothing if the request was invalid.
     ///
     /// ```
-    /// use calybris_kernel::{Gate, Refusal};
+    /// use calybris_kernel::{BasisPoints, Gate, Refusal};
     ///
     /// assert_eq!(Refusal::Disabled.gate(), Some(Gate::Enabled));
     /// let invalid =
-    ///     Refusal::InvalidRequest { field: "risk_bps", found_bps: 10_001, limit_bps: 10_000 };
+    ///     Refusal::InvalidRequest { field: "risk_bps", found: BasisPoints::new(10_001), limit: BasisPoints::WHOLE };
     /// assert_eq!(invalid.gate(), None);
     /// ```
     #[must_use]
@@ -206,19 +225,16 @@ impl Refusal {
 /// The gates on the request: its own validity, then gates 1 and 2.
 #[inline]
 pub(crate) fn admit_request(policy: &Policy, request: &Request) -> Result<(), Refusal> {
-    if let Some((field, found_bps)) = request.field_out_of_range() {
-        return Err(Refusal::InvalidRequest { field, found_bps, limit_bps: MAX_BPS });
+    if let Some((field, found)) = request.field_out_of_range() {
+        return Err(Refusal::InvalidRequest { field, found, limit: BasisPoints::WHOLE });
     }
-    if request.risk_bps >= policy.hard_risk_limit_bps {
-        return Err(Refusal::RiskHardLimit {
-            risk_bps: request.risk_bps,
-            limit_bps: policy.hard_risk_limit_bps,
-        });
+    if request.risk >= policy.hard_risk_limit {
+        return Err(Refusal::RiskHardLimit { risk: request.risk, limit: policy.hard_risk_limit });
     }
-    if request.confidence_bps < policy.minimum_confidence_bps {
+    if request.confidence < policy.minimum_confidence {
         return Err(Refusal::ConfidenceHardLimit {
-            confidence_bps: request.confidence_bps,
-            minimum_bps: policy.minimum_confidence_bps,
+            confidence: request.confidence,
+            minimum: policy.minimum_confidence,
         });
     }
     Ok(())
@@ -231,11 +247,8 @@ pub(crate) fn admit_model(valuation: &Valuation<'_>, model: &Model) -> Result<Ap
     if !model.enabled {
         return Err(Refusal::Disabled);
     }
-    if model.quality_bps < request.minimum_quality_bps {
-        return Err(Refusal::Quality {
-            quality_bps: model.quality_bps,
-            minimum_bps: request.minimum_quality_bps,
-        });
+    if model.quality < request.minimum_quality {
+        return Err(Refusal::Quality { quality: model.quality, minimum: request.minimum_quality });
     }
     let limit_ms = request.latency_limit_ms();
     if model.p95_latency_ms > limit_ms {
@@ -252,11 +265,8 @@ pub(crate) fn admit_model(valuation: &Valuation<'_>, model: &Model) -> Result<Ap
     if !request.required_regions.is_empty() && !model.regions.shares_any(request.required_regions) {
         return Err(Refusal::Region { served: model.regions, required: request.required_regions });
     }
-    if request.risk_bps > model.risk_ceiling_bps {
-        return Err(Refusal::RiskCeiling {
-            risk_bps: request.risk_bps,
-            ceiling_bps: model.risk_ceiling_bps,
-        });
+    if request.risk > model.risk_ceiling {
+        return Err(Refusal::RiskCeiling { risk: request.risk, ceiling: model.risk_ceiling });
     }
     admit_price(valuation, model)
 }
@@ -265,9 +275,10 @@ pub(crate) fn admit_model(valuation: &Valuation<'_>, model: &Model) -> Result<Ap
 #[inline(always)]
 pub(crate) fn admit_price(valuation: &Valuation<'_>, model: &Model) -> Result<Appraisal, Refusal> {
     let Appraisal { cost_microunits, utility_microunits } = valuation.appraise(model);
-    let limit_microunits = valuation.request().budget_limit_microunits;
-    if cost_microunits > limit_microunits {
-        return Err(Refusal::Budget { cost_microunits, limit_microunits });
+    let limit = valuation.request().budget_limit;
+    let cost = Microunits::new(cost_microunits);
+    if cost > limit {
+        return Err(Refusal::Budget { cost, limit });
     }
     if utility_microunits <= 0 {
         return Err(Refusal::Utility { utility_microunits, terms: valuation.terms(model) });

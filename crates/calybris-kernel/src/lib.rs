@@ -6,60 +6,23 @@
 //! [`Request`], and [`explain`](PolicySnapshot::explain) a decision that somebody questions.
 //!
 //! ```
-//! use calybris_kernel::{
-//!     Action, CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
-//! };
+//! use calybris_kernel::{Action, BasisPoints, Microunits, Model, Policy, PolicySnapshot, Request};
 //!
-//! let policy = Policy {
-//!     policy_epoch: 1,
-//!     catalog_epoch: 1,
-//!     hard_risk_limit_bps: 9_000,
-//!     minimum_confidence_bps: 5_000,
-//!     risk_penalty_multiplier_bps: 2_000,
-//!     latency_penalty_microunits_per_ms: 2,
-//! };
-//! let small = Model {
-//!     model_id: 1,
-//!     provider_id: 0,
-//!     quality_bps: 7_000,
-//!     risk_ceiling_bps: 10_000,
-//!     enabled: true,
-//!     p95_latency_ms: 300,
-//!     capabilities: CapabilitySet(0b1),
-//!     regions: RegionSet(0b1),
-//!     input_price_microunits_per_million_tokens: 150_000,
-//!     output_price_microunits_per_million_tokens: 600_000,
-//!     fixed_price_microunits: 0,
-//! };
-//! let large = Model {
-//!     model_id: 2,
-//!     quality_bps: 9_500,
-//!     p95_latency_ms: 900,
-//!     input_price_microunits_per_million_tokens: 2_500_000,
-//!     output_price_microunits_per_million_tokens: 10_000_000,
-//!     ..small
-//! };
-//! let snapshot = PolicySnapshot::new(policy, [small, large])?;
+//! // Prices are per million tokens: 0.15 and 0.60 dollars, and 2.50 and 10 dollars.
+//! let small = Model::new(1, 0, BasisPoints::percent(70))
+//!     .with_input_price_per_million_tokens(Microunits::new(150_000))
+//!     .with_output_price_per_million_tokens(Microunits::new(600_000));
+//! let large = Model::new(2, 0, BasisPoints::percent(95))
+//!     .with_input_price_per_million_tokens(Microunits::new(2_500_000))
+//!     .with_output_price_per_million_tokens(Microunits::new(10_000_000));
+//! let snapshot = PolicySnapshot::new(Policy::new(), [small, large])?;
 //!
-//! let request = Request {
-//!     sequence: 1,
-//!     requested_model_id: 2,
-//!     input_tokens: 1_000,
-//!     output_tokens: 500,
-//!     business_value_microunits: 50_000,
-//!     budget_limit_microunits: 20_000,
-//!     risk_bps: 500,
-//!     confidence_bps: 9_000,
-//!     minimum_quality_bps: 6_000,
-//!     max_p95_latency_ms: 0,
-//!     required_capabilities: CapabilitySet(0b1),
-//!     allowed_providers: ProviderSet::ALL,
-//!     required_regions: RegionSet::EMPTY,
-//! };
+//! // Request 1 for model 1: 1,000 tokens in, 500 out, and a perfect answer is worth 5 cents.
+//! let request = Request::new(1, 1, 1_000, 500).with_business_value_microunits(50_000);
 //! let decision = snapshot.prescribe(&request);
-//! assert_eq!(decision.action, Action::ExecuteRequested);
-//! assert_eq!(decision.selected_model_id, Some(2));
-//! assert_eq!(decision.estimated_cost_microunits, 7_500);
+//! assert_eq!(decision.action, Action::Substitute);
+//! assert_eq!(decision.selected_model_id, Some(2)); // 25% more quality is worth more than it costs
+//! assert_eq!(decision.estimated_cost, Microunits::new(7_500));
 //! # Ok::<(), calybris_kernel::SnapshotError>(())
 //! ```
 //!
@@ -104,7 +67,7 @@ mod error;
 mod explain;
 
 pub use counterfactual::{Margin, WinningChanges};
-pub use decision::{Action, Decision, Reason, UnknownCode};
+pub use decision::{Action, Decision, InconsistentDecision, Reason, UnknownCode};
 pub use error::SnapshotError;
 pub use explain::{Explanation, ModelVerdict, Verdict};
 pub use gates::{Gate, Refusal};
@@ -116,10 +79,9 @@ pub use sets::{CapabilitySet, ProviderSet, RegionSet};
 pub use snapshot::PolicySnapshot;
 pub use utility::UtilityTerms;
 
+pub use calybris_units::{BasisPoints, Microunits};
+
 /// The examples of `README.md` compile and run.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-/// One whole in basis points: quality, risk, confidence and ceilings run from 0 to this.
-pub const MAX_BPS: u16 = 10_000;

@@ -1,19 +1,40 @@
-//! One candidate of the catalog.
+//! One candidate: what it can do, what it costs, and what it is good for.
+
+use calybris_units::{BasisPoints, Microunits};
 
 use crate::{CapabilitySet, RegionSet, Request, utility};
 
 /// One candidate: an LLM model, or the quote of a supplier or a venue.
+///
+/// [`new`](Self::new) makes one that is free, immediate and served everywhere; the `with_` methods say what it costs
+/// and where it ends.
+///
+/// ```
+/// use calybris_kernel::{BasisPoints, CapabilitySet, Microunits, Model};
+///
+/// const TOOLS: CapabilitySet = CapabilitySet::from_bits(0b1);
+/// let small = Model::new(1, 0, BasisPoints::percent(70))
+///     .with_input_price_per_million_tokens(Microunits::new(150_000))
+///     .with_output_price_per_million_tokens(Microunits::new(600_000))
+///     .with_p95_latency_ms(300)
+///     .with_capabilities(TOOLS);
+/// let large = small.with_model_id(2).with_quality(BasisPoints::percent(95));
+/// assert_eq!(large.p95_latency_ms, 300);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Model {
-    /// Name of the model, unique in its catalog; 0 is an id like any other.
+    /// Number of the model, unique in its catalog; 0 is an id like any other.
     pub model_id: u32,
-    /// Who serves it.
+    /// Number of the provider that serves it.
     pub provider_id: u8,
     /// How good it is, 0 to 10,000 basis points.
-    pub quality_bps: u16,
+    #[cfg_attr(feature = "serde", serde(rename = "quality_bps"))]
+    pub quality: BasisPoints,
     /// The highest request risk it may be given, 0 to 10,000 basis points.
-    pub risk_ceiling_bps: u16,
+    #[cfg_attr(feature = "serde", serde(rename = "risk_ceiling_bps"))]
+    pub risk_ceiling: BasisPoints,
     /// A disabled model is never selected and never decides why a request was rejected.
     pub enabled: bool,
     /// 95th percentile of its latency in milliseconds.
@@ -22,48 +43,138 @@ pub struct Model {
     pub capabilities: CapabilitySet,
     /// Where it is served; an empty set is served only to requests that require no region.
     pub regions: RegionSet,
-    /// Price of a million input tokens in microunits; 0 is free.
-    pub input_price_microunits_per_million_tokens: u64,
-    /// Price of a million output tokens in microunits; 0 is free.
-    pub output_price_microunits_per_million_tokens: u64,
-    /// Price of the request itself in microunits, whatever its tokens; 0 if there is none, which
-    /// is also what a model without this field means in a form that names its fields, such as JSON.
-    #[cfg_attr(feature = "serde", serde(default))]
-    pub fixed_price_microunits: u64,
+    /// Price of a million input tokens; 0 is free.
+    #[cfg_attr(feature = "serde", serde(rename = "input_price_microunits_per_million_tokens"))]
+    pub input_price_per_million_tokens: Microunits,
+    /// Price of a million output tokens; 0 is free.
+    #[cfg_attr(feature = "serde", serde(rename = "output_price_microunits_per_million_tokens"))]
+    pub output_price_per_million_tokens: Microunits,
+    /// Price of the request itself, whatever its tokens; 0 if there is none, which is also what a
+    /// model without this field means in a form that names its fields, such as JSON.
+    #[cfg_attr(feature = "serde", serde(rename = "fixed_price_microunits", default))]
+    pub fixed_price: Microunits,
 }
 
 impl Model {
-    /// What `request` costs with this model, in microunits: the fixed price and, for input and output tokens apart,
-    /// tokens times price per million tokens, rounded up. `u64::MAX` also stands for anything above it.
+    /// A model of this quality that is enabled, free and immediate, takes any risk, is served in every region, and
+    /// has no capability.
+    #[must_use]
+    pub const fn new(model_id: u32, provider_id: u8, quality: BasisPoints) -> Self {
+        Self {
+            model_id,
+            provider_id,
+            quality,
+            risk_ceiling: BasisPoints::WHOLE,
+            enabled: true,
+            p95_latency_ms: 0,
+            capabilities: CapabilitySet::EMPTY,
+            regions: RegionSet::ALL,
+            input_price_per_million_tokens: Microunits::ZERO,
+            output_price_per_million_tokens: Microunits::ZERO,
+            fixed_price: Microunits::ZERO,
+        }
+    }
+
+    /// The same model under another id.
+    #[must_use]
+    pub const fn with_model_id(mut self, model_id: u32) -> Self {
+        self.model_id = model_id;
+        self
+    }
+
+    /// Served by this provider.
+    #[must_use]
+    pub const fn with_provider_id(mut self, provider_id: u8) -> Self {
+        self.provider_id = provider_id;
+        self
+    }
+
+    /// Of this quality, 0 to 10,000 basis points.
+    #[must_use]
+    pub const fn with_quality(mut self, quality: BasisPoints) -> Self {
+        self.quality = quality;
+        self
+    }
+
+    /// For requests of at most this risk, 0 to 10,000 basis points.
+    #[must_use]
+    pub const fn with_risk_ceiling(mut self, risk_ceiling: BasisPoints) -> Self {
+        self.risk_ceiling = risk_ceiling;
+        self
+    }
+
+    /// In use, or not.
+    #[must_use]
+    pub const fn with_enabled(mut self, enabled: bool) -> Self {
+        self.enabled = enabled;
+        self
+    }
+
+    /// With this 95th percentile of its latency, in milliseconds.
+    #[must_use]
+    pub const fn with_p95_latency_ms(mut self, p95_latency_ms: u32) -> Self {
+        self.p95_latency_ms = p95_latency_ms;
+        self
+    }
+
+    /// With exactly these capabilities.
+    #[must_use]
+    pub const fn with_capabilities(mut self, capabilities: CapabilitySet) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+
+    /// Served in exactly these regions.
+    #[must_use]
+    pub const fn with_regions(mut self, regions: RegionSet) -> Self {
+        self.regions = regions;
+        self
+    }
+
+    /// At this price of a million input tokens.
+    #[must_use]
+    pub const fn with_input_price_per_million_tokens(
+        mut self,
+        input_price_per_million_tokens: Microunits,
+    ) -> Self {
+        self.input_price_per_million_tokens = input_price_per_million_tokens;
+        self
+    }
+
+    /// At this price of a million output tokens.
+    #[must_use]
+    pub const fn with_output_price_per_million_tokens(
+        mut self,
+        output_price_per_million_tokens: Microunits,
+    ) -> Self {
+        self.output_price_per_million_tokens = output_price_per_million_tokens;
+        self
+    }
+
+    /// At this price of the request itself, whatever its tokens.
+    #[must_use]
+    pub const fn with_fixed_price(mut self, fixed_price: Microunits) -> Self {
+        self.fixed_price = fixed_price;
+        self
+    }
+
+    /// What `request` costs with this model: the fixed price and, for input and output tokens apart,
+    /// tokens times price per million tokens, rounded up. [`Microunits::MAX`] also stands for anything above it.
     ///
     /// With the tokens that were really used, this is the amount to settle.
     ///
     /// ```
-    /// # use calybris_kernel::*;
-    /// # let model = Model {
-    /// #     model_id: 1, provider_id: 0, quality_bps: 9_000, risk_ceiling_bps: 10_000,
-    /// #     enabled: true, p95_latency_ms: 300, capabilities: CapabilitySet::EMPTY,
-    /// #     regions: RegionSet::ALL, input_price_microunits_per_million_tokens: 0,
-    /// #     output_price_microunits_per_million_tokens: 0, fixed_price_microunits: 0,
-    /// # };
-    /// # let request = Request {
-    /// #     sequence: 1, requested_model_id: 1, input_tokens: 0, output_tokens: 0,
-    /// #     business_value_microunits: 1_000, budget_limit_microunits: 500, risk_bps: 0,
-    /// #     confidence_bps: 10_000, minimum_quality_bps: 0, max_p95_latency_ms: 0,
-    /// #     required_capabilities: CapabilitySet::EMPTY, allowed_providers: ProviderSet::ALL,
-    /// #     required_regions: RegionSet::EMPTY,
-    /// # };
-    /// let model = Model {
-    ///     input_price_microunits_per_million_tokens: 150_000,
-    ///     output_price_microunits_per_million_tokens: 600_000,
-    ///     fixed_price_microunits: 20,
-    ///     ..model
-    /// };
-    /// let used = Request { input_tokens: 1_001, output_tokens: 500, ..request };
-    /// assert_eq!(model.cost_microunits(&used), 20 + 151 + 300); // 150.15 is rounded up
+    /// use calybris_kernel::{BasisPoints, Microunits, Model, Request};
+    ///
+    /// let model = Model::new(1, 0, BasisPoints::percent(90))
+    ///     .with_input_price_per_million_tokens(Microunits::new(150_000))
+    ///     .with_output_price_per_million_tokens(Microunits::new(600_000))
+    ///     .with_fixed_price(Microunits::new(20));
+    /// let used = Request::new(1, 1, 1_001, 500);
+    /// assert_eq!(model.cost(&used), Microunits::new(20 + 151 + 300)); // 150.15 is rounded up
     /// ```
     #[must_use]
-    pub fn cost_microunits(&self, request: &Request) -> u64 {
-        utility::cost_microunits(request, self)
+    pub fn cost(&self, request: &Request) -> Microunits {
+        Microunits::new(utility::cost_microunits(request, self))
     }
 }

@@ -3,6 +3,8 @@
 use core::cmp::Reverse;
 use core::hint::select_unpredictable;
 
+use calybris_units::{BasisPoints, Microunits};
+
 use crate::Model;
 use crate::utility::Appraisal;
 
@@ -35,7 +37,7 @@ impl Candidate {
         Self {
             utility_microunits: appraisal.utility_microunits,
             cost_microunits: Reverse(appraisal.cost_microunits),
-            quality_and_id: quality_and_id(model.quality_bps, model.model_id),
+            quality_and_id: quality_and_id(model.quality.get(), model.model_id),
         }
     }
 
@@ -175,13 +177,16 @@ impl Ranking for Podium {
 /// One place in the order of preference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct RankedModel {
     /// The model.
     pub model_id: u32,
     /// Its quality.
-    pub quality_bps: u16,
-    /// What it costs in microunits, for the tokens of the request.
-    pub cost_microunits: u64,
+    #[cfg_attr(feature = "serde", serde(rename = "quality_bps"))]
+    pub quality: BasisPoints,
+    /// What it costs, for the tokens of the request.
+    #[cfg_attr(feature = "serde", serde(rename = "cost_microunits"))]
+    pub cost: Microunits,
     /// Its utility in microunits, above 0.
     pub utility_microunits: i64,
 }
@@ -190,8 +195,8 @@ impl RankedModel {
     pub(crate) fn candidate(&self) -> Candidate {
         Candidate {
             utility_microunits: self.utility_microunits,
-            cost_microunits: Reverse(self.cost_microunits),
-            quality_and_id: quality_and_id(self.quality_bps, self.model_id),
+            cost_microunits: Reverse(self.cost.get()),
+            quality_and_id: quality_and_id(self.quality.get(), self.model_id),
         }
     }
 }
@@ -200,8 +205,8 @@ impl From<Candidate> for RankedModel {
     fn from(candidate: Candidate) -> Self {
         Self {
             model_id: candidate.model_id(),
-            quality_bps: candidate.quality_bps(),
-            cost_microunits: candidate.cost_microunits.0,
+            quality: BasisPoints::new(candidate.quality_bps()),
+            cost: Microunits::new(candidate.cost_microunits.0),
             utility_microunits: candidate.utility_microunits,
         }
     }

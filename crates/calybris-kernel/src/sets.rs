@@ -5,17 +5,29 @@
 /// ```
 /// use calybris_kernel::CapabilitySet;
 ///
-/// let vision_and_tools = CapabilitySet(0b11);
-/// assert!(vision_and_tools.contains_all(CapabilitySet(0b01)));
-/// assert_eq!(CapabilitySet(0b101).difference(vision_and_tools), CapabilitySet(0b100));
+/// let vision_and_tools = CapabilitySet::from_bits(0b11);
+/// assert!(vision_and_tools.contains_all(CapabilitySet::from_bits(0b01)));
+/// assert_eq!(CapabilitySet::from_bits(0b101).difference(vision_and_tools), CapabilitySet::from_bits(0b100));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct CapabilitySet(pub u64);
+pub struct CapabilitySet(u64);
 
 impl CapabilitySet {
     /// No capability: as a requirement it is met by every model.
     pub const EMPTY: Self = Self(0);
+
+    /// The set whose bits are these.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// Its bits.
+    #[must_use]
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
 
     /// Whether every capability of `other` is in this set; always so if `other` is empty.
     #[must_use]
@@ -35,19 +47,31 @@ impl CapabilitySet {
 /// ```
 /// use calybris_kernel::RegionSet;
 ///
-/// let europe = RegionSet(0b11);
-/// assert!(europe.shares_any(RegionSet(0b10)));
+/// let europe = RegionSet::from_bits(0b11);
+/// assert!(europe.shares_any(RegionSet::from_bits(0b10)));
 /// assert!(!europe.shares_any(RegionSet::EMPTY) && RegionSet::EMPTY.is_empty());
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct RegionSet(pub u64);
+pub struct RegionSet(u64);
 
 impl RegionSet {
     /// No region: as a requirement it constrains nothing, on a model it means served nowhere.
     pub const EMPTY: Self = Self(0);
     /// All 64 regions.
     pub const ALL: Self = Self(u64::MAX);
+
+    /// The set whose bits are these.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// Its bits.
+    #[must_use]
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
 
     /// Whether there is no region in this set.
     #[must_use]
@@ -62,9 +86,7 @@ impl RegionSet {
     }
 }
 
-/// Any of the 256 providers that a `u8` can name.
-///
-/// Bit `id % 64` of word `id / 64` stands for provider `id`.
+/// Any of the 256 providers that a `u8` can name. It has no default: the empty set allows no provider.
 ///
 /// ```
 /// use calybris_kernel::ProviderSet;
@@ -75,15 +97,27 @@ impl RegionSet {
 /// allowed.remove(200);
 /// assert!(!allowed.contains(200));
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct ProviderSet(pub [u64; 4]);
+pub struct ProviderSet([u64; 4]);
 
 impl ProviderSet {
-    /// Nobody: a request that allows this set is served by no model.
+    /// No provider: a request that allows this set is served by no model.
     pub const EMPTY: Self = Self([0; 4]);
-    /// Everybody: no constraint on the provider.
+    /// Every provider: no constraint.
     pub const ALL: Self = Self([u64::MAX; 4]);
+
+    /// The set of these words: bit `id % 64` of word `id / 64` stands for provider `id`.
+    #[must_use]
+    pub const fn from_words(words: [u64; 4]) -> Self {
+        Self(words)
+    }
+
+    /// Its words.
+    #[must_use]
+    pub const fn words(self) -> [u64; 4] {
+        self.0
+    }
 
     /// Adds a provider; one that is in the set already stays in it.
     pub const fn insert(&mut self, provider_id: u8) {

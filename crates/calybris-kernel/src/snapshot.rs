@@ -3,13 +3,15 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use calybris_units::{BasisPoints, Microunits};
+
 use crate::fast::{Index, is_small, search};
 use crate::gates::admit_request;
 use crate::ranking::{Candidate, Leaders, Podium};
 use crate::scan::{Outcome, scan};
 use crate::utility::{Valuation, has_narrow_prices};
 use crate::{
-    Action, Decision, Explanation, MAX_BPS, Margin, Model, Policy, RankedModel, Reason, Request,
+    Action, Decision, Explanation, Margin, Model, Policy, RankedModel, Reason, Request,
     SnapshotError, WinningChanges, canonical, counterfactual, explain,
 };
 
@@ -41,32 +43,12 @@ impl PolicySnapshot {
     /// a bps above 10,000 in a model, and if several, the first of these. Nothing is made then.
     ///
     /// ```
-    /// use calybris_kernel::{CapabilitySet, Model, Policy, PolicySnapshot, RegionSet};
+    /// use calybris_kernel::{BasisPoints, Model, Policy, PolicySnapshot};
     ///
-    /// let policy = Policy {
-    ///     policy_epoch: 1,
-    ///     catalog_epoch: 7,
-    ///     hard_risk_limit_bps: 9_000,
-    ///     minimum_confidence_bps: 5_000,
-    ///     risk_penalty_multiplier_bps: 0,
-    ///     latency_penalty_microunits_per_ms: 0,
-    /// };
-    /// let model = Model {
-    ///     model_id: 1,
-    ///     provider_id: 0,
-    ///     quality_bps: 9_000,
-    ///     risk_ceiling_bps: 10_000,
-    ///     enabled: true,
-    ///     p95_latency_ms: 300,
-    ///     capabilities: CapabilitySet::EMPTY,
-    ///     regions: RegionSet::ALL,
-    ///     input_price_microunits_per_million_tokens: 100,
-    ///     output_price_microunits_per_million_tokens: 400,
-    ///     fixed_price_microunits: 0,
-    /// };
-    /// assert!(PolicySnapshot::new(policy, [model]).is_ok());
+    /// let model = Model::new(1, 0, BasisPoints::percent(90));
+    /// assert!(PolicySnapshot::new(Policy::new(), [model]).is_ok());
     ///
-    /// let error = PolicySnapshot::new(policy, [model, model]).unwrap_err();
+    /// let error = PolicySnapshot::new(Policy::new(), [model, model]).unwrap_err();
     /// assert_eq!(error.to_string(), "model id `1` stands more than once in the catalog");
     /// ```
     pub fn new(policy: Policy, models: impl Into<Vec<Model>>) -> Result<Self, SnapshotError> {
@@ -119,7 +101,7 @@ impl PolicySnapshot {
     /// # use calybris_kernel::*;
     /// # use plain::{POLICY, model};
     /// let snapshot = PolicySnapshot::new(POLICY, [model(9, 100), model(4, 300)])?;
-    /// assert_eq!(snapshot.model(4).map(|model| model.fixed_price_microunits), Some(300));
+    /// assert_eq!(snapshot.model(4).map(|model| model.fixed_price), Some(Microunits::new(300)));
     /// assert_eq!(snapshot.model(5), None);
     /// # Ok::<(), SnapshotError>(())
     /// ```
@@ -143,7 +125,8 @@ impl PolicySnapshot {
     /// assert_eq!(decision.action, Action::Substitute); // the other one is cheaper
     /// assert_eq!((decision.selected_model_id, decision.runner_up_model_id), (Some(2), Some(1)));
     ///
-    /// let poor = Request { budget_limit_microunits: 99, ..REQUEST };
+    /// let poor = REQUEST
+    ///     .with_budget_limit(Microunits::new(99));
     /// assert_eq!(snapshot.prescribe(&poor).reason, Reason::BudgetConstraint);
     /// # Ok::<(), SnapshotError>(())
     /// ```
@@ -221,7 +204,7 @@ impl PolicySnapshot {
     /// let snapshot = PolicySnapshot::new(POLICY, [model(1, 300), model(2, 100)])?;
     /// let margin = snapshot.margin(&REQUEST).expect("a model is selected");
     /// assert_eq!(margin.model_id, 2);
-    /// assert_eq!(margin.highest_fixed_price_microunits, 299); // at 300 the lower id decides
+    /// assert_eq!(margin.highest_fixed_price.get(), 299); // at 300 the lower id decides
     /// # Ok::<(), SnapshotError>(())
     /// ```
     #[must_use]
@@ -238,8 +221,8 @@ impl PolicySnapshot {
     /// # use plain::{POLICY, REQUEST, model};
     /// let snapshot = PolicySnapshot::new(POLICY, [model(1, 200), model(2, 150)])?;
     /// let changes = snapshot.what_would_win(&REQUEST, 1).expect("the catalog has it");
-    /// assert_eq!(changes.fixed_price_microunits, Some(150)); // then the lower id decides
-    /// assert_eq!(changes.quality_bps, Some(9_510));
+    /// assert_eq!(changes.fixed_price, Some(Microunits::new(150))); // then the lower id decides
+    /// assert_eq!(changes.quality, Some(BasisPoints::new(9_510)));
     /// assert_eq!(changes.p95_latency_ms, None);
     /// # Ok::<(), SnapshotError>(())
     /// ```
@@ -264,7 +247,7 @@ impl PolicySnapshot {
     /// assert_eq!(explanation.decision, snapshot.prescribe(&REQUEST));
     /// assert_eq!(
     ///     explanation.models[0].verdict,
-    ///     Verdict::Refused(Refusal::Budget { cost_microunits: 700, limit_microunits: 500 }),
+    ///     Verdict::Refused(Refusal::Budget { cost: Microunits::new(700), limit: Microunits::new(500) }),
     /// );
     /// # Ok::<(), SnapshotError>(())
     /// ```
@@ -318,7 +301,7 @@ impl PolicySnapshot {
             reason,
             requested_model_id: request.requested_model_id,
             selected_model_id: Some(winner.model_id()),
-            estimated_cost_microunits: winner.cost_microunits.0,
+            estimated_cost: Microunits::new(winner.cost_microunits.0),
             expected_utility_microunits: winner.utility_microunits,
             runner_up_model_id: runner_up.map(Candidate::model_id),
             runner_up_utility_microunits: runner_up
@@ -337,7 +320,7 @@ impl PolicySnapshot {
             reason,
             requested_model_id: request.requested_model_id,
             selected_model_id: None,
-            estimated_cost_microunits: 0,
+            estimated_cost: Microunits::ZERO,
             expected_utility_microunits: 0,
             runner_up_model_id: None,
             runner_up_utility_microunits: 0,
@@ -362,11 +345,11 @@ fn count_models(found: usize) -> Result<u32, SnapshotError> {
 
 fn check_policy(policy: &Policy) -> Result<(), SnapshotError> {
     let fields = [
-        ("hard_risk_limit_bps", policy.hard_risk_limit_bps),
-        ("minimum_confidence_bps", policy.minimum_confidence_bps),
+        ("hard_risk_limit_bps", policy.hard_risk_limit),
+        ("minimum_confidence_bps", policy.minimum_confidence),
     ];
-    match fields.into_iter().find(|&(_, found_bps)| found_bps > MAX_BPS) {
-        Some((field, found_bps)) => Err(SnapshotError::PolicyOutOfRange { field, found_bps }),
+    match fields.into_iter().find(|&(_, found)| found > BasisPoints::WHOLE) {
+        Some((field, found)) => Err(SnapshotError::PolicyOutOfRange { field, found }),
         None => Ok(()),
     }
 }
@@ -382,11 +365,11 @@ fn check_models(models: &[Model]) -> Result<(), SnapshotError> {
         return Err(SnapshotError::DuplicateModelId { model_id });
     }
     for model in models {
-        let fields =
-            [("quality_bps", model.quality_bps), ("risk_ceiling_bps", model.risk_ceiling_bps)];
-        if let Some((field, found_bps)) = fields.into_iter().find(|&(_, bps)| bps > MAX_BPS) {
+        let fields = [("quality_bps", model.quality), ("risk_ceiling_bps", model.risk_ceiling)];
+        if let Some((field, found)) = fields.into_iter().find(|&(_, bps)| bps > BasisPoints::WHOLE)
+        {
             let model_id = model.model_id;
-            return Err(SnapshotError::ModelOutOfRange { model_id, field, found_bps });
+            return Err(SnapshotError::ModelOutOfRange { model_id, field, found });
         }
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! Cost and utility: every formula of the kernel, each once.
 
+use calybris_units::Microunits;
+
 use crate::{Model, Policy, Request};
 
 /// Prices are per this many tokens.
@@ -12,13 +14,16 @@ pub(crate) const BPS_SQUARED: u64 = 100_000_000;
 /// [`utility_microunits`]: UtilityTerms::utility_microunits
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct UtilityTerms {
     /// The business value times confidence times quality, rounded down.
-    pub adjusted_value_microunits: u64,
+    #[cfg_attr(feature = "serde", serde(rename = "adjusted_value_microunits"))]
+    pub adjusted_value: Microunits,
     /// The business value times risk times the policy's multiplier, rounded down.
     pub risk_penalty_microunits: u128,
-    /// What the call costs; `u64::MAX` also stands for anything above it.
-    pub cost_microunits: u64,
+    /// What the call costs; [`Microunits::MAX`] also stands for anything above it.
+    #[cfg_attr(feature = "serde", serde(rename = "cost_microunits"))]
+    pub cost: Microunits,
     /// The p95 latency times the policy's penalty.
     pub latency_penalty_microunits: u128,
 }
@@ -27,25 +32,25 @@ impl UtilityTerms {
     /// The value less risk, cost and latency; only this sum is clamped to what an `i64` holds.
     ///
     /// ```
-    /// use calybris_kernel::UtilityTerms;
-    ///
-    /// let terms = UtilityTerms {
-    ///     adjusted_value_microunits: 1_000,
-    ///     risk_penalty_microunits: 100,
-    ///     cost_microunits: 350,
-    ///     latency_penalty_microunits: 50,
-    /// };
-    /// assert_eq!(terms.utility_microunits(), 500);
+    /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
+    /// # use calybris_kernel::*;
+    /// # use plain::{POLICY, REQUEST, model};
+    /// let snapshot = PolicySnapshot::new(POLICY, [model(1, 300)])?;
+    /// let explanation = snapshot.explain(&REQUEST);
+    /// let Verdict::Eligible { terms, .. } = explanation.models[0].verdict else { panic!() };
+    /// assert_eq!(terms.adjusted_value, Microunits::new(900)); // 1,000 at a quality of 90%
+    /// assert_eq!(terms.utility_microunits(), 900 - 300);
+    /// # Ok::<(), SnapshotError>(())
     /// ```
     #[must_use]
     pub fn utility_microunits(&self) -> i64 {
         let deductions = self
             .risk_penalty_microunits
-            .checked_add(self.cost_microunits.into())
+            .checked_add(self.cost.get().into())
             .and_then(|sum| sum.checked_add(self.latency_penalty_microunits))
             .and_then(|sum| i128::try_from(sum).ok());
         let Some(deductions) = deductions else { return i64::MIN };
-        let exact = i128::from(self.adjusted_value_microunits) - deductions;
+        let exact = i128::from(self.adjusted_value.get()) - deductions;
         i64::try_from(exact).unwrap_or(if exact < 0 { i64::MIN } else { i64::MAX })
     }
 }
@@ -94,11 +99,13 @@ mod wide {
 /// Fixed prices and latency penalties are below `2^60`, shares below `2^38`, token costs below
 /// `2^45`: no sum of them reaches `2^62`.
 mod narrow {
-    use crate::{MAX_BPS, Model, Policy, Request};
+    use calybris_units::BasisPoints;
+
+    use crate::{Model, Policy, Request};
 
     formulas!(u64);
 
-    const MOST_VALUE: u64 = u64::MAX / (MAX_BPS as u64 * u16::MAX as u64);
+    const MOST_VALUE: u64 = u64::MAX / (BasisPoints::WHOLE.get() as u64 * u16::MAX as u64);
     const MOST_PENALTY_PER_MS: u64 = (1 << 28) - 1;
     const TOKEN_BITS: u32 = 28;
     const TOKEN_PRICE_BITS: u32 = u64::BITS - TOKEN_BITS;
@@ -107,7 +114,7 @@ mod narrow {
     #[inline(always)]
     pub(super) fn holds_terms(policy: &Policy, value: u64) -> bool {
         // Without branches, here and below.
-        (value <= MOST_VALUE) & (policy.latency_penalty_microunits_per_ms <= MOST_PENALTY_PER_MS)
+        (value <= MOST_VALUE) & (policy.latency_penalty_per_ms.get() <= MOST_PENALTY_PER_MS)
     }
 
     #[inline(always)]
@@ -117,10 +124,9 @@ mod narrow {
 
     #[inline(always)]
     pub(super) fn holds_prices(model: &Model) -> bool {
-        let token_prices = model.input_price_microunits_per_million_tokens
-            | model.output_price_microunits_per_million_tokens;
-        (token_prices >> TOKEN_PRICE_BITS == 0)
-            & (model.fixed_price_microunits >> FIXED_PRICE_BITS == 0)
+        let token_prices = model.input_price_per_million_tokens.get()
+            | model.output_price_per_million_tokens.get();
+        (token_prices >> TOKEN_PRICE_BITS == 0) & (model.fixed_price.get() >> FIXED_PRICE_BITS == 0)
     }
 }
 
@@ -160,8 +166,8 @@ impl<'a> Valuation<'a> {
         let value_microunits = request.value_microunits();
         let holds = narrow::holds_terms(policy, value_microunits) & narrow::holds_tokens(request);
         let (narrow, narrow_risk_penalty_microunits) = if holds {
-            let multiplier_bps = policy.risk_penalty_multiplier_bps;
-            let penalty = narrow::share(value_microunits, request.risk_bps, multiplier_bps);
+            let multiplier_bps = policy.risk_penalty_multiplier.get();
+            let penalty = narrow::share(value_microunits, request.risk.get(), multiplier_bps);
             (if narrow_prices { Narrow::All } else { Narrow::Terms }, penalty)
         } else {
             (Narrow::Nothing, 0)
@@ -190,8 +196,8 @@ impl<'a> Valuation<'a> {
     #[cold]
     #[inline(never)]
     fn wide_risk_penalty_microunits(self) -> u128 {
-        let multiplier_bps = self.policy.risk_penalty_multiplier_bps;
-        wide::share(self.value_microunits, self.request.risk_bps, multiplier_bps)
+        let multiplier_bps = self.policy.risk_penalty_multiplier.get();
+        wide::share(self.value_microunits, self.request.risk.get(), multiplier_bps)
     }
 
     /// The cost and the utility of a model, in 64 bits if they are enough.
@@ -215,9 +221,9 @@ impl<'a> Valuation<'a> {
 
     #[inline(always)]
     fn narrow_appraisal(&self, model: &Model) -> Appraisal {
-        let confidence_bps = self.request.confidence_bps;
-        let value = narrow::share(self.value_microunits, confidence_bps, model.quality_bps);
-        let penalty_per_ms = self.policy.latency_penalty_microunits_per_ms;
+        let confidence_bps = self.request.confidence.get();
+        let value = narrow::share(self.value_microunits, confidence_bps, model.quality.get());
+        let penalty_per_ms = self.policy.latency_penalty_per_ms.get();
         let latency_penalty = narrow::latency_penalty(model.p95_latency_ms, penalty_per_ms);
         let cost_microunits = narrow_cost_microunits(self.request, model);
         let deductions = self.narrow_risk_penalty_microunits + cost_microunits + latency_penalty;
@@ -230,21 +236,22 @@ impl<'a> Valuation<'a> {
     fn wide_appraisal(self, model: &Model) -> Appraisal {
         let terms = self.terms(model);
         let utility_microunits = terms.utility_microunits();
-        Appraisal { cost_microunits: terms.cost_microunits, utility_microunits }
+        Appraisal { cost_microunits: terms.cost.get(), utility_microunits }
     }
 
     /// The terms of one model's utility. In line, so that nothing is computed where a refusal's
     /// evidence is not asked for.
     #[inline(always)]
     pub(crate) fn terms(&self, model: &Model) -> UtilityTerms {
-        let confidence_bps = self.request.confidence_bps;
+        let confidence_bps = self.request.confidence.get();
         // It never exceeds the value, because confidence and quality are at most one whole.
-        let adjusted_value = wide::share(self.value_microunits, confidence_bps, model.quality_bps);
-        let penalty_per_ms = self.policy.latency_penalty_microunits_per_ms;
+        let adjusted_value =
+            wide::share(self.value_microunits, confidence_bps, model.quality.get());
+        let penalty_per_ms = self.policy.latency_penalty_per_ms.get();
         UtilityTerms {
-            adjusted_value_microunits: u64::try_from(adjusted_value).unwrap_or(u64::MAX),
+            adjusted_value: u64::try_from(adjusted_value).map_or(Microunits::MAX, Microunits::new),
             risk_penalty_microunits: self.risk_penalty_microunits(),
-            cost_microunits: cost_microunits(self.request, model),
+            cost: Microunits::new(cost_microunits(self.request, model)),
             latency_penalty_microunits: wide::latency_penalty(model.p95_latency_ms, penalty_per_ms),
         }
     }
@@ -268,9 +275,9 @@ pub(crate) fn cost_microunits(request: &Request, model: &Model) -> u64 {
 
 #[inline(always)]
 fn narrow_cost_microunits(request: &Request, model: &Model) -> u64 {
-    let input_price = model.input_price_microunits_per_million_tokens;
-    let output_price = model.output_price_microunits_per_million_tokens;
-    model.fixed_price_microunits
+    let input_price = model.input_price_per_million_tokens.get();
+    let output_price = model.output_price_per_million_tokens.get();
+    model.fixed_price.get()
         + narrow::token_cost(request.input_tokens, input_price)
         + narrow::token_cost(request.output_tokens, output_price)
 }
@@ -278,9 +285,9 @@ fn narrow_cost_microunits(request: &Request, model: &Model) -> u64 {
 #[cold]
 #[inline(never)]
 fn wide_cost_microunits(request: &Request, model: &Model) -> u64 {
-    let input_price = model.input_price_microunits_per_million_tokens;
-    let output_price = model.output_price_microunits_per_million_tokens;
-    let cost = u128::from(model.fixed_price_microunits)
+    let input_price = model.input_price_per_million_tokens.get();
+    let output_price = model.output_price_per_million_tokens.get();
+    let cost = u128::from(model.fixed_price.get())
         + wide::token_cost(request.input_tokens, input_price)
         + wide::token_cost(request.output_tokens, output_price);
     u64::try_from(cost).unwrap_or(u64::MAX)
@@ -288,71 +295,42 @@ fn wide_cost_microunits(request: &Request, model: &Model) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use calybris_units::BasisPoints;
+
     use super::*;
-    use crate::{CapabilitySet, MAX_BPS, ProviderSet, RegionSet};
+    use crate::RegionSet;
 
     /// INVARIANT (narrow), at its limits and just beyond. An overflow would panic.
     #[test]
     fn both_widths_come_to_the_same() {
-        let model = Model {
-            model_id: 1,
-            provider_id: 0,
-            quality_bps: MAX_BPS,
-            risk_ceiling_bps: 0,
-            enabled: true,
-            p95_latency_ms: u32::MAX,
-            capabilities: CapabilitySet::EMPTY,
-            regions: RegionSet::EMPTY,
-            input_price_microunits_per_million_tokens: 0,
-            output_price_microunits_per_million_tokens: 0,
-            fixed_price_microunits: 0,
-        };
-        let request = Request {
-            sequence: 0,
-            requested_model_id: 0,
-            input_tokens: u32::MAX,
-            output_tokens: u32::MAX,
-            business_value_microunits: 0,
-            budget_limit_microunits: 0,
-            risk_bps: MAX_BPS,
-            confidence_bps: MAX_BPS,
-            minimum_quality_bps: 0,
-            max_p95_latency_ms: 0,
-            required_capabilities: CapabilitySet::EMPTY,
-            allowed_providers: ProviderSet::ALL,
-            required_regions: RegionSet::EMPTY,
-        };
+        let model = Model::new(1, 0, BasisPoints::WHOLE)
+            .with_risk_ceiling(BasisPoints::ZERO)
+            .with_p95_latency_ms(u32::MAX)
+            .with_regions(RegionSet::EMPTY);
+        let request = Request::new(0, 0, u32::MAX, u32::MAX)
+            .with_budget_limit(Microunits::ZERO)
+            .with_risk(BasisPoints::WHOLE);
         let around = |limit: u64| [0, 1, limit - 1, limit, limit + 1];
-        let most_value = u64::MAX / (u64::from(MAX_BPS) * u64::from(u16::MAX));
+        let most_value = u64::MAX / (u64::from(BasisPoints::WHOLE.get()) * u64::from(u16::MAX));
         for business_value in around(most_value).into_iter().chain([1 << 62]) {
             for penalty in around(1 << 28).into_iter().chain([u64::MAX]) {
                 for token_price in around(1 << 36).into_iter().chain([u64::MAX]) {
                     for fixed_price in around(1 << 60).into_iter().chain([u64::MAX]) {
-                        let policy = Policy {
-                            policy_epoch: 0,
-                            catalog_epoch: 0,
-                            hard_risk_limit_bps: MAX_BPS,
-                            minimum_confidence_bps: 0,
-                            risk_penalty_multiplier_bps: u16::MAX,
-                            latency_penalty_microunits_per_ms: penalty,
-                        };
-                        let model = Model {
-                            input_price_microunits_per_million_tokens: token_price,
-                            output_price_microunits_per_million_tokens: token_price,
-                            fixed_price_microunits: fixed_price,
-                            ..model
-                        };
+                        let policy = Policy::new()
+                            .with_risk_penalty_multiplier(BasisPoints::new(u16::MAX))
+                            .with_latency_penalty_per_ms(Microunits::new(penalty));
+                        let model = model
+                            .with_input_price_per_million_tokens(Microunits::new(token_price))
+                            .with_output_price_per_million_tokens(Microunits::new(token_price))
+                            .with_fixed_price(Microunits::new(fixed_price));
                         let most_tokens = u32::MAX >> 4;
                         let tokens = [0, 1, most_tokens, most_tokens + 1, u32::MAX];
                         for (tokens, narrow_prices) in tokens.into_iter().flat_map(|tokens| {
                             [false, has_narrow_prices(&model)].map(|n| (tokens, n))
                         }) {
-                            let request = Request {
-                                business_value_microunits: business_value.cast_signed(),
-                                input_tokens: tokens,
-                                output_tokens: tokens,
-                                ..request
-                            };
+                            let request = request
+                                .with_business_value_microunits(business_value.cast_signed())
+                                .with_tokens(tokens, tokens);
                             let valuation = Valuation::new(&policy, &request, narrow_prices);
                             let (appraisal, terms) =
                                 (valuation.appraise(&model), valuation.wide_appraisal(&model));
@@ -367,5 +345,40 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn terms_as_large_as_one_another_add_up_exactly() {
+        let terms = UtilityTerms {
+            adjusted_value: Microunits::new(i64::MAX.cast_unsigned()),
+            risk_penalty_microunits: 0,
+            cost: Microunits::ZERO,
+            latency_penalty_microunits: 0,
+        };
+        // The deductions together are beyond an `i64`, each alone is not.
+        let both = UtilityTerms {
+            risk_penalty_microunits: 1 << 62,
+            latency_penalty_microunits: 1 << 62,
+            ..terms
+        };
+        assert_eq!(both.utility_microunits(), -1);
+        let poor = UtilityTerms { adjusted_value: Microunits::new(5), ..both };
+        assert_eq!(poor.utility_microunits(), i64::MIN + 5);
+        let cost = UtilityTerms {
+            cost: Microunits::new(i64::MAX.cast_unsigned()),
+            risk_penalty_microunits: 5,
+            latency_penalty_microunits: 7,
+            ..terms
+        };
+        assert_eq!(cost.utility_microunits(), -12);
+        let all = UtilityTerms {
+            adjusted_value: Microunits::ZERO,
+            cost: Microunits::new(i64::MAX.cast_unsigned()),
+            ..both
+        };
+        assert_eq!(all.utility_microunits(), i64::MIN);
+        // From 2^128 on, a sum of deductions is more than any value.
+        let beyond = UtilityTerms { latency_penalty_microunits: u128::MAX, ..cost };
+        assert_eq!(beyond.utility_microunits(), i64::MIN);
     }
 }

@@ -19,7 +19,7 @@ mod oracle;
 use std::fmt::Write;
 use std::path::Path;
 
-use calybris_kernel::{CapabilitySet, Decision, Model, PolicySnapshot, Request};
+use calybris_kernel::{BasisPoints, CapabilitySet, Decision, Microunits, PolicySnapshot};
 use cases::{Case, MODEL, POLICY, REQUEST};
 
 fn compare_or_bless(file: &str, found: &str) {
@@ -42,7 +42,7 @@ fn line(name: &str, decision: &Decision) -> String {
         decision.action.code(),
         decision.reason.code(),
         id(decision.selected_model_id),
-        decision.estimated_cost_microunits,
+        decision.estimated_cost.get(),
         decision.expected_utility_microunits,
         id(decision.runner_up_model_id),
         decision.runner_up_utility_microunits,
@@ -55,20 +55,23 @@ fn line(name: &str, decision: &Decision) -> String {
 fn decisions_stay_what_they_are() {
     let mut found = String::new();
 
-    let dear = Model { model_id: 2, quality_bps: 9_500, fixed_price_microunits: 9_000, ..MODEL };
-    let tools = Model { model_id: 3, capabilities: CapabilitySet(0b1000), ..MODEL };
+    let dear = MODEL
+        .with_model_id(2)
+        .with_quality(BasisPoints::percent(95))
+        .with_fixed_price(Microunits::new(9_000));
+    let tools = MODEL.with_model_id(3).with_capabilities(CapabilitySet::from_bits(0b1000));
     let snapshot = PolicySnapshot::new(POLICY, [MODEL, dear, tools]).unwrap();
     for (name, request) in [
         ("plain", REQUEST),
-        ("requested", Request { requested_model_id: 2, ..REQUEST }),
-        ("thrifty", Request { budget_limit_microunits: 8_999, ..REQUEST }),
-        ("tools", Request { required_capabilities: CapabilitySet(0b1000), ..REQUEST }),
-        ("poor", Request { budget_limit_microunits: 999, ..REQUEST }),
-        ("risky", Request { risk_bps: 9_000, ..REQUEST }),
-        ("unsure", Request { confidence_bps: 999, ..REQUEST }),
-        ("invalid", Request { confidence_bps: 10_001, ..REQUEST }),
-        ("worthless", Request { business_value_microunits: -5, ..REQUEST }),
-        ("priceless", Request { business_value_microunits: i64::MAX, ..REQUEST }),
+        ("requested", REQUEST.with_requested_model_id(2)),
+        ("thrifty", REQUEST.with_budget_limit(Microunits::new(8_999))),
+        ("tools", REQUEST.with_required_capabilities(CapabilitySet::from_bits(0b1000))),
+        ("poor", REQUEST.with_budget_limit(Microunits::new(999))),
+        ("risky", REQUEST.with_risk(BasisPoints::percent(90))),
+        ("unsure", REQUEST.with_confidence(BasisPoints::new(999))),
+        ("invalid", REQUEST.with_confidence(BasisPoints::new(10_001))),
+        ("worthless", REQUEST.with_business_value_microunits(-5)),
+        ("priceless", REQUEST.with_business_value_microunits(i64::MAX)),
     ] {
         found.push_str(&line(name, &snapshot.prescribe(&request)));
     }
@@ -85,7 +88,7 @@ fn decisions_stay_what_they_are() {
 
 #[test]
 fn canonical_bytes_stay_what_they_are() {
-    let second = Model { model_id: 0x0403_0201, enabled: false, ..MODEL };
+    let second = MODEL.with_model_id(0x0403_0201).with_enabled(false);
     let snapshot = PolicySnapshot::new(POLICY, [second, MODEL]).unwrap();
     let mut found = String::new();
     snapshot.write_canonical(|piece| {

@@ -1,6 +1,6 @@
 //! Synthetic catalogs: random, and the same on every run.
 
-use calybris_kernel::{CapabilitySet, Model, RegionSet};
+use calybris_kernel::{BasisPoints, CapabilitySet, Microunits, Model, RegionSet};
 
 /// A deterministic stream of numbers (SplitMix64, Steele, Lea and Flood 2014).
 pub struct Dice(pub u64);
@@ -28,18 +28,12 @@ impl Dice {
 /// 24th model on, which is out of range; it is cut there, for everybody.
 pub fn seed(n: usize) -> Vec<Model> {
     (0..n as u32)
-        .map(|i| Model {
-            model_id: i,
-            provider_id: (i % 6) as u8,
-            quality_bps: (3_000 + i * 300).min(10_000) as u16,
-            risk_ceiling_bps: 9_500,
-            enabled: true,
-            p95_latency_ms: 100 + i * 50,
-            capabilities: CapabilitySet::EMPTY,
-            regions: RegionSet::ALL,
-            input_price_microunits_per_million_tokens: 10 + u64::from(i) * 50,
-            output_price_microunits_per_million_tokens: 40 + u64::from(i) * 200,
-            fixed_price_microunits: 0,
+        .map(|i| {
+            Model::new(i, (i % 6) as u8, BasisPoints::new((3_000 + i * 300).min(10_000) as u16))
+                .with_risk_ceiling(BasisPoints::percent(95))
+                .with_p95_latency_ms(100 + i * 50)
+                .with_input_price_per_million_tokens(Microunits::new(10 + u64::from(i) * 50))
+                .with_output_price_per_million_tokens(Microunits::new(40 + u64::from(i) * 200))
         })
         .collect()
 }
@@ -51,19 +45,17 @@ pub fn random(n: usize, seed: u64) -> Vec<Model> {
     (0..n as u32)
         .map(|model_id| {
             let input_price = dice.between(50_000, 15_000_000);
-            Model {
+            Model::new(
                 model_id,
-                provider_id: dice.between(0, 16) as u8,
-                quality_bps: dice.between(3_000, 10_001) as u16,
-                risk_ceiling_bps: dice.between(4_000, 10_001) as u16,
-                enabled: true,
-                p95_latency_ms: dice.between(50, 4_000) as u32,
-                capabilities: CapabilitySet((dice.roll() | dice.roll()) & 0xff),
-                regions: RegionSet(dice.roll() & 0xf | 1 << dice.between(0, 4)),
-                input_price_microunits_per_million_tokens: input_price,
-                output_price_microunits_per_million_tokens: input_price * dice.between(2, 6),
-                fixed_price_microunits: 0,
-            }
+                dice.between(0, 16) as u8,
+                BasisPoints::new(dice.between(3_000, 10_001) as u16),
+            )
+            .with_risk_ceiling(BasisPoints::new(dice.between(4_000, 10_001) as u16))
+            .with_p95_latency_ms(dice.between(50, 4_000) as u32)
+            .with_capabilities(CapabilitySet::from_bits((dice.roll() | dice.roll()) & 0xff))
+            .with_regions(RegionSet::from_bits(dice.roll() & 0xf | 1 << dice.between(0, 4)))
+            .with_input_price_per_million_tokens(Microunits::new(input_price))
+            .with_output_price_per_million_tokens(Microunits::new(input_price * dice.between(2, 6)))
         })
         .collect()
 }

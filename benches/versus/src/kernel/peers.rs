@@ -18,10 +18,10 @@ macro_rules! peer {
                     let snapshot = PolicySnapshot::$constructor(
                         policy.policy_epoch,
                         policy.catalog_epoch,
-                        policy.hard_risk_limit_bps,
-                        policy.minimum_confidence_bps,
-                        policy.risk_penalty_multiplier_bps,
-                        policy.latency_penalty_microunits_per_ms,
+                        policy.hard_risk_limit.get(),
+                        policy.minimum_confidence.get(),
+                        policy.risk_penalty_multiplier.get(),
+                        policy.latency_penalty_per_ms.get(),
                         workload.models.iter().map(model).collect(),
                     );
                     Self { snapshot }
@@ -33,21 +33,23 @@ macro_rules! peer {
             }
 
             fn model(model: &Model) -> KernelModel {
-                assert_eq!(model.fixed_price_microunits, 0, "the peer has no fixed price");
+                assert_eq!(model.fixed_price.get(), 0, "the peer has no fixed price");
                 assert!(model.provider_id < 64, "the peer has 64 providers");
                 KernelModel {
                     model_id: model.model_id,
                     provider_id: model.provider_id.into(),
-                    quality_bps: model.quality_bps,
-                    risk_ceiling_bps: model.risk_ceiling_bps,
+                    quality_bps: model.quality.get(),
+                    risk_ceiling_bps: model.risk_ceiling.get(),
                     enabled: model.enabled.into(),
                     p95_latency_ms: model.p95_latency_ms,
-                    capabilities: model.capabilities.0,
-                    region_mask: model.regions.0,
+                    capabilities: model.capabilities.bits(),
+                    region_mask: model.regions.bits(),
                     input_cost_microunits_per_million_tokens: model
-                        .input_price_microunits_per_million_tokens,
+                        .input_price_per_million_tokens
+                        .get(),
                     output_cost_microunits_per_million_tokens: model
-                        .output_price_microunits_per_million_tokens,
+                        .output_price_per_million_tokens
+                        .get(),
                 }
             }
 
@@ -58,14 +60,14 @@ macro_rules! peer {
                     input_tokens: request.input_tokens,
                     output_tokens: request.output_tokens,
                     business_value_microunits: request.business_value_microunits,
-                    budget_limit_microunits: request.budget_limit_microunits,
-                    risk_bps: request.risk_bps,
-                    confidence_bps: request.confidence_bps,
-                    minimum_quality_bps: request.minimum_quality_bps,
+                    budget_limit_microunits: request.budget_limit.get(),
+                    risk_bps: request.risk.get(),
+                    confidence_bps: request.confidence.get(),
+                    minimum_quality_bps: request.minimum_quality.get(),
                     max_p95_latency_ms: request.max_p95_latency_ms,
-                    required_capabilities: request.required_capabilities.0,
-                    allowed_provider_mask: request.allowed_providers.0[0],
-                    required_region_mask: request.required_regions.0,
+                    required_capabilities: request.required_capabilities.bits(),
+                    allowed_provider_mask: request.allowed_providers.words()[0],
+                    required_region_mask: request.required_regions.bits(),
                 }
             }
 
@@ -79,7 +81,7 @@ macro_rules! peer {
                 let theirs = peer.snapshot.prescribe(input(request));
                 assert_eq!(ours.action.code(), theirs.action as u8, "{ours:?} {theirs:?}");
                 assert_eq!(ours.selected_model_id.unwrap_or(0), theirs.selected_model_id);
-                assert_eq!(ours.estimated_cost_microunits, theirs.estimated_cost_microunits);
+                assert_eq!(ours.estimated_cost.get(), theirs.estimated_cost_microunits);
                 assert_eq!(ours.expected_utility_microunits, theirs.expected_utility_microunits);
                 assert_eq!(ours.runner_up_model_id.unwrap_or(0), theirs.counterfactual_model_id);
                 assert_eq!(

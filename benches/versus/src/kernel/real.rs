@@ -8,7 +8,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use calybris_kernel::{CapabilitySet, Model, Policy, ProviderSet, RegionSet, Request};
+use calybris_kernel::{
+    BasisPoints, CapabilitySet, Microunits, Model, Policy, ProviderSet, RegionSet, Request,
+};
 use serde_json::Value;
 
 use super::catalog::Dice;
@@ -22,14 +24,13 @@ pub fn workload(directory: &Path) -> Result<Workload, String> {
     let (models, capabilities) = models(&read("model_prices_and_context_window.json")?)?;
     let requests =
         requests(&read("AzureLLMInferenceTrace_conv.csv")?, models.len(), &capabilities)?;
-    let policy = Policy {
-        policy_epoch: 1,
-        catalog_epoch: 1,
-        hard_risk_limit_bps: 9_600,
-        minimum_confidence_bps: 5_500,
-        risk_penalty_multiplier_bps: 3_500,
-        latency_penalty_microunits_per_ms: 2,
-    };
+    let policy = Policy::new()
+        .with_policy_epoch(1)
+        .with_catalog_epoch(1)
+        .with_hard_risk_limit(BasisPoints::percent(96))
+        .with_minimum_confidence(BasisPoints::percent(55))
+        .with_risk_penalty_multiplier(BasisPoints::percent(35))
+        .with_latency_penalty_per_ms(Microunits::new(2));
     Ok(Workload { name: "real", policy, models, requests })
 }
 
@@ -68,19 +69,15 @@ fn models(json: &str) -> Result<(Vec<Model>, BTreeMap<String, u32>), String> {
         // A quality that rises by about 450 bps with each doubling of the price.
         let doublings = u64::from((input_price + output_price).max(1).ilog2());
         let quality = (doublings * 300 + dice.between(0, 2_500)).min(10_000);
-        models.push(Model {
-            model_id: models.len() as u32,
-            provider_id,
-            quality_bps: quality as u16,
-            risk_ceiling_bps: dice.between(3_000, 10_001) as u16,
-            enabled: true,
-            p95_latency_ms: dice.between(200, 8_000) as u32,
-            capabilities: CapabilitySet(flags),
-            regions: RegionSet(dice.roll() & 0xff | 1 << dice.between(0, 8)),
-            input_price_microunits_per_million_tokens: input_price,
-            output_price_microunits_per_million_tokens: output_price,
-            fixed_price_microunits: 0,
-        });
+        models.push(
+            Model::new(models.len() as u32, provider_id, BasisPoints::new(quality as u16))
+                .with_risk_ceiling(BasisPoints::new(dice.between(3_000, 10_001) as u16))
+                .with_p95_latency_ms(dice.between(200, 8_000) as u32)
+                .with_capabilities(CapabilitySet::from_bits(flags))
+                .with_regions(RegionSet::from_bits(dice.roll() & 0xff | 1 << dice.between(0, 8)))
+                .with_input_price_per_million_tokens(Microunits::new(input_price))
+                .with_output_price_per_million_tokens(Microunits::new(output_price)),
+        );
     }
     Ok((models, capabilities))
 }
@@ -110,29 +107,35 @@ fn requests(
             }
         }
         let allowed = if dice.chance(70) { u64::MAX } else { dice.roll() | dice.roll() };
-        requests.push(Request {
-            sequence: sequence as u64,
-            requested_model_id: dice.between(0, models as u64) as u32,
-            input_tokens,
-            output_tokens,
-            business_value_microunits: 1 << dice.between(12, 20),
-            budget_limit_microunits: 1 << dice.between(10, 18),
-            risk_bps: dice.between(0, 5_000) as u16,
-            confidence_bps: dice.between(6_000, 10_001) as u16,
-            minimum_quality_bps: dice.between(0, 7_000) as u16,
-            max_p95_latency_ms: if dice.chance(50) { dice.between(1_000, 8_000) as u32 } else { 0 },
-            required_capabilities: CapabilitySet(required),
-            allowed_providers: if allowed == u64::MAX {
+        requests.push(
+            Request::new(
+                sequence as u64,
+                dice.between(0, models as u64) as u32,
+                input_tokens,
+                output_tokens,
+            )
+            .with_business_value_microunits(1 << dice.between(12, 20))
+            .with_budget_limit(Microunits::new(1 << dice.between(10, 18)))
+            .with_risk(BasisPoints::new(dice.between(0, 5_000) as u16))
+            .with_confidence(BasisPoints::new(dice.between(6_000, 10_001) as u16))
+            .with_minimum_quality(BasisPoints::new(dice.between(0, 7_000) as u16))
+            .with_max_p95_latency_ms(if dice.chance(50) {
+                dice.between(1_000, 8_000) as u32
+            } else {
+                0
+            })
+            .with_required_capabilities(CapabilitySet::from_bits(required))
+            .with_allowed_providers(if allowed == u64::MAX {
                 ProviderSet::ALL
             } else {
-                ProviderSet([allowed, 0, 0, 0])
-            },
-            required_regions: if dice.chance(50) {
-                RegionSet(1 << dice.between(0, 8))
+                ProviderSet::from_words([allowed, 0, 0, 0])
+            })
+            .with_required_regions(if dice.chance(50) {
+                RegionSet::from_bits(1 << dice.between(0, 8))
             } else {
                 RegionSet::EMPTY
-            },
-        });
+            }),
+        );
     }
     Ok(requests)
 }

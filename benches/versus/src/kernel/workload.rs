@@ -1,6 +1,8 @@
 //! The workloads: a policy, a catalog and a pool of requests each.
 
-use calybris_kernel::{CapabilitySet, Model, Policy, ProviderSet, RegionSet, Request};
+use calybris_kernel::{
+    BasisPoints, CapabilitySet, Microunits, Model, Policy, ProviderSet, RegionSet, Request,
+};
 
 use super::catalog::{self, Dice};
 
@@ -23,16 +25,14 @@ pub struct Workload {
     pub requests: Vec<Request>,
 }
 
-const SEED_POLICY: Policy = Policy {
-    policy_epoch: 1,
-    catalog_epoch: 1,
-    hard_risk_limit_bps: 9_600,
-    minimum_confidence_bps: 5_500,
-    risk_penalty_multiplier_bps: 3_500,
-    latency_penalty_microunits_per_ms: 0,
-};
+const SEED_POLICY: Policy = Policy::new()
+    .with_policy_epoch(1)
+    .with_catalog_epoch(1)
+    .with_hard_risk_limit(BasisPoints::percent(96))
+    .with_minimum_confidence(BasisPoints::percent(55))
+    .with_risk_penalty_multiplier(BasisPoints::percent(35));
 
-const POLICY: Policy = Policy { latency_penalty_microunits_per_ms: 5, ..SEED_POLICY };
+const POLICY: Policy = SEED_POLICY.with_latency_penalty_per_ms(Microunits::new(5));
 
 impl Workload {
     /// The four kinds of random requests.
@@ -56,15 +56,12 @@ impl Workload {
 
     /// The published crate's own benchmark of a request that is rejected for its risk.
     pub fn reject() -> Self {
-        let request = Request {
-            requested_model_id: 0,
-            input_tokens: 1_000,
-            output_tokens: 500,
-            risk_bps: 9_900,
-            confidence_bps: 9_000,
-            minimum_quality_bps: 3_000,
-            ..seed_request(1)
-        };
+        let request = seed_request(1)
+            .with_requested_model_id(0)
+            .with_tokens(1_000, 500)
+            .with_risk(BasisPoints::percent(99))
+            .with_confidence(BasisPoints::percent(90))
+            .with_minimum_quality(BasisPoints::percent(30));
         let models = catalog::seed(22);
         Self { name: "reject", policy: SEED_POLICY, models, requests: vec![request] }
     }
@@ -72,8 +69,8 @@ impl Workload {
     /// Nearly all models pass every gate.
     pub fn dense(n: usize) -> Self {
         Self::drawn("dense", n, |dice, request| {
-            request.minimum_quality_bps = dice.between(2_000, 3_200) as u16;
-            request.risk_bps = dice.between(0, 4_000) as u16;
+            request.minimum_quality = BasisPoints::new(dice.between(2_000, 3_200) as u16);
+            request.risk = BasisPoints::new(dice.between(0, 4_000) as u16);
             request.business_value_microunits = dice.between(2_000_000, 8_000_000) as i64;
         })
     }
@@ -82,12 +79,13 @@ impl Workload {
     /// ceiling all turn models away.
     pub fn selective(n: usize) -> Self {
         Self::drawn("selective", n, |dice, request| {
-            request.minimum_quality_bps = dice.between(3_000, 8_500) as u16;
+            request.minimum_quality = BasisPoints::new(dice.between(3_000, 8_500) as u16);
             request.max_p95_latency_ms = dice.between(1_500, 4_000) as u32;
-            request.risk_bps = dice.between(0, 6_000) as u16;
-            request.required_capabilities = CapabilitySet(1 << dice.between(0, 8));
-            request.allowed_providers = ProviderSet([dice.roll() | dice.roll(), 0, 0, 0]);
-            request.required_regions = RegionSet(1 << dice.between(0, 4));
+            request.risk = BasisPoints::new(dice.between(0, 6_000) as u16);
+            request.required_capabilities = CapabilitySet::from_bits(1 << dice.between(0, 8));
+            request.allowed_providers =
+                ProviderSet::from_words([dice.roll() | dice.roll(), 0, 0, 0]);
+            request.required_regions = RegionSet::from_bits(1 << dice.between(0, 4));
             request.business_value_microunits = dice.between(1_000_000, 8_000_000) as i64;
         })
     }
@@ -97,9 +95,9 @@ impl Workload {
         Self::drawn("boundary", n, |dice, request| {
             let typical =
                 u64::from(request.input_tokens) * 7 + u64::from(request.output_tokens) * 26;
-            request.minimum_quality_bps = dice.between(2_000, 4_500) as u16;
-            request.risk_bps = dice.between(0, 3_000) as u16;
-            request.budget_limit_microunits = typical * dice.between(50, 240) / 100;
+            request.minimum_quality = BasisPoints::new(dice.between(2_000, 4_500) as u16);
+            request.risk = BasisPoints::new(dice.between(0, 3_000) as u16);
+            request.budget_limit = Microunits::new(typical * dice.between(50, 240) / 100);
             request.business_value_microunits = (typical * dice.between(100, 260) / 100) as i64;
         })
     }
@@ -107,11 +105,11 @@ impl Workload {
     /// Some gates turn most models away, and the budget is below what the rest cost.
     pub fn reject_all(n: usize) -> Self {
         Self::drawn("rejectall", n, |dice, request| {
-            request.minimum_quality_bps = dice.between(3_000, 8_000) as u16;
+            request.minimum_quality = BasisPoints::new(dice.between(3_000, 8_000) as u16);
             request.max_p95_latency_ms = dice.between(500, 4_000) as u32;
-            request.required_capabilities = CapabilitySet(1 << dice.between(0, 8));
-            request.risk_bps = dice.between(0, 6_000) as u16;
-            request.budget_limit_microunits = dice.between(0, 10);
+            request.required_capabilities = CapabilitySet::from_bits(1 << dice.between(0, 8));
+            request.risk = BasisPoints::new(dice.between(0, 6_000) as u16);
+            request.budget_limit = Microunits::new(dice.between(0, 10));
         })
     }
 
@@ -124,7 +122,7 @@ impl Workload {
         [
             Self::drawn("no-quality", n, |dice, request| {
                 worthy(dice, request);
-                request.minimum_quality_bps = 10_000;
+                request.minimum_quality = BasisPoints::WHOLE;
             }),
             Self::drawn("no-latency", n, |dice, request| {
                 worthy(dice, request);
@@ -132,15 +130,15 @@ impl Workload {
             }),
             Self::drawn("no-capability", n, |dice, request| {
                 worthy(dice, request);
-                request.required_capabilities = CapabilitySet(1 << dice.between(8, 64));
+                request.required_capabilities = CapabilitySet::from_bits(1 << dice.between(8, 64));
             }),
             Self::drawn("no-provider", n, |dice, request| {
                 worthy(dice, request);
-                request.allowed_providers = ProviderSet([dice.roll() << 16, 0, 0, 0]);
+                request.allowed_providers = ProviderSet::from_words([dice.roll() << 16, 0, 0, 0]);
             }),
             Self::drawn("no-region", n, |dice, request| {
                 worthy(dice, request);
-                request.required_regions = RegionSet(1 << dice.between(4, 64));
+                request.required_regions = RegionSet::from_bits(1 << dice.between(4, 64));
             }),
             Self::drawn("no-utility", n, |dice, request| {
                 request.business_value_microunits = dice.between(0, 10) as i64;
@@ -153,21 +151,15 @@ impl Workload {
         let dice = &mut Dice(7 + n as u64);
         let requests = (0..pool(n))
             .map(|sequence| {
-                let mut request = Request {
+                let mut request = Request::new(
                     sequence,
-                    requested_model_id: dice.between(0, n as u64) as u32,
-                    input_tokens: dice.between(500, 10_000) as u32,
-                    output_tokens: dice.between(100, 4_000) as u32,
-                    business_value_microunits: 1_000_000,
-                    budget_limit_microunits: 10_000_000,
-                    risk_bps: 0,
-                    confidence_bps: dice.between(6_000, 10_001) as u16,
-                    minimum_quality_bps: 0,
-                    max_p95_latency_ms: 0,
-                    required_capabilities: CapabilitySet::EMPTY,
-                    allowed_providers: ProviderSet::ALL,
-                    required_regions: RegionSet::EMPTY,
-                };
+                    dice.between(0, n as u64) as u32,
+                    dice.between(500, 10_000) as u32,
+                    dice.between(100, 4_000) as u32,
+                )
+                .with_business_value_microunits(1_000_000)
+                .with_budget_limit(Microunits::new(10_000_000))
+                .with_confidence(BasisPoints::new(dice.between(6_000, 10_001) as u16));
                 shape(dice, &mut request);
                 request
             })
@@ -177,19 +169,15 @@ impl Workload {
 }
 
 fn seed_request(sequence: u64) -> Request {
-    Request {
+    Request::new(
         sequence,
-        requested_model_id: (sequence % 22) as u32,
-        input_tokens: 500 + (sequence % 10_000) as u32,
-        output_tokens: 200 + (sequence % 5_000) as u32,
-        business_value_microunits: 50_000,
-        budget_limit_microunits: 10_000_000,
-        risk_bps: (sequence % 8_000) as u16,
-        confidence_bps: 6_000 + (sequence % 4_000) as u16,
-        minimum_quality_bps: 3_000 + (sequence % 5_000) as u16,
-        max_p95_latency_ms: 0,
-        required_capabilities: CapabilitySet::EMPTY,
-        allowed_providers: ProviderSet::ALL,
-        required_regions: RegionSet::EMPTY,
-    }
+        (sequence % 22) as u32,
+        500 + (sequence % 10_000) as u32,
+        200 + (sequence % 5_000) as u32,
+    )
+    .with_business_value_microunits(50_000)
+    .with_budget_limit(Microunits::new(10_000_000))
+    .with_risk(BasisPoints::new((sequence % 8_000) as u16))
+    .with_confidence(BasisPoints::new(6_000 + (sequence % 4_000) as u16))
+    .with_minimum_quality(BasisPoints::new(3_000 + (sequence % 5_000) as u16))
 }

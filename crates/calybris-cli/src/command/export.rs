@@ -173,9 +173,7 @@ const COLUMNS: [(&str, Cell); 36] = [
     ("reason", |of, _| format!("{:?}", of.decided.decision.reason)),
     ("requested_model", |of, name| name(of.decided.decision.requested_model_id)),
     ("selected_model", |of, name| optional(of.decided.decision.selected_model_id.map(name))),
-    ("estimated_cost_microunits", |of, _| {
-        of.decided.decision.estimated_cost_microunits.to_string()
-    }),
+    ("estimated_cost_microunits", |of, _| of.decided.decision.estimated_cost.get().to_string()),
     ("expected_utility_microunits", |of, _| {
         of.decided.decision.expected_utility_microunits.to_string()
     }),
@@ -206,10 +204,10 @@ const COLUMNS: [(&str, Cell); 36] = [
     ("input_tokens", |of, _| of.decided.request.input_tokens.to_string()),
     ("output_tokens", |of, _| of.decided.request.output_tokens.to_string()),
     ("business_value_microunits", |of, _| of.decided.request.business_value_microunits.to_string()),
-    ("budget_limit_microunits", |of, _| of.decided.request.budget_limit_microunits.to_string()),
-    ("risk_bps", |of, _| of.decided.request.risk_bps.to_string()),
-    ("confidence_bps", |of, _| of.decided.request.confidence_bps.to_string()),
-    ("minimum_quality_bps", |of, _| of.decided.request.minimum_quality_bps.to_string()),
+    ("budget_limit_microunits", |of, _| of.decided.request.budget_limit.get().to_string()),
+    ("risk_bps", |of, _| of.decided.request.risk.get().to_string()),
+    ("confidence_bps", |of, _| of.decided.request.confidence.get().to_string()),
+    ("minimum_quality_bps", |of, _| of.decided.request.minimum_quality.get().to_string()),
     ("max_p95_latency_ms", |of, _| of.decided.request.max_p95_latency_ms.to_string()),
     ("request_sequence", |of, _| of.decided.request.sequence.to_string()),
     ("snapshot_sequence", |of, _| of.decided.snapshot_sequence.to_string()),

@@ -103,48 +103,51 @@ impl<'a> RequestParser<'a> {
             correlation_id: limited(row, "correlation_id", MAX_CORRELATION_ID_BYTES)?,
             request_key,
             actual_output_tokens,
-            request: Request {
-                sequence: row.number("sequence", U64)?.unwrap_or(otherwise),
-                requested_model_id: self.requested_model(row)?,
-                input_tokens: tokens("input_tokens")?,
+            request: Request::new(
+                row.number("sequence", U64)?.unwrap_or(otherwise),
+                self.requested_model(row)?,
+                tokens("input_tokens")?,
                 output_tokens,
-                business_value_microunits: required(
-                    row,
-                    "business_value_microunits",
-                    I64,
-                    defaults.business_value_microunits,
-                )?,
-                budget_limit_microunits: required(
-                    row,
-                    "budget_limit_microunits",
-                    U64,
-                    defaults.budget_limit.map(Microunits::get),
-                )?,
-                risk_bps: bps(row, "risk_bps", defaults.risk)?,
-                confidence_bps: bps(row, "confidence_bps", defaults.confidence)?,
-                minimum_quality_bps: bps(row, "minimum_quality_bps", defaults.minimum_quality)?,
-                max_p95_latency_ms: row
-                    .number("max_p95_latency_ms", U32)?
-                    .or(defaults.max_p95_latency_ms)
-                    .unwrap_or(0),
-                required_capabilities: CapabilitySet(bits(&self.set(
-                    row,
-                    "required_capabilities",
-                    &defaults.required_capabilities,
-                    &self.capabilities,
-                )?)),
-                allowed_providers: if providers.is_empty() {
-                    ProviderSet::ALL
-                } else {
-                    providers.into_iter().collect()
-                },
-                required_regions: RegionSet(bits(&self.set(
-                    row,
-                    "required_regions",
-                    &defaults.required_regions,
-                    &self.regions,
-                )?)),
-            },
+            )
+            .with_business_value_microunits(required(
+                row,
+                "business_value_microunits",
+                I64,
+                defaults.business_value_microunits,
+            )?)
+            .with_budget_limit(Microunits::new(required(
+                row,
+                "budget_limit_microunits",
+                U64,
+                defaults.budget_limit.map(Microunits::get),
+            )?))
+            .with_risk(BasisPoints::new(bps(row, "risk_bps", defaults.risk)?))
+            .with_confidence(BasisPoints::new(bps(row, "confidence_bps", defaults.confidence)?))
+            .with_minimum_quality(BasisPoints::new(bps(
+                row,
+                "minimum_quality_bps",
+                defaults.minimum_quality,
+            )?))
+            .with_max_p95_latency_ms(
+                row.number("max_p95_latency_ms", U32)?.or(defaults.max_p95_latency_ms).unwrap_or(0),
+            )
+            .with_required_capabilities(CapabilitySet::from_bits(bits(&self.set(
+                row,
+                "required_capabilities",
+                &defaults.required_capabilities,
+                &self.capabilities,
+            )?)))
+            .with_allowed_providers(if providers.is_empty() {
+                ProviderSet::ALL
+            } else {
+                providers.into_iter().collect()
+            })
+            .with_required_regions(RegionSet::from_bits(bits(&self.set(
+                row,
+                "required_regions",
+                &defaults.required_regions,
+                &self.regions,
+            )?))),
         })
     }
 
@@ -332,12 +335,12 @@ required_regions = [\"eu\"]
         assert_eq!(routed.actual_output_tokens, 20);
         let request = routed.request;
         assert_eq!((request.sequence, request.requested_model_id), (1, 0));
-        assert_eq!((request.business_value_microunits, request.budget_limit_microunits), (-5, 7));
+        assert_eq!((request.business_value_microunits, request.budget_limit.get()), (-5, 7));
         assert_eq!(
-            (request.risk_bps, request.confidence_bps, request.minimum_quality_bps),
+            (request.risk.get(), request.confidence.get(), request.minimum_quality.get()),
             (1, 2, 3)
         );
-        assert_eq!(request.required_regions, RegionSet(0b100));
+        assert_eq!(request.required_regions, RegionSet::from_bits(0b100));
         assert_eq!(request.allowed_providers, ProviderSet::ALL);
     }
 
@@ -354,11 +357,11 @@ required_regions = [\"eu\"]
         assert_eq!((routed.tenant.as_str(), routed.time_unix_ms), ("support", Some(1_500)));
         let request = routed.request;
         assert_eq!(
-            (request.sequence, request.requested_model_id, request.risk_bps),
+            (request.sequence, request.requested_model_id, request.risk.get()),
             (9, 1, 10_000)
         );
-        assert_eq!(request.required_capabilities, CapabilitySet(0b10_0001));
-        assert_eq!(request.required_regions, RegionSet(0b1100));
+        assert_eq!(request.required_capabilities, CapabilitySet::from_bits(0b10_0001));
+        assert_eq!(request.required_regions, RegionSet::from_bits(0b1100));
         assert!(request.allowed_providers.contains(1) && !request.allowed_providers.contains(0));
         assert_eq!(routed.actual_output_tokens, 0);
     }
@@ -366,9 +369,9 @@ required_regions = [\"eu\"]
     #[test]
     fn an_empty_list_overrides_a_default_and_an_empty_text_does_not() {
         let routed = parse(r#"{"input_tokens": 1, "output_tokens": 2, "required_regions": []}"#);
-        assert_eq!(routed.unwrap().request.required_regions, RegionSet(0));
+        assert_eq!(routed.unwrap().request.required_regions, RegionSet::from_bits(0));
         let routed = parse(r#"{"input_tokens": 1, "output_tokens": 2, "required_regions": ""}"#);
-        assert_eq!(routed.unwrap().request.required_regions, RegionSet(0b100));
+        assert_eq!(routed.unwrap().request.required_regions, RegionSet::from_bits(0b100));
     }
 
     #[test]

@@ -296,7 +296,7 @@ fn words(entry: &Entry, journal: &Journal) -> String {
                 Admission::NotAsked | Admission::Reserved => String::new(),
                 refusal => format!(", {}", refusal_word(refusal)),
             };
-            let cost = money(decision.estimated_cost_microunits);
+            let cost = money(decision.estimated_cost.get());
             format!("{tenant}: {action} {model} {cost}{refused}; {asked_for}")
         }
         Record::Settled { decision_sequence, actual_cost_microunits, .. } => {

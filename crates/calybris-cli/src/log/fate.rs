@@ -79,7 +79,7 @@ impl Followed {
 
     /// What that model was estimated to cost.
     pub(crate) fn estimated_cost_microunits(&self) -> u64 {
-        let first = self.decided.decision.estimated_cost_microunits;
+        let first = self.decided.decision.estimated_cost.get();
         self.last_fallback().map_or(first, |(_, fallback)| fallback.estimated_cost_microunits)
     }
 
@@ -182,34 +182,18 @@ pub(crate) const LONGEST_WAIT_DECISIONS: usize = 65_536;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use calybris_core::kernel::{
-        CapabilitySet, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
-    };
+    use calybris_core::kernel::{BasisPoints, Microunits, Policy, PolicySnapshot, Request};
 
     fn decided(selected_model_id: Option<u32>, admission: Admission) -> Decided<'static> {
-        let request = Request {
-            sequence: 1,
-            requested_model_id: 1,
-            input_tokens: 1,
-            output_tokens: 1,
-            business_value_microunits: 1,
-            budget_limit_microunits: 1,
-            risk_bps: 1,
-            confidence_bps: 9_000,
-            minimum_quality_bps: 0,
-            max_p95_latency_ms: 0,
-            required_capabilities: CapabilitySet::EMPTY,
-            allowed_providers: ProviderSet::ALL,
-            required_regions: RegionSet::EMPTY,
-        };
-        let policy = Policy {
-            policy_epoch: 1,
-            catalog_epoch: 1,
-            hard_risk_limit_bps: 9_000,
-            minimum_confidence_bps: 0,
-            risk_penalty_multiplier_bps: 0,
-            latency_penalty_microunits_per_ms: 0,
-        };
+        let request = Request::new(1, 1, 1, 1)
+            .with_business_value_microunits(1)
+            .with_budget_limit(Microunits::new(1))
+            .with_risk(BasisPoints::new(1))
+            .with_confidence(BasisPoints::percent(90));
+        let policy = Policy::new()
+            .with_policy_epoch(1)
+            .with_catalog_epoch(1)
+            .with_hard_risk_limit(BasisPoints::percent(90));
         let mut decision = PolicySnapshot::new(policy, vec![]).unwrap().prescribe(&request);
         decision.selected_model_id = selected_model_id;
         Decided {

@@ -40,8 +40,8 @@ pub(crate) fn decision(decided: &Decided<'_>, snapshot: &Snapshot, paint: Paint,
         &format!(
             "{}, risk {} bps, confidence {} bps",
             signed_money(request.business_value_microunits),
-            grouped(request.risk_bps),
-            grouped(request.confidence_bps)
+            grouped(request.risk.get()),
+            grouped(request.confidence.get())
         ),
     );
     wrapped(page, "limits", &limits(request));
@@ -141,8 +141,8 @@ fn limits(request: &Request) -> String {
     };
     format!(
         "cost at most {}, quality at least {} bps, {latency}",
-        money(request.budget_limit_microunits),
-        grouped(request.minimum_quality_bps)
+        money(request.budget_limit.get()),
+        grouped(request.minimum_quality.get())
     )
 }
 
@@ -150,14 +150,17 @@ fn limits(request: &Request) -> String {
 fn sets(request: &Request, snapshot: &Snapshot) -> Option<String> {
     let names = snapshot.names();
     let mut parts = Vec::new();
-    if request.required_capabilities.0 != 0 {
+    if request.required_capabilities.bits() != 0 {
         parts.push(format!(
             "must have {}",
-            set_names(&names.capabilities, request.required_capabilities.0)
+            set_names(&names.capabilities, request.required_capabilities.bits())
         ));
     }
     if !request.required_regions.is_empty() {
-        parts.push(format!("served in {}", set_names(&names.regions, request.required_regions.0)));
+        parts.push(format!(
+            "served in {}",
+            set_names(&names.regions, request.required_regions.bits())
+        ));
     }
     if let Some(allowed) = allowed_names(names, request.allowed_providers) {
         let allowed = if allowed.is_empty() { "nobody".to_owned() } else { allowed.join(" ") };

@@ -126,8 +126,8 @@ fn add_names(
     if let Some(asked) = object.get_mut("request").and_then(Value::as_object_mut) {
         // As names: masks of 64 bits are more than many readers of JSON can hold.
         let allowed = allowed_names(names, request.allowed_providers);
-        let capabilities = member_names(&names.capabilities, request.required_capabilities.0);
-        let regions = member_names(&names.regions, request.required_regions.0);
+        let capabilities = member_names(&names.capabilities, request.required_capabilities.bits());
+        let regions = member_names(&names.regions, request.required_regions.bits());
         asked.insert("allowed_providers".to_owned(), allowed.map_or("all".into(), Value::from));
         asked.insert("required_capabilities".to_owned(), capabilities.into());
         asked.insert("required_regions".to_owned(), regions.into());

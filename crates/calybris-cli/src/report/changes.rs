@@ -80,9 +80,9 @@ fn article(change: &Change, page: &mut Markup) {
 /// The terms with the sign they enter the sum with, and the sum.
 fn rows(terms: &UtilityTerms) -> [String; 5] {
     [
-        money(terms.adjusted_value_microunits),
+        money(terms.adjusted_value.get()),
         signed_money(-wide(terms.risk_penalty_microunits)),
-        signed_money(-i128::from(terms.cost_microunits)),
+        signed_money(-i128::from(terms.cost.get())),
         signed_money(-wide(terms.latency_penalty_microunits)),
         signed_money(terms.utility_microunits()),
     ]

@@ -1,6 +1,6 @@
 //! The numbers of a policy by their names: to be shown side by side, and to be varied.
 
-use calybris_core::kernel::Policy;
+use calybris_core::kernel::{BasisPoints, Microunits, Policy};
 
 /// One number of a policy.
 #[derive(Clone, Copy)]
@@ -19,26 +19,26 @@ pub(crate) const POLICY_NUMBERS: [PolicyNumber; 4] = [
     PolicyNumber {
         key: "hard_risk_limit_bps",
         limit: 10_000,
-        of: |policy| policy.hard_risk_limit_bps.into(),
-        with: |policy, value| Policy { hard_risk_limit_bps: small(value), ..policy },
+        of: |policy| policy.hard_risk_limit.get().into(),
+        with: |policy, value| policy.with_hard_risk_limit(BasisPoints::new(small(value))),
     },
     PolicyNumber {
         key: "minimum_confidence_bps",
         limit: 10_000,
-        of: |policy| policy.minimum_confidence_bps.into(),
-        with: |policy, value| Policy { minimum_confidence_bps: small(value), ..policy },
+        of: |policy| policy.minimum_confidence.get().into(),
+        with: |policy, value| policy.with_minimum_confidence(BasisPoints::new(small(value))),
     },
     PolicyNumber {
         key: "risk_penalty_multiplier_bps",
         limit: 65_535,
-        of: |policy| policy.risk_penalty_multiplier_bps.into(),
-        with: |policy, value| Policy { risk_penalty_multiplier_bps: small(value), ..policy },
+        of: |policy| policy.risk_penalty_multiplier.get().into(),
+        with: |policy, value| policy.with_risk_penalty_multiplier(BasisPoints::new(small(value))),
     },
     PolicyNumber {
         key: "latency_penalty_microunits_per_ms",
         limit: u64::MAX,
-        of: |policy| policy.latency_penalty_microunits_per_ms,
-        with: |policy, value| Policy { latency_penalty_microunits_per_ms: value, ..policy },
+        of: |policy| policy.latency_penalty_per_ms.get(),
+        with: |policy, value| policy.with_latency_penalty_per_ms(Microunits::new(value)),
     },
 ];
 
@@ -53,14 +53,10 @@ mod tests {
 
     #[test]
     fn every_number_is_read_where_it_was_put() {
-        let none = Policy {
-            policy_epoch: 1,
-            catalog_epoch: 1,
-            hard_risk_limit_bps: 0,
-            minimum_confidence_bps: 0,
-            risk_penalty_multiplier_bps: 0,
-            latency_penalty_microunits_per_ms: 0,
-        };
+        let none = Policy::new()
+            .with_policy_epoch(1)
+            .with_catalog_epoch(1)
+            .with_hard_risk_limit(BasisPoints::ZERO);
         for (at, number) in POLICY_NUMBERS.iter().enumerate() {
             let changed = (number.with)(none, number.limit);
             for (other, read) in POLICY_NUMBERS.iter().enumerate() {

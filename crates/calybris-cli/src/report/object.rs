@@ -107,9 +107,9 @@ fn change(change: &Change) -> Value {
         outcome.winner.as_ref().map(|(name, terms)| {
             json!({
                 "model": name,
-                "adjusted_value_microunits": terms.adjusted_value_microunits,
+                "adjusted_value_microunits": terms.adjusted_value.get(),
                 "risk_penalty_microunits": terms.risk_penalty_microunits,
-                "cost_microunits": terms.cost_microunits,
+                "cost_microunits": terms.cost.get(),
                 "latency_penalty_microunits": terms.latency_penalty_microunits,
                 "utility_microunits": terms.utility_microunits(),
             })

@@ -243,7 +243,7 @@ impl Found {
             *self.refusals.entry(refusal).or_default() += 1;
         }
         if let Admission::Insufficient { available_microunits } = decided.admission {
-            let needed_microunits = decided.decision.estimated_cost_microunits;
+            let needed_microunits = decided.decision.estimated_cost.get();
             let dry = self.dry.entry(decided.tenant.to_string()).or_insert_with(|| Dry {
                 first_sequence: sequence,
                 first_unix_ms: time,

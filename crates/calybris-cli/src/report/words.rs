@@ -130,9 +130,9 @@ fn terms_moved(
     let (_, now) = terms_of(after, model_id)?;
     let terms = |terms: &UtilityTerms| {
         [
-            i128::from(terms.adjusted_value_microunits),
+            i128::from(terms.adjusted_value.get()),
             wide(terms.risk_penalty_microunits),
-            i128::from(terms.cost_microunits),
+            i128::from(terms.cost.get()),
             wide(terms.latency_penalty_microunits),
         ]
     };
@@ -182,22 +182,28 @@ pub(crate) fn wide(term_microunits: u128) -> i128 {
 fn refused_because(refusal: &Refusal, names: &Names) -> String {
     let bps = |bps: u16| format!("{} bps", grouped(bps));
     match *refusal {
-        Refusal::InvalidRequest { field, found_bps, limit_bps } => {
-            format!("its {field} is {}, above {}", grouped(found_bps), grouped(limit_bps))
+        Refusal::InvalidRequest { field, found, limit } => {
+            format!("its {field} is {}, above {}", grouped(found.get()), grouped(limit.get()))
         }
-        Refusal::RiskHardLimit { risk_bps, limit_bps } => {
-            format!("its risk of {} reaches the hard limit of {}", bps(risk_bps), bps(limit_bps))
+        Refusal::RiskHardLimit { risk, limit } => {
+            format!(
+                "its risk of {} reaches the hard limit of {}",
+                bps(risk.get()),
+                bps(limit.get())
+            )
         }
-        Refusal::ConfidenceHardLimit { confidence_bps, minimum_bps } => format!(
-            "its confidence of {} is below the minimum of {}",
-            bps(confidence_bps),
-            bps(minimum_bps)
-        ),
+        Refusal::ConfidenceHardLimit { confidence, minimum } => {
+            format!(
+                "its confidence of {} is below the minimum of {}",
+                bps(confidence.get()),
+                bps(minimum.get())
+            )
+        }
         Refusal::Disabled => "it is disabled".to_owned(),
-        Refusal::Quality { quality_bps, minimum_bps } => format!(
+        Refusal::Quality { quality, minimum } => format!(
             "its quality of {} is below the {} that the request demands",
-            bps(quality_bps),
-            bps(minimum_bps)
+            bps(quality.get()),
+            bps(minimum.get())
         ),
         Refusal::Latency { p95_latency_ms, limit_ms } => format!(
             "its latency of {} ms is above the {} ms that the request allows",
@@ -207,7 +213,7 @@ fn refused_because(refusal: &Refusal, names: &Names) -> String {
         Refusal::Capability { missing } => {
             format!(
                 "it lacks what the request needs ({})",
-                set_names(&names.capabilities, missing.0)
+                set_names(&names.capabilities, missing.bits())
             )
         }
         Refusal::Provider { provider_id } => {
@@ -216,18 +222,18 @@ fn refused_because(refusal: &Refusal, names: &Names) -> String {
         }
         Refusal::Region { served, required } => format!(
             "it is served in {}, the request demands {}",
-            set_names(&names.regions, served.0),
-            set_names(&names.regions, required.0)
+            set_names(&names.regions, served.bits()),
+            set_names(&names.regions, required.bits())
         ),
-        Refusal::RiskCeiling { risk_bps, ceiling_bps } => format!(
+        Refusal::RiskCeiling { risk, ceiling } => format!(
             "the request's risk of {} is above its ceiling of {}",
-            bps(risk_bps),
-            bps(ceiling_bps)
+            bps(risk.get()),
+            bps(ceiling.get())
         ),
-        Refusal::Budget { cost_microunits, limit_microunits } => format!(
+        Refusal::Budget { cost, limit } => format!(
             "its cost of {} is above the request's limit of {}",
-            money(cost_microunits),
-            money(limit_microunits)
+            money(cost.get()),
+            money(limit.get())
         ),
         Refusal::Utility { utility_microunits, .. } => {
             format!("its utility of {} is not above 0", signed_money(utility_microunits))

@@ -64,7 +64,7 @@ impl Job<'_> {
         }
         let Some(before) = before else { return Ok(None) };
         let (old, new) = (before.policy_snapshot(), self.catalog.snapshot.policy_snapshot());
-        let numbers = |policy: &Policy| Policy { policy_epoch: 0, catalog_epoch: 0, ..*policy };
+        let numbers = |policy: &Policy| policy.with_policy_epoch(0).with_catalog_epoch(0);
         let (was, is) = (old.policy(), new.policy());
         let same_catalog =
             old.models() == new.models() && before.names() == self.catalog.snapshot.names();

@@ -8,7 +8,8 @@ use calybris_core::engine::{
     Admission, Decided, Fallback, LoggedSnapshot, Names, Record, SCHEMA_ID, Snapshot,
 };
 use calybris_core::kernel::{
-    CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RankedModel, RegionSet, Request,
+    BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, RankedModel, RegionSet,
+    Request,
 };
 use calybris_core::wal::{LogId, WalOptions, WalWriter};
 
@@ -50,7 +51,7 @@ pub(crate) fn write_log(dir: &Path) {
     log.decide(
         "search",
         "call-2",
-        Request { business_value_microunits: 6_000, ..request(2, 3) },
+        request(2, 3).with_business_value_microunits(6_000),
         Admission::Reserved,
     );
     log.append(&Record::Abandoned { time_unix_ms: log.now(), decision_sequence: ABANDONED });
@@ -58,15 +59,13 @@ pub(crate) fn write_log(dir: &Path) {
     log.decide(
         "lab",
         "call-3",
-        Request { minimum_quality_bps: 9_900, ..request(3, 3) },
+        request(3, 3).with_minimum_quality(BasisPoints::percent(99)),
         Admission::NotAsked,
     );
-    let dear = Request {
-        input_tokens: 40_000,
-        business_value_microunits: 900_000,
-        budget_limit_microunits: 900_000,
-        ..request(4, 3)
-    };
+    let dear = request(4, 3)
+        .with_tokens(40_000, request(4, 3).output_tokens)
+        .with_business_value_microunits(900_000)
+        .with_budget_limit(Microunits::new(900_000));
     log.decide("lab", "call-4", dear, Admission::Insufficient { available_microunits: 5_000 });
     // 11 to 13: the model fails, the next in rank does it.
     log.decide("search", "call-5", request(5, 3), Admission::Reserved);
@@ -81,11 +80,11 @@ pub(crate) fn write_log(dir: &Path) {
         failed_model_id: failed.model_id,
         fallback: Some(Fallback {
             model_id: next.model_id,
-            estimated_cost_microunits: next.cost_microunits,
+            estimated_cost_microunits: next.cost.get(),
             expected_utility_microunits: next.utility_microunits,
         }),
     });
-    log.settle(FELL_BACK, next.cost_microunits);
+    log.settle(FELL_BACK, next.cost.get());
     // 14 to 16: another catalog, in which the models have other numbers; more money; a ticket that stays open.
     log.install(second());
     log.budget(BudgetEvent::ToppedUp { tenant: "lab".to_owned(), amount_microunits: 1_000 });
@@ -95,7 +94,7 @@ pub(crate) fn write_log(dir: &Path) {
     log.decide(
         "search",
         "call-8",
-        Request { risk_bps: 9_200, ..request(8, 4) },
+        request(8, 4).with_risk(BasisPoints::percent(92)),
         Admission::NotAsked,
     );
     log.writer.close().unwrap();
@@ -157,21 +156,15 @@ impl Log {
 }
 
 fn request(sequence: u64, requested_model_id: u32) -> Request {
-    Request {
-        sequence,
-        requested_model_id,
-        input_tokens: 1_000,
-        output_tokens: 200,
-        business_value_microunits: 60_000,
-        budget_limit_microunits: 20_000,
-        risk_bps: 500,
-        confidence_bps: 9_000,
-        minimum_quality_bps: 5_000,
-        max_p95_latency_ms: 2_000,
-        required_capabilities: CapabilitySet(0b01),
-        allowed_providers: ProviderSet::ALL,
-        required_regions: RegionSet(0b01),
-    }
+    Request::new(sequence, requested_model_id, 1_000, 200)
+        .with_business_value_microunits(60_000)
+        .with_budget_limit(Microunits::new(20_000))
+        .with_risk(BasisPoints::percent(5))
+        .with_confidence(BasisPoints::percent(90))
+        .with_minimum_quality(BasisPoints::percent(50))
+        .with_max_p95_latency_ms(2_000)
+        .with_required_capabilities(CapabilitySet::from_bits(0b01))
+        .with_required_regions(RegionSet::from_bits(0b01))
 }
 
 /// Name, provider, quality, latency, capabilities, regions, input price.
@@ -198,29 +191,22 @@ fn second() -> Snapshot {
 }
 
 fn snapshot(epoch: u64, rows: &[Row]) -> Snapshot {
-    let policy = Policy {
-        policy_epoch: epoch,
-        catalog_epoch: epoch,
-        hard_risk_limit_bps: 9_000,
-        minimum_confidence_bps: 5_000,
-        risk_penalty_multiplier_bps: 2_500,
-        latency_penalty_microunits_per_ms: 1,
-    };
+    let policy = Policy::new()
+        .with_policy_epoch(epoch)
+        .with_catalog_epoch(epoch)
+        .with_hard_risk_limit(BasisPoints::percent(90))
+        .with_minimum_confidence(BasisPoints::percent(50))
+        .with_risk_penalty_multiplier(BasisPoints::percent(25))
+        .with_latency_penalty_per_ms(Microunits::new(1));
     let model = |(model_id, row): (u32, &Row)| {
         let &(_, provider_id, quality_bps, p95_latency_ms, capabilities, regions, price) = row;
-        Model {
-            model_id,
-            provider_id,
-            quality_bps,
-            risk_ceiling_bps: 9_500,
-            enabled: true,
-            p95_latency_ms,
-            capabilities: CapabilitySet(capabilities),
-            regions: RegionSet(regions),
-            input_price_microunits_per_million_tokens: price,
-            output_price_microunits_per_million_tokens: 4 * price,
-            fixed_price_microunits: 0,
-        }
+        Model::new(model_id, provider_id, BasisPoints::new(quality_bps))
+            .with_risk_ceiling(BasisPoints::percent(95))
+            .with_p95_latency_ms(p95_latency_ms)
+            .with_capabilities(CapabilitySet::from_bits(capabilities))
+            .with_regions(RegionSet::from_bits(regions))
+            .with_input_price_per_million_tokens(Microunits::new(price))
+            .with_output_price_per_million_tokens(Microunits::new(4 * price))
     };
     let numbered =
         |names: &[&str]| (0..).zip(names.iter().map(|name| (*name).to_owned())).collect();

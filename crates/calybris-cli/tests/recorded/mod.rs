@@ -14,21 +14,20 @@ use calybris_core::engine::{
     Admission, Decided, LoggedSnapshot, Names, Record, SCHEMA_ID, Snapshot,
 };
 use calybris_core::kernel::{
-    CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
+    BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,
 };
 use calybris_core::wal::{LogId, Reader, WalOptions, WalWriter};
 
 /// A tenant's name as somebody might choose it who knows that it will stand on a page.
 pub(crate) const HOSTILE: &str = "<img src=x onerror='alert(1)'>";
 
-pub(crate) const POLICY: Policy = Policy {
-    policy_epoch: 1,
-    catalog_epoch: 1,
-    hard_risk_limit_bps: 9_000,
-    minimum_confidence_bps: 5_000,
-    risk_penalty_multiplier_bps: 2_500,
-    latency_penalty_microunits_per_ms: 1,
-};
+pub(crate) const POLICY: Policy = Policy::new()
+    .with_policy_epoch(1)
+    .with_catalog_epoch(1)
+    .with_hard_risk_limit(BasisPoints::percent(90))
+    .with_minimum_confidence(BasisPoints::percent(50))
+    .with_risk_penalty_multiplier(BasisPoints::percent(25))
+    .with_latency_penalty_per_ms(Microunits::new(1));
 
 /// The policy file that the tests propose.
 pub(crate) const PROPOSED: &str = "\
@@ -86,19 +85,13 @@ pub(crate) fn snapshot(policy: Policy) -> Snapshot {
     let models: Vec<Model> = (1..)
         .zip(&MODELS)
         .map(|(model_id, &(_, provider_id, quality_bps, p95_latency_ms, price, capabilities))| {
-            Model {
-                model_id,
-                provider_id,
-                quality_bps,
-                risk_ceiling_bps: 9_000,
-                enabled: true,
-                p95_latency_ms,
-                capabilities: CapabilitySet(capabilities),
-                regions: RegionSet(0b1),
-                input_price_microunits_per_million_tokens: price,
-                output_price_microunits_per_million_tokens: price * 4,
-                fixed_price_microunits: 0,
-            }
+            Model::new(model_id, provider_id, BasisPoints::new(quality_bps))
+                .with_risk_ceiling(BasisPoints::percent(90))
+                .with_p95_latency_ms(p95_latency_ms)
+                .with_capabilities(CapabilitySet::from_bits(capabilities))
+                .with_regions(RegionSet::from_bits(0b1))
+                .with_input_price_per_million_tokens(Microunits::new(price))
+                .with_output_price_per_million_tokens(Microunits::new(price * 4))
         })
         .collect();
     let numbered = |names: &[&str]| {
@@ -116,21 +109,20 @@ pub(crate) fn snapshot(policy: Policy) -> Snapshot {
 fn request(sequence: u64) -> Request {
     // A few different remainders of one number make requests of every kind.
     let pick = |among: u64, salt: u64| (sequence * 2_654_435_761 + salt * 40_503) / 7 % among;
-    Request {
+    Request::new(
         sequence,
-        requested_model_id: 2,
-        input_tokens: u32::try_from(200 + pick(40, 1) * 150).unwrap(),
-        output_tokens: u32::try_from(50 + pick(20, 2) * 40).unwrap(),
-        business_value_microunits: i64::try_from(4_000 + pick(30, 3) * 2_000).unwrap(),
-        budget_limit_microunits: 30_000,
-        risk_bps: u16::try_from(pick(96, 4) * 100).unwrap(),
-        confidence_bps: u16::try_from(4_400 + pick(56, 5) * 100).unwrap(),
-        minimum_quality_bps: u16::try_from(5_000 + pick(5, 6) * 900).unwrap(),
-        max_p95_latency_ms: [0, 0, 1_000, 500][usize::try_from(pick(4, 7)).unwrap()],
-        required_capabilities: CapabilitySet(pick(3, 8) & 1),
-        allowed_providers: ProviderSet::ALL,
-        required_regions: RegionSet(pick(2, 9)),
-    }
+        2,
+        u32::try_from(200 + pick(40, 1) * 150).unwrap(),
+        u32::try_from(50 + pick(20, 2) * 40).unwrap(),
+    )
+    .with_business_value_microunits(i64::try_from(4_000 + pick(30, 3) * 2_000).unwrap())
+    .with_budget_limit(Microunits::new(30_000))
+    .with_risk(BasisPoints::new(u16::try_from(pick(96, 4) * 100).unwrap()))
+    .with_confidence(BasisPoints::new(u16::try_from(4_400 + pick(56, 5) * 100).unwrap()))
+    .with_minimum_quality(BasisPoints::new(u16::try_from(5_000 + pick(5, 6) * 900).unwrap()))
+    .with_max_p95_latency_ms([0, 0, 1_000, 500][usize::try_from(pick(4, 7)).unwrap()])
+    .with_required_capabilities(CapabilitySet::from_bits(pick(3, 8) & 1))
+    .with_required_regions(RegionSet::from_bits(pick(2, 9)))
 }
 
 /// Writes the log into `dir`: 200 decisions, the policy changed after the half, every twentieth without money. `edit` may
@@ -147,7 +139,7 @@ pub(crate) fn write_decisions(dir: &Path, count: u64, edit: impl Fn(u64, &mut De
     for number in 1..=count.max(1) {
         let policy = match number {
             1..=100 => POLICY,
-            _ => Policy { policy_epoch: 2, minimum_confidence_bps: 4_500, ..POLICY },
+            _ => POLICY.with_policy_epoch(2).with_minimum_confidence(BasisPoints::percent(45)),
         };
         let snapshot = snapshot(policy);
         if number == 1 || number == 101 {
@@ -191,14 +183,13 @@ pub(crate) fn write_decisions(dir: &Path, count: u64, edit: impl Fn(u64, &mut De
 }
 
 /// What the tests propose, as the kernel takes it.
-pub(crate) const PROPOSED_POLICY: Policy = Policy {
-    policy_epoch: 2,
-    catalog_epoch: 1,
-    hard_risk_limit_bps: 6_000,
-    minimum_confidence_bps: 4_000,
-    risk_penalty_multiplier_bps: 2_500,
-    latency_penalty_microunits_per_ms: 6,
-};
+pub(crate) const PROPOSED_POLICY: Policy = Policy::new()
+    .with_policy_epoch(2)
+    .with_catalog_epoch(1)
+    .with_hard_risk_limit(BasisPoints::percent(60))
+    .with_minimum_confidence(BasisPoints::percent(40))
+    .with_risk_penalty_multiplier(BasisPoints::percent(25))
+    .with_latency_penalty_per_ms(Microunits::new(6));
 
 /// Decisions, changed ones, rejections and costs of a tenant, recorded and proposed.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -231,8 +222,8 @@ pub(crate) fn sums(log: &Path, policy: Policy) -> (BTreeMap<String, Sums>, u64) 
         let sums = tenants.entry(decided.tenant.into_owned()).or_default();
         sums.decisions += 1;
         sums.changed += u64::from(was.selected_model_id != now.selected_model_id);
-        sums.recorded_cost_microunits += was.estimated_cost_microunits;
-        sums.proposed_cost_microunits += now.estimated_cost_microunits;
+        sums.recorded_cost_microunits += was.estimated_cost.get();
+        sums.proposed_cost_microunits += now.estimated_cost.get();
         sums.newly_rejected +=
             u64::from(was.selected_model_id.is_some() && now.selected_model_id.is_none());
         sums.proposed_utility_microunits += now.expected_utility_microunits;

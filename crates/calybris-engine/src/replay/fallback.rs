@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 
-use calybris_kernel::{PolicySnapshot, RankedModel, Request};
+use calybris_kernel::{PolicySnapshot, Request};
 use calybris_wal::{Key, WalError};
 
 use super::Replayed;
@@ -136,7 +136,7 @@ impl Chosen {
             sequence,
             request: *request,
             model_id,
-            cost_microunits: decision.estimated_cost_microunits,
+            cost_microunits: decision.estimated_cost.get(),
         })
     }
 }
@@ -157,7 +157,7 @@ impl Fallen {
     /// costs more than the ticket held.
     fn check(&self, snapshot: &PolicySnapshot, fallback: Option<Fallback>) -> Result<(), String> {
         for ranked in Preference::new(snapshot, &self.request) {
-            let RankedModel { model_id, cost_microunits, .. } = ranked;
+            let (model_id, cost_microunits) = (ranked.model_id, ranked.cost.get());
             if self.tried.contains(&model_id) {
                 continue;
             }

@@ -36,8 +36,8 @@ impl Change {
     /// Proposed less recorded estimated cost, in microunits; a rejection costs 0.
     #[must_use]
     pub fn cost_delta_microunits(&self) -> i128 {
-        i128::from(self.proposed.estimated_cost_microunits)
-            - i128::from(self.recorded.estimated_cost_microunits)
+        i128::from(self.proposed.estimated_cost.get())
+            - i128::from(self.recorded.estimated_cost.get())
     }
 }
 
@@ -70,8 +70,7 @@ impl Largest {
         proposed: &Decision,
     ) {
         let recorded = decided.decision;
-        let (before, after) =
-            (recorded.estimated_cost_microunits, proposed.estimated_cost_microunits);
+        let (before, after) = (recorded.estimated_cost.get(), proposed.estimated_cost.get());
         if before == after && recorded.selected_model_id == proposed.selected_model_id {
             return;
         }

@@ -41,8 +41,8 @@ impl Series {
             first_sequence: sequence,
             first_time_unix_ms: decided.time_unix_ms,
             decisions: 1,
-            recorded_cost_microunits: i128::from(decided.decision.estimated_cost_microunits),
-            proposed_cost_microunits: i128::from(proposed.estimated_cost_microunits),
+            recorded_cost_microunits: i128::from(decided.decision.estimated_cost.get()),
+            proposed_cost_microunits: i128::from(proposed.estimated_cost.get()),
         };
         let width = self.width_decisions;
         if let Some(last) = self.buckets.last_mut().filter(|last| last.decisions < width) {

@@ -37,7 +37,7 @@ impl Side {
     pub(crate) fn add(&mut self, decision: &Decision) {
         if decision.selected_model_id.is_some() {
             self.accepted = self.accepted.saturating_add(1);
-            self.estimated_cost_microunits += i128::from(decision.estimated_cost_microunits);
+            self.estimated_cost_microunits += i128::from(decision.estimated_cost.get());
             self.expected_utility_microunits += i128::from(decision.expected_utility_microunits);
         }
     }
@@ -50,7 +50,7 @@ impl Shift {
         let kind = match (recorded.selected_model_id, proposed.selected_model_id) {
             (Some(before), Some(after)) if before != after => Some(&mut self.moved),
             (Some(_), Some(_)) => {
-                let same = recorded.estimated_cost_microunits == proposed.estimated_cost_microunits;
+                let same = recorded.estimated_cost.get() == proposed.estimated_cost.get();
                 (!same).then_some(&mut self.repriced)
             }
             (Some(_), None) => Some(&mut self.newly_rejected),

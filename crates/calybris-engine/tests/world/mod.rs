@@ -12,19 +12,16 @@ use std::path::{Path, PathBuf};
 
 use calybris_budget::{BudgetEvent, OverrunPolicy};
 use calybris_engine::{Admission, Call, Engine, EngineOptions, Names, Record, Snapshot};
-use calybris_kernel::{
-    CapabilitySet, Model, Policy, PolicySnapshot, ProviderSet, RegionSet, Request,
-};
+use calybris_kernel::{BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request};
 use calybris_wal::Reader;
 
-pub(crate) const POLICY: Policy = Policy {
-    policy_epoch: 1,
-    catalog_epoch: 1,
-    hard_risk_limit_bps: 9_000,
-    minimum_confidence_bps: 5_000,
-    risk_penalty_multiplier_bps: 2_500,
-    latency_penalty_microunits_per_ms: 1,
-};
+pub(crate) const POLICY: Policy = Policy::new()
+    .with_policy_epoch(1)
+    .with_catalog_epoch(1)
+    .with_hard_risk_limit(BasisPoints::percent(90))
+    .with_minimum_confidence(BasisPoints::percent(50))
+    .with_risk_penalty_multiplier(BasisPoints::percent(25))
+    .with_latency_penalty_per_ms(Microunits::new(1));
 
 pub(crate) const LARGE: u32 = 1;
 pub(crate) const SMALL: u32 = 2;
@@ -35,19 +32,12 @@ pub(crate) fn model(
     quality_bps: u16,
     price_microunits_per_million_tokens: u64,
 ) -> Model {
-    Model {
-        model_id,
-        provider_id: 0,
-        quality_bps,
-        risk_ceiling_bps: 9_000,
-        enabled: true,
-        p95_latency_ms: 100,
-        capabilities: CapabilitySet::EMPTY,
-        regions: RegionSet::EMPTY,
-        input_price_microunits_per_million_tokens: price_microunits_per_million_tokens,
-        output_price_microunits_per_million_tokens: price_microunits_per_million_tokens,
-        fixed_price_microunits: 0,
-    }
+    Model::new(model_id, 0, BasisPoints::new(quality_bps))
+        .with_risk_ceiling(BasisPoints::percent(90))
+        .with_p95_latency_ms(100)
+        .with_regions(RegionSet::EMPTY)
+        .with_input_price_per_million_tokens(Microunits::new(price_microunits_per_million_tokens))
+        .with_output_price_per_million_tokens(Microunits::new(price_microunits_per_million_tokens))
 }
 
 pub(crate) fn snapshot_under(policy: Policy) -> Snapshot {
@@ -74,21 +64,12 @@ pub(crate) fn open(dir: &Path) -> Engine {
 ///
 /// With 100 tokens in and out LARGE costs 2,000 microunits, SMALL 200, FREE nothing.
 pub(crate) fn request(sequence: u64, minimum_quality_bps: u16) -> Request {
-    Request {
-        sequence,
-        requested_model_id: LARGE,
-        input_tokens: 100,
-        output_tokens: 100,
-        business_value_microunits: 10_000,
-        budget_limit_microunits: 1_000_000,
-        risk_bps: 100,
-        confidence_bps: 9_000,
-        minimum_quality_bps,
-        max_p95_latency_ms: 0,
-        required_capabilities: CapabilitySet::EMPTY,
-        allowed_providers: ProviderSet::ALL,
-        required_regions: RegionSet::EMPTY,
-    }
+    Request::new(sequence, LARGE, 100, 100)
+        .with_business_value_microunits(10_000)
+        .with_budget_limit(Microunits::new(1_000_000))
+        .with_risk(BasisPoints::percent(1))
+        .with_confidence(BasisPoints::percent(90))
+        .with_minimum_quality(BasisPoints::new(minimum_quality_bps))
 }
 
 pub(crate) fn call(tenant: &str, sequence: u64, minimum_quality_bps: u16) -> Call<'_> {
@@ -161,7 +142,7 @@ impl Books {
                 let tenant = decided.tenant.to_string();
                 let model_id = decided.decision.selected_model_id.expect("a model was chosen");
                 self.open.insert(sequence, OpenHold { tenant, model_id, held: 0 });
-                self.hold(sequence, decided.decision.estimated_cost_microunits.into());
+                self.hold(sequence, decided.decision.estimated_cost.get().into());
             }
             Record::Settled { decision_sequence, actual_cost_microunits, .. } => {
                 let hold = self.open.remove(decision_sequence).expect("settled once");

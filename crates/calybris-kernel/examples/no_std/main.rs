@@ -22,7 +22,7 @@ fn main() -> Result<(), SnapshotError> {
             Some(_) => "the line",
             None => "nobody",
         };
-        let cost = decision.estimated_cost_microunits;
+        let cost = decision.estimated_cost.get();
         println!("{sequence:8}  {tokens:6}  {risk_bps:8}  {by:11}  {cost:15}  {}", decision.reason);
         answers.push((decision.selected_model_id, decision.reason));
     }

@@ -143,16 +143,9 @@ mod tests {
     use super::super::bounds::Bounds;
     use super::*;
     use crate::gates::admit_model;
-    use crate::{CapabilitySet, Policy, ProviderSet, RegionSet, Request};
+    use crate::{BasisPoints, CapabilitySet, Microunits, Policy, ProviderSet, RegionSet, Request};
 
-    const POLICY: Policy = Policy {
-        policy_epoch: 1,
-        catalog_epoch: 1,
-        hard_risk_limit_bps: 10_000,
-        minimum_confidence_bps: 0,
-        risk_penalty_multiplier_bps: 0,
-        latency_penalty_microunits_per_ms: 0,
-    };
+    const POLICY: Policy = Policy::new().with_policy_epoch(1).with_catalog_epoch(1);
 
     /// Mostly small numbers, and a few above what their codes can stand for: those are outliers.
     fn number(far: u64) -> impl Strategy<Value = u64> {
@@ -168,18 +161,15 @@ mod tests {
                 ceiling,
                 (latency, output, fixed),
                 (provider, capabilities, regions, enabled),
-            )| Model {
-                model_id: 0,
-                provider_id: provider,
-                quality_bps: 2_500 * quality,
-                risk_ceiling_bps: 2_500 * ceiling,
-                enabled,
-                p95_latency_ms: u32::try_from(latency).unwrap(),
-                capabilities: CapabilitySet(capabilities),
-                regions: RegionSet(regions),
-                input_price_microunits_per_million_tokens: 0,
-                output_price_microunits_per_million_tokens: output,
-                fixed_price_microunits: fixed,
+            )| {
+                Model::new(0, provider, BasisPoints::new(2_500 * quality))
+                    .with_risk_ceiling(BasisPoints::new(2_500 * ceiling))
+                    .with_enabled(enabled)
+                    .with_p95_latency_ms(u32::try_from(latency).unwrap())
+                    .with_capabilities(CapabilitySet::from_bits(capabilities))
+                    .with_regions(RegionSet::from_bits(regions))
+                    .with_output_price_per_million_tokens(Microunits::new(output))
+                    .with_fixed_price(Microunits::new(fixed))
             },
         )
     }
@@ -190,20 +180,17 @@ mod tests {
             (0..4_u16, 0..4_u16, number(1 << 17), prop_oneof![number(1 << 30), Just(u64::MAX)]);
         let names = (0..4_u64, 0..4_u64, 0..16_u64);
         (limits, names).prop_map(
-            |((quality, risk, latency, budget), (capabilities, regions, providers))| Request {
-                sequence: 0,
-                requested_model_id: 0,
-                input_tokens: 0,
-                output_tokens: 1_000_000,
-                business_value_microunits: 0,
-                budget_limit_microunits: budget,
-                risk_bps: 2_500 * risk,
-                confidence_bps: 10_000,
-                minimum_quality_bps: 2_500 * quality,
-                max_p95_latency_ms: u32::try_from(latency).unwrap(),
-                required_capabilities: CapabilitySet(capabilities & capabilities >> 1),
-                allowed_providers: ProviderSet([providers, 0, 0, 0]),
-                required_regions: RegionSet(regions),
+            |((quality, risk, latency, budget), (capabilities, regions, providers))| {
+                Request::new(0, 0, 0, 1_000_000)
+                    .with_budget_limit(Microunits::new(budget))
+                    .with_risk(BasisPoints::new(2_500 * risk))
+                    .with_minimum_quality(BasisPoints::new(2_500 * quality))
+                    .with_max_p95_latency_ms(u32::try_from(latency).unwrap())
+                    .with_required_capabilities(CapabilitySet::from_bits(
+                        capabilities & capabilities >> 1,
+                    ))
+                    .with_allowed_providers(ProviderSet::from_words([providers, 0, 0, 0]))
+                    .with_required_regions(RegionSet::from_bits(regions))
             },
         )
     }

@@ -102,7 +102,7 @@ pub(crate) struct Scale {
 impl Scale {
     /// Nothing if prices or the latency penalty are beyond the guards (INVARIANT (guards)).
     pub(crate) fn new(policy: &Policy, quanta: Quanta, cheapest: Cheapest) -> Option<Self> {
-        let penalty = policy.latency_penalty_microunits_per_ms;
+        let penalty = policy.latency_penalty_per_ms.get();
         let cost_shortfall =
             quanta.input.shortfall() + quanta.output.shortfall() + quanta.fixed.shortfall();
         let latency_shortfall = if penalty == 0 { 0 } else { quanta.latency.shortfall() };
@@ -137,7 +137,7 @@ impl Bounds {
         let [input, output, fixed] = costs;
         // Codes are 2 per bps and weights count for a 65,536th, so with twice this as its weight a
         // term is value * confidence * quality in grains.
-        let value = value_microunits * u64::from(request.confidence_bps);
+        let value = value_microunits * u64::from(request.confidence.get());
         let latency_penalty = scale.latency_weight;
         let unit = Unit::fitting(value | input | output | fixed | latency_penalty);
         let risk_penalty_units = match u64::try_from(valuation.risk_penalty_microunits()) {
@@ -150,7 +150,7 @@ impl Bounds {
         // than a grain, two costs were rounded up by less than a microunit each, and two
         // microunits are rounded down here.
         let greatest_cost = input + output + fixed + 4 + grains(2);
-        let limit_microunits = request.budget_limit_microunits;
+        let limit_microunits = request.budget_limit.get();
         let limit = grains(limit_microunits.min(AMOUNT_GUARD));
         let limited = greatest_cost > limit;
         if limited && limit_microunits >= AMOUNT_GUARD {

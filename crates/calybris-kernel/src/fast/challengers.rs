@@ -50,20 +50,19 @@ impl Challengers {
 /// utility is no less and its cost no more, and if both are equal its quality or its id decides.
 fn outdoes(model: &Model, other: &Model) -> bool {
     // Without branches: they would be anybody's guess.
-    (model.quality_bps >= other.quality_bps)
-        & (model.risk_ceiling_bps >= other.risk_ceiling_bps)
+    (model.quality.get() >= other.quality.get())
+        & (model.risk_ceiling.get() >= other.risk_ceiling.get())
         & (model.p95_latency_ms <= other.p95_latency_ms)
-        & (model.input_price_microunits_per_million_tokens
-            <= other.input_price_microunits_per_million_tokens)
-        & (model.output_price_microunits_per_million_tokens
-            <= other.output_price_microunits_per_million_tokens)
-        & (model.fixed_price_microunits <= other.fixed_price_microunits)
-        & ((model.quality_bps > other.quality_bps) | (model.model_id < other.model_id))
+        & (model.input_price_per_million_tokens.get() <= other.input_price_per_million_tokens.get())
+        & (model.output_price_per_million_tokens.get()
+            <= other.output_price_per_million_tokens.get())
+        & (model.fixed_price.get() <= other.fixed_price.get())
+        & ((model.quality.get() > other.quality.get()) | (model.model_id < other.model_id))
 }
 
 /// Whether one model passes the gates on capabilities, provider and regions whenever another does.
 fn passes_wherever(model: &Model, other: &Model) -> bool {
     model.provider_id == other.provider_id
         && model.capabilities.contains_all(other.capabilities)
-        && other.regions.0 & !model.regions.0 == 0
+        && other.regions.bits() & !model.regions.bits() == 0
 }

@@ -34,13 +34,9 @@ impl Cheapest {
         let per_token =
             |per_million| cut(per_million / u128::from(TOKENS_PER_PRICE), MOST_PER_TOKEN);
         let mut cheapest = Self {
-            per_input_token: per_token(least(|model| {
-                model.input_price_microunits_per_million_tokens
-            })),
-            per_output_token: per_token(least(|model| {
-                model.output_price_microunits_per_million_tokens
-            })),
-            fixed: cut(least(|model| model.fixed_price_microunits), MOST_FIXED),
+            per_input_token: per_token(least(|model| model.input_price_per_million_tokens.get())),
+            per_output_token: per_token(least(|model| model.output_price_per_million_tokens.get())),
+            fixed: cut(least(|model| model.fixed_price.get()), MOST_FIXED),
             cost_of_many_microunits: 0,
         };
         cheapest.cost_of_many_microunits = cheapest.cost_microunits(MANY_TOKENS, MANY_TOKENS);
@@ -51,7 +47,7 @@ impl Cheapest {
     /// all requests of which that is true are found.
     #[inline(always)]
     pub(crate) const fn is_beyond_budget(&self, request: &Request) -> bool {
-        let limit_microunits = request.budget_limit_microunits;
+        let limit_microunits = request.budget_limit.get();
         limit_microunits < self.cost_of_many_microunits
             && self.cost_microunits(request.input_tokens, request.output_tokens) > limit_microunits
     }
@@ -69,7 +65,7 @@ impl Cheapest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{CapabilitySet, ProviderSet, RegionSet};
+    use crate::{BasisPoints, Microunits, RegionSet};
 
     /// The cost of the only model decides, from free to beyond what is reckoned with.
     #[test]
@@ -79,43 +75,24 @@ mod tests {
         for input_price in prices {
             for output_price in prices {
                 for fixed_price in prices {
-                    let model = Model {
-                        model_id: 1,
-                        provider_id: 0,
-                        quality_bps: 0,
-                        risk_ceiling_bps: 0,
-                        enabled: true,
-                        p95_latency_ms: 0,
-                        capabilities: CapabilitySet::EMPTY,
-                        regions: RegionSet::EMPTY,
-                        input_price_microunits_per_million_tokens: input_price,
-                        output_price_microunits_per_million_tokens: output_price,
-                        fixed_price_microunits: fixed_price,
-                    };
+                    let model = Model::new(1, 0, BasisPoints::ZERO)
+                        .with_risk_ceiling(BasisPoints::ZERO)
+                        .with_regions(RegionSet::EMPTY)
+                        .with_input_price_per_million_tokens(Microunits::new(input_price))
+                        .with_output_price_per_million_tokens(Microunits::new(output_price))
+                        .with_fixed_price(Microunits::new(fixed_price));
                     let cheapest = Cheapest::new(&[model]);
                     for (input_tokens, output_tokens) in
                         tokens.into_iter().flat_map(|input| tokens.map(|output| (input, output)))
                     {
-                        let mut request = Request {
-                            sequence: 0,
-                            requested_model_id: 0,
-                            input_tokens,
-                            output_tokens,
-                            business_value_microunits: 0,
-                            budget_limit_microunits: 0,
-                            risk_bps: 0,
-                            confidence_bps: 0,
-                            minimum_quality_bps: 0,
-                            max_p95_latency_ms: 0,
-                            required_capabilities: CapabilitySet::EMPTY,
-                            allowed_providers: ProviderSet::ALL,
-                            required_regions: RegionSet::EMPTY,
-                        };
-                        let cost = model.cost_microunits(&request);
-                        request.budget_limit_microunits = cost;
+                        let mut request = Request::new(0, 0, input_tokens, output_tokens)
+                            .with_budget_limit(Microunits::ZERO)
+                            .with_confidence(BasisPoints::ZERO);
+                        let cost = model.cost(&request).get();
+                        request.budget_limit = Microunits::new(cost);
                         assert!(!cheapest.is_beyond_budget(&request), "{model:?} {request:?}");
                         // And hardly a hopeless one is missed, where nothing is cut or rare.
-                        request.budget_limit_microunits = cost / 2;
+                        request.budget_limit = Microunits::new(cost / 2);
                         let usual = input_price.max(output_price) < 1 << 28
                             && fixed_price <= 1 << 40
                             && input_tokens.max(output_tokens) <= MANY_TOKENS;

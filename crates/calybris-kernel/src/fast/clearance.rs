@@ -137,7 +137,7 @@ mod tests {
     use super::*;
     use crate::gates::admit_price;
     use crate::utility::Valuation;
-    use crate::{CapabilitySet, Model, Policy, ProviderSet, RegionSet, Request};
+    use crate::{BasisPoints, Microunits, Model, Policy, RegionSet, Request};
 
     /// What is said of the models of half a block: surely turned away by one of the two gates, surely let
     /// through by both, and the same as of the worst corner of a block.
@@ -160,18 +160,13 @@ mod tests {
     /// A few microunits for a request, so that what the law rounds matters most.
     fn model() -> impl Strategy<Value = Model> {
         let numbers = (1..=10_000_u16, 0..40_u32, 0..40_000_u64, 0..40_000_u64, 0..8_u64);
-        numbers.prop_map(|(quality_bps, p95_latency_ms, input, output, fixed)| Model {
-            model_id: 0,
-            provider_id: 0,
-            quality_bps,
-            risk_ceiling_bps: 10_000,
-            enabled: true,
-            p95_latency_ms,
-            capabilities: CapabilitySet(0),
-            regions: RegionSet(0),
-            input_price_microunits_per_million_tokens: input,
-            output_price_microunits_per_million_tokens: output,
-            fixed_price_microunits: fixed,
+        numbers.prop_map(|(quality_bps, p95_latency_ms, input, output, fixed)| {
+            Model::new(0, 0, BasisPoints::new(quality_bps))
+                .with_p95_latency_ms(p95_latency_ms)
+                .with_regions(RegionSet::from_bits(0))
+                .with_input_price_per_million_tokens(Microunits::new(input))
+                .with_output_price_per_million_tokens(Microunits::new(output))
+                .with_fixed_price(Microunits::new(fixed))
         })
     }
 
@@ -179,77 +174,65 @@ mod tests {
         let tokens = (0..2_000_u32, 0..2_000_u32);
         let amounts = (0..400_i64, prop_oneof![0..200_u64, Just(u64::MAX)]);
         (tokens, amounts, 0..10_000_u16, 1..=10_000_u16).prop_map(
-            |(tokens, (value, budget), risk_bps, confidence_bps)| Request {
-                sequence: 0,
-                requested_model_id: 0,
-                input_tokens: tokens.0,
-                output_tokens: tokens.1,
-                business_value_microunits: value,
-                budget_limit_microunits: budget,
-                risk_bps,
-                confidence_bps,
-                minimum_quality_bps: 0,
-                max_p95_latency_ms: 0,
-                required_capabilities: CapabilitySet(0),
-                allowed_providers: ProviderSet::ALL,
-                required_regions: RegionSet(0),
+            |(tokens, (value, budget), risk_bps, confidence_bps)| {
+                Request::new(0, 0, tokens.0, tokens.1)
+                    .with_business_value_microunits(value)
+                    .with_budget_limit(Microunits::new(budget))
+                    .with_risk(BasisPoints::new(risk_bps))
+                    .with_confidence(BasisPoints::new(confidence_bps))
             },
         )
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+            #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
-        #[test]
-        fn what_is_surely_turned_away_or_let_through_is(
-            mut models in prop::collection::vec(model(), HALF * LANES),
-            requests in prop::collection::vec(request(), 50),
-            penalties in (0..3_u64, 0..3_u64, 0..2_u64),
-            // Or many, so that what weights and codes drop does.
-            scale_bits in prop_oneof![Just(0), 8..18_u32],
-        ) {
-            let policy = Policy {
-                policy_epoch: 1,
-                catalog_epoch: 1,
-                hard_risk_limit_bps: 10_000,
-                minimum_confidence_bps: 0,
-                risk_penalty_multiplier_bps: 50 * u16::try_from(penalties.0).unwrap(),
-                latency_penalty_microunits_per_ms: penalties.1,
-            };
-            for (model, id) in models.iter_mut().zip(0..) {
-                model.model_id = id;
-                model.fixed_price_microunits *= penalties.2 << scale_bits;
-                model.input_price_microunits_per_million_tokens <<= scale_bits;
-                model.output_price_microunits_per_million_tokens <<= scale_bits;
-                model.p95_latency_ms <<= scale_bits / 2;
-            }
-            let index = Index::new(&policy, &models);
-            let Some((_, SingleCodes::Half(codes))) = index.single() else { panic!() };
-            let scale = index.scale.as_ref().unwrap();
-            for mut request in requests {
-                request.budget_limit_microunits =
-                    request.budget_limit_microunits.saturating_mul(1 << scale_bits);
-                // Each model's utility is brought to the edge once.
-                for edge in &models {
-                    let valuation = Valuation::new(&policy, &request, true);
-                    let utility = valuation.appraise(edge).utility_microunits;
-                    let share = i64::from(edge.quality_bps) * i64::from(request.confidence_bps);
-                    let missing = utility.saturating_mul(100_000_000) / share;
-                    let value = request.business_value_microunits - missing;
-                    request.business_value_microunits = value.clamp(0, 1 << 40);
-                    let valuation = Valuation::new(&policy, &request, true);
-                    let Some(bounds) = Bounds::new(&valuation, scale) else { continue };
-                    let claims = bounds.without_absent_terms(Claims(&bounds, codes));
-                    for (position, model) in models.iter().enumerate() {
-                        let [turned_away, let_through, sure] = claims[position / LANES]
-                            .map(|bits| bits >> (position % LANES) & 1 == 1);
-                        let admitted = admit_price(&valuation, model).is_ok();
-                        prop_assert!(!turned_away || !admitted, "{model:?} {request:?}");
-                        prop_assert!(!let_through || admitted, "{model:?} {request:?}");
-                        prop_assert!(!sure || admitted, "{model:?} {request:?}");
+            #[test]
+            fn what_is_surely_turned_away_or_let_through_is(
+                mut models in prop::collection::vec(model(), HALF * LANES),
+                requests in prop::collection::vec(request(), 50),
+                penalties in (0..3_u64, 0..3_u64, 0..2_u64),
+                // Or many, so that what weights and codes drop does.
+                scale_bits in prop_oneof![Just(0), 8..18_u32],
+            ) {
+                let policy = Policy::new()
+    .with_policy_epoch(1)
+    .with_catalog_epoch(1)
+    .with_risk_penalty_multiplier(BasisPoints::new(50 * u16::try_from(penalties.0).unwrap()))
+    .with_latency_penalty_per_ms(Microunits::new(penalties.1));
+                for (model, id) in models.iter_mut().zip(0..) {
+                    model.model_id = id;
+                    model.fixed_price = Microunits::new(model.fixed_price.get() * (penalties.2 << scale_bits));
+                    model.input_price_per_million_tokens = Microunits::new(model.input_price_per_million_tokens.get() << scale_bits);
+                    model.output_price_per_million_tokens = Microunits::new(model.output_price_per_million_tokens.get() << scale_bits);
+                    model.p95_latency_ms <<= scale_bits / 2;
+                }
+                let index = Index::new(&policy, &models);
+                let Some((_, SingleCodes::Half(codes))) = index.single() else { panic!() };
+                let scale = index.scale.as_ref().unwrap();
+                for mut request in requests {
+                    request.budget_limit = Microunits::new(request.budget_limit.get().saturating_mul(1 << scale_bits));
+                    // Each model's utility is brought to the edge once.
+                    for edge in &models {
+                        let valuation = Valuation::new(&policy, &request, true);
+                        let utility = valuation.appraise(edge).utility_microunits;
+                        let share = i64::from(edge.quality.get()) * i64::from(request.confidence.get());
+                        let missing = utility.saturating_mul(100_000_000) / share;
+                        let value = request.business_value_microunits - missing;
+                        request.business_value_microunits = value.clamp(0, 1 << 40);
+                        let valuation = Valuation::new(&policy, &request, true);
+                        let Some(bounds) = Bounds::new(&valuation, scale) else { continue };
+                        let claims = bounds.without_absent_terms(Claims(&bounds, codes));
+                        for (position, model) in models.iter().enumerate() {
+                            let [turned_away, let_through, sure] = claims[position / LANES]
+                                .map(|bits| bits >> (position % LANES) & 1 == 1);
+                            let admitted = admit_price(&valuation, model).is_ok();
+                            prop_assert!(!turned_away || !admitted, "{model:?} {request:?}");
+                            prop_assert!(!let_through || admitted, "{model:?} {request:?}");
+                            prop_assert!(!sure || admitted, "{model:?} {request:?}");
+                        }
                     }
                 }
             }
         }
-    }
 }

@@ -285,9 +285,9 @@ fn quanta(models: &[Model]) -> Quanta {
     };
     Quanta {
         latency: Quantum::exact(largest(|model| model.p95_latency_ms.into())),
-        input: Quantum::new(largest(|model| model.input_price_microunits_per_million_tokens)),
-        output: Quantum::new(largest(|model| model.output_price_microunits_per_million_tokens)),
-        fixed: Quantum::new(largest(|model| model.fixed_price_microunits)),
+        input: Quantum::new(largest(|model| model.input_price_per_million_tokens.get())),
+        output: Quantum::new(largest(|model| model.output_price_per_million_tokens.get())),
+        fixed: Quantum::new(largest(|model| model.fixed_price.get())),
     }
 }
 
@@ -327,14 +327,14 @@ impl Single {
     fn new(half: bool, enabled: u64, challengers: Challengers, models: &[Model]) -> Self {
         let all = || models.iter().filter(|model| model.enabled);
         let slowest_ms = all().map(|model| model.p95_latency_ms).max().unwrap_or(0);
-        let lowest_ceiling_bps = all().map(|model| model.risk_ceiling_bps).min().unwrap_or(0);
+        let lowest_ceiling_bps = all().map(|model| model.risk_ceiling.get()).min().unwrap_or(0);
         Self {
             half,
             enabled,
             challengers,
             slowest_less_one_ms: slowest_ms.saturating_sub(1),
             lowest_ceiling_bps,
-            highest_quality_bps: all().map(|model| model.quality_bps).max().unwrap_or(0),
+            highest_quality_bps: all().map(|model| model.quality.get()).max().unwrap_or(0),
         }
     }
 
@@ -343,7 +343,7 @@ impl Single {
     pub(crate) fn all_within_limits_of(&self, request: &Request) -> bool {
         // Less one, no limit is a high limit.
         (self.slowest_less_one_ms <= request.max_p95_latency_ms.wrapping_sub(1))
-            & (self.lowest_ceiling_bps >= request.risk_bps)
+            & (self.lowest_ceiling_bps >= request.risk.get())
     }
 
     /// See [`Index::challengers_of`].

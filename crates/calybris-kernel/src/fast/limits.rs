@@ -31,7 +31,7 @@ impl Limits {
             latency_limit: Splat::new(
                 scale.quanta.latency.encode_limit(request.latency_limit_ms()),
             ),
-            risk: Splat::new(request.risk_bps),
+            risk: Splat::new(request.risk.get()),
         }
     }
 
@@ -86,5 +86,5 @@ impl Limits {
 /// The code of a request's minimum quality.
 #[inline(always)]
 pub(crate) fn minimum_quality(request: &Request) -> Splat {
-    Splat::new(quality_code(request.minimum_quality_bps))
+    Splat::new(quality_code(request.minimum_quality.get()))
 }

@@ -55,7 +55,7 @@ impl ProviderRows {
 
     /// See [`fours`](Self::fours).
     fn look_up_by_four(&self) -> Vec<[u64; 16]> {
-        let [first, others @ ..] = self.present.0;
+        let [first, others @ ..] = self.present.words();
         let ids = u64::BITS - first.leading_zeros();
         let count = ids.div_ceil(4);
         if self.row_words != 1 || others != [0; 3] || count as usize > MANY_FOURS {
@@ -64,7 +64,7 @@ impl ProviderRows {
         let four = |four: u32| {
             core::array::from_fn(|subset| {
                 let providers = (subset as u64) << (4 * four);
-                self.served_by(ProviderSet([providers & first, 0, 0, 0]), 0)
+                self.served_by(ProviderSet::from_words([providers & first, 0, 0, 0]), 0)
             })
         };
         (0..count).map(four).collect()
@@ -86,7 +86,7 @@ impl ProviderRows {
         if self.fours.is_empty() {
             return self.provided_one_by_one(allowed, block);
         }
-        let [mut rest, ..] = allowed.0;
+        let [mut rest, ..] = allowed.words();
         let mut served = 0;
         for four in &self.fours {
             let [subset, ..] = rest.to_le_bytes();
@@ -116,7 +116,7 @@ impl ProviderRows {
     /// Calls back with the row of each of these providers, all of them present.
     #[inline]
     pub(crate) fn each_row(&self, providers: &ProviderSet, mut with: impl FnMut(&[u64])) {
-        for (word, base) in providers.0.into_iter().zip([0, 64, 128, 192]) {
+        for (word, base) in providers.words().into_iter().zip([0, 64, 128, 192]) {
             for bit in Bits(word) {
                 let row = self.row_of.get(base + bit).copied().map_or(0, usize::from);
                 if let Some(row) = self.words.get(row * self.row_words..(row + 1) * self.row_words)

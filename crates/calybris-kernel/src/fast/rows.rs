@@ -39,8 +39,8 @@ impl Rows {
         Self {
             enabled: row(&|model, _| model.enabled),
             outliers: row(&|model, outlier| model.enabled && outlier),
-            capabilities: BitRows::new(models, |model| model.capabilities.0),
-            regions: BitRows::new(models, |model| model.regions.0),
+            capabilities: BitRows::new(models, |model| model.capabilities.bits()),
+            regions: BitRows::new(models, |model| model.regions.bits()),
             providers: ProviderRows::new(models),
         }
     }
@@ -75,7 +75,7 @@ impl Rows {
         if self.all_capable(request) {
             return None;
         }
-        let required = request.required_capabilities.0;
+        let required = request.required_capabilities.bits();
         if required & !self.capabilities.any != 0 {
             return Some(0);
         }
@@ -97,13 +97,13 @@ impl Rows {
         if self.all_regional(request) {
             return None;
         }
-        let required = request.required_regions.0;
+        let required = request.required_regions.bits();
         Some(self.regions.words_of(required, block).fold(0, |any, word| any | word))
     }
 
     #[inline(always)]
     fn all_capable(&self, request: &Request) -> bool {
-        request.required_capabilities.0 & !self.capabilities.all == 0
+        request.required_capabilities.bits() & !self.capabilities.all == 0
     }
 
     #[inline(always)]
@@ -113,7 +113,7 @@ impl Rows {
 
     #[inline(always)]
     fn all_regional(&self, request: &Request) -> bool {
-        let required = request.required_regions.0;
+        let required = request.required_regions.bits();
         required == 0 || required & self.regions.all != 0
     }
 
@@ -122,13 +122,13 @@ impl Rows {
     #[inline(always)]
     pub(crate) fn keep_open_to(&self, request: &Request, first_block: usize, live: &mut [u64]) {
         if !self.all_capable(request) {
-            self.keep_capable(request.required_capabilities.0, first_block, live);
+            self.keep_capable(request.required_capabilities.bits(), first_block, live);
         }
         if !self.all_provided(request) {
             self.keep_provided(&request.allowed_providers, first_block, live);
         }
         if !self.all_regional(request) {
-            self.keep_regional(request.required_regions.0, first_block, live);
+            self.keep_regional(request.required_regions.bits(), first_block, live);
         }
     }
 

@@ -41,7 +41,7 @@ pub(super) fn search_single<R: Ranking, const N: usize>(
         }
     }
 
-    if single.highest_quality_bps < request.minimum_quality_bps {
+    if single.highest_quality_bps < request.minimum_quality.get() {
         live = 0;
     }
     let asked = Asked {

@@ -2,49 +2,30 @@
 //! seeks out ties, boundaries and extremes.
 #![allow(dead_code, reason = "each test uses a part of the cases")]
 
-use calybris_kernel::{CapabilitySet, Model, Policy, ProviderSet, RegionSet, Request};
+use calybris_kernel::{
+    BasisPoints, CapabilitySet, Microunits, Model, Policy, ProviderSet, RegionSet, Request,
+};
 
 /// A policy that gets in nobody's way.
-pub(crate) const POLICY: Policy = Policy {
-    policy_epoch: 7,
-    catalog_epoch: 11,
-    hard_risk_limit_bps: 9_000,
-    minimum_confidence_bps: 1_000,
-    risk_penalty_multiplier_bps: 0,
-    latency_penalty_microunits_per_ms: 0,
-};
+pub(crate) const POLICY: Policy = Policy::new()
+    .with_policy_epoch(7)
+    .with_catalog_epoch(11)
+    .with_hard_risk_limit(BasisPoints::percent(90))
+    .with_minimum_confidence(BasisPoints::percent(10));
 
 /// A model that serves [`REQUEST`] at a utility of 800,000 - 1,000.
-pub(crate) const MODEL: Model = Model {
-    model_id: 1,
-    provider_id: 5,
-    quality_bps: 8_000,
-    risk_ceiling_bps: 5_000,
-    enabled: true,
-    p95_latency_ms: 200,
-    capabilities: CapabilitySet(0b0111),
-    regions: RegionSet(0b0011),
-    input_price_microunits_per_million_tokens: 0,
-    output_price_microunits_per_million_tokens: 0,
-    fixed_price_microunits: 1_000,
-};
+pub(crate) const MODEL: Model = Model::new(1, 5, BasisPoints::percent(80))
+    .with_risk_ceiling(BasisPoints::percent(50))
+    .with_p95_latency_ms(200)
+    .with_capabilities(CapabilitySet::from_bits(0b0111))
+    .with_regions(RegionSet::from_bits(0b0011))
+    .with_fixed_price(Microunits::new(1_000));
 
 /// A request worth 1,000,000 microunits.
-pub(crate) const REQUEST: Request = Request {
-    sequence: 42,
-    requested_model_id: 1,
-    input_tokens: 1_000,
-    output_tokens: 500,
-    business_value_microunits: 1_000_000,
-    budget_limit_microunits: 10_000,
-    risk_bps: 100,
-    confidence_bps: 10_000,
-    minimum_quality_bps: 0,
-    max_p95_latency_ms: 0,
-    required_capabilities: CapabilitySet::EMPTY,
-    allowed_providers: ProviderSet::ALL,
-    required_regions: RegionSet::EMPTY,
-};
+pub(crate) const REQUEST: Request = Request::new(42, 1, 1_000, 500)
+    .with_business_value_microunits(1_000_000)
+    .with_budget_limit(Microunits::new(10_000))
+    .with_risk(BasisPoints::percent(1));
 
 /// A deterministic stream of numbers (SplitMix64, Steele, Lea and Flood 2014).
 pub(crate) struct Dice(pub(crate) u64);
@@ -137,30 +118,33 @@ impl Case {
         let count = 9 + dice.below(max_models - 8);
         let mut models = catalog(dice, Flavour::Ties, count);
         for model in &mut models {
-            model.quality_bps = dice.pick(&[5_000, 8_000]);
-            model.input_price_microunits_per_million_tokens = dice.below(2);
-            model.output_price_microunits_per_million_tokens = 0;
+            model.quality = BasisPoints::new(dice.pick(&[5_000, 8_000]));
+            model.input_price_per_million_tokens = Microunits::new(dice.below(2));
+            model.output_price_per_million_tokens = Microunits::ZERO;
             model.p95_latency_ms = dice.pick(&[100, 200]);
-            model.fixed_price_microunits = 0;
+            model.fixed_price = Microunits::ZERO;
             model.provider_id = dice.pick(&[1, 1, 2, 200]);
-            model.capabilities = CapabilitySet(dice.pick(&[0b11, 0b11, 0b11, 0b11, 0b01]));
-            model.regions = RegionSet(dice.pick(&[0b11, 0b01, 0b01, 0b10, 0b10]));
+            model.capabilities =
+                CapabilitySet::from_bits(dice.pick(&[0b11, 0b11, 0b11, 0b11, 0b01]));
+            model.regions = RegionSet::from_bits(dice.pick(&[0b11, 0b01, 0b01, 0b10, 0b10]));
         }
         let requests = (0..request_count)
-            .map(|_| Request {
-                business_value_microunits: 1 << 30,
-                budget_limit_microunits: u64::MAX,
-                risk_bps: dice.pick(&[0, 0, 1, 6_000]),
-                max_p95_latency_ms: dice.pick(&[0, 0, 100]),
-                required_capabilities: CapabilitySet(dice.pick(&[0, 0, 0b01, 0b10])),
-                required_regions: RegionSet(dice.pick(&[0, 0, 0b01, 0b10])),
-                allowed_providers: match dice.below(4) {
-                    0..2 => ProviderSet::ALL,
-                    2 => [1, 200].into_iter().collect(),
-                    _ => [2, 200].into_iter().collect(),
-                },
-                requested_model_id: dice.below(30) as u32,
-                ..REQUEST
+            .map(|_| {
+                REQUEST
+                    .with_business_value_microunits(1 << 30)
+                    .with_budget_limit(Microunits::MAX)
+                    .with_risk(BasisPoints::new(dice.pick(&[0, 0, 1, 6_000])))
+                    .with_max_p95_latency_ms(dice.pick(&[0, 0, 100]))
+                    .with_required_capabilities(CapabilitySet::from_bits(
+                        dice.pick(&[0, 0, 0b01, 0b10]),
+                    ))
+                    .with_required_regions(RegionSet::from_bits(dice.pick(&[0, 0, 0b01, 0b10])))
+                    .with_allowed_providers(match dice.below(4) {
+                        0..2 => ProviderSet::ALL,
+                        2 => [1, 200].into_iter().collect(),
+                        _ => [2, 200].into_iter().collect(),
+                    })
+                    .with_requested_model_id(dice.below(30) as u32)
             })
             .collect();
         Self { policy: POLICY, models, requests }
@@ -171,13 +155,13 @@ impl Case {
     /// utility, and roundings decide.
     pub(crate) fn of_margins(seed: u64, max_models: u64, request_count: usize) -> Self {
         let dice = &mut Dice(seed);
-        let policy = Policy {
-            hard_risk_limit_bps: 10_000,
-            minimum_confidence_bps: 0,
-            risk_penalty_multiplier_bps: dice.pick(&[0, 0, 1, 5_000, u16::MAX]),
-            latency_penalty_microunits_per_ms: dice.any_magnitude() >> dice.pick(&[63, 60, 50]),
-            ..POLICY
-        };
+        let policy = POLICY
+            .with_hard_risk_limit(BasisPoints::WHOLE)
+            .with_minimum_confidence(BasisPoints::ZERO)
+            .with_risk_penalty_multiplier(BasisPoints::new(dice.pick(&[0, 0, 1, 5_000, u16::MAX])))
+            .with_latency_penalty_per_ms(Microunits::new(
+                dice.any_magnitude() >> dice.pick(&[63, 60, 50]),
+            ));
         let mut column = |bits: &[u64]| {
             let most = 1_u64 << dice.pick(bits);
             let (base, few) = (dice.below(most), 1 + dice.below(6));
@@ -190,15 +174,15 @@ impl Case {
         let quality = column(&[1, 5, 10, 13]);
         let count = 9 + dice.below(max_models - 8);
         let models: Vec<Model> = (0..count)
-            .map(|index| Model {
-                model_id: index as u32,
-                quality_bps: dice.pick(&quality) as u16,
-                enabled: !dice.one_in(12),
-                p95_latency_ms: dice.pick(&latency) as u32,
-                input_price_microunits_per_million_tokens: dice.pick(&input),
-                output_price_microunits_per_million_tokens: dice.pick(&output),
-                fixed_price_microunits: dice.pick(&fixed),
-                ..MODEL
+            .map(|index| {
+                MODEL
+                    .with_model_id(index as u32)
+                    .with_quality(BasisPoints::new(dice.pick(&quality) as u16))
+                    .with_enabled(!dice.one_in(12))
+                    .with_p95_latency_ms(dice.pick(&latency) as u32)
+                    .with_input_price_per_million_tokens(Microunits::new(dice.pick(&input)))
+                    .with_output_price_per_million_tokens(Microunits::new(dice.pick(&output)))
+                    .with_fixed_price(Microunits::new(dice.pick(&fixed)))
             })
             .collect();
         let requests = (0..request_count)
@@ -208,20 +192,20 @@ impl Case {
                     1 => 1_000_000,
                     _ => dice.below(20_000),
                 };
-                let mut request = Request {
-                    input_tokens: tokens(dice) as u32,
-                    output_tokens: tokens(dice) as u32,
-                    confidence_bps: dice.pick(&[10_000, 10_000, 9_999, 5_000, 1]),
-                    risk_bps: dice.pick(&[0, 0, 1, 4_000]),
-                    budget_limit_microunits: u64::MAX,
-                    ..REQUEST
-                };
+                let mut request = REQUEST
+                    .with_tokens(tokens(dice) as u32, tokens(dice) as u32)
+                    .with_confidence(BasisPoints::new(
+                        dice.pick(&[10_000, 10_000, 9_999, 5_000, 1]),
+                    ))
+                    .with_risk(BasisPoints::new(dice.pick(&[0, 0, 1, 4_000])))
+                    .with_budget_limit(Microunits::MAX);
                 let (model, other) = (dice.pick(&models), dice.pick(&models));
-                let worth = i128::from(request.confidence_bps) * i128::from(model.quality_bps)
-                    - i128::from(request.risk_bps) * i128::from(policy.risk_penalty_multiplier_bps);
+                let worth = i128::from(request.confidence.get()) * i128::from(model.quality.get())
+                    - i128::from(request.risk.get())
+                        * i128::from(policy.risk_penalty_multiplier.get());
                 let cost = super::oracle::cost(&request, &model);
                 let latency_penalty = u128::from(model.p95_latency_ms)
-                    * u128::from(policy.latency_penalty_microunits_per_ms);
+                    * u128::from(policy.latency_penalty_per_ms.get());
                 let deductions = (u128::from(cost) + latency_penalty) as i128;
                 // About break-even, or so many times as much.
                 let value =
@@ -230,7 +214,7 @@ impl Case {
                 request.business_value_microunits = i64::try_from(value).unwrap_or(1 << 44);
                 if dice.one_in(2) {
                     let limit = super::oracle::cost(&request, &other) + dice.below(3);
-                    request.budget_limit_microunits = limit.saturating_sub(1);
+                    request.budget_limit = Microunits::new(limit.saturating_sub(1));
                 }
                 request
             })
@@ -283,23 +267,30 @@ impl Case {
 }
 
 fn policy(dice: &mut Dice, flavour: Flavour) -> Policy {
-    Policy {
-        policy_epoch: dice.roll(),
-        catalog_epoch: dice.roll(),
-        hard_risk_limit_bps: if dice.one_in(20) { dice.pick(&[0, 1, 5_000]) } else { 10_000 },
-        minimum_confidence_bps: if dice.one_in(20) { dice.pick(&[1, 9_000, 10_000]) } else { 0 },
-        risk_penalty_multiplier_bps: match flavour {
+    Policy::new()
+        .with_policy_epoch(dice.roll())
+        .with_catalog_epoch(dice.roll())
+        .with_hard_risk_limit(BasisPoints::new(if dice.one_in(20) {
+            dice.pick(&[0, 1, 5_000])
+        } else {
+            10_000
+        }))
+        .with_minimum_confidence(BasisPoints::new(if dice.one_in(20) {
+            dice.pick(&[1, 9_000, 10_000])
+        } else {
+            0
+        }))
+        .with_risk_penalty_multiplier(BasisPoints::new(match flavour {
             Flavour::Ties => dice.pick(&[0, 10_000]),
             Flavour::Real | Flavour::Outliers => dice.below(10_001) as u16,
             Flavour::Extreme | Flavour::Guards => dice.pick(&[0, 1, 9_999, 10_001, u16::MAX]),
-        },
-        latency_penalty_microunits_per_ms: match flavour {
+        }))
+        .with_latency_penalty_per_ms(Microunits::new(match flavour {
             Flavour::Ties => dice.below(2),
             Flavour::Real | Flavour::Outliers => dice.below(20),
             Flavour::Extreme => dice.any_magnitude(),
             Flavour::Guards => dice.any_magnitude() >> dice.pick(&[64 - 37, 40, 50]),
-        },
-    }
+        }))
 }
 
 fn catalog(dice: &mut Dice, flavour: Flavour, count: u64) -> Vec<Model> {
@@ -321,60 +312,70 @@ fn catalog(dice: &mut Dice, flavour: Flavour, count: u64) -> Vec<Model> {
 
 fn model(dice: &mut Dice, flavour: Flavour, selective: bool) -> Model {
     let mut model = match flavour {
-        Flavour::Ties => Model {
-            quality_bps: 5_000 + 1_000 * dice.below(3) as u16,
-            risk_ceiling_bps: dice.pick(&[0, 5_000, 10_000, 10_000, 10_000]),
-            p95_latency_ms: 100 * dice.below(3) as u32,
-            input_price_microunits_per_million_tokens: 1_000_000 * dice.below(3),
-            output_price_microunits_per_million_tokens: 1_000_000 * dice.below(3),
-            fixed_price_microunits: 100 * dice.below(2),
-            ..MODEL
-        },
-        Flavour::Real | Flavour::Outliers => Model {
-            quality_bps: 3_000 + dice.below(7_001) as u16,
-            risk_ceiling_bps: 2_000 + dice.below(8_001) as u16,
-            p95_latency_ms: 50 + dice.below(5_000) as u32,
-            input_price_microunits_per_million_tokens: dice.below(30_000_000),
-            output_price_microunits_per_million_tokens: dice.below(120_000_000),
-            fixed_price_microunits: if dice.one_in(4) { dice.below(5_000) } else { 0 },
-            ..MODEL
-        },
-        Flavour::Extreme => Model {
-            quality_bps: dice.pick(&[0, 1, 5_000, 9_999, 10_000]),
-            risk_ceiling_bps: dice.pick(&[0, 1, 9_999, 10_000]),
-            p95_latency_ms: dice.pick(&[0, 1, 1_000, u32::MAX - 1, u32::MAX]),
-            input_price_microunits_per_million_tokens: dice.any_magnitude(),
-            output_price_microunits_per_million_tokens: dice.any_magnitude(),
-            fixed_price_microunits: if dice.one_in(3) { dice.any_magnitude() } else { 0 },
-            ..MODEL
-        },
-        Flavour::Guards => Model {
-            quality_bps: dice.below(10_001) as u16,
-            risk_ceiling_bps: dice.pick(&[0, 1, 9_999, 10_000, 10_000, 10_000]),
-            p95_latency_ms: (dice.any_magnitude() >> 44) as u32,
-            input_price_microunits_per_million_tokens: dice.any_magnitude() >> 28,
-            output_price_microunits_per_million_tokens: dice.any_magnitude() >> 28,
-            fixed_price_microunits: if dice.one_in(3) { dice.any_magnitude() >> 16 } else { 0 },
-            ..MODEL
-        },
+        Flavour::Ties => MODEL
+            .with_quality(BasisPoints::new(5_000 + 1_000 * dice.below(3) as u16))
+            .with_risk_ceiling(BasisPoints::new(dice.pick(&[0, 5_000, 10_000, 10_000, 10_000])))
+            .with_p95_latency_ms(100 * dice.below(3) as u32)
+            .with_input_price_per_million_tokens(Microunits::new(1_000_000 * dice.below(3)))
+            .with_output_price_per_million_tokens(Microunits::new(1_000_000 * dice.below(3)))
+            .with_fixed_price(Microunits::new(100 * dice.below(2))),
+        Flavour::Real | Flavour::Outliers => MODEL
+            .with_quality(BasisPoints::new(3_000 + dice.below(7_001) as u16))
+            .with_risk_ceiling(BasisPoints::new(2_000 + dice.below(8_001) as u16))
+            .with_p95_latency_ms(50 + dice.below(5_000) as u32)
+            .with_input_price_per_million_tokens(Microunits::new(dice.below(30_000_000)))
+            .with_output_price_per_million_tokens(Microunits::new(dice.below(120_000_000)))
+            .with_fixed_price(Microunits::new(if dice.one_in(4) { dice.below(5_000) } else { 0 })),
+        Flavour::Extreme => MODEL
+            .with_quality(BasisPoints::new(dice.pick(&[0, 1, 5_000, 9_999, 10_000])))
+            .with_risk_ceiling(BasisPoints::new(dice.pick(&[0, 1, 9_999, 10_000])))
+            .with_p95_latency_ms(dice.pick(&[0, 1, 1_000, u32::MAX - 1, u32::MAX]))
+            .with_input_price_per_million_tokens(Microunits::new(dice.any_magnitude()))
+            .with_output_price_per_million_tokens(Microunits::new(dice.any_magnitude()))
+            .with_fixed_price(Microunits::new(if dice.one_in(3) {
+                dice.any_magnitude()
+            } else {
+                0
+            })),
+        Flavour::Guards => MODEL
+            .with_quality(BasisPoints::new(dice.below(10_001) as u16))
+            .with_risk_ceiling(BasisPoints::new(dice.pick(&[0, 1, 9_999, 10_000, 10_000, 10_000])))
+            .with_p95_latency_ms((dice.any_magnitude() >> 44) as u32)
+            .with_input_price_per_million_tokens(Microunits::new(dice.any_magnitude() >> 28))
+            .with_output_price_per_million_tokens(Microunits::new(dice.any_magnitude() >> 28))
+            .with_fixed_price(Microunits::new(if dice.one_in(3) {
+                dice.any_magnitude() >> 16
+            } else {
+                0
+            })),
     };
     if matches!(flavour, Flavour::Guards) && dice.one_in(200) {
         // Beyond the guard; an outlier if the others are many and far below.
-        model.input_price_microunits_per_million_tokens <<= 2;
+        model.input_price_per_million_tokens =
+            Microunits::new(model.input_price_per_million_tokens.get() << 2);
     }
+    let plus = |price: Microunits, more: u64| Microunits::new(price.get() + more);
     if matches!(flavour, Flavour::Outliers) && dice.one_in(100) {
         match dice.below(4) {
             0 => model.p95_latency_ms += dice.pick(&[40_000, 1 << 17]),
-            1 => model.input_price_microunits_per_million_tokens += 1 << 33,
-            2 => model.output_price_microunits_per_million_tokens += 1 << 33,
-            _ => model.fixed_price_microunits += 1 << 30,
+            1 => {
+                model.input_price_per_million_tokens =
+                    plus(model.input_price_per_million_tokens, 1 << 33)
+            }
+            2 => {
+                model.output_price_per_million_tokens =
+                    plus(model.output_price_per_million_tokens, 1 << 33)
+            }
+            _ => model.fixed_price = plus(model.fixed_price, 1 << 30),
         }
     }
     model.enabled = !dice.one_in(10);
     model.provider_id = if selective { dice.below(256) as u8 } else { dice.below(6) as u8 };
     let rarely = if selective { 3 } else { 20 };
-    model.capabilities = CapabilitySet(if dice.one_in(rarely) { dice.roll() } else { u64::MAX });
-    model.regions = RegionSet(if dice.one_in(rarely) { dice.roll() & 0xff } else { u64::MAX });
+    model.capabilities =
+        CapabilitySet::from_bits(if dice.one_in(rarely) { dice.roll() } else { u64::MAX });
+    model.regions =
+        RegionSet::from_bits(if dice.one_in(rarely) { dice.roll() & 0xff } else { u64::MAX });
     model
 }
 
@@ -417,39 +418,40 @@ fn request(dice: &mut Dice, flavour: Flavour) -> Request {
             },
         ),
     };
-    let mut request = Request {
-        sequence: dice.roll(),
-        requested_model_id: dice.below(30) as u32,
-        input_tokens,
-        output_tokens,
-        business_value_microunits: value,
-        budget_limit_microunits: budget,
-        risk_bps: dice.pick(&[0, 0, 0, 1, 100, 1_000, 5_000, 9_999]),
-        confidence_bps: match flavour {
+    let mut request = Request::new(dice.roll(), dice.below(30) as u32, input_tokens, output_tokens)
+        .with_business_value_microunits(value)
+        .with_budget_limit(Microunits::new(budget))
+        .with_risk(BasisPoints::new(dice.pick(&[0, 0, 0, 1, 100, 1_000, 5_000, 9_999])))
+        .with_confidence(BasisPoints::new(match flavour {
             Flavour::Ties => dice.pick(&[5_000, 10_000, 10_000]),
             _ => 5_000 + dice.below(5_001) as u16,
-        },
-        minimum_quality_bps: dice.pick(&[0, 0, 0, 5_000, 6_000, 8_000]),
-        max_p95_latency_ms: dice.pick(&[0, 0, 0, 100, 1_000, 3_000, u32::MAX]),
-        required_capabilities: CapabilitySet(dice.pick(&[0, 0, 0, 1, 1 << 63, 0b1010_0101])),
-        allowed_providers: ProviderSet::ALL,
-        required_regions: RegionSet(dice.pick(&[0, 0, 0, 1, 0xf0, 1 << 63])),
-    };
+        }))
+        .with_minimum_quality(BasisPoints::new(dice.pick(&[0, 0, 0, 5_000, 6_000, 8_000])))
+        .with_max_p95_latency_ms(dice.pick(&[0, 0, 0, 100, 1_000, 3_000, u32::MAX]))
+        .with_required_capabilities(CapabilitySet::from_bits(dice.pick(&[
+            0,
+            0,
+            0,
+            1,
+            1 << 63,
+            0b1010_0101,
+        ])))
+        .with_required_regions(RegionSet::from_bits(dice.pick(&[0, 0, 0, 1, 0xf0, 1 << 63])));
     if matches!(flavour, Flavour::Outliers) && dice.one_in(2) {
         // Rich enough for outliers to be eligible, and to win if their quality is the best.
         request.business_value_microunits = 1 << (36 + dice.below(8));
-        request.budget_limit_microunits = dice.pick(&[1 << 27, 1 << 31, 1 << 36, u64::MAX]);
+        request.budget_limit = Microunits::new(dice.pick(&[1 << 27, 1 << 31, 1 << 36, u64::MAX]));
         request.max_p95_latency_ms = dice.pick(&[0, 0, 5_000, 42_000, 1 << 17, (1 << 17) + 3_000]);
     }
     if dice.one_in(2) {
         // An easy request: few limits, so that many models remain to be compared.
-        request.risk_bps = 0;
-        request.minimum_quality_bps = 0;
+        request.risk = BasisPoints::ZERO;
+        request.minimum_quality = BasisPoints::ZERO;
         request.max_p95_latency_ms = 0;
         request.required_capabilities = CapabilitySet::EMPTY;
         request.required_regions = RegionSet::EMPTY;
         if !matches!(flavour, Flavour::Extreme) {
-            request.budget_limit_microunits = u64::MAX;
+            request.budget_limit = Microunits::MAX;
             request.business_value_microunits = request.business_value_microunits.saturating_mul(4);
         }
         return request;
@@ -458,7 +460,7 @@ fn request(dice: &mut Dice, flavour: Flavour) -> Request {
         request.allowed_providers = match dice.below(4) {
             0 => ProviderSet::EMPTY,
             1 => (0..4).collect(),
-            2 => ProviderSet([dice.roll(), dice.roll(), dice.roll(), dice.roll()]),
+            2 => ProviderSet::from_words([dice.roll(), dice.roll(), dice.roll(), dice.roll()]),
             _ => {
                 let mut all_but_a_few = ProviderSet::ALL;
                 all_but_a_few.remove(dice.below(6) as u8);
@@ -470,9 +472,9 @@ fn request(dice: &mut Dice, flavour: Flavour) -> Request {
     if dice.one_in(50) {
         let above = 10_001 + dice.below(100) as u16;
         match dice.below(3) {
-            0 => request.risk_bps = above,
-            1 => request.confidence_bps = above,
-            _ => request.minimum_quality_bps = above,
+            0 => request.risk = BasisPoints::new(above),
+            1 => request.confidence = BasisPoints::new(above),
+            _ => request.minimum_quality = BasisPoints::new(above),
         }
     }
     request
@@ -486,24 +488,22 @@ fn put_on_a_boundary(dice: &mut Dice, policy: &Policy, models: &[Model], request
     let model = dice.pick(models);
     let step = dice.below(3);
     let near = |limit: u64| limit.saturating_add(step).saturating_sub(1);
+    let share = |bps: u64| BasisPoints::new((bps as u16).min(10_000));
     match dice.below(14) {
-        0..2 => request.minimum_quality_bps = (near(model.quality_bps.into()) as u16).min(10_000),
+        0..2 => request.minimum_quality = share(near(model.quality.get().into())),
         2..4 => request.max_p95_latency_ms = near(model.p95_latency_ms.into()) as u32,
-        4..6 => request.risk_bps = (near(model.risk_ceiling_bps.into()) as u16).min(10_000),
-        6 => request.risk_bps = (near(policy.hard_risk_limit_bps.into()) as u16).min(10_000),
-        7 => {
-            request.confidence_bps =
-                (near(policy.minimum_confidence_bps.into()) as u16).min(10_000);
-        }
-        8..11 => request.budget_limit_microunits = near(super::oracle::cost(request, &model)),
+        4..6 => request.risk = share(near(model.risk_ceiling.get().into())),
+        6 => request.risk = share(near(policy.hard_risk_limit.get().into())),
+        7 => request.confidence = share(near(policy.minimum_confidence.get().into())),
+        8..11 => request.budget_limit = Microunits::new(near(super::oracle::cost(request, &model))),
         _ => {
             // The smallest value at which the model's worth exceeds its deductions, or nearly.
             let deductions = -i128::from(super::oracle::utility(
-                &Policy { risk_penalty_multiplier_bps: 0, ..*policy },
-                &Request { business_value_microunits: 0, ..*request },
+                &policy.with_risk_penalty_multiplier(BasisPoints::ZERO),
+                &request.with_business_value_microunits(0),
                 &model,
             ));
-            let bps = i128::from(request.confidence_bps) * i128::from(model.quality_bps);
+            let bps = i128::from(request.confidence.get()) * i128::from(model.quality.get());
             if bps > 0 {
                 let value = deductions * 100_000_000 / bps + i128::from(step) - 1;
                 request.business_value_microunits = i64::try_from(value).unwrap_or(i64::MAX);

@@ -9,22 +9,23 @@ fn selected(models: &[Model]) -> (u32, u32) {
 
 #[test]
 fn higher_utility_wins_first() {
-    let better = Model { model_id: 2, quality_bps: 8_100, ..MODEL };
+    let better = MODEL.with_model_id(2).with_quality(BasisPoints::percent(81));
     assert_eq!(selected(&[MODEL, better]), (2, 1));
 }
 
 #[test]
 fn of_equal_utility_the_lower_cost_wins() {
     // One bps of quality is worth 100 microunits.
-    let dear = Model { quality_bps: 8_010, fixed_price_microunits: 2_000, ..MODEL };
-    let cheap = Model { model_id: 2, ..MODEL };
+    let dear = MODEL.with_quality(BasisPoints::new(8_010)).with_fixed_price(Microunits::new(2_000));
+    let cheap = MODEL.with_model_id(2);
     assert_eq!(selected(&[dear, cheap]), (2, 1));
 }
 
 #[test]
 fn of_equal_cost_too_the_higher_quality_wins() {
-    let policy = Policy { latency_penalty_microunits_per_ms: 1, ..POLICY };
-    let better = Model { model_id: 2, quality_bps: 8_001, p95_latency_ms: 300, ..MODEL };
+    let policy = POLICY.with_latency_penalty_per_ms(Microunits::new(1));
+    let better =
+        MODEL.with_model_id(2).with_quality(BasisPoints::new(8_001)).with_p95_latency_ms(300);
     let decision = PolicySnapshot::new(policy, [MODEL, better]).unwrap().prescribe(&REQUEST);
     assert_eq!(decision.expected_utility_microunits, decision.runner_up_utility_microunits);
     assert_eq!(decision.selected_model_id, Some(2));
@@ -32,7 +33,7 @@ fn of_equal_cost_too_the_higher_quality_wins() {
 
 #[test]
 fn of_equal_quality_too_the_lower_id_wins_and_zero_is_an_id() {
-    let twin = |model_id| Model { model_id, ..MODEL };
+    let twin = |model_id| MODEL.with_model_id(model_id);
     assert_eq!(selected(&[twin(9), twin(3), twin(7)]), (3, 7));
     assert_eq!(selected(&[twin(u32::MAX), twin(0)]), (0, u32::MAX));
 }
@@ -49,7 +50,7 @@ fn the_requested_model_is_executed_and_any_other_is_a_substitute() {
     let decision = decide(&[MODEL], &REQUEST);
     assert_eq!(decision.action, Action::ExecuteRequested);
     assert_eq!(decision.reason, Reason::RequestedModelMaximizesUtility);
-    let decision = decide(&[MODEL], &Request { requested_model_id: 2, ..REQUEST });
+    let decision = decide(&[MODEL], &REQUEST.with_requested_model_id(2));
     assert_eq!(decision.action, Action::Substitute);
     assert_eq!(decision.reason, Reason::AlternativeMaximizesUtility);
     assert_eq!(decision.requested_model_id, 2);
@@ -57,34 +58,26 @@ fn the_requested_model_is_executed_and_any_other_is_a_substitute() {
 
 #[test]
 fn a_decision_holds_what_it_was_made_of() {
-    let decision = decide(&[MODEL, Model { model_id: 4, enabled: false, ..MODEL }], &REQUEST);
-    let expected = Decision {
-        sequence: 42,
-        policy_epoch: 7,
-        catalog_epoch: 11,
-        action: Action::ExecuteRequested,
-        reason: Reason::RequestedModelMaximizesUtility,
-        requested_model_id: 1,
-        selected_model_id: Some(1),
-        estimated_cost_microunits: 1_000,
-        expected_utility_microunits: 799_000,
-        runner_up_model_id: None,
-        runner_up_utility_microunits: 0,
-        evaluated_models: 2,
-        eligible_models: 1,
-    };
+    let decision = decide(&[MODEL, MODEL.with_model_id(4).with_enabled(false)], &REQUEST);
+    let mut expected = Decision::rejected(42, 1, Reason::RequestedModelMaximizesUtility);
+    (expected.policy_epoch, expected.catalog_epoch) = (7, 11);
+    expected.action = Action::ExecuteRequested;
+    expected.selected_model_id = Some(1);
+    expected.estimated_cost = Microunits::new(1_000);
+    expected.expected_utility_microunits = 799_000;
+    (expected.evaluated_models, expected.eligible_models) = (2, 1);
     assert_eq!(decision, expected);
 }
 
 #[test]
 fn counts_are_exact_beyond_sixteen_bits() {
     let models: Vec<Model> = (0..70_000)
-        .map(|model_id| Model { model_id, enabled: !model_id.is_multiple_of(1_000), ..MODEL })
+        .map(|model_id| MODEL.with_model_id(model_id).with_enabled(!model_id.is_multiple_of(1_000)))
         .collect();
     let decision = decide(&models, &REQUEST);
     assert_eq!((decision.evaluated_models, decision.eligible_models), (70_000, 69_930));
     assert_eq!(decision.selected_model_id, Some(1));
-    let decision = decide(&models, &Request { budget_limit_microunits: 0, ..REQUEST });
+    let decision = decide(&models, &REQUEST.with_budget_limit(Microunits::ZERO));
     assert_eq!(decision.evaluated_models, 70_000);
     assert_eq!(decision.reason, Reason::BudgetConstraint);
 }
@@ -94,11 +87,16 @@ fn counts_are_exact_beyond_sixteen_bits() {
 #[test]
 fn the_winner_may_stand_in_a_block_that_clears_zero_and_budget_by_little() {
     let of = |ids: std::ops::Range<u32>, quality_bps, fixed_price_microunits| {
-        ids.map(move |model_id| Model { model_id, quality_bps, fixed_price_microunits, ..MODEL })
+        ids.map(move |model_id| {
+            MODEL
+                .with_model_id(model_id)
+                .with_quality(BasisPoints::new(quality_bps))
+                .with_fixed_price(Microunits::new(fixed_price_microunits))
+        })
     };
     let models: Vec<Model> =
         of(0..32, 24, 0).chain(of(32..64, 28, 420)).chain(of(64..67, 30, 500)).collect();
-    let decision = decide(&models, &Request { budget_limit_microunits: 510, ..REQUEST });
+    let decision = decide(&models, &REQUEST.with_budget_limit(Microunits::new(510)));
     assert_eq!(decision.selected_model_id, Some(64)); // 3,000 - 500
     assert_eq!(decision.expected_utility_microunits, 2_500);
     assert_eq!(decision.runner_up_model_id, Some(65)); // the first block's best is worth 2,400
@@ -110,7 +108,7 @@ fn the_winner_may_stand_in_a_block_that_clears_zero_and_budget_by_little() {
 #[test]
 fn the_third_place_may_go_to_a_model_that_two_others_outdo() {
     for count in [9, 40, 64, 200] {
-        let models: Vec<Model> = (0..count).map(|model_id| Model { model_id, ..MODEL }).collect();
+        let models: Vec<Model> = (0..count).map(|model_id| MODEL.with_model_id(model_id)).collect();
         let mut best = [calybris_kernel::RankedModel::default(); 3];
         let found = PolicySnapshot::new(POLICY, models).unwrap().rank(&REQUEST, &mut best);
         assert_eq!((found, best.map(|ranked| ranked.model_id)), (3, [0, 1, 2]), "{count}");
@@ -120,15 +118,16 @@ fn the_third_place_may_go_to_a_model_that_two_others_outdo() {
 /// The roundings of value and of two token costs take nearly three microunits from all but one.
 #[test]
 fn of_equal_utilities_the_lower_cost_wins_also_where_roundings_made_them_equal() {
-    let dear = Model {
-        quality_bps: 10_000,
-        input_price_microunits_per_million_tokens: 1,
-        output_price_microunits_per_million_tokens: 1,
-        fixed_price_microunits: 7,
-        ..MODEL
-    };
-    let free = Model { model_id: 8, quality_bps: 9_902, fixed_price_microunits: 0, ..MODEL };
-    let dear = (0..8).map(|model_id| Model { model_id, ..dear });
+    let dear = MODEL
+        .with_quality(BasisPoints::WHOLE)
+        .with_input_price_per_million_tokens(Microunits::new(1))
+        .with_output_price_per_million_tokens(Microunits::new(1))
+        .with_fixed_price(Microunits::new(7));
+    let free = MODEL
+        .with_model_id(8)
+        .with_quality(BasisPoints::new(9_902))
+        .with_fixed_price(Microunits::ZERO);
+    let dear = (0..8).map(|model_id| dear.with_model_id(model_id));
     let models: Vec<Model> = dear.chain([free]).collect();
     let decision = decide(&models, &ROUNDED);
     assert_eq!(decision.selected_model_id, Some(8)); // 990.1, and nothing to pay

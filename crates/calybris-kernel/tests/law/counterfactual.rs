@@ -2,7 +2,9 @@
 
 use crate::cases::{Case, MODEL, POLICY, REQUEST};
 use crate::oracle;
-use calybris_kernel::{Model, Policy, PolicySnapshot, RankedModel, Request};
+use calybris_kernel::{
+    BasisPoints, Microunits, Model, Policy, PolicySnapshot, RankedModel, Request,
+};
 use proptest::prelude::*;
 
 proptest! {
@@ -23,15 +25,16 @@ proptest! {
                 expected.truncate(places);
             }
             // What stands in the places beforehand has no say, however good it looks.
-            let untouched = RankedModel { utility_microunits: i64::MAX, ..RankedModel::default() };
+            let mut untouched = RankedModel::default();
+            untouched.utility_microunits = i64::MAX;
             let mut best = vec![untouched; places];
             let found = snapshot.rank(request, &mut best);
             prop_assert_eq!(found, expected.len());
             for (ranked, expected) in best.iter().zip(&expected) {
                 prop_assert_eq!(ranked.model_id, expected.model_id);
                 prop_assert_eq!(ranked.utility_microunits, expected.utility);
-                prop_assert_eq!(ranked.cost_microunits, expected.cost);
-                prop_assert_eq!(ranked.quality_bps, expected.quality);
+                prop_assert_eq!(ranked.cost.get(), expected.cost);
+                prop_assert_eq!(ranked.quality.get(), expected.quality);
             }
             prop_assert!(best[found..].iter().all(|place| *place == untouched));
             if places > 0 {
@@ -52,19 +55,19 @@ proptest! {
             let model = *snapshot.model(margin.model_id).unwrap();
             let wins = |changed: Model| selects(&case.policy, &case.models, request, changed);
 
-            let bps = margin.lowest_quality_bps;
+            let bps = margin.lowest_quality.get();
             prop_assert!(wins(with_quality(model, bps)));
             prop_assert!(bps == 0 || !wins(with_quality(model, bps - 1)));
-            let bps = margin.lowest_risk_ceiling_bps;
+            let bps = margin.lowest_risk_ceiling.get();
             prop_assert!(wins(with_ceiling(model, bps)));
             prop_assert!(bps == 0 || !wins(with_ceiling(model, bps - 1)));
             let latency = margin.highest_p95_latency_ms;
             prop_assert!(wins(with_latency(model, latency)));
             prop_assert!(latency == u32::MAX || !wins(with_latency(model, latency + 1)));
             for (price, with) in [
-                (margin.highest_input_price_microunits_per_million_tokens, with_input_price as fn(Model, u64) -> Model),
-                (margin.highest_output_price_microunits_per_million_tokens, with_output_price),
-                (margin.highest_fixed_price_microunits, with_fixed_price),
+                (margin.highest_input_price_per_million_tokens.get(), with_input_price as fn(Model, u64) -> Model),
+                (margin.highest_output_price_per_million_tokens.get(), with_output_price),
+                (margin.highest_fixed_price.get(), with_fixed_price),
             ] {
                 prop_assert!(wins(with(model, price)));
                 prop_assert!(price == u64::MAX || !wins(with(model, price + 1)));
@@ -84,17 +87,17 @@ proptest! {
             let changes = snapshot.what_would_win(request, model.model_id).unwrap();
             let wins = |changed: Model| selects(&case.policy, &case.models, request, changed);
 
-            match changes.quality_bps {
+            match changes.quality.map(BasisPoints::get) {
                 Some(bps) => {
                     prop_assert!(wins(with_quality(model, bps)));
-                    prop_assert!(bps == model.quality_bps || !wins(with_quality(model, bps - 1)));
+                    prop_assert!(bps == model.quality.get() || !wins(with_quality(model, bps - 1)));
                 }
                 None => prop_assert!(!wins(with_quality(model, 10_000))),
             }
-            match changes.risk_ceiling_bps {
+            match changes.risk_ceiling.map(BasisPoints::get) {
                 Some(bps) => {
                     prop_assert!(wins(with_ceiling(model, bps)));
-                    prop_assert!(bps == model.risk_ceiling_bps || !wins(with_ceiling(model, bps - 1)));
+                    prop_assert!(bps == model.risk_ceiling.get() || !wins(with_ceiling(model, bps - 1)));
                 }
                 None => prop_assert!(!wins(with_ceiling(model, 10_000))),
             }
@@ -107,16 +110,16 @@ proptest! {
             }
             for (change, present, with) in [
                 (
-                    changes.input_price_microunits_per_million_tokens,
-                    model.input_price_microunits_per_million_tokens,
+                    changes.input_price_per_million_tokens.map(Microunits::get),
+                    model.input_price_per_million_tokens.get(),
                     with_input_price as fn(Model, u64) -> Model,
                 ),
                 (
-                    changes.output_price_microunits_per_million_tokens,
-                    model.output_price_microunits_per_million_tokens,
+                    changes.output_price_per_million_tokens.map(Microunits::get),
+                    model.output_price_per_million_tokens.get(),
                     with_output_price,
                 ),
-                (changes.fixed_price_microunits, model.fixed_price_microunits, with_fixed_price),
+                (changes.fixed_price.map(Microunits::get), model.fixed_price.get(), with_fixed_price),
             ] {
                 match change {
                     Some(price) => {
@@ -140,46 +143,46 @@ fn selects(policy: &Policy, models: &[Model], request: &Request, changed: Model)
 }
 
 fn with_quality(model: Model, quality_bps: u16) -> Model {
-    Model { quality_bps, ..model }
+    model.with_quality(BasisPoints::new(quality_bps))
 }
 
 fn with_ceiling(model: Model, risk_ceiling_bps: u16) -> Model {
-    Model { risk_ceiling_bps, ..model }
+    model.with_risk_ceiling(BasisPoints::new(risk_ceiling_bps))
 }
 
 fn with_latency(model: Model, p95_latency_ms: u32) -> Model {
-    Model { p95_latency_ms, ..model }
+    model.with_p95_latency_ms(p95_latency_ms)
 }
 
 fn with_input_price(model: Model, price: u64) -> Model {
-    Model { input_price_microunits_per_million_tokens: price, ..model }
+    model.with_input_price_per_million_tokens(Microunits::new(price))
 }
 
 fn with_output_price(model: Model, price: u64) -> Model {
-    Model { output_price_microunits_per_million_tokens: price, ..model }
+    model.with_output_price_per_million_tokens(Microunits::new(price))
 }
 
 fn with_fixed_price(model: Model, price: u64) -> Model {
-    Model { fixed_price_microunits: price, ..model }
+    model.with_fixed_price(Microunits::new(price))
 }
 
 #[test]
 fn the_selected_model_needs_no_change() {
     let snapshot = PolicySnapshot::new(POLICY, [MODEL]).unwrap();
     let changes = snapshot.what_would_win(&REQUEST, MODEL.model_id).unwrap();
-    assert_eq!(changes.quality_bps, Some(MODEL.quality_bps));
-    assert_eq!(changes.risk_ceiling_bps, Some(MODEL.risk_ceiling_bps));
+    assert_eq!(changes.quality, Some(MODEL.quality));
+    assert_eq!(changes.risk_ceiling, Some(MODEL.risk_ceiling));
     assert_eq!(changes.p95_latency_ms, Some(MODEL.p95_latency_ms));
-    assert_eq!(changes.fixed_price_microunits, Some(MODEL.fixed_price_microunits));
+    assert_eq!(changes.fixed_price, Some(MODEL.fixed_price));
 }
 
 #[test]
 fn a_rejected_request_has_no_margin_and_an_unknown_model_no_changes() {
     let snapshot = PolicySnapshot::new(POLICY, [MODEL]).unwrap();
-    let rejected = Request { risk_bps: 9_500, ..REQUEST };
+    let rejected = REQUEST.with_risk(BasisPoints::percent(95));
     assert_eq!(snapshot.margin(&rejected), None);
     assert_eq!(snapshot.what_would_win(&REQUEST, 77), None);
     let changes = snapshot.what_would_win(&rejected, MODEL.model_id).unwrap();
-    assert_eq!(changes.quality_bps, None);
+    assert_eq!(changes.quality, None);
     assert_eq!(snapshot.rank(&rejected, &mut [RankedModel::default(); 3]), 0);
 }

@@ -21,6 +21,7 @@ mod choosing;
 mod codes;
 mod cost_and_utility;
 mod counterfactual;
+mod decisions;
 mod model_gates;
 mod oracle_agreement;
 mod rejecting;
@@ -30,21 +31,18 @@ mod serialized;
 mod snapshots;
 
 use calybris_kernel::{
-    Action, CapabilitySet, Decision, Gate, Model, Policy, PolicySnapshot, ProviderSet, Reason,
-    Refusal, RegionSet, Request, SnapshotError, UtilityTerms, Verdict,
+    Action, BasisPoints, CapabilitySet, Decision, Gate, Microunits, Model, Policy, PolicySnapshot,
+    ProviderSet, Reason, Refusal, RegionSet, Request, SnapshotError, Verdict,
 };
 use cases::{MODEL, POLICY, REQUEST};
 
 /// A request of which the law rounds all it can: at full quality it is worth 999.9 microunits, and each
 /// of two tokens costs next to nothing.
-const ROUNDED: Request = Request {
-    business_value_microunits: 1_000,
-    confidence_bps: 9_999,
-    input_tokens: 1,
-    output_tokens: 1,
-    budget_limit_microunits: u64::MAX,
-    ..REQUEST
-};
+const ROUNDED: Request = REQUEST
+    .with_business_value_microunits(1_000)
+    .with_confidence(BasisPoints::new(9_999))
+    .with_tokens(1, 1)
+    .with_budget_limit(Microunits::MAX);
 
 fn decide(models: &[Model], request: &Request) -> Decision {
     PolicySnapshot::new(POLICY, models).unwrap().prescribe(request)
@@ -75,8 +73,8 @@ fn utility(policy: Policy, model: Model, request: &Request) -> i64 {
 }
 
 fn cost(model: Model, request: &Request) -> u64 {
-    match refusal(model, &Request { budget_limit_microunits: 0, ..*request }) {
-        Refusal::Budget { cost_microunits, .. } => cost_microunits,
+    match refusal(model, &request.with_budget_limit(Microunits::ZERO)) {
+        Refusal::Budget { cost, .. } => cost.get(),
         refusal => panic!("{refusal:?}"),
     }
 }

@@ -51,14 +51,14 @@ proptest! {
                         prop_assert_eq!(expected, None);
                         prop_assert_eq!(utility_microunits, utility);
                         prop_assert_eq!(terms.utility_microunits(), utility);
-                        prop_assert_eq!(terms.cost_microunits, cost);
+                        prop_assert_eq!(terms.cost.get(), cost);
                     }
                     Verdict::Refused(refusal) => {
                         prop_assert_eq!(expected, Some(refusal.reason()));
                         if let Refusal::Utility { utility_microunits, terms } = refusal {
                             prop_assert_eq!(utility_microunits, utility);
                             prop_assert_eq!(terms.utility_microunits(), utility);
-                            prop_assert_eq!(terms.cost_microunits, cost);
+                            prop_assert_eq!(terms.cost.get(), cost);
                         }
                     }
                 }

@@ -3,27 +3,25 @@
 use super::*;
 
 /// A request under which [`failing`] can make a model fail at any one gate.
-const STRICT: Request = Request {
-    minimum_quality_bps: 8_000,
-    max_p95_latency_ms: 200,
-    required_capabilities: CapabilitySet(0b0001),
-    required_regions: RegionSet(0b0001),
-    allowed_providers: ProviderSet([1 << 5, 0, 0, 0]),
-    risk_bps: 5_000,
-    ..REQUEST
-};
+const STRICT: Request = REQUEST
+    .with_minimum_quality(BasisPoints::percent(80))
+    .with_max_p95_latency_ms(200)
+    .with_required_capabilities(CapabilitySet::from_bits(0b0001))
+    .with_required_regions(RegionSet::from_bits(0b0001))
+    .with_allowed_providers(ProviderSet::from_words([1 << 5, 0, 0, 0]))
+    .with_risk(BasisPoints::percent(50));
 
 fn failing(gate: Gate, model_id: u32) -> Model {
-    let model = Model { model_id, ..MODEL };
+    let model = MODEL.with_model_id(model_id);
     match gate {
-        Gate::Enabled => Model { enabled: false, ..model },
-        Gate::Quality => Model { quality_bps: 7_999, ..model },
-        Gate::Latency => Model { p95_latency_ms: 201, ..model },
-        Gate::Capability => Model { capabilities: CapabilitySet::EMPTY, ..model },
-        Gate::Provider => Model { provider_id: 6, ..model },
-        Gate::Region => Model { regions: RegionSet::EMPTY, ..model },
-        Gate::RiskCeiling => Model { risk_ceiling_bps: 4_999, ..model },
-        Gate::Budget => Model { fixed_price_microunits: 10_001, ..model },
+        Gate::Enabled => model.with_enabled(false),
+        Gate::Quality => model.with_quality(BasisPoints::new(7_999)),
+        Gate::Latency => model.with_p95_latency_ms(201),
+        Gate::Capability => model.with_capabilities(CapabilitySet::EMPTY),
+        Gate::Provider => model.with_provider_id(6),
+        Gate::Region => model.with_regions(RegionSet::EMPTY),
+        Gate::RiskCeiling => model.with_risk_ceiling(BasisPoints::new(4_999)),
+        Gate::Budget => model.with_fixed_price(Microunits::new(10_001)),
         _ => panic!("no model fails at {gate:?}"),
     }
 }
@@ -53,9 +51,9 @@ fn on_equal_counts_the_later_in_the_list_wins() {
         }
     }
     // Utility is last of all: nothing is worth 0 microunits.
-    let worthless = Request { business_value_microunits: 0, ..STRICT };
+    let worthless = STRICT.with_business_value_microunits(0);
     for earlier in list {
-        let models = [failing(earlier, 1), Model { model_id: 2, ..MODEL }];
+        let models = [failing(earlier, 1), MODEL.with_model_id(2)];
         assert_eq!(decide(&models, &worthless).reason, Reason::NonPositiveUtility);
     }
 }
@@ -77,21 +75,16 @@ fn an_empty_catalog_has_no_enabled_model() {
 
 #[test]
 fn a_reject_selects_nothing_and_all_amounts_are_zero() {
-    let decision = decide(&[MODEL], &Request { budget_limit_microunits: 0, ..REQUEST });
-    let expected = Decision {
-        sequence: 42,
-        policy_epoch: 7,
-        catalog_epoch: 11,
-        action: Action::Reject,
-        reason: Reason::BudgetConstraint,
-        requested_model_id: 1,
-        selected_model_id: None,
-        estimated_cost_microunits: 0,
-        expected_utility_microunits: 0,
-        runner_up_model_id: None,
-        runner_up_utility_microunits: 0,
-        evaluated_models: 1,
-        eligible_models: 0,
-    };
+    let decision = decide(&[MODEL], &REQUEST.with_budget_limit(Microunits::ZERO));
+    assert_eq!(decision.action, Action::Reject);
+    assert_eq!(decision.selected_model_id, None);
+    assert_eq!(
+        (decision.estimated_cost, decision.expected_utility_microunits),
+        (Microunits::ZERO, 0)
+    );
+    assert_eq!((decision.runner_up_model_id, decision.runner_up_utility_microunits), (None, 0));
+    let mut expected = Decision::rejected(42, 1, Reason::BudgetConstraint);
+    (expected.policy_epoch, expected.catalog_epoch) = (7, 11);
+    expected.evaluated_models = 1;
     assert_eq!(decision, expected);
 }

@@ -9,8 +9,8 @@ fn risk_at_the_hard_limit_is_rejected_and_below_it_is_not() {
         (5_000, Reason::RiskHardLimit),
         (5_001, Reason::RiskHardLimit),
     ] {
-        let policy = Policy { hard_risk_limit_bps: 5_000, ..POLICY };
-        let decision = decide_under(policy, &Request { risk_bps, ..REQUEST });
+        let policy = POLICY.with_hard_risk_limit(BasisPoints::percent(50));
+        let decision = decide_under(policy, &REQUEST.with_risk(BasisPoints::new(risk_bps)));
         assert_eq!(decision.reason, reason, "{risk_bps}");
     }
 }
@@ -22,15 +22,16 @@ fn confidence_below_the_minimum_is_rejected_and_at_it_is_not() {
         (5_000, Reason::RequestedModelMaximizesUtility),
         (5_001, Reason::RequestedModelMaximizesUtility),
     ] {
-        let policy = Policy { minimum_confidence_bps: 5_000, ..POLICY };
-        let decision = decide_under(policy, &Request { confidence_bps, ..REQUEST });
+        let policy = POLICY.with_minimum_confidence(BasisPoints::percent(50));
+        let decision =
+            decide_under(policy, &REQUEST.with_confidence(BasisPoints::new(confidence_bps)));
         assert_eq!(decision.reason, reason, "{confidence_bps}");
     }
 }
 
 #[test]
 fn risk_is_judged_before_confidence_and_no_model_is_looked_at() {
-    let request = Request { risk_bps: 9_000, confidence_bps: 0, ..REQUEST };
+    let request = REQUEST.with_risk(BasisPoints::percent(90)).with_confidence(BasisPoints::ZERO);
     let decision = decide_under(POLICY, &request);
     assert_eq!(decision.reason, Reason::RiskHardLimit);
     assert_eq!((decision.evaluated_models, decision.eligible_models), (0, 0));
@@ -38,33 +39,38 @@ fn risk_is_judged_before_confidence_and_no_model_is_looked_at() {
 
 #[test]
 fn a_bps_above_one_whole_is_an_invalid_request_before_any_gate() {
-    let risky = Request { risk_bps: 9_500, confidence_bps: 0, ..REQUEST };
+    let risky = REQUEST.with_risk(BasisPoints::percent(95)).with_confidence(BasisPoints::ZERO);
     for request in [
-        Request { risk_bps: 10_001, ..risky },
-        Request { confidence_bps: 10_001, ..risky },
-        Request { minimum_quality_bps: 10_001, ..risky },
-        Request { minimum_quality_bps: u16::MAX, ..risky },
+        risky.with_risk(BasisPoints::new(10_001)),
+        risky.with_confidence(BasisPoints::new(10_001)),
+        risky.with_minimum_quality(BasisPoints::new(10_001)),
+        risky.with_minimum_quality(BasisPoints::new(u16::MAX)),
     ] {
         let decision = decide_under(POLICY, &request);
         assert_eq!(decision.action, Action::Reject);
         assert_eq!(decision.reason, Reason::InvalidRequest);
         assert_eq!(decision.evaluated_models, 0);
     }
-    let whole = Request { confidence_bps: 10_000, minimum_quality_bps: 10_000, ..REQUEST };
+    let whole =
+        REQUEST.with_confidence(BasisPoints::WHOLE).with_minimum_quality(BasisPoints::WHOLE);
     assert_eq!(decide_under(POLICY, &whole).reason, Reason::QualityConstraint);
 }
 
 #[test]
 fn explain_names_the_field_of_an_invalid_request_and_no_model() {
     let snapshot = PolicySnapshot::new(POLICY, [MODEL]).unwrap();
-    let explanation = snapshot.explain(&Request { confidence_bps: 10_001, ..REQUEST });
-    let expected =
-        Refusal::InvalidRequest { field: "confidence_bps", found_bps: 10_001, limit_bps: 10_000 };
+    let explanation = snapshot.explain(&REQUEST.with_confidence(BasisPoints::new(10_001)));
+    let expected = Refusal::InvalidRequest {
+        field: "confidence_bps",
+        found: BasisPoints::new(10_001),
+        limit: BasisPoints::WHOLE,
+    };
     assert_eq!(explanation.request_refusal, Some(expected));
     assert_eq!(expected.gate(), None);
     assert!(explanation.models.is_empty());
 
-    let explanation = snapshot.explain(&Request { risk_bps: 9_001, ..REQUEST });
-    let expected = Refusal::RiskHardLimit { risk_bps: 9_001, limit_bps: 9_000 };
+    let explanation = snapshot.explain(&REQUEST.with_risk(BasisPoints::new(9_001)));
+    let expected =
+        Refusal::RiskHardLimit { risk: BasisPoints::new(9_001), limit: BasisPoints::percent(90) };
     assert_eq!(explanation.request_refusal, Some(expected));
 }

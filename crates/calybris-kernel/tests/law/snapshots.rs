@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_duplicate_id_is_refused_by_name() {
-    let models = [Model { model_id: 9, ..MODEL }, MODEL, Model { quality_bps: 1, ..MODEL }];
+    let models = [MODEL.with_model_id(9), MODEL, MODEL.with_quality(BasisPoints::new(1))];
     let error = PolicySnapshot::new(POLICY, models).unwrap_err();
     assert_eq!(error, SnapshotError::DuplicateModelId { model_id: 1 });
     assert_eq!(error.to_string(), "model id `1` stands more than once in the catalog");
@@ -12,14 +12,15 @@ fn a_duplicate_id_is_refused_by_name() {
 
 #[test]
 fn a_bps_above_one_whole_is_refused_by_model_and_field() {
-    let at_the_limit = Model { quality_bps: 10_000, risk_ceiling_bps: 10_000, ..MODEL };
+    let at_the_limit = MODEL.with_quality(BasisPoints::WHOLE).with_risk_ceiling(BasisPoints::WHOLE);
     assert!(PolicySnapshot::new(POLICY, [at_the_limit]).is_ok());
     for (model, field) in [
-        (Model { model_id: 3, quality_bps: 10_001, ..MODEL }, "quality_bps"),
-        (Model { model_id: 3, risk_ceiling_bps: 10_001, ..MODEL }, "risk_ceiling_bps"),
+        (MODEL.with_model_id(3).with_quality(BasisPoints::new(10_001)), "quality_bps"),
+        (MODEL.with_model_id(3).with_risk_ceiling(BasisPoints::new(10_001)), "risk_ceiling_bps"),
     ] {
         let error = PolicySnapshot::new(POLICY, [MODEL, model]).unwrap_err();
-        let expected = SnapshotError::ModelOutOfRange { model_id: 3, field, found_bps: 10_001 };
+        let expected =
+            SnapshotError::ModelOutOfRange { model_id: 3, field, found: BasisPoints::new(10_001) };
         assert_eq!(error, expected);
         let message = format!("{field} of model `3` is 10001 and may be at most 10000");
         assert_eq!(error.to_string(), message);
@@ -29,26 +30,27 @@ fn a_bps_above_one_whole_is_refused_by_model_and_field() {
 #[test]
 fn a_policy_bps_above_one_whole_is_refused_by_field_but_the_multiplier_may_exceed_it() {
     for (policy, field) in [
-        (Policy { hard_risk_limit_bps: 10_001, ..POLICY }, "hard_risk_limit_bps"),
-        (Policy { minimum_confidence_bps: 10_001, ..POLICY }, "minimum_confidence_bps"),
+        (POLICY.with_hard_risk_limit(BasisPoints::new(10_001)), "hard_risk_limit_bps"),
+        (POLICY.with_minimum_confidence(BasisPoints::new(10_001)), "minimum_confidence_bps"),
     ] {
         let error = PolicySnapshot::new(policy, [MODEL]).unwrap_err();
-        assert_eq!(error, SnapshotError::PolicyOutOfRange { field, found_bps: 10_001 });
+        assert_eq!(
+            error,
+            SnapshotError::PolicyOutOfRange { field, found: BasisPoints::new(10_001) }
+        );
         let message = format!("{field} of the policy is 10001 and may be at most 10000");
         assert_eq!(error.to_string(), message);
     }
-    let policy = Policy {
-        hard_risk_limit_bps: 10_000,
-        minimum_confidence_bps: 10_000,
-        risk_penalty_multiplier_bps: u16::MAX,
-        ..POLICY
-    };
+    let policy = POLICY
+        .with_hard_risk_limit(BasisPoints::WHOLE)
+        .with_minimum_confidence(BasisPoints::WHOLE)
+        .with_risk_penalty_multiplier(BasisPoints::new(u16::MAX));
     assert!(PolicySnapshot::new(policy, [MODEL]).is_ok());
 }
 
 #[test]
 fn models_are_found_by_id_and_listed_in_order() {
-    let models = [5, 0, u32::MAX].map(|model_id| Model { model_id, ..MODEL });
+    let models = [5, 0, u32::MAX].map(|model_id| MODEL.with_model_id(model_id));
     let snapshot = PolicySnapshot::new(POLICY, models).unwrap();
     let ids: Vec<u32> = snapshot.models().iter().map(|model| model.model_id).collect();
     assert_eq!(ids, [0, 5, u32::MAX]);
@@ -67,27 +69,27 @@ fn every_field_changes_the_canonical_bytes() {
     };
     let mut forms = vec![bytes(POLICY, MODEL)];
     for policy in [
-        Policy { policy_epoch: 8, ..POLICY },
-        Policy { catalog_epoch: 12, ..POLICY },
-        Policy { hard_risk_limit_bps: 9_001, ..POLICY },
-        Policy { minimum_confidence_bps: 1_001, ..POLICY },
-        Policy { risk_penalty_multiplier_bps: 1, ..POLICY },
-        Policy { latency_penalty_microunits_per_ms: 1, ..POLICY },
+        POLICY.with_policy_epoch(8),
+        POLICY.with_catalog_epoch(12),
+        POLICY.with_hard_risk_limit(BasisPoints::new(9_001)),
+        POLICY.with_minimum_confidence(BasisPoints::new(1_001)),
+        POLICY.with_risk_penalty_multiplier(BasisPoints::new(1)),
+        POLICY.with_latency_penalty_per_ms(Microunits::new(1)),
     ] {
         forms.push(bytes(policy, MODEL));
     }
     for model in [
-        Model { model_id: 2, ..MODEL },
-        Model { provider_id: 6, ..MODEL },
-        Model { quality_bps: 8_001, ..MODEL },
-        Model { risk_ceiling_bps: 5_001, ..MODEL },
-        Model { enabled: false, ..MODEL },
-        Model { p95_latency_ms: 201, ..MODEL },
-        Model { capabilities: CapabilitySet(0), ..MODEL },
-        Model { regions: RegionSet(0), ..MODEL },
-        Model { input_price_microunits_per_million_tokens: 1, ..MODEL },
-        Model { output_price_microunits_per_million_tokens: 1, ..MODEL },
-        Model { fixed_price_microunits: 1_001, ..MODEL },
+        MODEL.with_model_id(2),
+        MODEL.with_provider_id(6),
+        MODEL.with_quality(BasisPoints::new(8_001)),
+        MODEL.with_risk_ceiling(BasisPoints::new(5_001)),
+        MODEL.with_enabled(false),
+        MODEL.with_p95_latency_ms(201),
+        MODEL.with_capabilities(CapabilitySet::from_bits(0)),
+        MODEL.with_regions(RegionSet::from_bits(0)),
+        MODEL.with_input_price_per_million_tokens(Microunits::new(1)),
+        MODEL.with_output_price_per_million_tokens(Microunits::new(1)),
+        MODEL.with_fixed_price(Microunits::new(1_001)),
     ] {
         forms.push(bytes(POLICY, model));
     }
@@ -100,10 +102,10 @@ fn every_field_changes_the_canonical_bytes() {
 
 #[test]
 fn snapshots_are_equal_if_policy_and_catalog_are_in_whatever_order() {
-    let other = Model { model_id: 2, ..MODEL };
+    let other = MODEL.with_model_id(2);
     let snapshot = |policy, models: [Model; 2]| PolicySnapshot::new(policy, models).unwrap();
     let one = snapshot(POLICY, [MODEL, other]);
     assert_eq!(one, snapshot(POLICY, [other, MODEL]));
-    assert_ne!(one, snapshot(Policy { policy_epoch: 8, ..POLICY }, [MODEL, other]));
-    assert_ne!(one, snapshot(POLICY, [MODEL, Model { fixed_price_microunits: 999, ..other }]));
+    assert_ne!(one, snapshot(POLICY.with_policy_epoch(8), [MODEL, other]));
+    assert_ne!(one, snapshot(POLICY, [MODEL, other.with_fixed_price(Microunits::new(999))]));
 }

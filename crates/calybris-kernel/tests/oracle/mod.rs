@@ -5,7 +5,7 @@
 #![allow(clippy::manual_div_ceil, reason = "the oracle spells rounding out")]
 #![allow(dead_code, reason = "each test uses a part of the oracle")]
 
-use calybris_kernel::{Action, Decision, Model, Policy, Reason, Request};
+use calybris_kernel::{Action, Decision, Microunits, Model, Policy, Reason, Request};
 
 /// One eligible model, with what decides between two of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,21 +22,21 @@ fn ceil_div(numerator: u128, denominator: u128) -> u128 {
 
 pub(crate) fn cost(request: &Request, model: &Model) -> u64 {
     let million = 1_000_000_u128;
-    let input =
-        request.input_tokens as u128 * model.input_price_microunits_per_million_tokens as u128;
+    let input = request.input_tokens as u128 * model.input_price_per_million_tokens.get() as u128;
     let output =
-        request.output_tokens as u128 * model.output_price_microunits_per_million_tokens as u128;
+        request.output_tokens as u128 * model.output_price_per_million_tokens.get() as u128;
     let exact =
-        model.fixed_price_microunits as u128 + ceil_div(input, million) + ceil_div(output, million);
+        model.fixed_price.get() as u128 + ceil_div(input, million) + ceil_div(output, million);
     exact.min(u64::MAX as u128) as u64
 }
 
 pub(crate) fn utility(policy: &Policy, request: &Request, model: &Model) -> i64 {
     let value = request.business_value_microunits.max(0) as i128;
-    let worth = value * request.confidence_bps as i128 * model.quality_bps as i128 / 100_000_000;
-    let risk =
-        value * request.risk_bps as i128 * policy.risk_penalty_multiplier_bps as i128 / 100_000_000;
-    let latency = model.p95_latency_ms as i128 * policy.latency_penalty_microunits_per_ms as i128;
+    let worth =
+        value * request.confidence.get() as i128 * model.quality.get() as i128 / 100_000_000;
+    let risk = value * request.risk.get() as i128 * policy.risk_penalty_multiplier.get() as i128
+        / 100_000_000;
+    let latency = model.p95_latency_ms as i128 * policy.latency_penalty_per_ms.get() as i128;
     let exact = worth - risk - cost(request, model) as i128 - latency;
     exact.clamp(i64::MIN as i128, i64::MAX as i128) as i64
 }
@@ -44,21 +44,21 @@ pub(crate) fn utility(policy: &Policy, request: &Request, model: &Model) -> i64 
 /// The reason a model is turned away for, or nothing if it is eligible.
 pub(crate) fn turned_away(policy: &Policy, request: &Request, model: &Model) -> Option<Reason> {
     let provider_bit = 1_u64 << (model.provider_id % 64);
-    let provider_word = request.allowed_providers.0[model.provider_id as usize / 64];
-    let needs = request.required_capabilities.0;
-    let regions = request.required_regions.0;
+    let provider_word = request.allowed_providers.words()[model.provider_id as usize / 64];
+    let needs = request.required_capabilities.bits();
+    let regions = request.required_regions.bits();
     let gates = [
         (!model.enabled, Reason::NoEnabledModel),
-        (model.quality_bps < request.minimum_quality_bps, Reason::QualityConstraint),
+        (model.quality.get() < request.minimum_quality.get(), Reason::QualityConstraint),
         (
             request.max_p95_latency_ms > 0 && model.p95_latency_ms > request.max_p95_latency_ms,
             Reason::LatencyConstraint,
         ),
-        (model.capabilities.0 & needs != needs, Reason::CapabilityConstraint),
+        (model.capabilities.bits() & needs != needs, Reason::CapabilityConstraint),
         (provider_word & provider_bit == 0, Reason::ProviderConstraint),
-        (regions != 0 && model.regions.0 & regions == 0, Reason::RegionConstraint),
-        (request.risk_bps > model.risk_ceiling_bps, Reason::RiskCeilingConstraint),
-        (cost(request, model) > request.budget_limit_microunits, Reason::BudgetConstraint),
+        (regions != 0 && model.regions.bits() & regions == 0, Reason::RegionConstraint),
+        (request.risk.get() > model.risk_ceiling.get(), Reason::RiskCeilingConstraint),
+        (cost(request, model) > request.budget_limit.get(), Reason::BudgetConstraint),
         (utility(policy, request, model) <= 0, Reason::NonPositiveUtility),
     ];
     gates.iter().find(|gate| gate.0).map(|gate| gate.1)
@@ -73,7 +73,7 @@ pub(crate) fn ranking(policy: &Policy, models: &[Model], request: &Request) -> V
             model_id: model.model_id,
             utility: utility(policy, request, model),
             cost: cost(request, model),
-            quality: model.quality_bps,
+            quality: model.quality.get(),
         })
         .collect();
     eligible.sort_by(|a, b| {
@@ -114,54 +114,40 @@ fn reject_reason(policy: &Policy, models: &[Model], request: &Request) -> Reason
 
 /// The decision that the law prescribes, for models in any order.
 pub(crate) fn decide(policy: &Policy, models: &[Model], request: &Request) -> Decision {
-    let reject = Decision {
-        sequence: request.sequence,
-        policy_epoch: policy.policy_epoch,
-        catalog_epoch: policy.catalog_epoch,
-        action: Action::Reject,
-        reason: Reason::InvalidRequest,
-        requested_model_id: request.requested_model_id,
-        selected_model_id: None,
-        estimated_cost_microunits: 0,
-        expected_utility_microunits: 0,
-        runner_up_model_id: None,
-        runner_up_utility_microunits: 0,
-        evaluated_models: 0,
-        eligible_models: 0,
-    };
-    if request.risk_bps > 10_000
-        || request.confidence_bps > 10_000
-        || request.minimum_quality_bps > 10_000
+    let mut decision =
+        Decision::rejected(request.sequence, request.requested_model_id, Reason::InvalidRequest);
+    decision.policy_epoch = policy.policy_epoch;
+    decision.catalog_epoch = policy.catalog_epoch;
+    if request.risk.get() > 10_000
+        || request.confidence.get() > 10_000
+        || request.minimum_quality.get() > 10_000
     {
-        return reject;
+        return decision;
     }
-    if request.risk_bps >= policy.hard_risk_limit_bps {
-        return Decision { reason: Reason::RiskHardLimit, ..reject };
+    if request.risk.get() >= policy.hard_risk_limit.get() {
+        decision.reason = Reason::RiskHardLimit;
+        return decision;
     }
-    if request.confidence_bps < policy.minimum_confidence_bps {
-        return Decision { reason: Reason::ConfidenceHardLimit, ..reject };
+    if request.confidence.get() < policy.minimum_confidence.get() {
+        decision.reason = Reason::ConfidenceHardLimit;
+        return decision;
     }
     let ranking = ranking(policy, models, request);
-    let evaluated_models = models.len() as u32;
+    decision.evaluated_models = models.len() as u32;
     let Some(winner) = ranking.first() else {
-        let reason = reject_reason(policy, models, request);
-        return Decision { reason, evaluated_models, ..reject };
+        decision.reason = reject_reason(policy, models, request);
+        return decision;
     };
-    let (action, reason) = if winner.model_id == request.requested_model_id {
+    (decision.action, decision.reason) = if winner.model_id == request.requested_model_id {
         (Action::ExecuteRequested, Reason::RequestedModelMaximizesUtility)
     } else {
         (Action::Substitute, Reason::AlternativeMaximizesUtility)
     };
-    Decision {
-        action,
-        reason,
-        selected_model_id: Some(winner.model_id),
-        estimated_cost_microunits: winner.cost,
-        expected_utility_microunits: winner.utility,
-        runner_up_model_id: ranking.get(1).map(|second| second.model_id),
-        runner_up_utility_microunits: ranking.get(1).map_or(0, |second| second.utility),
-        evaluated_models,
-        eligible_models: ranking.len() as u32,
-        ..reject
-    }
+    decision.selected_model_id = Some(winner.model_id);
+    decision.estimated_cost = Microunits::new(winner.cost);
+    decision.expected_utility_microunits = winner.utility;
+    decision.runner_up_model_id = ranking.get(1).map(|second| second.model_id);
+    decision.runner_up_utility_microunits = ranking.get(1).map_or(0, |second| second.utility);
+    decision.eligible_models = ranking.len() as u32;
+    decision
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use calybris_core::kernel::{Margin, Model, WinningChanges};
+use calybris_core::kernel::{BasisPoints, Margin, Microunits, Model, WinningChanges};
 
 use super::Explained;
 use super::verdicts::{base_name, nearest};
@@ -99,20 +99,20 @@ fn limits(model: &Model, margin: &Margin) -> [(&'static str, String, String); 6]
         limit => format!("up to {} ms", grouped(limit)),
     };
     [
-        ("quality", down_to(margin.lowest_quality_bps), bps(model.quality_bps)),
-        ("risk ceiling", down_to(margin.lowest_risk_ceiling_bps), bps(model.risk_ceiling_bps)),
+        ("quality", down_to(margin.lowest_quality.get()), bps(model.quality.get())),
+        ("risk ceiling", down_to(margin.lowest_risk_ceiling.get()), bps(model.risk_ceiling.get())),
         ("p95 latency", latency, format!("{} ms", grouped(model.p95_latency_ms))),
         price(
             "input price",
-            margin.highest_input_price_microunits_per_million_tokens,
-            model.input_price_microunits_per_million_tokens,
+            margin.highest_input_price_per_million_tokens.get(),
+            model.input_price_per_million_tokens.get(),
         ),
         price(
             "output price",
-            margin.highest_output_price_microunits_per_million_tokens,
-            model.output_price_microunits_per_million_tokens,
+            margin.highest_output_price_per_million_tokens.get(),
+            model.output_price_per_million_tokens.get(),
         ),
-        price("fixed price", margin.highest_fixed_price_microunits, model.fixed_price_microunits),
+        price("fixed price", margin.highest_fixed_price.get(), model.fixed_price.get()),
     ]
 }
 
@@ -151,23 +151,23 @@ fn lines(model: &Model, changes: &WinningChanges) -> Vec<(&'static str, String, 
     };
     let latency = changes.p95_latency_ms.filter(|needed| *needed != model.p95_latency_ms);
     let found = [
-        bps("quality", changes.quality_bps, model.quality_bps),
-        bps("risk ceiling", changes.risk_ceiling_bps, model.risk_ceiling_bps),
+        bps("quality", changes.quality.map(BasisPoints::get), model.quality.get()),
+        bps("risk ceiling", changes.risk_ceiling.map(BasisPoints::get), model.risk_ceiling.get()),
         latency.map(|needed| {
             let needed = format!("at most {} ms", grouped(needed));
             ("p95 latency", needed, grouped(model.p95_latency_ms))
         }),
         price(
             "input price",
-            changes.input_price_microunits_per_million_tokens,
-            model.input_price_microunits_per_million_tokens,
+            changes.input_price_per_million_tokens.map(Microunits::get),
+            model.input_price_per_million_tokens.get(),
         ),
         price(
             "output price",
-            changes.output_price_microunits_per_million_tokens,
-            model.output_price_microunits_per_million_tokens,
+            changes.output_price_per_million_tokens.map(Microunits::get),
+            model.output_price_per_million_tokens.get(),
         ),
-        price("fixed price", changes.fixed_price_microunits, model.fixed_price_microunits),
+        price("fixed price", changes.fixed_price.map(Microunits::get), model.fixed_price.get()),
     ];
     found.into_iter().flatten().collect()
 }

@@ -56,9 +56,9 @@ pub(super) fn one(explained: &Explained<'_>, model_id: u32, paint: Paint, page: 
 fn sum(terms: &UtilityTerms) -> String {
     format!(
         "{} - {} - {} - {}",
-        money(terms.adjusted_value_microunits),
+        money(terms.adjusted_value.get()),
         money(terms.risk_penalty_microunits),
-        money(terms.cost_microunits),
+        money(terms.cost.get()),
         money(terms.latency_penalty_microunits)
     )
 }
@@ -93,9 +93,9 @@ fn eligible(explained: &Explained<'_>, all: bool, paint: Paint, page: &mut Page)
         let mut row = vec![
             format!("{}", line.place),
             format!("{}{mark}", explained.name(ranked.model_id)),
-            money(terms.adjusted_value_microunits),
+            money(terms.adjusted_value.get()),
             money(terms.risk_penalty_microunits),
-            money(terms.cost_microunits),
+            money(terms.cost.get()),
             money(terms.latency_penalty_microunits),
             signed_money(*utility_microunits),
         ];
@@ -266,12 +266,10 @@ const fn is_measured(refusal: &Refusal) -> bool {
 /// By how much a model failed its gate, for telling the nearest; 0 where there is no measure.
 fn shortfall(refusal: &Refusal) -> u128 {
     match *refusal {
-        Refusal::Quality { quality_bps, minimum_bps } => minimum_bps.abs_diff(quality_bps).into(),
+        Refusal::Quality { quality, minimum } => minimum.get().abs_diff(quality.get()).into(),
         Refusal::Latency { p95_latency_ms, limit_ms } => p95_latency_ms.abs_diff(limit_ms).into(),
-        Refusal::RiskCeiling { risk_bps, ceiling_bps } => risk_bps.abs_diff(ceiling_bps).into(),
-        Refusal::Budget { cost_microunits, limit_microunits } => {
-            cost_microunits.abs_diff(limit_microunits).into()
-        }
+        Refusal::RiskCeiling { risk, ceiling } => risk.get().abs_diff(ceiling.get()).into(),
+        Refusal::Budget { cost, limit } => cost.get().abs_diff(limit.get()).into(),
         Refusal::Utility { utility_microunits, .. } => utility_microunits.unsigned_abs().into(),
         _ => 0,
     }
@@ -300,39 +298,39 @@ fn evidence(refusal: &Refusal, explained: &Explained<'_>) -> (String, String) {
     let names = explained.names();
     let bps = |number: u16| format!("{} bps", grouped(number));
     match *refusal {
-        Refusal::InvalidRequest { field, found_bps, limit_bps } => {
-            (format!("{field} {}", bps(found_bps)), format!("at most {}", bps(limit_bps)))
+        Refusal::InvalidRequest { field, found, limit } => {
+            (format!("{field} {}", bps(found.get())), format!("at most {}", bps(limit.get())))
         }
-        Refusal::RiskHardLimit { risk_bps, limit_bps } => {
-            (format!("risk {}", bps(risk_bps)), format!("below {}", bps(limit_bps)))
+        Refusal::RiskHardLimit { risk, limit } => {
+            (format!("risk {}", bps(risk.get())), format!("below {}", bps(limit.get())))
         }
-        Refusal::ConfidenceHardLimit { confidence_bps, minimum_bps } => {
-            (bps(confidence_bps), format!("at least {}", bps(minimum_bps)))
+        Refusal::ConfidenceHardLimit { confidence, minimum } => {
+            (bps(confidence.get()), format!("at least {}", bps(minimum.get())))
         }
         Refusal::Disabled => ("disabled".to_owned(), "enabled".to_owned()),
-        Refusal::Quality { quality_bps, minimum_bps } => {
-            (bps(quality_bps), format!("at least {}", bps(minimum_bps)))
+        Refusal::Quality { quality, minimum } => {
+            (bps(quality.get()), format!("at least {}", bps(minimum.get())))
         }
         Refusal::Latency { p95_latency_ms, limit_ms } => {
             (format!("{} ms", grouped(p95_latency_ms)), format!("at most {} ms", grouped(limit_ms)))
         }
         Refusal::Capability { missing } => {
-            let required = explained.request.required_capabilities.0;
-            let lacks = format!("lacks {}", set_names(&names.capabilities, missing.0));
+            let required = explained.request.required_capabilities.bits();
+            let lacks = format!("lacks {}", set_names(&names.capabilities, missing.bits()));
             (lacks, format!("all of {}", set_names(&names.capabilities, required)))
         }
         Refusal::Provider { provider_id } => {
             (provider_name(names, provider_id), "an allowed provider".to_owned())
         }
         Refusal::Region { served, required } => (
-            set_names(&names.regions, served.0),
-            format!("one of {}", set_names(&names.regions, required.0)),
+            set_names(&names.regions, served.bits()),
+            format!("one of {}", set_names(&names.regions, required.bits())),
         ),
-        Refusal::RiskCeiling { risk_bps, ceiling_bps } => {
-            (bps(ceiling_bps), format!("at least the risk, {}", bps(risk_bps)))
+        Refusal::RiskCeiling { risk, ceiling } => {
+            (bps(ceiling.get()), format!("at least the risk, {}", bps(risk.get())))
         }
-        Refusal::Budget { cost_microunits, limit_microunits } => {
-            (money(cost_microunits), format!("at most {}", money(limit_microunits)))
+        Refusal::Budget { cost, limit } => {
+            (money(cost.get()), format!("at most {}", money(limit.get())))
         }
         Refusal::Utility { utility_microunits, .. } => {
             (signed_money(utility_microunits), "above 0".to_owned())
