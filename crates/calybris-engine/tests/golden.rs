@@ -13,7 +13,8 @@ use calybris_engine::{
     Admission, Checkpoint, Decided, DecisionProof, Engine, EngineOptions, Fallback, KeyedDecision,
     LoggedSnapshot, LoggedTicket, Names, Record, SCHEMA_ID,
 };
-use calybris_kernel::{Action, CapabilitySet, Decision, Model, Policy, Reason, RegionSet, Request};
+use calybris_kernel::{Action, CapabilitySet, Decision, Model, Reason, RegionSet};
+use calybris_units::{BasisPoints, Microunits};
 use calybris_wal::{LogId, WalOptions, WalWriter};
 use world::*;
 
@@ -188,52 +189,54 @@ fn other_forms() -> Vec<Record<'static>> {
         capabilities: [(63, "tools".to_owned())].into(),
         regions: [(0, "eu".to_owned())].into(),
     };
-    let everything = Model {
-        model_id: u32::MAX,
-        provider_id: 255,
-        enabled: false,
-        capabilities: CapabilitySet(1 << 63),
-        regions: RegionSet::ALL,
-        fixed_price_microunits: u64::MAX,
-        ..model(0, 10_000, 1)
-    };
+    let everything = Model::new(u32::MAX, 255, BasisPoints::WHOLE)
+        .with_risk_ceiling(BasisPoints::percent(90))
+        .with_enabled(false)
+        .with_p95_latency_ms(100)
+        .with_capabilities(CapabilitySet::from_bits(1 << 63))
+        .with_input_price_per_million_tokens(Microunits::new(1))
+        .with_output_price_per_million_tokens(Microunits::new(1))
+        .with_fixed_price(Microunits::MAX);
     let snapshot = LoggedSnapshot {
         digest: snapshot().digest(),
-        policy: Policy { risk_penalty_multiplier_bps: u16::MAX, ..POLICY },
+        policy: POLICY.with_risk_penalty_multiplier(BasisPoints::new(u16::MAX)),
         models: Cow::Owned(vec![model(0, 0, 0), everything]),
         names: Cow::Owned(names),
     };
     records.push(Record::SnapshotInstalled { time_unix_ms: u64::MAX, snapshot });
-    let asked = Request {
-        business_value_microunits: i64::MIN,
-        required_capabilities: CapabilitySet(0b101),
-        allowed_providers: [3, 200].into_iter().collect(),
-        required_regions: RegionSet(0b10),
-        ..request(u64::MAX, 10_001)
-    };
-    let decided = Decided {
-        time_unix_ms: 0,
-        tenant: Cow::Borrowed("\u{e9}"),
-        correlation_id: Cow::Borrowed(""),
-        request_key: Cow::Borrowed(""),
-        snapshot_sequence: 300,
-        request: asked,
-        decision: Decision {
-            selected_model_id: Some(300),
-            runner_up_model_id: Some(u32::MAX),
-            runner_up_utility_microunits: -1,
-            ..snapshot_under(POLICY).policy_snapshot().prescribe(&asked)
-        },
-        admission: Admission::NotAsked,
-    };
-    records.extend(Action::ALL.map(|action| {
-        let decision = Decision { action, ..decided.decision };
-        Record::Decided(Decided { decision, ..decided.clone() })
-    }));
-    records.extend(Reason::ALL.map(|reason| {
-        let decision = Decision { reason, ..decided.decision };
-        Record::Decided(Decided { decision, ..decided.clone() })
-    }));
+    let asked = request(u64::MAX, 10_001)
+        .with_business_value_microunits(i64::MIN)
+        .with_required_capabilities(CapabilitySet::from_bits(0b101))
+        .with_allowed_providers([3, 200].into_iter().collect())
+        .with_required_regions(RegionSet::from_bits(0b10));
+    for reason in Reason::ALL {
+        let mut decision = Decision::rejected(u64::MAX, 300, reason);
+        decision.evaluated_models = 70_000;
+        let selected = match reason {
+            Reason::RequestedModelMaximizesUtility => Some((Action::ExecuteRequested, 300)),
+            Reason::AlternativeMaximizesUtility => Some((Action::Substitute, 301)),
+            _ => None,
+        };
+        if let Some((action, model_id)) = selected {
+            decision.action = action;
+            decision.selected_model_id = Some(model_id);
+            decision.estimated_cost = Microunits::new(251);
+            decision.expected_utility_microunits = 125;
+            decision.runner_up_model_id = Some(u32::MAX);
+            decision.runner_up_utility_microunits = 1;
+            decision.eligible_models = 65_536;
+        }
+        records.push(Record::Decided(Decided {
+            time_unix_ms: 0,
+            tenant: Cow::Borrowed("\u{e9}"),
+            correlation_id: Cow::Borrowed(""),
+            request_key: Cow::Borrowed(""),
+            snapshot_sequence: 300,
+            request: asked,
+            decision,
+            admission: Admission::NotAsked,
+        }));
+    }
     let checkpoint = Checkpoint {
         time_unix_ms: 0,
         snapshot: None,

@@ -14,6 +14,7 @@ use calybris_engine::{
 use calybris_kernel::{
     Action, CapabilitySet, Decision, Model, Policy, ProviderSet, Reason, RegionSet, Request,
 };
+use calybris_units::{BasisPoints, Microunits};
 use calybris_wal::WalError;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -46,9 +47,16 @@ fn bits() -> BoxedStrategy<u64> {
 }
 
 fn providers() -> BoxedStrategy<ProviderSet> {
-    let words = [bits(), bits(), bits(), bits()];
-    prop_oneof![Just(ProviderSet::ALL), Just(ProviderSet::EMPTY), words.prop_map(ProviderSet)]
-        .boxed()
+    let words = [bits(), bits(), bits(), bits()].prop_map(ProviderSet::from_words);
+    prop_oneof![Just(ProviderSet::ALL), Just(ProviderSet::EMPTY), words].boxed()
+}
+
+fn money() -> BoxedStrategy<Microunits> {
+    number().prop_map(Microunits::new).boxed()
+}
+
+fn share() -> BoxedStrategy<BasisPoints> {
+    number16().prop_map(BasisPoints::new).boxed()
 }
 
 fn text() -> BoxedStrategy<Cow<'static, str>> {
@@ -56,46 +64,56 @@ fn text() -> BoxedStrategy<Cow<'static, str>> {
 }
 
 fn request() -> BoxedStrategy<Request> {
-    let numbers = (number(), number32(), number32(), number32(), signed(), number());
-    let limits = (number16(), number16(), number16(), number32());
-    (numbers, limits, bits(), providers(), bits())
-        .prop_map(|(numbers, limits, capabilities, allowed_providers, regions)| Request {
-            sequence: numbers.0,
-            requested_model_id: numbers.1,
-            input_tokens: numbers.2,
-            output_tokens: numbers.3,
-            business_value_microunits: numbers.4,
-            budget_limit_microunits: numbers.5,
-            risk_bps: limits.0,
-            confidence_bps: limits.1,
-            minimum_quality_bps: limits.2,
-            max_p95_latency_ms: limits.3,
-            required_capabilities: CapabilitySet(capabilities),
-            allowed_providers,
-            required_regions: RegionSet(regions),
+    let asked = (number(), number32(), number32(), number32(), signed());
+    let limits = (money(), share(), share(), share(), number32());
+    (asked, limits, bits(), providers(), bits())
+        .prop_map(|(asked, limits, capabilities, providers, regions)| {
+            Request::new(asked.0, asked.1, asked.2, asked.3)
+                .with_business_value_microunits(asked.4)
+                .with_budget_limit(limits.0)
+                .with_risk(limits.1)
+                .with_confidence(limits.2)
+                .with_minimum_quality(limits.3)
+                .with_max_p95_latency_ms(limits.4)
+                .with_required_capabilities(CapabilitySet::from_bits(capabilities))
+                .with_allowed_providers(providers)
+                .with_required_regions(RegionSet::from_bits(regions))
         })
         .boxed()
 }
 
+/// A decision as a kernel could have made it.
 fn decision() -> BoxedStrategy<Decision> {
-    let codes = (select(Action::ALL.to_vec()), select(Reason::ALL.to_vec()));
-    let counts = (number(), number(), number(), number32(), number32(), number32());
-    let winner = (option::of(number32()), number(), signed(), option::of(number32()), signed());
-    (codes, counts, winner)
-        .prop_map(|((action, reason), counts, winner)| Decision {
-            sequence: counts.0,
-            policy_epoch: counts.1,
-            catalog_epoch: counts.2,
-            action,
-            reason,
-            requested_model_id: counts.3,
-            selected_model_id: winner.0,
-            estimated_cost_microunits: winner.1,
-            expected_utility_microunits: winner.2,
-            runner_up_model_id: winner.3,
-            runner_up_utility_microunits: winner.4,
-            evaluated_models: counts.4,
-            eligible_models: counts.5,
+    let numbers = (number(), number(), number(), number32(), 2..=u32::MAX);
+    let utilities = (1..=i64::MAX, any::<prop::sample::Index>());
+    let choice = (select(Reason::ALL.to_vec()), number32(), option::of(number32()), money());
+    (numbers, choice, utilities)
+        .prop_map(|(numbers, (reason, requested, runner_up, cost), (utility, lower))| {
+            let mut decision = Decision::rejected(numbers.0, requested, reason);
+            (decision.policy_epoch, decision.catalog_epoch) = (numbers.1, numbers.2);
+            decision.evaluated_models = numbers.4;
+            decision.action = match reason {
+                Reason::RequestedModelMaximizesUtility => Action::ExecuteRequested,
+                Reason::AlternativeMaximizesUtility => Action::Substitute,
+                _ => return decision,
+            };
+            let selected = match decision.action {
+                Action::ExecuteRequested => requested,
+                _ if numbers.3 == requested => requested ^ 1,
+                _ => numbers.3,
+            };
+            decision.selected_model_id = Some(selected);
+            decision.estimated_cost = cost;
+            decision.expected_utility_microunits = utility;
+            decision.runner_up_model_id = runner_up.filter(|id| *id != selected);
+            decision.eligible_models = 1;
+            if decision.runner_up_model_id.is_some() {
+                decision.eligible_models = 2;
+                let places = usize::try_from(utility).unwrap();
+                let utility = i64::try_from(lower.index(places)).unwrap() + 1;
+                decision.runner_up_utility_microunits = utility;
+            }
+            decision
         })
         .boxed()
 }
@@ -132,20 +150,18 @@ fn decided() -> BoxedStrategy<Decided<'static>> {
 }
 
 fn model() -> BoxedStrategy<Model> {
-    let numbers = (number32(), any::<u8>(), number16(), number16(), any::<bool>(), number32());
-    (numbers, bits(), bits(), number(), number(), number())
-        .prop_map(|(numbers, capabilities, regions, input, output, fixed_price_microunits)| Model {
-            model_id: numbers.0,
-            provider_id: numbers.1,
-            quality_bps: numbers.2,
-            risk_ceiling_bps: numbers.3,
-            enabled: numbers.4,
-            p95_latency_ms: numbers.5,
-            capabilities: CapabilitySet(capabilities),
-            regions: RegionSet(regions),
-            input_price_microunits_per_million_tokens: input,
-            output_price_microunits_per_million_tokens: output,
-            fixed_price_microunits,
+    let served = (number32(), any::<u8>(), share(), share(), any::<bool>(), number32());
+    (served, bits(), bits(), money(), money(), money())
+        .prop_map(|(served, capabilities, regions, input, output, fixed)| {
+            Model::new(served.0, served.1, served.2)
+                .with_risk_ceiling(served.3)
+                .with_enabled(served.4)
+                .with_p95_latency_ms(served.5)
+                .with_capabilities(CapabilitySet::from_bits(capabilities))
+                .with_regions(RegionSet::from_bits(regions))
+                .with_input_price_per_million_tokens(input)
+                .with_output_price_per_million_tokens(output)
+                .with_fixed_price(fixed)
         })
         .boxed()
 }
@@ -164,21 +180,20 @@ fn names() -> BoxedStrategy<Names> {
 }
 
 fn logged_snapshot() -> BoxedStrategy<LoggedSnapshot<'static>> {
-    let policy = (number(), number(), number16(), number16(), number16(), number());
+    let policy = (number(), number(), share(), share(), share(), money());
     (policy, vec(model(), 0..4), names())
         .prop_map(|(policy, models, names)| {
             let by_id: BTreeMap<u32, Model> =
                 models.into_iter().map(|model| (model.model_id, model)).collect();
             LoggedSnapshot {
                 digest: snapshot().digest(),
-                policy: Policy {
-                    policy_epoch: policy.0,
-                    catalog_epoch: policy.1,
-                    hard_risk_limit_bps: policy.2,
-                    minimum_confidence_bps: policy.3,
-                    risk_penalty_multiplier_bps: policy.4,
-                    latency_penalty_microunits_per_ms: policy.5,
-                },
+                policy: Policy::new()
+                    .with_policy_epoch(policy.0)
+                    .with_catalog_epoch(policy.1)
+                    .with_hard_risk_limit(policy.2)
+                    .with_minimum_confidence(policy.3)
+                    .with_risk_penalty_multiplier(policy.4)
+                    .with_latency_penalty_per_ms(policy.5),
                 models: by_id.into_values().collect(),
                 names: Cow::Owned(names),
             }
@@ -381,14 +396,9 @@ fn not_decoded(payload: &[u8]) -> String {
 
 /// A decision of which every number takes one byte: the places of its fields are known.
 fn plain_decision() -> Decided<'static> {
-    let request = Request {
-        business_value_microunits: 0,
-        budget_limit_microunits: 0,
-        risk_bps: 0,
-        confidence_bps: 0,
-        minimum_quality_bps: 0,
-        ..world::request(1, 0)
-    };
+    let request = Request::new(1, LARGE, 100, 100)
+        .with_budget_limit(Microunits::ZERO)
+        .with_confidence(BasisPoints::ZERO);
     let decision = snapshot().policy_snapshot().prescribe(&request);
     Decided {
         time_unix_ms: 0,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use calybris_kernel::{CapabilitySet, Decision, ProviderSet, RegionSet, Request};
+use calybris_units::{BasisPoints, Microunits};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::bits::{Bits64, Bits256};
@@ -147,35 +148,30 @@ impl From<&Request> for RequestV1 {
             input_tokens: request.input_tokens,
             output_tokens: request.output_tokens,
             business_value_microunits: request.business_value_microunits,
-            budget_limit_microunits: request.budget_limit_microunits,
-            risk_bps: request.risk_bps,
-            confidence_bps: request.confidence_bps,
-            minimum_quality_bps: request.minimum_quality_bps,
+            budget_limit_microunits: request.budget_limit.get(),
+            risk_bps: request.risk.get(),
+            confidence_bps: request.confidence.get(),
+            minimum_quality_bps: request.minimum_quality.get(),
             max_p95_latency_ms: request.max_p95_latency_ms,
-            required_capabilities: Bits64(request.required_capabilities.0),
-            allowed_providers: Bits256(request.allowed_providers.0),
-            required_regions: Bits64(request.required_regions.0),
+            required_capabilities: Bits64(request.required_capabilities.bits()),
+            allowed_providers: Bits256(request.allowed_providers.words()),
+            required_regions: Bits64(request.required_regions.bits()),
         }
     }
 }
 
 impl From<RequestV1> for Request {
     fn from(wire: RequestV1) -> Self {
-        Self {
-            sequence: wire.sequence,
-            requested_model_id: wire.requested_model_id,
-            input_tokens: wire.input_tokens,
-            output_tokens: wire.output_tokens,
-            business_value_microunits: wire.business_value_microunits,
-            budget_limit_microunits: wire.budget_limit_microunits,
-            risk_bps: wire.risk_bps,
-            confidence_bps: wire.confidence_bps,
-            minimum_quality_bps: wire.minimum_quality_bps,
-            max_p95_latency_ms: wire.max_p95_latency_ms,
-            required_capabilities: CapabilitySet(wire.required_capabilities.0),
-            allowed_providers: ProviderSet(wire.allowed_providers.0),
-            required_regions: RegionSet(wire.required_regions.0),
-        }
+        Self::new(wire.sequence, wire.requested_model_id, wire.input_tokens, wire.output_tokens)
+            .with_business_value_microunits(wire.business_value_microunits)
+            .with_budget_limit(Microunits::new(wire.budget_limit_microunits))
+            .with_risk(BasisPoints::new(wire.risk_bps))
+            .with_confidence(BasisPoints::new(wire.confidence_bps))
+            .with_minimum_quality(BasisPoints::new(wire.minimum_quality_bps))
+            .with_max_p95_latency_ms(wire.max_p95_latency_ms)
+            .with_required_capabilities(CapabilitySet::from_bits(wire.required_capabilities.0))
+            .with_allowed_providers(ProviderSet::from_words(wire.allowed_providers.0))
+            .with_required_regions(RegionSet::from_bits(wire.required_regions.0))
     }
 }
 
@@ -189,7 +185,7 @@ impl From<&Decision> for DecisionV1 {
             reason: decision.reason.into(),
             requested_model_id: decision.requested_model_id,
             selected_model_id: decision.selected_model_id,
-            estimated_cost_microunits: decision.estimated_cost_microunits,
+            estimated_cost_microunits: decision.estimated_cost.get(),
             expected_utility_microunits: decision.expected_utility_microunits,
             runner_up_model_id: decision.runner_up_model_id,
             runner_up_utility_microunits: decision.runner_up_utility_microunits,
@@ -203,21 +199,20 @@ impl TryFrom<DecisionV1> for Decision {
     type Error = InvalidField;
 
     fn try_from(wire: DecisionV1) -> Result<Self, InvalidField> {
-        Ok(Self {
-            sequence: wire.sequence,
-            policy_epoch: wire.policy_epoch,
-            catalog_epoch: wire.catalog_epoch,
-            action: wire.action.try_into()?,
-            reason: wire.reason.try_into()?,
-            requested_model_id: wire.requested_model_id,
-            selected_model_id: wire.selected_model_id,
-            estimated_cost_microunits: wire.estimated_cost_microunits,
-            expected_utility_microunits: wire.expected_utility_microunits,
-            runner_up_model_id: wire.runner_up_model_id,
-            runner_up_utility_microunits: wire.runner_up_utility_microunits,
-            evaluated_models: wire.evaluated_models,
-            eligible_models: wire.eligible_models,
-        })
+        let reason = wire.reason.try_into()?;
+        let mut decision = Self::rejected(wire.sequence, wire.requested_model_id, reason);
+        decision.policy_epoch = wire.policy_epoch;
+        decision.catalog_epoch = wire.catalog_epoch;
+        decision.action = wire.action.try_into()?;
+        decision.selected_model_id = wire.selected_model_id;
+        decision.estimated_cost = Microunits::new(wire.estimated_cost_microunits);
+        decision.expected_utility_microunits = wire.expected_utility_microunits;
+        decision.runner_up_model_id = wire.runner_up_model_id;
+        decision.runner_up_utility_microunits = wire.runner_up_utility_microunits;
+        decision.evaluated_models = wire.evaluated_models;
+        decision.eligible_models = wire.eligible_models;
+        decision.check().map_err(|inconsistent| InvalidField::new("decision", inconsistent))?;
+        Ok(decision)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use calybris_kernel::{CapabilitySet, Model, Policy, RegionSet};
+use calybris_units::{BasisPoints, Microunits};
 use calybris_wal::Hash;
 use serde::{Deserialize, Serialize};
 
@@ -107,24 +108,23 @@ impl From<&Policy> for PolicyV1 {
         Self {
             policy_epoch: policy.policy_epoch,
             catalog_epoch: policy.catalog_epoch,
-            hard_risk_limit_bps: policy.hard_risk_limit_bps,
-            minimum_confidence_bps: policy.minimum_confidence_bps,
-            risk_penalty_multiplier_bps: policy.risk_penalty_multiplier_bps,
-            latency_penalty_microunits_per_ms: policy.latency_penalty_microunits_per_ms,
+            hard_risk_limit_bps: policy.hard_risk_limit.get(),
+            minimum_confidence_bps: policy.minimum_confidence.get(),
+            risk_penalty_multiplier_bps: policy.risk_penalty_multiplier.get(),
+            latency_penalty_microunits_per_ms: policy.latency_penalty_per_ms.get(),
         }
     }
 }
 
 impl From<PolicyV1> for Policy {
     fn from(wire: PolicyV1) -> Self {
-        Self {
-            policy_epoch: wire.policy_epoch,
-            catalog_epoch: wire.catalog_epoch,
-            hard_risk_limit_bps: wire.hard_risk_limit_bps,
-            minimum_confidence_bps: wire.minimum_confidence_bps,
-            risk_penalty_multiplier_bps: wire.risk_penalty_multiplier_bps,
-            latency_penalty_microunits_per_ms: wire.latency_penalty_microunits_per_ms,
-        }
+        Self::new()
+            .with_policy_epoch(wire.policy_epoch)
+            .with_catalog_epoch(wire.catalog_epoch)
+            .with_hard_risk_limit(BasisPoints::new(wire.hard_risk_limit_bps))
+            .with_minimum_confidence(BasisPoints::new(wire.minimum_confidence_bps))
+            .with_risk_penalty_multiplier(BasisPoints::new(wire.risk_penalty_multiplier_bps))
+            .with_latency_penalty_per_ms(Microunits::new(wire.latency_penalty_microunits_per_ms))
     }
 }
 
@@ -133,38 +133,32 @@ impl From<&Model> for ModelV1 {
         Self {
             model_id: model.model_id,
             provider_id: model.provider_id,
-            quality_bps: model.quality_bps,
-            risk_ceiling_bps: model.risk_ceiling_bps,
+            quality_bps: model.quality.get(),
+            risk_ceiling_bps: model.risk_ceiling.get(),
             enabled: model.enabled,
             p95_latency_ms: model.p95_latency_ms,
-            capabilities: Bits64(model.capabilities.0),
-            regions: Bits64(model.regions.0),
-            input_price_microunits_per_million_tokens: model
-                .input_price_microunits_per_million_tokens,
-            output_price_microunits_per_million_tokens: model
-                .output_price_microunits_per_million_tokens,
-            fixed_price_microunits: model.fixed_price_microunits,
+            capabilities: Bits64(model.capabilities.bits()),
+            regions: Bits64(model.regions.bits()),
+            input_price_microunits_per_million_tokens: model.input_price_per_million_tokens.get(),
+            output_price_microunits_per_million_tokens: model.output_price_per_million_tokens.get(),
+            fixed_price_microunits: model.fixed_price.get(),
         }
     }
 }
 
 impl From<ModelV1> for Model {
     fn from(wire: ModelV1) -> Self {
-        Self {
-            model_id: wire.model_id,
-            provider_id: wire.provider_id,
-            quality_bps: wire.quality_bps,
-            risk_ceiling_bps: wire.risk_ceiling_bps,
-            enabled: wire.enabled,
-            p95_latency_ms: wire.p95_latency_ms,
-            capabilities: CapabilitySet(wire.capabilities.0),
-            regions: RegionSet(wire.regions.0),
-            input_price_microunits_per_million_tokens: wire
-                .input_price_microunits_per_million_tokens,
-            output_price_microunits_per_million_tokens: wire
-                .output_price_microunits_per_million_tokens,
-            fixed_price_microunits: wire.fixed_price_microunits,
-        }
+        let input_price = Microunits::new(wire.input_price_microunits_per_million_tokens);
+        let output_price = Microunits::new(wire.output_price_microunits_per_million_tokens);
+        Self::new(wire.model_id, wire.provider_id, BasisPoints::new(wire.quality_bps))
+            .with_risk_ceiling(BasisPoints::new(wire.risk_ceiling_bps))
+            .with_enabled(wire.enabled)
+            .with_p95_latency_ms(wire.p95_latency_ms)
+            .with_capabilities(CapabilitySet::from_bits(wire.capabilities.0))
+            .with_regions(RegionSet::from_bits(wire.regions.0))
+            .with_input_price_per_million_tokens(input_price)
+            .with_output_price_per_million_tokens(output_price)
+            .with_fixed_price(Microunits::new(wire.fixed_price_microunits))
     }
 }
 
