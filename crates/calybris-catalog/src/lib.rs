@@ -15,6 +15,7 @@ mod differences;
 mod join;
 mod numbering;
 mod traits;
+mod unlisted;
 
 mod own_catalog;
 mod price;
@@ -32,8 +33,9 @@ pub use diff::{CatalogDiff, Change, Values};
 pub use differences::Differences;
 pub use error::{InputError, Problem};
 pub use join::Catalog;
-pub use numbering::{Numbering, UNLISTED_MODEL_ID};
+pub use numbering::Numbering;
 pub use place::Place;
 pub use policy::{PolicyFile, RequestDefaults};
 pub use price::PLAUSIBLE_PRICES;
 pub use traits::Traits;
+pub use unlisted::{UnlistedModels, is_unlisted, unlisted_model_id};

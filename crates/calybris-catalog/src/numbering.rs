@@ -9,14 +9,17 @@ use calybris_units::{BrokenInvariant, invariant};
 use crate::candidate::Candidate;
 use crate::error::InputError;
 
-/// The id for a requested model that the catalog does not list: no catalog that is joined here gives it to a model.
-pub const UNLISTED_MODEL_ID: u32 = u32::MAX;
+/// The first id that no model gets because of its place in a catalog: from here on ids are made of the names of models that a
+/// catalog does not list.
+pub(crate) const FIRST_UNLISTED_ID: u32 = 1 << 31;
 
 /// Numbers that are taken; the default takes none.
 #[derive(Clone, Debug, Default)]
 pub struct Numbering {
     /// Name and provider to the id.
     models: BTreeMap<(String, String), u32>,
+    /// Models that were asked for and not listed: name to the id.
+    unlisted: BTreeMap<String, u32>,
     model_ids: BTreeSet<u32>,
     pub(crate) providers: Taken,
     pub(crate) capabilities: Taken,
@@ -46,11 +49,16 @@ impl Numbering {
                 models.entry(key).or_insert(model.model_id);
             }
         }
+        let is_listed = |id: u32| recorded.policy_snapshot().model(id).is_some();
+        let unlisted =
+            names.models.iter().filter(|(id, _)| **id >= FIRST_UNLISTED_ID && !is_listed(**id));
+        let unlisted = unlisted.map(|(id, name)| (name.clone(), *id)).collect();
         let bits_of = |set: u64| (0..64_u8).filter(move |bit| set >> bit & 1 == 1);
         let capabilities = catalog.iter().flat_map(|model| bits_of(model.capabilities.bits()));
         let regions = catalog.iter().flat_map(|model| bits_of(model.regions.bits()));
         Self {
             models,
+            unlisted,
             model_ids: names
                 .models
                 .keys()
@@ -64,13 +72,16 @@ impl Numbering {
         }
     }
 
-    /// An id for each model: the recorded one of that name and provider, or else the next free above all recorded.
+    /// An id for each model: the recorded one of that name and provider, or the one under which it was asked for when no
+    /// catalog listed it, or else the next free above all recorded.
     pub(crate) fn model_ids(&self, models: &[Candidate]) -> Result<Vec<u32>, BrokenInvariant> {
-        let above = self.model_ids.last().map_or(0, |highest| highest.saturating_add(1));
-        let free = |id: &u32| *id != UNLISTED_MODEL_ID && !self.model_ids.contains(id);
-        let mut fresh = (above..UNLISTED_MODEL_ID).chain(0..above).filter(free);
+        let highest = self.model_ids.range(..FIRST_UNLISTED_ID).next_back();
+        let above = highest.map_or(0, |highest| highest.saturating_add(1));
+        let free = |id: &u32| !self.model_ids.contains(id);
+        let mut fresh = (above..FIRST_UNLISTED_ID).chain(0..above).filter(free);
         let known = |model: &Candidate| {
-            self.models.get(&(model.name.clone(), model.provider.clone())).copied()
+            let listed = self.models.get(&(model.name.clone(), model.provider.clone()));
+            listed.or_else(|| self.unlisted.get(&model.name)).copied()
         };
         let id = |model| {
             let id = known(model).or_else(|| fresh.next());
@@ -193,12 +204,19 @@ mod tests {
     }
 
     #[test]
-    fn the_number_for_models_outside_of_a_catalog_is_given_to_none() {
-        let last = UNLISTED_MODEL_ID - 1;
+    fn the_numbers_for_models_outside_of_a_catalog_are_given_to_none() {
+        let last = FIRST_UNLISTED_ID - 1;
         let numbering = Numbering::of(&recorded(&[(last, 0, 0), (0, 0, 0)], Names::default()));
         assert_eq!(ids(&numbering, &[("a", "p"), ("b", "p")]), [1, 2]);
-        let numbering = Numbering::of(&recorded(&[(UNLISTED_MODEL_ID, 0, 0)], Names::default()));
+        let numbering = Numbering::of(&recorded(&[(u32::MAX, 0, 0)], Names::default()));
         assert_eq!(ids(&numbering, &[("a", "p")]), [0]);
+    }
+
+    #[test]
+    fn a_model_that_was_asked_for_before_it_was_listed_gets_the_id_it_was_asked_for_by() {
+        let names = Names { models: named(&[(7, "a"), (u32::MAX, "b")]), ..Names::default() };
+        let numbering = Numbering::of(&recorded(&[(7, 0, 0)], names));
+        assert_eq!(ids(&numbering, &[("a", ""), ("b", "p"), ("c", "p")]), [7, u32::MAX, 8]);
     }
 
     #[test]

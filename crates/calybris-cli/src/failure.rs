@@ -13,7 +13,7 @@ use calybris_core::wal::WalError;
 use serde_json::{Map, Value, json};
 
 use crate::advice;
-use crate::page::Page;
+use crate::output::Page;
 use crate::system::{self, in_words};
 use crate::terminal::program_name;
 use crate::visible::visible_within_a_line;
@@ -155,6 +155,14 @@ impl Failure {
     /// The same failure of a command that has something to print all the same.
     pub(crate) fn showing(self, shown: Page) -> Self {
         Self { shown: Some(shown), ..self }
+    }
+
+    /// The page of a command that has something to print even if the file that it also makes could not be written.
+    pub(crate) fn page_despite(page: Page, written: Result<(), Self>) -> Result<Page, Self> {
+        match written {
+            Ok(()) => Ok(page),
+            Err(failure) => Err(failure.showing(page)),
+        }
     }
 
     /// What the command prints all the same.

@@ -3,11 +3,11 @@
 pub(crate) mod arguments;
 pub(crate) mod beginning;
 pub(crate) mod columns;
-pub(crate) mod fate;
 pub(crate) mod find;
 pub(crate) mod header;
 pub(crate) mod journal;
 pub(crate) mod json;
 pub(crate) mod naming;
+pub(crate) mod outcome;
 pub(crate) mod period;
 pub(crate) mod spending;

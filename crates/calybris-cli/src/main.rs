@@ -7,11 +7,12 @@ mod failure;
 mod input;
 mod log;
 mod new_file;
-mod page;
+mod output;
 mod replaying;
 mod report;
 mod routing;
 mod spreadsheet;
+mod stream;
 mod system;
 mod table;
 mod tally;
@@ -26,7 +27,7 @@ use clap::builder::Styles;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::failure::Failure;
-use crate::page::{Page, complain};
+use crate::output::{Page, complain};
 use crate::terminal::{USUAL_COLUMNS, columns};
 
 /// Deterministic decisions under hard limits, with budgets that cannot be overspent and a log that shows tampering.
@@ -96,7 +97,7 @@ fn main() -> ExitCode {
         Err(told) => return tell(&told),
     };
     let (outcome, form) = run(&command);
-    let shown = outcome.and_then(|page| page.show());
+    let shown = outcome.and_then(|page| show(&page));
     let Err(failure) = shown else { return ExitCode::SUCCESS };
     // Nobody is left to tell if any of this cannot be written either; the exit code still says it.
     let _ = failure.shown().map(Page::print);
@@ -111,6 +112,15 @@ fn main() -> ExitCode {
         let _ = page.print();
     }
     failure.exit_code()
+}
+
+/// Writes a page to standard output, the last thing that a command does.
+fn show(page: &Page) -> Result<(), Failure> {
+    let shown = page.print().map_err(|error| Failure::unshown(&error));
+    shown.map_err(|failure| match page.remaining() {
+        Some(remaining) => failure.noting(remaining),
+        None => failure,
+    })
 }
 
 /// Prints what was asked about the program itself, or why a command line cannot be read.

@@ -2,58 +2,40 @@
 
 pub(crate) mod clock;
 mod directory;
-mod earlier;
 mod extent;
+mod job;
+mod resume;
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use calybris_catalog::text::quoted;
-use calybris_catalog::{Catalog, InputError, PolicyFile};
+use calybris_catalog::{InputError, UnlistedModels};
 use calybris_core::budget::AccountSnapshot;
 use calybris_core::engine::{
     Call, Engine, EngineError, EngineOptions, MAX_REQUEST_KEYS, Names, Outcome, RecordedDecision,
     Settlement, Snapshot,
 };
-use calybris_core::wal::{Anchor, Key, Report, VerifyOptions, WalError, verify};
+use calybris_core::wal::{Anchor, Report, VerifyOptions, WalError, verify};
 use serde_json::{Value, json};
 
-use self::clock::Clock;
 use self::directory::has_segment;
-use self::earlier::Earlier;
 use self::extent::Written;
+pub(crate) use self::job::Job;
+use self::resume::Resumed;
 use crate::failure::Failure;
 use crate::input::request::{RequestParser, RoutedRequest};
-use crate::input::requests::RequestFile;
 use crate::input::row::Row;
 use crate::log::naming::model_name;
-use crate::page::Stream;
+use crate::stream::Stream;
 use crate::tally::Tally;
 use crate::terminal::progress_bar;
-
-/// Checked inputs of a run.
-pub(crate) struct Job<'a> {
-    pub(crate) policy: &'a PolicyFile,
-    pub(crate) catalog: &'a Catalog,
-    pub(crate) requests: &'a RequestFile,
-    pub(crate) log: &'a Path,
-    /// Continue a log that exists, instead of making a new one.
-    pub(crate) append: bool,
-    /// What the log must reach before it is continued.
-    pub(crate) anchor: Option<Anchor>,
-    /// Print each decision, a JSON line, when it is in the log.
-    pub(crate) each: bool,
-    pub(crate) key: Option<Key>,
-    /// The time of what no file dates.
-    pub(crate) clock: Clock,
-}
 
 /// What a run came to.
 pub(crate) struct Routed {
     pub(crate) tally: Tally,
     /// What an earlier run had left in the log.
-    pub(crate) earlier: Earlier,
+    pub(crate) resumed: Resumed,
     /// Deciding, reserving, logging and settling, without reading the input files.
     pub(crate) elapsed: Duration,
     pub(crate) anchor: Anchor,
@@ -77,6 +59,8 @@ pub(crate) struct Checked {
     ignored: Vec<String>,
     /// Those whose time says nothing of its zone.
     times_without_zone: u64,
+    /// The models that they ask for and the catalog does not list.
+    unlisted: UnlistedModels,
 }
 
 impl Job<'_> {
@@ -86,8 +70,13 @@ impl Job<'_> {
     pub(crate) fn check_requests(&self) -> Result<Checked, InputError> {
         let parser = RequestParser::new(self.policy, self.catalog.snapshot.names());
         parser.check_defaults()?;
-        let mut checked =
-            Checked { requests: 0, keyed: 0, ignored: Vec::new(), times_without_zone: 0 };
+        let mut checked = Checked {
+            requests: 0,
+            keyed: 0,
+            ignored: Vec::new(),
+            times_without_zone: 0,
+            unlisted: UnlistedModels::default(),
+        };
         let mut first_uses = HashMap::new();
         let mut rows = self.requests.rows()?;
         for (position, row) in (1..).zip(rows.by_ref()) {
@@ -95,6 +84,9 @@ impl Job<'_> {
             let routed = parser.parse(&row, position)?;
             checked.requests = position;
             checked.times_without_zone += u64::from(row.time_lacks_zone());
+            if let Some(name) = parser.unlisted_model(&row) {
+                checked.unlisted.add(name);
+            }
             if routed.request_key.is_empty() {
                 continue;
             }
@@ -192,21 +184,24 @@ impl Job<'_> {
     ) -> Result<Routed, Failure> {
         let refuse = |error| Failure::of_engine(self.log, &error);
         let last = engine.head().sequence;
-        let installed = engine.install(self.catalog.snapshot.clone(), self.clock.unix_ms());
+        // With the names of all models that the requests ask for, so that the log says which they were.
+        let snapshot = self.catalog.snapshot_naming(&checked.unlisted);
+        let names = snapshot.names().clone();
+        let installed = engine.install(snapshot, self.clock.unix_ms());
         let installed = installed.map_err(refuse)?;
-        let mut earlier = Earlier::found_by(&engine);
+        let mut resumed = Resumed::found_by(&engine);
         if installed > last {
-            earlier.replaced = self.replaced_by(installed)?;
+            resumed.replaced = self.replaced_by(installed)?;
         }
         // A ticket with a request key waits: its request may come again, and is carried out then.
         let kept = if checked.keyed > 0 { self.keyed_tickets(&engine)? } else { BTreeSet::new() };
-        self.give_back(&engine, &kept, &mut earlier)?;
+        self.give_back(&engine, &kept, &mut resumed)?;
         for (tenant, granted) in self.policy.tenants() {
             let granted = granted.get();
             engine.ensure_tenant(tenant, granted, self.clock.unix_ms()).map_err(refuse)?;
         }
-        let (tally, elapsed) = self.route(&engine, checked.requests, repeated)?;
-        self.give_back(&engine, &BTreeSet::new(), &mut earlier)?;
+        let (tally, elapsed) = self.route(&engine, &names, checked.requests, repeated)?;
+        self.give_back(&engine, &BTreeSet::new(), &mut resumed)?;
         let accounts = engine.accounts();
         let anchor = engine.close().map_err(refuse)?;
         let options = VerifyOptions {
@@ -220,7 +215,7 @@ impl Job<'_> {
         let times_without_zone = checked.times_without_zone;
         Ok(Routed {
             tally,
-            earlier,
+            resumed,
             elapsed,
             anchor,
             report,
@@ -233,11 +228,11 @@ impl Job<'_> {
     fn route(
         &self,
         engine: &Engine,
+        names: &Names,
         request_count: u64,
         repeated: &mut u64,
     ) -> Result<(Tally, Duration), Failure> {
-        let names = self.catalog.snapshot.names();
-        let parser = RequestParser::new(self.policy, names);
+        let parser = RequestParser::new(self.policy, self.catalog.snapshot.names());
         let bar = progress_bar("{bar:30} {human_pos} of {human_len} decided, {eta} left");
         bar.set_length(request_count);
         let mut tally = Tally::default();

@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 use crate::amount::counted;
-use crate::page::Page;
+use crate::output::Page;
 use crate::terminal::{clipped_inside, columns};
 use crate::visible::visible_within_a_line;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use calybris_catalog::UNLISTED_MODEL_ID;
+use calybris_catalog::is_unlisted;
 use calybris_core::engine::{Names, Outcome, Settlement};
 use calybris_core::kernel::{Action, Reason, Request};
 use serde::Serialize;
@@ -86,7 +86,7 @@ impl Tally {
             return;
         }
         self.decisions += 1;
-        self.requested_unlisted_model += u64::from(request.requested_model_id == UNLISTED_MODEL_ID);
+        self.requested_unlisted_model += u64::from(is_unlisted(request.requested_model_id));
         if !self.tenants.contains_key(tenant) {
             self.tenants.insert(tenant.to_owned(), TenantTally::default());
         }

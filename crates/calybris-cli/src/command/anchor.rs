@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::failure::Failure;
 use crate::log::arguments::LogArguments;
-use crate::page::Page;
+use crate::output::Page;
 
 /// Verify a log and print its anchor.
 ///

@@ -15,7 +15,7 @@ use crate::log::arguments::LogArguments;
 use crate::log::beginning::{check_records, dropped, first_of};
 use crate::log::journal::Journal;
 use crate::log::naming::model_name;
-use crate::page::Page;
+use crate::output::Page;
 use crate::table::table;
 use crate::terminal::{Paint, bar, draws_bars};
 use crate::time::to_the_second;

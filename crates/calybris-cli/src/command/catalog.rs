@@ -4,7 +4,7 @@ mod check;
 mod diff;
 
 use crate::failure::Failure;
-use crate::page::Page;
+use crate::output::Page;
 
 /// Check a catalog, or compare two.
 #[derive(clap::Subcommand)]

@@ -12,9 +12,9 @@ use crate::failure::Failure;
 use crate::input::key::{KeyArgument, KeyFile};
 use crate::input::pin::read_tree_head;
 use crate::input::source::read;
-use crate::log::fate::Followed;
+use crate::log::outcome::Followed;
 use crate::log::{header, json};
-use crate::page::Page;
+use crate::output::Page;
 use crate::terminal::Paint;
 use crate::terminal::program_name;
 

@@ -3,7 +3,7 @@
 use clap_complete::Shell;
 
 use crate::failure::Failure;
-use crate::page::Page;
+use crate::output::Page;
 
 /// Print completions for a shell.
 #[derive(clap::Args)]

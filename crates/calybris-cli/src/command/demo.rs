@@ -13,7 +13,7 @@ use crate::input::request::RequestParser;
 use crate::input::requests::RequestFile;
 use crate::log::journal::Journal;
 use crate::new_file::{NewFile, Readers, Replaces};
-use crate::page::Page;
+use crate::output::Page;
 use crate::routing::Job;
 use crate::routing::clock::Clock;
 use crate::system::in_words;
@@ -85,7 +85,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     if arguments.json {
         let object = noting_failure(summary::object(&job, &routed), written.as_ref().err());
         page.line(format_args!("{object:#}"));
-        return page.despite(written);
+        return Failure::page_despite(page, written);
     }
     page.line("Each example request is decided under hard limits, its cost reserved from its");
     page.line("tenant's budget, logged, and settled. Prices are real; quality, risk, latency");
@@ -93,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     page.line("");
     page.append(&summary::page(&job, &routed, false));
     next(&dir, &anchor, worth_explaining(&log)?, &mut page);
-    page.despite(written)
+    Failure::page_despite(page, written)
 }
 
 /// The policy and the budgets were in force a day before the first request. No time in the demo's log is of the day on which

@@ -1,21 +1,21 @@
 //! `calybris explain`: why a decision is what it is, every model with its grounds.
 
 mod changes;
+mod explained;
 mod verdicts;
 
-use calybris_catalog::text::quoted;
-use calybris_core::engine::{EngineError, Names, Snapshot};
-use calybris_core::kernel::{Explanation, RankedModel, Request, Verdict};
+use calybris_core::engine::EngineError;
+use calybris_core::kernel::Verdict;
 use serde_json::{Value, json};
 
+use self::explained::Explained;
 use crate::failure::Failure;
 use crate::input::whole::whole;
 use crate::log::arguments::LogArguments;
 use crate::log::beginning::{first_sequence, not_there};
 use crate::log::find::{Found, find};
-use crate::log::naming::model_name;
 use crate::log::{header, json};
-use crate::page::Page;
+use crate::output::Page;
 use crate::terminal::{Paint, program_name};
 
 /// Explain one decision: each model's gate or its utility, the margin, what would have won.
@@ -71,7 +71,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let asked_model = asked_model.map_err(|what| Failure::at(dir, what))?;
     let mut page = Page::default();
     if arguments.log.json {
-        page.line(format_args!("{:#}", explained.json(&found, asked_model, first_sequence(dir)?)?));
+        page.line(format_args!(
+            "{:#}",
+            object(&explained, &found, asked_model, first_sequence(dir)?)?
+        ));
         return Ok(page);
     }
     let paint = Paint::of_stdout();
@@ -80,7 +83,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         page.line(not_there);
     }
     header::decision(&found.followed.decided, &found.snapshot, paint, &mut page);
-    header::fate(&found.followed, found.read_through, paint, &mut page);
+    header::outcome(&found.followed, found.read_through, paint, &mut page);
     page.line("");
     verdicts::words(&explained, arguments.all, paint, &mut page);
     if let Some(model_id) = asked_model {
@@ -98,86 +101,44 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     Ok(page)
 }
 
-/// A decision made again, with its grounds.
-struct Explained<'a> {
-    snapshot: &'a Snapshot,
-    request: &'a Request,
-    explanation: Explanation,
-    /// The eligible models, best first.
-    rank: Vec<RankedModel>,
-}
-
-impl<'a> Explained<'a> {
-    /// Makes the decision again. `None` if it does not come out as the log says.
-    fn new(found: &'a Found) -> Option<Self> {
-        let (snapshot, request) = (found.snapshot.as_ref(), &found.followed.decided.request);
-        let explanation = snapshot.policy_snapshot().explain(request);
-        let eligible = usize::try_from(explanation.decision.eligible_models).unwrap_or_default();
-        let mut rank = vec![RankedModel::default(); eligible];
-        let count = snapshot.policy_snapshot().rank(request, &mut rank);
-        rank.truncate(count);
-        let same = explanation.decision == found.followed.decided.decision;
-        same.then_some(Self { snapshot, request, explanation, rank })
-    }
-
-    fn names(&self) -> &Names {
-        self.snapshot.names()
-    }
-
-    fn name(&self, model_id: u32) -> String {
-        model_name(self.names(), model_id)
-    }
-
-    /// The model of that name, or of that number.
-    fn model_id(&self, name: &str) -> Result<u32, String> {
-        let named = self.names().models.iter().find(|(_, known)| *known == name).map(|(id, _)| *id);
-        let id = named.or_else(|| name.parse().ok());
-        id.filter(|id| self.snapshot.policy_snapshot().model(*id).is_some()).ok_or_else(|| {
-            let name = quoted(name);
-            format!("model {name} is not in the catalog that decided; --all lists its models")
-        })
-    }
-
-    fn json(
-        &self,
-        found: &Found,
-        asked_model: Option<u32>,
-        first_sequence: u64,
-    ) -> Result<Value, Failure> {
-        let policy_snapshot = self.snapshot.policy_snapshot();
-        let models = self.explanation.models.iter().map(|verdict| {
-            let mut object = json!({
-                "model_id": verdict.model_id,
-                "model": self.name(verdict.model_id),
-                "verdict": verdict.verdict,
-            });
-            if let (Verdict::Refused(refusal), Some(map)) =
-                (&verdict.verdict, object.as_object_mut())
-            {
-                map.insert("gate".to_owned(), json!(refusal.gate()));
-            }
-            object
+/// The explanation for machines.
+fn object(
+    explained: &Explained<'_>,
+    found: &Found,
+    asked_model: Option<u32>,
+    first_sequence: u64,
+) -> Result<Value, Failure> {
+    let policy_snapshot = explained.snapshot.policy_snapshot();
+    let models = explained.explanation.models.iter().map(|verdict| {
+        let mut object = json!({
+            "model_id": verdict.model_id,
+            "model": explained.name(verdict.model_id),
+            "verdict": verdict.verdict,
         });
-        let rank = self.rank.iter().map(|ranked| self.name(ranked.model_id));
-        let wanted = changes::candidates(self, asked_model);
-        let changes = wanted.iter().map(|&id| {
-            json!({ "model": self.name(id), "changes": policy_snapshot.what_would_win(self.request, id) })
-        });
-        Ok(json!({
-            "record": json::followed(&found.followed, self.names())?,
-            "first_sequence": first_sequence,
-            "verified_sequences": [found.followed.decided.snapshot_sequence, found.followed.sequence],
-            "read_through_sequence": found.read_through,
-            "snapshot": {
-                "sequence": found.followed.decided.snapshot_sequence,
-                "digest": self.snapshot.digest().to_string(),
-                "policy": policy_snapshot.policy(),
-            },
-            "request_refusal": self.explanation.request_refusal,
-            "models": models.collect::<Vec<_>>(),
-            "rank": rank.collect::<Vec<_>>(),
-            "margin": policy_snapshot.margin(self.request),
-            "what_would_win": changes.collect::<Vec<_>>(),
-        }))
-    }
+        if let (Verdict::Refused(refusal), Some(map)) = (&verdict.verdict, object.as_object_mut()) {
+            map.insert("gate".to_owned(), json!(refusal.gate()));
+        }
+        object
+    });
+    let rank = explained.rank.iter().map(|ranked| explained.name(ranked.model_id));
+    let wanted = changes::candidates(explained, asked_model);
+    let changes = wanted.iter().map(|&id| {
+        json!({ "model": explained.name(id), "changes": policy_snapshot.what_would_win(explained.request, id) })
+    });
+    Ok(json!({
+        "record": json::followed(&found.followed, explained.names())?,
+        "first_sequence": first_sequence,
+        "verified_sequences": [found.followed.decided.snapshot_sequence, found.followed.sequence],
+        "read_through_sequence": found.read_through,
+        "snapshot": {
+            "sequence": found.followed.decided.snapshot_sequence,
+            "digest": explained.snapshot.digest().to_string(),
+            "policy": policy_snapshot.policy(),
+        },
+        "request_refusal": explained.explanation.request_refusal,
+        "models": models.collect::<Vec<_>>(),
+        "rank": rank.collect::<Vec<_>>(),
+        "margin": policy_snapshot.margin(explained.request),
+        "what_would_win": changes.collect::<Vec<_>>(),
+    }))
 }

@@ -8,13 +8,14 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::log::arguments::LogArguments;
-use crate::log::fate::{Ending, Followed, Waiting, decision_of};
 use crate::log::journal::Journal;
 use crate::log::json;
 use crate::log::naming::model_name;
+use crate::log::outcome::{Ending, Followed, Waiting, decision_of};
 use crate::new_file::new_file;
-use crate::page::{Page, Stream};
+use crate::output::Page;
 use crate::spreadsheet::row;
+use crate::stream::Stream;
 use crate::time::rfc3339;
 
 /// Export a log as JSON lines (every record) or CSV (every decision).

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::input::key::KeyFile;
 use crate::input::source::read;
 use crate::new_file::{NewFile, Readers, Replaces};
-use crate::page::Page;
+use crate::output::Page;
 
 /// Make a random key that authenticates a log.
 #[derive(clap::Args)]

@@ -6,7 +6,7 @@ use clap_mangen::Man;
 
 use crate::failure::Failure;
 use crate::new_file::{NewFile, Readers, Replaces};
-use crate::page::Page;
+use crate::output::Page;
 use crate::system::in_words;
 
 /// Print the manual page, or write all of them.

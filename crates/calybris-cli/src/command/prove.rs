@@ -13,7 +13,7 @@ use crate::input::whole::whole;
 use crate::log::arguments::LogArguments;
 use crate::log::find::{checkpoint_under, not_found};
 use crate::new_file::new_file;
-use crate::page::Page;
+use crate::output::Page;
 use crate::terminal::{program_name, shell_word};
 
 /// Prove one decision: its record, its policy and catalog, and their way to the log's tree head.

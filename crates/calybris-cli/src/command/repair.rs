@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::amount::counted;
 use crate::failure::Failure;
 use crate::log::arguments::LogArguments;
-use crate::page::Page;
+use crate::output::Page;
 use crate::terminal::{program_name, shell_word};
 
 /// Cut a corrupt log at its first damage, and set everything from there on aside.

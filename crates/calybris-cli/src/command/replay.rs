@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::amount::{counted, rate};
 use crate::failure::Failure;
 use crate::log::beginning::{dropped, first_of};
-use crate::page::Page;
+use crate::output::Page;
 use crate::replaying::ReplayArguments;
 use crate::report::html::Forms;
 use crate::report::proposal::Proposal;

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::log::arguments::LogArguments;
 use crate::log::period::Period;
 use crate::log::spending::Spending;
-use crate::page::Page;
+use crate::output::Page;
 use crate::report::html::{Forms, Html};
 use crate::report::overview::Overview;
 use crate::report::{overview_object, overview_page, overview_tables};

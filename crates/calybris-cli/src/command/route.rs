@@ -8,7 +8,7 @@ use crate::input::key::KeyArgument;
 use crate::input::pin::read_anchor;
 use crate::input::requests::{RequestArguments, RequestFile};
 use crate::input::source::{read_catalog, read_policy};
-use crate::page::Page;
+use crate::output::Page;
 use crate::routing::Job;
 use crate::routing::clock::Clock;
 

@@ -14,11 +14,12 @@ use crate::input::whole::whole;
 use crate::log::arguments::LogArguments;
 use crate::log::beginning::{first_sequence, not_there};
 use crate::log::columns::{Columns, decision_heading, decision_line, record_heading, record_line};
-use crate::log::fate::{Followed, Waiting};
 use crate::log::journal::{Journal, Step};
 use crate::log::json;
+use crate::log::outcome::{Followed, Waiting};
 use crate::log::period::Period;
-use crate::page::{Page, Stream, complain};
+use crate::output::{Page, complain};
+use crate::stream::Stream;
 use crate::terminal::Paint;
 use crate::time::day;
 

@@ -7,9 +7,10 @@ use crate::failure::Failure;
 use crate::log::arguments::LogArguments;
 use crate::log::period::Period;
 use crate::log::spending::Spending;
-use crate::page::{Page, Stream};
+use crate::output::Page;
 use crate::report::spend::{Column, Read, Spend};
 use crate::spreadsheet::row;
+use crate::stream::Stream;
 
 /// Show what was spent, by tenant, provider, model, day and month in any combination.
 #[derive(clap::Args)]

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::advice::ON_LACK_OF_MONEY;
 use crate::amount::{counted, grouped, money, rate};
 use crate::input::rows::MOST_NAMES;
-use crate::page::Page;
+use crate::output::Page;
 use crate::routing::{Job, Routed};
 use crate::table::{LONGEST_TABLE_ROWS, rest, table};
 use crate::tally::TenantTally;
@@ -40,7 +40,7 @@ pub(crate) fn page(job: &Job<'_>, routed: &Routed, json: bool) -> Page {
         let times = grouped(routed.times_without_zone);
         page.line(format_args!("times    without a zone: {times}, read as UTC"));
     }
-    earlier(routed, &mut page);
+    resumed(routed, &mut page);
     decisions(routed, &mut page);
     tenants(routed, &mut page);
     models(routed, &mut page);
@@ -84,12 +84,12 @@ pub(crate) fn object(job: &Job<'_>, routed: &Routed) -> serde_json::Value {
         "ignored_columns": routed.ignored,
         "times_without_zone": routed.times_without_zone,
         "found": {
-            "records": routed.earlier.records,
-            "decisions": routed.earlier.decisions,
-            "torn_tail": routed.earlier.torn,
-            "abandoned_tickets": routed.earlier.abandoned_tickets,
-            "abandoned_microunits": routed.earlier.abandoned_microunits,
-            "replaced_snapshot": routed.earlier.replaced.as_ref().map(|replaced| json!({
+            "records": routed.resumed.records,
+            "decisions": routed.resumed.decisions,
+            "torn_tail": routed.resumed.torn,
+            "abandoned_tickets": routed.resumed.abandoned_tickets,
+            "abandoned_microunits": routed.resumed.abandoned_microunits,
+            "replaced_snapshot": routed.resumed.replaced.as_ref().map(|replaced| json!({
                 "installed_sequence": replaced.sequence,
                 "policy_epoch_not_raised": replaced.policy_epoch_not_raised,
                 "catalog_epoch_not_raised": replaced.catalog_epoch_not_raised,
@@ -156,8 +156,8 @@ fn inputs(job: &Job<'_>, page: &mut Page) {
     }
 }
 
-fn earlier(routed: &Routed, page: &mut Page) {
-    let found = &routed.earlier;
+fn resumed(routed: &Routed, page: &mut Page) {
+    let found = &routed.resumed;
     if found.records == 0 {
         return;
     }
@@ -241,7 +241,7 @@ fn tenants(routed: &Routed, page: &mut Page) {
             money(account.granted_microunits),
         ]
     });
-    let spent = if routed.earlier.records > 0 { "spent now" } else { "spent" };
+    let spent = if routed.resumed.records > 0 { "spent now" } else { "spent" };
     let header = ["tenant", "asked", "done", "rejected", "unfunded", spent, "left", "budget"];
     page.line(table(&header, &[1, 2, 3, 4, 5, 6, 7], rows));
     page.line("amounts in currency units of 1,000,000 microunits");

@@ -12,7 +12,7 @@ use calybris_core::kernel::PolicySnapshot;
 use crate::amount::grouped;
 use crate::failure::Failure;
 use crate::input::source::read_policy;
-use crate::page::Page;
+use crate::output::Page;
 use crate::replaying::ReplayArguments;
 use crate::report::html::Forms;
 use crate::report::numbers::{POLICY_NUMBERS, PolicyNumber};

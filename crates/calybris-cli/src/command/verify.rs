@@ -12,7 +12,7 @@ use crate::input::pin::read_anchor;
 use crate::input::whole::at_least_one;
 use crate::log::arguments::LogArguments;
 use crate::log::beginning::dropped;
-use crate::page::Page;
+use crate::output::Page;
 
 /// Verify a log from its first byte to its last.
 #[derive(clap::Args)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use calybris_catalog::text::quoted;
-use calybris_catalog::{InputError, PolicyFile, UNLISTED_MODEL_ID};
+use calybris_catalog::{InputError, PolicyFile, unlisted_model_id};
 use calybris_core::engine::{MAX_CORRELATION_ID_BYTES, MAX_REQUEST_KEY_BYTES, Names};
 use calybris_core::kernel::{CapabilitySet, ProviderSet, RegionSet, Request};
 use calybris_core::units::{BasisPoints, Microunits};
@@ -202,10 +202,18 @@ impl<'a> RequestParser<'a> {
     }
 
     fn requested_model(&self, row: &Row) -> Result<u32, InputError> {
-        let name = row.text("requested_model");
-        let name = name.or(self.policy.request_defaults().requested_model.as_deref());
+        let name = self.requested_name(row);
         let name = name.ok_or_else(|| row.refuse("requested_model", MISSING_AND_NO_DEFAULT))?;
-        Ok(self.models.get(name).copied().unwrap_or(UNLISTED_MODEL_ID))
+        Ok(self.models.get(name).copied().unwrap_or_else(|| unlisted_model_id(name)))
+    }
+
+    fn requested_name<'r>(&'r self, row: &'r Row) -> Option<&'r str> {
+        row.text("requested_model").or(self.policy.request_defaults().requested_model.as_deref())
+    }
+
+    /// The name of the model that a row asks for, if the catalog does not list it.
+    pub(crate) fn unlisted_model<'r>(&'r self, row: &'r Row) -> Option<&'r str> {
+        self.requested_name(row).filter(|name| !self.models.contains_key(name))
     }
 
     /// The numbers of the names in a field, or of the default's.
@@ -427,7 +435,7 @@ required_regions = [\"eu\"]
     #[test]
     fn a_model_outside_the_catalog_may_be_requested() {
         let routed = parse("requested_model,input_tokens,output_tokens\nretired,10,20\n").unwrap();
-        assert_eq!(routed.request.requested_model_id, UNLISTED_MODEL_ID);
+        assert_eq!(routed.request.requested_model_id, unlisted_model_id("retired"));
     }
 
     #[test]

@@ -5,10 +5,10 @@ use calybris_core::engine::{Admission, Entry, Names, Record};
 use calybris_core::kernel::Action;
 
 use crate::amount::{counted, money};
-use crate::log::fate::{Ending, Followed};
 use crate::log::journal::Journal;
 use crate::log::json::kind;
-use crate::log::naming::{action_word, model_name};
+use crate::log::naming::{action_word, model_name, requested_name};
+use crate::log::outcome::{Ending, Followed};
 use crate::terminal::{Paint, clipped, clipped_inside, columns};
 use crate::time::to_the_second;
 use crate::visible::visible_within_a_line;
@@ -283,7 +283,7 @@ fn words(entry: &Entry, journal: &Journal) -> String {
             let names = journal.names_of(&entry.record);
             let asked_for = format!(
                 "asked for {}, {} tokens in, {} out",
-                model_name(names, request.requested_model_id),
+                requested_name(names, request.requested_model_id),
                 request.input_tokens,
                 request.output_tokens
             );

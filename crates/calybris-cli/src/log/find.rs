@@ -7,7 +7,7 @@ use calybris_core::engine::{Checkpoint, EngineError, Names, Record, RecordedDeci
 use calybris_core::wal::{Key, Reader, WalError};
 
 use crate::failure::Failure;
-use crate::log::fate::{Ending, Followed, decision_of};
+use crate::log::outcome::{Ending, Followed, decision_of};
 
 /// A decision, found.
 pub(crate) struct Found {

@@ -5,9 +5,9 @@ use calybris_core::kernel::{Action, Request};
 
 use crate::advice::ON_LACK_OF_MONEY;
 use crate::amount::{grouped, money, signed_money};
-use crate::log::fate::{Ending, Followed};
-use crate::log::naming::{allowed_names, model_name, set_names};
-use crate::page::Page;
+use crate::log::naming::{allowed_names, model_name, requested_name, set_names};
+use crate::log::outcome::{Ending, Followed};
+use crate::output::Page;
 use crate::terminal::{Paint, fitted};
 use crate::time::rfc3339;
 
@@ -29,7 +29,7 @@ pub(crate) fn decision(decided: &Decided<'_>, snapshot: &Snapshot, paint: Paint,
         "asked",
         &format!(
             "{} for {} tokens in and {} out",
-            fitted(&model_name(names, request.requested_model_id), 40),
+            fitted(&requested_name(names, request.requested_model_id), 60),
             grouped(request.input_tokens),
             grouped(request.output_tokens)
         ),
@@ -74,7 +74,7 @@ pub(crate) fn decision(decided: &Decided<'_>, snapshot: &Snapshot, paint: Paint,
 }
 
 /// What became of it, which later records say.
-pub(crate) fn fate(followed: &Followed, read_through: u64, paint: Paint, page: &mut Page) {
+pub(crate) fn outcome(followed: &Followed, read_through: u64, paint: Paint, page: &mut Page) {
     for failed in &followed.failed {
         let model = fitted(&failed.model, 30);
         let next = match &failed.next {

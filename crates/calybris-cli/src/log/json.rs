@@ -6,9 +6,9 @@ use calybris_core::wal::Hash;
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
-use crate::log::fate::{Ending, Followed};
 use crate::log::journal::Journal;
 use crate::log::naming::{allowed_names, member_names, model_name};
+use crate::log::outcome::{Ending, Followed};
 use crate::time::rfc3339;
 
 /// A record with its place.

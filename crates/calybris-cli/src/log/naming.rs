@@ -2,18 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use calybris_catalog::UNLISTED_MODEL_ID;
+use calybris_catalog::is_unlisted;
 use calybris_core::engine::Names;
 use calybris_core::kernel::{Action, ProviderSet};
 
 /// A model's name; without one, its number.
 pub(crate) fn model_name(names: &Names, model_id: u32) -> String {
-    let outside = || match model_id {
-        UNLISTED_MODEL_ID => "(not in the catalog)".to_owned(),
-        other => format!("model {other}"),
+    let unnamed = || match is_unlisted(model_id) {
+        true => UNLISTED.to_owned(),
+        false => format!("model {model_id}"),
     };
-    names.models.get(&model_id).cloned().unwrap_or_else(outside)
+    names.models.get(&model_id).cloned().unwrap_or_else(unnamed)
 }
+
+/// The name of a requested model for a line of words, which says if the catalog does not list it.
+pub(crate) fn requested_name(names: &Names, model_id: u32) -> String {
+    match names.models.get(&model_id) {
+        Some(name) if is_unlisted(model_id) => format!("{name} {UNLISTED}"),
+        _ => model_name(names, model_id),
+    }
+}
+
+const UNLISTED: &str = "(not in the catalog)";
 
 /// A provider's name; without one, its number.
 pub(crate) fn provider_name(names: &Names, provider_id: u8) -> String {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::failure::{Failure, noting_failure};
 use crate::new_file::{NewFile, Readers, Replaces};
-use crate::page::Page;
+use crate::output::Page;
 
 /// Where a page goes.
 pub(crate) enum Html {
@@ -69,6 +69,6 @@ where
                 shown.line(format_args!("page     {}", file.path().display()));
             }
         }
-        shown.despite(written)
+        Failure::page_despite(shown, written)
     }
 }

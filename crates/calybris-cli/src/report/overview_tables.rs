@@ -6,7 +6,7 @@ use super::spend::{Sums, UNKNOWN};
 use crate::amount::{counted, grouped, money, share, signed_money};
 use crate::log::beginning::dropped;
 use crate::log::spending::{ALL_TIME, Served};
-use crate::page::Page;
+use crate::output::Page;
 use crate::table::{LONGEST_TABLE_ROWS, rest, table};
 use crate::terminal::{program_name, shell_word};
 use crate::time::{day, to_the_second};

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::amount::{grouped, signed_money};
 use crate::log::beginning::{dropped, first_of};
 use crate::log::spending::{ALL_TIME, Call, Spent};
-use crate::page::Page;
+use crate::output::Page;
 use crate::table::table;
 use crate::time::{day, month, rfc3339, to_the_second};
 

@@ -12,7 +12,7 @@ use super::object;
 use super::{METHOD, NOT_A_FORECAST};
 use crate::amount::{counted, grouped, signed_money};
 use crate::log::beginning::{dropped, first_of};
-use crate::page::Page;
+use crate::output::Page;
 use crate::table::table;
 
 /// Everything that a report of one range says.

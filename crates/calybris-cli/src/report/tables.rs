@@ -13,7 +13,7 @@ use crate::amount::{
     count_delta, counted, grouped, money_delta, percent_delta, signed_money, whole_delta,
 };
 use crate::log::beginning::{dropped, first_of};
-use crate::page::Page;
+use crate::output::Page;
 use crate::table::{LONGEST_TABLE_ROWS, rest, table};
 use crate::terminal::fitted;
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use calybris_catalog::text::quoted;
 use calybris_core::wal::{Reader, VerifyOptions, WalError, verify};
 
-use super::Job;
+use super::job::Job;
 use crate::failure::Failure;
 use crate::system::in_words;
 

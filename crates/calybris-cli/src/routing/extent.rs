@@ -3,7 +3,7 @@
 use calybris_core::engine::{EngineError, Record};
 use calybris_core::wal::Reader;
 
-use super::Job;
+use super::job::Job;
 use crate::failure::Failure;
 use crate::terminal::shell_word;
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::amount::{counted, grouped, money};
 use crate::failure::Failure;
 use crate::input::source::{read_catalog, read_policy};
-use crate::page::Page;
+use crate::output::Page;
 use crate::terminal::fitted;
 
 /// Say what a catalog holds and what is wrong with it.

@@ -10,7 +10,7 @@ use crate::amount::{counted, grouped, money, nearest};
 use crate::failure::Failure;
 use crate::input::source::{read_catalog, read_policy};
 use crate::input::whole::whole;
-use crate::page::Page;
+use crate::output::Page;
 use crate::table::table;
 use crate::terminal::fitted;
 

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use calybris_core::kernel::{BasisPoints, Margin, Microunits, Model, WinningChanges};
 
-use super::Explained;
+use super::explained::Explained;
 use super::verdicts::{base_name, nearest};
 use crate::amount::{grouped, money, signed_money};
-use crate::page::Page;
+use crate::output::Page;
 use crate::terminal::{Paint, fitted};
 
 /// Models for which it is said what would have made them win.

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use calybris_core::kernel::{Gate, Refusal, UtilityTerms, Verdict};
 
-use super::Explained;
+use super::explained::Explained;
 use crate::amount::{counted, grouped, money, signed_money};
 use crate::log::naming::{provider_name, set_names};
-use crate::page::Page;
+use crate::output::Page;
 use crate::table::table;
 use crate::terminal::{Paint, fitted};
 

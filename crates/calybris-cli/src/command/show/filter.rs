@@ -12,9 +12,9 @@ use super::Arguments;
 use crate::failure::Failure;
 use crate::log::arguments::LogArguments;
 use crate::log::columns::time_of;
-use crate::log::fate::{Ending, Followed, decision_of};
 use crate::log::journal::Journal;
 use crate::log::naming::model_name;
+use crate::log::outcome::{Ending, Followed, decision_of};
 use crate::log::spending::Spending;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

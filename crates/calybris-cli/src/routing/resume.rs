@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use calybris_core::engine::{Engine, Record};
+use calybris_core::engine::{Engine, Names, Record, Snapshot};
 use calybris_core::kernel::Policy;
 
-use super::Job;
+use super::job::Job;
 use crate::failure::Failure;
 use crate::log::journal::Journal;
 
 /// What opening found.
-pub(crate) struct Earlier {
+pub(crate) struct Resumed {
     pub(crate) records: u64,
     pub(crate) decisions: u64,
     /// What a crash had torn and opening set aside, in words; `None` if the log ended cleanly.
@@ -33,7 +33,7 @@ pub(crate) struct Replaced {
     pub(crate) catalog_epoch_not_raised: bool,
 }
 
-impl Earlier {
+impl Resumed {
     /// What opening the log found. Nothing is given back yet.
     pub(super) fn found_by(engine: &Engine) -> Self {
         let recovery = engine.recovery();
@@ -51,6 +51,13 @@ impl Earlier {
     }
 }
 
+/// The names of what a catalog lists, without those of models that were only asked for.
+fn names_of_catalog(snapshot: &Snapshot) -> Names {
+    let mut names = snapshot.names().clone();
+    names.models.retain(|model_id, _| snapshot.policy_snapshot().model(*model_id).is_some());
+    names
+}
+
 impl Job<'_> {
     /// Compares what the record at `sequence` installs with what was in force before it; `None` if nothing was.
     pub(super) fn replaced_by(&self, sequence: u64) -> Result<Option<Replaced>, Failure> {
@@ -66,8 +73,8 @@ impl Job<'_> {
         let (old, new) = (before.policy_snapshot(), self.catalog.snapshot.policy_snapshot());
         let numbers = |policy: &Policy| policy.with_policy_epoch(0).with_catalog_epoch(0);
         let (was, is) = (old.policy(), new.policy());
-        let same_catalog =
-            old.models() == new.models() && before.names() == self.catalog.snapshot.names();
+        let same_catalog = old.models() == new.models()
+            && names_of_catalog(&before) == *self.catalog.snapshot.names();
         Ok(Some(Replaced {
             sequence,
             policy_epoch_not_raised: numbers(was) != numbers(is)
@@ -102,7 +109,7 @@ impl Job<'_> {
         &self,
         engine: &Engine,
         kept: &BTreeSet<u64>,
-        earlier: &mut Earlier,
+        resumed: &mut Resumed,
     ) -> Result<(), Failure> {
         for open in engine.open_tickets() {
             if kept.contains(&open.decision_sequence) {
@@ -112,8 +119,8 @@ impl Job<'_> {
             let abandoned = engine.abandon(ticket, self.clock.unix_ms());
             let returned =
                 abandoned.map_err(|refused| Failure::of_settlement(self.log, &refused))?;
-            earlier.abandoned_tickets += 1;
-            earlier.abandoned_microunits += u128::from(returned.returned_microunits);
+            resumed.abandoned_tickets += 1;
+            resumed.abandoned_microunits += u128::from(returned.returned_microunits);
         }
         Ok(())
     }

@@ -1,0 +1,136 @@
+//! Models that requests ask for and the catalog does not list: an id made of the name, so that a log can say which it was.
+
+use std::collections::BTreeMap;
+
+use calybris_engine::{Names, Snapshot};
+use sha2::{Digest, Sha256};
+
+use crate::join::Catalog;
+use crate::numbering::FIRST_UNLISTED_ID;
+
+/// The most names that a snapshot keeps for models outside of its catalog, and the longest.
+const MOST_NAMES: usize = 4_096;
+const LONGEST_NAME_BYTES: usize = 256;
+
+/// The id under which a request asks for a model that its catalog does not list: 2^31 and above, and made of the name alone,
+/// so that the same request is the same in every run. It is the beginning of the SHA-256 of the name with the highest bit set.
+///
+/// ```
+/// use calybris_catalog::{is_unlisted, unlisted_model_id};
+///
+/// let id = unlisted_model_id("gpt-9");
+/// assert!(is_unlisted(id) && id == unlisted_model_id("gpt-9"));
+/// ```
+#[must_use]
+pub fn unlisted_model_id(name: &str) -> u32 {
+    let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(name));
+    u32::from_be_bytes([a, b, c, d]) | FIRST_UNLISTED_ID
+}
+
+/// Whether a request with this id asked for a model that its catalog does not list.
+#[must_use]
+pub const fn is_unlisted(requested_model_id: u32) -> bool {
+    requested_model_id >= FIRST_UNLISTED_ID
+}
+
+/// The names of the models that requests ask for and a catalog does not list, for the log.
+///
+/// It keeps the first 4,096 names that are added, each of at most 256 bytes; of two names with the same id it keeps neither.
+///
+/// ```
+/// # use calybris_catalog::{CatalogFile, PolicyFile, UnlistedModels};
+/// # let policy = PolicyFile::parse("p", "[policy]\npolicy_epoch = 1\ncatalog_epoch = 1\nhard_risk_limit_bps = 1\n\
+/// #     minimum_confidence_bps = 1\nrisk_penalty_multiplier_bps = 1\nlatency_penalty_microunits_per_ms = 1\n[tenants]\n\
+/// #     t = 1\n[[model]]\nname = \"*\"\nset = { quality_bps = 1, risk_ceiling_bps = 1, p95_latency_ms = 1 }")?;
+/// # let file = CatalogFile::parse("c", "[[model]]\nname = \"small\"\nprovider = \"p\"\n\
+/// #     input_price_microunits_per_million_tokens = 1\noutput_price_microunits_per_million_tokens = 1")?;
+/// let catalog = file.join(&policy)?;
+/// let mut unlisted = UnlistedModels::default();
+/// let requested_model_id = unlisted.add("gpt-9");
+///
+/// let snapshot = catalog.snapshot_naming(&unlisted);
+/// assert_eq!(snapshot.names().models[&requested_model_id], "gpt-9");
+/// assert_eq!(snapshot.digest(), catalog.snapshot.digest());
+/// # Ok::<(), calybris_catalog::InputError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct UnlistedModels {
+    /// `None` for an id that two names have.
+    names: BTreeMap<u32, Option<String>>,
+}
+
+impl UnlistedModels {
+    /// Adds a model by its name. Answers with its id.
+    pub fn add(&mut self, name: &str) -> u32 {
+        let id = unlisted_model_id(name);
+        self.add_as(id, name);
+        id
+    }
+
+    fn add_as(&mut self, id: u32, name: &str) {
+        if let Some(known) = self.names.get_mut(&id) {
+            if known.as_deref() != Some(name) {
+                *known = None;
+            }
+        } else if self.names.len() < MOST_NAMES {
+            let kept = (name.len() <= LONGEST_NAME_BYTES).then(|| name.to_owned());
+            self.names.insert(id, kept);
+        }
+    }
+}
+
+impl Catalog {
+    /// The snapshot with the names of models outside of the catalog. It decides as [`snapshot`](Self::snapshot) does, and its
+    /// digest is the same; a log in which it is installed says by name what requests asked for.
+    #[must_use]
+    pub fn snapshot_naming(&self, unlisted: &UnlistedModels) -> Snapshot {
+        let mut names: Names = self.snapshot.names().clone();
+        let named = unlisted.names.iter();
+        names.models.extend(named.filter_map(|(id, name)| Some((*id, name.clone()?))));
+        Snapshot::new(self.snapshot.policy_snapshot().clone(), names)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(unlisted: &UnlistedModels) -> Vec<&str> {
+        unlisted.names.values().flatten().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn an_id_is_the_beginning_of_the_hash_with_the_highest_bit() {
+        assert_eq!(unlisted_model_id("abc"), 0xba78_16bf);
+        assert_eq!(unlisted_model_id("message digest"), 0xf784_6f55);
+        // This hash begins with `7f83b165`.
+        assert_eq!(unlisted_model_id("Hello World!"), 0xff83_b165);
+        assert!(!is_unlisted(FIRST_UNLISTED_ID - 1) && is_unlisted(FIRST_UNLISTED_ID));
+    }
+
+    #[test]
+    fn of_two_names_with_one_id_neither_is_kept() {
+        let mut unlisted = UnlistedModels::default();
+        for (id, name) in [(7, "a"), (7, "a"), (8, "b"), (7, "c"), (7, "a")] {
+            unlisted.add_as(id, name);
+        }
+        assert_eq!(kept(&unlisted), ["b"]);
+    }
+
+    #[test]
+    fn the_first_names_are_kept_and_none_that_is_too_long() {
+        let mut unlisted = UnlistedModels::default();
+        let (longest, longer) =
+            ("x".repeat(LONGEST_NAME_BYTES), "x".repeat(LONGEST_NAME_BYTES + 1));
+        unlisted.add(&longest);
+        unlisted.add(&longer);
+        assert_eq!(kept(&unlisted), [longest]);
+        for number in 0..MOST_NAMES {
+            unlisted.add(&format!("m{number}"));
+        }
+        assert_eq!(unlisted.names.len(), MOST_NAMES);
+        assert!(kept(&unlisted).contains(&"m0"));
+        let last = format!("m{}", MOST_NAMES - 1);
+        assert!(!kept(&unlisted).contains(&last.as_str()));
+    }
+}
