@@ -98,7 +98,7 @@ impl Batch {
             start = end;
             let wire = decode_decision(sequence, bytes)?;
             let (request, decision, admission) =
-                wire.answers().map_err(|invalid| invalid.of_record("a decision", sequence))?;
+                wire.to_replay().map_err(|invalid| invalid.of_record("a decision", sequence))?;
             let named = wire.snapshot_sequence;
             let place = match last {
                 Some((same, until, place))

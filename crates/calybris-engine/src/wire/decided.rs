@@ -79,11 +79,12 @@ pub(super) enum AdmissionV1 {
 }
 
 impl DecidedV1<'_> {
-    /// What the record says beside its texts.
-    pub(crate) fn answers(&self) -> Result<(Request, Decision, Admission), InvalidField> {
+    /// What the record says beside its texts, for a caller who makes the decision again: whether it is one that a kernel could
+    /// have made shows then.
+    pub(crate) fn to_replay(&self) -> Result<(Request, Decision, Admission), InvalidField> {
         checked_correlation_id(self.correlation_id)?;
         checked_request_key(self.request_key)?;
-        Ok((self.request.into(), self.decision.try_into()?, self.admission.into()))
+        Ok((self.request.into(), self.decision.unchecked()?, self.admission.into()))
     }
 }
 
@@ -126,7 +127,8 @@ impl TryFrom<DecidedV1<'_>> for Decided<'static> {
     type Error = InvalidField;
 
     fn try_from(wire: DecidedV1<'_>) -> Result<Self, InvalidField> {
-        let (request, decision, admission) = wire.answers()?;
+        let (request, decision, admission) = wire.to_replay()?;
+        let decision = checked(decision)?;
         Ok(Self {
             time_unix_ms: wire.time_unix_ms,
             tenant: Cow::Owned(wire.tenant.to_owned()),
@@ -195,24 +197,37 @@ impl From<&Decision> for DecisionV1 {
     }
 }
 
+impl DecisionV1 {
+    /// The decision, whether or not a kernel could have made it.
+    fn unchecked(self) -> Result<Decision, InvalidField> {
+        let reason = self.reason.try_into()?;
+        let mut decision = Decision::rejected(self.sequence, self.requested_model_id, reason);
+        decision.policy_epoch = self.policy_epoch;
+        decision.catalog_epoch = self.catalog_epoch;
+        decision.action = self.action.try_into()?;
+        decision.selected_model_id = self.selected_model_id;
+        decision.estimated_cost = Microunits::new(self.estimated_cost_microunits);
+        decision.expected_utility_microunits = self.expected_utility_microunits;
+        decision.runner_up_model_id = self.runner_up_model_id;
+        decision.runner_up_utility_microunits = self.runner_up_utility_microunits;
+        decision.evaluated_models = self.evaluated_models;
+        decision.eligible_models = self.eligible_models;
+        Ok(decision)
+    }
+}
+
+fn checked(decision: Decision) -> Result<Decision, InvalidField> {
+    match decision.check() {
+        Ok(()) => Ok(decision),
+        Err(inconsistent) => Err(InvalidField::new("decision", inconsistent)),
+    }
+}
+
 impl TryFrom<DecisionV1> for Decision {
     type Error = InvalidField;
 
     fn try_from(wire: DecisionV1) -> Result<Self, InvalidField> {
-        let reason = wire.reason.try_into()?;
-        let mut decision = Self::rejected(wire.sequence, wire.requested_model_id, reason);
-        decision.policy_epoch = wire.policy_epoch;
-        decision.catalog_epoch = wire.catalog_epoch;
-        decision.action = wire.action.try_into()?;
-        decision.selected_model_id = wire.selected_model_id;
-        decision.estimated_cost = Microunits::new(wire.estimated_cost_microunits);
-        decision.expected_utility_microunits = wire.expected_utility_microunits;
-        decision.runner_up_model_id = wire.runner_up_model_id;
-        decision.runner_up_utility_microunits = wire.runner_up_utility_microunits;
-        decision.evaluated_models = wire.evaluated_models;
-        decision.eligible_models = wire.eligible_models;
-        decision.check().map_err(|inconsistent| InvalidField::new("decision", inconsistent))?;
-        Ok(decision)
+        checked(wire.unchecked()?)
     }
 }
 
