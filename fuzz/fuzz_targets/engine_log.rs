@@ -39,11 +39,7 @@ fn session(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     engine.ensure_tenant("c", 5_000, 4)?;
     engine.top_up("a", 1_000, 5)?;
     engine.reduce("a", 500, 5)?;
-    engine.set_rules(
-        "b",
-        TenantRules { overrun: OverrunPolicy::DrawThenDebt, ..TenantRules::default() },
-        6,
-    )?;
+    engine.set_rules("b", TenantRules::default().with_overrun(OverrunPolicy::DrawThenDebt), 6)?;
     let mut tickets = Vec::new();
     for (number, tenant) in ["a", "b", "b", "c", "c", "a"].into_iter().enumerate() {
         if number == 3 {
@@ -169,5 +165,5 @@ fuzz_target!(|bytes: &[u8]| {
     }
     engine.close().expect("a sync");
     let ledger = read(path).expect("what the engine went on with");
-    assert!(ledger.accounts.iter().all(|account| account.balance.reserved_microunits == 0));
+    assert!(ledger.accounts.iter().all(|account| account.balance.reserved.is_zero()));
 });

@@ -9,7 +9,7 @@ const ENUMS: [(&str, &str, &str); 7] = [
     ("calybris-kernel", "src/error.rs", "SnapshotError"),
     ("calybris-budget", "src/error.rs", "BudgetError"),
     ("calybris-budget", "src/error.rs", "AuditError"),
-    ("calybris-budget", "src/error.rs", "CheckpointError"),
+    ("calybris-budget", "src/error.rs", "StateError"),
     ("calybris-wal", "src/error.rs", "WalError"),
     ("calybris-engine", "src/error.rs", "EngineError"),
     ("calybris-catalog", "src/error.rs", "InputError"),

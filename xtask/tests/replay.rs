@@ -132,11 +132,11 @@ proptest! {
                     installed.insert(entry.sequence(), snapshot);
                 }
                 Record::BudgetChanged { event, .. } => {
-                    let BudgetEvent::TenantOpened { granted_microunits, .. } = event else {
+                    let BudgetEvent::TenantOpened { granted: granted_microunits, .. } = event else {
                         prop_assert!(false, "no such event was written: {:?}", event);
                         continue;
                     };
-                    available = granted_microunits;
+                    available = granted_microunits.get();
                 }
                 Record::Decided(decided) => {
                     let snapshot = &installed[&decided.snapshot_sequence];
@@ -165,8 +165,8 @@ proptest! {
                 other => panic!("{other:?}"),
             }
         }
-        prop_assert_eq!(live.available_microunits, available);
-        prop_assert_eq!(live.committed_microunits, committed);
-        prop_assert_eq!(live.reserved_microunits, open.values().sum::<u64>());
+        prop_assert_eq!(live.available.get(), available);
+        prop_assert_eq!(live.committed.get(), committed);
+        prop_assert_eq!(live.reserved.get(), open.values().sum::<u64>());
     }
 }

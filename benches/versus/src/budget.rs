@@ -7,7 +7,7 @@ mod latency;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use calybris_budget::{BudgetEngine, Tenant};
+use calybris_budget::{BudgetEngine, Microunits, Tenant};
 use peer_1_3::budget::BudgetEngine as Peer;
 
 use crate::allocation;
@@ -58,7 +58,9 @@ impl Books {
         let (ours, peer) = (BudgetEngine::new(), Peer::new());
         let names: Vec<String> = (0..TENANTS).map(|index| format!("tenant-{index:05}")).collect();
         // One engine after the other, so that neither stands scattered among the other's memory.
-        let open = |name: &String| ours.ensure_tenant(name, GRANTED).expect("the name is new");
+        let open = |name: &String| {
+            ours.ensure_tenant(name, Microunits::new(GRANTED)).expect("the name is new")
+        };
         let handles = names.iter().map(open).collect();
         for name in &names {
             peer.ensure_tenant(name, GRANTED.cast_signed());
@@ -77,8 +79,8 @@ impl Books {
     fn check(&self) {
         for (name, handle) in self.names.iter().zip(&self.handles) {
             let now = handle.snapshot();
-            assert_eq!(now.reserved_microunits, 0);
-            assert_eq!(now.available_microunits + now.committed_microunits, GRANTED);
+            assert_eq!(now.reserved.get(), 0);
+            assert_eq!(now.available.get() + now.committed.get(), GRANTED);
             let remaining = self.peer.remaining_microcents(name);
             let committed = self.peer.committed_microcents(name);
             assert_eq!(remaining.zip(committed).map(|(r, c)| r + c), Some(GRANTED.cast_signed()));
@@ -95,15 +97,19 @@ fn ours_exact(tenant: &Tenant) {
 }
 
 fn ours_commits(tenant: &Tenant, actual: u64) {
-    match black_box(tenant).try_reserve_scoped(black_box(RESERVED)) {
-        Ok(reservation) => drop(black_box(reservation.commit(black_box(actual)).is_ok())),
+    match black_box(tenant).try_reserve_scoped(black_box(Microunits::new(RESERVED))) {
+        Ok(reservation) => {
+            drop(black_box(reservation.commit(black_box(Microunits::new(actual))).is_ok()))
+        }
         Err(error) => panic!("{error}"),
     }
 }
 
 fn ours_owned(tenant: &Tenant) {
-    match black_box(tenant).try_reserve(black_box(RESERVED)) {
-        Ok(reservation) => drop(black_box(reservation.commit(black_box(ACTUAL)).is_ok())),
+    match black_box(tenant).try_reserve(black_box(Microunits::new(RESERVED))) {
+        Ok(reservation) => {
+            drop(black_box(reservation.commit(black_box(Microunits::new(ACTUAL))).is_ok()))
+        }
         Err(error) => panic!("{error}"),
     }
 }
@@ -124,7 +130,7 @@ fn memory(report: &mut Report) {
     let (ours, _, bytes) = allocation::measure(|| {
         let engine = BudgetEngine::new();
         for name in &names {
-            engine.ensure_tenant(name, GRANTED).expect("the name is new");
+            engine.ensure_tenant(name, Microunits::new(GRANTED)).expect("the name is new");
         }
         engine
     });
@@ -234,8 +240,11 @@ fn name_10k(report: &mut Report, books: &Books) {
         Contestant::in_laps(LAP, "ours", |iterations| {
             for &index in turn.by_ref().take(iterations as usize) {
                 let name = black_box(books.names[index].as_str());
-                let id = books.ours.try_reserve(name, RESERVED).expect("there is enough");
-                black_box(books.ours.commit(name, id, ACTUAL).is_ok());
+                let id = books
+                    .ours
+                    .try_reserve(name, Microunits::new(RESERVED))
+                    .expect("there is enough");
+                black_box(books.ours.commit(name, id, Microunits::new(ACTUAL)).is_ok());
             }
         }),
         vec![Contestant::in_laps(LAP, "1.3.0", |iterations| {
@@ -324,9 +333,9 @@ fn snapshot_10k(report: &mut Report, books: &Books) {
 fn levels_3(report: &mut Report, books: &Books) {
     let engine = BudgetEngine::new();
     let open = || {
-        let organisation = engine.ensure_tenant("organisation", GRANTED)?;
-        let team = engine.ensure_child("team", GRANTED, &organisation)?;
-        engine.ensure_child("key", GRANTED, &team)
+        let organisation = engine.ensure_tenant("organisation", Microunits::new(GRANTED))?;
+        let team = engine.ensure_child("team", Microunits::new(GRANTED), &organisation)?;
+        engine.ensure_child("key", Microunits::new(GRANTED), &team)
     };
     let key = open().expect("the names are new");
     let name = &books.names[0];

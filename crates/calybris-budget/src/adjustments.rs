@@ -1,7 +1,9 @@
 //! What the owner of a budget does to it: grants, refunds, rules. All of it is under the lock, none
 //! of it stops a call that reserves or settles.
 
-use crate::amount::check_amount;
+use calybris_units::Microunits;
+
+use crate::limits::check_amount;
 use crate::rules::{Refusal, Rules};
 use crate::{BudgetError, Tenant, TenantRules};
 
@@ -15,34 +17,36 @@ impl Tenant {
     /// [`GrantTooLarge`](BudgetError::GrantTooLarge) when the grant would exceed the maximum.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// acme.top_up(50)?;
-    /// assert_eq!(acme.snapshot().available_microunits, 150);
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// acme.top_up(Microunits::new(50))?;
+    /// assert_eq!(acme.snapshot().available, Microunits::new(150));
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
-    pub fn top_up(&self, amount_microunits: u64) -> Result<(), BudgetError> {
-        check_amount(amount_microunits)?;
+    pub fn top_up(&self, amount: Microunits) -> Result<(), BudgetError> {
+        let amount = check_amount(amount)?;
         self.locked(|| {
-            self.check_top_up_locked(amount_microunits)?;
-            self.top_up_locked(amount_microunits);
+            self.check_top_up_locked(amount)?;
+            self.top_up_locked(amount);
             Ok(())
         })
     }
 
     /// Under the lock: refuses a top-up that INVARIANT (headroom) has no room for.
-    pub(crate) fn check_top_up_locked(&self, amount_microunits: u64) -> Result<(), BudgetError> {
+    pub(crate) fn check_top_up_locked(&self, amount: u64) -> Result<(), BudgetError> {
         let balance = self.account().read();
-        let owed = balance.granted + balance.debt - balance.debt.min(amount_microunits);
-        self.check_headroom(amount_microunits, owed)
+        let owed = balance.granted + balance.debt - balance.debt.min(amount);
+        self.check_headroom(amount, owed)
     }
 
-    fn top_up_locked(&self, amount_microunits: u64) {
+    fn top_up_locked(&self, amount: u64) {
         self.account().adjust(|words| {
-            let paid = words.debt().min(amount_microunits);
-            words.raise_granted(amount_microunits);
+            let paid = words.debt().min(amount);
+            words.raise_granted(amount);
             words.lower_debt(paid);
-            words.raise_available(amount_microunits - paid);
+            words.raise_available(amount - paid);
         });
     }
 
@@ -53,32 +57,34 @@ impl Tenant {
     /// [`Insufficient`](BudgetError::Insufficient) when less is available beyond the debt.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// acme.reduce(40)?;
-    /// assert_eq!(acme.snapshot().granted_microunits, 60);
-    /// assert!(acme.reduce(61).is_err());
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// acme.reduce(Microunits::new(40))?;
+    /// assert_eq!(acme.snapshot().granted, Microunits::new(60));
+    /// assert!(acme.reduce(Microunits::new(61)).is_err());
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
-    pub fn reduce(&self, amount_microunits: u64) -> Result<(), BudgetError> {
+    pub fn reduce(&self, amount: Microunits) -> Result<(), BudgetError> {
+        let amount = amount.get();
         self.locked(|| {
             let now = self.snapshot();
-            let available = now.unowed_microunits();
+            let available = now.withdrawable().get();
             // With a debt nobody debits without the lock, so what is seen here stays.
-            if now.debt_microunits > 0 && amount_microunits > available {
-                return Err(self.refused(amount_microunits, Refusal::Short { available }));
+            if !now.debt.is_zero() && amount > available {
+                return Err(self.refused(amount, Refusal::Short { available }));
             }
             // The word of a root is shared with those who hold no lock, so it is debited as they
             // do it; a reader must not see the amount gone from one term and not from the other.
             let mut debited = Ok(());
             self.account().adjust(|words| {
-                debited = self.account().debit_locked(amount_microunits);
+                debited = self.account().debit_locked(amount);
                 if debited.is_ok() {
-                    words.lower_granted(amount_microunits);
+                    words.lower_granted(amount);
                 }
             });
-            debited
-                .map_err(|available| self.refused(amount_microunits, Refusal::Short { available }))
+            debited.map_err(|available| self.refused(amount, Refusal::Short { available }))
         })
     }
 
@@ -93,20 +99,23 @@ impl Tenant {
     /// [`RefundTooLarge`](BudgetError::RefundTooLarge) when less was committed.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// acme.try_reserve(70)?.commit(70).unwrap();
-    /// acme.refund(30)?;
-    /// assert_eq!(acme.snapshot().committed_microunits, 40);
-    /// assert!(acme.refund(41).is_err());
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// acme.try_reserve(Microunits::new(70))?.commit(Microunits::new(70)).unwrap();
+    /// acme.refund(Microunits::new(30))?;
+    /// assert_eq!(acme.snapshot().committed, Microunits::new(40));
+    /// assert!(acme.refund(Microunits::new(41)).is_err());
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
-    pub fn refund(&self, amount_microunits: u64) -> Result<(), BudgetError> {
+    pub fn refund(&self, amount: Microunits) -> Result<(), BudgetError> {
+        let amount = amount.get();
         self.locked(|| {
-            self.check_refund_locked(amount_microunits)?;
+            self.check_refund_locked(amount)?;
             for level in self.levels() {
                 level.account().adjust(|words| {
-                    words.refund(amount_microunits);
+                    words.refund(amount);
                 });
             }
             Ok(())
@@ -114,71 +123,71 @@ impl Tenant {
     }
 
     /// Under the lock: refuses a refund of more than was committed, on any level.
-    pub(crate) fn check_refund_locked(&self, amount_microunits: u64) -> Result<(), BudgetError> {
+    pub(crate) fn check_refund_locked(&self, amount: u64) -> Result<(), BudgetError> {
         for level in self.levels() {
             let committed = level.account().read().committed;
-            if amount_microunits > committed {
+            if amount > committed {
                 return Err(BudgetError::RefundTooLarge {
                     tenant: level.name().to_owned(),
-                    requested_microunits: amount_microunits,
-                    committed_microunits: committed,
+                    requested: Microunits::new(amount),
+                    committed: Microunits::new(committed),
                 });
             }
         }
         Ok(())
     }
 
-    /// Pays debt with what is available (releases may have made some), up to `most_microunits`,
+    /// Pays debt with what is available (releases may have made some), up to `most`,
     /// and says how much was paid.
     ///
     /// ```
-    /// use calybris_budget::{BudgetEngine, OverrunPolicy, TenantRules};
+    /// use calybris_budget::{BudgetEngine, Microunits, OverrunPolicy, TenantRules};
     ///
     /// let engine = BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// acme.set_rules(TenantRules { overrun: OverrunPolicy::DrawThenDebt, ..Default::default() })?;
-    /// let (first, second) = (acme.try_reserve(60)?, acme.try_reserve(40)?);
-    /// first.commit(75)?;
-    /// assert_eq!(acme.snapshot().debt_microunits, 15);
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// acme.set_rules(TenantRules::default().with_overrun(OverrunPolicy::DrawThenDebt))?;
+    /// let (first, second) = (acme.try_reserve(Microunits::new(60))?, acme.try_reserve(Microunits::new(40))?);
+    /// first.commit(Microunits::new(75))?;
+    /// assert_eq!(acme.snapshot().debt, Microunits::new(15));
     ///
     /// second.release();
-    /// assert_eq!(acme.repay(100), 15);
-    /// assert_eq!(acme.snapshot().available_microunits, 25);
+    /// assert_eq!(acme.repay(Microunits::new(100)), Microunits::new(15));
+    /// assert_eq!(acme.snapshot().available, Microunits::new(25));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use = "what was paid belongs in the log"]
-    pub fn repay(&self, most_microunits: u64) -> u64 {
+    pub fn repay(&self, most: Microunits) -> Microunits {
         self.locked(|| {
             let mut paid = 0;
             self.account().adjust(|words| {
                 let debt = words.debt();
-                paid = self.account().draw_locked(debt.min(most_microunits));
+                paid = self.account().draw_locked(debt.min(most.get()));
                 words.lower_debt(paid);
             });
-            paid
+            Microunits::new(paid)
         })
     }
 
-    /// As [`repay`](Self::repay), all of `amount_microunits` or nothing.
-    pub(crate) fn repay_exactly(&self, amount_microunits: u64) -> Result<(), BudgetError> {
+    /// As [`repay`](Self::repay), all of `amount` or nothing.
+    pub(crate) fn repay_exactly(&self, amount: Microunits) -> Result<(), BudgetError> {
         let now = self.snapshot();
-        if amount_microunits > now.debt_microunits {
+        if amount > now.debt {
             return Err(BudgetError::RepaymentTooLarge {
                 tenant: self.name().to_owned(),
-                requested_microunits: amount_microunits,
-                debt_microunits: now.debt_microunits,
+                requested: amount,
+                debt: now.debt,
             });
         }
-        if amount_microunits > now.available_microunits {
-            let available = now.available_microunits;
-            return Err(self.refused(amount_microunits, Refusal::Short { available }));
+        if amount > now.available {
+            let available = now.available.get();
+            return Err(self.refused(amount.get(), Refusal::Short { available }));
         }
         // Nobody else writes to a budget that is being replayed, so all of it is paid.
-        let _paid = self.repay(amount_microunits);
+        let _paid = self.repay(amount);
         Ok(())
     }
 
-    /// Moves what is available here and not owed, up to `most_microunits`, into the grant of `to`, and
+    /// Moves what is available here and not owed, up to `most`, into the grant of `to`, and
     /// says how much that was.
     ///
     /// A period of a budget is a tenant of its own (`acme/2026-11`, below `acme` if its total
@@ -194,24 +203,26 @@ impl Tenant {
     /// [`GrantTooLarge`](BudgetError::GrantTooLarge); nothing has moved then.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let november = engine.ensure_tenant("acme/2026-11", 100)?;
-    /// let late = november.try_reserve(70)?;
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let november = engine.ensure_tenant("acme/2026-11", Microunits::new(100))?;
+    /// let late = november.try_reserve(Microunits::new(70))?;
     ///
     /// november.freeze();
-    /// let december = engine.ensure_tenant("acme/2026-12", 100)?;
-    /// assert_eq!(november.carry_over(&december, 20)?, 20);
+    /// let december = engine.ensure_tenant("acme/2026-12", Microunits::new(100))?;
+    /// assert_eq!(november.carry_over(&december, Microunits::new(20))?, Microunits::new(20));
     ///
-    /// late.commit(70).unwrap();
-    /// assert_eq!(november.snapshot().committed_microunits, 70);
-    /// assert_eq!(december.snapshot().available_microunits, 120);
+    /// late.commit(Microunits::new(70)).unwrap();
+    /// assert_eq!(november.snapshot().committed, Microunits::new(70));
+    /// assert_eq!(december.snapshot().available, Microunits::new(120));
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
-    pub fn carry_over(&self, to: &Tenant, most_microunits: u64) -> Result<u64, BudgetError> {
+    pub fn carry_over(&self, to: &Tenant, most: Microunits) -> Result<Microunits, BudgetError> {
         self.locked_with(to, || {
             // Others may debit without the lock meanwhile, so less may be drawn than is seen here,
             // but never more.
-            let amount = self.snapshot().unowed_microunits().min(most_microunits);
+            let amount = self.snapshot().withdrawable().min(most).get();
             to.check_top_up_locked(amount)?;
             let mut drawn = 0;
             self.account().adjust(|words| {
@@ -219,34 +230,37 @@ impl Tenant {
                 words.lower_granted(drawn);
             });
             to.top_up_locked(drawn);
-            Ok(drawn)
+            Ok(Microunits::new(drawn))
         })
     }
 
-    /// As [`carry_over`](Self::carry_over), all of `amount_microunits` or nothing.
+    /// As [`carry_over`](Self::carry_over), all of `amount` or nothing.
     pub(crate) fn carry_over_exactly(
         &self,
         to: &Tenant,
-        amount_microunits: u64,
+        amount: Microunits,
     ) -> Result<(), BudgetError> {
-        let available = self.snapshot().unowed_microunits();
-        if amount_microunits > available {
-            return Err(self.refused(amount_microunits, Refusal::Short { available }));
+        let available = self.snapshot().withdrawable();
+        if amount > available {
+            let (amount, available) = (amount.get(), available.get());
+            return Err(self.refused(amount, Refusal::Short { available }));
         }
         // Nobody else writes to a budget that is being replayed, so all of it is moved.
-        self.carry_over(to, amount_microunits)?;
+        self.carry_over(to, amount)?;
         Ok(())
     }
 
     /// Admits no reservation any more, here and below. What is open is settled as ever.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
     /// acme.freeze();
-    /// assert!(acme.try_reserve(1).is_err());
+    /// assert!(acme.try_reserve(Microunits::new(1)).is_err());
     /// acme.unfreeze();
-    /// assert!(acme.try_reserve(1).is_ok());
+    /// assert!(acme.try_reserve(Microunits::new(1)).is_ok());
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     pub fn freeze(&self) {
@@ -256,8 +270,10 @@ impl Tenant {
     /// Admits reservations again.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
     /// acme.unfreeze();
     /// assert!(!acme.is_frozen());
     /// # Ok::<(), calybris_budget::BudgetError>(())
@@ -269,8 +285,10 @@ impl Tenant {
     /// Whether the tenant itself is frozen; one above it may be as well.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
     /// acme.freeze();
     /// assert!(acme.is_frozen());
     /// # Ok::<(), calybris_budget::BudgetError>(())
@@ -287,13 +305,13 @@ impl Tenant {
     /// [`AmountTooLarge`](BudgetError::AmountTooLarge).
     ///
     /// ```
-    /// use calybris_budget::{BudgetEngine, TenantRules};
+    /// use calybris_budget::{BudgetEngine, Microunits, TenantRules};
     ///
     /// let engine = BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// acme.set_rules(TenantRules { exposure_cap_microunits: Some(30), ..Default::default() })?;
-    /// let reservation = acme.try_reserve(30)?;
-    /// assert!(acme.try_reserve(1).is_err());
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// acme.set_rules(TenantRules::default().with_exposure_cap(Microunits::new(30)))?;
+    /// let reservation = acme.try_reserve(Microunits::new(30))?;
+    /// assert!(acme.try_reserve(Microunits::new(1)).is_err());
     /// # reservation.release();
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
@@ -303,7 +321,7 @@ impl Tenant {
         Ok(())
     }
 
-    /// All that a checkpoint says of the rules, checked before.
+    /// All that a state says of the rules, checked before.
     pub(crate) fn restore_rules(&self, rules: TenantRules, frozen: bool, warned: bool) {
         self.rule(|of_account| {
             rules.replace(of_account);
@@ -317,8 +335,10 @@ impl Tenant {
     /// The rules as they are.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// assert_eq!(engine.ensure_tenant("acme", 100)?.rules(), Default::default());
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// assert_eq!(engine.ensure_tenant("acme", Microunits::new(100))?.rules(), Default::default());
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     #[must_use]
@@ -326,8 +346,8 @@ impl Tenant {
         self.locked(|| {
             let rules = self.account().rules();
             TenantRules {
-                exposure_cap_microunits: rules.exposure_cap(),
-                soft_limit_microunits: rules.soft_limit(),
+                exposure_cap: rules.exposure_cap().map(Microunits::new),
+                soft_limit: rules.soft_limit().map(Microunits::new),
                 overrun: rules.overrun(),
             }
         })

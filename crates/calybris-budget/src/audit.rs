@@ -7,30 +7,32 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::checkpoint::{HoldState, TenantState};
+use calybris_units::Microunits;
+
 use crate::{
-    AccountSnapshot, AuditError, BudgetEngine, BudgetEvent, Checkpoint, CheckpointError, Totals,
+    AccountSnapshot, AuditError, BudgetEngine, BudgetEvent, BudgetState, ReservationId,
+    ReservationState, StateError, TenantState, Totals,
 };
 
 /// Sums up events, independently of the budget that made them.
 ///
 /// ```
-/// use calybris_budget::{Audit, BudgetEngine, BudgetEvent};
+/// use calybris_budget::{Audit, BudgetEngine, BudgetEvent, Microunits};
 ///
 /// let engine = BudgetEngine::new();
 /// let mut audit = Audit::new();
 ///
-/// audit.apply(&BudgetEvent::TenantOpened { tenant: "acme".into(), granted_microunits: 100 })?;
-/// let acme = engine.ensure_tenant("acme", 100)?;
-/// let reservation = acme.try_reserve(70)?;
-/// let (tenant, amount_microunits) = ("acme".to_owned(), 70);
-/// audit.apply(&BudgetEvent::Reserved { tenant, hold: 1, amount_microunits })?;
+/// audit.apply(&BudgetEvent::TenantOpened { tenant: "acme".into(), granted: Microunits::new(100) })?;
+/// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+/// let reservation = acme.try_reserve(Microunits::new(70))?;
+/// let (tenant, amount) = ("acme".to_owned(), Microunits::new(70));
+/// audit.apply(&BudgetEvent::Reserved { tenant, reservation: 1.into(), amount })?;
 ///
 /// let total = audit.prove(&engine)?;
 /// assert_eq!(total.reserved_microunits, 70);
 ///
 /// // Money that no event speaks of does not pass.
-/// acme.top_up(1)?;
+/// acme.top_up(Microunits::new(1))?;
 /// assert!(audit.prove(&engine).is_err());
 /// # reservation.release();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -39,7 +41,7 @@ use crate::{
 pub struct Audit {
     accounts: BTreeMap<String, Account>,
     /// Whose it is and how much of it is open.
-    holds: BTreeMap<u64, (String, i128)>,
+    reservations: BTreeMap<ReservationId, (String, i128)>,
     applied: u64,
 }
 
@@ -57,7 +59,7 @@ pub struct Sums {
     pub granted: i128,
     /// What is left to reserve.
     pub available: i128,
-    /// What open holds hold.
+    /// The sum of the open reservations.
     pub reserved: i128,
     /// What was spent.
     pub committed: i128,
@@ -82,37 +84,31 @@ impl Audit {
         Self::default()
     }
 
-    /// An audit that goes on from a checkpoint, whose books it takes as they are: they were proven
-    /// when it was made, and they have to add up.
+    /// An audit that goes on from a state, whose books it takes as they are: they were proven when it
+    /// was made, and they have to add up.
     ///
     /// # Errors
     ///
-    /// A checkpoint that no budget can have given.
-    pub fn from_checkpoint(checkpoint: &Checkpoint) -> Result<Self, CheckpointError> {
-        checkpoint.check()?;
+    /// A state that no budget can be in.
+    pub fn from_state(state: &BudgetState) -> Result<Self, StateError> {
+        state.check()?;
         let account = |state: &TenantState| {
-            let AccountSnapshot {
-                granted_microunits,
-                available_microunits,
-                reserved_microunits,
-                committed_microunits,
-                debt_microunits,
-            } = state.account;
+            let AccountSnapshot { granted, available, reserved, committed, debt } = state.account;
             let sums = Sums {
-                granted: granted_microunits.into(),
-                available: available_microunits.into(),
-                reserved: reserved_microunits.into(),
-                committed: committed_microunits.into(),
-                debt: debt_microunits.into(),
+                granted: wide(granted),
+                available: wide(available),
+                reserved: wide(reserved),
+                committed: wide(committed),
+                debt: wide(debt),
             };
             (state.tenant.clone(), Account { parent: state.parent.clone(), sums })
         };
-        let hold = |state: &HoldState| {
-            (state.hold, (state.tenant.clone(), i128::from(state.amount_microunits)))
+        let reservation = |state: &ReservationState| {
+            (state.reservation, (state.tenant.clone(), wide(state.amount)))
         };
         Ok(Self {
-            accounts: checkpoint.tenants.iter().map(account).collect(),
-            holds: checkpoint.holds.iter().map(hold).collect(),
+            accounts: state.tenants.iter().map(account).collect(),
+            reservations: state.reservations.iter().map(reservation).collect(),
             applied: 0,
         })
     }
@@ -124,87 +120,87 @@ impl Audit {
     /// All but [`Differs`](AuditError::Differs). The audit has failed then; to go on with it proves nothing.
     pub fn apply(&mut self, event: &BudgetEvent) -> Result<(), AuditError> {
         match event {
-            BudgetEvent::TenantOpened { tenant, granted_microunits } => {
-                self.open(tenant, None, *granted_microunits);
+            BudgetEvent::TenantOpened { tenant, granted } => {
+                self.open(tenant, None, *granted);
             }
-            BudgetEvent::ChildOpened { tenant, parent, granted_microunits } => {
+            BudgetEvent::ChildOpened { tenant, parent, granted } => {
                 self.sums(parent)?;
-                self.open(tenant, Some(parent), *granted_microunits);
+                self.open(tenant, Some(parent), *granted);
             }
-            BudgetEvent::Reserved { tenant, hold, amount_microunits }
-            | BudgetEvent::ReservedOnce { tenant, hold, amount_microunits, .. } => {
-                if self.holds.contains_key(hold) {
-                    return Err(self.out_of_turn(*hold));
+            BudgetEvent::Reserved { tenant, reservation, amount }
+            | BudgetEvent::ReservedOnce { tenant, reservation, amount, .. } => {
+                if self.reservations.contains_key(reservation) {
+                    return Err(self.out_of_turn(*reservation));
                 }
-                let amount = i128::from(*amount_microunits);
-                self.holds.insert(*hold, (tenant.clone(), amount));
+                let amount = wide(*amount);
+                self.reservations.insert(*reservation, (tenant.clone(), amount));
                 self.each_level(tenant, |sums, _| {
                     sums.available -= amount;
                     sums.reserved += amount;
                 })?;
             }
-            BudgetEvent::Extended { hold, amount_microunits } => {
-                let amount = i128::from(*amount_microunits);
-                let tenant = self.change_hold(*hold, amount)?;
+            BudgetEvent::Extended { reservation, amount } => {
+                let amount = wide(*amount);
+                let tenant = self.change(*reservation, amount)?;
                 self.each_level(&tenant, |sums, _| {
                     sums.available -= amount;
                     sums.reserved += amount;
                 })?;
             }
-            BudgetEvent::Overdrawn { hold, extra_microunits, drawn_microunits } => {
-                let extra = i128::from(*extra_microunits);
-                let tenant = self.change_hold(*hold, extra)?;
+            BudgetEvent::Overdrawn { reservation, extra, drawn } => {
+                let extra = wide(*extra);
+                let tenant = self.change(*reservation, extra)?;
                 self.each_level(&tenant, |sums, level| {
-                    let drawn = drawn_microunits.get(level).copied().map_or(0, i128::from);
+                    let drawn = drawn.get(level).copied().map_or(0, wide);
                     sums.available -= drawn;
                     sums.debt += extra - drawn;
                     sums.reserved += extra;
                 })?;
             }
-            BudgetEvent::PartReleased { hold, amount_microunits } => {
-                let amount = i128::from(*amount_microunits);
-                let tenant = self.take_from_hold(*hold, amount)?;
+            BudgetEvent::PartReleased { reservation, amount } => {
+                let amount = wide(*amount);
+                let tenant = self.take_from(*reservation, amount)?;
                 self.each_level(&tenant, |sums, _| {
                     sums.reserved -= amount;
                     sums.available += amount;
                 })?;
             }
-            BudgetEvent::PartCommitted { hold, actual_microunits } => {
-                let actual = i128::from(*actual_microunits);
-                let tenant = self.take_from_hold(*hold, actual)?;
+            BudgetEvent::PartCommitted { reservation, actual } => {
+                let actual = wide(*actual);
+                let tenant = self.take_from(*reservation, actual)?;
                 self.each_level(&tenant, |sums, _| {
                     sums.reserved -= actual;
                     sums.committed += actual;
                 })?;
             }
-            BudgetEvent::Committed { hold, actual_microunits } => {
-                self.close(*hold, i128::from(*actual_microunits))?;
+            BudgetEvent::Committed { reservation, actual } => {
+                self.close(*reservation, wide(*actual))?;
             }
-            BudgetEvent::Released { hold } | BudgetEvent::Expired { hold } => {
-                self.close(*hold, 0)?;
+            BudgetEvent::Released { reservation } | BudgetEvent::Expired { reservation } => {
+                self.close(*reservation, 0)?;
             }
-            BudgetEvent::Dispatched { hold } => {
-                self.change_hold(*hold, 0)?;
+            BudgetEvent::Dispatched { reservation } => {
+                self.change(*reservation, 0)?;
             }
-            BudgetEvent::ToppedUp { tenant, amount_microunits } => {
-                self.top_up(tenant, i128::from(*amount_microunits))?;
+            BudgetEvent::ToppedUp { tenant, amount } => {
+                self.top_up(tenant, wide(*amount))?;
             }
-            BudgetEvent::Reduced { tenant, amount_microunits } => {
-                self.reduce(tenant, i128::from(*amount_microunits))?;
+            BudgetEvent::Reduced { tenant, amount } => {
+                self.reduce(tenant, wide(*amount))?;
             }
-            BudgetEvent::CarriedOver { from, to, amount_microunits } => {
-                self.reduce(from, i128::from(*amount_microunits))?;
-                self.top_up(to, i128::from(*amount_microunits))?;
+            BudgetEvent::CarriedOver { from, to, amount } => {
+                self.reduce(from, wide(*amount))?;
+                self.top_up(to, wide(*amount))?;
             }
-            BudgetEvent::Refunded { tenant, amount_microunits } => {
-                let amount = i128::from(*amount_microunits);
+            BudgetEvent::Refunded { tenant, amount } => {
+                let amount = wide(*amount);
                 self.each_level(tenant, |sums, _| {
                     sums.committed -= amount;
                     sums.available += amount;
                 })?;
             }
-            BudgetEvent::Repaid { tenant, amount_microunits } => {
-                let amount = i128::from(*amount_microunits);
+            BudgetEvent::Repaid { tenant, amount } => {
+                let amount = wide(*amount);
                 let sums = self.sums(tenant)?;
                 sums.debt -= amount;
                 sums.available -= amount;
@@ -253,8 +249,8 @@ impl Audit {
         Ok(totals)
     }
 
-    fn open(&mut self, tenant: &str, parent: Option<&String>, granted: u64) {
-        let granted = i128::from(granted);
+    fn open(&mut self, tenant: &str, parent: Option<&String>, granted: Microunits) {
+        let granted = wide(granted);
         self.accounts.entry(tenant.to_owned()).or_insert_with(|| Account {
             parent: parent.cloned(),
             sums: Sums { granted, available: granted, ..Sums::default() },
@@ -277,10 +273,10 @@ impl Audit {
         self.check(tenant)
     }
 
-    fn close(&mut self, hold: u64, actual: i128) -> Result<(), AuditError> {
-        self.take_from_hold(hold, actual)?;
-        let Some((tenant, rest)) = self.holds.remove(&hold) else {
-            return Err(self.out_of_turn(hold));
+    fn close(&mut self, reservation: ReservationId, actual: i128) -> Result<(), AuditError> {
+        self.take_from(reservation, actual)?;
+        let Some((tenant, rest)) = self.reservations.remove(&reservation) else {
+            return Err(self.out_of_turn(reservation));
         };
         self.each_level(&tenant, |sums, _| {
             sums.reserved -= actual + rest;
@@ -289,27 +285,27 @@ impl Audit {
         })
     }
 
-    /// Takes a part of what a hold holds, and says whose it is.
-    fn take_from_hold(&mut self, hold: u64, taken: i128) -> Result<String, AuditError> {
-        match self.holds.get(&hold) {
-            Some((_, held)) if taken > *held => Err(AuditError::HoldExceeded {
+    /// Takes a part of a reservation, and says whose it is.
+    fn take_from(&mut self, reservation: ReservationId, taken: i128) -> Result<String, AuditError> {
+        match self.reservations.get(&reservation) {
+            Some((_, open)) if taken > *open => Err(AuditError::ReservationExceeded {
                 event_index: self.applied,
-                hold,
-                held_microunits: *held,
+                reservation,
+                open_microunits: *open,
                 taken_microunits: taken,
             }),
-            _ => self.change_hold(hold, -taken),
+            _ => self.change(reservation, -taken),
         }
     }
 
-    /// Changes what a hold holds, and says whose it is.
-    fn change_hold(&mut self, hold: u64, by: i128) -> Result<String, AuditError> {
-        match self.holds.get_mut(&hold) {
+    /// Changes the amount of a reservation, and says whose it is.
+    fn change(&mut self, reservation: ReservationId, by: i128) -> Result<String, AuditError> {
+        match self.reservations.get_mut(&reservation) {
             Some((tenant, amount)) => {
                 *amount += by;
                 Ok(tenant.clone())
             }
-            None => Err(self.out_of_turn(hold)),
+            None => Err(self.out_of_turn(reservation)),
         }
     }
 
@@ -355,19 +351,27 @@ impl Audit {
         Ok(())
     }
 
-    fn out_of_turn(&self, hold: u64) -> AuditError {
-        AuditError::HoldOutOfTurn { event_index: self.applied, hold }
+    fn out_of_turn(&self, reservation: ReservationId) -> AuditError {
+        AuditError::ReservationOutOfTurn { event_index: self.applied, reservation }
     }
 }
 
 impl Sums {
     fn snapshot(&self) -> Option<AccountSnapshot> {
         Some(AccountSnapshot {
-            granted_microunits: u64::try_from(self.granted).ok()?,
-            available_microunits: u64::try_from(self.available).ok()?,
-            reserved_microunits: u64::try_from(self.reserved).ok()?,
-            committed_microunits: u64::try_from(self.committed).ok()?,
-            debt_microunits: u64::try_from(self.debt).ok()?,
+            granted: narrow(self.granted)?,
+            available: narrow(self.available)?,
+            reserved: narrow(self.reserved)?,
+            committed: narrow(self.committed)?,
+            debt: narrow(self.debt)?,
         })
     }
+}
+
+fn wide(amount: Microunits) -> i128 {
+    amount.get().into()
+}
+
+fn narrow(microunits: i128) -> Option<Microunits> {
+    u64::try_from(microunits).ok().map(Microunits::new)
 }

@@ -1,7 +1,9 @@
 //! What a change would be refused for, asked before it is made: by a caller who logs a credit first and makes it
 //! afterwards, when nothing may refuse it any more.
 
-use crate::amount::{check_amount, check_name};
+use calybris_units::Microunits;
+
+use crate::limits::{check_amount, check_name};
 use crate::{BudgetEngine, BudgetError, MAX_LEVELS, Tenant};
 
 impl BudgetEngine {
@@ -16,29 +18,31 @@ impl BudgetEngine {
     /// As the two.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// let reservation = acme.try_reserve(1)?;
-    /// assert!(engine.check_open("acme/web", 60, Some(&acme)).is_err());
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// let reservation = acme.try_reserve(Microunits::new(1))?;
+    /// assert!(engine.check_open("acme/web", Microunits::new(60), Some(&acme)).is_err());
     /// reservation.release();
-    /// engine.check_open("acme/web", 60, Some(&acme))?;
+    /// engine.check_open("acme/web", Microunits::new(60), Some(&acme))?;
     /// assert!(engine.tenant("acme/web").is_none());
-    /// assert!(engine.check_open("acme", 200, None).is_err());
+    /// assert!(engine.check_open("acme", Microunits::new(200), None).is_err());
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     pub fn check_open(
         &self,
         name: &str,
-        granted_microunits: u64,
+        granted: Microunits,
         parent: Option<&Tenant>,
     ) -> Result<(), BudgetError> {
         check_name(name)?;
-        check_amount(granted_microunits)?;
+        check_amount(granted)?;
         if let Some(parent) = parent {
             self.check_parent(name, parent)?;
         }
         match self.tenant(name) {
-            Some(tenant) => tenant.check_opened_so(granted_microunits, parent),
+            Some(tenant) => tenant.check_opened_so(granted, parent),
             None => Ok(()),
         }
     }
@@ -52,8 +56,9 @@ impl BudgetEngine {
             return Err(BudgetError::TooDeep { tenant: name.to_owned() });
         }
         if self.tenant(name).is_none() {
-            parent.locked(|| parent.account().become_level()).map_err(|reserved_microunits| {
-                BudgetError::ParentInUse { tenant: parent.name().to_owned(), reserved_microunits }
+            parent.locked(|| parent.account().become_level()).map_err(|reserved| {
+                let reserved = Microunits::new(reserved);
+                BudgetError::ParentInUse { tenant: parent.name().to_owned(), reserved }
             })?;
         }
         Ok(())
@@ -69,15 +74,17 @@ impl Tenant {
     /// As [`top_up`](Self::top_up).
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// assert!(acme.check_top_up(50).is_ok());
-    /// assert!(acme.check_top_up(calybris_budget::MAX_AMOUNT_MICROUNITS).is_err());
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// assert!(acme.check_top_up(Microunits::new(50)).is_ok());
+    /// assert!(acme.check_top_up(calybris_budget::MAX_AMOUNT).is_err());
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
-    pub fn check_top_up(&self, amount_microunits: u64) -> Result<(), BudgetError> {
-        check_amount(amount_microunits)?;
-        self.locked(|| self.check_top_up_locked(amount_microunits))
+    pub fn check_top_up(&self, amount: Microunits) -> Result<(), BudgetError> {
+        let amount = check_amount(amount)?;
+        self.locked(|| self.check_top_up_locked(amount))
     }
 
     /// Refuses what [`refund`](Self::refund) would refuse. A yes stays true while nobody else refunds.
@@ -87,21 +94,23 @@ impl Tenant {
     /// As [`refund`](Self::refund).
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// assert!(acme.check_refund(1).is_err());
-    /// acme.try_reserve(1)?.commit(1).unwrap();
-    /// assert!(acme.check_refund(1).is_ok());
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// assert!(acme.check_refund(Microunits::new(1)).is_err());
+    /// acme.try_reserve(Microunits::new(1))?.commit(Microunits::new(1)).unwrap();
+    /// assert!(acme.check_refund(Microunits::new(1)).is_ok());
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
-    pub fn check_refund(&self, amount_microunits: u64) -> Result<(), BudgetError> {
-        self.locked(|| self.check_refund_locked(amount_microunits))
+    pub fn check_refund(&self, amount: Microunits) -> Result<(), BudgetError> {
+        self.locked(|| self.check_refund_locked(amount.get()))
     }
 
     /// Refuses another parent or another grant than the tenant was opened with.
     pub(crate) fn check_opened_so(
         &self,
-        granted_microunits: u64,
+        granted: Microunits,
         parent: Option<&Tenant>,
     ) -> Result<(), BudgetError> {
         let same_parent = match (self.parent(), parent) {
@@ -112,11 +121,11 @@ impl Tenant {
         if !same_parent {
             return Err(BudgetError::ParentDiffers { tenant: self.name().to_owned() });
         }
-        if self.opened_with_microunits() != granted_microunits {
+        if self.opened_with() != granted {
             return Err(BudgetError::GrantDiffers {
                 tenant: self.name().to_owned(),
-                granted_microunits: self.opened_with_microunits(),
-                requested_microunits: granted_microunits,
+                granted: self.opened_with(),
+                requested: granted,
             });
         }
         Ok(())

@@ -189,7 +189,7 @@ mod tests {
     use std::sync::Weak;
 
     fn tenant(name: &str) -> Tenant {
-        Tenant::new(name, 0, Balance::of_grant(0), None, Weak::new())
+        Tenant::new(name, calybris_units::Microunits::ZERO, Balance::of_grant(0), None, Weak::new())
     }
 
     #[test]

@@ -3,13 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use calybris_units::Microunits;
 use parking_lot::Mutex;
 
 use crate::account::Balance;
 use crate::directory::Directory;
 use crate::idempotency::Keys;
 use crate::shared::Shared;
-use crate::{BudgetError, OpenHold, Reservation, ReservationId, Settled, SoftLimitReached, Tenant};
+use crate::{
+    BudgetError, OpenReservation, Reservation, ReservationId, Settled, SoftLimitReached, Tenant,
+};
 
 /// All tenants of a budget. It is shared by reference (or in an `Arc`) between threads.
 ///
@@ -34,8 +37,7 @@ impl BudgetEngine {
         Self::default()
     }
 
-    /// Opens a tenant with a grant of 0 to
-    /// [`MAX_AMOUNT_MICROUNITS`](crate::MAX_AMOUNT_MICROUNITS) microunits, or finds the one that
+    /// Opens a tenant with a grant of 0 to [`MAX_AMOUNT`](crate::MAX_AMOUNT), or finds the one that
     /// was opened so before.
     ///
     /// # Errors
@@ -45,19 +47,17 @@ impl BudgetEngine {
     /// grant.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// engine.ensure_tenant("acme", 100)?;
-    /// engine.ensure_tenant("acme", 100)?;
-    /// assert!(engine.ensure_tenant("acme", 200).is_err());
-    /// assert!(engine.ensure_tenant("", 100).is_err());
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// assert!(engine.ensure_tenant("acme", Microunits::new(200)).is_err());
+    /// assert!(engine.ensure_tenant("", Microunits::new(100)).is_err());
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
-    pub fn ensure_tenant(
-        &self,
-        name: &str,
-        granted_microunits: u64,
-    ) -> Result<Tenant, BudgetError> {
-        self.open(name, granted_microunits, None)
+    pub fn ensure_tenant(&self, name: &str, granted: Microunits) -> Result<Tenant, BudgetError> {
+        self.open(name, granted, None)
     }
 
     /// Opens a tenant below another, or finds the one that was opened so before. What it reserves
@@ -72,38 +72,40 @@ impl BudgetEngine {
     /// open reservations of its own; [`TooDeep`](BudgetError::TooDeep) below [`MAX_LEVELS`](crate::MAX_LEVELS) levels.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// let web = engine.ensure_child("acme/web", 60, &acme)?;
-    /// let jobs = engine.ensure_child("acme/jobs", 60, &acme)?;
+    /// use calybris_budget::{BudgetEngine, Microunits};
     ///
-    /// let reservation = web.try_reserve(60)?;
-    /// assert_eq!(acme.snapshot().reserved_microunits, 60);
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// let web = engine.ensure_child("acme/web", Microunits::new(60), &acme)?;
+    /// let jobs = engine.ensure_child("acme/jobs", Microunits::new(60), &acme)?;
+    ///
+    /// let reservation = web.try_reserve(Microunits::new(60))?;
+    /// assert_eq!(acme.snapshot().reserved, Microunits::new(60));
     /// // The child has 60; the parent has 40 left.
-    /// assert!(jobs.try_reserve(41).is_err());
+    /// assert!(jobs.try_reserve(Microunits::new(41)).is_err());
     /// # reservation.release();
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     pub fn ensure_child(
         &self,
         name: &str,
-        granted_microunits: u64,
+        granted: Microunits,
         parent: &Tenant,
     ) -> Result<Tenant, BudgetError> {
-        self.open(name, granted_microunits, Some(parent))
+        self.open(name, granted, Some(parent))
     }
 
     fn open(
         &self,
         name: &str,
-        granted_microunits: u64,
+        granted: Microunits,
         parent: Option<&Tenant>,
     ) -> Result<Tenant, BudgetError> {
-        self.check_open(name, granted_microunits, parent)?;
-        let balance = Balance::of_grant(granted_microunits);
-        let tenant = self.put(name, granted_microunits, balance, parent.cloned());
+        self.check_open(name, granted, parent)?;
+        let balance = Balance::of_grant(granted.get());
+        let tenant = self.put(name, granted, balance, parent.cloned());
         // Somebody else may have opened another of this name meanwhile.
-        tenant.check_opened_so(granted_microunits, parent)?;
+        tenant.check_opened_so(granted, parent)?;
         Ok(tenant)
     }
 
@@ -111,21 +113,23 @@ impl BudgetEngine {
     pub(crate) fn put(
         &self,
         name: &str,
-        opened_with_microunits: u64,
+        opened_with: Microunits,
         balance: Balance,
         parent: Option<Tenant>,
     ) -> Tenant {
         self.directory.find_or_insert(name, || {
             let shared = Arc::downgrade(&self.shared);
-            Tenant::new(name, opened_with_microunits, balance, parent, shared)
+            Tenant::new(name, opened_with, balance, parent, shared)
         })
     }
 
     /// The tenant of this name.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// engine.ensure_tenant("acme", 100)?;
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// engine.ensure_tenant("acme", Microunits::new(100))?;
     /// assert!(engine.tenant("acme").is_some());
     /// assert!(engine.tenant("globex").is_none());
     /// # Ok::<(), calybris_budget::BudgetError>(())
@@ -138,9 +142,11 @@ impl BudgetEngine {
     /// All tenants, sorted by name.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// engine.ensure_tenant("globex", 100)?;
-    /// engine.ensure_tenant("acme", 100)?;
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// engine.ensure_tenant("globex", Microunits::new(100))?;
+    /// engine.ensure_tenant("acme", Microunits::new(100))?;
     /// let names: Vec<_> = engine.tenants().iter().map(|t| t.name().to_owned()).collect();
     /// assert_eq!(names, ["acme", "globex"]);
     /// # Ok::<(), calybris_budget::BudgetError>(())
@@ -150,7 +156,7 @@ impl BudgetEngine {
         self.directory.sorted()
     }
 
-    /// Holds an amount of the tenant of this name, as [`Tenant::try_reserve`] does, and keeps the
+    /// Reserves an amount of the tenant of this name, as [`Tenant::try_reserve`] does, and keeps the
     /// reservation until it is settled by its id.
     ///
     /// # Errors
@@ -158,23 +164,25 @@ impl BudgetEngine {
     /// [`UnknownTenant`](BudgetError::UnknownTenant), and all of [`Tenant::try_reserve`].
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// engine.ensure_tenant("acme", 100)?;
-    /// let id = engine.try_reserve("acme", 70)?;
-    /// engine.commit("acme", id, 50)?;
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// let id = engine.try_reserve("acme", Microunits::new(70))?;
+    /// engine.commit("acme", id, Microunits::new(50))?;
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     pub fn try_reserve(
         &self,
         tenant: &str,
-        amount_microunits: u64,
+        amount: Microunits,
     ) -> Result<ReservationId, BudgetError> {
         let Some((place, tenant)) = self.directory.find(tenant) else {
             return Err(BudgetError::UnknownTenant { tenant: tenant.to_owned() });
         };
-        tenant.check_reservable(amount_microunits)?;
-        tenant.debit(amount_microunits)?;
-        Ok(self.shared.holds.keep_short(place, tenant, amount_microunits))
+        let amount = tenant.check_reservable(amount)?;
+        tenant.debit(amount)?;
+        Ok(self.shared.holds.keep_short(place, tenant, amount))
     }
 
     /// As [`try_reserve`](Self::try_reserve), once for each key: the same question under the same
@@ -190,36 +198,38 @@ impl BudgetEngine {
     /// [`KeyConflict`](BudgetError::KeyConflict) when the key was used for another question.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// let id = engine.try_reserve_once("request-1", "acme", 70)?;
-    /// assert_eq!(engine.try_reserve_once("request-1", "acme", 70)?, id);
-    /// assert!(engine.try_reserve_once("request-1", "acme", 71).is_err());
-    /// assert_eq!(acme.snapshot().reserved_microunits, 70);
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// let id = engine.try_reserve_once("request-1", "acme", Microunits::new(70))?;
+    /// assert_eq!(engine.try_reserve_once("request-1", "acme", Microunits::new(70))?, id);
+    /// assert!(engine.try_reserve_once("request-1", "acme", Microunits::new(71)).is_err());
+    /// assert_eq!(acme.snapshot().reserved, Microunits::new(70));
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     pub fn try_reserve_once(
         &self,
         key: &str,
         tenant: &str,
-        amount_microunits: u64,
+        amount: Microunits,
     ) -> Result<ReservationId, BudgetError> {
         let mut keys = self.keys.lock();
-        if let Some(id) = keys.find(key, tenant, amount_microunits)? {
+        if let Some(id) = keys.find(key, tenant, amount)? {
             return Ok(id);
         }
-        let id = self.try_reserve(tenant, amount_microunits)?;
-        keys.remember(key, tenant, amount_microunits, id);
+        let id = self.try_reserve(tenant, amount)?;
+        keys.remember(key, tenant, amount, id);
         Ok(id)
     }
 
-    /// Moves a hold to where it can wait for an answer.
+    /// Moves a reservation to where it can wait for an answer.
     pub(crate) fn lengthen(&self, id: ReservationId) {
         self.shared.holds.lengthen(id, &self.directory);
     }
 
-    /// Every hold that the engine keeps, in order of id.
-    pub(crate) fn holds(&self) -> Vec<OpenHold> {
+    /// Every reservation that the engine keeps, in order of id.
+    pub(crate) fn holds(&self) -> Vec<OpenReservation> {
         self.shared.holds.list(&self.directory)
     }
 
@@ -233,16 +243,16 @@ impl BudgetEngine {
         &self,
         key: &str,
         tenant: &str,
-        amount_microunits: u64,
+        amount: Microunits,
         id: ReservationId,
     ) -> Result<(), BudgetError> {
         let mut keys = self.keys.lock();
-        keys.find(key, tenant, amount_microunits)?;
-        keys.remember(key, tenant, amount_microunits, id);
+        keys.find(key, tenant, amount)?;
+        keys.remember(key, tenant, amount, id);
         Ok(())
     }
 
-    /// Spends `actual_microunits` of a reservation of this tenant; the rest returns to it.
+    /// Spends `actual` of a reservation of this tenant; the rest returns to it.
     ///
     /// # Errors
     ///
@@ -250,27 +260,29 @@ impl BudgetEngine {
     /// (any more), and all of [`Reservation::commit`]; the reservation then stays open.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// engine.ensure_tenant("acme", 100)?;
-    /// let id = engine.try_reserve("acme", 70)?;
+    /// use calybris_budget::{BudgetEngine, Microunits};
     ///
-    /// assert!(engine.commit("acme", id, 71).is_err());
-    /// assert_eq!(engine.commit("acme", id, 50)?.released_microunits, 20);
-    /// assert!(engine.commit("acme", id, 50).is_err());
+    /// let engine = BudgetEngine::new();
+    /// engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// let id = engine.try_reserve("acme", Microunits::new(70))?;
+    ///
+    /// assert!(engine.commit("acme", id, Microunits::new(71)).is_err());
+    /// assert_eq!(engine.commit("acme", id, Microunits::new(50))?.released, Microunits::new(20));
+    /// assert!(engine.commit("acme", id, Microunits::new(50)).is_err());
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     pub fn commit(
         &self,
         tenant: &str,
         id: ReservationId,
-        actual_microunits: u64,
+        actual: Microunits,
     ) -> Result<Settled, BudgetError> {
-        if let Some(settled) = self.settle_short(tenant, id, actual_microunits) {
+        if let Some(settled) = self.settle_short(tenant, id, actual) {
             return Ok(settled);
         }
-        let covered = |held: &mut Reservation| held.cover(actual_microunits);
+        let covered = |held: &mut Reservation| held.cover_overrun(actual);
         let (reservation, covered) = self.take(tenant, id, covered)?;
-        reservation.commit(covered.commit_microunits).map_err(|refused| refused.error)
+        reservation.commit(covered.commit).map_err(|refused| refused.error)
     }
 
     /// Returns the whole amount of a reservation of this tenant to it.
@@ -281,35 +293,37 @@ impl BudgetEngine {
     /// (any more).
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// engine.ensure_tenant("acme", 100)?;
-    /// let id = engine.try_reserve("acme", 70)?;
-    /// assert_eq!(engine.release("acme", id)?.released_microunits, 70);
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// let id = engine.try_reserve("acme", Microunits::new(70))?;
+    /// assert_eq!(engine.release("acme", id)?.released, Microunits::new(70));
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     pub fn release(&self, tenant: &str, id: ReservationId) -> Result<Settled, BudgetError> {
-        if let Some(settled) = self.settle_short(tenant, id, 0) {
+        if let Some(settled) = self.settle_short(tenant, id, Microunits::ZERO) {
             return Ok(settled);
         }
         let (reservation, ()) = self.take(tenant, id, |_| Ok(()))?;
-        let released_microunits = reservation.amount_microunits();
+        let released = reservation.amount();
         reservation.release();
-        Ok(Settled { committed_microunits: 0, released_microunits })
+        Ok(Settled { committed: Microunits::new(0), released })
     }
 
     /// The tenants that have reached their soft limit since the last call, in order. Each is kept
     /// until somebody takes it.
     ///
     /// ```
-    /// use calybris_budget::{BudgetEngine, TenantRules};
+    /// use calybris_budget::{BudgetEngine, Microunits, TenantRules};
     ///
     /// let engine = BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// acme.set_rules(TenantRules { soft_limit_microunits: Some(80), ..Default::default() })?;
-    /// acme.try_reserve(80)?.release();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// acme.set_rules(TenantRules::default().with_soft_limit(Microunits::new(80)))?;
+    /// acme.try_reserve(Microunits::new(80))?.release();
     /// assert_eq!(engine.take_warnings()[0].tenant, "acme");
     ///
-    /// acme.try_reserve(90)?.release();
+    /// acme.try_reserve(Microunits::new(90))?.release();
     /// assert!(engine.take_warnings().is_empty());
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
@@ -318,14 +332,13 @@ impl BudgetEngine {
         self.shared.take_warnings()
     }
 
-    /// Spends `actual` of a hold of this tenant that is a tenant and an amount and nothing else, if
-    /// that is enough.
+    /// Spends `actual` of a reservation of this tenant that stands in the ring, if that is enough.
     #[inline]
-    fn settle_short(&self, tenant: &str, id: ReservationId, actual: u64) -> Option<Settled> {
+    fn settle_short(&self, tenant: &str, id: ReservationId, actual: Microunits) -> Option<Settled> {
         let holds = &self.shared.holds;
-        let (tenant, reserved) = holds.take_short(id, &self.directory, tenant, actual)?;
-        tenant.settle(reserved, actual);
-        Some(Settled { committed_microunits: actual, released_microunits: reserved - actual })
+        let (tenant, reserved) = holds.take_short(id, &self.directory, tenant, actual.get())?;
+        tenant.settle(reserved, actual.get());
+        Some(Settled { committed: actual, released: Microunits::new(reserved - actual.get()) })
     }
 
     /// Takes a reservation out of the engine's keeping if it is the tenant's and `check` lets it
@@ -336,10 +349,8 @@ impl BudgetEngine {
         id: ReservationId,
         check: impl FnOnce(&mut Reservation) -> Result<A, BudgetError>,
     ) -> Result<(Reservation, A), BudgetError> {
-        let unknown = || BudgetError::UnknownReservation {
-            tenant: tenant.to_owned(),
-            reservation: id.as_u64(),
-        };
+        let unknown =
+            || BudgetError::UnknownReservation { tenant: tenant.to_owned(), reservation: id };
         self.lengthen(id);
         let mut answer = None;
         let taken = self.shared.holds.take(id, |held| {

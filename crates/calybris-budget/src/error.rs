@@ -2,7 +2,11 @@
 
 use thiserror::Error;
 
-use crate::{AccountSnapshot, KEY_WINDOW, MAX_AMOUNT_MICROUNITS, MAX_LEVELS, MAX_NAME_BYTES, Sums};
+use calybris_units::Microunits;
+
+use crate::{
+    AccountSnapshot, KEY_WINDOW, MAX_AMOUNT, MAX_LEVELS, MAX_NAME_BYTES, ReservationId, Sums,
+};
 
 /// Why an operation was refused. The state after a refusal is the state before it.
 ///
@@ -16,16 +20,15 @@ pub enum BudgetError {
     /// The tenant has less available than was requested: the ordinary no. Wait for open reservations
     /// to settle, or top up.
     #[error(
-        "tenant `{tenant}` has {available_microunits} microunits available, \
-         {requested_microunits} were requested"
-    )]
+        "tenant `{tenant}` has {available} microunits available, \
+         {requested} were requested", available = available.get(), requested = requested.get())]
     Insufficient {
         /// The tenant that lacks it: the one that was asked, or one above it.
         tenant: String,
         /// What the caller wanted to take.
-        requested_microunits: u64,
+        requested: Microunits,
         /// What was available at the instant of the refusal: always less than requested.
-        available_microunits: u64,
+        available: Microunits,
     },
     /// A reservation of nothing was asked for. A call that costs nothing needs no reservation.
     #[error("a reservation of 0 microunits for tenant `{tenant}` reserves nothing")]
@@ -41,89 +44,83 @@ pub enum BudgetError {
     },
     /// The tenant has spent more than it was granted and reserves nothing until that is cleared: top
     /// it up, or repay from what is available.
-    #[error("tenant `{tenant}` owes {debt_microunits} microunits")]
+    #[error("tenant `{tenant}` owes {debt} microunits", debt = debt.get())]
     InDebt {
         /// The tenant in debt: the one that was asked, or one above it.
         tenant: String,
         /// What it owes.
-        debt_microunits: u64,
+        debt: Microunits,
     },
     /// More would be reserved at once than the tenant's cap allows. It may fit once others settle.
     #[error(
-        "tenant `{tenant}` has {reserved_microunits} microunits reserved of at most \
-         {cap_microunits} at once, {requested_microunits} more were requested"
-    )]
+        "tenant `{tenant}` has {reserved} microunits reserved of at most \
+         {cap} at once, {requested} more were requested", reserved = reserved.get(), cap = cap.get(), requested = requested.get())]
     Exposed {
         /// The tenant with the cap: the one that was asked, or one above it.
         tenant: String,
         /// What the caller wanted to reserve.
-        requested_microunits: u64,
+        requested: Microunits,
         /// What was reserved at the instant of the refusal.
-        reserved_microunits: u64,
+        reserved: Microunits,
         /// The most that may be reserved at once.
-        cap_microunits: u64,
+        cap: Microunits,
     },
     /// More was to be refunded than was spent.
     #[error(
-        "tenant `{tenant}` has committed {committed_microunits} microunits, \
-         {requested_microunits} were to be refunded"
-    )]
+        "tenant `{tenant}` has committed {committed} microunits, \
+         {requested} were to be refunded", committed = committed.get(), requested = requested.get())]
     RefundTooLarge {
         /// The tenant that has spent less: the one that was asked, or one above it.
         tenant: String,
         /// What the caller wanted to refund.
-        requested_microunits: u64,
+        requested: Microunits,
         /// What was committed.
-        committed_microunits: u64,
+        committed: Microunits,
     },
     /// An event repays more than was owed.
     #[error(
-        "tenant `{tenant}` owes {debt_microunits} microunits, {requested_microunits} were to be repaid"
-    )]
+        "tenant `{tenant}` owes {debt} microunits, {requested} were to be repaid", debt = debt.get(), requested = requested.get())]
     RepaymentTooLarge {
         /// The tenant that owes less.
         tenant: String,
         /// What the event says was repaid.
-        requested_microunits: u64,
+        requested: Microunits,
         /// What was owed.
-        debt_microunits: u64,
+        debt: Microunits,
     },
-    /// The grant (and the debt) of the tenant would exceed [`MAX_AMOUNT_MICROUNITS`].
+    /// The grant (and the debt) of the tenant would exceed [`MAX_AMOUNT`].
     #[error(
-        "tenant `{tenant}` was granted {granted_microunits} microunits; {requested_microunits} \
+        "tenant `{tenant}` was granted {granted} microunits; {requested} \
          more would exceed the maximum of {}",
-        MAX_AMOUNT_MICROUNITS
-    )]
+        MAX_AMOUNT.get(), granted = granted.get(), requested = requested.get())]
     GrantTooLarge {
         /// The tenant.
         tenant: String,
         /// What it was granted and owes.
-        granted_microunits: u64,
+        granted: Microunits,
         /// What was to be added.
-        requested_microunits: u64,
+        requested: Microunits,
     },
-    /// The amount is above [`MAX_AMOUNT_MICROUNITS`].
+    /// The amount is above [`MAX_AMOUNT`].
     #[error(
-        "the amount of {amount_microunits} microunits exceeds the maximum of {}",
-        MAX_AMOUNT_MICROUNITS
-    )]
+        "the amount of {amount} microunits exceeds the maximum of {}",
+        MAX_AMOUNT.get(), amount = amount.get())]
     AmountTooLarge {
         /// The amount as given.
-        amount_microunits: u64,
+        amount: Microunits,
     },
     /// The actual cost is above what was reserved, and the tenant's overrun policy refuses that. The
     /// reservation stays open: extend it, or let the policy draw or cap.
     #[error(
-        "{actual_microunits} microunits are more than the {reserved_microunits} \
-         reserved for tenant `{tenant}`"
-    )]
+        "{actual} microunits are more than the {reserved} \
+         reserved for tenant `{tenant}`", actual = actual.get(), reserved = reserved.get())]
     Overrun {
-        /// The tenant that holds the reservation.
+        /// The tenant of the reservation.
         tenant: String,
-        /// What the reservation holds.
-        reserved_microunits: u64,
+        /// What is reserved.
+        reserved: Microunits,
         /// What was to be committed.
-        actual_microunits: u64,
+        actual: Microunits,
     },
     /// The name is empty or longer than [`MAX_NAME_BYTES`].
     #[error("a tenant name has 1 to {} bytes, this one has {bytes}", MAX_NAME_BYTES)]
@@ -146,16 +143,15 @@ pub enum BudgetError {
     },
     /// The tenant exists and was opened with another grant. Change the grant with `top_up` or `reduce`.
     #[error(
-        "tenant `{tenant}` was opened with {granted_microunits} microunits, \
-         not with {requested_microunits}"
-    )]
+        "tenant `{tenant}` was opened with {granted} microunits, \
+         not with {requested}", granted = granted.get(), requested = requested.get())]
     GrantDiffers {
         /// The tenant that exists.
         tenant: String,
         /// The grant it was opened with.
-        granted_microunits: u64,
+        granted: Microunits,
         /// The grant the caller named.
-        requested_microunits: u64,
+        requested: Microunits,
     },
     /// The tenant has no open reservation of this id: it never had, or it was settled.
     #[error("tenant `{tenant}` has no open reservation {reservation}")]
@@ -163,7 +159,7 @@ pub enum BudgetError {
         /// The tenant as given.
         tenant: String,
         /// The id as given.
-        reservation: u64,
+        reservation: ReservationId,
     },
     /// An idempotency key is empty or longer than [`MAX_NAME_BYTES`].
     #[error("an idempotency key has 1 to {} bytes, this one has {bytes}", MAX_NAME_BYTES)]
@@ -172,26 +168,25 @@ pub enum BudgetError {
         bytes: usize,
     },
     /// The idempotency key was used for another question. A new question takes a new key.
-    #[error("key `{key}` was used to reserve {amount_microunits} microunits of tenant `{tenant}`")]
+    #[error("key `{key}` was used to reserve {amount} microunits of tenant `{tenant}`", amount = amount.get())]
     KeyConflict {
         /// The key as given.
         key: String,
         /// The tenant it was used for.
         tenant: String,
         /// The amount it was used for.
-        amount_microunits: u64,
+        amount: Microunits,
     },
     /// The tenant has open reservations of its own, so it cannot be given its first child now. Try
     /// again once they are settled.
     #[error(
-        "tenant `{tenant}` has {reserved_microunits} microunits reserved and cannot become a \
-         parent before they are settled"
-    )]
+        "tenant `{tenant}` has {reserved} microunits reserved and cannot become a \
+         parent before they are settled", reserved = reserved.get())]
     ParentInUse {
         /// The tenant that was to become a parent.
         tenant: String,
         /// What it has reserved.
-        reserved_microunits: u64,
+        reserved: Microunits,
     },
     /// The tenant would be deeper below its root than [`MAX_LEVELS`] allows.
     #[error("tenant `{tenant}` would have more than {} levels", MAX_LEVELS)]
@@ -199,33 +194,32 @@ pub enum BudgetError {
         /// The tenant that was to be opened.
         tenant: String,
     },
-    /// The id names a hold that is open already.
-    #[error("hold {hold} is open already")]
-    HoldExists {
+    /// The id names a reservation that is open already.
+    #[error("reservation {reservation} is open already")]
+    AlreadyOpen {
         /// The id as given.
-        hold: u64,
+        reservation: ReservationId,
     },
     /// An overdraft that the tenant cannot have made: it has another number of levels, draws more from
     /// one than was missing, or, to be undone, left more debt there than there is.
     #[error(
-        "no overdraft of {extra_microunits} microunits by tenant `{tenant}` with {levels} levels \
-         draws {drawn_microunits:?}"
-    )]
+        "no overdraft of {extra} microunits by tenant `{tenant}` with {levels} levels \
+         draws {drawn:?}", extra = extra.get(), drawn = drawn.iter().map(|level| level.get()).collect::<Vec<_>>())]
     OverdraftDiffers {
-        /// The tenant of the hold.
+        /// The tenant of the reservation.
         tenant: String,
         /// It and all above it.
         levels: usize,
-        /// By how much the hold was to grow.
-        extra_microunits: u64,
+        /// By how much the reservation was to grow.
+        extra: Microunits,
         /// What the event says was drawn from each level.
-        drawn_microunits: Vec<u64>,
+        drawn: Vec<Microunits>,
     },
-    /// No hold with this id is open.
-    #[error("no hold {hold} is open")]
-    UnknownHold {
+    /// No reservation with this id is open.
+    #[error("no reservation {reservation} is open")]
+    NotOpen {
         /// The id as given.
-        hold: u64,
+        reservation: ReservationId,
     },
 }
 
@@ -240,12 +234,12 @@ pub struct ReplayError {
     pub error: BudgetError,
 }
 
-/// A checkpoint that no budget can have given.
+/// A state that no budget can be in.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum CheckpointError {
+pub enum StateError {
     /// A tenant has a name, a grant or a rule that no tenant can have.
-    #[error("tenant `{tenant}` of the checkpoint cannot exist: {error}")]
+    #[error("tenant `{tenant}` of the state cannot exist: {error}")]
     Invalid {
         /// The name as given.
         tenant: String,
@@ -253,14 +247,14 @@ pub enum CheckpointError {
         error: BudgetError,
     },
     /// Two tenants have one name.
-    #[error("the checkpoint has tenant `{tenant}` twice")]
+    #[error("the state has tenant `{tenant}` twice")]
     DuplicateTenant {
         /// The name.
         tenant: String,
     },
-    /// A parent that does not come before its child, or the tenant of a hold or of a key, is not in
-    /// the checkpoint.
-    #[error("{named_by} names tenant `{tenant}`, which the checkpoint does not have before it")]
+    /// A parent that does not come before its child, or the tenant of a reservation or of a key, is
+    /// not in the state.
+    #[error("{named_by} names tenant `{tenant}`, which the state does not have before it")]
     UnknownTenant {
         /// The name that was not found.
         tenant: String,
@@ -268,15 +262,15 @@ pub enum CheckpointError {
         named_by: String,
     },
     /// A tenant is deeper below its root than [`MAX_LEVELS`] allows.
-    #[error("tenant `{tenant}` of the checkpoint has more than {} levels", MAX_LEVELS)]
+    #[error("tenant `{tenant}` of the state has more than {} levels", MAX_LEVELS)]
     TooDeep {
         /// The tenant.
         tenant: String,
     },
-    /// The quantities of a tenant do not add up, or exceed [`MAX_AMOUNT_MICROUNITS`].
+    /// The quantities of a tenant do not add up, or exceed [`MAX_AMOUNT`].
     #[error(
         "the books of tenant `{tenant}`, in microunits, do not add up to at most {}: {account}",
-        MAX_AMOUNT_MICROUNITS
+        MAX_AMOUNT.get()
     )]
     Unbalanced {
         /// Whose books.
@@ -284,34 +278,33 @@ pub enum CheckpointError {
         /// The books.
         account: Box<AccountSnapshot>,
     },
-    /// What a tenant has reserved is not what the open holds of it and of all below it hold.
+    /// What a tenant has reserved is not the sum of the open reservations of it and of all below it.
     #[error(
-        "tenant `{tenant}` has {reserved_microunits} microunits reserved, \
-         its open holds hold {held_microunits}"
-    )]
-    HeldDiffers {
+        "tenant `{tenant}` has {reserved} microunits reserved, \
+         its open reservations add up to {open_microunits}", reserved = reserved.get())]
+    ReservedDiffers {
         /// The tenant.
         tenant: String,
         /// What its account says.
-        reserved_microunits: u64,
-        /// What its holds say.
-        held_microunits: u128,
+        reserved: Microunits,
+        /// The sum of the reservations, in microunits.
+        open_microunits: u128,
     },
-    /// Two open holds have one number, or one has a greater number than any that was given out.
-    #[error("the checkpoint has hold {hold} twice, or above its last number")]
-    HoldOutOfTurn {
-        /// The number.
-        hold: u64,
+    /// Two open reservations have one id, or one has a greater id than any that was given out.
+    #[error("the state has reservation {reservation} twice, or above its last id")]
+    ReservationOutOfTurn {
+        /// The id.
+        reservation: ReservationId,
     },
-    /// An idempotency key is there twice, is empty or too long, or names a hold above any number
+    /// An idempotency key is there twice, is empty or too long, or names a reservation above any id
     /// that was given out.
-    #[error("the checkpoint has key `{key}` twice, or no such key can exist")]
+    #[error("the state has key `{key}` twice, or no such key can exist")]
     KeyOutOfTurn {
         /// The key as given.
         key: String,
     },
     /// There are more idempotency keys than are ever remembered.
-    #[error("the checkpoint has {keys} keys, at most {} are remembered", KEY_WINDOW)]
+    #[error("the state has {keys} keys, at most {} are remembered", KEY_WINDOW)]
     TooManyKeys {
         /// How many there are.
         keys: usize,
@@ -330,26 +323,26 @@ pub enum AuditError {
         /// The name as given.
         tenant: String,
     },
-    /// An event names a hold that is not open, or opens one that is.
-    #[error("event {event_index} names hold {hold} out of turn")]
-    HoldOutOfTurn {
+    /// An event names a reservation that is not open, or opens one that is.
+    #[error("event {event_index} names reservation {reservation} out of turn")]
+    ReservationOutOfTurn {
         /// The place of the event; the first is 0.
         event_index: u64,
-        /// The hold as given.
-        hold: u64,
+        /// The id as given.
+        reservation: ReservationId,
     },
-    /// An event takes more from a hold than it holds.
+    /// An event takes more from a reservation than is reserved.
     #[error(
-        "event {event_index} takes {taken_microunits} microunits from hold {hold}, \
-         which holds {held_microunits}"
+        "event {event_index} takes {taken_microunits} microunits from reservation {reservation}, \
+         which has {open_microunits}"
     )]
-    HoldExceeded {
+    ReservationExceeded {
         /// The place of the event; the first is 0.
         event_index: u64,
-        /// The hold as given.
-        hold: u64,
-        /// What it held before the event.
-        held_microunits: i128,
+        /// The id as given.
+        reservation: ReservationId,
+        /// What was reserved before the event.
+        open_microunits: i128,
         /// What the event says was committed or released of it.
         taken_microunits: i128,
     },

@@ -1,13 +1,15 @@
 //! The events: every change of a budget, as a caller's log persists it.
 
-use crate::TenantRules;
+use calybris_units::Microunits;
+
+use crate::{ReservationId, TenantRules};
 
 /// One change of a budget.
 ///
 /// The caller appends an event to its log for each change it makes, and gives all of them to
-/// [`Replay`](crate::Replay) after a restart. A `hold` is a number by which the log names a
-/// reservation; the caller chooses it (the log's own sequence number serves well) and gives no two
-/// open reservations the same.
+/// [`Replay`](crate::Replay) after a restart. A [`ReservationId`] names a reservation in the log; the
+/// caller chooses it (the log's own sequence number serves well) and gives no two open reservations
+/// the same.
 ///
 /// # In which order to log and to change
 ///
@@ -19,7 +21,7 @@ use crate::TenantRules;
 /// | `TenantOpened`, `ChildOpened` | append, then [`ensure_tenant`](crate::BudgetEngine::ensure_tenant) or [`ensure_child`](crate::BudgetEngine::ensure_child) |
 /// | `Reserved`, `ReservedOnce` | [`try_reserve`](crate::Tenant::try_reserve), then append |
 /// | `Extended` | [`extend`](crate::Reservation::extend), then append |
-/// | `Overdrawn` | [`cover`](crate::Reservation::cover), then append |
+/// | `Overdrawn` | [`cover_overrun`](crate::Reservation::cover_overrun), then append |
 /// | `Committed` | [`check_commit`](crate::Reservation::check_commit), append, then [`commit`](crate::Reservation::commit) |
 /// | `PartCommitted` | [`check_commit`](crate::Reservation::check_commit), append, then [`commit_part`](crate::Reservation::commit_part) |
 /// | `PartReleased` | append, then [`release_part`](crate::Reservation::release_part) |
@@ -45,21 +47,21 @@ use crate::TenantRules;
 /// The variants keep their names, their order and their fields; new ones are added at the end.
 ///
 /// ```
-/// use calybris_budget::{BudgetEngine, BudgetEvent};
+/// use calybris_budget::{BudgetEngine, BudgetEvent, Microunits};
 ///
 /// let mut log = Vec::new();
 /// let engine = BudgetEngine::new();
 ///
-/// log.push(BudgetEvent::TenantOpened { tenant: "acme".to_owned(), granted_microunits: 100 });
-/// let acme = engine.ensure_tenant("acme", 100)?;
+/// log.push(BudgetEvent::TenantOpened { tenant: "acme".to_owned(), granted: Microunits::new(100) });
+/// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
 ///
-/// let reservation = acme.try_reserve(70)?;
+/// let reservation = acme.try_reserve(Microunits::new(70))?;
 /// let tenant = acme.name().to_owned();
-/// log.push(BudgetEvent::Reserved { tenant, hold: 1, amount_microunits: 70 });
+/// log.push(BudgetEvent::Reserved { tenant, reservation: 1.into(), amount: Microunits::new(70) });
 ///
-/// reservation.check_commit(50)?;
-/// log.push(BudgetEvent::Committed { hold: 1, actual_microunits: 50 });
-/// reservation.commit(50)?;
+/// reservation.check_commit(Microunits::new(50))?;
+/// log.push(BudgetEvent::Committed { reservation: 1.into(), actual: Microunits::new(50) });
+/// reservation.commit(Microunits::new(50))?;
 ///
 /// let replayed = calybris_budget::Replay::run(log)?;
 /// assert_eq!(replayed.engine.tenant("acme").unwrap().snapshot(), acme.snapshot());
@@ -74,28 +76,34 @@ pub enum BudgetEvent {
         /// Its name.
         tenant: String,
         /// What it was granted.
-        granted_microunits: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "granted_microunits"))]
+        granted: Microunits,
     },
     /// Discriminant 1: an amount was reserved.
     Reserved {
         /// Whose amount.
         tenant: String,
-        /// The number by which later events name the reservation.
-        hold: u64,
+        /// The id by which later events name the reservation.
+        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
+        reservation: ReservationId,
         /// How much.
-        amount_microunits: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
+        amount: Microunits,
     },
     /// Discriminant 2: a reservation was committed; the rest was released.
     Committed {
         /// Which one.
-        hold: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
+        reservation: ReservationId,
         /// What was spent of it.
-        actual_microunits: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "actual_microunits"))]
+        actual: Microunits,
     },
     /// Discriminant 3: a reservation was released.
     Released {
         /// Which one.
-        hold: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
+        reservation: ReservationId,
     },
     /// Discriminant 4: a tenant was opened below another.
     ChildOpened {
@@ -104,35 +112,40 @@ pub enum BudgetEvent {
         /// The name of the one above it.
         parent: String,
         /// What it was granted.
-        granted_microunits: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "granted_microunits"))]
+        granted: Microunits,
     },
     /// Discriminant 5: a grant was raised; debt was paid first.
     ToppedUp {
         /// Whose grant.
         tenant: String,
         /// By how much.
-        amount_microunits: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
+        amount: Microunits,
     },
     /// Discriminant 6: a grant was lowered.
     Reduced {
         /// Whose grant.
         tenant: String,
         /// By how much.
-        amount_microunits: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
+        amount: Microunits,
     },
     /// Discriminant 7: a part of what was committed was given back, on every level.
     Refunded {
         /// To whom.
         tenant: String,
         /// How much.
-        amount_microunits: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
+        amount: Microunits,
     },
     /// Discriminant 8: debt was paid with what was available.
     Repaid {
         /// Whose debt.
         tenant: String,
         /// How much of it.
-        amount_microunits: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
+        amount: Microunits,
     },
     /// Discriminant 9: a tenant was frozen.
     Frozen {
@@ -159,45 +172,56 @@ pub enum BudgetEvent {
     /// Discriminant 13: a reservation grew.
     Extended {
         /// Which one.
-        hold: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
+        reservation: ReservationId,
         /// By how much.
-        amount_microunits: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
+        amount: Microunits,
     },
     /// Discriminant 14: a reservation grew beyond what was available, to cover what its call cost.
     Overdrawn {
         /// Which one.
-        hold: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
+        reservation: ReservationId,
         /// By how much.
-        extra_microunits: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "extra_microunits"))]
+        extra: Microunits,
         /// How much of it was drawn from what was available, for the tenant and each level above
         /// it in turn; the rest is debt of that level.
-        drawn_microunits: Vec<u64>,
+        #[cfg_attr(feature = "serde", serde(rename = "drawn_microunits"))]
+        drawn: Vec<Microunits>,
     },
     /// Discriminant 15: a part of a reservation was committed; the rest stays open.
     PartCommitted {
         /// Which one.
-        hold: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
+        reservation: ReservationId,
         /// How much was spent.
-        actual_microunits: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "actual_microunits"))]
+        actual: Microunits,
     },
     /// Discriminant 16: the call that a reservation pays for was sent.
     Dispatched {
         /// Which one.
-        hold: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
+        reservation: ReservationId,
     },
     /// Discriminant 17: a reservation was released because its time had come.
     Expired {
         /// Which one.
-        hold: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
+        reservation: ReservationId,
     },
     /// Discriminant 18: as `Reserved`, under an idempotency key.
     ReservedOnce {
         /// Whose amount.
         tenant: String,
-        /// The number by which later events name the reservation.
-        hold: u64,
+        /// The id by which later events name the reservation.
+        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
+        reservation: ReservationId,
         /// How much.
-        amount_microunits: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
+        amount: Microunits,
         /// The key.
         key: String,
     },
@@ -208,13 +232,16 @@ pub enum BudgetEvent {
         /// To whom.
         to: String,
         /// How much.
-        amount_microunits: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
+        amount: Microunits,
     },
     /// Discriminant 20: a part of a reservation was released; the rest stays open.
     PartReleased {
         /// Which one.
-        hold: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
+        reservation: ReservationId,
         /// How much of it.
-        amount_microunits: u64,
+        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
+        amount: Microunits,
     },
 }

@@ -2,7 +2,9 @@
 
 use std::borrow::Borrow;
 
-use crate::amount::check_amount;
+use calybris_units::Microunits;
+
+use crate::limits::check_amount;
 use crate::settlement::Overdraft;
 use crate::{BudgetError, Reservation, Tenant};
 
@@ -16,23 +18,26 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     /// before.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// let mut reservation = acme.try_reserve(70)?;
-    /// reservation.release_part(30)?;
-    /// assert_eq!(reservation.amount_microunits(), 40);
-    /// assert_eq!(acme.snapshot().available_microunits, 60);
-    /// assert!(reservation.release_part(41).is_err());
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// let mut reservation = acme.try_reserve(Microunits::new(70))?;
+    /// reservation.release_part(Microunits::new(30))?;
+    /// assert_eq!(reservation.amount(), Microunits::new(40));
+    /// assert_eq!(acme.snapshot().available, Microunits::new(60));
+    /// assert!(reservation.release_part(Microunits::new(41)).is_err());
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
-    pub fn release_part(&mut self, amount_microunits: u64) -> Result<(), BudgetError> {
-        self.check_commit(amount_microunits)?;
-        self.amount_microunits -= amount_microunits;
-        self.tenant().settle(amount_microunits, 0);
+    pub fn release_part(&mut self, amount: Microunits) -> Result<(), BudgetError> {
+        self.check_commit(amount)?;
+        let amount = amount.get();
+        self.amount -= amount;
+        self.tenant().settle(amount, 0);
         Ok(())
     }
 
-    /// Undoes what [`cover`](Self::cover) has just done, for a caller whose log did not take it:
+    /// Undoes what [`cover_overrun`](Self::cover_overrun) has just done, for a caller whose log did not take it:
     /// what was drawn is available again, what was owed is not owed.
     ///
     /// The overdraft is the one that this reservation gave, nothing was committed of it since, and
@@ -45,23 +50,24 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     /// level owes less than it left there; nothing has changed then.
     ///
     /// ```
-    /// use calybris_budget::{BudgetEngine, OverrunPolicy, TenantRules};
+    /// use calybris_budget::{BudgetEngine, Microunits, OverrunPolicy, TenantRules};
     ///
     /// let engine = BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// acme.set_rules(TenantRules { overrun: OverrunPolicy::DrawThenDebt, ..Default::default() })?;
-    /// let mut reservation = acme.try_reserve(70)?;
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// acme.set_rules(TenantRules::default().with_overrun(OverrunPolicy::DrawThenDebt))?;
+    /// let mut reservation = acme.try_reserve(Microunits::new(70))?;
     /// let before = acme.snapshot();
-    /// let overdraft = reservation.cover(120)?.overdraft.unwrap();
-    /// reservation.uncover(&overdraft)?;
-    /// assert_eq!((reservation.amount_microunits(), acme.snapshot()), (70, before));
+    /// let overdraft = reservation.cover_overrun(Microunits::new(120))?.overdraft.unwrap();
+    /// reservation.undo_overdraft(&overdraft)?;
+    /// assert_eq!((reservation.amount(), acme.snapshot()), (Microunits::new(70), before));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn uncover(&mut self, overdraft: &Overdraft) -> Result<(), BudgetError> {
-        let Overdraft { extra_microunits, drawn_microunits } = overdraft;
-        self.check_commit(*extra_microunits)?;
-        self.tenant().return_overdraft(*extra_microunits, drawn_microunits)?;
-        self.amount_microunits -= extra_microunits;
+    pub fn undo_overdraft(&mut self, overdraft: &Overdraft) -> Result<(), BudgetError> {
+        let Overdraft { extra, drawn } = overdraft;
+        self.check_commit(*extra)?;
+        let drawn: Vec<u64> = drawn.iter().copied().map(Microunits::get).collect();
+        self.tenant().return_overdraft(extra.get(), &drawn)?;
+        self.amount -= extra.get();
         Ok(())
     }
 }
@@ -77,23 +83,25 @@ impl Tenant {
     /// maximum; nothing has changed then.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
     /// let before = acme.snapshot();
-    /// acme.reduce(40)?;
-    /// acme.unreduce(40)?;
+    /// acme.reduce(Microunits::new(40))?;
+    /// acme.undo_reduce(Microunits::new(40))?;
     /// assert_eq!(acme.snapshot(), before);
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
-    pub fn unreduce(&self, amount_microunits: u64) -> Result<(), BudgetError> {
-        check_amount(amount_microunits)?;
+    pub fn undo_reduce(&self, amount: Microunits) -> Result<(), BudgetError> {
+        let amount = check_amount(amount)?;
         self.locked(|| {
             // A debt was there before and is not paid with it.
             let balance = self.account().read();
-            self.check_headroom(amount_microunits, balance.granted + balance.debt)?;
+            self.check_headroom(amount, balance.granted + balance.debt)?;
             self.account().adjust(|words| {
-                words.raise_granted(amount_microunits);
-                words.raise_available(amount_microunits);
+                words.raise_granted(amount);
+                words.raise_available(amount);
             });
             Ok(())
         })

@@ -7,34 +7,27 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::BuildHasherDefault;
 
+use calybris_units::{Microunits, UnixMillis};
+
 use crate::directory::{Directory, Place};
 use crate::hashing::NumberHasher;
-use crate::ring::{OWN_IDS, Ring, Short};
+use crate::reservation_id::OWN_IDS;
+use crate::ring::{Ring, Short};
 use crate::sync::{AtomicU64, Mutex, Ordering::Relaxed, Ordering::SeqCst, load_in_one_order};
-use crate::{Reservation, Tenant};
+use crate::{Reservation, ReservationId, Tenant};
 
-/// Names a hold. The engine counts them up from 1, gives none out twice and none that is open; a
-/// caller with a log may choose its own numbers, for example those of its records.
-///
-/// The engine goes on from the greatest number below 2^63 that a caller has chosen, and steps over
-/// those above.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(transparent))]
-pub struct ReservationId(u64);
-
-/// A hold that the engine keeps, as a listing shows it.
+/// A reservation that the engine keeps, as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct OpenHold {
+pub struct OpenReservation {
     /// Its name.
     pub id: ReservationId,
-    /// Whose amount is held.
+    /// Whose amount it is.
     pub tenant: String,
-    /// How much is held, in microunits.
-    pub amount_microunits: u64,
-    /// The caller's time from which on it may be swept; `None` for never.
-    pub expires_at_ms: Option<u64>,
+    /// How much is reserved.
+    pub amount: Microunits,
+    /// The time from which on it may be swept; `None` for never.
+    pub expires_at: Option<UnixMillis>,
     /// Whether the call it pays for was sent: it may have cost something, so it is in suspense
     /// until somebody finds out and settles it. No sweep takes it.
     pub dispatched: bool,
@@ -57,21 +50,7 @@ pub(crate) struct Holds {
 #[derive(Debug)]
 struct Held {
     reservation: Reservation,
-    expires_at_ms: Option<u64>,
-}
-
-impl ReservationId {
-    /// The id as a number, to be written down.
-    #[must_use]
-    pub fn as_u64(self) -> u64 {
-        self.0
-    }
-}
-
-impl From<u64> for ReservationId {
-    fn from(id: u64) -> Self {
-        Self(id)
-    }
+    expires_at: Option<UnixMillis>,
 }
 
 impl Holds {
@@ -79,11 +58,11 @@ impl Holds {
     pub(crate) fn keep(
         &self,
         mut reservation: Reservation,
-        expires_at_ms: Option<u64>,
+        expires_at: Option<UnixMillis>,
     ) -> ReservationId {
         loop {
             let id = self.next_id();
-            match self.put(id, reservation, expires_at_ms) {
+            match self.put(id, reservation, expires_at) {
                 Ok(()) => return id,
                 // A caller has just chosen the same.
                 Err(back) => reservation = back,
@@ -107,8 +86,12 @@ impl Holds {
         amount: u64,
     ) -> ReservationId {
         let hold = Short { tenant: place, amount };
-        let is_taken = || id.0 <= load_in_one_order(&self.named);
-        if self.ring.slot_for(id.0).is_some_and(|slot| slot.keep(id.0, hold, is_taken)) {
+        let is_taken = || id.as_u64() <= load_in_one_order(&self.named);
+        if self
+            .ring
+            .slot_for(id.as_u64())
+            .is_some_and(|slot| slot.keep(id.as_u64(), hold, is_taken))
+        {
             return id;
         }
         self.keep_long(id, Reservation::new(tenant.clone(), amount))
@@ -133,22 +116,22 @@ impl Holds {
         tenant: &str,
         actual: u64,
     ) -> Option<(&'a Tenant, u64)> {
-        let slot = self.ring.slot(id.0)?;
-        let hold = slot.peek(id.0)?;
+        let slot = self.ring.slot(id.as_u64())?;
+        let hold = slot.peek(id.as_u64())?;
         let found = directory.at(hold.tenant)?;
-        let fits = found.is_named(tenant) && actual <= hold.amount && slot.take(id.0);
+        let fits = found.is_named(tenant) && actual <= hold.amount && slot.take(id.as_u64());
         fits.then_some((found, hold.amount))
     }
 
     /// Moves a hold from the ring to the map, where it can wait for an answer.
     pub(crate) fn lengthen(&self, id: ReservationId, directory: &Directory) {
         let mut shard = self.shard(id).lock();
-        let Some(slot) = self.ring.slot(id.0) else { return };
-        let Some(hold) = slot.peek(id.0) else { return };
+        let Some(slot) = self.ring.slot(id.as_u64()) else { return };
+        let Some(hold) = slot.peek(id.as_u64()) else { return };
         let Some(tenant) = directory.at(hold.tenant) else { return };
-        if slot.take(id.0) {
+        if slot.take(id.as_u64()) {
             let reservation = Reservation::new(tenant.clone(), hold.amount);
-            shard.insert(id, Held { reservation, expires_at_ms: None });
+            shard.insert(id, Held { reservation, expires_at: None });
         }
     }
 
@@ -157,19 +140,19 @@ impl Holds {
         // Relaxed here and in `skip_to`: nobody is given a number twice because the changes of one word
         // are in one order, whatever else is seen. A caller may make it go on from 2^63 - 1, and the
         // 2^63 ids from there last for centuries.
-        ReservationId(self.last_id.fetch_add(1, Relaxed) + 1)
+        ReservationId::from(self.last_id.fetch_add(1, Relaxed) + 1)
     }
 
     /// Gives out no id up to this one any more: it was given out before, or is the caller's.
     pub(crate) fn skip_to(&self, id: ReservationId) {
-        if id.0 < OWN_IDS {
-            self.last_id.fetch_max(id.0, Relaxed);
+        if id.as_u64() < OWN_IDS {
+            self.last_id.fetch_max(id.as_u64(), Relaxed);
         }
     }
 
     /// The greatest id so far.
-    pub(crate) fn last_id(&self) -> u64 {
-        self.last_id.load(Relaxed)
+    pub(crate) fn last_id(&self) -> ReservationId {
+        self.last_id.load(Relaxed).into()
     }
 
     /// Keeps a reservation under the caller's id, or gives it back if that is taken.
@@ -177,16 +160,16 @@ impl Holds {
         &self,
         id: ReservationId,
         reservation: Reservation,
-        expires_at_ms: Option<u64>,
+        expires_at: Option<UnixMillis>,
     ) -> Result<(), Reservation> {
         self.skip_to(id);
-        if id.0 < OWN_IDS {
-            self.named.fetch_max(id.0, SeqCst);
+        if id.as_u64() < OWN_IDS {
+            self.named.fetch_max(id.as_u64(), SeqCst);
         }
-        if self.ring.has(id.0) {
+        if self.ring.has(id.as_u64()) {
             return Err(reservation);
         }
-        self.put(id, reservation, expires_at_ms)
+        self.put(id, reservation, expires_at)
     }
 
     /// Puts a reservation into the map, or gives it back if its id is there.
@@ -194,12 +177,12 @@ impl Holds {
         &self,
         id: ReservationId,
         reservation: Reservation,
-        expires_at_ms: Option<u64>,
+        expires_at: Option<UnixMillis>,
     ) -> Result<(), Reservation> {
         match self.shard(id).lock().entry(id) {
             Entry::Occupied(_) => Err(reservation),
             Entry::Vacant(vacant) => {
-                vacant.insert(Held { reservation, expires_at_ms });
+                vacant.insert(Held { reservation, expires_at });
                 Ok(())
             }
         }
@@ -222,12 +205,11 @@ impl Holds {
     }
 
     /// Gives up everything that was not dispatched and whose time has come, in order of id.
-    pub(crate) fn take_expired(&self, now_ms: u64) -> Vec<(ReservationId, Reservation)> {
+    pub(crate) fn take_expired(&self, now: UnixMillis) -> Vec<(ReservationId, Reservation)> {
         let mut taken = Vec::new();
         for shard in &self.shards {
             let expired = |_: &ReservationId, held: &mut Held| {
-                held.expires_at_ms.is_some_and(|at| at <= now_ms)
-                    && !held.reservation.is_dispatched()
+                held.expires_at.is_some_and(|at| at <= now) && !held.reservation.is_dispatched()
             };
             let mut held = shard.lock();
             taken.extend(held.extract_if(expired).map(|(id, held)| (id, held.reservation)));
@@ -239,28 +221,31 @@ impl Holds {
     fn shard(&self, id: ReservationId) -> &Mutex<Shard> {
         let [first, ..] = &self.shards;
         // The low four bits are an index below 16.
-        usize::try_from(id.0 & 15).ok().and_then(|index| self.shards.get(index)).unwrap_or(first)
+        usize::try_from(id.as_u64() & 15)
+            .ok()
+            .and_then(|index| self.shards.get(index))
+            .unwrap_or(first)
     }
 
     /// Every hold, in order of id.
-    pub(crate) fn list(&self, directory: &Directory) -> Vec<OpenHold> {
+    pub(crate) fn list(&self, directory: &Directory) -> Vec<OpenReservation> {
         // The ring first: what moves from it to the map meanwhile is seen twice rather than never.
         let short = |(id, hold): (u64, Short)| {
-            Some(OpenHold {
-                id: ReservationId(id),
+            Some(OpenReservation {
+                id: id.into(),
                 tenant: directory.at(hold.tenant)?.name().to_owned(),
-                amount_microunits: hold.amount,
-                expires_at_ms: None,
+                amount: Microunits::new(hold.amount),
+                expires_at: None,
                 dispatched: false,
             })
         };
         let mut list: Vec<_> = self.ring.list().into_iter().filter_map(short).collect();
         for shard in &self.shards {
-            list.extend(shard.lock().iter().map(|(id, held)| OpenHold {
+            list.extend(shard.lock().iter().map(|(id, held)| OpenReservation {
                 id: *id,
                 tenant: held.reservation.tenant().name().to_owned(),
-                amount_microunits: held.reservation.amount_microunits(),
-                expires_at_ms: held.expires_at_ms,
+                amount: held.reservation.amount(),
+                expires_at: held.expires_at,
                 dispatched: held.reservation.is_dispatched(),
             }));
         }
@@ -289,27 +274,32 @@ mod tests {
 
     #[test]
     fn an_id_that_a_caller_chose_before_it_stood_anywhere_is_not_given_out() {
-        let acme = Tenant::new("acme", 100, Balance::of_grant(100), None, Weak::new());
+        let acme =
+            Tenant::new("acme", Microunits::new(100), Balance::of_grant(100), None, Weak::new());
         let holds = Holds::default();
         let on_its_way = holds.next_id();
-        holds.keep_as(on_its_way, acme.try_reserve(5).unwrap(), None).unwrap();
+        holds.keep_as(on_its_way, acme.try_reserve(Microunits::new(5)).unwrap(), None).unwrap();
 
         acme.debit(7).unwrap();
         let given = holds.keep_short_as(on_its_way, 0, &acme, 7);
         assert_ne!(given, on_its_way);
-        let taken = |id| holds.take(id, |_| Ok::<_, ()>(())).unwrap().unwrap().amount_microunits();
+        let taken = |id| holds.take(id, |_| Ok::<_, ()>(())).unwrap().unwrap().amount().get();
         assert_eq!((taken(on_its_way), taken(given)), (5, 7));
-        assert_eq!(acme.snapshot().available_microunits, 100);
+        assert_eq!(acme.snapshot().available, Microunits::new(100));
     }
 
     #[test]
     fn a_caller_cannot_choose_an_id_that_stands_in_the_ring() {
-        let acme = Tenant::new("acme", 100, Balance::of_grant(100), None, Weak::new());
+        let acme =
+            Tenant::new("acme", Microunits::new(100), Balance::of_grant(100), None, Weak::new());
         let holds = Holds::default();
         acme.debit(7).unwrap();
         let given = holds.keep_short(0, &acme, 7);
-        assert!(holds.ring.has(given.0));
-        holds.keep_as(given, acme.try_reserve(5).unwrap(), None).unwrap_err().release();
-        assert!(holds.ring.has(given.0));
+        assert!(holds.ring.has(given.as_u64()));
+        holds
+            .keep_as(given, acme.try_reserve(Microunits::new(5)).unwrap(), None)
+            .unwrap_err()
+            .release();
+        assert!(holds.ring.has(given.as_u64()));
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::checkpoint::KeyState;
-use crate::{BudgetError, MAX_NAME_BYTES, ReservationId};
+use calybris_units::Microunits;
 
-/// How many keys are remembered. When one more comes, the oldest is forgotten.
-pub const KEY_WINDOW: usize = 65_536;
+use crate::limits::check_key;
+use crate::state::KeyState;
+use crate::{BudgetError, KEY_WINDOW, ReservationId};
 
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
@@ -18,7 +18,7 @@ pub(crate) struct Keys {
 #[derive(Debug)]
 struct Answer {
     tenant: String,
-    amount_microunits: u64,
+    amount: Microunits,
     id: ReservationId,
 }
 
@@ -28,15 +28,15 @@ impl Keys {
         &self,
         key: &str,
         tenant: &str,
-        amount_microunits: u64,
+        amount: Microunits,
     ) -> Result<Option<ReservationId>, BudgetError> {
         check_key(key)?;
         let Some(answer) = self.answers.get(key) else { return Ok(None) };
-        if answer.tenant != tenant || answer.amount_microunits != amount_microunits {
+        if answer.tenant != tenant || answer.amount != amount {
             return Err(BudgetError::KeyConflict {
                 key: key.to_owned(),
                 tenant: answer.tenant.clone(),
-                amount_microunits: answer.amount_microunits,
+                amount: answer.amount,
             });
         }
         Ok(Some(answer.id))
@@ -46,10 +46,10 @@ impl Keys {
         &mut self,
         key: &str,
         tenant: &str,
-        amount_microunits: u64,
+        amount: Microunits,
         id: ReservationId,
     ) {
-        let answer = Answer { tenant: tenant.to_owned(), amount_microunits, id };
+        let answer = Answer { tenant: tenant.to_owned(), amount, id };
         if self.answers.insert(key.to_owned(), answer).is_none() {
             self.in_order.push_back(key.to_owned());
         }
@@ -63,18 +63,10 @@ impl Keys {
     /// Every answer, the oldest first.
     pub(crate) fn list(&self) -> Vec<KeyState> {
         let state = |key: &String| {
-            let Answer { tenant, amount_microunits, id } = self.answers.get(key)?;
-            let (key, tenant, hold) = (key.clone(), tenant.clone(), id.as_u64());
-            Some(KeyState { key, tenant, amount_microunits: *amount_microunits, hold })
+            let Answer { tenant, amount, id } = self.answers.get(key)?;
+            let (key, tenant, reservation) = (key.clone(), tenant.clone(), *id);
+            Some(KeyState { key, tenant, amount: *amount, reservation })
         };
         self.in_order.iter().filter_map(state).collect()
     }
-}
-
-/// Refuses a key that is empty or too long.
-pub(crate) fn check_key(key: &str) -> Result<(), BudgetError> {
-    if key.is_empty() || key.len() > MAX_NAME_BYTES {
-        return Err(BudgetError::KeyLength { bytes: key.len() });
-    }
-    Ok(())
 }

@@ -7,9 +7,12 @@
 use std::cmp::Ordering;
 use std::iter::successors;
 
+use calybris_units::Microunits;
+
 use crate::account::NotDebited;
+use crate::limits::MAX_MICROUNITS;
 use crate::rules::Refusal;
-use crate::{BudgetError, MAX_AMOUNT_MICROUNITS, Tenant};
+use crate::{BudgetError, Tenant};
 
 /// What decides about a debit.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -153,11 +156,11 @@ impl Tenant {
 
     /// Refuses what INVARIANT (headroom) has no room for beside what was granted and is owed.
     pub(crate) fn check_headroom(&self, amount: u64, owed: u64) -> Result<(), BudgetError> {
-        if amount > MAX_AMOUNT_MICROUNITS - owed {
+        if amount > MAX_MICROUNITS - owed {
             return Err(BudgetError::GrantTooLarge {
                 tenant: self.name().to_owned(),
-                granted_microunits: owed,
-                requested_microunits: amount,
+                granted: Microunits::new(owed),
+                requested: Microunits::new(amount),
             });
         }
         Ok(())
@@ -172,41 +175,37 @@ impl Tenant {
             account.rules().set_warned();
             account.guard();
             if let Some(shared) = self.shared() {
-                shared.warn(self, limit);
+                shared.warn(self, Microunits::new(limit));
             }
         }
     }
 
     #[cold]
     #[inline(never)]
-    pub(crate) fn refused(&self, requested_microunits: u64, refusal: Refusal) -> BudgetError {
-        let tenant = self.name().to_owned();
+    pub(crate) fn refused(&self, requested: u64, refusal: Refusal) -> BudgetError {
+        let (tenant, requested) = (self.name().to_owned(), Microunits::new(requested));
         match refusal {
-            Refusal::Short { available: available_microunits } => {
-                BudgetError::Insufficient { tenant, requested_microunits, available_microunits }
-            }
+            Refusal::Short { available } => BudgetError::Insufficient {
+                tenant,
+                requested,
+                available: Microunits::new(available),
+            },
             Refusal::Frozen => BudgetError::Frozen { tenant },
-            Refusal::InDebt { debt: debt_microunits } => {
-                BudgetError::InDebt { tenant, debt_microunits }
-            }
-            Refusal::Exposed { cap: cap_microunits, reserved: reserved_microunits } => {
-                BudgetError::Exposed {
-                    tenant,
-                    requested_microunits,
-                    reserved_microunits,
-                    cap_microunits,
-                }
+            Refusal::InDebt { debt } => BudgetError::InDebt { tenant, debt: Microunits::new(debt) },
+            Refusal::Exposed { cap, reserved } => {
+                let (reserved, cap) = (Microunits::new(reserved), Microunits::new(cap));
+                BudgetError::Exposed { tenant, requested, reserved, cap }
             }
         }
     }
 
     #[cold]
-    pub(crate) fn overdraft_differs(&self, extra_microunits: u64, drawn: &[u64]) -> BudgetError {
+    pub(crate) fn overdraft_differs(&self, extra: u64, drawn: &[u64]) -> BudgetError {
         BudgetError::OverdraftDiffers {
             tenant: self.name().to_owned(),
             levels: self.levels().count(),
-            extra_microunits,
-            drawn_microunits: drawn.to_owned(),
+            extra: Microunits::new(extra),
+            drawn: drawn.iter().copied().map(Microunits::new).collect(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Budgets that cannot be overspent: tenants, amounts and the holds between them.
+//! Budgets that cannot be overspent: tenants, amounts and the reservations between them.
 //!
 //! A tenant is granted an amount. A call reserves what it may cost, and settles the reservation
 //! once with what it did cost: the surplus returns to the tenant. At every instant and for every
@@ -14,16 +14,16 @@
 //! does not have to know. [`LEDGER.md`][ledger] states every state, transition and identity.
 //!
 //! ```
-//! use calybris_budget::BudgetEngine;
+//! use calybris_budget::{BudgetEngine, Microunits};
 //!
 //! let engine = BudgetEngine::new();
-//! let acme = engine.ensure_tenant("acme", 1_000_000)?;
+//! let acme = engine.ensure_tenant("acme", Microunits::new(1_000_000))?;
 //!
-//! let reservation = acme.try_reserve(2_500)?;
-//! let settled = reservation.commit(1_800)?;
+//! let reservation = acme.try_reserve(Microunits::new(2_500))?;
+//! let settled = reservation.commit(Microunits::new(1_800))?;
 //!
-//! assert_eq!(settled.released_microunits, 700);
-//! assert_eq!(acme.snapshot().available_microunits, 998_200);
+//! assert_eq!(settled.released, Microunits::new(700));
+//! assert_eq!(acme.snapshot().available, Microunits::new(998_200));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -37,8 +37,9 @@
 //!
 //! [ledger]: https://docs.rs/crate/calybris-budget/latest/source/LEDGER.md
 
-mod amount;
 mod error;
+mod limits;
+mod reservation_id;
 mod sync;
 
 mod account;
@@ -64,26 +65,29 @@ mod ring;
 mod shared;
 
 mod audit;
-mod checkpoint;
 mod event;
 mod replay;
+mod restore;
+mod state;
 
 #[cfg(all(test, loom))]
 mod loom_models;
 
-pub use amount::{MAX_AMOUNT_MICROUNITS, MAX_LEVELS, MAX_NAME_BYTES};
+pub use calybris_units::{Microunits, UnixMillis};
+
 pub use audit::{Audit, Sums};
-pub use checkpoint::Checkpoint;
 pub use engine::BudgetEngine;
-pub use error::{AuditError, BudgetError, CheckpointError, ReplayError};
+pub use error::{AuditError, BudgetError, ReplayError, StateError};
 pub use event::BudgetEvent;
-pub use holds::{OpenHold, ReservationId};
-pub use idempotency::KEY_WINDOW;
-pub use replay::{Replay, Replayed};
+pub use holds::OpenReservation;
+pub use limits::{KEY_WINDOW, MAX_AMOUNT, MAX_LEVELS, MAX_NAME_BYTES};
+pub use replay::{RebuiltBudget, Replay};
 pub use reservation::Reservation;
+pub use reservation_id::ReservationId;
 pub use rules::{OverrunPolicy, TenantRules};
 pub use settlement::{Covered, Overdraft, SettleRefused, Settled};
 pub use shared::SoftLimitReached;
+pub use state::{BudgetState, KeyState, ReservationState, TenantState};
 pub use tenant::{AccountSnapshot, Tenant};
 pub use totals::Totals;
 

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::amount::check_amount;
-use crate::{BudgetEngine, BudgetError, BudgetEvent, ReplayError, Reservation, Tenant};
+use calybris_units::Microunits;
+
+use crate::limits::check_amount;
+use crate::{
+    BudgetEngine, BudgetError, BudgetEvent, ReplayError, Reservation, ReservationId, Tenant,
+};
 
 /// Rebuilds a budget from its events, one at a time.
 ///
@@ -11,56 +15,61 @@ use crate::{BudgetEngine, BudgetError, BudgetEvent, ReplayError, Reservation, Te
 /// could have produced is refused.
 ///
 /// ```
-/// use calybris_budget::{BudgetEvent, Replay};
+/// use calybris_budget::{BudgetEvent, Microunits, Replay};
 ///
 /// let mut replay = Replay::new();
-/// replay.apply(BudgetEvent::TenantOpened { tenant: "acme".into(), granted_microunits: 100 })?;
-/// replay.apply(BudgetEvent::Reserved { tenant: "acme".into(), hold: 7, amount_microunits: 70 })?;
-/// let mut replayed = replay.finish();
+/// replay.apply(BudgetEvent::TenantOpened { tenant: "acme".into(), granted: Microunits::new(100) })?;
+/// replay.apply(BudgetEvent::Reserved { tenant: "acme".into(), reservation: 7.into(), amount: Microunits::new(70) })?;
+/// let mut rebuilt = replay.finish();
 ///
-/// // The process died with hold 7 open: the call it paid for is settled now.
-/// let reservation = replayed.open_holds.remove(&7).unwrap();
-/// assert_eq!(reservation.amount_microunits(), 70);
+/// // The process died while reservation 7 was open: the call it paid for is settled now.
+/// let reservation = rebuilt.open_reservations.remove(&7.into()).unwrap();
+/// assert_eq!(reservation.amount(), Microunits::new(70));
 /// reservation.release();
 /// # Ok::<(), calybris_budget::ReplayError>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct Replay {
     engine: BudgetEngine,
-    open_holds: BTreeMap<u64, Reservation>,
+    open_reservations: BTreeMap<ReservationId, Reservation>,
     applied: u64,
 }
 
 /// A budget as its events left it.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Replayed {
+pub struct RebuiltBudget {
     /// All tenants, with what they have available and committed.
     pub engine: BudgetEngine,
-    /// The reservations that no event settled, by their hold. To drop one is to release it; if it
-    /// was dispatched, to leave it in suspense under the number of its hold.
-    pub open_holds: BTreeMap<u64, Reservation>,
+    /// The reservations that no event settled, by id. To drop one is to release it; if it was
+    /// dispatched, to leave it in suspense under its id.
+    pub open_reservations: BTreeMap<ReservationId, Reservation>,
 }
 
-impl Replayed {
-    /// The engine, keeping every open hold under its own number until somebody settles it.
+impl RebuiltBudget {
+    /// The engine, keeping every open reservation under its id until somebody settles it.
     ///
     /// ```
-    /// use calybris_budget::{BudgetEvent, Replay};
+    /// use calybris_budget::{BudgetEvent, Microunits, Replay};
     ///
     /// let engine = Replay::run([
-    ///     BudgetEvent::TenantOpened { tenant: "acme".into(), granted_microunits: 100 },
-    ///     BudgetEvent::Reserved { tenant: "acme".into(), hold: 7, amount_microunits: 70 },
+    ///     BudgetEvent::TenantOpened { tenant: "acme".into(), granted: Microunits::new(100) },
+    ///     BudgetEvent::Reserved {
+    ///         tenant: "acme".into(),
+    ///         reservation: 7.into(),
+    ///         amount: Microunits::new(70),
+    ///     },
     /// ])?
-    /// .keep_holds();
-    /// assert_eq!(engine.commit("acme", 7.into(), 50)?.released_microunits, 20);
+    /// .keep_reservations();
+    /// let settled = engine.commit("acme", 7.into(), Microunits::new(50))?;
+    /// assert_eq!(settled.released, Microunits::new(20));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn keep_holds(self) -> BudgetEngine {
-        for (hold, reservation) in self.open_holds {
+    pub fn keep_reservations(self) -> BudgetEngine {
+        for (id, reservation) in self.open_reservations {
             // The engine is as new as this replay: nobody else has kept anything in it.
-            if let Err(taken) = self.engine.detach_as(hold.into(), reservation, None) {
+            if let Err(taken) = self.engine.detach_as(id, reservation, None) {
                 self.engine.detach(taken, None);
             }
         }
@@ -80,7 +89,9 @@ impl Replay {
     /// # Errors
     ///
     /// The first event that cannot follow those before it.
-    pub fn run(events: impl IntoIterator<Item = BudgetEvent>) -> Result<Replayed, ReplayError> {
+    pub fn run(
+        events: impl IntoIterator<Item = BudgetEvent>,
+    ) -> Result<RebuiltBudget, ReplayError> {
         let mut replay = Self::new();
         for event in events {
             replay.apply(event)?;
@@ -104,12 +115,12 @@ impl Replay {
     /// The tenant of this name, as the events so far have left it.
     ///
     /// ```
-    /// use calybris_budget::{BudgetEvent, Replay};
+    /// use calybris_budget::{BudgetEvent, Microunits, Replay};
     ///
     /// let mut replay = Replay::new();
     /// assert!(replay.tenant("acme").is_none());
-    /// replay.apply(BudgetEvent::TenantOpened { tenant: "acme".into(), granted_microunits: 100 })?;
-    /// assert_eq!(replay.tenant("acme").unwrap().snapshot().available_microunits, 100);
+    /// replay.apply(BudgetEvent::TenantOpened { tenant: "acme".into(), granted: Microunits::new(100) })?;
+    /// assert_eq!(replay.tenant("acme").unwrap().snapshot().available, Microunits::new(100));
     /// # Ok::<(), calybris_budget::ReplayError>(())
     /// ```
     #[must_use]
@@ -117,97 +128,102 @@ impl Replay {
         self.engine.tenant(name)
     }
 
-    /// The open hold of this number, as the events so far have left it.
+    /// The open reservation of this id, as the events so far have left it.
     ///
     /// ```
-    /// use calybris_budget::{BudgetEvent, Replay};
+    /// use calybris_budget::{BudgetEvent, Microunits, Replay};
     ///
     /// let mut replay = Replay::new();
-    /// replay.apply(BudgetEvent::TenantOpened { tenant: "acme".into(), granted_microunits: 100 })?;
-    /// replay.apply(BudgetEvent::Reserved { tenant: "acme".into(), hold: 7, amount_microunits: 70 })?;
-    /// assert_eq!(replay.hold(7).unwrap().amount_microunits(), 70);
+    /// replay.apply(BudgetEvent::TenantOpened { tenant: "acme".into(), granted: Microunits::new(100) })?;
+    /// replay.apply(BudgetEvent::Reserved { tenant: "acme".into(), reservation: 7.into(), amount: Microunits::new(70) })?;
+    /// assert_eq!(replay.reservation(7.into()).unwrap().amount(), Microunits::new(70));
     /// # Ok::<(), calybris_budget::ReplayError>(())
     /// ```
     #[must_use]
-    pub fn hold(&self, hold: u64) -> Option<&Reservation> {
-        self.open_holds.get(&hold)
+    pub fn reservation(&self, id: ReservationId) -> Option<&Reservation> {
+        self.open_reservations.get(&id)
     }
 
-    /// What a checkpoint has restored, before the first event after it.
-    pub(crate) fn resumed(engine: BudgetEngine, open_holds: BTreeMap<u64, Reservation>) -> Self {
-        Self { engine, open_holds, applied: 0 }
+    /// A budget that was restored from a state, before the first event after it.
+    pub(crate) fn resumed(
+        engine: BudgetEngine,
+        open_reservations: BTreeMap<ReservationId, Reservation>,
+    ) -> Self {
+        Self { engine, open_reservations, applied: 0 }
     }
 
-    /// All that a checkpoint is made of.
-    pub(crate) fn state(&self) -> (&BudgetEngine, &BTreeMap<u64, Reservation>) {
-        (&self.engine, &self.open_holds)
+    /// All that a state is made of.
+    pub(crate) fn parts(&self) -> (&BudgetEngine, &BTreeMap<ReservationId, Reservation>) {
+        (&self.engine, &self.open_reservations)
     }
 
     /// The budget after the last event.
     #[must_use]
-    pub fn finish(self) -> Replayed {
-        Replayed { engine: self.engine, open_holds: self.open_holds }
+    pub fn finish(self) -> RebuiltBudget {
+        RebuiltBudget { engine: self.engine, open_reservations: self.open_reservations }
     }
 
     fn change(&mut self, event: BudgetEvent) -> Result<(), BudgetError> {
         match event {
-            BudgetEvent::TenantOpened { tenant, granted_microunits } => {
-                self.engine.ensure_tenant(&tenant, granted_microunits)?;
+            BudgetEvent::TenantOpened { tenant, granted } => {
+                self.engine.ensure_tenant(&tenant, granted)?;
             }
-            BudgetEvent::ChildOpened { tenant, parent, granted_microunits } => {
+            BudgetEvent::ChildOpened { tenant, parent, granted } => {
                 let parent = self.opened(&parent)?;
                 // The log may be ahead of the settlements that the live tenant waited for; here
                 // is nobody else who could settle meanwhile.
                 parent.account().become_level_alone();
-                self.engine.ensure_child(&tenant, granted_microunits, &parent)?;
+                self.engine.ensure_child(&tenant, granted, &parent)?;
             }
-            BudgetEvent::Reserved { tenant, hold, amount_microunits } => {
-                let reservation = self.reserve(&tenant, hold, amount_microunits)?;
-                self.keep(hold, reservation);
+            BudgetEvent::Reserved { tenant, reservation: id, amount } => {
+                let reservation = self.reserve(&tenant, id, amount)?;
+                self.keep(id, reservation);
             }
-            BudgetEvent::ReservedOnce { tenant, hold, amount_microunits, key } => {
-                let reservation = self.reserve(&tenant, hold, amount_microunits)?;
-                self.engine.remember(&key, &tenant, amount_microunits, hold.into())?;
-                self.keep(hold, reservation);
+            BudgetEvent::ReservedOnce { tenant, reservation: id, amount, key } => {
+                let reservation = self.reserve(&tenant, id, amount)?;
+                self.engine.remember(&key, &tenant, amount, id)?;
+                self.keep(id, reservation);
             }
-            BudgetEvent::Extended { hold, amount_microunits } => {
-                self.open(hold)?.extend_replayed(amount_microunits)?;
+            BudgetEvent::Extended { reservation, amount } => {
+                self.open(reservation)?.extend_replayed(amount)?;
             }
-            BudgetEvent::Overdrawn { hold, extra_microunits, drawn_microunits } => {
-                check_amount(extra_microunits)?;
-                self.open(hold)?.overdraw(extra_microunits, Some(&drawn_microunits))?;
+            BudgetEvent::Overdrawn { reservation, extra, drawn } => {
+                let extra = check_amount(extra)?;
+                let drawn: Vec<u64> = drawn.into_iter().map(Microunits::get).collect();
+                self.open(reservation)?.overdraw(extra, Some(&drawn))?;
             }
-            BudgetEvent::Dispatched { hold } => self.open(hold)?.mark_dispatched(hold.into()),
-            BudgetEvent::PartCommitted { hold, actual_microunits } => {
-                self.open(hold)?.commit_part(actual_microunits)?;
+            BudgetEvent::Dispatched { reservation } => {
+                self.open(reservation)?.mark_dispatched(reservation)
             }
-            BudgetEvent::PartReleased { hold, amount_microunits } => {
-                self.open(hold)?.release_part(amount_microunits)?;
+            BudgetEvent::PartCommitted { reservation, actual } => {
+                self.open(reservation)?.commit_part(actual)?;
             }
-            BudgetEvent::Committed { hold, actual_microunits } => {
+            BudgetEvent::PartReleased { reservation, amount } => {
+                self.open(reservation)?.release_part(amount)?;
+            }
+            BudgetEvent::Committed { reservation, actual } => {
                 // What an overrun took stands in an event before this one, so the policy of the
                 // tenant, as it is by now, is not asked.
-                self.open(hold)?.check_commit(actual_microunits)?;
-                let reservation = self.close(hold)?;
-                reservation.commit(actual_microunits).map_err(|refused| refused.error)?;
+                self.open(reservation)?.check_commit(actual)?;
+                self.close(reservation)?.commit(actual).map_err(|refused| refused.error)?;
             }
-            BudgetEvent::Released { hold } | BudgetEvent::Expired { hold } => {
-                self.close(hold)?.release();
+            BudgetEvent::Released { reservation } | BudgetEvent::Expired { reservation } => {
+                self.close(reservation)?.release();
             }
-            BudgetEvent::ToppedUp { tenant, amount_microunits } => {
-                self.opened(&tenant)?.top_up(amount_microunits)?;
+            BudgetEvent::ToppedUp { tenant, amount } => {
+                self.opened(&tenant)?.top_up(amount)?;
             }
-            BudgetEvent::Reduced { tenant, amount_microunits } => {
-                self.opened(&tenant)?.reduce(amount_microunits)?;
+            BudgetEvent::Reduced { tenant, amount } => {
+                self.opened(&tenant)?.reduce(amount)?;
             }
-            BudgetEvent::Refunded { tenant, amount_microunits } => {
-                self.opened(&tenant)?.refund(amount_microunits)?;
+            BudgetEvent::Refunded { tenant, amount } => {
+                self.opened(&tenant)?.refund(amount)?;
             }
-            BudgetEvent::Repaid { tenant, amount_microunits } => {
-                self.opened(&tenant)?.repay_exactly(amount_microunits)?;
+            BudgetEvent::Repaid { tenant, amount } => {
+                self.opened(&tenant)?.repay_exactly(amount)?;
             }
-            BudgetEvent::CarriedOver { from, to, amount_microunits } => {
-                self.opened(&from)?.carry_over_exactly(&self.opened(&to)?, amount_microunits)?;
+            BudgetEvent::CarriedOver { from, to, amount } => {
+                self.opened(&from)?.carry_over_exactly(&self.opened(&to)?, amount)?;
             }
             BudgetEvent::Frozen { tenant } => self.opened(&tenant)?.freeze(),
             BudgetEvent::Unfrozen { tenant } => self.opened(&tenant)?.unfreeze(),
@@ -222,24 +238,29 @@ impl Replay {
         self.engine.tenant(name).ok_or_else(unknown)
     }
 
-    fn reserve(&self, tenant: &str, hold: u64, amount: u64) -> Result<Reservation, BudgetError> {
-        if self.open_holds.contains_key(&hold) {
-            return Err(BudgetError::HoldExists { hold });
+    fn reserve(
+        &self,
+        tenant: &str,
+        id: ReservationId,
+        amount: Microunits,
+    ) -> Result<Reservation, BudgetError> {
+        if self.open_reservations.contains_key(&id) {
+            return Err(BudgetError::AlreadyOpen { reservation: id });
         }
         Reservation::replayed(self.opened(tenant)?, amount)
     }
 
-    fn keep(&mut self, hold: u64, reservation: Reservation) {
-        // A key may still answer with this number after it was settled, so nobody else gets it.
-        self.engine.skip_ids_to(hold.into());
-        self.open_holds.insert(hold, reservation);
+    fn keep(&mut self, id: ReservationId, reservation: Reservation) {
+        // A key may still answer with this id after it was settled, so nobody else gets it.
+        self.engine.skip_ids_to(id);
+        self.open_reservations.insert(id, reservation);
     }
 
-    fn open(&mut self, hold: u64) -> Result<&mut Reservation, BudgetError> {
-        self.open_holds.get_mut(&hold).ok_or(BudgetError::UnknownHold { hold })
+    fn open(&mut self, id: ReservationId) -> Result<&mut Reservation, BudgetError> {
+        self.open_reservations.get_mut(&id).ok_or(BudgetError::NotOpen { reservation: id })
     }
 
-    fn close(&mut self, hold: u64) -> Result<Reservation, BudgetError> {
-        self.open_holds.remove(&hold).ok_or(BudgetError::UnknownHold { hold })
+    fn close(&mut self, id: ReservationId) -> Result<Reservation, BudgetError> {
+        self.open_reservations.remove(&id).ok_or(BudgetError::NotOpen { reservation: id })
     }
 }

@@ -3,12 +3,14 @@
 use std::borrow::Borrow;
 use std::fmt;
 
-use crate::amount::check_amount;
+use calybris_units::Microunits;
+
 use crate::levels::Admission;
+use crate::limits::check_amount;
 use crate::settlement::{Covered, Overdraft, SettleRefused, Settled};
 use crate::{BudgetError, OverrunPolicy, ReservationId, Tenant};
 
-/// An amount held for one call. It is settled once: committed, released, or dropped.
+/// An amount that is set aside for one call. It is settled once: committed, released, or dropped.
 ///
 /// A dropped reservation is released, so a call that panics or is cancelled gives its amount back;
 /// unless it was [marked as dispatched](Self::mark_dispatched), for then nobody knows what it cost.
@@ -20,61 +22,65 @@ use crate::{BudgetError, OverrunPolicy, ReservationId, Tenant};
 ///
 /// ```compile_fail,E0382
 /// let engine = calybris_budget::BudgetEngine::new();
-/// let reservation = engine.ensure_tenant("acme", 100).unwrap().try_reserve(70).unwrap();
-/// reservation.commit(50).unwrap();
+/// let reservation = engine.ensure_tenant("acme", Microunits::new(100)).unwrap().try_reserve(Microunits::new(70)).unwrap();
+/// reservation.commit(Microunits::new(50)).unwrap();
 /// reservation.release();
 /// ```
 #[must_use = "a reservation that is dropped is released"]
 pub struct Reservation<T: Borrow<Tenant> = Tenant> {
     tenant: T,
-    /// INVARIANT (settled once): this is what the account holds for the reservation, at every
-    /// moment. A settlement takes it, and leaves zero and no id.
-    pub(crate) amount_microunits: u64,
+    /// INVARIANT (settled once): this is what the account has set aside for the reservation, at
+    /// every moment. A settlement takes it, and leaves zero and no id.
+    pub(crate) amount: u64,
     /// The id under which it goes to suspense if it is dropped.
     dispatched_as: Option<ReservationId>,
 }
 
 impl Reservation {
     /// A reservation that was admitted before.
-    pub(crate) fn replayed(tenant: Tenant, amount_microunits: u64) -> Result<Self, BudgetError> {
-        check_amount(amount_microunits)?;
-        tenant.debit_levels(amount_microunits, Admission::Replayed)?;
-        Ok(Self::new(tenant, amount_microunits))
+    pub(crate) fn replayed(tenant: Tenant, amount: Microunits) -> Result<Self, BudgetError> {
+        let amount = check_amount(amount)?;
+        tenant.debit_levels(amount, Admission::Replayed)?;
+        Ok(Self::new(tenant, amount))
     }
 
-    pub(crate) fn extend_replayed(&mut self, more_microunits: u64) -> Result<(), BudgetError> {
-        self.tenant().check_reservable(more_microunits)?;
-        self.tenant().debit_levels(more_microunits, Admission::Replayed)?;
-        self.amount_microunits += more_microunits;
+    pub(crate) fn extend_replayed(&mut self, more: Microunits) -> Result<(), BudgetError> {
+        let more = self.tenant().check_reservable(more)?;
+        self.tenant().debit_levels(more, Admission::Replayed)?;
+        self.amount += more;
         Ok(())
     }
 }
 
 impl<T: Borrow<Tenant>> Reservation<T> {
-    /// The caller has debited `amount_microunits`.
+    /// The caller has debited `amount`.
     #[inline]
-    pub(crate) fn new(tenant: T, amount_microunits: u64) -> Self {
-        Self { tenant, amount_microunits, dispatched_as: None }
+    pub(crate) fn new(tenant: T, amount: u64) -> Self {
+        Self { tenant, amount, dispatched_as: None }
     }
 
-    /// What is held, in microunits.
+    /// The amount that is still reserved.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let reservation = engine.ensure_tenant("acme", 100)?.try_reserve(70)?;
-    /// assert_eq!(reservation.amount_microunits(), 70);
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let reservation = engine.ensure_tenant("acme", Microunits::new(100))?.try_reserve(Microunits::new(70))?;
+    /// assert_eq!(reservation.amount(), Microunits::new(70));
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     #[must_use]
-    pub fn amount_microunits(&self) -> u64 {
-        self.amount_microunits
+    pub fn amount(&self) -> Microunits {
+        Microunits::new(self.amount)
     }
 
-    /// Whose amount is held.
+    /// The tenant whose amount it is.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let reservation = engine.ensure_tenant("acme", 100)?.try_reserve(70)?;
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let reservation = engine.ensure_tenant("acme", Microunits::new(100))?.try_reserve(Microunits::new(70))?;
     /// assert_eq!(reservation.tenant().name(), "acme");
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
@@ -83,7 +89,7 @@ impl<T: Borrow<Tenant>> Reservation<T> {
         self.tenant.borrow()
     }
 
-    /// Refuses an actual cost above the amount that is held; changes nothing.
+    /// Refuses an actual cost above the amount of the reservation; changes nothing.
     ///
     /// A caller with a log asks here first, then appends its record, then commits: the answer
     /// stays true for as long as the reservation is open.
@@ -91,57 +97,62 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     /// # Errors
     ///
     /// [`Overrun`](BudgetError::Overrun), whatever the overrun policy of the tenant says. With a
-    /// policy, [`cover`](Self::cover) comes first.
+    /// policy, [`cover_overrun`](Self::cover_overrun) comes first.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let reservation = engine.ensure_tenant("acme", 100)?.try_reserve(70)?;
-    /// assert!(reservation.check_commit(70).is_ok());
-    /// assert!(reservation.check_commit(71).is_err());
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let reservation = engine.ensure_tenant("acme", Microunits::new(100))?.try_reserve(Microunits::new(70))?;
+    /// assert!(reservation.check_commit(Microunits::new(70)).is_ok());
+    /// assert!(reservation.check_commit(Microunits::new(71)).is_err());
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     #[inline]
-    pub fn check_commit(&self, actual_microunits: u64) -> Result<(), BudgetError> {
-        if actual_microunits > self.amount_microunits {
-            return Err(self.overrun(actual_microunits));
+    pub fn check_commit(&self, actual: Microunits) -> Result<(), BudgetError> {
+        if actual.get() > self.amount {
+            return Err(self.overrun(actual));
         }
         Ok(())
     }
 
-    /// Spends `actual_microunits`, 0 up to the amount held; the rest returns to the tenant.
+    /// Spends `actual`, 0 up to the amount of the reservation; the rest returns to the
+    /// tenant.
     ///
-    /// A cost above the amount held is met as the tenant's [`OverrunPolicy`] says.
+    /// A cost above that amount is met as the tenant's [`OverrunPolicy`] says.
     ///
     /// # Errors
     ///
-    /// Whatever [`cover`](Self::cover) refuses; the reservation comes back with it.
+    /// Whatever [`cover_overrun`](Self::cover_overrun) refuses; the reservation comes back with it.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// let reservation = acme.try_reserve(70)?;
+    /// use calybris_budget::{BudgetEngine, Microunits};
     ///
-    /// let refused = reservation.commit(71).unwrap_err();
-    /// let settled = refused.reservation.commit(50)?;
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// let reservation = acme.try_reserve(Microunits::new(70))?;
     ///
-    /// assert_eq!((settled.committed_microunits, settled.released_microunits), (50, 20));
+    /// let refused = reservation.commit(Microunits::new(71)).unwrap_err();
+    /// let settled = refused.reservation.commit(Microunits::new(50))?;
+    ///
+    /// assert_eq!((settled.committed.get(), settled.released.get()), (50, 20));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[inline]
-    pub fn commit(self, actual_microunits: u64) -> Result<Settled, SettleRefused<T>> {
-        if actual_microunits <= self.amount_microunits {
-            return Ok(self.settle(actual_microunits));
+    pub fn commit(self, actual: Microunits) -> Result<Settled, SettleRefused<T>> {
+        if actual.get() <= self.amount {
+            return Ok(self.settle(actual.get()));
         }
-        self.commit_overrun(actual_microunits)
+        self.commit_overrun(actual)
     }
 
     // Out of line and by value, like everything rare here: a reservation whose address is never
     // taken lives in registers.
     #[cold]
     #[inline(never)]
-    fn commit_overrun(mut self, actual_microunits: u64) -> Result<Settled, SettleRefused<T>> {
-        match self.cover(actual_microunits) {
-            Ok(covered) => Ok(self.settle(covered.commit_microunits)),
+    fn commit_overrun(mut self, actual: Microunits) -> Result<Settled, SettleRefused<T>> {
+        match self.cover_overrun(actual) {
+            Ok(covered) => Ok(self.settle(covered.commit.get())),
             Err(error) => Err(SettleRefused { error, reservation: self }),
         }
     }
@@ -160,37 +171,36 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     /// reservation is then as before.
     ///
     /// ```
-    /// use calybris_budget::{BudgetEngine, OverrunPolicy, TenantRules};
+    /// use calybris_budget::{BudgetEngine, Microunits, OverrunPolicy, TenantRules};
     ///
     /// let engine = BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// acme.set_rules(TenantRules { overrun: OverrunPolicy::DrawThenDebt, ..Default::default() })?;
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// acme.set_rules(TenantRules::default().with_overrun(OverrunPolicy::DrawThenDebt))?;
     ///
-    /// let mut reservation = acme.try_reserve(70)?;
-    /// let covered = reservation.cover(120)?;
+    /// let mut reservation = acme.try_reserve(Microunits::new(70))?;
+    /// let covered = reservation.cover_overrun(Microunits::new(120))?;
     ///
-    /// assert_eq!(covered.commit_microunits, 120);
-    /// assert_eq!(covered.overdraft.unwrap().drawn_microunits, [30]);
-    /// assert_eq!(acme.snapshot().debt_microunits, 20);
-    /// # reservation.commit(120)?;
+    /// assert_eq!(covered.commit, Microunits::new(120));
+    /// assert_eq!(covered.overdraft.unwrap().drawn, [Microunits::new(30)]);
+    /// assert_eq!(acme.snapshot().debt, Microunits::new(20));
+    /// # reservation.commit(Microunits::new(120))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn cover(&mut self, actual_microunits: u64) -> Result<Covered, BudgetError> {
-        let Some(extra) = actual_microunits.checked_sub(self.amount_microunits).filter(|e| *e > 0)
-        else {
-            return Ok(Covered { commit_microunits: actual_microunits, overdraft: None });
-        };
+    pub fn cover_overrun(&mut self, actual: Microunits) -> Result<Covered, BudgetError> {
+        if actual <= self.amount() {
+            return Ok(Covered { commit: actual, overdraft: None });
+        }
         match self.tenant().rules().overrun {
-            OverrunPolicy::Reject => Err(self.overrun(actual_microunits)),
+            OverrunPolicy::Reject => Err(self.overrun(actual)),
             OverrunPolicy::CapAtReserved => {
-                check_amount(actual_microunits)?;
-                Ok(Covered { commit_microunits: self.amount_microunits, overdraft: None })
+                check_amount(actual)?;
+                Ok(Covered { commit: self.amount(), overdraft: None })
             }
             OverrunPolicy::DrawThenDebt => {
-                check_amount(actual_microunits)?;
-                let drawn_microunits = self.overdraw(extra, None)?;
-                let overdraft = Overdraft { extra_microunits: extra, drawn_microunits };
-                Ok(Covered { commit_microunits: actual_microunits, overdraft: Some(overdraft) })
+                let extra = check_amount(actual)? - self.amount;
+                let drawn = self.overdraw(extra, None)?.into_iter().map(Microunits::new).collect();
+                let overdraft = Overdraft { extra: Microunits::new(extra), drawn };
+                Ok(Covered { commit: actual, overdraft: Some(overdraft) })
             }
         }
     }
@@ -202,73 +212,78 @@ impl<T: Borrow<Tenant>> Reservation<T> {
         replayed: Option<&[u64]>,
     ) -> Result<Vec<u64>, BudgetError> {
         let drawn = self.tenant().overdraw(extra, replayed)?;
-        self.amount_microunits += extra;
+        self.amount += extra;
         Ok(drawn)
     }
 
-    /// Holds more: a stream goes on for longer than was thought.
+    /// Reserves more: a stream goes on for longer than was thought.
     ///
     /// # Errors
     ///
     /// As [`Tenant::try_reserve`]; the reservation is then as before.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// let mut reservation = acme.try_reserve(70)?;
-    /// reservation.extend(20)?;
-    /// assert_eq!(reservation.amount_microunits(), 90);
-    /// assert!(reservation.extend(11).is_err());
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// let mut reservation = acme.try_reserve(Microunits::new(70))?;
+    /// reservation.extend(Microunits::new(20))?;
+    /// assert_eq!(reservation.amount(), Microunits::new(90));
+    /// assert!(reservation.extend(Microunits::new(11)).is_err());
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
-    pub fn extend(&mut self, more_microunits: u64) -> Result<(), BudgetError> {
-        self.tenant().check_reservable(more_microunits)?;
-        self.tenant().debit(more_microunits)?;
-        self.amount_microunits += more_microunits;
+    pub fn extend(&mut self, more: Microunits) -> Result<(), BudgetError> {
+        let more = self.tenant().check_reservable(more)?;
+        self.tenant().debit(more)?;
+        self.amount += more;
         Ok(())
     }
 
-    /// Spends a part of what is held and keeps the rest open: a stream has cost this much so far.
+    /// Spends a part of the reservation and keeps the rest open: a stream has cost this much so far.
     ///
     /// # Errors
     ///
     /// As [`check_commit`](Self::check_commit); the reservation is then as before.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// let mut reservation = acme.try_reserve(70)?;
-    /// reservation.commit_part(30)?;
-    /// assert_eq!(reservation.amount_microunits(), 40);
-    /// assert_eq!(acme.snapshot().committed_microunits, 30);
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// let mut reservation = acme.try_reserve(Microunits::new(70))?;
+    /// reservation.commit_part(Microunits::new(30))?;
+    /// assert_eq!(reservation.amount(), Microunits::new(40));
+    /// assert_eq!(acme.snapshot().committed, Microunits::new(30));
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
-    pub fn commit_part(&mut self, actual_microunits: u64) -> Result<(), BudgetError> {
-        self.check_commit(actual_microunits)?;
-        self.amount_microunits -= actual_microunits;
-        self.tenant().settle(actual_microunits, actual_microunits);
+    pub fn commit_part(&mut self, actual: Microunits) -> Result<(), BudgetError> {
+        self.check_commit(actual)?;
+        let actual = actual.get();
+        self.amount -= actual;
+        self.tenant().settle(actual, actual);
         Ok(())
     }
 
     /// Notes that the call was sent. If the reservation is dropped from here on, its amount is not
     /// released, for the call may have cost something: the engine keeps it in suspense under `id`
     /// (or one of its own, should that be taken), lists it in
-    /// [`open_holds`](crate::BudgetEngine::open_holds), and gives it back with
+    /// [`open_reservations`](crate::BudgetEngine::open_reservations), and gives it back with
     /// [`attach`](crate::BudgetEngine::attach) to whoever finds out what it cost. That goes for one
-    /// that holds nothing (any more) as well.
+    /// of amount 0 as well.
     ///
     /// ```
-    /// use calybris_budget::{BudgetEngine, ReservationId};
+    /// use calybris_budget::{BudgetEngine, Microunits, ReservationId};
     ///
     /// let engine = BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// let mut reservation = acme.try_reserve(70)?;
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// let mut reservation = acme.try_reserve(Microunits::new(70))?;
     /// reservation.mark_dispatched(ReservationId::from(7));
     /// drop(reservation);
     ///
-    /// assert_eq!(acme.snapshot().reserved_microunits, 70);
-    /// engine.attach(ReservationId::from(7)).unwrap().commit(50)?;
-    /// assert_eq!(acme.snapshot().available_microunits, 50);
+    /// assert_eq!(acme.snapshot().reserved, Microunits::new(70));
+    /// engine.attach(ReservationId::from(7)).unwrap().commit(Microunits::new(50))?;
+    /// assert_eq!(acme.snapshot().available, Microunits::new(50));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn mark_dispatched(&mut self, id: ReservationId) {
@@ -278,8 +293,10 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     /// Whether the call was sent.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let reservation = engine.ensure_tenant("acme", 100)?.try_reserve(70)?;
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let reservation = engine.ensure_tenant("acme", Microunits::new(100))?.try_reserve(Microunits::new(70))?;
     /// assert!(!reservation.is_dispatched());
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
@@ -291,17 +308,19 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     /// The same reservation with a handle of its own.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// let reservation = acme.try_reserve_scoped(70)?.into_owned();
-    /// std::thread::spawn(move || reservation.commit(50)).join().unwrap()?;
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// let reservation = acme.try_reserve_scoped(Microunits::new(70))?.into_owned();
+    /// std::thread::spawn(move || reservation.commit(Microunits::new(50))).join().unwrap()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn into_owned(mut self) -> Reservation {
-        // INVARIANT (settled once): what is left behind holds nothing and was never dispatched.
+        // INVARIANT (settled once): what is left behind has no amount and was never dispatched.
         Reservation {
             tenant: self.tenant().clone(),
-            amount_microunits: std::mem::take(&mut self.amount_microunits),
+            amount: std::mem::take(&mut self.amount),
             dispatched_as: self.dispatched_as.take(),
         }
     }
@@ -309,10 +328,12 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     /// Returns the whole amount to the tenant.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// acme.try_reserve(70)?.release();
-    /// assert_eq!(acme.snapshot().available_microunits, 100);
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// acme.try_reserve(Microunits::new(70))?.release();
+    /// assert_eq!(acme.snapshot().available, Microunits::new(100));
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     #[inline]
@@ -322,26 +343,23 @@ impl<T: Borrow<Tenant>> Reservation<T> {
 
     /// The caller has checked the actual amount.
     #[inline(always)]
-    fn settle(mut self, actual_microunits: u64) -> Settled {
-        let reserved = self.amount_microunits;
+    fn settle(mut self, actual: u64) -> Settled {
+        let reserved = self.amount;
         // INVARIANT (settled once): the drop at the end of this function finds nothing to settle and
         // nobody to wait for.
-        self.amount_microunits = 0;
+        self.amount = 0;
         self.dispatched_as = None;
-        self.tenant().settle(reserved, actual_microunits);
-        Settled {
-            committed_microunits: actual_microunits,
-            released_microunits: reserved - actual_microunits,
-        }
+        self.tenant().settle(reserved, actual);
+        Settled { committed: Microunits::new(actual), released: Microunits::new(reserved - actual) }
     }
 
     #[cold]
     #[inline(never)]
-    fn overrun(&self, actual_microunits: u64) -> BudgetError {
+    fn overrun(&self, actual: Microunits) -> BudgetError {
         BudgetError::Overrun {
             tenant: self.tenant().name().to_owned(),
-            reserved_microunits: self.amount_microunits,
-            actual_microunits,
+            reserved: self.amount(),
+            actual,
         }
     }
 }
@@ -351,8 +369,8 @@ impl<T: Borrow<Tenant>> Drop for Reservation<T> {
     fn drop(&mut self) {
         // INVARIANT (settled once): a settlement has left neither an amount nor an id.
         match self.dispatched_as {
-            Some(id) => suspend(self.tenant(), self.amount_microunits, id),
-            None if self.amount_microunits > 0 => self.tenant().settle(self.amount_microunits, 0),
+            Some(id) => suspend(self.tenant(), self.amount, id),
+            None if self.amount > 0 => self.tenant().settle(self.amount, 0),
             None => {}
         }
     }
@@ -362,10 +380,9 @@ impl<T: Borrow<Tenant>> Drop for Reservation<T> {
 /// reconcile it: it stays reserved.
 #[cold]
 #[inline(never)]
-fn suspend(tenant: &Tenant, amount_microunits: u64, id: ReservationId) {
+fn suspend(tenant: &Tenant, amount: u64, id: ReservationId) {
     let Some(shared) = tenant.shared() else { return };
-    let suspended =
-        Reservation { tenant: tenant.clone(), amount_microunits, dispatched_as: Some(id) };
+    let suspended = Reservation { tenant: tenant.clone(), amount, dispatched_as: Some(id) };
     if let Err(suspended) = shared.holds.keep_as(id, suspended, None) {
         shared.holds.keep(suspended, None);
     }
@@ -375,7 +392,7 @@ impl<T: Borrow<Tenant>> fmt::Debug for Reservation<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reservation")
             .field("tenant", &self.tenant().name())
-            .field("amount_microunits", &self.amount_microunits)
+            .field("amount_microunits", &self.amount)
             .field("dispatched", &self.is_dispatched())
             .finish()
     }

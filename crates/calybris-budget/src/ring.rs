@@ -12,6 +12,7 @@
 use std::sync::OnceLock;
 
 use crate::directory::Place;
+use crate::reservation_id::OWN_IDS;
 use crate::sync::{
     AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release, SeqCst},
@@ -40,15 +41,13 @@ pub(crate) struct Short {
     pub(crate) amount: u64,
 }
 
+// Neither is the id of a reservation in the ring: those are 1 to below `OWN_IDS`.
 const FREE: u64 = 0;
 const BUSY: u64 = u64::MAX;
 
 /// How many holds fit: few enough to stay in a cache, enough for those that are settled soon. Loom
 /// explores one slot, so that every hold comes to it.
 const SLOTS: usize = if cfg!(loom) { 1 } else { 4_096 };
-
-/// The ids from 1 to below this come to the ring; what says that a slot is free or busy is none.
-pub(crate) const OWN_IDS: u64 = 1 << 63;
 
 impl Slot {
     pub(crate) fn new() -> Self {

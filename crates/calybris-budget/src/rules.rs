@@ -1,8 +1,10 @@
 //! The rules of a tenant: what else than its balance decides whether a debit is admitted.
 
+use calybris_units::Microunits;
+
 use crate::BudgetError;
 use crate::account::Balance;
-use crate::amount::check_amount;
+use crate::limits::check_amount;
 use crate::sync::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 /// What happens when a call cost more than was reserved for it.
@@ -20,44 +22,81 @@ pub enum OverrunPolicy {
     CapAtReserved,
 }
 
-/// What else than its balance decides about the reservations of a tenant.
+/// The rules that decide about the reservations of a tenant, beside its balance. The default has no
+/// cap, no soft limit, and [rejects](OverrunPolicy::Reject) an overrun.
+///
+/// ```
+/// use calybris_budget::{Microunits, OverrunPolicy, TenantRules};
+///
+/// let rules = TenantRules::default()
+///     .with_exposure_cap(Microunits::new(30))
+///     .with_overrun(OverrunPolicy::DrawThenDebt);
+/// assert_eq!(rules.exposure_cap, Some(Microunits::new(30)));
+/// assert_eq!(rules.soft_limit, None);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct TenantRules {
-    /// The most that may be reserved at once, in microunits; `None` for no cap, 0 for nothing.
-    pub exposure_cap_microunits: Option<u64>,
-    /// The use (reserved and committed, in microunits) at which the engine warns, once for each
-    /// time the rules are set: [`take_warnings`](crate::BudgetEngine::take_warnings). `None` for
-    /// no warning, 0 for one with the next reservation.
-    pub soft_limit_microunits: Option<u64>,
+    /// The most that may be reserved at once; `None` for no cap, 0 for nothing.
+    #[cfg_attr(feature = "serde", serde(rename = "exposure_cap_microunits"))]
+    pub exposure_cap: Option<Microunits>,
+    /// The use (reserved and committed) at which the engine warns, once for each time the rules are
+    /// set: [`take_warnings`](crate::BudgetEngine::take_warnings). `None` for no warning, 0 for one
+    /// with the next reservation.
+    #[cfg_attr(feature = "serde", serde(rename = "soft_limit_microunits"))]
+    pub soft_limit: Option<Microunits>,
     /// What happens when a call cost more than was reserved for it.
     pub overrun: OverrunPolicy,
 }
 
 impl TenantRules {
+    /// The same rules with a cap: the most that may be reserved at once, 0 for nothing.
+    #[must_use]
+    pub fn with_exposure_cap(mut self, cap: Microunits) -> Self {
+        self.exposure_cap = Some(cap);
+        self
+    }
+
+    /// The same rules with a soft limit: the use (reserved and committed) at which the engine warns,
+    /// 0 for a warning with the next reservation.
+    #[must_use]
+    pub fn with_soft_limit(mut self, limit: Microunits) -> Self {
+        self.soft_limit = Some(limit);
+        self
+    }
+
+    /// The same rules with another policy for a call that cost more than was reserved for it.
+    #[must_use]
+    pub fn with_overrun(mut self, overrun: OverrunPolicy) -> Self {
+        self.overrun = overrun;
+        self
+    }
+
     /// Refuses what [`Tenant::set_rules`](crate::Tenant::set_rules) would refuse: a cap or a limit that is no amount. A caller
     /// who logs rules before they are set asks first.
     ///
     /// # Errors
     ///
-    /// [`AmountTooLarge`](BudgetError::AmountTooLarge) for one above [`MAX_AMOUNT_MICROUNITS`](crate::MAX_AMOUNT_MICROUNITS).
+    /// [`AmountTooLarge`](BudgetError::AmountTooLarge) for one above [`MAX_AMOUNT`](crate::MAX_AMOUNT).
     ///
     /// ```
-    /// use calybris_budget::{MAX_AMOUNT_MICROUNITS, TenantRules};
+    /// use calybris_budget::{MAX_AMOUNT, Microunits, TenantRules};
     ///
-    /// let capped_at = |cap| TenantRules { exposure_cap_microunits: Some(cap), ..Default::default() };
-    /// assert!(capped_at(MAX_AMOUNT_MICROUNITS).check().is_ok());
-    /// assert!(capped_at(MAX_AMOUNT_MICROUNITS + 1).check().is_err());
+    /// assert!(TenantRules::default().with_exposure_cap(MAX_AMOUNT).check().is_ok());
+    /// assert!(TenantRules::default().with_exposure_cap(Microunits::MAX).check().is_err());
     /// ```
     pub fn check(&self) -> Result<(), BudgetError> {
-        check_amount(self.exposure_cap_microunits.unwrap_or(0))?;
-        check_amount(self.soft_limit_microunits.unwrap_or(0))
+        for limit in [self.exposure_cap, self.soft_limit].into_iter().flatten() {
+            check_amount(limit)?;
+        }
+        Ok(())
     }
 
     /// Puts these in the place of the rules of an account, under its lock.
     pub(crate) fn replace(&self, of_account: &Rules) {
-        of_account.cap_exposure(self.exposure_cap_microunits);
-        of_account.warn_at(self.soft_limit_microunits);
+        of_account.cap_exposure(self.exposure_cap.map(Microunits::get));
+        of_account.warn_at(self.soft_limit.map(Microunits::get));
         of_account.set_overrun(self.overrun);
     }
 }

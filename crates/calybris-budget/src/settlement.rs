@@ -4,21 +4,25 @@ use std::borrow::Borrow;
 use std::error::Error;
 use std::fmt;
 
+use calybris_units::Microunits;
+
 #[cfg(doc)]
 use crate::OverrunPolicy;
 use crate::{BudgetError, Reservation, Tenant};
 
 /// What a settlement did with the amount that was reserved: the two parts add up to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Settled {
-    /// What was spent, in microunits.
-    pub committed_microunits: u64,
-    /// What became available again, in microunits.
-    pub released_microunits: u64,
+    /// What was spent.
+    pub committed: Microunits,
+    /// What became available again.
+    pub released: Microunits,
 }
 
 /// A commit that was refused. It gives the reservation back, open as it was.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct SettleRefused<T: Borrow<Tenant> = Tenant> {
     /// Why.
     pub error: BudgetError,
@@ -32,7 +36,7 @@ pub struct SettleRefused<T: Borrow<Tenant> = Tenant> {
 pub struct Covered {
     /// What is to be committed now: the actual cost, or less under
     /// [`CapAtReserved`](OverrunPolicy::CapAtReserved).
-    pub commit_microunits: u64,
+    pub commit: Microunits,
     /// What was taken beyond the reservation, if anything was.
     pub overdraft: Option<Overdraft>,
 }
@@ -41,11 +45,11 @@ pub struct Covered {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Overdraft {
-    /// By how much the reservation grew, in microunits.
-    pub extra_microunits: u64,
+    /// By how much the reservation grew.
+    pub extra: Microunits,
     /// How much of it was drawn from what was available, for the tenant itself and each level
     /// above it in turn. The rest is debt of that level.
-    pub drawn_microunits: Vec<u64>,
+    pub drawn: Vec<Microunits>,
 }
 
 impl<T: Borrow<Tenant>> fmt::Display for SettleRefused<T> {

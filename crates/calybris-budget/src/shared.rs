@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use calybris_units::Microunits;
 use parking_lot::Mutex;
 
 use crate::Tenant;
@@ -20,14 +21,14 @@ pub(crate) struct Shared {
 pub struct SoftLimitReached {
     /// Who.
     pub tenant: String,
-    /// The limit that was reached by what is reserved and committed, in microunits.
-    pub soft_limit_microunits: u64,
+    /// The limit that was reached by what is reserved and committed.
+    pub soft_limit: Microunits,
 }
 
 impl Shared {
-    pub(crate) fn warn(&self, tenant: &Tenant, soft_limit_microunits: u64) {
+    pub(crate) fn warn(&self, tenant: &Tenant, soft_limit: Microunits) {
         let tenant = tenant.name().to_owned();
-        self.warnings.lock().push(SoftLimitReached { tenant, soft_limit_microunits });
+        self.warnings.lock().push(SoftLimitReached { tenant, soft_limit });
     }
 
     /// The tenants of the warnings that nobody has taken yet.

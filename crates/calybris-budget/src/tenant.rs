@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
+use calybris_units::Microunits;
+
 use crate::account::{Account, Balance};
-use crate::amount::check_amount;
+use crate::limits::{MAX_MICROUNITS, check_amount};
 use crate::name::Name;
 use crate::shared::Shared;
 use crate::{BudgetError, Reservation};
@@ -27,39 +29,41 @@ struct Record {
     parent: Option<Tenant>,
     /// The last of the parents, whose lock is that of the whole tree.
     root: Option<Tenant>,
-    opened_with_microunits: u64,
+    opened_with: Microunits,
     shared: Weak<Shared>,
 }
 
-/// An account at one instant, in microunits.
+/// An account at one instant.
 ///
 /// `granted + debt = available + reserved + committed`, in every snapshot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct AccountSnapshot {
     /// What the tenant was given in all.
-    pub granted_microunits: u64,
+    #[cfg_attr(feature = "serde", serde(rename = "granted_microunits"))]
+    pub granted: Microunits,
     /// What may still be reserved.
-    pub available_microunits: u64,
-    /// What open reservations hold.
-    pub reserved_microunits: u64,
+    #[cfg_attr(feature = "serde", serde(rename = "available_microunits"))]
+    pub available: Microunits,
+    /// The sum of the open reservations.
+    #[cfg_attr(feature = "serde", serde(rename = "reserved_microunits"))]
+    pub reserved: Microunits,
     /// What was spent, less what was refunded.
-    pub committed_microunits: u64,
+    #[cfg_attr(feature = "serde", serde(rename = "committed_microunits"))]
+    pub committed: Microunits,
     /// What was spent beyond the grant, under
     /// [`DrawThenDebt`](crate::OverrunPolicy::DrawThenDebt). Zero under the other policies.
-    #[cfg_attr(feature = "serde", serde(default))]
-    pub debt_microunits: u64,
+    #[cfg_attr(feature = "serde", serde(default, rename = "debt_microunits"))]
+    pub debt: Microunits,
 }
 
 impl fmt::Display for AccountSnapshot {
+    /// In microunits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            granted_microunits: granted,
-            available_microunits: available,
-            reserved_microunits: reserved,
-            committed_microunits: committed,
-            debt_microunits: debt,
-        } = self;
+        let [granted, available, reserved, committed, debt] =
+            [self.granted, self.available, self.reserved, self.committed, self.debt]
+                .map(Microunits::get);
         write!(
             f,
             "{granted} granted, {available} available, {reserved} reserved, {committed} committed, {debt} debt"
@@ -74,19 +78,19 @@ impl AccountSnapshot {
     /// to a tenant in debt makes some available and pays nothing.
     ///
     /// ```
-    /// use calybris_budget::{BudgetEngine, OverrunPolicy, TenantRules};
+    /// use calybris_budget::{BudgetEngine, Microunits, OverrunPolicy, TenantRules};
     ///
     /// let engine = BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// acme.set_rules(TenantRules { overrun: OverrunPolicy::DrawThenDebt, ..Default::default() })?;
-    /// acme.try_reserve(60)?.commit(130)?;
-    /// acme.refund(50)?;
-    /// assert_eq!(acme.snapshot().unowed_microunits(), 20);
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// acme.set_rules(TenantRules::default().with_overrun(OverrunPolicy::DrawThenDebt))?;
+    /// acme.try_reserve(Microunits::new(60))?.commit(Microunits::new(130))?;
+    /// acme.refund(Microunits::new(50))?;
+    /// assert_eq!(acme.snapshot().withdrawable(), Microunits::new(20));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn unowed_microunits(&self) -> u64 {
-        self.available_microunits.saturating_sub(self.debt_microunits)
+    pub fn withdrawable(&self) -> Microunits {
+        self.available.checked_sub(self.debt).unwrap_or(Microunits::ZERO)
     }
 }
 
@@ -94,7 +98,7 @@ impl Tenant {
     /// The caller has checked the name and the balance.
     pub(crate) fn new(
         name: &str,
-        opened_with_microunits: u64,
+        opened_with: Microunits,
         balance: Balance,
         parent: Option<Tenant>,
         shared: Weak<Shared>,
@@ -105,7 +109,7 @@ impl Tenant {
         }
         let root = parent.as_ref().map(|parent| parent.root().clone());
         let name = Name::new(name);
-        let record = Record { account, parent, root, name, opened_with_microunits, shared };
+        let record = Record { account, parent, root, name, opened_with, shared };
         Self { record: Arc::new(record) }
     }
 
@@ -118,8 +122,8 @@ impl Tenant {
         self.record.root.as_ref().unwrap_or(self)
     }
 
-    pub(crate) fn opened_with_microunits(&self) -> u64 {
-        self.record.opened_with_microunits
+    pub(crate) fn opened_with(&self) -> Microunits {
+        self.record.opened_with
     }
 
     /// Whether both are handles of one tenant, not just of the same name.
@@ -135,8 +139,10 @@ impl Tenant {
     /// The name under which the tenant was opened.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// assert_eq!(engine.ensure_tenant("acme", 100)?.name(), "acme");
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// assert_eq!(engine.ensure_tenant("acme", Microunits::new(100))?.name(), "acme");
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     #[must_use]
@@ -153,9 +159,11 @@ impl Tenant {
     /// The tenant above this one, whose budget its reservations are taken from as well.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// let web = engine.ensure_child("acme/web", 60, &acme)?;
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// let web = engine.ensure_child("acme/web", Microunits::new(60), &acme)?;
     /// assert_eq!(web.parent().unwrap().name(), "acme");
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
@@ -164,8 +172,8 @@ impl Tenant {
         self.record.parent.as_ref()
     }
 
-    /// Holds 1 to [`MAX_AMOUNT_MICROUNITS`](crate::MAX_AMOUNT_MICROUNITS) microunits for one call,
-    /// until the reservation is settled or dropped.
+    /// Reserves 1 microunit to [`MAX_AMOUNT`](crate::MAX_AMOUNT) for one call, until
+    /// the reservation is settled or dropped.
     ///
     /// A child takes the amount from its own budget and from that of every tenant above it, or
     /// from none. A reservation that fits is never refused, whatever other threads try meanwhile.
@@ -180,26 +188,24 @@ impl Tenant {
     /// [`AmountTooLarge`](BudgetError::AmountTooLarge).
     ///
     /// ```
-    /// use calybris_budget::{BudgetEngine, BudgetError};
+    /// use calybris_budget::{BudgetEngine, BudgetError, Microunits};
     ///
     /// let engine = BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// let reservation = acme.try_reserve(70)?;
-    /// assert_eq!(acme.snapshot().reserved_microunits, 70);
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// let reservation = acme.try_reserve(Microunits::new(70))?;
+    /// assert_eq!(acme.snapshot().reserved, Microunits::new(70));
     ///
-    /// let refused = acme.try_reserve(31).unwrap_err();
-    /// assert!(matches!(
-    ///     refused,
-    ///     BudgetError::Insufficient { requested_microunits: 31, available_microunits: 30, .. }
-    /// ));
+    /// let refused = acme.try_reserve(Microunits::new(31)).unwrap_err();
+    /// let BudgetError::Insufficient { available, .. } = refused else { panic!("{refused}") };
+    /// assert_eq!(available, Microunits::new(30));
     /// # reservation.release();
     /// # Ok::<(), BudgetError>(())
     /// ```
     #[inline]
-    pub fn try_reserve(&self, amount_microunits: u64) -> Result<Reservation, BudgetError> {
-        self.check_reservable(amount_microunits)?;
-        self.debit(amount_microunits)?;
-        Ok(Reservation::new(self.clone(), amount_microunits))
+    pub fn try_reserve(&self, amount: Microunits) -> Result<Reservation, BudgetError> {
+        let amount = self.check_reservable(amount)?;
+        self.debit(amount)?;
+        Ok(Reservation::new(self.clone(), amount))
     }
 
     /// As [`try_reserve`](Self::try_reserve), and 0 is an amount like any other: a call that is free
@@ -210,20 +216,25 @@ impl Tenant {
     /// As [`try_reserve`](Self::try_reserve), without [`ZeroAmount`](BudgetError::ZeroAmount).
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// let mut reservation = acme.try_hold(0)?;
-    /// reservation.extend(5)?;
-    /// assert_eq!(reservation.commit(5).unwrap().committed_microunits, 5);
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// let mut reservation = acme.try_reserve_allowing_zero(Microunits::new(0))?;
+    /// reservation.extend(Microunits::new(5))?;
+    /// assert_eq!(reservation.commit(Microunits::new(5)).unwrap().committed, Microunits::new(5));
     /// acme.freeze();
-    /// assert!(acme.try_hold(0).is_err());
+    /// assert!(acme.try_reserve_allowing_zero(Microunits::new(0)).is_err());
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     #[inline]
-    pub fn try_hold(&self, amount_microunits: u64) -> Result<Reservation, BudgetError> {
-        check_amount(amount_microunits)?;
-        self.debit(amount_microunits)?;
-        Ok(Reservation::new(self.clone(), amount_microunits))
+    pub fn try_reserve_allowing_zero(
+        &self,
+        amount: Microunits,
+    ) -> Result<Reservation, BudgetError> {
+        let amount = check_amount(amount)?;
+        self.debit(amount)?;
+        Ok(Reservation::new(self.clone(), amount))
     }
 
     /// As [`try_reserve`](Self::try_reserve), for a call that ends before the handle does. The
@@ -234,62 +245,66 @@ impl Tenant {
     /// As [`try_reserve`](Self::try_reserve).
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// let settled = acme.try_reserve_scoped(70)?.commit(50).unwrap();
-    /// assert_eq!(settled.released_microunits, 20);
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// let settled = acme.try_reserve_scoped(Microunits::new(70))?.commit(Microunits::new(50)).unwrap();
+    /// assert_eq!(settled.released, Microunits::new(20));
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     #[inline]
     pub fn try_reserve_scoped(
         &self,
-        amount_microunits: u64,
+        amount: Microunits,
     ) -> Result<Reservation<&Tenant>, BudgetError> {
-        self.check_reservable(amount_microunits)?;
-        self.debit(amount_microunits)?;
-        Ok(Reservation::new(self, amount_microunits))
+        let amount = self.check_reservable(amount)?;
+        self.debit(amount)?;
+        Ok(Reservation::new(self, amount))
     }
 
     /// The account at one instant, exactly, without stopping anyone who reserves or settles.
     ///
     /// ```
-    /// let engine = calybris_budget::BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", 100)?;
-    /// acme.try_reserve(30)?.commit(20).unwrap();
+    /// use calybris_budget::{BudgetEngine, Microunits};
+    ///
+    /// let engine = BudgetEngine::new();
+    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
+    /// acme.try_reserve(Microunits::new(30))?.commit(Microunits::new(20)).unwrap();
     ///
     /// let now = acme.snapshot();
-    /// assert_eq!((now.granted_microunits, now.available_microunits), (100, 80));
-    /// assert_eq!((now.reserved_microunits, now.committed_microunits), (0, 20));
+    /// assert_eq!((now.granted.get(), now.available.get()), (100, 80));
+    /// assert_eq!((now.reserved.get(), now.committed.get()), (0, 20));
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     #[must_use]
     pub fn snapshot(&self) -> AccountSnapshot {
         let balance = self.account().read();
         AccountSnapshot {
-            granted_microunits: balance.granted,
-            available_microunits: balance.available,
-            reserved_microunits: balance.reserved(),
-            committed_microunits: balance.committed,
-            debt_microunits: balance.debt,
+            granted: Microunits::new(balance.granted),
+            available: Microunits::new(balance.available),
+            reserved: Microunits::new(balance.reserved()),
+            committed: Microunits::new(balance.committed),
+            debt: Microunits::new(balance.debt),
         }
     }
 
-    /// Refuses what no reservation can be, 0 and what is above the maximum.
+    /// Refuses an amount that cannot be reserved, 0 or above the maximum; answers its microunits.
     #[inline]
-    pub(crate) fn check_reservable(&self, amount_microunits: u64) -> Result<(), BudgetError> {
+    pub(crate) fn check_reservable(&self, amount: Microunits) -> Result<u64, BudgetError> {
         // A zero wraps to the largest number, so one comparison sends both aside.
-        if amount_microunits.wrapping_sub(1) >= crate::MAX_AMOUNT_MICROUNITS {
-            return Err(self.unreservable(amount_microunits));
+        if amount.get().wrapping_sub(1) >= MAX_MICROUNITS {
+            return Err(self.unreservable(amount));
         }
-        Ok(())
+        Ok(amount.get())
     }
 
     #[cold]
     #[inline(never)]
-    fn unreservable(&self, amount_microunits: u64) -> BudgetError {
-        match check_amount(amount_microunits) {
+    fn unreservable(&self, amount: Microunits) -> BudgetError {
+        match check_amount(amount) {
             Err(error) => error,
-            Ok(()) => BudgetError::ZeroAmount { tenant: self.name().to_owned() },
+            Ok(_) => BudgetError::ZeroAmount { tenant: self.name().to_owned() },
         }
     }
 }

@@ -11,18 +11,19 @@ use crate::AccountSnapshot;
 /// `granted + debt = available + reserved + committed`, as in every [`AccountSnapshot`].
 ///
 /// ```
-/// use calybris_budget::{BudgetEngine, MAX_AMOUNT_MICROUNITS, Totals};
+/// use calybris_budget::{BudgetEngine, MAX_AMOUNT, Totals};
 ///
 /// let engine = BudgetEngine::new();
 /// let mut totals = Totals::default();
 /// for tenant in ["a", "b", "c"] {
-///     totals += engine.ensure_tenant(tenant, MAX_AMOUNT_MICROUNITS)?.snapshot().into();
+///     totals += engine.ensure_tenant(tenant, MAX_AMOUNT)?.snapshot().into();
 /// }
-/// assert_eq!(totals.granted_microunits, 3 * u128::from(MAX_AMOUNT_MICROUNITS));
+/// assert_eq!(totals.granted_microunits, 3 * u128::from(MAX_AMOUNT.get()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Totals {
     /// What the tenants were given in all.
     pub granted_microunits: u128,
@@ -39,11 +40,11 @@ pub struct Totals {
 impl From<AccountSnapshot> for Totals {
     fn from(account: AccountSnapshot) -> Self {
         Self {
-            granted_microunits: account.granted_microunits.into(),
-            available_microunits: account.available_microunits.into(),
-            reserved_microunits: account.reserved_microunits.into(),
-            committed_microunits: account.committed_microunits.into(),
-            debt_microunits: account.debt_microunits.into(),
+            granted_microunits: account.granted.get().into(),
+            available_microunits: account.available.get().into(),
+            reserved_microunits: account.reserved.get().into(),
+            committed_microunits: account.committed.get().into(),
+            debt_microunits: account.debt.get().into(),
         }
     }
 }

@@ -1,24 +1,28 @@
 //! The second opinion: what the events do not say, it does not believe.
 
 use calybris_budget::{
-    Audit, AuditError, BudgetEngine, BudgetEvent, MAX_AMOUNT_MICROUNITS, Replay,
+    Audit, AuditError, BudgetEngine, BudgetEvent, MAX_AMOUNT, Microunits, Replay, ReservationId,
 };
 
 fn opened() -> BudgetEvent {
-    BudgetEvent::TenantOpened { tenant: "acme".into(), granted_microunits: 100 }
+    BudgetEvent::TenantOpened { tenant: "acme".into(), granted: Microunits::new(100) }
 }
 
-fn reserved(hold: u64, amount_microunits: u64) -> BudgetEvent {
-    BudgetEvent::Reserved { tenant: "acme".into(), hold, amount_microunits }
+fn reserved(id: u64, amount: u64) -> BudgetEvent {
+    BudgetEvent::Reserved {
+        tenant: "acme".into(),
+        reservation: id.into(),
+        amount: Microunits::new(amount),
+    }
 }
 
 #[test]
 fn books_that_do_not_add_up_name_the_event_and_the_tenant() {
     let unbalanced: [&[BudgetEvent]; 4] = [
         &[reserved(1, 101)],
-        &[BudgetEvent::Reduced { tenant: "acme".into(), amount_microunits: 101 }],
-        &[BudgetEvent::Refunded { tenant: "acme".into(), amount_microunits: 1 }],
-        &[BudgetEvent::Repaid { tenant: "acme".into(), amount_microunits: 1 }],
+        &[BudgetEvent::Reduced { tenant: "acme".into(), amount: Microunits::new(101) }],
+        &[BudgetEvent::Refunded { tenant: "acme".into(), amount: Microunits::new(1) }],
+        &[BudgetEvent::Repaid { tenant: "acme".into(), amount: Microunits::new(1) }],
     ];
     for events in unbalanced {
         let mut audit = Audit::new();
@@ -40,18 +44,18 @@ fn books_that_do_not_add_up_name_the_event_and_the_tenant() {
 fn no_hold_gives_more_than_it_holds_though_its_tenant_could() {
     for (amount, exceeded) in [(30, false), (31, true), (u64::MAX, true)] {
         for event in [
-            BudgetEvent::Committed { hold: 1, actual_microunits: amount },
-            BudgetEvent::PartCommitted { hold: 1, actual_microunits: amount },
-            BudgetEvent::PartReleased { hold: 1, amount_microunits: amount },
+            BudgetEvent::Committed { reservation: 1.into(), actual: Microunits::new(amount) },
+            BudgetEvent::PartCommitted { reservation: 1.into(), actual: Microunits::new(amount) },
+            BudgetEvent::PartReleased { reservation: 1.into(), amount: Microunits::new(amount) },
         ] {
             let mut audit = Audit::new();
             for before in [opened(), reserved(1, 30), reserved(2, 30)] {
                 audit.apply(&before).unwrap();
             }
-            let expected = AuditError::HoldExceeded {
+            let expected = AuditError::ReservationExceeded {
                 event_index: 3,
-                hold: 1,
-                held_microunits: 30,
+                reservation: 1.into(),
+                open_microunits: 30,
                 taken_microunits: amount.into(),
             };
             let expected = if exceeded { Err(expected) } else { Ok(()) };
@@ -67,11 +71,11 @@ fn events_out_of_turn_are_found() {
     let mut audit = Audit::new();
     audit.apply(&opened()).unwrap();
     audit.apply(&reserved(1, 1)).unwrap();
-    let again = AuditError::HoldOutOfTurn { event_index: 2, hold: 1 };
+    let again = AuditError::ReservationOutOfTurn { event_index: 2, reservation: 1.into() };
     assert_eq!(audit.apply(&reserved(1, 1)).unwrap_err(), again);
-    audit.apply(&BudgetEvent::Released { hold: 1 }).unwrap();
-    let settled = AuditError::HoldOutOfTurn { event_index: 3, hold: 1 };
-    assert_eq!(audit.apply(&BudgetEvent::Released { hold: 1 }).unwrap_err(), settled);
+    audit.apply(&BudgetEvent::Released { reservation: 1.into() }).unwrap();
+    let settled = AuditError::ReservationOutOfTurn { event_index: 3, reservation: 1.into() };
+    assert_eq!(audit.apply(&BudgetEvent::Released { reservation: 1.into() }).unwrap_err(), settled);
 }
 
 #[test]
@@ -80,32 +84,35 @@ fn a_change_that_was_not_logged_is_found_and_so_is_an_event_that_was_not_done() 
     let mut audit = Audit::new();
     audit.apply(&opened()).unwrap();
     assert!(matches!(audit.prove(&engine), Err(AuditError::Differs { live: None, .. })));
-    let acme = engine.ensure_tenant("acme", 100).unwrap();
+    let acme = engine.ensure_tenant("acme", Microunits::new(100)).unwrap();
     assert_eq!(audit.prove(&engine).unwrap().granted_microunits, 100);
 
-    let reservation = acme.try_reserve(60).unwrap();
+    let reservation = acme.try_reserve(Microunits::new(60)).unwrap();
     assert!(matches!(audit.prove(&engine), Err(AuditError::Differs { .. })));
     audit.apply(&reserved(1, 60)).unwrap();
     assert_eq!(audit.prove(&engine).unwrap(), acme.snapshot().into());
 
-    audit.apply(&BudgetEvent::Committed { hold: 1, actual_microunits: 50 }).unwrap();
+    audit
+        .apply(&BudgetEvent::Committed { reservation: 1.into(), actual: Microunits::new(50) })
+        .unwrap();
     assert!(audit.prove(&engine).is_err());
-    reservation.commit(50).unwrap();
+    reservation.commit(Microunits::new(50)).unwrap();
     assert!(audit.prove(&engine).is_ok());
 
-    engine.ensure_tenant("stranger", 0).unwrap();
+    engine.ensure_tenant("stranger", Microunits::new(0)).unwrap();
     assert!(matches!(audit.prove(&engine), Err(AuditError::Differs { logged: None, .. })));
 }
 
 #[test]
 fn what_is_left_of_a_hold_in_parts_is_what_its_end_gives_back() {
     let mut audit = Audit::new();
-    let part = BudgetEvent::PartReleased { hold: 1, amount_microunits: 20 };
-    for event in [opened(), reserved(1, 70), part, BudgetEvent::Released { hold: 1 }] {
+    let part = BudgetEvent::PartReleased { reservation: 1.into(), amount: Microunits::new(20) };
+    for event in [opened(), reserved(1, 70), part, BudgetEvent::Released { reservation: 1.into() }]
+    {
         audit.apply(&event).unwrap();
     }
     let engine = BudgetEngine::new();
-    engine.ensure_tenant("acme", 100).unwrap();
+    engine.ensure_tenant("acme", Microunits::new(100)).unwrap();
     assert_eq!(audit.prove(&engine).unwrap().available_microunits, 100);
 }
 
@@ -118,19 +125,19 @@ fn a_proof_sums_up_every_term_of_the_tenants_without_a_parent() {
     };
     for (index, name) in [(0, "acme"), (1, "globex")] {
         let tenant = name.to_owned();
-        let hold = |number: u64| 10 * index + number;
-        apply(BudgetEvent::TenantOpened { tenant: tenant.clone(), granted_microunits: 100 });
-        for (number, amount_microunits) in [(1, 70), (2, 10)] {
-            let tenant = tenant.clone();
-            apply(BudgetEvent::Reserved { tenant, hold: hold(number), amount_microunits });
+        let id = |number: u64| ReservationId::from(10 * index + number);
+        apply(BudgetEvent::TenantOpened { tenant: tenant.clone(), granted: Microunits::new(100) });
+        for (number, amount) in [(1, 70), (2, 10)] {
+            let (tenant, amount) = (tenant.clone(), Microunits::new(amount));
+            apply(BudgetEvent::Reserved { tenant, reservation: id(number), amount });
         }
         // 20 are available, so 5 of the 25 are debt; the 2 that come back are available.
-        let drawn_microunits = vec![20];
-        apply(BudgetEvent::Overdrawn { hold: hold(1), extra_microunits: 25, drawn_microunits });
-        apply(BudgetEvent::Committed { hold: hold(1), actual_microunits: 93 });
+        let drawn = vec![Microunits::new(20)];
+        apply(BudgetEvent::Overdrawn { reservation: id(1), extra: Microunits::new(25), drawn });
+        apply(BudgetEvent::Committed { reservation: id(1), actual: Microunits::new(93) });
     }
     let parent = "globex".to_owned();
-    apply(BudgetEvent::ChildOpened { tenant: "below".into(), parent, granted_microunits: 9 });
+    apply(BudgetEvent::ChildOpened { tenant: "below".into(), parent, granted: Microunits::new(9) });
     let total = audit.prove(&replay.finish().engine).unwrap();
     let sums = [
         total.granted_microunits,
@@ -147,34 +154,24 @@ fn a_proof_sums_up_every_term_of_the_tenants_without_a_parent() {
 fn grants_that_were_each_accepted_have_a_total_however_large_it_is() {
     let (mut replay, mut audit) = (Replay::new(), Audit::new());
     let mut granted: u128 = 0;
-    let grants = [
-        ("a", MAX_AMOUNT_MICROUNITS),
-        ("b", MAX_AMOUNT_MICROUNITS),
-        ("c", 0),
-        ("d", MAX_AMOUNT_MICROUNITS),
-    ];
-    let opened = grants.map(|(tenant, granted_microunits)| BudgetEvent::TenantOpened {
-        tenant: tenant.to_owned(),
-        granted_microunits,
-    });
-    let topped_up = || BudgetEvent::ToppedUp { tenant: "c".to_owned(), amount_microunits: 1 };
+    let grants = [("a", MAX_AMOUNT), ("b", MAX_AMOUNT), ("c", Microunits::ZERO), ("d", MAX_AMOUNT)];
+    let opened = grants
+        .map(|(tenant, granted)| BudgetEvent::TenantOpened { tenant: tenant.to_owned(), granted });
+    let topped_up = || BudgetEvent::ToppedUp { tenant: "c".to_owned(), amount: Microunits::new(1) };
     let [a, b, c, d] = opened;
     let mut totals = Vec::new();
     for event in [a, b, c, topped_up(), topped_up(), topped_up(), d] {
         granted += match &event {
-            BudgetEvent::TenantOpened { granted_microunits, .. } => u128::from(*granted_microunits),
+            BudgetEvent::TenantOpened { granted, .. } => granted.get().into(),
             _ => 1,
         };
         audit.apply(&event).unwrap();
         replay.apply(event).unwrap();
         // The books are read at every step, from the events and from a checkpoint of them.
-        let checkpoint = replay.checkpoint().unwrap();
-        let resumed = Replay::from_checkpoint(&checkpoint).unwrap().finish();
+        let checkpoint = replay.state().unwrap();
+        let resumed = Replay::from_state(&checkpoint).unwrap().finish();
         let total = audit.prove(&resumed.engine).unwrap();
-        assert_eq!(
-            total,
-            Audit::from_checkpoint(&checkpoint).unwrap().prove(&resumed.engine).unwrap()
-        );
+        assert_eq!(total, Audit::from_state(&checkpoint).unwrap().prove(&resumed.engine).unwrap());
         assert_eq!((total.granted_microunits, total.available_microunits), (granted, granted));
         totals.push(total.granted_microunits);
     }

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use calybris_budget::{
-    AccountSnapshot, Audit, BudgetEngine, BudgetError, BudgetEvent, CheckpointError, OverrunPolicy,
-    Replay, TenantRules,
+    AccountSnapshot, Audit, BudgetEngine, BudgetError, BudgetEvent, Microunits, OverrunPolicy,
+    Replay, ReservationId, StateError, TenantRules,
 };
 use proptest::prelude::*;
 
@@ -16,7 +16,7 @@ const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 /// Every kind of event, over few enough names, holds and keys that many of them fit.
 fn events() -> impl Strategy<Value = BudgetEvent> {
     let tenant = || prop::sample::select(&NAMES[..]).prop_map(str::to_owned);
-    let hold = || 1..6_u64;
+    let id = || 1..6_u64;
     let amount = || 0..60_u64;
     let policy = prop::sample::select(vec![
         OverrunPolicy::Reject,
@@ -24,61 +24,62 @@ fn events() -> impl Strategy<Value = BudgetEvent> {
         OverrunPolicy::CapAtReserved,
     ]);
     let limit = || prop::option::of(40..120_u64);
-    let rules = (limit(), limit(), policy).prop_map(|(cap, soft, overrun)| TenantRules {
-        exposure_cap_microunits: cap,
-        soft_limit_microunits: soft,
-        overrun,
+    let rules = (limit(), limit(), policy).prop_map(|(cap, soft, overrun)| {
+        let mut rules = TenantRules::default().with_overrun(overrun);
+        rules.exposure_cap = cap.map(Microunits::new);
+        rules.soft_limit = soft.map(Microunits::new);
+        rules
     });
     let key = prop::sample::select(vec!["k1", "k2", "k3"]).prop_map(str::to_owned);
     let drawn = prop::collection::vec(0..10_u64, 1..4);
-    let of_hold = |make: fn(u64, u64) -> BudgetEvent| {
-        (hold(), amount()).prop_map(move |(hold, amount)| make(hold, amount))
+    let of_reservation = |make: fn(ReservationId, u64) -> BudgetEvent| {
+        (id(), amount()).prop_map(move |(id, amount)| make(id.into(), amount))
     };
     let of_tenant = |make: fn(String, u64) -> BudgetEvent| {
         (tenant(), amount()).prop_map(move |(tenant, amount)| make(tenant, amount))
     };
     prop_oneof![
-        3 => of_tenant(|tenant, _| BudgetEvent::TenantOpened { tenant, granted_microunits: 100 }),
+        3 => of_tenant(|tenant, _| BudgetEvent::TenantOpened { tenant, granted: Microunits::new(100) }),
         6 => (tenant(), tenant()).prop_map(|(tenant, parent)| BudgetEvent::ChildOpened {
             tenant,
             parent,
-            granted_microunits: 80,
+            granted: Microunits::new(80),
         }),
-        8 => (tenant(), hold(), amount()).prop_map(|(tenant, hold, amount_microunits)| {
-            BudgetEvent::Reserved { tenant, hold, amount_microunits }
+        8 => (tenant(), id(), amount()).prop_map(|(tenant, id, amount)| {
+            BudgetEvent::Reserved { tenant, reservation: id.into(), amount: Microunits::new(amount) }
         }),
-        3 => (tenant(), hold(), 1..3_u64, key).prop_map(|(tenant, hold, amount_microunits, key)| {
-            BudgetEvent::ReservedOnce { tenant, hold, amount_microunits, key }
+        3 => (tenant(), id(), 1..3_u64, key).prop_map(|(tenant, id, amount, key)| {
+            BudgetEvent::ReservedOnce { tenant, reservation: id.into(), amount: Microunits::new(amount), key }
         }),
-        2 => of_hold(|hold, amount_microunits| BudgetEvent::Extended { hold, amount_microunits }),
-        4 => (hold(), 1..60_u64, drawn).prop_map(|(hold, extra_microunits, drawn_microunits)| {
-            BudgetEvent::Overdrawn { hold, extra_microunits, drawn_microunits }
+        2 => of_reservation(|id, amount| BudgetEvent::Extended { reservation: id, amount: Microunits::new(amount) }),
+        4 => (id(), 1..60_u64, drawn).prop_map(|(id, extra, drawn)| {
+            BudgetEvent::Overdrawn { reservation: id.into(), extra: Microunits::new(extra), drawn: drawn.into_iter().map(Microunits::new).collect() }
         }),
-        3 => of_hold(|hold, actual_microunits| {
-            BudgetEvent::PartCommitted { hold, actual_microunits }
+        3 => of_reservation(|id, actual| {
+            BudgetEvent::PartCommitted { reservation: id, actual: Microunits::new(actual) }
         }),
-        3 => of_hold(|hold, actual_microunits| BudgetEvent::Committed { hold, actual_microunits }),
-        1 => of_hold(|hold, _| BudgetEvent::Released { hold }),
-        1 => of_hold(|hold, _| BudgetEvent::Expired { hold }),
-        2 => of_hold(|hold, _| BudgetEvent::Dispatched { hold }),
-        1 => of_tenant(|tenant, amount_microunits| {
-            BudgetEvent::ToppedUp { tenant, amount_microunits }
-        }),
-        1 => of_tenant(|tenant, amount_microunits| {
-            BudgetEvent::Reduced { tenant, amount_microunits }
-        }),
-        1 => of_tenant(|tenant, amount_microunits| {
-            BudgetEvent::Refunded { tenant, amount_microunits }
+        3 => of_reservation(|id, actual| BudgetEvent::Committed { reservation: id, actual: Microunits::new(actual) }),
+        1 => of_reservation(|id, _| BudgetEvent::Released { reservation: id }),
+        1 => of_reservation(|id, _| BudgetEvent::Expired { reservation: id }),
+        2 => of_reservation(|id, _| BudgetEvent::Dispatched { reservation: id }),
+        1 => of_tenant(|tenant, amount| {
+            BudgetEvent::ToppedUp { tenant, amount: Microunits::new(amount) }
         }),
         1 => of_tenant(|tenant, amount| {
-            BudgetEvent::Repaid { tenant, amount_microunits: amount % 9 }
+            BudgetEvent::Reduced { tenant, amount: Microunits::new(amount) }
+        }),
+        1 => of_tenant(|tenant, amount| {
+            BudgetEvent::Refunded { tenant, amount: Microunits::new(amount) }
+        }),
+        1 => of_tenant(|tenant, amount| {
+            BudgetEvent::Repaid { tenant, amount: Microunits::new(amount % 9) }
         }),
         1 => of_tenant(|tenant, _| BudgetEvent::Frozen { tenant }),
         1 => of_tenant(|tenant, _| BudgetEvent::Unfrozen { tenant }),
         3 => (tenant(), rules).prop_map(|(tenant, rules)| BudgetEvent::RulesSet { tenant, rules }),
         2 => of_tenant(|tenant, _| BudgetEvent::SoftLimitReached { tenant }),
-        1 => (tenant(), tenant(), amount()).prop_map(|(from, to, amount_microunits)| {
-            BudgetEvent::CarriedOver { from, to, amount_microunits }
+        1 => (tenant(), tenant(), amount()).prop_map(|(from, to, amount)| {
+            BudgetEvent::CarriedOver { from, to, amount: Microunits::new(amount) }
         }),
     ]
 }
@@ -97,34 +98,32 @@ fn interrogate(replay: Replay) -> Vec<String> {
         let above = tenant.parent().map(|parent| parent.name().to_owned());
         let parts = (tenant.snapshot(), tenant.rules(), tenant.is_frozen());
         found.push(format!("{} below {above:?}: {parts:?}", tenant.name()));
-        let opened = [80, 100].map(|grant| match tenant.parent() {
+        let opened = [80, 100].map(Microunits::new).map(|grant| match tenant.parent() {
             None => replayed.engine.ensure_tenant(tenant.name(), grant).is_ok(),
             Some(parent) => replayed.engine.ensure_child(tenant.name(), grant, parent).is_ok(),
         });
         found.push(format!("opened with 80 or 100: {opened:?}"));
     }
-    for (hold, reservation) in &replayed.open_holds {
-        let parts = (reservation.tenant().name(), reservation.amount_microunits());
-        found.push(format!("{hold}: {parts:?}, dispatched {}", reservation.is_dispatched()));
+    for (id, reservation) in &replayed.open_reservations {
+        let parts = (reservation.tenant().name(), reservation.amount());
+        found.push(format!("{id}: {parts:?}, dispatched {}", reservation.is_dispatched()));
     }
-    let engine = replayed.keep_holds();
+    let engine = replayed.keep_reservations();
     for tenant in NAMES {
         for key in ["k1", "k2", "k3"] {
-            for amount in 1..3 {
+            for amount in (1..3).map(Microunits::new) {
                 let answer = engine.try_reserve_once(key, tenant, amount);
                 found.push(format!("{key} of {tenant}, {amount}: {answer:?}"));
             }
         }
-        for amount in [40, 10, 1] {
+        for amount in [40, 10, 1].map(Microunits::new) {
             found.push(format!("{amount} of {tenant}: {:?}", engine.try_reserve(tenant, amount)));
         }
         found.push(format!("warned: {:?}", engine.take_warnings()));
     }
-    for open in engine.open_holds() {
-        found.push(format!(
-            "{:?}",
-            engine.commit(&open.tenant, open.id, open.amount_microunits + 5)
-        ));
+    for open in engine.open_reservations() {
+        let actual = Microunits::new(open.amount.get() + 5);
+        found.push(format!("{:?}", engine.commit(&open.tenant, open.id, actual)));
     }
     found.push(format!("{:?}", engine.tenants()));
     found
@@ -143,24 +142,24 @@ proptest! {
     fn a_budget_goes_on_from_a_checkpoint_at_any_place(
         events in prop::collection::vec(events(), 1..70)
     ) {
-        let whole = replayed(&events).checkpoint().unwrap();
+        let whole = replayed(&events).state().unwrap();
         let answers = interrogate(replayed(&events));
         let mut all = Replay::new();
         for place in 0..=events.len() {
             let (before, after) = events.split_at(place);
-            let checkpoint = replayed(before).checkpoint().unwrap();
-            let mut resumed = Replay::from_checkpoint(&checkpoint).unwrap();
-            prop_assert_eq!(&resumed.checkpoint().unwrap(), &checkpoint);
-            let again = Replay::from_checkpoint(&checkpoint).unwrap();
+            let checkpoint = replayed(before).state().unwrap();
+            let mut resumed = Replay::from_state(&checkpoint).unwrap();
+            prop_assert_eq!(&resumed.state().unwrap(), &checkpoint);
+            let again = Replay::from_state(&checkpoint).unwrap();
             prop_assert_eq!(interrogate(again), interrogate(replayed(before)));
 
             prop_assert_eq!(go_on(&mut resumed, after), go_on(&mut replayed(before), after));
-            prop_assert_eq!(&resumed.checkpoint().unwrap(), &whole);
+            prop_assert_eq!(&resumed.state().unwrap(), &whole);
             prop_assert_eq!(&interrogate(resumed), &answers);
 
             // The audit goes on as well, over the events that were not refused.
-            let mut audit = Audit::from_checkpoint(&checkpoint).unwrap();
-            let mut resumed = Replay::from_checkpoint(&checkpoint).unwrap();
+            let mut audit = Audit::from_state(&checkpoint).unwrap();
+            let mut resumed = Replay::from_state(&checkpoint).unwrap();
             for event in after {
                 if resumed.apply(event.clone()).is_ok() {
                     audit.apply(event).unwrap();
@@ -171,7 +170,7 @@ proptest! {
                 let _refused = all.apply(event.clone());
             }
         }
-        prop_assert_eq!(&all.checkpoint().unwrap(), &whole);
+        prop_assert_eq!(&all.state().unwrap(), &whole);
     }
 
     #[cfg(feature = "serde")]
@@ -179,52 +178,56 @@ proptest! {
     fn a_checkpoint_is_the_same_after_it_was_encoded(
         events in prop::collection::vec(events(), 0..70)
     ) {
-        use calybris_budget::Checkpoint;
+        use calybris_budget::BudgetState;
 
-        let checkpoint = replayed(&events).checkpoint().unwrap();
+        let checkpoint = replayed(&events).state().unwrap();
         let line = serde_json::to_string(&checkpoint).unwrap();
-        prop_assert_eq!(&serde_json::from_str::<Checkpoint>(&line).unwrap(), &checkpoint);
+        prop_assert_eq!(&serde_json::from_str::<BudgetState>(&line).unwrap(), &checkpoint);
         let bytes = bincode::serde::encode_to_vec(&checkpoint, bincode::config::standard()).unwrap();
-        let (decoded, read): (Checkpoint, _) =
+        let (decoded, read): (BudgetState, _) =
             bincode::serde::decode_from_slice(&bytes, bincode::config::standard()).unwrap();
         prop_assert_eq!((decoded, read), (checkpoint, bytes.len()));
     }
 }
 
 /// A live budget that logs what it does, with holds in its own hands and in the engine's.
-fn live() -> (BudgetEngine, Vec<BudgetEvent>, BTreeMap<u64, calybris_budget::Reservation>) {
+fn live() -> (BudgetEngine, Vec<BudgetEvent>, BTreeMap<ReservationId, calybris_budget::Reservation>)
+{
     let engine = BudgetEngine::new();
     let tenant = || "acme".to_owned();
     let mut log = Vec::new();
-    log.push(BudgetEvent::TenantOpened { tenant: tenant(), granted_microunits: 1_000 });
-    let acme = engine.ensure_tenant("acme", 1_000).unwrap();
+    log.push(BudgetEvent::TenantOpened { tenant: tenant(), granted: Microunits::new(1_000) });
+    let acme = engine.ensure_tenant("acme", Microunits::new(1_000)).unwrap();
     log.push(BudgetEvent::ChildOpened {
         tenant: "a key".to_owned(),
         parent: tenant(),
-        granted_microunits: 500,
+        granted: Microunits::new(500),
     });
-    let key = engine.ensure_child("a key", 500, &acme).unwrap();
-    let rules = TenantRules {
-        soft_limit_microunits: Some(100),
-        exposure_cap_microunits: Some(400),
-        overrun: OverrunPolicy::DrawThenDebt,
-    };
+    let key = engine.ensure_child("a key", Microunits::new(500), &acme).unwrap();
+    let rules = TenantRules::default()
+        .with_exposure_cap(Microunits::new(400))
+        .with_soft_limit(Microunits::new(100))
+        .with_overrun(OverrunPolicy::DrawThenDebt);
     key.set_rules(rules).unwrap();
     log.push(BudgetEvent::RulesSet { tenant: "a key".to_owned(), rules });
-    let id = engine.try_reserve_once("request-1", "a key", 70).unwrap();
+    let id = engine.try_reserve_once("request-1", "a key", Microunits::new(70)).unwrap();
     log.push(BudgetEvent::ReservedOnce {
         tenant: "a key".to_owned(),
-        hold: id.as_u64(),
-        amount_microunits: 70,
+        reservation: id,
+        amount: Microunits::new(70),
         key: "request-1".to_owned(),
     });
     let mut owned = BTreeMap::new();
-    for hold in [20, 21] {
-        let mut reservation = key.try_reserve(30).unwrap();
-        log.push(BudgetEvent::Reserved { tenant: "a key".to_owned(), hold, amount_microunits: 30 });
-        log.push(BudgetEvent::Dispatched { hold });
-        reservation.mark_dispatched(hold.into());
-        owned.insert(hold, reservation);
+    for id in [20, 21].map(ReservationId::from) {
+        let mut reservation = key.try_reserve(Microunits::new(30)).unwrap();
+        log.push(BudgetEvent::Reserved {
+            tenant: "a key".to_owned(),
+            reservation: id,
+            amount: Microunits::new(30),
+        });
+        log.push(BudgetEvent::Dispatched { reservation: id });
+        reservation.mark_dispatched(id);
+        owned.insert(id, reservation);
     }
     (engine, log, owned)
 }
@@ -232,8 +235,8 @@ fn live() -> (BudgetEngine, Vec<BudgetEvent>, BTreeMap<u64, calybris_budget::Res
 #[test]
 fn a_live_checkpoint_is_that_of_its_log() {
     let (engine, mut log, owned) = live();
-    let live = || engine.checkpoint(owned.iter().map(|(hold, held)| (*hold, held))).unwrap();
-    let logged = |log: &[BudgetEvent]| replayed(log).checkpoint().unwrap();
+    let live = || engine.state(owned.iter().map(|(id, held)| (*id, held))).unwrap();
+    let logged = |log: &[BudgetEvent]| replayed(log).state().unwrap();
     // Nobody has taken the warning yet, so it is not in the log, and not lost.
     assert_eq!(live(), logged(&log));
     assert_eq!(engine.take_warnings().len(), 1);
@@ -245,51 +248,60 @@ fn a_live_checkpoint_is_that_of_its_log() {
 #[test]
 fn no_number_is_given_out_twice_where_a_caller_chose_one_above_those_of_the_budget() {
     let engine = BudgetEngine::new();
-    let acme = engine.ensure_tenant("acme", 100).unwrap();
-    let id = engine.try_reserve_once("request-1", "acme", 5).unwrap();
-    engine.commit("acme", id, 5).unwrap();
+    let acme = engine.ensure_tenant("acme", Microunits::new(100)).unwrap();
+    let id = engine.try_reserve_once("request-1", "acme", Microunits::new(5)).unwrap();
+    engine.commit("acme", id, Microunits::new(5)).unwrap();
     let chosen = u64::MAX - 7;
-    engine.detach_as(chosen.into(), acme.try_reserve(10).unwrap(), None).unwrap();
+    engine.detach_as(chosen.into(), acme.try_reserve(Microunits::new(10)).unwrap(), None).unwrap();
 
-    let checkpoint = engine.checkpoint([]).unwrap();
-    let restored = Replay::from_checkpoint(&checkpoint).unwrap();
-    assert_eq!(restored.checkpoint().unwrap(), checkpoint);
-    let restored = restored.finish().keep_holds();
-    // What the key answers with must not be somebody else's hold.
-    let other = restored.try_reserve("acme", 20).unwrap();
-    assert_ne!(restored.try_reserve_once("request-1", "acme", 5).unwrap(), other);
-    restored.commit("acme", chosen.into(), 10).unwrap();
+    let checkpoint = engine.state([]).unwrap();
+    let restored = Replay::from_state(&checkpoint).unwrap();
+    assert_eq!(restored.state().unwrap(), checkpoint);
+    let restored = restored.finish().keep_reservations();
+    // What the key answers with must not be somebody else's reservation.
+    let other = restored.try_reserve("acme", Microunits::new(20)).unwrap();
+    assert_ne!(restored.try_reserve_once("request-1", "acme", Microunits::new(5)).unwrap(), other);
+    restored.commit("acme", chosen.into(), Microunits::new(10)).unwrap();
 }
 
 #[test]
-fn a_live_checkpoint_without_all_its_holds_is_refused() {
+fn a_live_checkpoint_without_all_its_reservations_is_refused() {
     let (engine, _, owned) = live();
-    let refused = engine.checkpoint([(20, &owned[&20])]).unwrap_err();
+    let first = ReservationId::from(20);
+    let refused = engine.state([(first, &owned[&first])]).unwrap_err();
     assert_eq!(
         refused,
-        CheckpointError::HeldDiffers {
+        StateError::ReservedDiffers {
             tenant: "a key".to_owned(),
-            reserved_microunits: 130,
-            held_microunits: 100,
+            reserved: Microunits::new(130),
+            open_microunits: 100,
         }
     );
-    let twice = engine.checkpoint([(20, &owned[&20]), (20, &owned[&21])]).unwrap_err();
-    assert_eq!(twice, CheckpointError::HoldOutOfTurn { hold: 20 });
+    let twice = engine
+        .state([(first, &owned[&first]), (first, &owned[&ReservationId::from(21)])])
+        .unwrap_err();
+    assert_eq!(twice, StateError::ReservationOutOfTurn { reservation: first });
 }
 
 #[test]
-fn a_hundred_thousand_tenants_and_their_holds_fit_in_a_checkpoint() {
+fn a_hundred_thousand_tenants_and_their_reservations_fit_in_a_checkpoint() {
     let mut replay = Replay::new();
-    for hold in 0..100_000_u64 {
-        let tenant = format!("tenant-{hold:06}");
+    for id in 0..100_000_u64 {
+        let tenant = format!("tenant-{id:06}");
         let opened =
-            BudgetEvent::TenantOpened { tenant: tenant.clone(), granted_microunits: 1_000 };
+            BudgetEvent::TenantOpened { tenant: tenant.clone(), granted: Microunits::new(1_000) };
         replay.apply(opened).unwrap();
-        replay.apply(BudgetEvent::Reserved { tenant, hold, amount_microunits: 10 }).unwrap();
+        replay
+            .apply(BudgetEvent::Reserved {
+                tenant,
+                reservation: id.into(),
+                amount: Microunits::new(10),
+            })
+            .unwrap();
     }
-    let checkpoint = replay.checkpoint().unwrap();
-    let resumed = Replay::from_checkpoint(&checkpoint).unwrap().finish();
-    assert_eq!(resumed.open_holds.len(), 100_000);
-    let reserved = |now: AccountSnapshot| (now.available_microunits, now.reserved_microunits);
+    let checkpoint = replay.state().unwrap();
+    let resumed = Replay::from_state(&checkpoint).unwrap().finish();
+    assert_eq!(resumed.open_reservations.len(), 100_000);
+    let reserved = |now: AccountSnapshot| (now.available.get(), now.reserved.get());
     assert!(resumed.engine.tenants().iter().all(|t| reserved(t.snapshot()) == (990, 10)));
 }

@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use calybris_budget::{
-    AccountSnapshot, Audit, BudgetEvent, Checkpoint, CheckpointError, KEY_WINDOW, MAX_LEVELS,
-    OverrunPolicy, Replay, TenantRules,
+    AccountSnapshot, Audit, BudgetEvent, BudgetState, KEY_WINDOW, MAX_LEVELS, Microunits,
+    OverrunPolicy, Replay, StateError, TenantRules,
 };
 
 /// Compares with the golden file, or rewrites it when `CALYBRIS_BLESS` is 1.
@@ -22,42 +22,52 @@ fn assert_golden(file: &str, found: &str) {
 #[test]
 fn events_keep_their_names_fields_and_discriminants() {
     let tenant = || "acme".to_owned();
-    let rules = TenantRules {
-        exposure_cap_microunits: Some(60),
-        soft_limit_microunits: None,
-        overrun: OverrunPolicy::DrawThenDebt,
-    };
+    let rules = TenantRules::default()
+        .with_exposure_cap(Microunits::new(60))
+        .with_overrun(OverrunPolicy::DrawThenDebt);
     let events = [
-        BudgetEvent::TenantOpened { tenant: tenant(), granted_microunits: 100 },
-        BudgetEvent::Reserved { tenant: tenant(), hold: 7, amount_microunits: 70 },
-        BudgetEvent::Committed { hold: 7, actual_microunits: 50 },
-        BudgetEvent::Released { hold: 8 },
+        BudgetEvent::TenantOpened { tenant: tenant(), granted: Microunits::new(100) },
+        BudgetEvent::Reserved {
+            tenant: tenant(),
+            reservation: 7.into(),
+            amount: Microunits::new(70),
+        },
+        BudgetEvent::Committed { reservation: 7.into(), actual: Microunits::new(50) },
+        BudgetEvent::Released { reservation: 8.into() },
         BudgetEvent::ChildOpened {
             tenant: "acme/web".to_owned(),
             parent: tenant(),
-            granted_microunits: 60,
+            granted: Microunits::new(60),
         },
-        BudgetEvent::ToppedUp { tenant: tenant(), amount_microunits: 9 },
-        BudgetEvent::Reduced { tenant: tenant(), amount_microunits: 9 },
-        BudgetEvent::Refunded { tenant: tenant(), amount_microunits: 9 },
-        BudgetEvent::Repaid { tenant: tenant(), amount_microunits: 9 },
+        BudgetEvent::ToppedUp { tenant: tenant(), amount: Microunits::new(9) },
+        BudgetEvent::Reduced { tenant: tenant(), amount: Microunits::new(9) },
+        BudgetEvent::Refunded { tenant: tenant(), amount: Microunits::new(9) },
+        BudgetEvent::Repaid { tenant: tenant(), amount: Microunits::new(9) },
         BudgetEvent::Frozen { tenant: tenant() },
         BudgetEvent::Unfrozen { tenant: tenant() },
         BudgetEvent::RulesSet { tenant: tenant(), rules },
         BudgetEvent::SoftLimitReached { tenant: tenant() },
-        BudgetEvent::Extended { hold: 7, amount_microunits: 9 },
-        BudgetEvent::Overdrawn { hold: 7, extra_microunits: 9, drawn_microunits: vec![4, 9] },
-        BudgetEvent::PartCommitted { hold: 7, actual_microunits: 9 },
-        BudgetEvent::Dispatched { hold: 7 },
-        BudgetEvent::Expired { hold: 7 },
+        BudgetEvent::Extended { reservation: 7.into(), amount: Microunits::new(9) },
+        BudgetEvent::Overdrawn {
+            reservation: 7.into(),
+            extra: Microunits::new(9),
+            drawn: vec![Microunits::new(4), Microunits::new(9)],
+        },
+        BudgetEvent::PartCommitted { reservation: 7.into(), actual: Microunits::new(9) },
+        BudgetEvent::Dispatched { reservation: 7.into() },
+        BudgetEvent::Expired { reservation: 7.into() },
         BudgetEvent::ReservedOnce {
             tenant: tenant(),
-            hold: 7,
-            amount_microunits: 70,
+            reservation: 7.into(),
+            amount: Microunits::new(70),
             key: "request-1".to_owned(),
         },
-        BudgetEvent::CarriedOver { from: tenant(), to: "globex".to_owned(), amount_microunits: 9 },
-        BudgetEvent::PartReleased { hold: 7, amount_microunits: 9 },
+        BudgetEvent::CarriedOver {
+            from: tenant(),
+            to: "globex".to_owned(),
+            amount: Microunits::new(9),
+        },
+        BudgetEvent::PartReleased { reservation: 7.into(), amount: Microunits::new(9) },
     ];
     let (mut lines, mut bytes) = (String::new(), String::new());
     for event in events {
@@ -75,57 +85,62 @@ fn events_keep_their_names_fields_and_discriminants() {
 
 #[test]
 fn snapshots_keep_their_fields() {
-    let snapshot = AccountSnapshot {
-        granted_microunits: 100,
-        available_microunits: 40,
-        reserved_microunits: 10,
-        committed_microunits: 50,
-        debt_microunits: 0,
-    };
+    let mut snapshot = AccountSnapshot::default();
+    snapshot.granted = Microunits::new(100);
+    snapshot.available = Microunits::new(40);
+    snapshot.reserved = Microunits::new(10);
+    snapshot.committed = Microunits::new(50);
     let line = serde_json::to_string(&snapshot).unwrap();
     assert_eq!(serde_json::from_str::<AccountSnapshot>(&line).unwrap(), snapshot);
     assert_golden("snapshot.json", &(line + "\n"));
 }
 
 /// A budget with a tree, debt, rules, open holds and a key.
-fn checkpoint() -> Checkpoint {
+fn checkpoint() -> BudgetState {
     let mut replay = Replay::new();
     let tenant = || "acme".to_owned();
     let web = || "web".to_owned();
-    let rules = TenantRules {
-        exposure_cap_microunits: Some(60),
-        soft_limit_microunits: Some(50),
-        overrun: OverrunPolicy::DrawThenDebt,
-    };
+    let rules = TenantRules::default()
+        .with_exposure_cap(Microunits::new(60))
+        .with_soft_limit(Microunits::new(50))
+        .with_overrun(OverrunPolicy::DrawThenDebt);
     for event in [
-        BudgetEvent::TenantOpened { tenant: tenant(), granted_microunits: 100 },
-        BudgetEvent::ChildOpened { tenant: web(), parent: tenant(), granted_microunits: 60 },
+        BudgetEvent::TenantOpened { tenant: tenant(), granted: Microunits::new(100) },
+        BudgetEvent::ChildOpened { tenant: web(), parent: tenant(), granted: Microunits::new(60) },
         BudgetEvent::RulesSet { tenant: web(), rules },
         BudgetEvent::ReservedOnce {
             tenant: web(),
-            hold: 3,
-            amount_microunits: 50,
+            reservation: 3.into(),
+            amount: Microunits::new(50),
             key: "request-1".to_owned(),
         },
         BudgetEvent::SoftLimitReached { tenant: web() },
-        BudgetEvent::Overdrawn { hold: 3, extra_microunits: 20, drawn_microunits: vec![10, 20] },
-        BudgetEvent::PartCommitted { hold: 3, actual_microunits: 65 },
-        BudgetEvent::Dispatched { hold: 3 },
-        BudgetEvent::Reserved { tenant: tenant(), hold: 9, amount_microunits: 30 },
-        BudgetEvent::Released { hold: 9 },
-        BudgetEvent::ToppedUp { tenant: tenant(), amount_microunits: 7 },
+        BudgetEvent::Overdrawn {
+            reservation: 3.into(),
+            extra: Microunits::new(20),
+            drawn: vec![Microunits::new(10), Microunits::new(20)],
+        },
+        BudgetEvent::PartCommitted { reservation: 3.into(), actual: Microunits::new(65) },
+        BudgetEvent::Dispatched { reservation: 3.into() },
+        BudgetEvent::Reserved {
+            tenant: tenant(),
+            reservation: 9.into(),
+            amount: Microunits::new(30),
+        },
+        BudgetEvent::Released { reservation: 9.into() },
+        BudgetEvent::ToppedUp { tenant: tenant(), amount: Microunits::new(7) },
         BudgetEvent::Frozen { tenant: tenant() },
     ] {
         replay.apply(event).unwrap();
     }
-    replay.checkpoint().unwrap()
+    replay.state().unwrap()
 }
 
 #[test]
 fn checkpoints_keep_their_fields_and_their_order() {
     let checkpoint = checkpoint();
     let text = serde_json::to_string_pretty(&checkpoint).unwrap();
-    assert_eq!(serde_json::from_str::<Checkpoint>(&text).unwrap(), checkpoint);
+    assert_eq!(serde_json::from_str::<BudgetState>(&text).unwrap(), checkpoint);
     assert_golden("checkpoint.json", &(text + "\n"));
     let binary = bincode::serde::encode_to_vec(&checkpoint, bincode::config::standard()).unwrap();
     let bytes: String = binary.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -161,38 +176,38 @@ fn a_checkpoint_that_no_budget_can_have_given_is_refused() {
             "hold",
             r#""amount_microunits":5,"#,
             r#""amount_microunits":4,"#.into(),
-            "tenant `acme` has 5 microunits reserved, its open holds hold 4",
+            "tenant `acme` has 5 microunits reserved, its open reservations add up to 4",
         ),
         (
             "hold",
             r#"[{"hold":3,"tenant":"web""#,
             r#"[{"hold":3,"tenant":"acme""#.into(),
-            "tenant `web` has 5 microunits reserved, its open holds hold 0",
+            "tenant `web` has 5 microunits reserved, its open reservations add up to 0",
         ),
         (
             "hold",
             r#"[{"hold":3,"tenant":"web""#,
             r#"[{"hold":3,"tenant":"globex""#.into(),
-            "hold 3 names tenant `globex`",
+            "reservation 3 names tenant `globex`",
         ),
         (
             "hold twice",
             r#""holds":["#,
             r#""holds":[{"hold":3,"tenant":"web","amount_microunits":0,"dispatched":false},"#
                 .into(),
-            "the checkpoint has hold 3 twice",
+            "the state has reservation 3 twice",
         ),
         (
             "hold above",
             r#"[{"hold":3,"#,
             r#"[{"hold":10,"#.into(),
-            "the checkpoint has hold 10 twice, or above",
+            "the state has reservation 10 twice, or above",
         ),
         (
             "no holds",
             r#"{"hold":3,"tenant":"web","amount_microunits":5,"dispatched":true}"#,
             String::new(),
-            "tenant `acme` has 5 microunits reserved, its open holds hold 0",
+            "tenant `acme` has 5 microunits reserved, its open reservations add up to 0",
         ),
         (
             "parent",
@@ -210,28 +225,28 @@ fn a_checkpoint_that_no_budget_can_have_given_is_refused() {
             "twice",
             r#""tenant":"web","parent":"acme""#,
             r#""tenant":"acme","parent":"acme""#.into(),
-            "the checkpoint has tenant `acme` twice",
+            "the state has tenant `acme` twice",
         ),
         (
             "no name",
             r#""tenant":"web","parent""#,
             r#""tenant":"","parent""#.into(),
-            "tenant `` of the checkpoint cannot exist",
+            "tenant `` of the state cannot exist",
         ),
         (
             "grant",
             r#""opened_with_microunits":60"#,
             format!(r#""opened_with_microunits":{too_much}"#),
-            "tenant `web` of the checkpoint cannot exist",
+            "tenant `web` of the state cannot exist",
         ),
         (
             "cap",
             r#""exposure_cap_microunits":60"#,
             format!(r#""exposure_cap_microunits":{too_much}"#),
-            "tenant `web` of the checkpoint cannot exist",
+            "tenant `web` of the state cannot exist",
         ),
-        ("key", r#""key":"request-1""#, r#""key":"""#.into(), "the checkpoint has key ``"),
-        ("key", r#""key":"request-1""#, format!(r#""key":"{long}""#), "the checkpoint has key `x"),
+        ("key", r#""key":"request-1""#, r#""key":"""#.into(), "the state has key ``"),
+        ("key", r#""key":"request-1""#, format!(r#""key":"{long}""#), "the state has key `x"),
         (
             "key",
             r#""key":"request-1","tenant":"web""#,
@@ -242,15 +257,15 @@ fn a_checkpoint_that_no_budget_can_have_given_is_refused() {
             "keys",
             r#""keys":["#,
             r#""keys":[{"key":"request-1","tenant":"web","amount_microunits":1,"hold":1},"#.into(),
-            "the checkpoint has key `request-1` twice",
+            "the state has key `request-1` twice",
         ),
     ];
     for (what, from, to, beginning) in refused {
         assert_eq!(text.matches(from).count(), 1, "{what}: {from} in {text}");
-        let checkpoint: Checkpoint = serde_json::from_str(&text.replace(from, &to)).unwrap();
-        let error = Replay::from_checkpoint(&checkpoint).unwrap_err();
+        let checkpoint: BudgetState = serde_json::from_str(&text.replace(from, &to)).unwrap();
+        let error = Replay::from_state(&checkpoint).unwrap_err();
         assert!(error.to_string().starts_with(beginning), "{what}: {error}");
-        assert_eq!(Audit::from_checkpoint(&checkpoint).unwrap_err(), error);
+        assert_eq!(Audit::from_state(&checkpoint).unwrap_err(), error);
     }
 }
 
@@ -258,15 +273,19 @@ fn a_checkpoint_that_no_budget_can_have_given_is_refused() {
 fn a_checkpoint_with_too_many_levels_or_keys_is_refused() {
     let mut replay = Replay::new();
     let name = |level: usize| format!("level-{level}");
-    replay.apply(BudgetEvent::TenantOpened { tenant: name(1), granted_microunits: 100 }).unwrap();
+    replay
+        .apply(BudgetEvent::TenantOpened { tenant: name(1), granted: Microunits::new(100) })
+        .unwrap();
     for level in 2..=MAX_LEVELS {
         let (tenant, parent) = (name(level), name(level - 1));
-        replay.apply(BudgetEvent::ChildOpened { tenant, parent, granted_microunits: 100 }).unwrap();
+        replay
+            .apply(BudgetEvent::ChildOpened { tenant, parent, granted: Microunits::new(100) })
+            .unwrap();
     }
-    let encoded = serde_json::to_value(replay.checkpoint().unwrap()).unwrap();
+    let encoded = serde_json::to_value(replay.state().unwrap()).unwrap();
     let resumed = |encoded: &serde_json::Value| {
-        let checkpoint: Checkpoint = serde_json::from_value(encoded.clone()).unwrap();
-        Replay::from_checkpoint(&checkpoint).map(drop)
+        let checkpoint: BudgetState = serde_json::from_value(encoded.clone()).unwrap();
+        Replay::from_state(&checkpoint).map(drop)
     };
     resumed(&encoded).unwrap();
 
@@ -276,7 +295,7 @@ fn a_checkpoint_with_too_many_levels_or_keys_is_refused() {
     below["tenant"] = "deeper".into();
     deeper["tenants"].as_array_mut().unwrap().push(below);
     let refused = resumed(&deeper).unwrap_err();
-    assert_eq!(refused, CheckpointError::TooDeep { tenant: "deeper".to_owned() });
+    assert_eq!(refused, StateError::TooDeep { tenant: "deeper".to_owned() });
 
     let key = |index: usize| {
         let (key, tenant) = (format!("request-{index}"), name(1));
@@ -287,5 +306,5 @@ fn a_checkpoint_with_too_many_levels_or_keys_is_refused() {
     resumed(&crowded).unwrap();
     crowded["keys"].as_array_mut().unwrap().push(key(KEY_WINDOW));
     let refused = resumed(&crowded).unwrap_err();
-    assert_eq!(refused, CheckpointError::TooManyKeys { keys: KEY_WINDOW + 1 });
+    assert_eq!(refused, StateError::TooManyKeys { keys: KEY_WINDOW + 1 });
 }

@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-use calybris_budget::{Audit, BudgetEngine, BudgetError, BudgetEvent, Replay, Tenant, TenantRules};
+use calybris_budget::{
+    Audit, BudgetEngine, BudgetError, BudgetEvent, Microunits, Replay, Tenant, TenantRules,
+};
 
 /// A live budget that keeps the log by the rule of `BudgetEvent`, and proves its books from it.
 struct Ledger {
@@ -12,29 +14,37 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn open_period(&mut self, name: &str, granted_microunits: u64, year: &Tenant) -> Tenant {
+    fn open_period(&mut self, name: &str, granted: u64, year: &Tenant) -> Tenant {
         let (tenant, parent) = (name.to_owned(), year.name().to_owned());
-        self.log.push(BudgetEvent::ChildOpened { tenant, parent, granted_microunits });
-        let period = self.engine.ensure_child(name, granted_microunits, year).unwrap();
-        let rules = TenantRules { soft_limit_microunits: Some(80), ..TenantRules::default() };
+        self.log.push(BudgetEvent::ChildOpened {
+            tenant,
+            parent,
+            granted: Microunits::new(granted),
+        });
+        let period = self.engine.ensure_child(name, Microunits::new(granted), year).unwrap();
+        let rules = TenantRules::default().with_soft_limit(Microunits::new(80));
         self.log.push(BudgetEvent::RulesSet { tenant: name.to_owned(), rules });
         period.set_rules(rules).unwrap();
         period
     }
 
-    fn reserved(&mut self, period: &Tenant, hold: u64, amount_microunits: u64) {
+    fn reserved(&mut self, period: &Tenant, id: u64, amount: u64) {
         let tenant = period.name().to_owned();
-        self.log.push(BudgetEvent::Reserved { tenant, hold, amount_microunits });
+        self.log.push(BudgetEvent::Reserved {
+            tenant,
+            reservation: id.into(),
+            amount: Microunits::new(amount),
+        });
         for warning in self.engine.take_warnings() {
             self.log.push(BudgetEvent::SoftLimitReached { tenant: warning.tenant });
         }
     }
 
     fn carry_over(&mut self, from: &Tenant, to: &Tenant, most: u64) -> u64 {
-        let amount_microunits = from.carry_over(to, most).unwrap();
+        let amount = from.carry_over(to, Microunits::new(most)).unwrap();
         let (from, to) = (from.name().to_owned(), to.name().to_owned());
-        self.log.push(BudgetEvent::CarriedOver { from, to, amount_microunits });
-        amount_microunits
+        self.log.push(BudgetEvent::CarriedOver { from, to, amount });
+        amount.get()
     }
 
     fn warned(&self, period: &Tenant) -> usize {
@@ -48,9 +58,9 @@ impl Ledger {
             let (before, after) = self.log.split_at(place);
             let mut replay = Replay::new();
             before.iter().for_each(|event| replay.apply(event.clone()).unwrap());
-            let checkpoint = replay.checkpoint().unwrap();
-            let mut resumed = Replay::from_checkpoint(&checkpoint).unwrap();
-            let mut audit = Audit::from_checkpoint(&checkpoint).unwrap();
+            let checkpoint = replay.state().unwrap();
+            let mut resumed = Replay::from_state(&checkpoint).unwrap();
+            let mut audit = Audit::from_state(&checkpoint).unwrap();
             for event in after {
                 resumed.apply(event.clone()).unwrap();
                 audit.apply(event).unwrap();
@@ -64,18 +74,18 @@ impl Ledger {
 #[test]
 fn a_call_is_settled_in_the_period_that_reserved_it_and_each_period_warns_once() {
     let mut ledger = Ledger { engine: BudgetEngine::new(), log: Vec::new() };
-    let granted_microunits = 1_000;
-    ledger.log.push(BudgetEvent::TenantOpened { tenant: "acme".to_owned(), granted_microunits });
-    let year = ledger.engine.ensure_tenant("acme", granted_microunits).unwrap();
+    let granted = Microunits::new(1_000);
+    ledger.log.push(BudgetEvent::TenantOpened { tenant: "acme".to_owned(), granted });
+    let year = ledger.engine.ensure_tenant("acme", granted).unwrap();
     let november = ledger.open_period("acme/2026-11", 100, &year);
 
     // November spends 60, and 30 more are still out when it ends. The 90 are above its soft limit.
-    let call = november.try_reserve(60).unwrap();
+    let call = november.try_reserve(Microunits::new(60)).unwrap();
     ledger.reserved(&november, 1, 60);
-    ledger.log.push(BudgetEvent::Committed { hold: 1, actual_microunits: 60 });
-    call.commit(60).unwrap();
+    ledger.log.push(BudgetEvent::Committed { reservation: 1.into(), actual: Microunits::new(60) });
+    call.commit(Microunits::new(60)).unwrap();
     assert_eq!(ledger.warned(&november), 0);
-    let late = november.try_reserve(30).unwrap();
+    let late = november.try_reserve(Microunits::new(30)).unwrap();
     ledger.reserved(&november, 2, 30);
     assert_eq!(ledger.warned(&november), 1);
 
@@ -84,29 +94,29 @@ fn a_call_is_settled_in_the_period_that_reserved_it_and_each_period_warns_once()
     november.freeze();
     let december = ledger.open_period("acme/2026-12", 100, &year);
     assert_eq!(ledger.carry_over(&november, &december, u64::MAX), 10);
-    assert!(matches!(november.try_reserve(1), Err(BudgetError::Frozen { .. })));
+    assert!(matches!(november.try_reserve(Microunits::new(1)), Err(BudgetError::Frozen { .. })));
 
     // December has 110, and its own warning.
-    let call = december.try_reserve(85).unwrap();
+    let call = december.try_reserve(Microunits::new(85)).unwrap();
     ledger.reserved(&december, 3, 85);
-    ledger.log.push(BudgetEvent::Committed { hold: 3, actual_microunits: 85 });
-    call.commit(85).unwrap();
-    let more = december.try_reserve(5).unwrap();
+    ledger.log.push(BudgetEvent::Committed { reservation: 3.into(), actual: Microunits::new(85) });
+    call.commit(Microunits::new(85)).unwrap();
+    let more = december.try_reserve(Microunits::new(5)).unwrap();
     ledger.reserved(&december, 4, 5);
     assert_eq!((ledger.warned(&november), ledger.warned(&december)), (1, 1));
 
     // The late call cost 20 of its 30. That is November's, and what it gives back can follow.
-    ledger.log.push(BudgetEvent::Committed { hold: 2, actual_microunits: 20 });
-    late.commit(20).unwrap();
-    assert_eq!(november.snapshot().committed_microunits, 80);
-    assert_eq!(december.snapshot().committed_microunits, 85);
+    ledger.log.push(BudgetEvent::Committed { reservation: 2.into(), actual: Microunits::new(20) });
+    late.commit(Microunits::new(20)).unwrap();
+    assert_eq!(november.snapshot().committed, Microunits::new(80));
+    assert_eq!(december.snapshot().committed, Microunits::new(85));
     assert_eq!(ledger.carry_over(&november, &december, 6), 6);
     assert_eq!(ledger.carry_over(&november, &december, u64::MAX), 4);
 
     let (now, then, all) = (november.snapshot(), december.snapshot(), year.snapshot());
-    assert_eq!((now.granted_microunits, now.available_microunits), (80, 0));
-    assert_eq!((then.granted_microunits, then.available_microunits), (120, 30));
-    assert_eq!((all.committed_microunits, all.reserved_microunits), (165, 5));
+    assert_eq!((now.granted.get(), now.available.get()), (80, 0));
+    assert_eq!((then.granted.get(), then.available.get()), (120, 30));
+    assert_eq!((all.committed.get(), all.reserved.get()), (165, 5));
     ledger.prove();
     more.release();
 }
@@ -114,17 +124,23 @@ fn a_call_is_settled_in_the_period_that_reserved_it_and_each_period_warns_once()
 #[test]
 fn what_did_not_move_is_in_the_old_period_and_not_in_the_new() {
     let engine = BudgetEngine::new();
-    let november = engine.ensure_tenant("acme/2026-11", 100).unwrap();
-    let full =
-        engine.ensure_tenant("acme/2026-12", calybris_budget::MAX_AMOUNT_MICROUNITS).unwrap();
-    assert!(matches!(november.carry_over(&full, 1), Err(BudgetError::GrantTooLarge { .. })));
-    assert_eq!(november.snapshot().available_microunits, 100);
+    let november = engine.ensure_tenant("acme/2026-11", Microunits::new(100)).unwrap();
+    let full = engine.ensure_tenant("acme/2026-12", calybris_budget::MAX_AMOUNT).unwrap();
+    assert!(matches!(
+        november.carry_over(&full, Microunits::new(1)),
+        Err(BudgetError::GrantTooLarge { .. })
+    ));
+    assert_eq!(november.snapshot().available, Microunits::new(100));
 
-    let december = engine.ensure_tenant("acme/2026-12 again", 0).unwrap();
-    let out = november.try_reserve(100).unwrap();
-    assert_eq!(november.carry_over(&december, u64::MAX).unwrap(), 0, "it is all out");
+    let december = engine.ensure_tenant("acme/2026-12 again", Microunits::new(0)).unwrap();
+    let out = november.try_reserve(Microunits::new(100)).unwrap();
+    assert_eq!(
+        november.carry_over(&december, Microunits::MAX).unwrap(),
+        Microunits::ZERO,
+        "it is all out"
+    );
     out.release();
-    assert_eq!(november.carry_over(&december, 0).unwrap(), 0);
-    assert_eq!(november.carry_over(&december, 99).unwrap(), 99);
-    assert_eq!(december.snapshot().granted_microunits, 99);
+    assert_eq!(november.carry_over(&december, Microunits::new(0)).unwrap(), Microunits::ZERO);
+    assert_eq!(november.carry_over(&december, Microunits::new(99)).unwrap(), Microunits::new(99));
+    assert_eq!(december.snapshot().granted, Microunits::new(99));
 }

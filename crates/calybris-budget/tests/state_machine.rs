@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use calybris_budget::{
-    AccountSnapshot, BudgetEngine, BudgetError, MAX_AMOUNT_MICROUNITS, Reservation, ReservationId,
+    AccountSnapshot, BudgetEngine, BudgetError, MAX_AMOUNT, Microunits, Reservation, ReservationId,
 };
 use proptest::prelude::*;
 
@@ -50,9 +50,9 @@ const NAMES: [&str; 3] = ["acme", "globex", "initech"];
 fn amounts() -> impl Strategy<Value = u64> {
     prop_oneof![
         6 => 0..200_u64,
-        1 => Just(MAX_AMOUNT_MICROUNITS - 1),
-        1 => Just(MAX_AMOUNT_MICROUNITS),
-        1 => Just(MAX_AMOUNT_MICROUNITS + 1),
+        1 => Just(MAX_AMOUNT.get() - 1),
+        1 => Just(MAX_AMOUNT.get()),
+        1 => Just(MAX_AMOUNT.get() + 1),
         1 => Just(u64::MAX),
     ]
 }
@@ -84,17 +84,21 @@ fn check(steps: Vec<Step>, by_name: bool) {
         match step {
             Step::Open { tenant, granted } => {
                 let name = NAMES[tenant];
-                let opened = engine.ensure_tenant(name, granted);
+                let opened = engine.ensure_tenant(name, Microunits::new(granted));
                 match map.get(name) {
                     Some(plain) if plain.granted == granted => assert!(opened.is_ok()),
-                    _ if granted > MAX_AMOUNT_MICROUNITS => {
+                    _ if granted > MAX_AMOUNT.get() => {
                         assert!(matches!(opened, Err(BudgetError::AmountTooLarge { .. })));
                     }
                     Some(_) => assert!(matches!(opened, Err(BudgetError::GrantDiffers { .. }))),
                     None => {
                         assert!(opened.is_ok());
-                        let plain =
-                            Plain { granted, available: granted, reserved: 0, committed: 0 };
+                        let plain = Plain {
+                            granted,
+                            available: granted,
+                            reserved: Microunits::new(0).get(),
+                            committed: Microunits::new(0).get(),
+                        };
                         map.insert(name, plain);
                     }
                 }
@@ -102,10 +106,12 @@ fn check(steps: Vec<Step>, by_name: bool) {
             Step::Reserve { tenant, amount } => {
                 let name = NAMES[tenant];
                 let answer = if by_name {
-                    engine.try_reserve(name, amount).map(Held::ById)
+                    engine.try_reserve(name, Microunits::new(amount)).map(Held::ById)
                 } else {
                     match engine.tenant(name) {
-                        Some(tenant) => tenant.try_reserve(amount).map(Held::Owned),
+                        Some(tenant) => {
+                            tenant.try_reserve(Microunits::new(amount)).map(Held::Owned)
+                        }
                         None => Err(BudgetError::UnknownTenant { tenant: name.to_owned() }),
                     }
                 };
@@ -113,19 +119,12 @@ fn check(steps: Vec<Step>, by_name: bool) {
                     (None, Err(BudgetError::UnknownTenant { .. })) => {}
                     (Some(_), Err(BudgetError::ZeroAmount { .. })) => assert_eq!(amount, 0),
                     (Some(_), Err(BudgetError::AmountTooLarge { .. })) => {
-                        assert!(amount > MAX_AMOUNT_MICROUNITS);
+                        assert!(amount > MAX_AMOUNT.get());
                     }
-                    (
-                        Some(plain),
-                        Err(BudgetError::Insufficient {
-                            requested_microunits,
-                            available_microunits,
-                            ..
-                        }),
-                    ) => {
-                        assert_eq!(requested_microunits, amount);
-                        assert_eq!(available_microunits, plain.available);
-                        assert!(amount > plain.available && amount <= MAX_AMOUNT_MICROUNITS);
+                    (Some(plain), Err(BudgetError::Insufficient { requested, available, .. })) => {
+                        assert_eq!(requested, Microunits::new(amount));
+                        assert_eq!(available, Microunits::new(plain.available));
+                        assert!(amount > plain.available && amount <= MAX_AMOUNT.get());
                     }
                     (Some(plain), Ok(reservation)) => {
                         assert!(amount > 0 && amount <= plain.available);
@@ -146,12 +145,13 @@ fn check(steps: Vec<Step>, by_name: bool) {
                 };
                 let refused = match reservation {
                     Held::Owned(reservation) => reservation
-                        .commit(actual)
+                        .commit(Microunits::new(actual))
                         .err()
                         .map(|refused| (refused.error, Held::Owned(refused.reservation))),
-                    Held::ById(id) => {
-                        engine.commit(name, id, actual).err().map(|error| (error, Held::ById(id)))
-                    }
+                    Held::ById(id) => engine
+                        .commit(name, id, Microunits::new(actual))
+                        .err()
+                        .map(|error| (error, Held::ById(id))),
                 };
                 if let Some((error, reservation)) = refused {
                     assert!(actual > amount);
@@ -185,13 +185,11 @@ fn check(steps: Vec<Step>, by_name: bool) {
         let expected: Vec<_> = map
             .iter()
             .map(|(name, plain)| {
-                let snapshot = AccountSnapshot {
-                    granted_microunits: plain.granted,
-                    available_microunits: plain.available,
-                    reserved_microunits: plain.reserved,
-                    committed_microunits: plain.committed,
-                    debt_microunits: 0,
-                };
+                let mut snapshot = AccountSnapshot::default();
+                snapshot.granted = Microunits::new(plain.granted);
+                snapshot.available = Microunits::new(plain.available);
+                snapshot.reserved = Microunits::new(plain.reserved);
+                snapshot.committed = Microunits::new(plain.committed);
                 ((*name).to_owned(), snapshot)
             })
             .collect();

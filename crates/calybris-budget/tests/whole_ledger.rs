@@ -9,8 +9,8 @@
 )]
 
 use calybris_budget::{
-    Audit, BudgetEngine, BudgetError, BudgetEvent, OverrunPolicy, Replay, Reservation, Tenant,
-    TenantRules,
+    Audit, BudgetEngine, BudgetError, BudgetEvent, Microunits, OverrunPolicy, Replay, Reservation,
+    ReservationId, Tenant, TenantRules,
 };
 use proptest::prelude::*;
 
@@ -47,7 +47,7 @@ struct Model {
 }
 
 struct Held {
-    hold: u64,
+    id: ReservationId,
     tenant: usize,
     amount: i128,
     reservation: Reservation,
@@ -124,7 +124,7 @@ impl Model {
     fn refusal(&self, tenant: usize, amount: i128) -> Option<(usize, &'static str)> {
         for level in Self::levels(tenant) {
             let account = &self.accounts[level];
-            let cap = self.rules[level].exposure_cap_microunits.map_or(i128::MAX, i128::from);
+            let cap = self.rules[level].exposure_cap.map_or(i128::MAX, |cap| cap.get().into());
             if self.frozen[level] {
                 return Some((level, "frozen"));
             } else if account.debt > 0 {
@@ -165,11 +165,11 @@ fn refusal_of(error: &BudgetError) -> (String, &'static str) {
 fn plain(tenant: &Tenant) -> Plain {
     let now = tenant.snapshot();
     Plain {
-        granted: now.granted_microunits.into(),
-        available: now.available_microunits.into(),
-        reserved: now.reserved_microunits.into(),
-        committed: now.committed_microunits.into(),
-        debt: now.debt_microunits.into(),
+        granted: now.granted.get().into(),
+        available: now.available.get().into(),
+        reserved: now.reserved.get().into(),
+        committed: now.committed.get().into(),
+        debt: now.debt.get().into(),
     }
 }
 
@@ -182,11 +182,11 @@ fn check(unit: u64, steps: Vec<Step>) {
     for (name, parent, granted) in TENANTS {
         let granted = granted * i128::from(unit);
         let tenant = name.to_owned();
-        let granted_microunits = u64::try_from(granted).unwrap();
+        let granted = u64::try_from(granted).unwrap();
         match parent {
             None => {
-                log.push(BudgetEvent::TenantOpened { tenant, granted_microunits });
-                tenants.push(engine.ensure_tenant(name, granted_microunits).unwrap());
+                log.push(BudgetEvent::TenantOpened { tenant, granted: Microunits::new(granted) });
+                tenants.push(engine.ensure_tenant(name, Microunits::new(granted)).unwrap());
             }
             Some(parent) => {
                 let parent = &tenants[parent];
@@ -194,11 +194,12 @@ fn check(unit: u64, steps: Vec<Step>) {
                 log.push(BudgetEvent::ChildOpened {
                     tenant,
                     parent: parent_name,
-                    granted_microunits,
+                    granted: Microunits::new(granted),
                 });
-                tenants.push(engine.ensure_child(name, granted_microunits, parent).unwrap());
+                tenants.push(engine.ensure_child(name, Microunits::new(granted), parent).unwrap());
             }
         }
+        let granted = granted.into();
         model.accounts.push(Plain { granted, available: granted, ..Plain::default() });
         model.rules.push(TenantRules::default());
     }
@@ -207,12 +208,13 @@ fn check(unit: u64, steps: Vec<Step>) {
     let mut audit = Audit::new();
     let mut replayed = 0;
 
-    for (hold, step) in (0_u64..).zip(steps) {
+    for (number, step) in (0_u64..).zip(steps) {
+        let id = ReservationId::from(number);
         let at = |pick: usize, held: &Vec<Held>| pick % held.len().max(1);
         match step.times(unit) {
             Step::Reserve(t, amount) => {
                 let expected = model.refusal(t, amount.into());
-                match tenants[t].try_reserve(amount) {
+                match tenants[t].try_reserve(Microunits::new(amount)) {
                     Err(BudgetError::ZeroAmount { .. }) => assert_eq!(amount, 0),
                     Err(error) => {
                         let (level, why) = expected.unwrap();
@@ -220,11 +222,15 @@ fn check(unit: u64, steps: Vec<Step>) {
                     }
                     Ok(reservation) => {
                         assert_eq!(expected, None);
-                        let (tenant, amount_microunits) = (TENANTS[t].0.to_owned(), amount);
-                        log.push(BudgetEvent::Reserved { tenant, hold, amount_microunits });
+                        let (tenant, amount) = (TENANTS[t].0.to_owned(), amount);
+                        log.push(BudgetEvent::Reserved {
+                            tenant,
+                            reservation: id,
+                            amount: Microunits::new(amount),
+                        });
                         let amount = i128::from(amount);
                         model.reserve(t, amount);
-                        held.push(Held { hold, tenant: t, amount, reservation });
+                        held.push(Held { id, tenant: t, amount, reservation });
                     }
                 }
             }
@@ -232,7 +238,7 @@ fn check(unit: u64, steps: Vec<Step>) {
                 let index = at(pick, &held);
                 let (t, n) = (held[index].tenant, i128::from(more));
                 let expected = model.refusal(t, n);
-                match held[index].reservation.extend(more) {
+                match held[index].reservation.extend(Microunits::new(more)) {
                     Err(BudgetError::ZeroAmount { .. }) => assert_eq!(more, 0),
                     Err(error) => {
                         let (level, why) = expected.unwrap();
@@ -240,8 +246,11 @@ fn check(unit: u64, steps: Vec<Step>) {
                     }
                     Ok(()) => {
                         assert_eq!(expected, None);
-                        let (hold, amount_microunits) = (held[index].hold, more);
-                        log.push(BudgetEvent::Extended { hold, amount_microunits });
+                        let (reservation, amount) = (held[index].id, more);
+                        log.push(BudgetEvent::Extended {
+                            reservation,
+                            amount: Microunits::new(amount),
+                        });
                         held[index].amount += n;
                         model.reserve(t, n);
                     }
@@ -251,10 +260,16 @@ fn check(unit: u64, steps: Vec<Step>) {
                 let index = at(pick, &held);
                 let (t, n) = (held[index].tenant, i128::from(actual));
                 let fits = n <= held[index].amount;
-                assert_eq!(held[index].reservation.commit_part(actual).is_ok(), fits);
+                assert_eq!(
+                    held[index].reservation.commit_part(Microunits::new(actual)).is_ok(),
+                    fits
+                );
                 if fits {
-                    let (hold, actual_microunits) = (held[index].hold, actual);
-                    log.push(BudgetEvent::PartCommitted { hold, actual_microunits });
+                    let (reservation, actual) = (held[index].id, actual);
+                    log.push(BudgetEvent::PartCommitted {
+                        reservation,
+                        actual: Microunits::new(actual),
+                    });
                     held[index].amount -= n;
                     model
                         .each(t, |a| (a.reserved, a.committed) = (a.reserved - n, a.committed + n));
@@ -268,7 +283,8 @@ fn check(unit: u64, steps: Vec<Step>) {
                 if extra > 0 {
                     match model.rules[t].overrun {
                         OverrunPolicy::Reject => {
-                            let refused = it.reservation.commit(actual).unwrap_err();
+                            let refused =
+                                it.reservation.commit(Microunits::new(actual)).unwrap_err();
                             assert!(matches!(refused.error, BudgetError::Overrun { .. }));
                             it.reservation = refused.reservation;
                             held.push(it);
@@ -277,33 +293,34 @@ fn check(unit: u64, steps: Vec<Step>) {
                         }
                         OverrunPolicy::CapAtReserved => n = it.amount,
                         _ => {
-                            let covered = it.reservation.cover(actual).unwrap();
+                            let covered =
+                                it.reservation.cover_overrun(Microunits::new(actual)).unwrap();
                             let overdraft = covered.overdraft.unwrap();
-                            let mut drawn = overdraft.drawn_microunits.iter();
+                            let mut drawn = overdraft.drawn.iter();
                             for level in Model::levels(t) {
                                 let account = &mut model.accounts[level];
                                 let draw = extra.min(account.available);
-                                assert_eq!(i128::from(*drawn.next().unwrap()), draw);
+                                assert_eq!(i128::from(drawn.next().unwrap().get()), draw);
                                 account.available -= draw;
                                 account.debt += extra - draw;
                                 account.reserved += extra;
                             }
                             log.push(BudgetEvent::Overdrawn {
-                                hold: it.hold,
-                                extra_microunits: overdraft.extra_microunits,
-                                drawn_microunits: overdraft.drawn_microunits,
+                                reservation: it.id,
+                                extra: overdraft.extra,
+                                drawn: overdraft.drawn,
                             });
                             it.amount += extra;
                         }
                     }
                 }
                 log.push(BudgetEvent::Committed {
-                    hold: it.hold,
-                    actual_microunits: u64::try_from(n).unwrap(),
+                    reservation: it.id,
+                    actual: Microunits::new(u64::try_from(n).unwrap()),
                 });
-                let settled = it.reservation.commit(actual).unwrap();
-                assert_eq!(i128::from(settled.committed_microunits), n);
-                assert_eq!(i128::from(settled.released_microunits), it.amount - n);
+                let settled = it.reservation.commit(Microunits::new(actual)).unwrap();
+                assert_eq!(i128::from(settled.committed.get()), n);
+                assert_eq!(i128::from(settled.released.get()), it.amount - n);
                 let (reserved, rest) = (it.amount, it.amount - n);
                 model.each(t, |a| {
                     a.reserved -= reserved;
@@ -314,25 +331,25 @@ fn check(unit: u64, steps: Vec<Step>) {
             Step::Release(pick) if !held.is_empty() => {
                 let index = at(pick, &held);
                 let it = held.swap_remove(index);
-                log.push(BudgetEvent::Released { hold: it.hold });
+                log.push(BudgetEvent::Released { reservation: it.id });
                 it.reservation.release();
                 model.each(it.tenant, |a| {
                     (a.available, a.reserved) = (a.available + it.amount, a.reserved - it.amount);
                 });
             }
             Step::TopUp(t, amount) => {
-                let (tenant, amount_microunits) = (TENANTS[t].0.to_owned(), amount);
-                log.push(BudgetEvent::ToppedUp { tenant, amount_microunits });
-                tenants[t].top_up(amount).unwrap();
+                let (tenant, amount) = (TENANTS[t].0.to_owned(), amount);
+                log.push(BudgetEvent::ToppedUp { tenant, amount: Microunits::new(amount) });
+                tenants[t].top_up(Microunits::new(amount)).unwrap();
                 top_up(&mut model.accounts[t], amount.into());
             }
             Step::Reduce(t, amount) => {
                 let n = i128::from(amount);
                 let fits = n <= model.accounts[t].unowed();
-                assert_eq!(tenants[t].reduce(amount).is_ok(), fits);
+                assert_eq!(tenants[t].reduce(Microunits::new(amount)).is_ok(), fits);
                 if fits {
-                    let (tenant, amount_microunits) = (TENANTS[t].0.to_owned(), amount);
-                    log.push(BudgetEvent::Reduced { tenant, amount_microunits });
+                    let (tenant, amount) = (TENANTS[t].0.to_owned(), amount);
+                    log.push(BudgetEvent::Reduced { tenant, amount: Microunits::new(amount) });
                     model.accounts[t].granted -= n;
                     model.accounts[t].available -= n;
                 }
@@ -341,11 +358,11 @@ fn check(unit: u64, steps: Vec<Step>) {
                 let n = i128::from(amount);
                 let fits =
                     Model::levels(t).iter().all(|level| n <= model.accounts[*level].committed);
-                let answer = tenants[t].refund(amount);
+                let answer = tenants[t].refund(Microunits::new(amount));
                 assert_eq!(answer.is_ok(), fits);
                 if fits {
-                    let (tenant, amount_microunits) = (TENANTS[t].0.to_owned(), amount);
-                    log.push(BudgetEvent::Refunded { tenant, amount_microunits });
+                    let (tenant, amount) = (TENANTS[t].0.to_owned(), amount);
+                    log.push(BudgetEvent::Refunded { tenant, amount: Microunits::new(amount) });
                     model.each(t, |a| {
                         a.available += n;
                         a.committed -= n;
@@ -355,12 +372,12 @@ fn check(unit: u64, steps: Vec<Step>) {
             Step::Repay(t, most) => {
                 let account = &mut model.accounts[t];
                 let paid = account.debt.min(account.available).min(most.into());
-                let answer = tenants[t].repay(most);
-                assert_eq!(i128::from(answer), paid);
+                let answer = tenants[t].repay(Microunits::new(most));
+                assert_eq!(i128::from(answer.get()), paid);
                 account.debt -= paid;
                 account.available -= paid;
-                let (tenant, amount_microunits) = (TENANTS[t].0.to_owned(), answer);
-                log.push(BudgetEvent::Repaid { tenant, amount_microunits });
+                let (tenant, amount) = (TENANTS[t].0.to_owned(), answer);
+                log.push(BudgetEvent::Repaid { tenant, amount });
             }
             Step::Freeze(t, frozen) => {
                 let tenant = TENANTS[t].0.to_owned();
@@ -373,21 +390,21 @@ fn check(unit: u64, steps: Vec<Step>) {
                 }
                 model.frozen[t] = frozen;
             }
-            Step::Rules(t, exposure_cap_microunits, overrun) => {
-                let rules =
-                    TenantRules { exposure_cap_microunits, soft_limit_microunits: None, overrun };
+            Step::Rules(t, exposure_cap, overrun) => {
+                let mut rules = TenantRules::default().with_overrun(overrun);
+                rules.exposure_cap = exposure_cap.map(Microunits::new);
                 tenants[t].set_rules(rules).unwrap();
                 log.push(BudgetEvent::RulesSet { tenant: TENANTS[t].0.to_owned(), rules });
                 model.rules[t] = rules;
             }
             Step::CarryOver(from, to, most) => {
                 let amount = model.accounts[from].unowed().min(most.into());
-                let answer = tenants[from].carry_over(&tenants[to], most).unwrap();
-                assert_eq!(i128::from(answer), amount);
+                let answer = tenants[from].carry_over(&tenants[to], Microunits::new(most)).unwrap();
+                assert_eq!(i128::from(answer.get()), amount);
                 log.push(BudgetEvent::CarriedOver {
                     from: TENANTS[from].0.to_owned(),
                     to: TENANTS[to].0.to_owned(),
-                    amount_microunits: answer,
+                    amount: answer,
                 });
                 model.accounts[from].granted -= amount;
                 model.accounts[from].available -= amount;
@@ -415,21 +432,18 @@ fn check(unit: u64, steps: Vec<Step>) {
     for (tenant, rules) in tenants.iter().zip(&model.rules) {
         assert_eq!(replayed.engine.tenant(tenant.name()).unwrap().rules(), *rules);
     }
-    let open: Vec<(u64, i128)> = {
-        let mut open: Vec<_> = held.iter().map(|it| (it.hold, it.amount)).collect();
+    let open: Vec<(ReservationId, i128)> = {
+        let mut open: Vec<_> = held.iter().map(|it| (it.id, it.amount)).collect();
         open.sort_unstable();
         open
     };
-    let found: Vec<(u64, i128)> = replayed
-        .open_holds
-        .iter()
-        .map(|(hold, it)| (*hold, it.amount_microunits().into()))
-        .collect();
+    let found: Vec<(ReservationId, i128)> =
+        replayed.open_reservations.iter().map(|(id, it)| (*id, it.amount().get().into())).collect();
     assert_eq!(found, open);
 
     // And when all is given back, nothing is reserved on any level.
     drop(held);
-    assert!(tenants.iter().all(|tenant| tenant.snapshot().reserved_microunits == 0));
+    assert!(tenants.iter().all(|tenant| tenant.snapshot().reserved.get() == 0));
 }
 
 fn top_up(account: &mut Plain, amount: i128) {

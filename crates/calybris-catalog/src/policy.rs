@@ -178,7 +178,7 @@ impl PolicyFile {
         // A budget engine of its own says what names and amounts are allowed, before there is a log.
         let trial = BudgetEngine::new();
         for (tenant, granted) in &parsed.tenants {
-            trial.ensure_tenant(tenant, granted.get()).map_err(|error| {
+            trial.ensure_tenant(tenant, *granted).map_err(|error| {
                 parsed.refuse(&["tenants", tenant], format!("`[tenants]`: {error}"))
             })?;
         }

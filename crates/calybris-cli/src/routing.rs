@@ -163,7 +163,7 @@ impl Job<'_> {
     fn check_grants(&self, engine: &Engine) -> Result<(), Failure> {
         for (tenant, granted) in self.policy.tenants() {
             let granted = granted.get();
-            let logged = engine.account(tenant).map(|account| account.granted_microunits);
+            let logged = engine.account(tenant).map(|account| account.granted.get());
             if let Some(logged) = logged.filter(|logged| *logged != granted) {
                 let what = format!(
                     "tenant {}: found {granted} microunits, but the log in {} grants {logged}: write {logged} here too, or route into a new log",

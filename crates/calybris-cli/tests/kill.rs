@@ -145,10 +145,11 @@ impl Fold {
             let sequence = entry.sequence();
             match Record::decode(sequence, entry.payload()).unwrap() {
                 Record::BudgetChanged { event, .. } => {
-                    let BudgetEvent::TenantOpened { granted_microunits, .. } = event else {
+                    let BudgetEvent::TenantOpened { granted: granted_microunits, .. } = event
+                    else {
                         panic!("a run only opens tenants, found {event:?}");
                     };
-                    fold.granted += granted_microunits;
+                    fold.granted += granted_microunits.get();
                 }
                 Record::Decided(decided) => {
                     assert_eq!(decided.admission, Admission::Reserved);

@@ -3,7 +3,7 @@
 
 mod program;
 
-use calybris_core::budget::MAX_AMOUNT_MICROUNITS;
+use calybris_core::budget::MAX_AMOUNT;
 use calybris_core::engine::{Engine, EngineOptions};
 use program::*;
 
@@ -13,8 +13,9 @@ fn budgets_are_shown_to_the_last_digit_whatever_their_total() {
     let dir = tempfile::tempdir().unwrap();
     let (log, policy) = (dir.path().join("log"), dir.path().join("policy.toml"));
     let text = std::fs::read_to_string(input("policy.toml")).unwrap();
-    let most = format!("chat = {MAX_AMOUNT_MICROUNITS}\na = {MAX_AMOUNT_MICROUNITS}\nb = 0");
-    let text = text.replace("chat = 1_000_000", &most);
+    let most = MAX_AMOUNT.get();
+    let lines = format!("chat = {most}\na = {most}\nb = 0");
+    let text = text.replace("chat = 1_000_000", &lines);
     std::fs::write(&policy, text).unwrap();
     let mut command = program();
     command.arg("route").arg("--policy").arg(&policy).arg("--catalog").arg(input("catalog.toml"));
@@ -23,14 +24,14 @@ fn budgets_are_shown_to_the_last_digit_whatever_their_total() {
     assert_eq!(routed.code, 0, "{}", routed.err);
     // In steps across 2^64, which is two more than the first two have.
     let mut added = 0;
-    for more in [0, 1, 1, 1, MAX_AMOUNT_MICROUNITS - 3] {
+    for more in [0, 1, 1, 1, most - 3] {
         let engine = Engine::open(&log, &EngineOptions::default()).unwrap();
         if more > 0 {
             engine.top_up("b", more, 1_793_610_000_000).unwrap();
         }
         engine.close().unwrap();
         added += more;
-        let granted = 2 * u128::from(MAX_AMOUNT_MICROUNITS) + u128::from(added);
+        let granted = 2 * u128::from(most) + u128::from(added);
         let shown = run(program().arg("budget").arg(&log));
         assert_eq!(shown.code, 0, "{}", shown.err);
         let all = shown.out.lines().find(|line| line.contains("(all)")).unwrap();

@@ -6,24 +6,26 @@
 //!
 //! Run it with `cargo run -p calybris-core --example agent_budget`.
 
-use calybris_core::budget::{BudgetEngine, BudgetError, TenantRules};
+use calybris_core::budget::{BudgetEngine, BudgetError, Microunits, TenantRules};
 
 const STRETCH_MICROUNITS: u64 = 4_000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let budgets = BudgetEngine::new();
-    let organisation = budgets.ensure_tenant("acme", 1_000_000)?;
-    let agent = budgets.ensure_child("acme/research-agent", 20_000, &organisation)?;
-    agent
-        .set_rules(TenantRules { soft_limit_microunits: Some(15_000), ..TenantRules::default() })?;
+    let organisation = budgets.ensure_tenant("acme", Microunits::new(1_000_000))?;
+    let agent =
+        budgets.ensure_child("acme/research-agent", Microunits::new(20_000), &organisation)?;
+    agent.set_rules(TenantRules::default().with_soft_limit(Microunits::new(15_000)))?;
 
-    let mut hold = agent.try_reserve(STRETCH_MICROUNITS)?;
+    let mut hold = agent.try_reserve(Microunits::new(STRETCH_MICROUNITS))?;
     // What each chunk of the stream cost, in microunits.
     for (chunks, cost_microunits) in (0..40).map(|chunk| (chunk, 600 + 37 * (chunk % 7))) {
-        if hold.amount_microunits() < cost_microunits {
-            match hold.extend(STRETCH_MICROUNITS) {
+        if hold.amount().get() < cost_microunits {
+            match hold.extend(Microunits::new(STRETCH_MICROUNITS)) {
                 Ok(()) => println!("after {chunks} chunks: {STRETCH_MICROUNITS} more reserved"),
-                Err(BudgetError::Insufficient { tenant, available_microunits, .. }) => {
+                Err(BudgetError::Insufficient {
+                    tenant, available: available_microunits, ..
+                }) => {
                     println!(
                         "after {chunks} chunks: {tenant} has {available_microunits} left, so the agent stops"
                     );
@@ -32,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Err(error) => return Err(error.into()),
             }
         }
-        hold.commit_part(cost_microunits)?;
+        hold.commit_part(Microunits::new(cost_microunits))?;
     }
     hold.release(); // what is left of the last stretch goes back
 
@@ -42,8 +44,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (own, above) = (agent.snapshot(), organisation.snapshot());
     println!("agent:        {own:?}");
     println!("organisation: {above:?}");
-    assert_eq!(own.committed_microunits, above.committed_microunits);
-    assert_eq!((own.reserved_microunits, above.reserved_microunits), (0, 0));
-    assert_eq!(own.granted_microunits, own.available_microunits + own.committed_microunits);
+    assert_eq!(own.committed.get(), above.committed.get());
+    assert_eq!((own.reserved.get(), above.reserved.get()), (0, 0));
+    assert_eq!(own.granted.get(), own.available.get() + own.committed.get());
     Ok(())
 }

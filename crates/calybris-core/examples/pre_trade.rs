@@ -81,7 +81,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Too risky, and the last one is more than what is left.
     assert_eq!(answers, [true, false, true, false]);
     let account = engine.account("desk-7").ok_or("the desk was opened above")?;
-    println!("left: {} microunits of {}", account.available_microunits, account.granted_microunits);
+    println!("left: {} microunits of {}", account.available.get(), account.granted.get());
     println!("anchor: {}", engine.close()?);
     Ok(())
 }

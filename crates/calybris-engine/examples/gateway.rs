@@ -7,6 +7,7 @@
 //! ```
 #![allow(clippy::unwrap_used, reason = "an example that ends at the first error")]
 
+use calybris_budget::Microunits;
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use calybris_engine::{
     Admission, Call, Engine, EngineError, EngineOptions, Ledger, Names, Outcome, Snapshot, Ticket,
 };
-use calybris_kernel::{BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request};
+use calybris_kernel::{BasisPoints, Model, Policy, PolicySnapshot, RegionSet, Request};
 use calybris_wal::Durability;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
@@ -150,7 +151,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     println!("{CLIENTS} clients asked twice, {} were served", served.load(Ordering::Relaxed));
     for warning in engine.take_warnings() {
-        println!("{} has used {} microunits", warning.tenant, warning.soft_limit_microunits);
+        println!("{} has used {} microunits", warning.tenant, warning.soft_limit.get());
     }
     let ledger = Ledger::read(dir.path(), None)?;
     assert_eq!(ledger.decisions, CLIENTS);
@@ -159,7 +160,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (indent, balance) = ("  ".repeat(account.depth), account.balance);
         println!(
             "{indent}{}: {} of {} microunits spent",
-            account.tenant, balance.committed_microunits, balance.granted_microunits
+            account.tenant,
+            balance.committed.get(),
+            balance.granted.get()
         );
     }
     println!("the books add up: {:?}", ledger.conservation?);
@@ -189,10 +192,8 @@ fn open(dir: &Path, durability: Durability) -> Result<Engine, Box<dyn Error>> {
     engine.ensure_child("acme/web", "acme", 150_000, 1)?;
     engine.ensure_child("acme/jobs", "acme", 150_000, 1)?;
     engine.ensure_tenant("globex", 60_000, 1)?;
-    let warn_early = calybris_budget::TenantRules {
-        soft_limit_microunits: Some(50_000),
-        ..calybris_budget::TenantRules::default()
-    };
+    let warn_early =
+        calybris_budget::TenantRules::default().with_soft_limit(Microunits::new(50_000));
     engine.set_rules("globex", warn_early, 1)?;
     Ok(engine)
 }

@@ -164,13 +164,13 @@ impl Engine {
         head_sequence: u64,
         time_unix_ms: u64,
     ) -> Result<Checkpoint<'a>, EngineError> {
-        let budget = self.tickets.with_reservations(|held| self.budget.checkpoint(held))?;
+        let budget = self.tickets.with_reservations(|held| self.budget.state(held))?;
         let tickets = self.tickets.in_order(|sequence, hold| hold.state.logged(sequence));
         Ok(Checkpoint {
             time_unix_ms,
             snapshot: in_force.installed.as_ref().map(|installed| installed.snapshot.logged()),
-            // Holds are numbered by their records.
-            budget: budget.numbered_up_to(head_sequence),
+            // Reservations are numbered by their records.
+            budget: budget.numbered_up_to(head_sequence.into()),
             tickets: Cow::Owned(tickets),
             keyed_decisions: Cow::Owned(self.keys.remembered()),
             decisions: self.decisions.load(Relaxed),
@@ -186,10 +186,10 @@ impl Fold {
         checkpoint: Checkpoint<'static>,
     ) -> Result<(), EngineError> {
         let refused = |what: String| contradiction(sequence, what);
-        self.budget = Replay::from_checkpoint(&checkpoint.budget)
-            .map_err(|error| refused(error.to_string()))?;
+        self.budget =
+            Replay::from_state(&checkpoint.budget).map_err(|error| refused(error.to_string()))?;
         if self.audit.is_some() {
-            let audit = Audit::from_checkpoint(&checkpoint.budget)
+            let audit = Audit::from_state(&checkpoint.budget)
                 .map_err(|error| refused(error.to_string()))?;
             self.audit = Some(Ok(audit));
         }
@@ -225,9 +225,9 @@ impl Fold {
     ) -> Result<(), EngineError> {
         let budget = self
             .budget
-            .checkpoint()
+            .state()
             .map_err(|error| contradiction(sequence, error.to_string()))?
-            .numbered_up_to(sequence.saturating_sub(1));
+            .numbered_up_to(sequence.saturating_sub(1).into());
         let tickets: Vec<LoggedTicket> =
             self.tickets.iter().map(|(sequence, state)| state.logged(*sequence)).collect();
         let snapshot = self.installed.as_ref().map(|installed| installed.snapshot.logged());

@@ -133,7 +133,7 @@ fn admit(
     if decision.selected_model_id.is_none() {
         return Ok((Admission::NotAsked, None));
     }
-    match tenant.try_hold(decision.estimated_cost.get()) {
+    match tenant.try_reserve_allowing_zero(decision.estimated_cost) {
         Ok(reservation) => Ok((Admission::Reserved, Some(reservation))),
         Err(refused) => Ok((refusal(tenant, refused)?, None)),
     }
@@ -142,18 +142,23 @@ fn admit(
 /// The answer that a refusal of the budget is; what is none is an error.
 pub(crate) fn refusal(tenant: &Tenant, refused: BudgetError) -> Result<Admission, EngineError> {
     Ok(match refused {
-        BudgetError::Insufficient { available_microunits, .. } => {
-            Admission::Insufficient { available_microunits }
+        BudgetError::Insufficient { available: available_microunits, .. } => {
+            Admission::Insufficient { available_microunits: available_microunits.get() }
         }
         // More than any budget can hold.
         BudgetError::AmountTooLarge { .. } => {
-            let available_microunits = tenant.snapshot().available_microunits;
+            let available_microunits = tenant.snapshot().available.get();
             Admission::Insufficient { available_microunits }
         }
         BudgetError::Frozen { .. } => Admission::Frozen,
-        BudgetError::InDebt { debt_microunits, .. } => Admission::InDebt { debt_microunits },
-        BudgetError::Exposed { reserved_microunits, cap_microunits, .. } => {
-            Admission::Exposed { reserved_microunits, cap_microunits }
+        BudgetError::InDebt { debt: debt_microunits, .. } => {
+            Admission::InDebt { debt_microunits: debt_microunits.get() }
+        }
+        BudgetError::Exposed { reserved: reserved_microunits, cap: cap_microunits, .. } => {
+            Admission::Exposed {
+                reserved_microunits: reserved_microunits.get(),
+                cap_microunits: cap_microunits.get(),
+            }
         }
         error => return Err(error.into()),
     })

@@ -74,7 +74,7 @@ impl Engine {
     /// let engine = Engine::open(&dir, &EngineOptions::default())?;
     /// let recovery = engine.recovery();
     /// assert_eq!((recovery.open_tickets, recovery.reserved_microunits), (1, 7_500));
-    /// assert_eq!(engine.account("acme").ok_or("gone")?.available_microunits, 2_500);
+    /// assert_eq!(engine.account("acme").ok_or("gone")?.available.get(), 2_500);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn open(dir: impl AsRef<Path>, options: &EngineOptions) -> Result<Self, EngineError> {
@@ -136,7 +136,7 @@ impl Engine {
     /// ```
     #[doc = include_str!("doc_world.txt")]
     /// for (tenant, account) in engine.accounts() {
-    ///     println!("`{tenant}` has {} microunits available", account.available_microunits);
+    ///     println!("`{tenant}` has {} microunits available", account.available.get());
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -182,7 +182,7 @@ impl Engine {
     ///     let ticket = engine.ticket(open.decision_sequence).ok_or("closed meanwhile")?;
     ///     engine.abandon(ticket, 3)?;
     /// }
-    /// assert_eq!(engine.account("acme").ok_or("gone")?.reserved_microunits, 0);
+    /// assert_eq!(engine.account("acme").ok_or("gone")?.reserved.get(), 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]

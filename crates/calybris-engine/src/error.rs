@@ -1,6 +1,6 @@
 //! What can go wrong, with its evidence.
 
-use calybris_budget::{BudgetError, CheckpointError};
+use calybris_budget::{BudgetError, StateError};
 use calybris_kernel::{Decision, SnapshotError};
 use calybris_units::BrokenInvariant;
 use calybris_wal::WalError;
@@ -72,7 +72,7 @@ pub enum EngineError {
     },
     /// The books do not add up, so no checkpoint can be made of them. Nothing was logged.
     #[error(transparent)]
-    Books(Box<CheckpointError>),
+    Books(Box<StateError>),
     /// The ticket was settled or abandoned before, or is one of another log.
     #[error("the decision at sequence {decision_sequence} has no open ticket")]
     TicketNotOpen {
@@ -156,8 +156,8 @@ pub enum EngineError {
     Internal(#[from] BrokenInvariant),
 }
 
-impl From<CheckpointError> for EngineError {
-    fn from(error: CheckpointError) -> Self {
+impl From<StateError> for EngineError {
+    fn from(error: StateError) -> Self {
         Self::Books(Box::new(error))
     }
 }

@@ -1,5 +1,6 @@
 //! Falling back: the model of a ticket failed, and the next in the order of preference takes its place.
 
+use calybris_budget::Microunits;
 use calybris_kernel::PolicySnapshot;
 
 use crate::decide::refusal;
@@ -107,7 +108,7 @@ fn grow_to_next(
         }
         let missing = ranked.cost.get().saturating_sub(hold.reserved_microunits());
         if missing > 0
-            && let Err(refused) = hold.reservation.extend(missing)
+            && let Err(refused) = hold.reservation.extend(Microunits::new(missing))
         {
             // A dearer one may come before a cheaper one.
             refusal(hold.reservation.tenant(), refused)?;
@@ -120,5 +121,5 @@ fn grow_to_next(
 
 fn shrink_to(hold: &mut Hold, microunits: u64) -> Result<(), EngineError> {
     let surplus = hold.reserved_microunits().saturating_sub(microunits);
-    Ok(hold.reservation.release_part(surplus)?)
+    Ok(hold.reservation.release_part(Microunits::new(surplus))?)
 }

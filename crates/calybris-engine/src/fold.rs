@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use calybris_budget::{
-    Audit, AuditError, BudgetEngine, BudgetEvent, OverrunPolicy, Replay, Replayed,
+    Audit, AuditError, BudgetEngine, BudgetEvent, Microunits, OverrunPolicy, RebuiltBudget, Replay,
 };
 
 use crate::error::{EngineError, contradiction, installed_nothing};
@@ -93,11 +93,20 @@ impl Fold {
                 let actual_microunits = self.charged(decision_sequence, actual_cost_microunits);
                 self.close(sequence, decision_sequence)?;
                 let hold = decision_sequence;
-                self.budget(sequence, BudgetEvent::Committed { hold, actual_microunits })
+                self.budget(
+                    sequence,
+                    BudgetEvent::Committed {
+                        reservation: hold.into(),
+                        actual: Microunits::new(actual_microunits),
+                    },
+                )
             }
             Record::Abandoned { decision_sequence, .. } => {
                 self.close(sequence, decision_sequence)?;
-                self.budget(sequence, BudgetEvent::Released { hold: decision_sequence })
+                self.budget(
+                    sequence,
+                    BudgetEvent::Released { reservation: decision_sequence.into() },
+                )
             }
             Record::FellBack { .. } => self.fell_back(sequence, &record),
         }
@@ -159,8 +168,8 @@ impl Fold {
             }
         };
         let event = BudgetEvent::Reserved {
-            hold: sequence,
-            amount_microunits: decided.reserved_microunits(),
+            reservation: sequence.into(),
+            amount: Microunits::new(decided.reserved_microunits()),
             tenant: decided.tenant.into_owned(),
         };
         self.budget(sequence, event)?;
@@ -180,7 +189,7 @@ impl Fold {
             return Ok(());
         };
         self.check_snapshot(sequence, snapshot_sequence)?;
-        let held = self.budget.hold(hold).map(calybris_budget::Reservation::amount_microunits);
+        let held = self.budget.reservation(hold.into()).map(|held| held.amount().get());
         let (Some(ticket), Some(held_microunits)) = (self.tickets.get_mut(&hold), held) else {
             return Err(no_ticket(sequence, hold));
         };
@@ -198,10 +207,16 @@ impl Fold {
         ticket.model_id = fallback.model_id;
         let cost_microunits = fallback.estimated_cost_microunits;
         let event = if let Some(amount_microunits) = cost_microunits.checked_sub(held_microunits) {
-            BudgetEvent::Extended { hold, amount_microunits }
+            BudgetEvent::Extended {
+                reservation: hold.into(),
+                amount: Microunits::new(amount_microunits),
+            }
         } else {
             let amount_microunits = held_microunits.saturating_sub(cost_microunits);
-            BudgetEvent::PartReleased { hold, amount_microunits }
+            BudgetEvent::PartReleased {
+                reservation: hold.into(),
+                amount: Microunits::new(amount_microunits),
+            }
         };
         if cost_microunits != held_microunits {
             self.budget(sequence, event)?;
@@ -212,9 +227,9 @@ impl Fold {
     /// What a tenant is charged for an actual cost. Rules change only while nothing is being settled (INVARIANT (quiet) of
     /// the engine), so the tenant's own are those that the settlement was made under.
     fn charged(&self, decision_sequence: u64, actual_cost_microunits: u64) -> u64 {
-        match self.budget.hold(decision_sequence) {
+        match self.budget.reservation(decision_sequence.into()) {
             Some(hold) if hold.tenant().rules().overrun == OverrunPolicy::CapAtReserved => {
-                actual_cost_microunits.min(hold.amount_microunits())
+                actual_cost_microunits.min(hold.amount().get())
             }
             _ => actual_cost_microunits,
         }
@@ -262,17 +277,17 @@ pub(crate) fn finish(
     budget: Replay,
     tickets: BTreeMap<u64, TicketState>,
 ) -> Result<(BudgetEngine, BTreeMap<u64, Hold>), EngineError> {
-    let Replayed { engine, open_holds: mut reservations, .. } = budget.finish();
+    let RebuiltBudget { engine, open_reservations: mut reservations, .. } = budget.finish();
     let refused = |what| contradiction(first_sequence, what);
     let mut open = BTreeMap::new();
     for (sequence, state) in tickets {
         let reservation = reservations
-            .remove(&sequence)
-            .ok_or_else(|| refused(format!("its ticket {sequence} has no hold")))?;
+            .remove(&sequence.into())
+            .ok_or_else(|| refused(format!("its ticket {sequence} has no reservation")))?;
         open.insert(sequence, Hold { reservation, state });
     }
     match reservations.first_key_value() {
-        Some((hold, _)) => Err(refused(format!("its hold {hold} has no ticket"))),
+        Some((id, _)) => Err(refused(format!("its reservation {id} has no ticket"))),
         None => Ok((engine, open)),
     }
 }

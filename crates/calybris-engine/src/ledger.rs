@@ -25,7 +25,7 @@ use crate::ticket::OpenTicket;
 /// // Beside the writer, or years after it.
 /// let ledger = Ledger::read(&dir, None)?;
 /// assert_eq!(ledger.accounts[0].tenant, "acme");
-/// assert_eq!(ledger.accounts[0].balance.available_microunits, 1_000_000);
+/// assert_eq!(ledger.accounts[0].balance.available.get(), 1_000_000);
 /// assert_eq!(ledger.conservation?.granted_microunits, 1_000_000);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -133,13 +133,14 @@ fn tree(tenants: Vec<calybris_budget::Tenant>) -> Vec<LedgerAccount> {
 mod tests {
     use super::*;
     use calybris_budget::BudgetEvent;
+    use calybris_budget::Microunits;
 
     #[test]
     fn money_that_no_record_speaks_of_does_not_pass() {
         let mut fold = Fold::audited();
-        let event = BudgetEvent::TenantOpened { tenant: "a".into(), granted_microunits: 100 };
+        let event = BudgetEvent::TenantOpened { tenant: "a".into(), granted: Microunits::new(100) };
         fold.apply(1, Record::BudgetChanged { time_unix_ms: 0, event }).unwrap();
-        fold.budget.tenant("a").unwrap().top_up(1).unwrap();
+        fold.budget.tenant("a").unwrap().top_up(Microunits::new(1)).unwrap();
         let refused = Ledger::of(fold).unwrap().conservation.unwrap_err();
         assert!(matches!(refused, AuditError::Differs { tenant, .. } if tenant == "a"));
     }

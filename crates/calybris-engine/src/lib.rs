@@ -39,7 +39,7 @@
 //! assert_eq!((ticket.model_id(), ticket.reserved_microunits()), (7, 7_500));
 //! // ... call the model, then say what it cost:
 //! engine.settle(ticket, 6_100, 1_700_000_000_900)?;
-//! assert_eq!(engine.account("search").ok_or("gone")?.committed_microunits, 6_100);
+//! assert_eq!(engine.account("search").ok_or("gone")?.committed.get(), 6_100);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

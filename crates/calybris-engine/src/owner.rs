@@ -1,18 +1,18 @@
 //! What the owner of a budget does: tenants and grants. Each change is a record.
 
 #[cfg(doc)]
-use calybris_budget::MAX_AMOUNT_MICROUNITS;
-use calybris_budget::{BudgetError, BudgetEvent, Tenant};
+use calybris_budget::MAX_AMOUNT;
+use calybris_budget::{BudgetError, BudgetEvent, Microunits, Tenant};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::record::Record;
 
-/// Changes a budget by an amount in microunits, or says whether it could.
-type Adjustment = fn(&Tenant, u64) -> Result<(), BudgetError>;
+/// Changes a budget by an amount, or says whether it could.
+type Adjustment = fn(&Tenant, Microunits) -> Result<(), BudgetError>;
 
 impl Engine {
-    /// Gives a tenant its budget, 0 to [`MAX_AMOUNT_MICROUNITS`], once; the same call again changes nothing. A tenant with 0
+    /// Gives a tenant its budget, 0 to [`MAX_AMOUNT`], once; the same call again changes nothing. A tenant with 0
     /// gets what is free, until it is topped up.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl Engine {
     /// engine.reduce("acme/jobs", 100_000, 2)?;
     /// engine.freeze("acme/jobs", 3)?;
     /// engine.unfreeze("acme/jobs", 4)?;
-    /// assert_eq!(engine.account("acme/jobs").ok_or("gone")?.granted_microunits, 500_000);
+    /// assert_eq!(engine.account("acme/jobs").ok_or("gone")?.granted.get(), 500_000);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn ensure_child(
@@ -70,16 +70,18 @@ impl Engine {
     ) -> Result<(), EngineError> {
         self.as_owner(time_unix_ms, |log| {
             let parent = parent.map(|parent| self.tenant(parent)).transpose()?;
-            self.budget.check_open(tenant, granted_microunits, parent.as_ref())?;
+            self.budget.check_open(tenant, Microunits::new(granted_microunits), parent.as_ref())?;
             if self.budget.tenant(tenant).is_some() {
                 return Ok(None);
             }
             let name = tenant.to_owned();
             let sequence = match parent {
                 None => {
-                    let sequence =
-                        log(BudgetEvent::TenantOpened { tenant: name, granted_microunits })?;
-                    self.budget.ensure_tenant(tenant, granted_microunits)?;
+                    let sequence = log(BudgetEvent::TenantOpened {
+                        tenant: name,
+                        granted: Microunits::new(granted_microunits),
+                    })?;
+                    self.budget.ensure_tenant(tenant, Microunits::new(granted_microunits))?;
                     sequence
                 }
                 Some(parent) => {
@@ -87,9 +89,13 @@ impl Engine {
                     let sequence = log(BudgetEvent::ChildOpened {
                         tenant: name,
                         parent: parent_name,
-                        granted_microunits,
+                        granted: Microunits::new(granted_microunits),
                     })?;
-                    self.budget.ensure_child(tenant, granted_microunits, &parent)?;
+                    self.budget.ensure_child(
+                        tenant,
+                        Microunits::new(granted_microunits),
+                        &parent,
+                    )?;
                     sequence
                 }
             };
@@ -97,7 +103,7 @@ impl Engine {
         })
     }
 
-    /// Adds 0 to [`MAX_AMOUNT_MICROUNITS`] to a tenant's grant. What it owes is paid first; the rest becomes available. With
+    /// Adds 0 to [`MAX_AMOUNT`] to a tenant's grant. What it owes is paid first; the rest becomes available. With
     /// 0 nothing is logged.
     ///
     /// # Errors
@@ -113,7 +119,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let change: [Adjustment; 2] = [Tenant::check_top_up, Tenant::top_up];
         self.credit(tenant, amount_microunits, time_unix_ms, change, |tenant| {
-            BudgetEvent::ToppedUp { tenant, amount_microunits }
+            BudgetEvent::ToppedUp { tenant, amount: Microunits::new(amount_microunits) }
         })
     }
 
@@ -133,12 +139,12 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let change: [Adjustment; 2] = [Tenant::check_refund, Tenant::refund];
         self.credit(tenant, amount_microunits, time_unix_ms, change, |tenant| {
-            BudgetEvent::Refunded { tenant, amount_microunits }
+            BudgetEvent::Refunded { tenant, amount: Microunits::new(amount_microunits) }
         })
     }
 
     /// Takes back a part of a tenant's grant that is still available and not owed
-    /// ([`unowed_microunits`](calybris_budget::AccountSnapshot::unowed_microunits)). With 0 nothing is logged.
+    /// ([`withdrawable`](calybris_budget::AccountSnapshot::withdrawable)). With 0 nothing is logged.
     ///
     /// # Errors
     /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if less is available beyond the debt;
@@ -156,11 +162,14 @@ impl Engine {
             if amount_microunits == 0 {
                 return Ok(None);
             }
-            tenant.reduce(amount_microunits)?;
+            tenant.reduce(Microunits::new(amount_microunits))?;
             let name = tenant.name().to_owned();
-            let logged = log(BudgetEvent::Reduced { tenant: name, amount_microunits });
+            let logged = log(BudgetEvent::Reduced {
+                tenant: name,
+                amount: Microunits::new(amount_microunits),
+            });
             if logged.is_err() {
-                tenant.unreduce(amount_microunits)?;
+                tenant.undo_reduce(Microunits::new(amount_microunits))?;
             }
             logged.map(Some)
         })
@@ -177,7 +186,7 @@ impl Engine {
     #[doc = include_str!("doc_world.txt")]
     /// use calybris_budget::{OverrunPolicy, TenantRules};
     ///
-    /// let rules = TenantRules { overrun: OverrunPolicy::DrawThenDebt, ..TenantRules::default() };
+    /// let rules = TenantRules::default().with_overrun(OverrunPolicy::DrawThenDebt);
     /// engine.set_rules("acme", rules, 2)?;
     /// let ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
     /// engine.settle(ticket, 10_400, 3)?;
@@ -185,7 +194,7 @@ impl Engine {
     /// // 300 of what was spent are given back, and go to what is owed.
     /// engine.refund("acme", 300, 4)?;
     /// assert_eq!(engine.repay("acme", u64::MAX, 4)?, 300);
-    /// assert_eq!(engine.account("acme").ok_or("gone")?.debt_microunits, 100);
+    /// assert_eq!(engine.account("acme").ok_or("gone")?.debt.get(), 100);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn repay(
@@ -200,14 +209,16 @@ impl Engine {
             let now = tenant.snapshot();
             // A tenant in debt reserves nothing, and only who holds `owner` makes or pays debt: what is available can
             // only become more until it is paid, so that the log may come first.
-            amount_microunits =
-                most_microunits.min(now.debt_microunits).min(now.available_microunits);
+            amount_microunits = most_microunits.min(now.debt.get()).min(now.available.get());
             if amount_microunits == 0 {
                 return Ok(None);
             }
             let name = tenant.name().to_owned();
-            let sequence = log(BudgetEvent::Repaid { tenant: name, amount_microunits })?;
-            let _all_of_it = tenant.repay(amount_microunits);
+            let sequence = log(BudgetEvent::Repaid {
+                tenant: name,
+                amount: Microunits::new(amount_microunits),
+            })?;
+            let _all_of_it = tenant.repay(Microunits::new(amount_microunits));
             Ok(Some(sequence))
         })?;
         Ok(amount_microunits)
@@ -231,7 +242,7 @@ impl Engine {
     /// engine.freeze("acme/2026-11", 2)?;
     /// engine.ensure_tenant("acme/2026-12", 5_000, 2)?;
     /// assert_eq!(engine.carry_over("acme/2026-11", "acme/2026-12", u64::MAX, 2)?, 1_000);
-    /// assert_eq!(engine.account("acme/2026-12").ok_or("gone")?.available_microunits, 6_000);
+    /// assert_eq!(engine.account("acme/2026-12").ok_or("gone")?.available.get(), 6_000);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn carry_over(
@@ -245,12 +256,12 @@ impl Engine {
         self.as_owner(time_unix_ms, |log| {
             let (from, to) = (self.tenant(from)?, self.tenant(to)?);
             loop {
-                amount_microunits = most_microunits.min(from.snapshot().unowed_microunits());
+                amount_microunits = most_microunits.min(from.snapshot().withdrawable().get());
                 if amount_microunits == 0 {
                     return Ok(None);
                 }
-                to.check_top_up(amount_microunits)?;
-                match from.reduce(amount_microunits) {
+                to.check_top_up(Microunits::new(amount_microunits))?;
+                match from.reduce(Microunits::new(amount_microunits)) {
                     Ok(()) => break,
                     // Somebody has reserved some of it meanwhile.
                     Err(BudgetError::Insufficient { .. }) => {}
@@ -258,13 +269,16 @@ impl Engine {
                 }
             }
             let (from_name, to_name) = (from.name().to_owned(), to.name().to_owned());
-            let event =
-                BudgetEvent::CarriedOver { from: from_name, to: to_name, amount_microunits };
+            let event = BudgetEvent::CarriedOver {
+                from: from_name,
+                to: to_name,
+                amount: Microunits::new(amount_microunits),
+            };
             let logged = log(event);
             if logged.is_ok() {
-                to.top_up(amount_microunits)?;
+                to.top_up(Microunits::new(amount_microunits))?;
             } else {
-                from.unreduce(amount_microunits)?;
+                from.undo_reduce(Microunits::new(amount_microunits))?;
             }
             logged.map(Some)
         })?;
@@ -283,12 +297,13 @@ impl Engine {
     ) -> Result<(), EngineError> {
         self.as_owner(time_unix_ms, |log| {
             let tenant = self.tenant(tenant)?;
-            check(&tenant, amount_microunits)?;
+            let amount = Microunits::new(amount_microunits);
+            check(&tenant, amount)?;
             if amount_microunits == 0 {
                 return Ok(None);
             }
             let sequence = log(event(tenant.name().to_owned()))?;
-            change(&tenant, amount_microunits)?;
+            change(&tenant, amount)?;
             Ok(Some(sequence))
         })
     }

@@ -77,7 +77,7 @@ pub struct Checkpoint<'a> {
     /// The snapshot in force; `None` if none was installed.
     pub snapshot: Option<LoggedSnapshot<'a>>,
     /// Every tenant with its account and its rules, and every open hold, by the sequence of its decision.
-    pub budget: calybris_budget::Checkpoint,
+    pub budget: calybris_budget::BudgetState,
     /// What else is known about the open tickets, ascending by sequence. There is one for each hold.
     pub tickets: Cow<'a, [LoggedTicket]>,
     /// The last decisions with a request key, ascending by sequence, as many as the engine remembers.

@@ -82,7 +82,7 @@ impl Engine {
     /// # let dir = tempfile::tempdir()?;
     /// # let engine = Engine::open(dir.path().join("log"), &EngineOptions::default())?;
     /// for warning in engine.take_warnings() {
-    ///     eprintln!("`{}` has used {} microunits", warning.tenant, warning.soft_limit_microunits);
+    ///     eprintln!("`{}` has used {} microunits", warning.tenant, warning.soft_limit.get());
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -1,6 +1,6 @@
 //! What becomes of an open ticket: settled, abandoned, or extended.
 
-use calybris_budget::{BudgetEvent, Covered};
+use calybris_budget::{BudgetEvent, Covered, Microunits};
 
 use crate::decide::refusal;
 use crate::engine::Engine;
@@ -29,10 +29,10 @@ impl Engine {
     ///
     /// // It cost more than anybody has, and the truth is not refused.
     /// let refused = engine.settle(ticket, 12_000, 3).unwrap_err();
-    /// let rules = TenantRules { overrun: OverrunPolicy::DrawThenDebt, ..TenantRules::default() };
+    /// let rules = TenantRules::default().with_overrun(OverrunPolicy::DrawThenDebt);
     /// engine.set_rules("acme", rules, 3)?;
     /// engine.settle(refused.ticket, 12_000, 3)?;
-    /// assert_eq!(engine.account("acme").ok_or("gone")?.debt_microunits, 2_000);
+    /// assert_eq!(engine.account("acme").ok_or("gone")?.debt.get(), 2_000);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn settle(
@@ -118,17 +118,17 @@ impl Engine {
             let _in_force = self.in_force.read();
             self.tickets.change(ticket, |hold| {
                 let reservation = &mut hold.reservation;
-                if let Err(refused) = reservation.extend(additional_microunits) {
+                if let Err(refused) = reservation.extend(Microunits::new(additional_microunits)) {
                     let admission = refusal(reservation.tenant(), refused)?;
                     return Ok((Fate::StaysOpen, Err(admission)));
                 }
                 let event = BudgetEvent::Extended {
-                    hold: ticket.decision_sequence,
-                    amount_microunits: additional_microunits,
+                    reservation: ticket.decision_sequence.into(),
+                    amount: Microunits::new(additional_microunits),
                 };
                 let logged = self.append(&Record::BudgetChanged { time_unix_ms, event });
                 if logged.is_err() {
-                    reservation.release_part(additional_microunits)?;
+                    reservation.release_part(Microunits::new(additional_microunits))?;
                 }
                 let sequence = logged?.sequence;
                 self.log_warnings(time_unix_ms);
@@ -183,28 +183,28 @@ impl Engine {
         time_unix_ms: u64,
     ) -> Result<Settlement, EngineError> {
         let reservation = &mut hold.reservation;
-        let Covered { commit_microunits, overdraft, .. } =
-            reservation.cover(actual_cost_microunits)?;
+        let Covered { commit, overdraft, .. } =
+            reservation.cover_overrun(Microunits::new(actual_cost_microunits))?;
         if let Some(overdraft) = &overdraft {
             let event = BudgetEvent::Overdrawn {
-                hold: decision_sequence,
-                extra_microunits: overdraft.extra_microunits,
-                drawn_microunits: overdraft.drawn_microunits.clone(),
+                reservation: decision_sequence.into(),
+                extra: overdraft.extra,
+                drawn: overdraft.drawn.clone(),
             };
             if let Err(error) = self.append(&Record::BudgetChanged { time_unix_ms, event }) {
-                reservation.uncover(overdraft)?;
+                reservation.undo_overdraft(overdraft)?;
                 return Err(error);
             }
         }
         let record = Record::Settled { time_unix_ms, decision_sequence, actual_cost_microunits };
         let sequence = self.append(&record)?.sequence;
-        // `cover` made room for it, so this is not refused.
-        reservation.commit_part(commit_microunits)?;
+        // `cover_overrun` made room for it, so this is not refused.
+        reservation.commit_part(commit)?;
         Ok(Settlement {
             sequence,
-            committed_microunits: commit_microunits,
-            returned_microunits: reservation.amount_microunits(),
-            uncharged_microunits: actual_cost_microunits.saturating_sub(commit_microunits),
+            committed_microunits: commit.get(),
+            returned_microunits: reservation.amount().get(),
+            uncharged_microunits: actual_cost_microunits.saturating_sub(commit.get()),
         })
     }
 

@@ -144,7 +144,7 @@ impl Statement {
     fn moved_by(&self, record: &Record<'_>) -> Option<(Tenant, PostingKind)> {
         match record {
             Record::Settled { decision_sequence, .. } => {
-                let hold = self.fold.budget.hold(*decision_sequence)?;
+                let hold = self.fold.budget.reservation((*decision_sequence).into())?;
                 Some((hold.tenant().clone(), PostingKind::Settled))
             }
             Record::BudgetChanged { event: BudgetEvent::Refunded { tenant, .. }, .. } => {
@@ -169,7 +169,7 @@ impl Iterator for Statement {
 }
 
 fn committed(tenant: &Tenant) -> i128 {
-    tenant.snapshot().committed_microunits.into()
+    tenant.snapshot().committed.get().into()
 }
 
 /// What the tenants of a checkpoint have spent themselves: what is committed, less what the tenants right below them have
@@ -179,7 +179,7 @@ fn brought_forward(
     checkpoint: &Checkpoint<'_>,
     postings: &mut Vec<Posting>,
 ) -> Result<(), EngineError> {
-    let replay = Replay::from_checkpoint(&checkpoint.budget)
+    let replay = Replay::from_state(&checkpoint.budget)
         .map_err(|error| contradiction(sequence, error.to_string()))?;
     let tenants = replay.finish().engine.tenants();
     let mut below = BTreeMap::<&str, i128>::new();

@@ -86,7 +86,7 @@ impl Ticket {
 
 impl Hold {
     pub(crate) fn reserved_microunits(&self) -> u64 {
-        self.reservation.amount_microunits()
+        self.reservation.amount().get()
     }
 
     pub(crate) fn ticket(&self, log_id_prefix: [u8; 4], decision_sequence: u64) -> Ticket {

@@ -1,6 +1,7 @@
 //! The table of open tickets. Whoever changes one has it out of the table for as long as that takes; others who want the
 //! same ticket wait, so that the log has its records in the order in which they were made.
 
+use calybris_budget::{Reservation, ReservationId};
 use std::collections::{BTreeMap, HashMap};
 
 use calybris_wal::LogId;
@@ -92,12 +93,12 @@ impl Tickets {
     /// Runs `section` with every reservation, by the sequence of its decision.
     pub(crate) fn with_reservations<T>(
         &self,
-        section: impl FnOnce(&mut dyn Iterator<Item = (u64, &calybris_budget::Reservation)>) -> T,
+        section: impl FnOnce(&mut dyn Iterator<Item = (ReservationId, &Reservation)>) -> T,
     ) -> T {
         let table = self.table.lock();
         let mut held = table
             .iter()
-            .filter_map(|(sequence, hold)| Some((*sequence, &hold.as_ref()?.reservation)));
+            .filter_map(|(sequence, hold)| Some(((*sequence).into(), &hold.as_ref()?.reservation)));
         section(&mut held)
     }
 
@@ -137,8 +138,8 @@ mod tests {
 
     #[test]
     fn a_ticket_comes_back_from_whoever_panics() {
-        let tenant = BudgetEngine::new().ensure_tenant("a", 100).unwrap();
-        let reservation = tenant.try_hold(70).unwrap();
+        let tenant = BudgetEngine::new().ensure_tenant("a", Microunits::new(100)).unwrap();
+        let reservation = tenant.try_reserve_allowing_zero(Microunits::new(70)).unwrap();
         let hold = Hold { reservation, state: TicketState::new(1, REQUEST) };
         let tickets = Tickets::new(LogId::from_bytes([7; 16]), BTreeMap::new());
         let ticket = tickets.open(3, hold);
@@ -148,6 +149,6 @@ mod tests {
         assert_eq!(tickets.ticket(3).unwrap().reserved_microunits(), 70);
         tickets.change(&ticket, |_| Ok((Fate::IsClosed, ()))).unwrap();
         assert!(tickets.ticket(3).is_none());
-        assert_eq!(tenant.snapshot().available_microunits, 100);
+        assert_eq!(tenant.snapshot().available.get(), 100);
     }
 }

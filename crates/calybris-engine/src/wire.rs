@@ -23,6 +23,7 @@
 
 mod bits;
 mod budget;
+mod budget_state;
 mod checkpoint;
 mod codes;
 mod decided;
@@ -187,7 +188,7 @@ impl<'a> TryFrom<&'a Record<'_>> for Wire<'a> {
                 failed_model_id: *failed_model_id,
                 fallback: fallback.map(Into::into),
             }),
-            Record::Checkpoint(checkpoint) => Self::CheckpointV1(checkpoint.into()),
+            Record::Checkpoint(checkpoint) => Self::CheckpointV1(checkpoint.try_into()?),
         })
     }
 }

@@ -6,7 +6,7 @@ mod world;
 use std::path::Path;
 use std::sync::Arc;
 
-use calybris_budget::{BudgetEvent, OverrunPolicy, TenantRules};
+use calybris_budget::{BudgetEvent, Microunits, OverrunPolicy, TenantRules};
 use calybris_engine::{
     Call, Checkpoint, DecisionProof, Engine, EngineError, EngineOptions, History, Ledger,
     LoggedTicket, Record, SCHEMA_ID,
@@ -40,9 +40,11 @@ fn without_checkpoints(dir: &Path) -> tempfile::TempDir {
                 *snapshot_sequence = moved[&*snapshot_sequence];
             }
             Record::BudgetChanged {
-                event: BudgetEvent::Extended { hold, .. } | BudgetEvent::Overdrawn { hold, .. },
+                event:
+                    BudgetEvent::Extended { reservation, .. }
+                    | BudgetEvent::Overdrawn { reservation, .. },
                 ..
-            } => *hold = decided[&*hold],
+            } => *reservation = decided[&reservation.as_u64()].into(),
             _ => {}
         }
         let now = log.append(&record).unwrap().sequence;
@@ -369,10 +371,13 @@ fn a_log_that_begins_with_a_hold_without_a_ticket_or_a_ticket_without_a_hold_is_
         |decision_sequence| LoggedTicket { decision_sequence, ..honest.tickets[0].clone() };
     for (tickets, contradiction) in [
         (honest.tickets.to_vec(), None),
-        (Vec::new(), Some("record 4 contradicts the log before it: its hold 3 has no ticket")),
+        (
+            Vec::new(),
+            Some("record 4 contradicts the log before it: its reservation 3 has no ticket"),
+        ),
         (
             vec![ticket(1), ticket(3)],
-            Some("record 4 contradicts the log before it: its ticket 1 has no hold"),
+            Some("record 4 contradicts the log before it: its ticket 1 has no reservation"),
         ),
         (
             vec![ticket(3), ticket(4)],
@@ -396,7 +401,7 @@ fn a_log_that_begins_with_a_hold_without_a_ticket_or_a_ticket_without_a_hold_is_
             assert_eq!(opened.unwrap_err().to_string(), words);
             assert_eq!(read.unwrap_err().to_string(), words);
         } else {
-            assert_eq!(opened.unwrap().account("a").unwrap().reserved_microunits, 2_000);
+            assert_eq!(opened.unwrap().account("a").unwrap().reserved.get(), 2_000);
             assert_eq!(read.unwrap().open_tickets.len(), 1);
         }
     }
@@ -427,11 +432,9 @@ fn calls_go_on_while_others_write_checkpoints() {
     let engine = Engine::open(dir.path(), &options).unwrap();
     engine.install(snapshot(), 0).unwrap();
     engine.ensure_tenant("a", 1_000_000, 1).unwrap();
-    let soft = TenantRules {
-        soft_limit_microunits: Some(3_000),
-        overrun: OverrunPolicy::DrawThenDebt,
-        ..TenantRules::default()
-    };
+    let soft = TenantRules::default()
+        .with_soft_limit(Microunits::new(3_000))
+        .with_overrun(OverrunPolicy::DrawThenDebt);
     std::thread::scope(|scope| {
         for thread in 0..4_u64 {
             let engine = &engine;
@@ -477,7 +480,7 @@ fn a_warning_stands_in_the_log_on_the_side_of_the_rules_that_gave_it() {
     let engine = Engine::open(dir.path(), &options).unwrap();
     engine.install(snapshot(), 0).unwrap();
     engine.ensure_tenant("a", 1_000_000, 1).unwrap();
-    let at_once = TenantRules { soft_limit_microunits: Some(1), ..TenantRules::default() };
+    let at_once = TenantRules::default().with_soft_limit(Microunits::new(1));
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
@@ -544,8 +547,9 @@ proptest! {
                         OverrunPolicy::DrawThenDebt,
                         OverrunPolicy::CapAtReserved,
                     ][usize::try_from(amount % 3).unwrap()];
-                    let soft_limit_microunits = Some(amount);
-                    let rules = TenantRules { overrun, soft_limit_microunits, ..TenantRules::default() };
+                    let rules = TenantRules::default()
+                        .with_soft_limit(Microunits::new(amount))
+                        .with_overrun(overrun);
                     engine.set_rules(tenant, rules, 1).unwrap();
                 }
                 (13, _) => {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use calybris_budget::{BudgetEvent, OverrunPolicy, TenantRules};
+use calybris_budget::{BudgetEvent, Microunits, OverrunPolicy, TenantRules};
 use calybris_engine::{
     Admission, Call, Decided, Engine, EngineError, EngineOptions, Ledger, Record, SCHEMA_ID,
 };
@@ -21,11 +21,9 @@ fn load(engine: &Engine) {
     engine.ensure_tenant("a", 9_000, 1).unwrap();
     engine.ensure_tenant("b", 2_500, 2).unwrap();
     engine.ensure_child("c", "a", 3_000, 2).unwrap();
-    let rules = TenantRules {
-        overrun: OverrunPolicy::DrawThenDebt,
-        soft_limit_microunits: Some(2_000),
-        exposure_cap_microunits: None,
-    };
+    let rules = TenantRules::default()
+        .with_soft_limit(Microunits::new(2_000))
+        .with_overrun(OverrunPolicy::DrawThenDebt);
     engine.set_rules("c", rules, 3).unwrap();
     for sequence in 1..=14 {
         let tenant = ["a", "b", "c"][usize::try_from(sequence % 3).unwrap()];
@@ -273,7 +271,7 @@ fn when_the_log_takes_nothing_more_nothing_is_decided_and_nothing_is_spent() {
     let engine = open(&dir.path().join("log"));
     engine.ensure_tenant("a", 10_000, 1).unwrap();
     engine.ensure_tenant("debt", 4_000, 1).unwrap();
-    let rules = TenantRules { overrun: OverrunPolicy::DrawThenDebt, ..TenantRules::default() };
+    let rules = TenantRules::default().with_overrun(OverrunPolicy::DrawThenDebt);
     for tenant in ["a", "debt"] {
         engine.set_rules(tenant, rules, 1).unwrap();
     }
@@ -365,7 +363,7 @@ fn an_authentic_record_that_contradicts_the_log_is_not_replayed() {
             admission,
         })
     };
-    let event = BudgetEvent::TenantOpened { tenant: "a".into(), granted_microunits: 10_000 };
+    let event = BudgetEvent::TenantOpened { tenant: "a".into(), granted: Microunits::new(10_000) };
     let opened = Record::BudgetChanged { time_unix_ms: 0, event };
     for (record, words) in [
         (settled(99, 0), "decision 99 has no open ticket"),

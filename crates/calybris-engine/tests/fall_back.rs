@@ -3,7 +3,7 @@
 
 mod world;
 
-use calybris_budget::TenantRules;
+use calybris_budget::{Microunits, TenantRules};
 use calybris_engine::{Call, EngineError, FellBack, Ledger, Record};
 use calybris_kernel::{BasisPoints, RankedModel};
 use proptest::prelude::*;
@@ -116,7 +116,7 @@ fn a_frozen_tenant_falls_back_only_on_what_its_ticket_can_pay() {
     engine.freeze("a", 2).unwrap();
     let fell_back = engine.fall_back(ticket, 3).unwrap();
     assert_eq!(fell_back.fallback.unwrap().model_id, FREE);
-    let cap = TenantRules { exposure_cap_microunits: Some(0), ..TenantRules::default() };
+    let cap = TenantRules::default().with_exposure_cap(Microunits::new(0));
     engine.set_rules("a", cap, 4).unwrap();
     engine.unfreeze("a", 4).unwrap();
     assert_eq!(engine.fall_back(fell_back.ticket, 5).unwrap().fallback, None);

@@ -70,7 +70,7 @@ fn every_record() -> Vec<Record<'static>> {
             time_unix_ms: 1_700_000_000_000,
             event: BudgetEvent::TenantOpened {
                 tenant: "search".to_owned(),
-                granted_microunits: 4_000,
+                granted: Microunits::new(4_000),
             },
         },
         decided(1, 9_000, Admission::Reserved),
@@ -88,7 +88,7 @@ fn every_record() -> Vec<Record<'static>> {
         fell_back(SMALL, None),
         Record::BudgetChanged {
             time_unix_ms: 1_700_000_000_012,
-            event: BudgetEvent::Extended { hold: 9, amount_microunits: 50 },
+            event: BudgetEvent::Extended { reservation: 9.into(), amount: Microunits::new(50) },
         },
     ];
     let keyed = (1_u64..).zip(&records).filter_map(|(decision_sequence, record)| match record {
@@ -111,7 +111,7 @@ fn every_record() -> Vec<Record<'static>> {
     let checkpoint = Checkpoint {
         time_unix_ms: 1_700_000_000_013,
         snapshot: Some(logged_snapshot),
-        budget: books().numbered_up_to(12),
+        budget: books().numbered_up_to(12.into()),
         tickets: Cow::Owned(vec![ticket]),
         keyed_decisions: keyed.collect(),
         decisions: 5,
@@ -129,56 +129,62 @@ fn every_record() -> Vec<Record<'static>> {
 }
 
 /// The budget that the first twelve records lead to.
-fn books() -> calybris_budget::Checkpoint {
+fn books() -> calybris_budget::BudgetState {
     let mut replay = Replay::new();
-    let reserved =
-        |hold| BudgetEvent::Reserved { tenant: "search".into(), hold, amount_microunits: 2_000 };
+    let reserved = |id: u64| BudgetEvent::Reserved {
+        tenant: "search".into(),
+        reservation: id.into(),
+        amount: Microunits::new(2_000),
+    };
     for event in [
-        BudgetEvent::TenantOpened { tenant: "search".into(), granted_microunits: 4_000 },
+        BudgetEvent::TenantOpened { tenant: "search".into(), granted: Microunits::new(4_000) },
         reserved(3),
-        BudgetEvent::Committed { hold: 3, actual_microunits: 1_500 },
+        BudgetEvent::Committed { reservation: 3.into(), actual: Microunits::new(1_500) },
         reserved(5),
-        BudgetEvent::Released { hold: 5 },
+        BudgetEvent::Released { reservation: 5.into() },
         reserved(9),
-        BudgetEvent::PartReleased { hold: 9, amount_microunits: 1_800 },
-        BudgetEvent::Extended { hold: 9, amount_microunits: 50 },
+        BudgetEvent::PartReleased { reservation: 9.into(), amount: Microunits::new(1_800) },
+        BudgetEvent::Extended { reservation: 9.into(), amount: Microunits::new(50) },
     ] {
         replay.apply(event).unwrap();
     }
-    replay.checkpoint().unwrap()
+    replay.state().unwrap()
 }
 
 /// One record of every form that those do not have: each change of a budget, sets that are neither empty nor full, numbers
 /// of every length, texts of several scripts.
 fn other_forms() -> Vec<Record<'static>> {
     let tenant = || "acme/web".to_owned();
-    let rules = |overrun, exposure_cap_microunits, soft_limit_microunits| BudgetEvent::RulesSet {
-        tenant: tenant(),
-        rules: TenantRules { exposure_cap_microunits, soft_limit_microunits, overrun },
+    let rules = |overrun, exposure_cap: Option<u64>, soft_limit: Option<u64>| {
+        let mut rules = TenantRules::default().with_overrun(overrun);
+        rules.exposure_cap = exposure_cap.map(Microunits::new);
+        rules.soft_limit = soft_limit.map(Microunits::new);
+        BudgetEvent::RulesSet { tenant: tenant(), rules }
     };
+    let money = Microunits::new;
     let events = [
-        BudgetEvent::TenantOpened { tenant: tenant(), granted_microunits: 250 },
+        BudgetEvent::TenantOpened { tenant: tenant(), granted: money(250) },
         BudgetEvent::ChildOpened {
             tenant: tenant(),
             parent: "acme".to_owned(),
-            granted_microunits: 251,
+            granted: money(251),
         },
-        BudgetEvent::ToppedUp { tenant: tenant(), amount_microunits: 65_535 },
-        BudgetEvent::Reduced { tenant: tenant(), amount_microunits: 65_536 },
-        BudgetEvent::Refunded { tenant: tenant(), amount_microunits: u64::from(u32::MAX) },
-        BudgetEvent::Repaid { tenant: tenant(), amount_microunits: 1 << 32 },
-        BudgetEvent::CarriedOver { from: tenant(), to: "acme".to_owned(), amount_microunits: 1 },
+        BudgetEvent::ToppedUp { tenant: tenant(), amount: money(65_535) },
+        BudgetEvent::Reduced { tenant: tenant(), amount: money(65_536) },
+        BudgetEvent::Refunded { tenant: tenant(), amount: money(u64::from(u32::MAX)) },
+        BudgetEvent::Repaid { tenant: tenant(), amount: money(1 << 32) },
+        BudgetEvent::CarriedOver { from: tenant(), to: "acme".to_owned(), amount: money(1) },
         BudgetEvent::Frozen { tenant: tenant() },
         BudgetEvent::Unfrozen { tenant: tenant() },
         rules(OverrunPolicy::Reject, None, None),
         rules(OverrunPolicy::DrawThenDebt, Some(0), Some(900)),
         rules(OverrunPolicy::CapAtReserved, Some(1_000), None),
         BudgetEvent::SoftLimitReached { tenant: tenant() },
-        BudgetEvent::Extended { hold: 9, amount_microunits: 50 },
+        BudgetEvent::Extended { reservation: 9.into(), amount: money(50) },
         BudgetEvent::Overdrawn {
-            hold: 9,
-            extra_microunits: 300,
-            drawn_microunits: vec![300, 0, 299],
+            reservation: 9.into(),
+            extra: money(300),
+            drawn: [300, 0, 299].map(money).into(),
         },
     ];
     let mut records: Vec<Record<'static>> =
@@ -240,7 +246,7 @@ fn other_forms() -> Vec<Record<'static>> {
     let checkpoint = Checkpoint {
         time_unix_ms: 0,
         snapshot: None,
-        budget: Replay::new().checkpoint().unwrap(),
+        budget: Replay::new().state().unwrap(),
         tickets: Cow::Owned(vec![]),
         keyed_decisions: Cow::Owned(vec![]),
         decisions: 0,

@@ -58,7 +58,7 @@ fn work_until_killed(log: &Path) {
     engine.ensure_tenant("a", 1_000_000_000, 1).unwrap();
     engine.ensure_child("b", "a", 500_000_000, 1).unwrap();
     let overrun = OverrunPolicy::DrawThenDebt;
-    engine.set_rules("b", TenantRules { overrun, ..TenantRules::default() }, 1).unwrap();
+    engine.set_rules("b", TenantRules::default().with_overrun(overrun), 1).unwrap();
     std::thread::scope(|scope| {
         for thread in 0..3_u64 {
             let engine = &engine;

@@ -3,9 +3,10 @@
 
 mod world;
 
-use calybris_budget::{BudgetEvent, MAX_AMOUNT_MICROUNITS, OverrunPolicy, TenantRules};
+use calybris_budget::Microunits;
+use calybris_budget::{BudgetEvent, MAX_AMOUNT, OverrunPolicy, TenantRules};
 use calybris_engine::{Call, EngineError, Fallback, Ledger, Names, Record, SCHEMA_ID, Snapshot};
-use calybris_kernel::{Microunits, PolicySnapshot};
+use calybris_kernel::PolicySnapshot;
 use calybris_wal::{Key, WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;
@@ -68,7 +69,7 @@ fn the_ledger_of_a_log_is_the_state_of_its_engine() {
     assert_eq!((total.available_microunits, total.committed_microunits), (8_350, 150));
 }
 
-const MOST: u64 = MAX_AMOUNT_MICROUNITS;
+const MOST: u64 = MAX_AMOUNT.get();
 
 /// Two calls cost all but one microunit of what a tenant can have.
 const DEAR: u64 = MOST / 2;
@@ -206,7 +207,7 @@ proptest! {
                     drop(engine.carry_over(NAMES[from], NAMES[to], most, 1));
                 }
                 Step::Rules(tenant, overrun) => {
-                    drop(engine.set_rules(NAMES[tenant], TenantRules { overrun, ..TenantRules::default() }, 1));
+                    drop(engine.set_rules(NAMES[tenant], TenantRules::default().with_overrun(overrun), 1));
                 }
                 Step::Decide(tenant) => {
                     tickets.extend(engine.decide(&dear_call(NAMES[tenant])).ok().and_then(|outcome| outcome.ticket));
@@ -224,7 +225,7 @@ proptest! {
         let accounts: Vec<_> =
             ledger.accounts.iter().map(|found| (found.tenant.clone(), found.balance)).collect();
         prop_assert_eq!(&accounts, &engine.accounts());
-        let granted = accounts.iter().map(|(_, balance)| u128::from(balance.granted_microunits));
+        let granted = accounts.iter().map(|(_, balance)| u128::from(balance.granted.get()));
         prop_assert_eq!(ledger.conservation.unwrap().granted_microunits, granted.sum::<u128>());
         drop((tickets, engine));
         prop_assert_eq!(open(dir.path()).accounts(), accounts);
@@ -235,11 +236,11 @@ proptest! {
 fn tenants_below_others_are_listed_below_them() {
     let child = |tenant: &str, parent: &str| {
         let (tenant, parent) = (tenant.to_owned(), parent.to_owned());
-        changed(BudgetEvent::ChildOpened { tenant, parent, granted_microunits: 60 })
+        changed(BudgetEvent::ChildOpened { tenant, parent, granted: Microunits::new(60) })
     };
     let root = |tenant: &str| {
         let tenant = tenant.to_owned();
-        changed(BudgetEvent::TenantOpened { tenant, granted_microunits: 100 })
+        changed(BudgetEvent::TenantOpened { tenant, granted: Microunits::new(100) })
     };
     let frozen = changed(BudgetEvent::Frozen { tenant: "web".to_owned() });
     let log = log_with(&[root("z"), root("b"), child("web", "z"), child("c", "z"), frozen]);
@@ -276,7 +277,7 @@ fn the_hold_of_a_ticket_follows_it_from_model_to_model() {
         let [ticket] = ledger.open_tickets.try_into().unwrap();
         assert_eq!((ticket.model_id, ticket.reserved_microunits), (model_id, reserved));
         assert_eq!(ticket.failed_model_ids[0], LARGE);
-        assert_eq!(ledger.accounts[0].balance.reserved_microunits, reserved);
+        assert_eq!(ledger.accounts[0].balance.reserved.get(), reserved);
         ledger.conservation.unwrap();
     }
 }
@@ -288,8 +289,14 @@ fn a_record_that_contradicts_the_log_is_named() {
         (fell_back(SMALL, None), "model 2 failed where model 1 was tried"),
         (fell_back(LARGE, Some((LARGE, 1))), "falls back on model 1, which failed"),
         (fell_back(LARGE, Some((SMALL, 10_001))), "8001 were requested"),
-        (changed(BudgetEvent::Extended { hold: 2, amount_microunits: 1 }), "no hold 2 is open"),
-        (changed(BudgetEvent::Reduced { tenant: tenant(), amount_microunits: 8_001 }), "8000"),
+        (
+            changed(BudgetEvent::Extended { reservation: 2.into(), amount: Microunits::new(1) }),
+            "no reservation 2 is open",
+        ),
+        (
+            changed(BudgetEvent::Reduced { tenant: tenant(), amount: Microunits::new(8_001) }),
+            "8000",
+        ),
         (changed(BudgetEvent::Frozen { tenant: "b".to_owned() }), "no tenant `b`"),
     ] {
         let log = log_with(&[record]);
@@ -309,7 +316,7 @@ fn a_cost_above_its_hold_stands_in_the_log_only_where_the_rules_cap_it() {
         (OverrunPolicy::DrawThenDebt, None),
         (OverrunPolicy::Reject, None),
     ] {
-        let rules = TenantRules { overrun, ..TenantRules::default() };
+        let rules = TenantRules::default().with_overrun(overrun);
         let settled = Record::Settled {
             time_unix_ms: 1,
             decision_sequence: 3,
@@ -319,7 +326,7 @@ fn a_cost_above_its_hold_stands_in_the_log_only_where_the_rules_cap_it() {
         let log = log_with(&[set, settled]);
         match (Ledger::read(log.path(), None), charged) {
             (Ok(ledger), Some(charged)) => {
-                assert_eq!(ledger.accounts[0].balance.committed_microunits, charged);
+                assert_eq!(ledger.accounts[0].balance.committed.get(), charged);
                 ledger.conservation.unwrap();
             }
             (Err(EngineError::Contradiction { sequence: 5, .. }), None) => {}

@@ -3,7 +3,7 @@
 
 mod world;
 
-use calybris_budget::{BudgetError, BudgetEvent, OverrunPolicy, TenantRules};
+use calybris_budget::{BudgetError, BudgetEvent, Microunits, OverrunPolicy, TenantRules};
 use calybris_engine::{Admission, Engine, EngineError, EngineOptions, Ledger, Record};
 use calybris_wal::{Durability, WalError, WalOptions, WalWriter};
 use world::*;
@@ -26,7 +26,7 @@ fn assert_survives(dir: &std::path::Path, engine: Engine) {
 }
 
 fn rules(overrun: OverrunPolicy) -> TenantRules {
-    TenantRules { overrun, ..TenantRules::default() }
+    TenantRules::default().with_overrun(overrun)
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_grant_is_raised_lowered_and_refunded() {
         engine.reduce("a", 2_000, 6),
         engine.refund("a", 2, 6),
         engine.top_up("a", u64::MAX, 6),
-        engine.top_up("a", calybris_budget::MAX_AMOUNT_MICROUNITS, 6),
+        engine.top_up("a", calybris_budget::MAX_AMOUNT.get(), 6),
     ] {
         assert!(matches!(refused, Err(EngineError::Budget(_))), "{refused:?}");
     }
@@ -91,11 +91,11 @@ fn what_is_carried_over_to_the_same_tenant_pays_its_debt_and_the_log_agrees() {
     let [first, second] =
         [1, 2].map(|n| engine.decide(&call("a", n, 9_000)).unwrap().ticket.unwrap());
     engine.settle(first, 8_100, 2).unwrap();
-    assert_eq!(engine.account("a").unwrap().debt_microunits, 100);
+    assert_eq!(engine.account("a").unwrap().debt.get(), 100);
     engine.abandon(second, 3).unwrap();
     assert_eq!(engine.carry_over("a", "a", u64::MAX, 4).unwrap(), 1_900);
     let account = engine.account("a").unwrap();
-    assert_eq!((account.available_microunits, account.debt_microunits), (1_900, 0));
+    assert_eq!((account.available.get(), account.debt.get()), (1_900, 0));
     assert_survives(dir.path(), engine);
 }
 
@@ -105,10 +105,10 @@ fn rules_that_no_budget_takes_are_refused_unlogged() {
     let engine = open(dir.path());
     engine.ensure_tenant("a", 10_000, 1).unwrap();
     let before = (engine.head(), state(&engine));
-    let too_much = Some(calybris_budget::MAX_AMOUNT_MICROUNITS + 1);
+    let too_much = Microunits::MAX;
     for rules in [
-        TenantRules { exposure_cap_microunits: too_much, ..TenantRules::default() },
-        TenantRules { soft_limit_microunits: too_much, ..TenantRules::default() },
+        TenantRules::default().with_exposure_cap(too_much),
+        TenantRules::default().with_soft_limit(too_much),
     ] {
         let refused = engine.set_rules("a", rules, 2).unwrap_err();
         let too_large = matches!(refused, EngineError::Budget(BudgetError::AmountTooLarge { .. }));
@@ -158,7 +158,7 @@ fn what_the_rules_refuse_is_a_logged_answer() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
     engine.ensure_tenant("a", 10_000, 1).unwrap();
-    let cap = TenantRules { exposure_cap_microunits: Some(3_999), ..TenantRules::default() };
+    let cap = TenantRules::default().with_exposure_cap(Microunits::new(3_999));
     engine.set_rules("a", cap, 1).unwrap();
     let first = engine.decide(&call("a", 1, 9_000)).unwrap();
     let second = engine.decide(&call("a", 2, 9_000)).unwrap();
@@ -172,9 +172,8 @@ fn what_the_rules_refuse_is_a_logged_answer() {
     // A free model is refused as well.
     for quality in [9_000, 4_000] {
         let mut call = call("a", 3, quality);
-        call.request.budget_limit = calybris_kernel::Microunits::new(
-            call.request.budget_limit.get() * u64::from(quality == 9_000),
-        );
+        call.request.budget_limit =
+            Microunits::new(call.request.budget_limit.get() * u64::from(quality == 9_000));
         let frozen = engine.decide(&call).unwrap();
         assert_eq!((frozen.admission, frozen.ticket.is_none()), (Admission::Frozen, true));
     }
@@ -214,9 +213,8 @@ fn a_cost_above_the_reservation_is_met_as_the_rules_say() {
         let engine = open(dir.path());
         engine.ensure_tenant("a", 10_000, 1).unwrap();
         let mut call = call("a", 1, quality);
-        call.request.budget_limit = calybris_kernel::Microunits::new(
-            call.request.budget_limit.get() * u64::from(quality > 0),
-        );
+        call.request.budget_limit =
+            Microunits::new(call.request.budget_limit.get() * u64::from(quality > 0));
         let ticket = engine.decide(&call).unwrap().ticket.unwrap();
         engine.set_rules("a", rules(overrun), 2).unwrap();
         let settlement = engine.settle(ticket, 11_000, 3).unwrap();
@@ -226,7 +224,7 @@ fn a_cost_above_the_reservation_is_met_as_the_rules_say() {
             (0, uncharged)
         );
         let account = engine.account("a").unwrap();
-        assert_eq!((account.committed_microunits, account.debt_microunits), (spent, debt));
+        assert_eq!((account.committed.get(), account.debt.get()), (spent, debt));
         // The log has the true cost, also where not all of it was charged.
         let (_, last) = records(dir.path()).pop().unwrap();
         let actual_cost_microunits = match last {
@@ -236,7 +234,7 @@ fn a_cost_above_the_reservation_is_met_as_the_rules_say() {
         assert_eq!(actual_cost_microunits, 11_000);
         let overdrawn = matches!(
             events(dir.path()).last(),
-            Some(BudgetEvent::Overdrawn { drawn_microunits, .. }) if drawn_microunits.len() == 1
+            Some(BudgetEvent::Overdrawn { drawn: drawn_microunits, .. }) if drawn_microunits.len() == 1
         );
         assert_eq!(overdrawn, overrun == OverrunPolicy::DrawThenDebt);
         assert_survives(dir.path(), engine);
@@ -291,13 +289,13 @@ fn debt_is_repaid_with_what_is_available_and_no_more() {
     assert_eq!(engine.repay("a", 10, 2).unwrap(), 0);
     assert_eq!(engine.head(), head);
     engine.settle(first, 5_000, 2).unwrap();
-    assert_eq!(engine.account("a").unwrap().debt_microunits, 3_000);
+    assert_eq!(engine.account("a").unwrap().debt.get(), 3_000);
     assert_eq!(engine.repay("a", 10, 3).unwrap(), 0);
     engine.abandon(second, 3).unwrap();
     assert_eq!(engine.repay("a", 10, 4).unwrap(), 10);
     assert_eq!(engine.repay("a", u64::MAX, 5).unwrap(), 1_990);
     let account = engine.account("a").unwrap();
-    assert_eq!((account.debt_microunits, account.available_microunits), (1_000, 0));
+    assert_eq!((account.debt.get(), account.available.get()), (1_000, 0));
     engine.top_up("a", 3_000, 6).unwrap();
     let _admitted = engine.decide(&call("a", 3, 9_000)).unwrap().ticket.unwrap();
     assert_survives(dir.path(), engine);
@@ -319,7 +317,7 @@ fn what_is_left_of_a_period_is_carried_over_and_a_late_ticket_is_settled_in_its_
     engine.settle(late, 1_500, 4).unwrap();
     assert_eq!(balances(&engine)["november"], (2_000, 500, 0, 1_500));
     assert_eq!(balances(&engine)["december"], (8_100, 8_100, 0, 0));
-    engine.ensure_tenant("full", calybris_budget::MAX_AMOUNT_MICROUNITS, 5).unwrap();
+    engine.ensure_tenant("full", calybris_budget::MAX_AMOUNT.get(), 5).unwrap();
     assert!(engine.carry_over("november", "full", 1, 5).is_err());
     assert_survives(dir.path(), engine);
 }
@@ -329,13 +327,13 @@ fn a_soft_limit_warns_once_and_is_logged() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
     engine.ensure_tenant("a", 10_000, 1).unwrap();
-    let soft = TenantRules { soft_limit_microunits: Some(4_000), ..TenantRules::default() };
+    let soft = TenantRules::default().with_soft_limit(Microunits::new(4_000));
     engine.set_rules("a", soft, 1).unwrap();
     let mut first = engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap();
     assert!(engine.take_warnings().is_empty());
     assert_eq!(engine.extend(&mut first, 2_000, 2).unwrap(), Admission::Reserved);
     let [warning] = engine.take_warnings().try_into().unwrap();
-    assert_eq!((warning.tenant.as_str(), warning.soft_limit_microunits), ("a", 4_000));
+    assert_eq!((warning.tenant.as_str(), warning.soft_limit.get()), ("a", 4_000));
     let _second = engine.decide(&call("a", 2, 9_000)).unwrap();
     assert!(engine.take_warnings().is_empty());
     let warned = BudgetEvent::SoftLimitReached { tenant: "a".to_owned() };
@@ -392,11 +390,10 @@ fn a_change_that_cannot_be_logged_changes_nothing() {
         engine.top_up(&long, 1 << 60, 2),
         engine.set_rules(
             &long,
-            TenantRules {
-                exposure_cap_microunits: Some(1 << 60),
-                soft_limit_microunits: Some(1 << 60),
-                overrun: OverrunPolicy::DrawThenDebt,
-            },
+            TenantRules::default()
+                .with_exposure_cap(Microunits::new(1 << 60))
+                .with_soft_limit(Microunits::new(1 << 60))
+                .with_overrun(OverrunPolicy::DrawThenDebt),
             2,
         ),
         engine.ensure_child("child", &long, 1, 2),

@@ -3,7 +3,7 @@
 
 mod world;
 
-use calybris_budget::{OverrunPolicy, TenantRules};
+use calybris_budget::{Microunits, OverrunPolicy, TenantRules};
 use calybris_engine::{Call, Engine, EngineOptions, Ledger, ReplayOptions, replay};
 use world::*;
 
@@ -39,11 +39,10 @@ fn own(engine: &Engine) {
         let next = TENANTS[usize::try_from((step + 1) % 4).unwrap()];
         let overruns =
             [OverrunPolicy::DrawThenDebt, OverrunPolicy::CapAtReserved, OverrunPolicy::Reject];
-        let rules = TenantRules {
-            exposure_cap_microunits: (step % 5 == 0).then_some(6_000),
-            soft_limit_microunits: (step % 2 == 0).then_some(1_000 * step),
-            overrun: overruns[usize::try_from(step / 3 % 3).unwrap()],
-        };
+        let overrun = overruns[usize::try_from(step / 3 % 3).unwrap()];
+        let mut rules = TenantRules::default().with_overrun(overrun);
+        rules.exposure_cap = (step % 5 == 0).then_some(Microunits::new(6_000));
+        rules.soft_limit = (step % 2 == 0).then_some(Microunits::new(1_000 * step));
         drop(engine.set_rules(tenant, rules, 3));
         drop(engine.top_up(tenant, 700, 3));
         drop(engine.reduce(next, 300, 3));

@@ -82,6 +82,9 @@ fn documented() -> BTreeMap<String, Vec<String>> {
         if line.is_empty() {
             table = "";
         }
+        if line.starts_with('#') {
+            about.clear();
+        }
         if let Some(name) = backticked(line).next().filter(|name| name.ends_with("V1"))
             && !line.starts_with('|')
         {

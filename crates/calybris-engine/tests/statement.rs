@@ -51,7 +51,7 @@ fn assert_adds_up(dir: &Path) {
     let (postings, ledger) = read(dir);
     let spent = spent_with_those_below(&postings, &ledger);
     for account in &ledger.accounts {
-        let committed = i128::from(account.balance.committed_microunits);
+        let committed = i128::from(account.balance.committed.get());
         assert_eq!(spent[&account.tenant], committed, "{}", account.tenant);
     }
     let total: i128 = postings.iter().map(|(_, posting)| posting.amount_microunits).sum();
@@ -65,7 +65,7 @@ fn each_posting_is_of_its_own_tenant_and_at_the_time_of_its_record() {
     let engine = open(dir.path());
     engine.ensure_tenant("a", 100_000, 1).unwrap();
     engine.ensure_child("b", "a", 50_000, 1).unwrap();
-    let capped = TenantRules { overrun: OverrunPolicy::CapAtReserved, ..TenantRules::default() };
+    let capped = TenantRules::default().with_overrun(OverrunPolicy::CapAtReserved);
     engine.set_rules("b", capped, 2).unwrap();
     let ticket = |tenant, sequence| engine.decide(&call(tenant, sequence, 9_000)).unwrap().ticket;
     engine.settle(ticket("a", 1).unwrap(), 1_500, 10).unwrap();
@@ -156,7 +156,7 @@ proptest! {
                         OverrunPolicy::DrawThenDebt,
                         OverrunPolicy::CapAtReserved,
                     ][usize::try_from(amount / 3 % 3).unwrap()];
-                    let rules = TenantRules { overrun, ..TenantRules::default() };
+                    let rules = TenantRules::default().with_overrun(overrun);
                     engine.set_rules(tenant, rules, sequence).unwrap();
                 }
                 (11, _) => drop(engine.checkpoint(sequence)),
@@ -173,7 +173,7 @@ proptest! {
         assert_adds_up(dir.path());
         let (_, ledger) = read(dir.path());
         for account in &ledger.accounts {
-            prop_assert_eq!(account.balance.committed_microunits, balances[&account.tenant].3);
+            prop_assert_eq!(account.balance.committed.get(), balances[&account.tenant].3);
         }
     }
 }

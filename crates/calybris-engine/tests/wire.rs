@@ -6,7 +6,9 @@ mod world;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use calybris_budget::{BudgetEvent, OverrunPolicy, Replay, TenantRules};
+use calybris_budget::{
+    BudgetEvent, BudgetState, KeyState, OverrunPolicy, ReservationState, TenantRules, TenantState,
+};
 use calybris_engine::{
     Admission, Checkpoint, Decided, EngineError, Fallback, KeyedDecision, LoggedSnapshot,
     LoggedTicket, Names, Record,
@@ -201,75 +203,79 @@ fn logged_snapshot() -> BoxedStrategy<LoggedSnapshot<'static>> {
         .boxed()
 }
 
-fn event() -> BoxedStrategy<BudgetEvent> {
+fn rules() -> BoxedStrategy<TenantRules> {
     let overruns =
         vec![OverrunPolicy::Reject, OverrunPolicy::DrawThenDebt, OverrunPolicy::CapAtReserved];
-    let rules = (option::of(number()), option::of(number()), select(overruns));
+    (option::of(money()), option::of(money()), select(overruns))
+        .prop_map(|(exposure_cap, soft_limit, overrun)| {
+            let mut rules = TenantRules::default().with_overrun(overrun);
+            (rules.exposure_cap, rules.soft_limit) = (exposure_cap, soft_limit);
+            rules
+        })
+        .boxed()
+}
+
+fn event() -> BoxedStrategy<BudgetEvent> {
     let names = (".{0,16}", ".{0,16}");
-    (0..13_u8, names, number(), number(), vec(number(), 0..4), rules)
-        .prop_map(|(kind, (tenant, other), amount_microunits, hold, drawn_microunits, rules)| {
+    (0..13_u8, names, money(), number(), vec(money(), 0..4), rules())
+        .prop_map(|(kind, (tenant, other), amount, number, drawn, rules)| {
+            let reservation = number.into();
             match kind {
-                0 => BudgetEvent::TenantOpened { tenant, granted_microunits: amount_microunits },
-                1 => BudgetEvent::ChildOpened {
-                    tenant,
-                    parent: other,
-                    granted_microunits: amount_microunits,
-                },
-                2 => BudgetEvent::ToppedUp { tenant, amount_microunits },
-                3 => BudgetEvent::Reduced { tenant, amount_microunits },
-                4 => BudgetEvent::Refunded { tenant, amount_microunits },
-                5 => BudgetEvent::Repaid { tenant, amount_microunits },
-                6 => BudgetEvent::CarriedOver { from: tenant, to: other, amount_microunits },
+                0 => BudgetEvent::TenantOpened { tenant, granted: amount },
+                1 => BudgetEvent::ChildOpened { tenant, parent: other, granted: amount },
+                2 => BudgetEvent::ToppedUp { tenant, amount },
+                3 => BudgetEvent::Reduced { tenant, amount },
+                4 => BudgetEvent::Refunded { tenant, amount },
+                5 => BudgetEvent::Repaid { tenant, amount },
+                6 => BudgetEvent::CarriedOver { from: tenant, to: other, amount },
                 7 => BudgetEvent::Frozen { tenant },
                 8 => BudgetEvent::Unfrozen { tenant },
-                9 => BudgetEvent::RulesSet {
-                    tenant,
-                    rules: TenantRules {
-                        exposure_cap_microunits: rules.0,
-                        soft_limit_microunits: rules.1,
-                        overrun: rules.2,
-                    },
-                },
+                9 => BudgetEvent::RulesSet { tenant, rules },
                 10 => BudgetEvent::SoftLimitReached { tenant },
-                11 => BudgetEvent::Extended { hold, amount_microunits },
-                _ => BudgetEvent::Overdrawn {
-                    hold,
-                    extra_microunits: amount_microunits,
-                    drawn_microunits,
-                },
+                11 => BudgetEvent::Extended { reservation, amount },
+                _ => BudgetEvent::Overdrawn { reservation, extra: amount, drawn },
             }
         })
         .boxed()
 }
 
-/// The state that a budget has after a few changes.
-fn budget() -> BoxedStrategy<calybris_budget::Checkpoint> {
-    let reservations = vec(0..300_u64, 0..4);
-    (reservations, option::of(number()), any::<bool>())
-        .prop_map(|(reservations, cap, frozen)| {
-            let mut replay = Replay::new();
-            let mut apply = |event| replay.apply(event).unwrap();
-            let tenant = |name: &str| name.to_owned();
-            apply(BudgetEvent::TenantOpened { tenant: tenant("a"), granted_microunits: 70_000 });
-            apply(BudgetEvent::ChildOpened {
-                tenant: tenant("b"),
-                parent: tenant("a"),
-                granted_microunits: 2_000,
-            });
-            let rules = TenantRules {
-                soft_limit_microunits: cap.map(|cap| cap >> 1),
-                overrun: OverrunPolicy::DrawThenDebt,
-                ..TenantRules::default()
+/// A budget of any numbers: a replay says whether they add up.
+fn budget() -> BoxedStrategy<BudgetState> {
+    let numbers = [money(), money(), money(), money(), money(), money()];
+    let flags = (any::<bool>(), any::<bool>());
+    let tenant = (".{0,8}", option::of(".{0,8}"), numbers, rules(), flags).prop_map(
+        |(name, parent, [opened_with, numbers @ ..], rules, flags)| {
+            let mut tenant = TenantState::new(name, opened_with);
+            tenant.parent = parent;
+            let account = &mut tenant.account;
+            [
+                account.granted,
+                account.available,
+                account.reserved,
+                account.committed,
+                account.debt,
+            ] = numbers;
+            tenant.rules = rules;
+            (tenant.frozen, tenant.warned) = flags;
+            tenant
+        },
+    );
+    let reservations = btree_map(number(), (".{0,8}", money(), any::<bool>()), 0..3);
+    let key = (".{0,8}", ".{0,8}", money(), number())
+        .prop_map(|(key, tenant, amount, id)| KeyState::new(key, tenant, amount, id.into()));
+    (vec(tenant, 0..3), reservations, vec(key, 0..3), number())
+        .prop_map(|(tenants, reservations, keys, last_reservation)| {
+            let mut state = BudgetState::default();
+            state.tenants = tenants;
+            let reservation = |(id, (tenant, amount, dispatched)): (u64, (String, _, _))| {
+                let mut reservation = ReservationState::new(id.into(), tenant, amount);
+                reservation.dispatched = dispatched;
+                reservation
             };
-            apply(BudgetEvent::RulesSet { tenant: tenant("b"), rules });
-            for (amount_microunits, hold) in reservations.into_iter().zip(7..) {
-                let tenant = tenant("b");
-                apply(BudgetEvent::Reserved { tenant, hold, amount_microunits });
-            }
-            if frozen {
-                apply(BudgetEvent::Frozen { tenant: tenant("a") });
-            }
-            replay.checkpoint().unwrap().numbered_up_to(20)
+            state.reservations = reservations.into_iter().map(reservation).collect();
+            state.keys = keys;
+            state.last_reservation = last_reservation.into();
+            state
         })
         .boxed()
 }
@@ -535,16 +541,17 @@ fn what_is_to_be_in_order_is_refused_out_of_order() {
         decision: plain_decision().decision,
         admission: Admission::NotAsked,
     };
-    let checkpoint = |tickets, keyed_decisions| {
+    let checkpoint_of = |budget, tickets, keyed_decisions| {
         payload(&Record::Checkpoint(Checkpoint {
             time_unix_ms: 0,
             snapshot: None,
-            budget: Replay::new().checkpoint().unwrap(),
+            budget,
             tickets: Cow::Owned(tickets),
             keyed_decisions: Cow::Owned(keyed_decisions),
             decisions: 0,
         }))
     };
+    let checkpoint = |tickets, keyed| checkpoint_of(BudgetState::default(), tickets, keyed);
     assert!(Record::decode(3, &checkpoint(vec![ticket(1), ticket(2)], vec![keyed(1)])).is_ok());
     for tickets in [vec![ticket(2), ticket(1)], vec![ticket(1), ticket(1)]] {
         let (record, field, _) = invalid(&checkpoint(tickets, vec![]));
@@ -553,6 +560,12 @@ fn what_is_to_be_in_order_is_refused_out_of_order() {
     for decisions in [vec![keyed(2), keyed(1)], vec![keyed(1), keyed(1)]] {
         assert_eq!(invalid(&checkpoint(vec![], decisions)).1, "keyed_decisions");
     }
+    for ids in [[2, 1], [1, 1]] {
+        let mut budget = BudgetState::default();
+        let reservation = |id: u64| ReservationState::new(id.into(), "a", Microunits::new(1));
+        budget.reservations = ids.map(reservation).into();
+        assert_eq!(invalid(&checkpoint_of(budget, vec![], vec![])).1, "budget.reservations");
+    }
     let long_key = KeyedDecision { request_key: Cow::Owned("k".repeat(65)), ..keyed(1) };
     assert_eq!(invalid(&checkpoint(vec![], vec![long_key])).1, "request_key");
 }
@@ -560,14 +573,15 @@ fn what_is_to_be_in_order_is_refused_out_of_order() {
 #[test]
 fn a_change_with_a_record_of_its_own_is_not_written_as_a_change() {
     let tenant = || "a".to_owned();
+    let (reservation, amount) = (3.into(), Microunits::new(1));
     for event in [
-        BudgetEvent::Reserved { tenant: tenant(), hold: 9, amount_microunits: 1 },
-        BudgetEvent::Committed { hold: 3, actual_microunits: 0 },
-        BudgetEvent::Released { hold: 3 },
-        BudgetEvent::PartCommitted { hold: 3, actual_microunits: 1 },
-        BudgetEvent::Dispatched { hold: 3 },
-        BudgetEvent::Expired { hold: 3 },
-        BudgetEvent::PartReleased { hold: 3, amount_microunits: 1 },
+        BudgetEvent::Reserved { tenant: tenant(), reservation: 9.into(), amount },
+        BudgetEvent::Committed { reservation, actual: amount },
+        BudgetEvent::Released { reservation },
+        BudgetEvent::PartCommitted { reservation, actual: amount },
+        BudgetEvent::Dispatched { reservation },
+        BudgetEvent::Expired { reservation },
+        BudgetEvent::PartReleased { reservation, amount },
     ] {
         let dir = tempfile::tempdir().unwrap();
         let options = calybris_wal::WalOptions::new(calybris_engine::SCHEMA_ID);

@@ -19,11 +19,11 @@ fn engine() -> Arc<BudgetEngine> {
 
 /// What all holds hold is what their tenants have reserved.
 fn check_books(engine: &BudgetEngine) {
-    let open = engine.open_holds();
+    let open = engine.open_reservations();
     for tenant in engine.tenants() {
         let of_tenant = open.iter().filter(|open| open.tenant == tenant.name());
-        let held: u64 = of_tenant.map(|open| open.amount_microunits).sum();
-        assert_eq!(held, tenant.snapshot().reserved_microunits, "a hold was lost or doubled");
+        let held: u64 = of_tenant.map(|open| open.amount).sum();
+        assert_eq!(held, tenant.snapshot().reserved, "a hold was lost or doubled");
     }
 }
 
@@ -41,7 +41,7 @@ fn a_hold_by_id_is_settled_once() {
         assert!(mine != rival.join().unwrap(), "settled twice, or by nobody");
         let now = engine.tenant("acme").unwrap().snapshot();
         let committed = if mine { 4 } else { 0 };
-        assert_eq!((now.reserved_microunits, now.committed_microunits), (0, committed));
+        assert_eq!((now.reserved, now.committed), (0, committed));
     });
 }
 
@@ -80,7 +80,7 @@ fn the_next_hold_of_a_slot_is_not_taken_for_the_one_before() {
         let (theirs, second) = next.join().unwrap();
         assert!(mine != theirs, "settled twice, or by nobody");
         check_books(&engine);
-        assert_eq!(engine.release("globex", second).unwrap().released_microunits, 3);
+        assert_eq!(engine.release("globex", second).unwrap().released, 3);
     });
 }
 
@@ -156,13 +156,13 @@ fn a_listing_shows_each_hold_whole() {
         let first = engine.try_reserve("acme", 6).unwrap();
         let reader = thread::spawn({
             let engine = engine.clone();
-            move || engine.open_holds()
+            move || engine.open_reservations()
         });
         engine.release("acme", first).unwrap();
         let second = engine.try_reserve("globex", 3).unwrap();
         for open in reader.join().unwrap() {
             let whole = [(first, "acme", 6), (second, "globex", 3)];
-            let found = (open.id, open.tenant.as_str(), open.amount_microunits);
+            let found = (open.id, open.tenant.as_str(), open.amount);
             assert!(whole.contains(&found), "{open:?}");
         }
         check_books(&engine);

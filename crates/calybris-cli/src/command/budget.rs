@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use calybris_core::budget::Totals;
+use calybris_core::budget::{Microunits, TenantRules, Totals};
 use calybris_core::engine::{Ledger, LedgerAccount, OpenTicket, Record};
 use calybris_core::wal::Key;
 use serde_json::{Value, json};
@@ -138,7 +138,7 @@ fn words(
 
 fn accounts(ledger: &Ledger, total: &Totals, page: &mut Page) {
     let with_bars = draws_bars();
-    let debts = ledger.accounts.iter().any(|account| account.balance.debt_microunits > 0);
+    let debts = ledger.accounts.iter().any(|account| account.balance.debt.get() > 0);
     let mut header = vec!["tenant", "granted", "available", "reserved", "committed"];
     if debts {
         header.push("debt");
@@ -181,8 +181,8 @@ fn name(account: &LedgerAccount) -> String {
     if account.frozen {
         notes.push_str(" (frozen)");
     }
-    if let Some(cap) = account.rules.exposure_cap_microunits {
-        notes.push_str(&format!(" (holds at most {})", money(cap)));
+    if let Some(cap) = account.rules.exposure_cap {
+        notes.push_str(&format!(" (holds at most {})", money(cap.get())));
     }
     format!("{indent}{}{notes}", account.tenant)
 }
@@ -226,7 +226,7 @@ fn json_of(ledger: &Ledger, total: &Totals, origins: &BTreeMap<u64, Origin>) -> 
             map.insert("tenant".to_owned(), json!(account.tenant));
             map.insert("parent".to_owned(), json!(account.parent));
             map.insert("frozen".to_owned(), json!(account.frozen));
-            map.insert("rules".to_owned(), json!(account.rules));
+            map.insert("rules".to_owned(), rules(&account.rules));
         }
         object
     };
@@ -250,5 +250,14 @@ fn json_of(ledger: &Ledger, total: &Totals, origins: &BTreeMap<u64, Origin>) -> 
         "total": balance(*total),
         "open_tickets": ledger.open_tickets.iter().map(ticket).collect::<Vec<_>>(),
         "adds_up": true,
+    })
+}
+
+/// The rules of a tenant; `null` for a limit that it does not have.
+fn rules(rules: &TenantRules) -> Value {
+    json!({
+        "exposure_cap_microunits": rules.exposure_cap.map(Microunits::get),
+        "soft_limit_microunits": rules.soft_limit.map(Microunits::get),
+        "overrun": format!("{:?}", rules.overrun),
     })
 }

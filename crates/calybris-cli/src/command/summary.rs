@@ -62,10 +62,10 @@ pub(crate) fn object(job: &Job<'_>, routed: &Routed) -> serde_json::Value {
     let balance = |(tenant, account): &(String, calybris_core::budget::AccountSnapshot)| {
         json!({
             "tenant": tenant,
-            "granted_microunits": account.granted_microunits,
-            "available_microunits": account.available_microunits,
-            "reserved_microunits": account.reserved_microunits,
-            "committed_microunits": account.committed_microunits,
+            "granted_microunits": account.granted.get(),
+            "available_microunits": account.available.get(),
+            "reserved_microunits": account.reserved.get(),
+            "committed_microunits": account.committed.get(),
         })
     };
     json!({
@@ -237,8 +237,8 @@ fn tenants(routed: &Routed, page: &mut Page) {
             count(|tally| tally.rejected),
             count(|tally| tally.insufficient_budget),
             money(tally.map_or(0, |tally| tally.committed_microunits)),
-            money(account.available_microunits),
-            money(account.granted_microunits),
+            money(account.available.get()),
+            money(account.granted.get()),
         ]
     });
     let spent = if routed.resumed.records > 0 { "spent now" } else { "spent" };

@@ -326,43 +326,47 @@ fn words(entry: &Entry, journal: &Journal) -> String {
 fn event_words(event: &BudgetEvent) -> String {
     let name = |tenant: &str| format!("`{}`", visible_within_a_line(tenant));
     match event {
-        BudgetEvent::TenantOpened { tenant, granted_microunits } => {
-            format!("{} opened with {}", name(tenant), money(*granted_microunits))
+        BudgetEvent::TenantOpened { tenant, granted } => {
+            format!("{} opened with {}", name(tenant), money(granted.get()))
         }
-        BudgetEvent::ChildOpened { tenant, parent, granted_microunits } => {
+        BudgetEvent::ChildOpened { tenant, parent, granted } => {
             let (tenant, parent) = (name(tenant), name(parent));
-            format!("{tenant} opened below {parent} with {}", money(*granted_microunits))
+            format!("{tenant} opened below {parent} with {}", money(granted.get()))
         }
-        BudgetEvent::Reserved { tenant, hold, amount_microunits }
-        | BudgetEvent::ReservedOnce { tenant, hold, amount_microunits, .. } => {
-            format!("{} reserved {} as hold {hold}", name(tenant), money(*amount_microunits))
+        BudgetEvent::Reserved { tenant, reservation, amount }
+        | BudgetEvent::ReservedOnce { tenant, reservation, amount, .. } => {
+            format!(
+                "{} reserved {} as reservation {reservation}",
+                name(tenant),
+                money(amount.get())
+            )
         }
-        BudgetEvent::Committed { hold, actual_microunits } => {
-            format!("hold {hold} committed {}", money(*actual_microunits))
+        BudgetEvent::Committed { reservation, actual } => {
+            format!("reservation {reservation} committed {}", money(actual.get()))
         }
-        BudgetEvent::PartCommitted { hold, actual_microunits } => {
-            format!("hold {hold} committed {} and goes on", money(*actual_microunits))
+        BudgetEvent::PartCommitted { reservation, actual } => {
+            format!("reservation {reservation} committed {} and goes on", money(actual.get()))
         }
-        BudgetEvent::Released { hold } => format!("hold {hold} released"),
-        BudgetEvent::Expired { hold } => format!("hold {hold} expired"),
-        BudgetEvent::Dispatched { hold } => format!("hold {hold} dispatched"),
-        BudgetEvent::Extended { hold, amount_microunits } => {
-            format!("hold {hold} extended by {}", money(*amount_microunits))
+        BudgetEvent::Released { reservation } => format!("reservation {reservation} released"),
+        BudgetEvent::Expired { reservation } => format!("reservation {reservation} expired"),
+        BudgetEvent::Dispatched { reservation } => format!("reservation {reservation} dispatched"),
+        BudgetEvent::Extended { reservation, amount } => {
+            format!("reservation {reservation} extended by {}", money(amount.get()))
         }
-        BudgetEvent::Overdrawn { hold, extra_microunits, .. } => {
-            format!("hold {hold} overdrawn by {}", money(*extra_microunits))
+        BudgetEvent::Overdrawn { reservation, extra, .. } => {
+            format!("reservation {reservation} overdrawn by {}", money(extra.get()))
         }
-        BudgetEvent::ToppedUp { tenant, amount_microunits } => {
-            format!("{} topped up by {}", name(tenant), money(*amount_microunits))
+        BudgetEvent::ToppedUp { tenant, amount } => {
+            format!("{} topped up by {}", name(tenant), money(amount.get()))
         }
-        BudgetEvent::Reduced { tenant, amount_microunits } => {
-            format!("{} reduced by {}", name(tenant), money(*amount_microunits))
+        BudgetEvent::Reduced { tenant, amount } => {
+            format!("{} reduced by {}", name(tenant), money(amount.get()))
         }
-        BudgetEvent::Refunded { tenant, amount_microunits } => {
-            format!("{} refunded {}", name(tenant), money(*amount_microunits))
+        BudgetEvent::Refunded { tenant, amount } => {
+            format!("{} refunded {}", name(tenant), money(amount.get()))
         }
-        BudgetEvent::Repaid { tenant, amount_microunits } => {
-            format!("{} repaid {}", name(tenant), money(*amount_microunits))
+        BudgetEvent::Repaid { tenant, amount } => {
+            format!("{} repaid {}", name(tenant), money(amount.get()))
         }
         BudgetEvent::Frozen { tenant } => format!("{} frozen", name(tenant)),
         BudgetEvent::Unfrozen { tenant } => format!("{} unfrozen", name(tenant)),
@@ -370,8 +374,8 @@ fn event_words(event: &BudgetEvent) -> String {
         BudgetEvent::SoftLimitReached { tenant } => {
             format!("{} reached its soft limit", name(tenant))
         }
-        BudgetEvent::CarriedOver { from, to, amount_microunits } => {
-            format!("{} to {}: {} carried over", name(from), name(to), money(*amount_microunits))
+        BudgetEvent::CarriedOver { from, to, amount } => {
+            format!("{} to {}: {} carried over", name(from), name(to), money(amount.get()))
         }
         _ => String::new(),
     }

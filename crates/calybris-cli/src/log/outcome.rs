@@ -97,10 +97,10 @@ impl Followed {
         match *record {
             Record::BudgetChanged {
                 event:
-                    BudgetEvent::Extended { amount_microunits: more, .. }
-                    | BudgetEvent::Overdrawn { extra_microunits: more, .. },
+                    BudgetEvent::Extended { amount: more, .. }
+                    | BudgetEvent::Overdrawn { extra: more, .. },
                 ..
-            } => self.extended_microunits += u128::from(more),
+            } => self.extended_microunits += u128::from(more.get()),
             Record::Settled { time_unix_ms, actual_cost_microunits, .. } => {
                 let cost_microunits = actual_cost_microunits;
                 self.ending = Ending::Settled { sequence, time_unix_ms, cost_microunits };
@@ -112,7 +112,7 @@ impl Followed {
                 let model = self.model().unwrap_or_default().to_owned();
                 let next = fallback.map(|next| (model_name(names, next.model_id), next));
                 if next.is_some() {
-                    // The hold is the next model's estimate from here on.
+                    // The reservation is the next model's estimate from here on.
                     self.extended_microunits = 0;
                 }
                 self.failed.push(Failed { sequence, model, next });
@@ -129,9 +129,10 @@ pub(crate) const fn decision_of(record: &Record<'_>) -> Option<u64> {
         | Record::Abandoned { decision_sequence, .. }
         | Record::FellBack { decision_sequence, .. } => Some(*decision_sequence),
         Record::BudgetChanged {
-            event: BudgetEvent::Extended { hold, .. } | BudgetEvent::Overdrawn { hold, .. },
+            event:
+                BudgetEvent::Extended { reservation, .. } | BudgetEvent::Overdrawn { reservation, .. },
             ..
-        } => Some(*hold),
+        } => Some(reservation.as_u64()),
         _ => None,
     }
 }

@@ -104,9 +104,9 @@ fn tenant(account: &LedgerAccount, own: &Part) -> Value {
         ("tenant", json!(account.tenant)),
         ("parent", json!(account.parent)),
         ("frozen", json!(account.frozen)),
-        ("granted_microunits", json!(balance.granted_microunits)),
-        ("available_microunits", json!(balance.available_microunits)),
-        ("debt_microunits", json!(balance.debt_microunits)),
+        ("granted_microunits", json!(balance.granted.get())),
+        ("available_microunits", json!(balance.available.get())),
+        ("debt_microunits", json!(balance.debt.get())),
     ] {
         object.insert(name.to_owned(), value);
     }

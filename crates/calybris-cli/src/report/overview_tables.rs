@@ -133,7 +133,7 @@ pub(crate) fn tenant_rows(overview: &Overview) -> Vec<Vec<String>> {
     let row = |(tenant, part): (&String, &Part)| {
         let accounts = &overview.books.ledger.accounts;
         let account = accounts.iter().find(|account| account.tenant == *tenant);
-        let available = account.map(|account| money(account.balance.available_microunits));
+        let available = account.map(|account| money(account.balance.available.get()));
         let mut row = vec![tenant.clone()];
         row.extend(part_cells(part, whole));
         row.push(available.unwrap_or_default());

@@ -38,11 +38,11 @@ pub(crate) fn write_log(dir: &Path) {
     log.install(first());
     let open = |tenant: &str, granted_microunits| {
         let tenant = tenant.to_owned();
-        BudgetEvent::TenantOpened { tenant, granted_microunits }
+        BudgetEvent::TenantOpened { tenant, granted: Microunits::new(granted_microunits) }
     };
     log.budget(open("acme", 2_000_000));
     let (tenant, parent) = ("search".to_owned(), "acme".to_owned());
-    log.budget(BudgetEvent::ChildOpened { tenant, parent, granted_microunits: 200_000 });
+    log.budget(BudgetEvent::ChildOpened { tenant, parent, granted: Microunits::new(200_000) });
     log.budget(open("lab", 5_000));
     // 5 and 6: what was asked for is best, and is carried out.
     log.decide("search", "call-1", request(1, 3), Admission::Reserved);
@@ -87,7 +87,7 @@ pub(crate) fn write_log(dir: &Path) {
     log.settle(FELL_BACK, next.cost.get());
     // 14 to 16: another catalog, in which the models have other numbers; more money; a ticket that stays open.
     log.install(second());
-    log.budget(BudgetEvent::ToppedUp { tenant: "lab".to_owned(), amount_microunits: 1_000 });
+    log.budget(BudgetEvent::ToppedUp { tenant: "lab".to_owned(), amount: Microunits::new(1_000) });
     log.decide("search", "call-6", request(6, 4), Admission::Reserved);
     log.budget(BudgetEvent::Frozen { tenant: "lab".to_owned() });
     log.decide("lab", "call-7", request(7, 4), Admission::Frozen);

@@ -1,8 +1,6 @@
-//! Changes of a budget, and a whole budget as a checkpoint has it.
+//! Changes of a budget.
 
-use std::borrow::Cow;
-
-use calybris_budget::{BudgetEvent, OverrunPolicy, TenantRules};
+use calybris_budget::{BudgetEvent, Microunits, OverrunPolicy, TenantRules};
 use serde::{Deserialize, Serialize};
 
 /// A budget changed otherwise than by a decision or by what became of it.
@@ -41,7 +39,7 @@ pub(super) enum EventV1<'a> {
     /// 11
     Extended { reservation: u64, amount_microunits: u64 },
     /// 12
-    Overdrawn { reservation: u64, extra_microunits: u64, drawn_microunits: Cow<'a, [u64]> },
+    Overdrawn { reservation: u64, extra_microunits: u64, drawn_microunits: Vec<u64> },
 }
 
 /// The rules of a tenant.
@@ -63,23 +61,6 @@ enum OverrunV1 {
     CapAtReserved,
 }
 
-/// A whole budget.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(super) struct BudgetStateV1<'a>(Cow<'a, calybris_budget::Checkpoint>);
-
-impl<'a> From<&'a calybris_budget::Checkpoint> for BudgetStateV1<'a> {
-    fn from(state: &'a calybris_budget::Checkpoint) -> Self {
-        Self(Cow::Borrowed(state))
-    }
-}
-
-impl From<BudgetStateV1<'_>> for calybris_budget::Checkpoint {
-    fn from(wire: BudgetStateV1<'_>) -> Self {
-        wire.0.into_owned()
-    }
-}
-
 /// A change or a rule of a budget that no record says by itself.
 #[derive(Debug, thiserror::Error)]
 #[error("{change} is in no record by itself")]
@@ -98,26 +79,26 @@ impl<'a> TryFrom<&'a BudgetEvent> for EventV1<'a> {
 
     fn try_from(event: &'a BudgetEvent) -> Result<Self, NotLogged> {
         Ok(match event {
-            &BudgetEvent::TenantOpened { ref tenant, granted_microunits } => {
-                Self::TenantOpened { tenant, granted_microunits }
+            BudgetEvent::TenantOpened { tenant, granted } => {
+                Self::TenantOpened { tenant, granted_microunits: granted.get() }
             }
-            &BudgetEvent::ChildOpened { ref tenant, ref parent, granted_microunits } => {
-                Self::ChildOpened { tenant, parent, granted_microunits }
+            BudgetEvent::ChildOpened { tenant, parent, granted } => {
+                Self::ChildOpened { tenant, parent, granted_microunits: granted.get() }
             }
-            &BudgetEvent::ToppedUp { ref tenant, amount_microunits } => {
-                Self::ToppedUp { tenant, amount_microunits }
+            BudgetEvent::ToppedUp { tenant, amount } => {
+                Self::ToppedUp { tenant, amount_microunits: amount.get() }
             }
-            &BudgetEvent::Reduced { ref tenant, amount_microunits } => {
-                Self::Reduced { tenant, amount_microunits }
+            BudgetEvent::Reduced { tenant, amount } => {
+                Self::Reduced { tenant, amount_microunits: amount.get() }
             }
-            &BudgetEvent::Refunded { ref tenant, amount_microunits } => {
-                Self::Refunded { tenant, amount_microunits }
+            BudgetEvent::Refunded { tenant, amount } => {
+                Self::Refunded { tenant, amount_microunits: amount.get() }
             }
-            &BudgetEvent::Repaid { ref tenant, amount_microunits } => {
-                Self::Repaid { tenant, amount_microunits }
+            BudgetEvent::Repaid { tenant, amount } => {
+                Self::Repaid { tenant, amount_microunits: amount.get() }
             }
-            &BudgetEvent::CarriedOver { ref from, ref to, amount_microunits } => {
-                Self::CarriedOver { from, to, amount_microunits }
+            BudgetEvent::CarriedOver { from, to, amount } => {
+                Self::CarriedOver { from, to, amount_microunits: amount.get() }
             }
             BudgetEvent::Frozen { tenant } => Self::Frozen { tenant },
             BudgetEvent::Unfrozen { tenant } => Self::Unfrozen { tenant },
@@ -125,17 +106,15 @@ impl<'a> TryFrom<&'a BudgetEvent> for EventV1<'a> {
                 Self::RulesSet { tenant, rules: rules.try_into()? }
             }
             BudgetEvent::SoftLimitReached { tenant } => Self::SoftLimitReached { tenant },
-            &BudgetEvent::Extended { hold: reservation, amount_microunits } => {
-                Self::Extended { reservation, amount_microunits }
+            BudgetEvent::Extended { reservation, amount } => {
+                let reservation = reservation.as_u64();
+                Self::Extended { reservation, amount_microunits: amount.get() }
             }
-            &BudgetEvent::Overdrawn {
-                hold: reservation,
-                extra_microunits,
-                ref drawn_microunits,
-            } => {
-                let drawn_microunits = Cow::Borrowed(drawn_microunits.as_slice());
-                Self::Overdrawn { reservation, extra_microunits, drawn_microunits }
-            }
+            BudgetEvent::Overdrawn { reservation, extra, drawn } => Self::Overdrawn {
+                reservation: reservation.as_u64(),
+                extra_microunits: extra.get(),
+                drawn_microunits: drawn.iter().copied().map(Microunits::get).collect(),
+            },
             other => return Err(NotLogged::of(other)),
         })
     }
@@ -143,30 +122,33 @@ impl<'a> TryFrom<&'a BudgetEvent> for EventV1<'a> {
 
 impl From<EventV1<'_>> for BudgetEvent {
     fn from(wire: EventV1<'_>) -> Self {
+        let money = Microunits::new;
         match wire {
             EventV1::TenantOpened { tenant, granted_microunits } => {
-                Self::TenantOpened { tenant: tenant.to_owned(), granted_microunits }
+                Self::TenantOpened { tenant: tenant.to_owned(), granted: money(granted_microunits) }
             }
             EventV1::ChildOpened { tenant, parent, granted_microunits } => Self::ChildOpened {
                 tenant: tenant.to_owned(),
                 parent: parent.to_owned(),
-                granted_microunits,
+                granted: money(granted_microunits),
             },
             EventV1::ToppedUp { tenant, amount_microunits } => {
-                Self::ToppedUp { tenant: tenant.to_owned(), amount_microunits }
+                Self::ToppedUp { tenant: tenant.to_owned(), amount: money(amount_microunits) }
             }
             EventV1::Reduced { tenant, amount_microunits } => {
-                Self::Reduced { tenant: tenant.to_owned(), amount_microunits }
+                Self::Reduced { tenant: tenant.to_owned(), amount: money(amount_microunits) }
             }
             EventV1::Refunded { tenant, amount_microunits } => {
-                Self::Refunded { tenant: tenant.to_owned(), amount_microunits }
+                Self::Refunded { tenant: tenant.to_owned(), amount: money(amount_microunits) }
             }
             EventV1::Repaid { tenant, amount_microunits } => {
-                Self::Repaid { tenant: tenant.to_owned(), amount_microunits }
+                Self::Repaid { tenant: tenant.to_owned(), amount: money(amount_microunits) }
             }
-            EventV1::CarriedOver { from, to, amount_microunits } => {
-                Self::CarriedOver { from: from.to_owned(), to: to.to_owned(), amount_microunits }
-            }
+            EventV1::CarriedOver { from, to, amount_microunits } => Self::CarriedOver {
+                from: from.to_owned(),
+                to: to.to_owned(),
+                amount: money(amount_microunits),
+            },
             EventV1::Frozen { tenant } => Self::Frozen { tenant: tenant.to_owned() },
             EventV1::Unfrozen { tenant } => Self::Unfrozen { tenant: tenant.to_owned() },
             EventV1::RulesSet { tenant, rules } => {
@@ -176,13 +158,13 @@ impl From<EventV1<'_>> for BudgetEvent {
                 Self::SoftLimitReached { tenant: tenant.to_owned() }
             }
             EventV1::Extended { reservation, amount_microunits } => {
-                Self::Extended { hold: reservation, amount_microunits }
+                Self::Extended { reservation: reservation.into(), amount: money(amount_microunits) }
             }
             EventV1::Overdrawn { reservation, extra_microunits, drawn_microunits } => {
                 Self::Overdrawn {
-                    hold: reservation,
-                    extra_microunits,
-                    drawn_microunits: drawn_microunits.into_owned(),
+                    reservation: reservation.into(),
+                    extra: money(extra_microunits),
+                    drawn: drawn_microunits.into_iter().map(money).collect(),
                 }
             }
         }
@@ -194,8 +176,8 @@ impl TryFrom<&TenantRules> for RulesV1 {
 
     fn try_from(rules: &TenantRules) -> Result<Self, NotLogged> {
         Ok(Self {
-            exposure_cap_microunits: rules.exposure_cap_microunits,
-            soft_limit_microunits: rules.soft_limit_microunits,
+            exposure_cap_microunits: rules.exposure_cap.map(Microunits::get),
+            soft_limit_microunits: rules.soft_limit.map(Microunits::get),
             overrun: match rules.overrun {
                 OverrunPolicy::Reject => OverrunV1::Reject,
                 OverrunPolicy::DrawThenDebt => OverrunV1::DrawThenDebt,
@@ -208,14 +190,13 @@ impl TryFrom<&TenantRules> for RulesV1 {
 
 impl From<RulesV1> for TenantRules {
     fn from(wire: RulesV1) -> Self {
-        Self {
-            exposure_cap_microunits: wire.exposure_cap_microunits,
-            soft_limit_microunits: wire.soft_limit_microunits,
-            overrun: match wire.overrun {
-                OverrunV1::Reject => OverrunPolicy::Reject,
-                OverrunV1::DrawThenDebt => OverrunPolicy::DrawThenDebt,
-                OverrunV1::CapAtReserved => OverrunPolicy::CapAtReserved,
-            },
-        }
+        let mut rules = Self::default().with_overrun(match wire.overrun {
+            OverrunV1::Reject => OverrunPolicy::Reject,
+            OverrunV1::DrawThenDebt => OverrunPolicy::DrawThenDebt,
+            OverrunV1::CapAtReserved => OverrunPolicy::CapAtReserved,
+        });
+        rules.exposure_cap = wire.exposure_cap_microunits.map(Microunits::new);
+        rules.soft_limit = wire.soft_limit_microunits.map(Microunits::new);
+        rules
     }
 }

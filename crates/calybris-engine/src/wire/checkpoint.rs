@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::budget::BudgetStateV1;
+use super::budget::NotLogged;
+use super::budget_state::BudgetStateV1;
 use super::decided::{AdmissionV1, DecisionV1, RequestV1, checked_request_key};
 use super::invalid::InvalidField;
 use super::snapshot::SnapshotV1;
@@ -44,16 +45,18 @@ struct KeyedDecisionV1<'a> {
     admission: AdmissionV1,
 }
 
-impl<'a> From<&'a Checkpoint<'_>> for CheckpointV1<'a> {
-    fn from(checkpoint: &'a Checkpoint<'_>) -> Self {
-        Self {
+impl<'a> TryFrom<&'a Checkpoint<'_>> for CheckpointV1<'a> {
+    type Error = NotLogged;
+
+    fn try_from(checkpoint: &'a Checkpoint<'_>) -> Result<Self, NotLogged> {
+        Ok(Self {
             time_unix_ms: checkpoint.time_unix_ms,
             snapshot: checkpoint.snapshot.as_ref().map(Into::into),
-            budget: (&checkpoint.budget).into(),
+            budget: (&checkpoint.budget).try_into()?,
             tickets: checkpoint.tickets.iter().map(Into::into).collect(),
             keyed_decisions: checkpoint.keyed_decisions.iter().map(Into::into).collect(),
             decisions: checkpoint.decisions,
-        }
+        })
     }
 }
 
@@ -78,7 +81,7 @@ impl TryFrom<CheckpointV1<'_>> for Checkpoint<'static> {
         Ok(Self {
             time_unix_ms: wire.time_unix_ms,
             snapshot: wire.snapshot.map(TryInto::try_into).transpose()?,
-            budget: wire.budget.into(),
+            budget: wire.budget.try_into()?,
             tickets: Cow::Owned(tickets),
             keyed_decisions: Cow::Owned(keyed_decisions),
             decisions: wire.decisions,

@@ -83,10 +83,10 @@ pub(crate) type Balance = (u64, u64, u64, u64);
 pub(crate) fn balances(engine: &Engine) -> BTreeMap<String, Balance> {
     let balance = |(tenant, account): (String, calybris_budget::AccountSnapshot)| {
         let balance = (
-            account.granted_microunits,
-            account.available_microunits,
-            account.reserved_microunits,
-            account.committed_microunits,
+            account.granted.get(),
+            account.available.get(),
+            account.reserved.get(),
+            account.committed.get(),
         );
         (tenant, balance)
     };
@@ -171,47 +171,51 @@ impl Books {
 
     fn change(&mut self, event: &BudgetEvent) {
         match event {
-            BudgetEvent::TenantOpened { tenant, granted_microunits } => {
-                self.open_account(tenant, None, *granted_microunits);
+            BudgetEvent::TenantOpened { tenant, granted: granted_microunits } => {
+                self.open_account(tenant, None, granted_microunits.get());
             }
-            BudgetEvent::ChildOpened { tenant, parent, granted_microunits } => {
-                self.open_account(tenant, Some(parent.clone()), *granted_microunits);
+            BudgetEvent::ChildOpened { tenant, parent, granted: granted_microunits } => {
+                self.open_account(tenant, Some(parent.clone()), granted_microunits.get());
             }
-            BudgetEvent::ToppedUp { tenant, amount_microunits } => {
-                let amount = i128::from(*amount_microunits);
+            BudgetEvent::ToppedUp { tenant, amount: amount_microunits } => {
+                let amount = i128::from(amount_microunits.get());
                 let paid = self.accounts[tenant].sums[4].min(amount);
                 self.one_level(tenant, [amount, amount - paid, 0, 0, -paid]);
             }
-            BudgetEvent::Reduced { tenant, amount_microunits } => {
-                let amount = i128::from(*amount_microunits);
+            BudgetEvent::Reduced { tenant, amount: amount_microunits } => {
+                let amount = i128::from(amount_microunits.get());
                 self.one_level(tenant, [-amount, -amount, 0, 0, 0]);
             }
-            BudgetEvent::Repaid { tenant, amount_microunits } => {
-                let amount = i128::from(*amount_microunits);
+            BudgetEvent::Repaid { tenant, amount: amount_microunits } => {
+                let amount = i128::from(amount_microunits.get());
                 self.one_level(tenant, [0, -amount, 0, 0, -amount]);
             }
-            BudgetEvent::CarriedOver { from, to, amount_microunits } => {
-                let amount = i128::from(*amount_microunits);
+            BudgetEvent::CarriedOver { from, to, amount: amount_microunits } => {
+                let amount = i128::from(amount_microunits.get());
                 self.one_level(from, [-amount, -amount, 0, 0, 0]);
                 let paid = self.accounts[to].sums[4].min(amount);
                 self.one_level(to, [amount, amount - paid, 0, 0, -paid]);
             }
-            BudgetEvent::Refunded { tenant, amount_microunits } => {
-                let amount = i128::from(*amount_microunits);
+            BudgetEvent::Refunded { tenant, amount: amount_microunits } => {
+                let amount = i128::from(amount_microunits.get());
                 self.each_level(tenant, [0, amount, 0, -amount, 0]);
             }
             BudgetEvent::RulesSet { tenant, rules } => {
                 self.accounts.get_mut(tenant).unwrap().overrun = rules.overrun;
             }
-            BudgetEvent::Extended { hold, amount_microunits } => {
-                self.hold(*hold, (*amount_microunits).into());
+            BudgetEvent::Extended { reservation: hold, amount: amount_microunits } => {
+                self.hold(hold.as_u64(), amount_microunits.get().into());
             }
-            BudgetEvent::Overdrawn { hold, extra_microunits, drawn_microunits } => {
-                let extra = i128::from(*extra_microunits);
-                let hold = self.open.get_mut(hold).expect("the ticket is open");
+            BudgetEvent::Overdrawn {
+                reservation: hold,
+                extra: extra_microunits,
+                drawn: drawn_microunits,
+            } => {
+                let extra = i128::from(extra_microunits.get());
+                let hold = self.open.get_mut(&hold.as_u64()).expect("the ticket is open");
                 hold.held += extra;
                 let mut level = Some(hold.tenant.clone());
-                let mut drawn = drawn_microunits.iter().map(|drawn| i128::from(*drawn));
+                let mut drawn = drawn_microunits.iter().map(|drawn| i128::from(drawn.get()));
                 while let Some(name) = level {
                     let drawn = drawn.next().expect("drawn from each level");
                     self.one_level(&name, [0, -drawn, extra, 0, extra - drawn]);

@@ -1,0 +1,48 @@
+//! The limits on amounts, names and keys, checked once at the door.
+
+use calybris_units::Microunits;
+
+use crate::BudgetError;
+
+/// The largest amount that can be granted, reserved or committed: 2^63 - 1 microunits.
+///
+/// That is nine million million units, and it fits the signed 64-bit column of any database.
+/// INVARIANT (headroom): no word of an account exceeds this number, so that the sum of any two
+/// fits in a `u64` and nothing has to saturate.
+pub const MAX_AMOUNT: Microunits = Microunits::new(MAX_MICROUNITS);
+
+/// [`MAX_AMOUNT`] as a number.
+pub(crate) const MAX_MICROUNITS: u64 = i64::MAX as u64;
+
+/// The longest name of a tenant, in bytes of UTF-8.
+pub const MAX_NAME_BYTES: usize = 128;
+
+/// The most levels a tenant has: itself and all above it.
+pub const MAX_LEVELS: usize = 32;
+
+/// How many idempotency keys are remembered. When one more comes, the oldest is forgotten.
+pub const KEY_WINDOW: usize = 65_536;
+
+/// Refuses an amount that no account can have; answers its microunits.
+pub(crate) fn check_amount(amount: Microunits) -> Result<u64, BudgetError> {
+    if amount > MAX_AMOUNT {
+        return Err(BudgetError::AmountTooLarge { amount });
+    }
+    Ok(amount.get())
+}
+
+/// Refuses a name that is empty or too long.
+pub(crate) fn check_name(name: &str) -> Result<(), BudgetError> {
+    if name.is_empty() || name.len() > MAX_NAME_BYTES {
+        return Err(BudgetError::NameLength { bytes: name.len() });
+    }
+    Ok(())
+}
+
+/// Refuses a key that is empty or too long.
+pub(crate) fn check_key(key: &str) -> Result<(), BudgetError> {
+    if key.is_empty() || key.len() > MAX_NAME_BYTES {
+        return Err(BudgetError::KeyLength { bytes: key.len() });
+    }
+    Ok(())
+}
