@@ -297,3 +297,95 @@ impl fmt::Debug for Engine {
 
 /// A snapshot is one record: some million models fit.
 const LONGEST_RECORD_BYTES: u32 = 64 * 1024 * 1024;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "test code")]
+mod tests {
+    use super::*;
+    use calybris_budget::TenantRules;
+    use calybris_kernel::{BasisPoints, Microunits, Model, Policy, PolicySnapshot, Request};
+
+    use crate::call::Call;
+    use crate::snapshot::Names;
+
+    fn snapshot(policy_epoch: u64) -> Snapshot {
+        let model = |model_id, price| {
+            Model::new(model_id, 0, BasisPoints::WHOLE).with_fixed_price(Microunits::new(price))
+        };
+        let policy = Policy::new().with_policy_epoch(policy_epoch);
+        let models = [model(1, 500), model(2, 600)];
+        Snapshot::new(PolicySnapshot::new(policy, models).unwrap(), Names::default())
+    }
+
+    fn call<'a>(request_key: &'a str) -> Call<'a> {
+        let request = Request::new(1, 1, 0, 0).with_business_value_microunits(10_000);
+        Call { tenant: "a", time_unix_ms: 2, correlation_id: "", request_key, request }
+    }
+
+    /// What every method that changes something answers, and the tickets that came back.
+    fn all_changes(engine: &Engine) -> Vec<(&'static str, Result<(), EngineError>)> {
+        let mut open = engine.open_tickets().into_iter();
+        let mut ticket = || engine.ticket(open.next().unwrap().decision_sequence).unwrap();
+        let mut extended = ticket();
+        let tickets = |refused: crate::error::SettleRefused| {
+            assert!(engine.ticket(refused.ticket.decision_sequence).is_some());
+            refused.error
+        };
+        let rules = TenantRules::default();
+        vec![
+            ("decide", engine.decide(&call("")).map(drop)),
+            ("answer again", engine.decide(&call("known")).map(drop)),
+            ("extend", engine.extend(&mut extended, 1, 3).map(drop)),
+            ("settle", engine.settle(ticket(), 400, 3).map(drop).map_err(tickets)),
+            ("abandon", engine.abandon(ticket(), 3).map(drop).map_err(tickets)),
+            ("fall back", engine.fall_back(ticket(), 3).map(drop).map_err(tickets)),
+            ("install", engine.install(snapshot(2), 3).map(drop)),
+            ("ensure a tenant", engine.ensure_tenant("b", 1, 3)),
+            ("ensure a child", engine.ensure_child("c", "b", 1, 3)),
+            ("top up", engine.top_up("a", 1, 3)),
+            ("reduce", engine.reduce("a", 1, 3)),
+            ("refund", engine.refund("a", 1, 3)),
+            ("repay", engine.repay("a", 1, 3).map(drop)),
+            ("carry over", engine.carry_over("a", "b", 1, 3).map(drop)),
+            ("rules", engine.set_rules("a", rules, 3)),
+            ("freeze", engine.freeze("a", 3)),
+            ("unfreeze", engine.unfreeze("a", 3)),
+            ("checkpoint", engine.checkpoint(4).map(drop)),
+            ("retain", engine.retain_from_checkpoint(calybris_wal::Disposal::Remove).map(drop)),
+        ]
+    }
+
+    #[test]
+    fn nothing_is_decided_or_acknowledged_after_a_broken_invariant() {
+        for broken in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
+            engine.install(snapshot(1), 1).unwrap();
+            engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+            for _ in 0..4 {
+                drop(engine.decide(&call("")).unwrap());
+            }
+            drop(engine.decide(&call("known")).unwrap());
+            if broken {
+                engine.keys.break_known_keys();
+                let found = engine.decide(&call("known")).unwrap_err();
+                assert!(matches!(found, EngineError::Internal(_)), "{found}");
+            }
+            let before = (engine.head(), engine.accounts(), engine.open_tickets());
+            for (change, answer) in all_changes(&engine) {
+                match answer {
+                    Ok(()) => assert!(!broken, "{change}"),
+                    Err(EngineError::Internal(_)) => assert!(broken, "{change}"),
+                    Err(error) => panic!("{change}: {error}"),
+                }
+            }
+            let after = (engine.head(), engine.accounts(), engine.open_tickets());
+            assert_eq!(before == after, broken);
+            drop(engine);
+            // What stands in the log is as good as ever.
+            let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
+            assert_eq!((engine.head(), engine.accounts(), engine.open_tickets()), after);
+            drop(engine.decide(&call("known")).unwrap());
+        }
+    }
+}
