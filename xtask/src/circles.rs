@@ -18,7 +18,7 @@ use self::imports::{Import, Imports};
 const KNOWN: [(&str, usize); 4] = [
     ("crates/calybris-kernel/src/lib.rs", 31),
     ("crates/calybris-budget/src/lib.rs", 19),
-    ("crates/calybris-wal/src/lib.rs", 14),
+    ("crates/calybris-wal/src/lib.rs", 20),
     ("crates/calybris-engine/src/lib.rs", 4),
 ];
 

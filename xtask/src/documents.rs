@@ -10,6 +10,9 @@ const PROMISES: [(&str, &str, &str); 2] =
 /// The document with the code map.
 const MAP: &str = "ARCHITECTURE.md";
 
+/// Its sections that follow a call from file to file.
+const WALKS: [&str; 2] = ["## A request, file by file", "## A settlement, file by file"];
+
 /// All that the documents say wrong; `files` are those of the project.
 pub(crate) fn findings(root: &Path, files: &[(String, String)]) -> Vec<String> {
     let mut findings = Vec::new();
@@ -23,6 +26,9 @@ pub(crate) fn findings(root: &Path, files: &[(String, String)]) -> Vec<String> {
         }
         if name == MAP {
             findings.extend(missing_rooms(root, section(&prose, "## Code map")));
+            for walk in WALKS {
+                findings.extend(missing_steps(root, section(&prose, walk)));
+            }
         }
         for (_, heading, begin) in PROMISES.iter().filter(|(document, ..)| document == name) {
             findings.extend(unkept(name, section(&prose, heading), begin));
@@ -132,6 +138,25 @@ fn missing_rooms(root: &Path, map: &str) -> Vec<String> {
     findings
 }
 
+/// Files of a walk that are not there, and a walk that names none. A name without a folder is beside the file before it.
+fn missing_steps(root: &Path, walk: &str) -> Vec<String> {
+    let mut findings = Vec::new();
+    let mut folder = String::new();
+    for named in quoted(walk).filter(|named| named.ends_with(".rs")) {
+        if let Some((above, _)) = named.rsplit_once('/') {
+            folder = format!("crates/{above}");
+        }
+        let name = named.rsplit('/').next().unwrap_or(named);
+        if !root.join(&folder).join(name).is_file() {
+            findings.push(format!("{MAP}: there is no `{folder}/{name}`, which a walk passes"));
+        }
+    }
+    if folder.is_empty() {
+        findings.push(format!("{MAP}: a walk is gone or passes no file"));
+    }
+    findings
+}
+
 /// Links to files that are not there.
 fn dead_links(root: &Path, name: &str, text: &str) -> Vec<String> {
     let folder = root.join(name).parent().map_or_else(|| root.to_path_buf(), Path::to_path_buf);
@@ -188,6 +213,17 @@ mod tests {
         assert!(found(map).is_empty(), "{:?}", found(map));
         assert_eq!(found("| `xtask/src/main.rs`, `gone.rs` | a |\n").len(), 1);
         assert_eq!(found("| `crates/gone/` | a |\n").len(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_found_on_a_walk() {
+        let root = crate::shell::root();
+        let found = |walk: &str| missing_steps(&root, walk);
+        let walk = "1. `calybris-engine/src/decide.rs` asks `settle.rs`.\n2. `calybris-wal/src/writer.rs`.";
+        assert!(found(walk).is_empty(), "{:?}", found(walk));
+        assert_eq!(found("1. `calybris-engine/src/decide.rs` asks `gone.rs`.").len(), 1);
+        assert_eq!(found("1. `calybris-engine/src/gone.rs`.").len(), 1);
+        assert_eq!(found("").len(), 1);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use crate::shell::{Outcome, cargo, cargo_with, left_out_unless_linux, root};
 
 /// Feature sets beside the workspace's own, where a crate has features.
-const FEATURE_SETS: [&str; 6] = [
+const FEATURE_SETS: [&str; 8] = [
+    "-p calybris-units",
+    "-p calybris-units --features serde",
     "-p calybris-kernel --no-default-features",
     "-p calybris-kernel --no-default-features --features serde",
     "-p calybris-kernel",

@@ -39,7 +39,7 @@ usage: cargo xtask TASK
   examples         every example runs to its end
   pasted           every Rust block of the pages in an empty project, and the README's commands
   loom             every interleaving of the small dangerous cases
-  no-std           the kernel built into a library that has no standard library
+  no-std           the kernel and the units in a library that has no standard library
   pages --check    the pages of docs/ that are made say what they are made from
   bless --check    compare with the golden files
   bench --test     run each benchmark once

@@ -1,6 +1,6 @@
-//! `cargo xtask no-std`: the kernel in a static library that brings its own panic handler.
+//! `cargo xtask no-std`: the kernel and the units in a static library that brings its own panic handler.
 //!
-//! If anything under the kernel linked the standard library, the library's panic handler would be a second one and the
+//! If anything in or under them linked the standard library, the library's panic handler would be a second one and the
 //! compiler would refuse it. So no extra target is needed for the proof.
 
 use crate::shell::{Outcome, cargo};

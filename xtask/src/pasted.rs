@@ -73,6 +73,12 @@ impl Block<'_> {
     fn is_rust(&self) -> bool {
         self.language.split(',').next() == Some("rust")
     }
+
+    /// A command and what it is shown to print, if that is what the block has.
+    fn example(&self) -> Option<(&str, &str)> {
+        let example = self.text.strip_prefix("$ ").filter(|_| self.language == "text")?;
+        example.split_once('\n')
+    }
 }
 
 fn blocks(text: &str) -> Vec<Block<'_>> {
@@ -154,48 +160,51 @@ fn files() -> Result<[(&'static str, String); 3], String> {
     ])
 }
 
-/// Types the commands of the README, those of its blocks and then those of its table, which are about the demo's log.
-/// Answers how many there are. Two are left out: `cargo xtask ci`, which runs this, and `cargo install`.
+/// Types the commands of the README's blocks, and then those of its examples, which print what the page shows. Answers how
+/// many there are. Left out are `cargo install`, which would be a release build, and downloads, in whose place are [`files`].
 fn type_in(readme: &str) -> Result<usize, String> {
     let directory = format!("{PROJECTS}/commands");
     begin(&directory)?;
     for (name, text) in files()? {
         write(&format!("{directory}/{name}"), &text)?;
     }
-    let shell_blocks = blocks(readme).into_iter().filter(|block| block.language == "sh");
+    let blocks = blocks(readme);
+    let shell_blocks = blocks.iter().filter(|block| block.language == "sh");
     let lines = shell_blocks.map(|block| block.text.replace("\\\n", " ")).collect::<String>();
-    let mut commands: Vec<String> = lines
-        .lines()
-        .filter(|line| !line.starts_with("cargo xtask ci"))
-        .map(|line| line.replace("cargo run --release --", "calybris"))
-        .collect();
-    // The demo is among these.
-    commands.extend([
-        "LOG=$(echo \"$TMPDIR\"/calybris-demo-*/log)".to_owned(),
-        "HEAD=$(calybris anchor \"$LOG\" --tree)".to_owned(),
-        "cp \"$LOG\"/../policy-strict.toml stricter.toml".to_owned(),
-    ]);
-    let prepared = commands.len();
-    let table = readme.split_once("| ask | command |").map_or("", |(_, table)| table);
-    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
-    let quoted = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
-    let quoted = quoted.filter(|quoted| quoted.starts_with("calybris "));
-    commands
-        .extend(quoted.map(|line| line.replace("LOG", "\"$LOG\"").replace("HEAD", "\"$HEAD\"")));
-    if prepared < 6 || commands.len() < prepared + 8 {
+    let left_out = |line: &&str| line.starts_with("cargo install") || line.starts_with("curl ");
+    let mut commands: Vec<String> =
+        lines.lines().filter(|line| !left_out(line)).map(str::to_owned).collect();
+    let examples: Vec<(&str, &str)> = blocks.iter().filter_map(Block::example).collect();
+    for (number, (command, _)) in examples.iter().enumerate() {
+        commands.push(format!("{command} > example-{number}"));
+    }
+    let count = commands.iter().filter(|line| line.starts_with("calybris ")).count();
+    if count < 15 || examples.is_empty() {
         return Err(format!("{README}: most of its commands are not found: {commands:#?}"));
     }
     write(&format!("{directory}/commands.sh"), &commands.join("\n"))?;
     // `cargo xtask test` has built the program so a moment ago, with what the tests need.
     cargo("build --workspace --all-features --bins --examples")?;
     let path = std::env::var("PATH").unwrap_or_default();
-    let directory = root().join(directory);
     let mut shell = Command::new("sh");
-    shell.args(["-ex", "commands.sh"]).current_dir(&directory).stdout(Stdio::null());
+    shell.args(["-ex", "commands.sh"]).stdout(Stdio::null());
+    shell.current_dir(root().join(&directory));
     shell.env("PATH", format!("{}:{path}", root().join("target/debug").display()));
-    start(shell.env("TMPDIR", &directory), "sh -ex commands.sh")
-        .map_err(|error| format!("{README}: {error}"))?;
-    Ok(commands.len() - 3)
+    start(&mut shell, "sh -ex commands.sh").map_err(|error| format!("{README}: {error}"))?;
+    for (number, (command, shown)) in examples.iter().enumerate() {
+        let printed = read(&format!("{directory}/example-{number}"))?;
+        if let Some(line) = unsaid(shown, &printed) {
+            return Err(format!("{README}: `{command}` does not print `{line}`"));
+        }
+    }
+    Ok(count)
+}
+
+/// The first line that is shown and was not printed. `...` stands for lines that are left out; a line may be broken elsewhere.
+fn unsaid<'s>(shown: &'s str, printed: &str) -> Option<&'s str> {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let printed = words(printed);
+    shown.lines().filter(|line| *line != "...").find(|line| !printed.contains(&words(line)))
 }
 
 /// Makes an empty folder.
@@ -214,4 +223,24 @@ fn write(name: &str, text: &str) -> Outcome {
     let failed = |error| format!("{name}: {error}");
     fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
     fs::write(&path, text).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_was_not_printed_is_found() {
+        let printed = "won  by 0.1\n  because of\n  its price\n";
+        assert_eq!(unsaid("won by 0.1\n...\n because of its price\n", printed), None);
+        assert_eq!(unsaid("won by 0.1\nwon by 0.2\n", printed), Some("won by 0.2"));
+    }
+
+    #[test]
+    fn an_example_is_a_command_and_what_it_prints() {
+        let page = "```text\n$ calybris show\nall\n```\n```sh\n$ not\n```\n```text\nnone\n```\n";
+        let blocks = blocks(page);
+        let examples: Vec<_> = blocks.iter().filter_map(Block::example).collect();
+        assert_eq!(examples, [("calybris show", "all\n")]);
+    }
 }

@@ -56,6 +56,7 @@ pub(crate) fn run() -> Outcome {
         findings.extend(text_findings(name, text));
     }
     findings.extend(documents::findings(&root, &texts));
+    findings.extend(undeclared(&texts));
     findings.extend(circles::findings(&texts)?);
     // Named, not counted, while the code is being renamed.
     for finding in mutants::findings(&read(mutants::FILE)?, &texts)? {
@@ -197,6 +198,25 @@ fn lines_before_tests(text: &str) -> usize {
     foot.unwrap_or(lines.len())
 }
 
+/// Invariants that a crate relies on by name, and that it declares nowhere.
+fn undeclared(texts: &[(String, String)]) -> Vec<String> {
+    let crate_of = |name: &str| name.split("/src/").next().unwrap_or(name).to_owned();
+    let sources =
+        || texts.iter().filter(|(name, _)| name.ends_with(".rs") && name.contains("/src/"));
+    let is_declared = |folder: &str, name: &str| {
+        let declaration = format!("INVARIANT ({name}):");
+        sources().any(|(file, text)| crate_of(file) == folder && text.contains(&declaration))
+    };
+    let mut findings = Vec::new();
+    for (file, text) in sources().filter(|(file, _)| file.starts_with("crates/")) {
+        let cited = text.split("INVARIANT (").skip(1).filter_map(|rest| rest.split_once(')'));
+        for (name, _) in cited.filter(|(name, _)| !is_declared(&crate_of(file), name)) {
+            findings.push(format!("{file}: INVARIANT ({name}) is declared nowhere in its crate"));
+        }
+    }
+    findings
+}
+
 /// The facade re-exports; it decides nothing.
 fn facade(root: &Path, findings: &mut Vec<String>) -> Outcome {
     let name = "crates/calybris-core/src/lib.rs";
@@ -275,6 +295,20 @@ mod tests {
         assert!(text_findings("a/src/b.rs", &tested).is_empty());
         let gated = format!("{}#[cfg(test)]\nmod faults;\n{rest}", code(LONGEST_FILE_LINES));
         assert_eq!(text_findings("a/src/b.rs", &gated).len(), 1);
+    }
+
+    #[test]
+    fn an_invariant_that_is_relied_on_is_declared_in_its_crate() {
+        let found = |relied: &str, declared: &str| {
+            let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+            undeclared(&[
+                file("crates/a/src/b.rs", relied),
+                file(declared, "// INVARIANT (one): it is."),
+            ])
+        };
+        assert!(found("// INVARIANT (one).", "crates/a/src/c.rs").is_empty());
+        assert_eq!(found("// INVARIANT (two).", "crates/a/src/c.rs").len(), 1);
+        assert_eq!(found("// INVARIANT (one).", "crates/c/src/c.rs").len(), 1);
     }
 
     #[test]

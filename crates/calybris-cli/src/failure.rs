@@ -9,6 +9,7 @@ use calybris_catalog::InputError;
 use calybris_core::budget::AuditError;
 use calybris_core::engine::{EngineError, SettleRefused};
 use calybris_core::kernel::Decision;
+use calybris_core::units::BrokenInvariant;
 use calybris_core::wal::WalError;
 use serde_json::{Map, Value, json};
 
@@ -271,6 +272,13 @@ fn difference(recorded: &Decision, replayed: &Decision) -> String {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
+    }
+}
+
+impl From<BrokenInvariant> for Failure {
+    /// A defect of the program: nothing is done from there on.
+    fn from(error: BrokenInvariant) -> Self {
+        Self::refused(format_args!("internal error: {error}"))
     }
 }
 

@@ -16,6 +16,7 @@ use calybris_core::engine::{
     Call, Engine, EngineError, EngineOptions, MAX_REQUEST_KEYS, Names, Outcome, RecordedDecision,
     Settlement, Snapshot,
 };
+use calybris_core::units::invariant;
 use calybris_core::wal::{Anchor, Report, VerifyOptions, WalError, verify};
 use serde_json::{Value, json};
 
@@ -295,15 +296,22 @@ impl Job<'_> {
         let model_id = ticket.model_id();
         let cost = |snapshot: &Snapshot| {
             let model = snapshot.policy_snapshot().model(model_id);
-            model.map_or(0, |model| model.cost(&generated).get())
+            model.map(|model| model.cost(&generated).get())
         };
         let cost = if outcome.repeated {
             // Its prices are those it was decided under.
             let decision = outcome.decision_sequence;
             let recorded = RecordedDecision::find(self.log, self.key.as_ref(), decision);
-            cost(&recorded.map_err(|error| Failure::of_engine(self.log, &error))?.snapshot)
+            let recorded = recorded.map_err(|error| Failure::of_engine(self.log, &error))?;
+            cost(&recorded.snapshot).ok_or_else(|| {
+                let what = format!(
+                    "decision {decision} fell back to a model that the catalog it was made under does not list: it is settled \
+                     by the program that made it"
+                );
+                Failure::at(self.log, what)
+            })?
         } else {
-            cost(&self.catalog.snapshot)
+            invariant!(cost(&self.catalog.snapshot), "a model is chosen from its catalog")?
         };
         let settled = engine.settle(ticket, cost, time_unix_ms);
         let settlement = settled.map_err(|refused| Failure::of_settlement(self.log, &refused))?;

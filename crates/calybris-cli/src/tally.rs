@@ -87,15 +87,12 @@ impl Tally {
         }
         self.decisions += 1;
         self.requested_unlisted_model += u64::from(is_unlisted(request.requested_model_id));
-        if !self.tenants.contains_key(tenant) {
-            self.tenants.insert(tenant.to_owned(), TenantTally::default());
-        }
-        let Some(of_tenant) = self.tenants.get_mut(tenant) else { return };
+        let of_tenant = self.tenants.entry(tenant.to_owned()).or_default();
         of_tenant.decisions += 1;
         let Some(chosen) = decision.selected_model_id else {
             self.rejected += 1;
             of_tenant.rejected += 1;
-            self.count_rejection(decision.reason);
+            count_rejection(&mut self.rejections, decision.reason);
             return;
         };
         if outcome.admission.is_refusal() {
@@ -120,21 +117,6 @@ impl Tally {
         of_model.committed_microunits += committed;
     }
 
-    fn count_rejection(&mut self, reason: Reason) {
-        let code = reason.code();
-        match self.rejections.binary_search_by_key(&code, |rejection| rejection.code) {
-            Ok(at) => {
-                if let Some(known) = self.rejections.get_mut(at) {
-                    known.count += 1;
-                }
-            }
-            Err(at) => {
-                let (name, meaning) = (format!("{reason:?}"), reason.to_string());
-                self.rejections.insert(at, Rejection { code, reason: name, meaning, count: 1 });
-            }
-        }
-    }
-
     /// Ends the counting: names the substitutions, most frequent first.
     pub(crate) fn finish(&mut self, names: &Names) {
         let mut moves: Vec<((u32, u32), u64)> =
@@ -147,4 +129,16 @@ impl Tally {
         });
         self.substitutions = named.collect();
     }
+}
+
+/// Counts one more rejection; they stay in order of their codes.
+fn count_rejection(rejections: &mut Vec<Rejection>, reason: Reason) {
+    let code = reason.code();
+    if let Some(known) = rejections.iter_mut().find(|rejection| rejection.code == code) {
+        known.count += 1;
+        return;
+    }
+    let (name, meaning) = (format!("{reason:?}"), reason.to_string());
+    rejections.push(Rejection { code, reason: name, meaning, count: 1 });
+    rejections.sort_by_key(|rejection| rejection.code);
 }

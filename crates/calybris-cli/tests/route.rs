@@ -380,3 +380,18 @@ fn a_changed_policy_under_the_same_epoch_is_said() {
     let out = routed(&raised, true);
     assert!(out.contains("new snapshot installed, record") && !out.contains("not raised"), "{out}");
 }
+
+#[test]
+fn a_directory_that_is_made_is_never_a_stream() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut routed = route(&input("catalog.toml"), &input("trace.csv"), Path::new("-"));
+    let mut demo = program();
+    for command in [&mut routed, demo.args(["demo", "--dir", "-"])] {
+        let refused = run(command.current_dir(dir.path()));
+        assert_eq!(refused.code, 2);
+        assert!(refused.err.contains("-: a log is a directory"), "{}", refused.err);
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    let mut named = route(&input("catalog.toml"), &input("trace.csv"), Path::new("./-"));
+    assert_eq!(run(named.current_dir(dir.path())).code, 0);
+}

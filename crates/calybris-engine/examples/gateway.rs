@@ -7,7 +7,6 @@
 //! ```
 #![allow(clippy::unwrap_used, reason = "an example that ends at the first error")]
 
-use calybris_budget::Microunits;
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use calybris_engine::{
     Admission, Call, Engine, EngineError, EngineOptions, Ledger, Names, Outcome, Snapshot, Ticket,
 };
-use calybris_kernel::{BasisPoints, Model, Policy, PolicySnapshot, RegionSet, Request};
+use calybris_kernel::{BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request};
 use calybris_wal::Durability;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;

@@ -1,7 +1,6 @@
 //! Replay: re-runs every decision of a log under its recorded snapshot, and under proposed ones.
 
 mod batch;
-mod crew;
 mod fallback;
 mod trial;
 
@@ -10,15 +9,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use calybris_kernel::Decision;
-use calybris_wal::{Anchor, Hash, Key, Reader, Tail};
+use calybris_wal::{Anchor, BatchWork, Handed, Hash, Key, LogId, RecordRef, Records, Tail};
 use parking_lot::RwLock;
 
-use crate::error::{EngineError, contradiction};
+use crate::error::EngineError;
 use crate::history::{installed_by, open_reader};
 use crate::record::{Decided, Record};
 use crate::snapshot::Snapshot;
+use crate::wire::installs_nothing;
 use batch::Batch;
-use crew::Crew;
 use fallback::{Fallbacks, FellBack};
 use trial::{Propose, Trials};
 
@@ -140,119 +139,106 @@ pub fn replay(
     key: Option<&Key>,
     options: &ReplayOptions<'_>,
     propose: impl FnMut(&Arc<Snapshot>) -> Result<Vec<Arc<Snapshot>>, EngineError>,
-    mut visit: impl FnMut(&Replayed<'_>),
+    visit: impl FnMut(&Replayed<'_>),
 ) -> Result<ReplayReport, EngineError> {
     let dir = dir.as_ref();
     let mut reader = open_reader(dir, key)?;
     let bytes_in_log = reader.bytes_in_log()?;
-    let threads = options.threads.map_or(1, NonZeroUsize::get);
     let trials = RwLock::new(Trials::default());
-    let crew = Crew::new(&trials, threads);
-    let mut course = Course { trials: &trials, propose, head: None, installations: 0, records: 0 };
-    let mut tally = Tally {
-        trials: &trials,
-        fallbacks: Fallbacks::new(dir, key),
-        decisions: 0,
-        without_snapshot: 0,
+    let tally = Tally::new(&trials, Fallbacks::new(dir, key), reader.log_id());
+    let (alone, installations) = (Batch::default(), 0);
+    let mut course = Course { trials: &trials, propose, visit, alone, tally, installations };
+    let note_progress = |records, bytes| {
+        if let Some(progress) = options.progress {
+            progress(ReplayProgress { records, bytes, bytes_in_log });
+        }
     };
-    std::thread::scope(|scope| {
-        let _closed_at_the_end = crew.open();
-        for _ in 1..threads {
-            scope.spawn(|| crew.work());
+    if let Some(first) = reader.lend().transpose()? {
+        course.begin(first)?;
+    }
+    let threads = options.threads.unwrap_or(NonZeroUsize::MIN);
+    reader.read_batches(threads, &Deciding { trials: &trials }, |handed, bytes| {
+        match handed {
+            Handed::Batch(batch) => course.take(batch)?,
+            Handed::Record(record) => course.take_alone(record)?,
         }
-        loop {
-            let mut batch = crew.spare();
-            let read = course.fill(&mut reader, &mut batch);
-            let ended = !matches!(read, Ok(true));
-            crew.take(batch);
-            while let Some(mut batch) = crew.next_done(ended) {
-                batch.hand_to(&mut tally, &mut visit)?;
-                crew.reuse(batch);
-            }
-            if let Some(progress) = options.progress {
-                let (records, bytes) = (course.records, reader.bytes_read());
-                progress(ReplayProgress { records, bytes, bytes_in_log });
-            }
-            if ended {
-                // What was read before an error was visited first: the error is about what comes after.
-                return read.map(|_| ());
-            }
-        }
+        note_progress(course.tally.records, bytes);
+        Ok::<(), EngineError>(())
     })?;
-    let start = Anchor { log_id: reader.log_id(), sequence: 0, hash: Hash::from_bytes([0; 32]) };
+    let Course { tally, installations, .. } = course;
+    note_progress(tally.records, reader.bytes_read());
     Ok(ReplayReport {
-        records: course.records,
+        records: tally.records,
         decisions: tally.decisions,
         fallbacks: tally.fallbacks.checked(),
         without_snapshot: tally.without_snapshot,
-        installations: course.installations,
+        installations,
         snapshots: trials.read().distinct(),
         bytes: reader.bytes_read(),
-        head: course.head.unwrap_or(start),
+        head: tally.head,
         tail: reader.tail(),
     })
 }
 
-/// The reading of the log.
-struct Course<'a, P> {
+/// What every thread does: it makes the decisions of a batch again.
+struct Deciding<'a> {
     trials: &'a RwLock<Trials>,
-    propose: P,
-    head: Option<Anchor>,
-    installations: u64,
-    records: u64,
 }
 
-impl<P: Propose> Course<'_, P> {
-    /// Reads records into the batch until it is full; `false` at the end of the log.
-    fn fill(&mut self, reader: &mut Reader, batch: &mut Batch) -> Result<bool, EngineError> {
-        let log_id = reader.log_id();
-        while !batch.is_full() {
-            let Some(record) = reader.lend().transpose()? else { return Ok(false) };
-            let sequence = record.sequence();
-            let is_first = self.head.is_none();
-            if is_first {
-                self.trials.write().begins_at(sequence);
-            }
-            self.head = Some(Anchor { log_id, sequence, hash: record.hash() });
-            self.records += 1;
-            if batch.push_decision(sequence, record.payload()) {
-                continue;
-            }
-            let record = Record::decode(sequence, record.payload())?;
-            if let Some(logged) = installed_by(&record) {
+impl BatchWork for Deciding<'_> {
+    type Batch = Batch;
+
+    /// A record that installs a snapshot comes alone. So the snapshots that are installed while a batch is decided are
+    /// those of the records before it, as in a loop over the history.
+    fn is_alone(&self, payload: &[u8]) -> bool {
+        !installs_nothing(payload)
+    }
+
+    fn work(&self, records: Records<'_>, batch: &mut Batch) {
+        batch.decide(records, &self.trials.read());
+    }
+}
+
+/// The way through the log, in its order.
+struct Course<'a, P, V> {
+    trials: &'a RwLock<Trials>,
+    propose: P,
+    visit: V,
+    /// For a record that comes alone.
+    alone: Batch,
+    tally: Tally<'a>,
+    installations: u64,
+}
+
+impl<P: Propose, V: FnMut(&Replayed<'_>)> Course<'_, P, V> {
+    /// Takes the first record of the log.
+    fn begin(&mut self, first: RecordRef<'_>) -> Result<(), EngineError> {
+        let mut trials = self.trials.write();
+        trials.begins_at(first.sequence());
+        if let Record::Checkpoint(_) = Record::decode(first.sequence(), first.payload())? {
+            trials.begins_with_checkpoint();
+        }
+        drop(trials);
+        self.take_alone(first)
+    }
+
+    /// Takes records that were decided together.
+    fn take(&mut self, batch: &mut Batch) -> Result<(), EngineError> {
+        batch.hand_to(&mut self.tally, &mut self.visit)
+    }
+
+    /// Takes a record by itself: installs what it installs, or decides it.
+    fn take_alone(&mut self, record: RecordRef<'_>) -> Result<(), EngineError> {
+        if !installs_nothing(record.payload()) {
+            let decoded = Record::decode(record.sequence(), record.payload())?;
+            if let Some(logged) = installed_by(&decoded) {
                 self.installations += 1;
-                self.trials.write().install(sequence, logged, &mut self.propose)?;
-            }
-            match record {
-                Record::Checkpoint(_) if is_first => self.trials.write().begins_with_checkpoint(),
-                Record::FellBack {
-                    decision_sequence,
-                    snapshot_sequence,
-                    failed_model_id,
-                    fallback,
-                    ..
-                } => batch.push_fallback(FellBack {
-                    sequence,
-                    decision_sequence,
-                    snapshot_sequence,
-                    failed_model_id,
-                    fallback,
-                }),
-                Record::Settled { decision_sequence, .. }
-                | Record::Abandoned { decision_sequence, .. } => {
-                    batch.push_closed(decision_sequence);
-                }
-                // Its number was spelled in more bytes than it takes. It must not pass unreplayed.
-                Record::Decided(_) => {
-                    let what = "it is a decision, but not written as an engine writes it";
-                    return Err(contradiction(sequence, what.to_owned()));
-                }
-                Record::SnapshotInstalled { .. }
-                | Record::BudgetChanged { .. }
-                | Record::Checkpoint(_) => {}
+                let mut trials = self.trials.write();
+                trials.install(record.sequence(), logged, &mut self.propose)?;
             }
         }
-        Ok(true)
+        self.alone.decide(std::iter::once(record), &self.trials.read());
+        self.alone.hand_to(&mut self.tally, &mut self.visit)
     }
 }
 
@@ -260,11 +246,19 @@ impl<P: Propose> Course<'_, P> {
 struct Tally<'a> {
     trials: &'a RwLock<Trials>,
     fallbacks: Fallbacks<'a>,
+    /// The last record; the log's beginning before the first.
+    head: Anchor,
+    records: u64,
     decisions: u64,
     without_snapshot: u64,
 }
 
-impl Tally<'_> {
+impl<'a> Tally<'a> {
+    fn new(trials: &'a RwLock<Trials>, fallbacks: Fallbacks<'a>, log_id: LogId) -> Self {
+        let head = Anchor { log_id, sequence: 0, hash: Hash::from_bytes([0; 32]) };
+        Self { trials, fallbacks, head, records: 0, decisions: 0, without_snapshot: 0 }
+    }
+
     /// A decision came out as recorded.
     fn decided(&mut self, replayed: &Replayed<'_>) {
         self.decisions += 1;
@@ -274,8 +268,7 @@ impl Tally<'_> {
     /// A ticket fell back.
     fn fell_back(&mut self, fell_back: &FellBack) -> Result<(), EngineError> {
         let trials = self.trials.read();
-        let named = trials.named(fell_back.sequence, fell_back.snapshot_sequence)?.0;
-        match named {
+        match trials.named(fell_back.sequence, fell_back.snapshot_sequence)? {
             Some(trial) => self.fallbacks.check(fell_back, trial.snapshot.policy_snapshot()),
             None => Ok(()),
         }

@@ -75,8 +75,10 @@ enum Wire<'a> {
     CheckpointV1(CheckpointV1<'a>),
 }
 
-/// The first byte of a decision's payload: the codec writes the number of a variant below 251 as one byte.
+/// First bytes of payloads: the codec writes the number of a variant below 251 as one byte.
+const BUDGET_CHANGED_V1: u8 = 1;
 const DECIDED_V1: u8 = 2;
+const FELL_BACK_V1: u8 = 5;
 
 impl Record<'static> {
     /// The record with that sequence, from its payload.
@@ -105,6 +107,11 @@ impl Record<'static> {
         let name = wire.name();
         Self::try_from(wire).map_err(|invalid| invalid.of_record(name, sequence))
     }
+}
+
+/// Whether a payload is that of a record that installs no snapshot, as an engine writes it.
+pub(crate) fn installs_nothing(payload: &[u8]) -> bool {
+    payload.first().is_some_and(|variant| (BUDGET_CHANGED_V1..=FELL_BACK_V1).contains(variant))
 }
 
 /// What a payload holds behind its first byte, if it is a decision's.

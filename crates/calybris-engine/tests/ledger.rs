@@ -3,10 +3,9 @@
 
 mod world;
 
-use calybris_budget::Microunits;
 use calybris_budget::{BudgetEvent, MAX_AMOUNT, OverrunPolicy, TenantRules};
 use calybris_engine::{Call, EngineError, Fallback, Ledger, Names, Record, SCHEMA_ID, Snapshot};
-use calybris_kernel::PolicySnapshot;
+use calybris_kernel::{Microunits, PolicySnapshot};
 use calybris_wal::{Key, WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;

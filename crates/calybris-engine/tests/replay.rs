@@ -11,9 +11,8 @@ use calybris_engine::{
     Admission, Call, Decided, Engine, EngineError, EngineOptions, Fallback, History, Ledger, Names,
     Record, RecordedDecision, ReplayOptions, ReplayReport, SCHEMA_ID, Snapshot, replay,
 };
-use calybris_kernel::{BasisPoints, Decision, Microunits, Policy, PolicySnapshot};
+use calybris_kernel::{BasisPoints, Decision, Microunits, PolicySnapshot};
 use calybris_wal::{Disposal, Tail, WalError, WalOptions, WalWriter};
-use proptest::prelude::*;
 use world::*;
 
 const THREADS: [usize; 3] = [1, 2, 5];
@@ -580,59 +579,4 @@ fn a_log_whose_beginning_was_dropped_replays_from_there() {
     let (report, visited) = replayed(dir.path(), 2).unwrap();
     assert_eq!((report.decisions, report.without_snapshot), (0, 1));
     assert!(visited.is_empty());
-}
-
-fn any_policy() -> impl Strategy<Value = Policy> {
-    (0..=10_000_u16, 0..=10_000_u16, 0..=20_000_u32, 0..=50_u64).prop_map(
-        |(risk, confidence, multiplier, latency)| {
-            Policy::new()
-                .with_policy_epoch(7)
-                .with_catalog_epoch(1)
-                .with_hard_risk_limit(BasisPoints::new(risk))
-                .with_minimum_confidence(BasisPoints::new(confidence))
-                .with_risk_penalty_multiplier(BasisPoints::new(multiplier.try_into().unwrap_or(0)))
-                .with_latency_penalty_per_ms(Microunits::new(latency))
-        },
-    )
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    /// What a replay says of any policies is what a plain loop over the history says.
-    #[test]
-    fn a_replay_is_a_loop_over_the_history(
-        policies in prop::collection::vec(any_policy(), 0..4),
-        decisions in 1..1_600_u64,
-        count in 1..4_usize,
-    ) {
-        let dir = tempfile::tempdir().unwrap();
-        lively_log(dir.path(), decisions);
-        let propose = |recorded: &Snapshot| -> Result<Vec<Arc<Snapshot>>, EngineError> {
-            let models = recorded.policy_snapshot().models();
-            let proposed = policies.iter().map(|policy| {
-                let kernel = PolicySnapshot::new(*policy, models)?;
-                Ok(Arc::new(Snapshot::new(kernel, Names::default())))
-            });
-            proposed.collect()
-        };
-        let mut expected = Vec::new();
-        let mut history = History::open(dir.path(), None).unwrap();
-        while let Some(entry) = history.next() {
-            let entry = entry.unwrap();
-            if let Record::Decided(decided) = entry.record {
-                let snapshot = history.snapshot(decided.snapshot_sequence).unwrap();
-                let proposed: Vec<Decision> = propose(snapshot).unwrap().iter()
-                    .map(|proposal| proposal.policy_snapshot().prescribe(&decided.request))
-                    .collect();
-                expected.push((entry.sequence, decided, snapshot.digest(), proposed));
-            }
-        }
-        let mut found = Vec::new();
-        replay(dir.path(), None, &threads(count), |recorded| propose(recorded), |replayed| {
-            let decided = replayed.decided.clone().into_owned();
-            found.push((replayed.sequence, decided, replayed.snapshot.digest(), replayed.proposed.to_vec()));
-        }).unwrap();
-        prop_assert_eq!(found, expected);
-    }
 }

@@ -1,5 +1,5 @@
 //! Between what a record says and its bytes nothing is lost, and bytes that say what no record may say are refused.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 mod world;
 

@@ -2,6 +2,7 @@
 
 #![doc = include_str!("../README.md")]
 #![no_std]
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 #![forbid(unsafe_code)]
 
 #[cfg(test)]

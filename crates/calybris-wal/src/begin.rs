@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use crate::chain::Chain;
 use crate::error::WalError;
-use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
-use crate::hash::Hash;
+use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader, hash_in};
 use crate::key::Key;
 use crate::pen::Pen;
 use crate::progress::Progress;
@@ -42,12 +41,12 @@ pub(crate) fn begin_segment(
 ) -> Result<End, WalError> {
     let name = segment_name(header.first_sequence);
     let chain = Chain::new(header.log_id, header.key_among(storage, key)?);
-    let bytes = header.encode(&chain);
+    let bytes = header.encode(&chain)?;
     write_all(file.as_ref(), 0, &bytes)
         .map_err(|source| io_error(storage, "write", &name, source))?;
     file.sync().map_err(|source| io_error(storage, "sync", &name, source))?;
     storage.sync_directory().map_err(|source| io_error(storage, "sync", "", source))?;
-    let header_hash = bytes.last_chunk().map_or(Hash::ZERO, |hash| Hash::from_bytes(*hash));
+    let header_hash = hash_in(&bytes)?;
     let record_hash = before.map_or(header_hash, |end| end.record_hash);
     let mut progress = Progress::at_start(&header, record_hash);
     progress.log_start = before.map_or(1, |end| end.log_start);

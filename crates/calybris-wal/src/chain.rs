@@ -50,7 +50,8 @@ impl Chain {
 /// The first 8 bytes of the SHA-256 of `bytes`: a checksum, not an authentication.
 pub(crate) fn checksum(bytes: &[u8]) -> [u8; 8] {
     let digest: [u8; 32] = Sha256::digest(bytes).into();
-    digest.first_chunk().copied().unwrap_or_default()
+    let [a, b, c, d, e, f, g, h, ..] = digest;
+    [a, b, c, d, e, f, g, h]
 }
 
 fn first_block(label: &[u8], log_id: LogId) -> [u8; 64] {

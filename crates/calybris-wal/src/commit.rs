@@ -11,6 +11,9 @@
 //! INVARIANT (no false acknowledgement): `synced` is raised only by a leader whose sync succeeded,
 //! and only to the sequence that stood in the buffer that it took. After a failure nothing raises
 //! it any more.
+//!
+//! INVARIANT (stopped for good): after a broken invariant or a panic, as after a failed write or sync,
+//! the writer is poisoned: nothing more is written or acknowledged, and every waiting thread is told.
 
 use std::sync::Arc;
 
@@ -21,16 +24,21 @@ use crate::key::Key;
 use crate::options::Durability;
 use crate::pen::Pen;
 use crate::segment::{io_error, segment_name};
-use crate::storage::{Storage, StoredFile, write_all};
+use crate::storage::{Storage, write_all};
 use crate::sync::{Condvar, Mutex, MutexGuard, yield_now};
 use crate::writer::Receipt;
 
+use state::State;
+
+mod defect;
+mod state;
+
 /// How many bytes are gathered before they are written, in `Buffered`. Per byte, writing so many at
 /// once costs three quarters of what 64 KiB do.
-const BUFFER_BYTES: usize = 256 << 10;
+const BUFFER_BYTES: u64 = 256 << 10;
 
 /// How many bytes may be gathered while a leader is at work, before appending waits.
-const BUFFER_BYTES_MAX: usize = 4 * BUFFER_BYTES;
+const BUFFER_BYTES_MAX: u64 = 4 * BUFFER_BYTES;
 
 /// How much longer a file is made at once before it is written, in `Synced`, in bytes. A sync that
 /// need not make a new length durable as well takes two thirds of the time.
@@ -48,23 +56,6 @@ pub(crate) struct Committer {
     state: Mutex<State>,
     /// Told when a leader is done.
     done: Condvar,
-}
-
-struct State {
-    pen: Pen,
-    file: Arc<dyn StoredFile>,
-    /// How long the file has been made ahead of what is written, in bytes.
-    room: u64,
-    /// The buffer that is not the pen's.
-    spare: Vec<u8>,
-    /// Whether a leader is at work.
-    leading: bool,
-    /// The last sequence that is known to be on disk.
-    synced: u64,
-    /// How many records the last group that was synced held.
-    last_group: u64,
-    /// Why nothing more is written.
-    poisoned: Option<String>,
 }
 
 impl Committer {
@@ -86,6 +77,7 @@ impl Committer {
             leading: false,
             last_group: 0,
             poisoned: None,
+            unfinished: false,
         };
         let (state, done) = (Mutex::new(state), Condvar::default());
         Self { storage, durability, segment_bytes, key, state, done }
@@ -108,17 +100,21 @@ impl Committer {
 
     /// Appends a record, and returns when the durability of the log is met.
     pub(crate) fn append(&self, payload: &[u8]) -> Result<Receipt, WalError> {
-        let state = self.make_room(payload.len())?;
-        self.append_here(state, payload)
+        self.or_tell(|| {
+            let state = self.make_room(payload.len())?;
+            self.append_here(state, payload)
+        })
     }
 
     /// Appends a record as the first of a segment.
     pub(crate) fn append_first(&self, payload: &[u8]) -> Result<Receipt, WalError> {
-        let mut state = self.when_nobody_leads()?;
-        if state.pen.records() > 0 {
-            self.begin_next_segment(&mut state)?;
-        }
-        self.append_here(state, payload)
+        self.or_tell(|| {
+            let mut state = self.when_nobody_leads()?;
+            if state.pen.records() > 0 {
+                self.begin_next_segment(&mut state)?;
+            }
+            self.append_here(state, payload)
+        })
     }
 
     #[inline]
@@ -127,7 +123,7 @@ impl Committer {
         mut state: MutexGuard<'_, State>,
         payload: &[u8],
     ) -> Result<Receipt, WalError> {
-        let receipt = state.pen.push_record(payload).ok_or(WalError::SequencesUsedUp)?;
+        let receipt = state.with_pen(|pen| pen.push_record(payload))?;
         match self.durability {
             Durability::Os => self.write_pending(&mut state)?,
             Durability::Buffered => self.write_if_full(state)?,
@@ -138,48 +134,55 @@ impl Committer {
 
     /// Hands everything appended so far to the operating system.
     pub(crate) fn flush(&self) -> Result<(), WalError> {
-        let mut state = self.when_nobody_leads()?;
-        self.write_pending(&mut state)
+        self.or_tell(|| self.write_pending(&mut *self.when_nobody_leads()?))
     }
 
     /// Waits until everything appended so far is on disk.
     pub(crate) fn sync(&self) -> Result<(), WalError> {
-        let state = self.state.lock();
-        state.check()?;
-        let sequence = state.pen.head().sequence;
-        self.wait_until_synced(state, sequence)
+        self.or_tell(|| {
+            let state = self.state.lock();
+            state.check()?;
+            let sequence = state.pen.head().sequence;
+            self.wait_until_synced(state, sequence)
+        })
     }
 
     /// Syncs, and writes the mark that says so at once.
     pub(crate) fn finish(&self) -> Result<Receipt, WalError> {
         self.sync()?;
-        let mut state = self.when_nobody_leads()?;
-        state.pen.push_due_mark();
-        self.write_pending(&mut state)?;
-        self.give_up_room(&mut state)?;
-        Ok(state.pen.head())
+        self.or_tell(|| {
+            let mut state = self.when_nobody_leads()?;
+            state.with_pen(Pen::push_due_mark)?;
+            self.write_pending(&mut state)?;
+            self.give_up_room(&mut state)?;
+            Ok(state.pen.head())
+        })
     }
 
     /// Finishes the segment and begins another, if there is a record in it.
     pub(crate) fn rotate(&self) -> Result<(), WalError> {
-        let mut state = self.when_nobody_leads()?;
-        if state.pen.records() == 0 {
-            return Ok(());
-        }
-        self.begin_next_segment(&mut state)
+        self.or_tell(|| {
+            let mut state = self.when_nobody_leads()?;
+            if state.pen.records() == 0 {
+                return Ok(());
+            }
+            self.begin_next_segment(&mut state)
+        })
     }
 
     /// Says in the log, durably, that it is kept from the segment on that begins at `start`.
     pub(crate) fn declare_start(&self, start: u64) -> Result<(), WalError> {
-        let mut state = self.when_nobody_leads()?;
-        if start > state.pen.log_start() {
-            state.pen.push_log_start(start);
-            self.write_pending(&mut state)?;
-            if let Err(source) = state.file.sync() {
-                return Err(self.poison(&mut state, "sync", source));
+        self.or_tell(|| {
+            let mut state = self.when_nobody_leads()?;
+            if start > state.pen.log_start() {
+                state.with_pen(|pen| pen.push_log_start(start))?;
+                self.write_pending(&mut state)?;
+                if let Err(source) = state.file.sync() {
+                    return Err(self.poison(&mut state, "sync", source));
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Rotates if the record would make the segment too long, or if the key changes.
@@ -217,21 +220,21 @@ impl Committer {
 
     /// Writes what the pen holds, under the lock, so that the order of writes is that of frames.
     fn write_pending(&self, state: &mut State) -> Result<(), WalError> {
-        let (at, frames) = state.pen.pending();
-        if frames.is_empty() {
-            return Ok(());
-        }
-        if let Err(source) = write_all(state.file.as_ref(), at, frames) {
+        let written = match state.pen.pending() {
+            Ok((_, [])) => return Ok(()),
+            Ok((at, frames)) => write_all(state.file.as_ref(), at, frames),
+            Err(broken) => return Err(state.broken(broken)),
+        };
+        if let Err(source) = written {
             return Err(self.poison(state, "write", source));
         }
-        state.pen.clear_pending();
-        Ok(())
+        state.with_pen(Pen::clear_pending)
     }
 
     fn write_if_full(&self, mut state: MutexGuard<'_, State>) -> Result<(), WalError> {
         loop {
-            let (_, frames) = state.pen.pending();
-            if frames.len() < BUFFER_BYTES || (state.leading && frames.len() < BUFFER_BYTES_MAX) {
+            let pending = state.pen.pending_bytes();
+            if pending < BUFFER_BYTES || (state.leading && pending < BUFFER_BYTES_MAX) {
                 return Ok(());
             }
             if !state.leading {
@@ -291,7 +294,13 @@ impl Committer {
         sync: bool,
     ) -> Result<MutexGuard<'a, State>, WalError> {
         let mut buffer = std::mem::take(&mut state.spare);
-        let at = state.pen.swap_pending(&mut buffer);
+        let (at, frames) = match state.hand_over(&mut buffer) {
+            Ok(handed_over) => handed_over,
+            Err(error) => {
+                state.leading = false;
+                return Err(error);
+            }
+        };
         let (sequence, offset) = (state.pen.head().sequence, state.pen.offset());
         let file = Arc::clone(&state.file);
         let make_room = self.durability == Durability::Synced && offset > state.room;
@@ -301,7 +310,6 @@ impl Committer {
         let room = state.room;
         drop(state);
 
-        let frames = buffer.get(crate::hash::HASH_BYTES..).unwrap_or_default();
         let lengthened = if make_room { file.set_length(room) } else { Ok(()) };
         let result = lengthened
             .and_then(|()| write_all(file.as_ref(), at, frames))
@@ -312,14 +320,14 @@ impl Committer {
         state.spare = buffer;
         state.leading = false;
         let outcome = match result {
-            Ok(()) => {
+            // Another thread may have broken an invariant meanwhile.
+            Ok(()) => state.check().map(|()| {
                 if sync {
                     state.last_group = sequence - state.synced;
                     state.synced = sequence;
                     state.pen.note_synced(sequence, offset);
                 }
-                Ok(())
-            }
+            }),
             Err((action, source)) => Err(self.poison(&mut state, action, source)),
         };
         self.done.notify_all();
@@ -331,7 +339,7 @@ impl Committer {
         if state.pen.head().sequence == u64::MAX {
             return Err(WalError::SequencesUsedUp);
         }
-        let end = state.pen.push_seal(self.key_id());
+        let end = state.with_pen(|pen| pen.push_seal(self.key_id()))?;
         self.write_pending(state)?;
         self.give_up_room(state)?;
         if let Err(source) = state.file.sync() {
@@ -368,20 +376,6 @@ impl Committer {
     }
 }
 
-impl State {
-    fn check(&self) -> Result<(), WalError> {
-        match &self.poisoned {
-            None => Ok(()),
-            Some(cause) => Err(WalError::Poisoned { cause: cause.clone() }),
-        }
-    }
-
-    /// How many records are not known to be on disk.
-    fn unsynced(&self) -> u64 {
-        self.pen.head().sequence.saturating_sub(self.synced)
-    }
-}
-
 impl Drop for Committer {
     /// Hands what is buffered to the operating system, if nothing has failed before.
     fn drop(&mut self) {
@@ -397,6 +391,7 @@ impl Drop for Committer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Reader;
     use crate::faults::memory::Memory;
     use crate::hash::Hash;
 
@@ -422,5 +417,137 @@ mod tests {
             assert!(matches!(log.rotate(), Err(WalError::SequencesUsedUp)));
             assert_eq!(log.finish().unwrap(), last);
         }
+    }
+
+    /// An empty log on a disk.
+    fn log_on(disk: &Memory, durability: Durability) -> Committer {
+        let end = create_segment(disk, SegmentHeader::FIRST, None, None).unwrap();
+        Committer::new(Arc::new(disk.clone()), durability, 1 << 20, None, end)
+    }
+
+    /// How many records a reader finds on a disk, all of which must verify.
+    fn records_on(disk: &Memory) -> usize {
+        let reader = Reader::open_in(Arc::new(disk.clone()), None).unwrap();
+        reader.map(Result::unwrap).count()
+    }
+
+    /// Asks the log for everything, which is refused for a defect that was found before.
+    fn is_stopped(log: &Committer, defect: &str) {
+        for refused in [
+            log.append(b"more").map(drop),
+            log.append_first(b"more").map(drop),
+            log.flush(),
+            log.sync(),
+            log.finish().map(drop),
+            log.rotate(),
+            log.declare_start(1),
+        ] {
+            match refused {
+                Err(WalError::Poisoned { cause }) => assert!(cause.contains(defect), "{cause}"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_broken_invariant_stops_the_writer_and_acknowledges_nothing() {
+        for durability in [Durability::Os, Durability::Buffered, Durability::Synced] {
+            let disk = Memory::default();
+            let log = log_on(&disk, durability);
+            log.append(b"acknowledged").unwrap();
+            log.sync().unwrap();
+            log.state.lock().pen.lose_last_hash();
+            let refused = log.append(b"lost");
+            assert!(matches!(refused, Err(WalError::Internal(_))), "{refused:?}");
+            is_stopped(&log, "the hash before them");
+            drop(log);
+            assert_eq!(records_on(&disk), 1);
+        }
+    }
+
+    #[test]
+    fn frames_that_were_lost_before_they_were_written_are_not_acknowledged() {
+        type Write = fn(&Committer) -> Result<(), WalError>;
+        let writes: [Write; 5] = [
+            Committer::flush,
+            Committer::sync,
+            |log| log.finish().map(drop),
+            Committer::rotate,
+            |log| log.append_first(b"more").map(drop),
+        ];
+        for write in writes {
+            let disk = Memory::default();
+            let log = log_on(&disk, Durability::Buffered);
+            log.append(b"written").unwrap();
+            log.flush().unwrap();
+            log.append(b"lost").unwrap();
+            log.state.lock().pen.lose_frames();
+            let refused = write(&log);
+            assert!(matches!(refused, Err(WalError::Internal(_))), "{refused:?}");
+            is_stopped(&log, "handed over");
+            drop(log);
+            assert_eq!(records_on(&disk), 1);
+        }
+    }
+
+    #[test]
+    fn a_broken_invariant_is_told_to_every_thread_that_waits() {
+        const THREADS: u64 = 8;
+        let disk = Memory::default();
+        let log = log_on(&disk, Durability::Synced);
+        log.append(b"acknowledged").unwrap();
+        // As if a leader were at work: all others wait for it.
+        log.state.lock().leading = true;
+        let answers: Vec<_> = std::thread::scope(|scope| {
+            let waiting: Vec<_> =
+                (0..THREADS).map(|_| scope.spawn(|| log.append(b"lost"))).collect();
+            while log.head().sequence < 1 + THREADS {
+                yield_now();
+            }
+            {
+                let mut state = log.state.lock();
+                state.pen.lose_frames();
+                state.leading = false;
+            }
+            log.done.notify_all();
+            waiting.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let told = |is: fn(&WalError) -> bool| {
+            answers.iter().filter(|answer| answer.as_ref().is_err_and(is)).count() as u64
+        };
+        assert_eq!(told(|error| matches!(error, WalError::Internal(_))), 1, "{answers:?}");
+        assert_eq!(told(|error| matches!(error, WalError::Poisoned { .. })), THREADS - 1);
+        is_stopped(&log, "handed over");
+        drop(log);
+        assert_eq!(records_on(&disk), 1);
+    }
+
+    #[test]
+    fn a_leader_acknowledges_nothing_once_another_thread_has_broken_an_invariant() {
+        let disk = Memory::default();
+        let log = log_on(&disk, Durability::Buffered);
+        log.append(b"buffered").unwrap();
+        let mut state = log.state.lock();
+        state.leading = true;
+        state.poisoned = Some("internal error: of another thread".to_owned());
+        let refused = log.lead(state, true).map(drop);
+        assert!(matches!(refused, Err(WalError::Poisoned { .. })), "{refused:?}");
+        assert_eq!(log.state.lock().synced, 0);
+        is_stopped(&log, "of another thread");
+        drop(log);
+        assert_eq!(records_on(&disk), 0);
+    }
+
+    #[test]
+    fn a_panic_stops_the_writer_and_leaves_nobody_waiting() {
+        let disk = Memory::default();
+        let log = log_on(&disk, Durability::Synced);
+        log.append(b"acknowledged").unwrap();
+        log.state.lock().pen.count_to_the_end();
+        let append = std::panic::AssertUnwindSafe(|| log.append(b"lost"));
+        assert!(std::panic::catch_unwind(append).is_err(), "the count of records overflows");
+        is_stopped(&log, "panicked");
+        drop(log);
+        assert_eq!(records_on(&disk), 1);
     }
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+use calybris_units::{BrokenInvariant, invariant};
+
 use crate::chain::Chain;
 use crate::error::Damage;
 use crate::format::frame::{FRAME_HEADER_BYTES, FrameHeader, open_frame};
@@ -38,6 +40,25 @@ impl Frame<'_> {
     /// The hash, as a value.
     pub(crate) fn hash(&self) -> Hash {
         Hash::from_bytes(*self.hash)
+    }
+}
+
+/// Why the next frame could not be looked at.
+#[derive(Debug)]
+pub(crate) enum Unreadable {
+    Io(io::Error),
+    Internal(BrokenInvariant),
+}
+
+impl From<io::Error> for Unreadable {
+    fn from(source: io::Error) -> Self {
+        Self::Io(source)
+    }
+}
+
+impl From<BrokenInvariant> for Unreadable {
+    fn from(broken: BrokenInvariant) -> Self {
+        Self::Internal(broken)
     }
 }
 
@@ -101,11 +122,12 @@ impl FrameCursor {
 
     /// The header of the next frame, whose hash is not looked at. `None` when no header stands
     /// there whose checksum and length are in order, or when the file ends before the frame does.
-    pub(crate) fn peek(&mut self) -> io::Result<Option<FrameHeader>> {
+    pub(crate) fn peek(&mut self) -> Result<Option<FrameHeader>, Unreadable> {
         if self.fill(HASH_BYTES + FRAME_HEADER_BYTES)? < HASH_BYTES + FRAME_HEADER_BYTES {
             return Ok(None);
         }
-        let bytes = self.buffer.get(self.start + HASH_BYTES..self.filled).unwrap_or_default();
+        let bytes = self.buffer.get(self.start + HASH_BYTES..self.filled);
+        let bytes = invariant!(bytes, "what was read lies in the buffer")?;
         let Some(header) = bytes.first_chunk().and_then(FrameHeader::decode) else {
             return Ok(None);
         };
@@ -130,13 +152,15 @@ impl FrameCursor {
     }
 
     /// The hash before the next frame, which [`FrameCursor::peek`] has read.
-    pub(crate) fn hash_before(&self) -> Hash {
-        let bytes = self.buffer.get(self.start..self.filled).unwrap_or_default();
-        Hash::from_bytes(*bytes.first_chunk().unwrap_or(&NO_HASH))
+    ///
+    /// It may be gone by now: a file can become shorter while it is read.
+    pub(crate) fn hash_before(&self) -> io::Result<Hash> {
+        let bytes = self.buffer.get(self.start..self.filled).and_then(<[u8]>::first_chunk);
+        bytes.map(|hash| Hash::from_bytes(*hash)).ok_or(io::ErrorKind::UnexpectedEof.into())
     }
 
     /// Looks at the next frame and steps over it if it verifies.
-    pub(crate) fn step(&mut self) -> io::Result<Step> {
+    pub(crate) fn step(&mut self) -> Result<Step, Unreadable> {
         let least = HASH_BYTES + FRAME_HEADER_BYTES;
         let available = self.fill(least)?;
         if available < least {
@@ -146,7 +170,8 @@ impl FrameCursor {
                 Step::Damaged(Damage::CutShort)
             });
         }
-        let bytes = self.buffer.get(self.start + HASH_BYTES..self.filled).unwrap_or_default();
+        let bytes = self.buffer.get(self.start + HASH_BYTES..self.filled);
+        let bytes = invariant!(bytes, "what was read lies in the buffer")?;
         let Some(header) = bytes.first_chunk().and_then(FrameHeader::decode) else {
             return Ok(Step::Damaged(Damage::FrameHeader));
         };
@@ -161,7 +186,8 @@ impl FrameCursor {
                 return Ok(Step::Damaged(Damage::CutShort));
             }
         }
-        let bytes = self.buffer.get(self.start..self.start + whole).unwrap_or_default();
+        let bytes = self.buffer.get(self.start..self.start + whole);
+        let bytes = invariant!(bytes, "a whole frame was read")?;
         if let Err(damage) = open_frame(bytes, &self.chain, header) {
             return Ok(Step::Damaged(damage));
         }
@@ -172,32 +198,39 @@ impl FrameCursor {
     }
 
     /// The frame that the last step went over.
-    pub(crate) fn frame(&self) -> Frame<'_> {
-        let payload_start = self.start.saturating_sub(self.last.length as usize);
-        Frame {
-            header: self.last,
-            offset: self.offset.saturating_sub(self.last.frame_bytes() as u64),
-            payload: self.buffer.get(payload_start..self.start).unwrap_or_default(),
-            hash: self.buffer.get(self.start..).and_then(<[u8]>::first_chunk).unwrap_or(&NO_HASH),
-        }
+    pub(crate) fn frame(&self) -> Result<Frame<'_>, BrokenInvariant> {
+        let header = self.last;
+        let payload = self.start.checked_sub(header.length as usize);
+        let payload = payload.and_then(|payload| self.buffer.get(payload..self.start));
+        let hash = self.buffer.get(self.start..).and_then(<[u8]>::first_chunk);
+        let offset = self.offset.checked_sub(header.frame_bytes() as u64);
+        Ok(Frame {
+            header,
+            offset: invariant!(offset, "the cursor is behind a frame")?,
+            payload: invariant!(payload, "a frame that was stepped over is in the buffer")?,
+            hash: invariant!(hash, "a frame that was stepped over is in the buffer")?,
+        })
     }
 
     /// The 32 bytes before the frame that the last step went over, which its hash covers.
-    pub(crate) fn previous_hash(&self) -> Hash {
+    pub(crate) fn previous_hash(&self) -> Result<Hash, BrokenInvariant> {
         let before = self.start.checked_sub(self.last.frame_bytes());
-        let bytes = before.and_then(|before| self.buffer.get(before..)).unwrap_or_default();
-        Hash::from_bytes(*bytes.first_chunk().unwrap_or(&NO_HASH))
+        let bytes = before.and_then(|before| self.buffer.get(before..));
+        let hash = bytes.and_then(<[u8]>::first_chunk);
+        let hash = invariant!(hash, "a frame that was stepped over is in the buffer")?;
+        Ok(Hash::from_bytes(*hash))
     }
 
     /// Reads until at least `needed` bytes lie between `start` and `filled`, and says how many do.
-    fn fill(&mut self, needed: usize) -> io::Result<usize> {
+    fn fill(&mut self, needed: usize) -> Result<usize, Unreadable> {
         if self.filled - self.start >= needed {
             return Ok(self.filled - self.start);
         }
         if self.buffer.len() < needed.max(READ_BYTES) {
             // Zeros from the allocator cost nothing; those that `resize` writes do.
             let mut longer = vec![0; needed.max(READ_BYTES)];
-            let unread = self.buffer.get(self.start..self.filled).unwrap_or_default();
+            let unread = self.buffer.get(self.start..self.filled);
+            let unread = invariant!(unread, "what was read lies in the buffer")?;
             longer.iter_mut().zip(unread).for_each(|(to, from)| *to = *from);
             self.buffer = longer;
         } else {
@@ -206,11 +239,9 @@ impl FrameCursor {
         self.filled -= self.start;
         self.start = 0;
         let next = self.offset - HASH_BYTES as u64 + self.filled as u64;
-        if let Some(rest) = self.buffer.get_mut(self.filled..) {
-            self.filled += read_up_to(self.file.as_ref(), next, rest)?;
-        }
+        let rest = self.buffer.get_mut(self.filled..);
+        let rest = invariant!(rest, "what was read lies in the buffer")?;
+        self.filled += read_up_to(self.file.as_ref(), next, rest)?;
         Ok(self.filled)
     }
 }
-
-const NO_HASH: [u8; HASH_BYTES] = [0; HASH_BYTES];

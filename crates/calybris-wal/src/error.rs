@@ -269,8 +269,8 @@ pub enum WalError {
     /// was written; begin another log.
     #[error("the log has used up its sequences")]
     SequencesUsedUp,
-    /// A defect of this crate: something that always holds did not. A writer takes nothing more.
-    /// Nothing was acknowledged that was not written; report it, and open the log again.
+    /// A defect of this crate: something that always holds did not. A writer takes nothing more, and
+    /// acknowledges nothing that it did not write. Report it, and open the log again.
     #[error("internal error: {0}")]
     Internal(#[from] BrokenInvariant),
     /// An earlier write or sync failed and the writer takes nothing more, because what reached

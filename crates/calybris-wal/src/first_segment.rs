@@ -7,13 +7,15 @@
 
 use std::io;
 
+use calybris_units::invariant;
+
 use crate::chain::Chain;
 use crate::error::WalError;
 use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::hash::{HASH_BYTES, LogId};
 use crate::key::Key;
 use crate::seal::end_before;
-use crate::segment::{Opening, Position, Segment, SegmentStep, io_error, segment_name};
+use crate::segment::{Opening, Position, Segment, SegmentStep, io_error, segment_name, unreadable};
 use crate::storage::{Mode, Storage, read_up_to};
 use crate::tail::claims_behind;
 use crate::walk::existing_segments;
@@ -27,8 +29,10 @@ pub(crate) fn open_from_first<T>(
 ) -> Result<T, WalError> {
     let mut segments = existing_segments(storage)?;
     loop {
-        let opened = first_of(storage, key, &segments)
-            .and_then(|first| open(segments.get(first..).unwrap_or_default()));
+        let opened = first_of(storage, key, &segments).and_then(|first| {
+            let kept = segments.get(first..);
+            open(invariant!(kept, "the first segment is one of them")?)
+        });
         if let Err(WalError::Io { source, .. }) = &opened
             && source.kind() == io::ErrorKind::NotFound
         {
@@ -62,7 +66,8 @@ pub(crate) fn first_of(
     let Ok(kept) = segments.binary_search(&start) else { return Ok(0) };
     // Segments that are left from before belong to it as far as each continues the one before.
     let mut first = kept;
-    for pair in segments.get(..=kept).unwrap_or_default().windows(2).rev() {
+    let upto_kept = invariant!(segments.get(..=kept), "the segment was found among them")?;
+    for pair in upto_kept.windows(2).rev() {
         if !is_joined(storage, key, pair)? {
             break;
         }
@@ -116,12 +121,12 @@ fn standing_of(
         // The place is no secret: whoever has a former key only must not be told of a missing segment.
         Err(WalError::WrongKey { .. }) => {
             let name = segment_name(segment);
-            let unreadable = |source| io_error(storage, "read", &name, source);
+            let failed = |source| io_error(storage, "read", &name, source);
             let mut bytes = [0; SEGMENT_HEADER_BYTES];
             storage
                 .open(&name, Mode::Read)
                 .and_then(|file| read_up_to(file.as_ref(), 0, &mut bytes))
-                .map_err(unreadable)?;
+                .map_err(failed)?;
             let header = SegmentHeader::decode(&bytes);
             Ok(header.map_or(Standing::Damaged, |header| Standing::At(header.index, header.log_id)))
         }
@@ -184,16 +189,16 @@ pub(crate) fn claimed_start(
 /// What a segment says of the log's start, without hashing its records.
 fn start_in(storage: &dyn Storage, mut segment: Segment) -> Result<u64, WalError> {
     loop {
-        let unreadable =
-            |source, segment: &Segment| io_error(storage, "read", &segment.name(), source);
-        segment.pass_records(u64::MAX).map_err(|source| unreadable(source, &segment))?;
+        segment
+            .pass_records(u64::MAX)
+            .map_err(|failure| unreadable(storage, &segment.name(), failure))?;
         match segment.step(storage) {
             Ok(SegmentStep::Record | SegmentStep::Control) => {}
             Ok(SegmentStep::End) => return Ok(segment.progress.log_start),
             Ok(SegmentStep::Damaged(_)) | Err(WalError::Corrupt { .. }) => {
                 let (file, offset) = (segment.cursor.file().as_ref(), segment.cursor.offset());
                 let claims = claims_behind(file, &segment.chain, segment.first_sequence, offset)
-                    .map_err(|source| unreadable(source, &segment))?;
+                    .map_err(|source| io_error(storage, "read", &segment.name(), source))?;
                 return Ok(segment.progress.log_start.max(claims.log_start));
             }
             Err(error) => return Err(error),

@@ -4,6 +4,7 @@
 
 // The door.
 mod anchor;
+mod batches;
 mod error;
 #[cfg(feature = "json")]
 mod export;
@@ -28,6 +29,7 @@ mod repair;
 mod retention;
 
 // Reading.
+mod chunk;
 mod cursor;
 mod first_segment;
 mod parallel;
@@ -56,6 +58,8 @@ mod sync;
 mod faults;
 
 pub use anchor::Anchor;
+pub use batches::{BatchWork, Handed};
+pub use chunk::Records;
 pub use codec::{decode, decode_borrowed};
 pub use error::{Damage, WalError};
 pub use hash::{Hash, HexFault, LogId, ParseHexError};

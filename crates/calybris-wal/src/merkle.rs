@@ -3,6 +3,7 @@
 //! A leaf is the hash of a record. The tree is not stored: it is computed from the log when a root
 //! or a proof is asked for, in one pass, so that appending does not pay for it.
 
+use calybris_units::{BrokenInvariant, invariant};
 use sha2::{Digest, Sha256};
 
 use crate::hash::Hash;
@@ -27,15 +28,15 @@ pub(crate) struct Frontier {
 
 impl Frontier {
     /// Adds a leaf by its hash.
-    pub(crate) fn push(&mut self, leaf: Hash) {
+    pub(crate) fn push(&mut self, leaf: Hash) -> Result<(), BrokenInvariant> {
         let mut hash = leaf;
         for _ in 0..self.size.trailing_ones() {
-            if let Some(left) = self.peaks.pop() {
-                hash = node_hash(&left, &hash);
-            }
+            let left = invariant!(self.peaks.pop(), "a tree has a peak for each bit of its size")?;
+            hash = node_hash(&left, &hash);
         }
         self.peaks.push(hash);
         self.size += 1;
+        Ok(())
     }
 
     /// How many leaves there are.
@@ -254,7 +255,7 @@ mod tests {
         let range = |&(start, end): &Range| {
             let mut frontier = Frontier::default();
             let (start, end) = (usize::try_from(start).unwrap(), usize::try_from(end).unwrap());
-            leaves[start..end].iter().for_each(|leaf| frontier.push(leaf_hash(leaf)));
+            leaves[start..end].iter().for_each(|leaf| frontier.push(leaf_hash(leaf)).unwrap());
             frontier.root()
         };
         ranges.iter().map(range).collect()
@@ -268,7 +269,7 @@ mod tests {
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
         );
         for (leaf, root) in LEAVES.iter().zip(ROOTS) {
-            frontier.push(leaf_hash(leaf));
+            frontier.push(leaf_hash(leaf)).unwrap();
             assert_eq!(frontier.root().to_string(), root);
         }
     }

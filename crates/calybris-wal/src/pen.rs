@@ -1,6 +1,9 @@
 //! Builds the frames at the end of a log, in memory: what is next in the chain, and what it says.
 
+use calybris_units::{BrokenInvariant, invariant};
+
 use crate::chain::Chain;
+use crate::error::WalError;
 use crate::format::control::{DurableMark, SEAL_BYTES, Seal};
 use crate::format::frame::{
     FRAME_OVERHEAD_BYTES, KIND_DATA, KIND_DURABLE_MARK, KIND_KEY_CHANGE, KIND_LOG_START, KIND_SEAL,
@@ -25,6 +28,8 @@ pub(crate) struct Pen {
     buffer: Vec<u8>,
     /// Where the frame after those in the buffer goes, in bytes from the segment's start.
     offset: u64,
+    /// Where the bytes end that were handed over to be written, in bytes from the segment's start.
+    handed_over: u64,
     /// The last record's sequence and hash, and the segment that is written.
     head: Receipt,
     /// How many records the segment holds.
@@ -51,6 +56,7 @@ impl Pen {
             chain,
             buffer: last_hash.as_bytes().to_vec(),
             offset,
+            handed_over: offset,
             head: Receipt {
                 sequence: progress.sequence,
                 hash: progress.record_hash,
@@ -91,15 +97,18 @@ impl Pen {
         self.offset + (MARK_BYTES + record_bytes + ENDING_BYTES) as u64
     }
 
-    /// Builds the frame of a record, behind the mark that is due. `None`, and nothing is built,
-    /// when the sequences are used up.
-    pub(crate) fn push_record(&mut self, payload: &[u8]) -> Option<Receipt> {
-        let sequence = self.head.sequence.checked_add(1)?;
-        self.push_due_mark();
-        let hash = self.push(KIND_DATA, sequence, payload);
+    /// Builds the frame of a record, behind the mark that is due.
+    ///
+    /// # Errors
+    /// [`WalError::SequencesUsedUp`], and nothing is built; [`WalError::Internal`], after which nothing
+    /// more may be built or written.
+    pub(crate) fn push_record(&mut self, payload: &[u8]) -> Result<Receipt, WalError> {
+        let sequence = self.head.sequence.checked_add(1).ok_or(WalError::SequencesUsedUp)?;
+        self.push_due_mark()?;
+        let hash = self.push(KIND_DATA, sequence, payload)?;
         self.head = Receipt { sequence, hash, segment: self.header.first_sequence };
         self.records += 1;
-        Some(self.head)
+        Ok(self.head)
     }
 
     /// Takes note of a sync that covers the segment up to `offset` and the log up to `sequence`.
@@ -111,10 +120,11 @@ impl Pen {
     }
 
     /// Builds the mark that is due, if one is.
-    pub(crate) fn push_due_mark(&mut self) {
+    pub(crate) fn push_due_mark(&mut self) -> Result<(), BrokenInvariant> {
         if let Some(mark) = self.due_mark.take() {
-            self.push(KIND_DURABLE_MARK, self.head.sequence, &mark.encode());
+            self.push(KIND_DURABLE_MARK, self.head.sequence, &mark.encode())?;
         }
+        Ok(())
     }
 
     /// The sequence from which on the log is kept.
@@ -126,56 +136,92 @@ impl Pen {
     ///
     /// It says so twice, so that damage to one of the two frames does not make a log of what is left
     /// that lost its beginning.
-    pub(crate) fn push_log_start(&mut self, sequence: u64) {
-        self.push_due_mark();
+    pub(crate) fn push_log_start(&mut self, sequence: u64) -> Result<(), BrokenInvariant> {
+        self.push_due_mark()?;
         self.log_start = sequence;
         for _ in 0..2 {
-            self.push(KIND_LOG_START, self.head.sequence, &sequence.to_le_bytes());
+            self.push(KIND_LOG_START, self.head.sequence, &sequence.to_le_bytes())?;
         }
+        Ok(())
     }
 
     /// Builds the end of the segment, and says what the next one continues.
-    pub(crate) fn push_seal(&mut self, next_key_id: u64) -> SegmentEnd {
+    pub(crate) fn push_seal(&mut self, next_key_id: u64) -> Result<SegmentEnd, BrokenInvariant> {
         self.due_mark = None;
         let Receipt { sequence, hash: record_hash, .. } = self.head;
         if next_key_id != self.header.key_id {
-            self.push(KIND_KEY_CHANGE, sequence, &next_key_id.to_le_bytes());
+            self.push(KIND_KEY_CHANGE, sequence, &next_key_id.to_le_bytes())?;
         }
         let (records, bytes, log_start) = (self.records, self.offset, self.log_start);
         let seal = Seal { records, bytes, record_hash, log_start };
-        let seal = self.push(KIND_SEAL, sequence, &seal.encode());
-        SegmentEnd { header: self.header, sequence, record_hash, log_start, next_key_id, seal }
+        let seal = self.push(KIND_SEAL, sequence, &seal.encode())?;
+        Ok(SegmentEnd { header: self.header, sequence, record_hash, log_start, next_key_id, seal })
     }
 
-    fn push(&mut self, kind: u8, sequence: u64, payload: &[u8]) -> Hash {
-        let hash = push_frame(&mut self.buffer, &self.chain, kind, sequence, payload);
+    fn push(&mut self, kind: u8, sequence: u64, payload: &[u8]) -> Result<Hash, BrokenInvariant> {
+        let hash = push_frame(&mut self.buffer, &self.chain, kind, sequence, payload)?;
         self.offset += (FRAME_OVERHEAD_BYTES + payload.len()) as u64;
-        hash
+        Ok(hash)
     }
 
     /// The frames that were built and not handed over, and where they go.
-    pub(crate) fn pending(&self) -> (u64, &[u8]) {
-        let frames = self.buffer.get(HASH_BYTES..).unwrap_or_default();
-        (self.offset - frames.len() as u64, frames)
+    ///
+    /// INVARIANT (nothing is left out): they follow the bytes that were handed over before, so no frame
+    /// that was built can be missing from what is written.
+    pub(crate) fn pending(&self) -> Result<(u64, &[u8]), BrokenInvariant> {
+        let frames = self.buffer.get(HASH_BYTES..);
+        let frames = invariant!(frames, "frames are built behind the hash before them")?;
+        let follow = self.handed_over.checked_add(frames.len() as u64) == Some(self.offset);
+        invariant!(follow.then_some(()), "frames follow the bytes that were handed over")?;
+        Ok((self.handed_over, frames))
+    }
+
+    /// How many bytes of frames were built and not handed over.
+    pub(crate) fn pending_bytes(&self) -> u64 {
+        self.offset - self.handed_over
     }
 
     /// Forgets the pending frames, which were written.
-    pub(crate) fn clear_pending(&mut self) {
-        let last_hash = self.buffer.len() - HASH_BYTES;
+    pub(crate) fn clear_pending(&mut self) -> Result<(), BrokenInvariant> {
+        let last_hash = self.buffer.len().checked_sub(HASH_BYTES);
+        let last_hash = invariant!(last_hash, "frames are built behind the hash before them")?;
         self.buffer.copy_within(last_hash.., 0);
         self.buffer.truncate(HASH_BYTES);
         self.buffer.shrink_to(BUFFER_BYTES_KEPT);
+        self.handed_over = self.offset;
+        Ok(())
     }
 
     /// Hands the pending frames over in exchange for an empty buffer, behind 32 bytes of it.
     /// Says where they go.
-    pub(crate) fn swap_pending(&mut self, other: &mut Vec<u8>) -> u64 {
-        let (at, _) = self.pending();
+    pub(crate) fn swap_pending(&mut self, other: &mut Vec<u8>) -> Result<u64, BrokenInvariant> {
+        let (at, _) = self.pending()?;
+        let last_hash = self.buffer.last_chunk::<HASH_BYTES>();
+        let last_hash = invariant!(last_hash, "frames are built behind the hash before them")?;
         other.clear();
         other.shrink_to(BUFFER_BYTES_KEPT);
-        other.extend_from_slice(self.buffer.last_chunk::<HASH_BYTES>().unwrap_or(&[0; 32]));
+        other.extend_from_slice(last_hash);
         std::mem::swap(&mut self.buffer, other);
-        at
+        self.handed_over = self.offset;
+        Ok(at)
+    }
+}
+
+#[cfg(test)]
+impl Pen {
+    /// Loses the frames that were built and not handed over, as a defect would.
+    pub(crate) fn lose_frames(&mut self) {
+        self.buffer.truncate(HASH_BYTES);
+    }
+
+    /// Loses a part of the hash that the next frame continues.
+    pub(crate) fn lose_last_hash(&mut self) {
+        self.buffer.truncate(HASH_BYTES - 1);
+    }
+
+    /// Leaves no number for another record of the segment.
+    pub(crate) fn count_to_the_end(&mut self) {
+        self.records = u64::MAX;
     }
 }
 
@@ -192,15 +238,15 @@ mod tests {
         let mut pen = Pen::new(header, chain, 144, Hash::ZERO, &progress);
         let long = vec![7; 3 * BUFFER_BYTES_KEPT];
         pen.push_record(&long).unwrap();
-        pen.clear_pending();
+        pen.clear_pending().unwrap();
         assert!(pen.buffer.capacity() <= BUFFER_BYTES_KEPT);
 
         // One buffer is written while the other is filled: each is given back when its turn comes.
         let mut other = Vec::new();
         pen.push_record(&long).unwrap();
-        pen.swap_pending(&mut other);
+        pen.swap_pending(&mut other).unwrap();
         assert!(other.len() > long.len());
-        pen.swap_pending(&mut other);
+        pen.swap_pending(&mut other).unwrap();
         assert!(pen.buffer.capacity() <= BUFFER_BYTES_KEPT);
     }
 }

@@ -35,6 +35,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// The state behind a header.
     pub(crate) fn at_start(header: &SegmentHeader, record_hash: Hash) -> Self {
+        // No header with the sequence 0 is accepted or written.
         let sequence = header.first_sequence.saturating_sub(1);
         Self {
             sequence,
@@ -47,6 +48,11 @@ impl Progress {
             next_key_id: None,
             seal: None,
         }
+    }
+
+    /// The sequence of the record that may follow; that of the last one when they are used up.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.sequence.saturating_add(1)
     }
 
     /// Takes the next frame, whose hash verifies, and says whether it is a record.

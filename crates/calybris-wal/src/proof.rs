@@ -5,6 +5,8 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use calybris_units::invariant;
+
 use crate::anchor::Anchor;
 use crate::disk::Disk;
 use crate::error::WalError;
@@ -84,7 +86,8 @@ impl TreeHead {
     /// [`verify`](crate::verify()).
     pub fn of(directory: impl AsRef<Path>, key: Option<&Key>, size: u64) -> Result<Self, WalError> {
         let (log_id, roots) = roots_of(directory.as_ref(), key, &[(0, size)], size)?;
-        Ok(Self { log_id, size, root: roots.first().copied().unwrap_or(Hash::ZERO) })
+        let root = *invariant!(roots.first(), "a range of records has a root")?;
+        Ok(Self { log_id, size, root })
     }
 }
 
@@ -209,7 +212,7 @@ fn roots_of(
             .zip(&mut trees)
             .find(|((start, end), tree)| leaf == start + tree.size() && leaf < *end);
         if let Some((_, tree)) = tree {
-            tree.push(leaf_hash(walk.record().hash));
+            tree.push(leaf_hash(walk.record()?.hash))?;
         }
         leaf += 1;
     }

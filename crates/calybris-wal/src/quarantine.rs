@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use calybris_units::invariant;
+
 use crate::error::WalError;
 use crate::segment::{io_error, segment_name};
 use crate::storage::{Mode, Storage, StoredFile, read_up_to, write_all};
@@ -67,7 +69,7 @@ pub(crate) fn copy_aside(
     loop {
         let count = read_up_to(file, offset + bytes, &mut buffer)
             .map_err(|source| io_error(storage, "read", &segment_name(segment), source))?;
-        let read = buffer.get(..count).unwrap_or_default();
+        let read = invariant!(buffer.get(..count), "no more was read than there is room for")?;
         if read.is_empty() {
             break;
         }

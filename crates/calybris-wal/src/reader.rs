@@ -185,12 +185,22 @@ impl Reader {
         }
         match self.walk.advance() {
             Ok(false) => None,
-            Ok(true) => Some(Ok(RecordRef::new(self.walk.segment()))),
+            Ok(true) => Some(self.walk.segment().record().map_err(WalError::from)),
             Err(error) => {
                 self.failed = true;
                 Some(Err(error))
             }
         }
+    }
+
+    /// The walk, unless an error came before.
+    pub(crate) fn walk_mut(&mut self) -> Option<&mut Walk> {
+        (!self.failed).then_some(&mut self.walk)
+    }
+
+    /// Answers `None` from now on.
+    pub(crate) fn fail(&mut self) {
+        self.failed = true;
     }
 
     /// How many bytes of the segments it has gone over, headers and control frames included.

@@ -67,7 +67,7 @@ impl RecordProof {
         let directory = directory.as_ref();
         let InclusionProof { path, .. } = InclusionProof::of(directory, key, sequence, size)?;
         let mut reader = Reader::open_at(directory, key, sequence)?;
-        let missing = WalError::NoSuchRecord { sequence, head: sequence.saturating_sub(1) };
+        let missing = WalError::NoSuchRecord { sequence, head: sequence - 1 };
         let record = reader.lend().ok_or(missing)??;
         let (previous_hash, payload) = (record.previous_hash(), record.payload().to_vec());
         let key_id = reader.key_id();
@@ -83,13 +83,9 @@ impl RecordProof {
             Some(id) => Some(key?.with_id(id)?),
         };
         let mut frame = self.previous_hash.as_bytes().to_vec();
-        Some(push_frame(
-            &mut frame,
-            &Chain::new(log_id, key),
-            KIND_DATA,
-            self.sequence,
-            &self.payload,
-        ))
+        let chain = Chain::new(log_id, key);
+        // A payload that is longer than any record can be is the payload of none.
+        push_frame(&mut frame, &chain, KIND_DATA, self.sequence, &self.payload).ok()
     }
 
     /// The root of the tree over `size` records that the proof leads to in the log with this id. `None` where

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 
 use crate::codec;
+use crate::cursor::Frame;
 use crate::error::WalError;
 use crate::hash::Hash;
 use crate::reader::Record;
-use crate::segment::Segment;
 
 /// A record of a log, verified, as [`Reader::lend`](crate::Reader::lend) lends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,14 +20,13 @@ pub struct RecordRef<'a> {
 }
 
 impl<'a> RecordRef<'a> {
-    /// The record that the segment's cursor has stepped over last.
-    pub(crate) fn new(segment: &'a Segment) -> Self {
-        let frame = segment.cursor.frame();
+    /// The record in this frame, which verifies behind the hash before it.
+    pub(crate) fn new(frame: Frame<'a>, previous_hash: Hash, segment: u64) -> Self {
         Self {
             sequence: frame.header.sequence,
             hash: frame.hash(),
-            previous_hash: segment.cursor.previous_hash(),
-            segment: segment.first_sequence,
+            previous_hash,
+            segment,
             offset: frame.offset,
             payload: frame.payload,
         }

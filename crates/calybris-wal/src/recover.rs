@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use calybris_units::invariant;
+
 use crate::begin::{End, begin_segment, create_segment};
 use crate::codec::CODEC_BINCODE_2;
 use crate::error::{Damage, WalError};
@@ -60,7 +62,11 @@ pub(crate) fn recover(
     segments: &[u64],
 ) -> Result<(End, Recovery), WalError> {
     let first = first_of(storage, key, segments)?;
-    let sealed = check_seals(storage, key, segments.get(first..).unwrap_or_default())?;
+    let sealed = check_seals(
+        storage,
+        key,
+        invariant!(segments.get(first..), "the first segment is one of them")?,
+    )?;
     let position = sealed.before.as_ref().map_or(Position::First, Position::Behind);
     let opened = Segment::open(storage, sealed.last, Mode::Write, key, position)?;
     check_last(storage, sealed.last)?;
@@ -96,12 +102,11 @@ fn check_seals(
     key: Option<&Key>,
     segments: &[u64],
 ) -> Result<Sealed, WalError> {
-    let end = |segment: Option<&u64>| segment.copied().unwrap_or(1);
-    let (first, last) = (end(segments.first()), end(segments.last()));
+    let ends = segments.first().copied().zip(segments.last().copied());
+    let (first, last) = invariant!(ends, "a log that is recovered has a segment")?;
     let mut sealed = Sealed { first, last, before: None, key_was_used: false };
     let key_id = key.map_or(0, Key::id);
-    for pair in segments.windows(2) {
-        let &[segment, next] = pair else { continue };
+    for &[segment, next] in segments.array_windows() {
         let position = sealed.before.as_ref().map_or(Position::First, Position::Behind);
         let segment = match Segment::open(storage, segment, Mode::Read, key, position)? {
             Opening::Segment(segment) => segment,
@@ -243,7 +248,7 @@ fn judge_end(
         Verdict::Corrupt => Err(WalError::Corrupt {
             segment: segment.first_sequence,
             offset,
-            sequence: segment.progress.sequence.saturating_add(1),
+            sequence: segment.progress.next_sequence(),
             what,
         }),
         verdict => Ok(verdict),
@@ -287,7 +292,7 @@ fn begin_unfinished(
     };
     check_identity(storage, options, &header)?;
     if let Some(anchor) = options.anchor {
-        anchor.check_head(header.first_sequence.saturating_sub(1))?;
+        anchor.check_head(header.first_sequence - 1)?;
     }
     let quarantined = match bytes {
         0 => None,
@@ -376,7 +381,10 @@ fn rewrite_unsynced(storage: &dyn Storage, segment: &mut Segment) -> Result<u64,
     let mut buffer = vec![0; COPY_BYTES];
     while at < end {
         let count = read_up_to(file, at, &mut buffer).map_err(failed("read"))?;
-        let Some(read) = buffer.get(..count).filter(|read| !read.is_empty()) else { break };
+        if count == 0 {
+            return Err(failed("read")(std::io::ErrorKind::UnexpectedEof.into()));
+        }
+        let read = invariant!(buffer.get(..count), "no more was read than there is room for")?;
         write_all(file, at, read).map_err(failed("write"))?;
         at += count as u64;
     }
@@ -387,5 +395,5 @@ fn rewrite_unsynced(storage: &dyn Storage, segment: &mut Segment) -> Result<u64,
         storage.sync_directory().map_err(|source| io_error(storage, "sync", "", source))?;
     }
     segment.cursor.refresh();
-    Ok(end.saturating_sub(from))
+    Ok(end - from)
 }

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use calybris_units::invariant;
+
 use crate::begin::{End, begin_segment};
 use crate::chain::Chain;
 use crate::disk::Disk;
@@ -211,9 +213,10 @@ fn cut_log(
     let chain = next_chain(walk.segment(), key);
     let log_start = claimed_start(storage, key, later, Some((log_id, &chain)))?;
     let kept = segments.partition_point(|segment| *segment < log_start);
-    if log_start > damaged && begins_with(shared, key, segments.get(kept..), log_start) {
+    let (dropped, kept) = invariant!(segments.split_at_checked(kept), "some of them are kept")?;
+    if log_start > damaged && begins_with(shared, key, kept, log_start) {
         // The damage is in what a retention was about to remove when a crash came.
-        return move_all_aside(storage, segments.get(..kept).unwrap_or_default()).map(Some);
+        return move_all_aside(storage, dropped).map(Some);
     }
     check_beginning(options, &walk, log_start)?;
     let mut end = walk.into_segment();
@@ -283,10 +286,9 @@ fn check_beginning(options: &RepairOptions, walk: &Walk, claimed: u64) -> Result
 fn begins_with(
     storage: &Arc<dyn Storage>,
     key: Option<&Key>,
-    segments: Option<&[u64]>,
+    segments: &[u64],
     first: u64,
 ) -> bool {
-    let segments = segments.unwrap_or_default();
     let walk = Walk::at_first(segments, Arc::clone(storage), key);
     segments.first() == Some(&first)
         && walk.is_ok_and(|mut walk| matches!(walk.advance(), Ok(true)))
@@ -303,7 +305,8 @@ fn move_all_aside(storage: &dyn Storage, segments: &[u64]) -> Result<Vec<Quarant
 fn put_back(storage: &dyn Storage, aside: &[Quarantine]) -> Result<(), WalError> {
     let there = segments_in(storage)?;
     for moved in aside.iter().filter(|moved| !there.contains(&moved.segment)) {
-        let name = moved.path.file_name().unwrap_or_default().to_string_lossy();
+        let name = invariant!(moved.path.file_name(), "a file that was moved has a name")?;
+        let name = name.to_string_lossy();
         storage
             .rename(&name, &segment_name(moved.segment))
             .map_err(|source| io_error(storage, "rename", &name, source))?;
@@ -327,8 +330,8 @@ fn replace_segment(
     };
     // One may be left from a repair that a crash cut short.
     let End { file, mut pen } = begin(create_anew(storage, &part).map_err(failed("create"))?)?;
-    pen.push_log_start(first);
-    let (at, frames) = pen.pending();
+    pen.push_log_start(first)?;
+    let (at, frames) = pen.pending()?;
     write_all(file.as_ref(), at, frames).map_err(failed("write"))?;
     file.sync().map_err(failed("sync"))?;
     storage.rename(&part, &name).map_err(failed("rename"))?;

@@ -52,6 +52,7 @@ pub(crate) fn sealed_end(
         let (segment, what) = (segment.first_sequence, Damage::Unsealed);
         return Err(WalError::Corrupt { segment, offset, sequence: next, what });
     };
+    // A seal may say anything; what is too great is not `next`.
     let continued_at = segment.first_sequence.saturating_add(seal.records);
     if continued_at > next {
         return Err(WalError::segment_damaged(next, Damage::Overlap));
@@ -64,7 +65,7 @@ pub(crate) fn sealed_end(
         .filter(|_| segment.progress.keyed);
     Ok(SegmentEnd {
         header: segment.header,
-        sequence: next.saturating_sub(1),
+        sequence: next - 1,
         record_hash: seal.record_hash,
         log_start: seal.log_start,
         next_key_id: key_change.unwrap_or(segment.header.key_id),

@@ -6,15 +6,17 @@
 //! record before the wanted one; anything that is not in order is left to [`Walk::advance`], which
 //! alone knows what damage means.
 
-use std::io;
 use std::sync::Arc;
 
+use calybris_units::invariant;
+
+use crate::cursor::Unreadable;
 use crate::error::{Damage, WalError};
 use crate::first_segment::open_from_first;
 use crate::format::frame::{KIND_DATA, KIND_DURABLE_MARK};
 use crate::key::Key;
 use crate::seal::end_before;
-use crate::segment::{Opening, Position, Segment, io_error};
+use crate::segment::{Opening, Position, Segment, unreadable};
 use crate::storage::{Mode, Storage};
 use crate::walk::Walk;
 
@@ -34,12 +36,12 @@ impl Walk {
     /// Goes on until the last record before `wanted` has been verified, or the beginning of its
     /// segment if it has none. `false` when the log ends before.
     fn go_before(&mut self, wanted: u64) -> Result<bool, WalError> {
+        // The record 0, which there is not, has none before it.
         let before = wanted.saturating_sub(1);
         while self.segment().progress.sequence < before {
             let passed = self.segment_mut().pass_records(before);
-            passed.map_err(|source| {
-                io_error(self.storage(), "read", &self.segment().name(), source)
-            })?;
+            passed
+                .map_err(|failure| unreadable(self.storage(), &self.segment().name(), failure))?;
             if !self.advance()? {
                 return Ok(false);
             }
@@ -53,16 +55,16 @@ impl Segment {
     /// this segment, and over the durable marks between them.
     ///
     /// What these marks claim to be on disk ends before them, and damage is looked for behind.
-    pub(crate) fn pass_records(&mut self, wanted: u64) -> io::Result<()> {
+    pub(crate) fn pass_records(&mut self, wanted: u64) -> Result<(), Unreadable> {
         let Self { cursor, progress, .. } = self;
         let mut behind_record = false;
         loop {
-            let next = cursor.peek();
+            let next = cursor.peek()?;
             if std::mem::take(&mut behind_record) {
-                progress.record_hash = cursor.hash_before();
+                progress.record_hash = cursor.hash_before()?;
             }
-            let following = progress.sequence.saturating_add(1);
-            let header = match next? {
+            let following = progress.next_sequence();
+            let header = match next {
                 Some(header) if header.flags == 0 && following < wanted => header,
                 _ => return Ok(()),
             };
@@ -89,7 +91,7 @@ struct Log<'a> {
 
 impl Log<'_> {
     fn seek(&self, sequence: u64) -> Result<Walk, WalError> {
-        let first = self.segments.first().copied().unwrap_or(1);
+        let first = *invariant!(self.segments.first(), "a log that is sought in has a segment")?;
         if sequence >= first {
             let mut walk = self.walk_from(sequence)?;
             if walk.go_before(sequence)? {
@@ -122,7 +124,7 @@ impl Log<'_> {
             Opening::Unfinished(_) if after.is_empty() => return self.walk_from(last - 1),
             Opening::Unfinished(_) => return Err(WalError::segment_damaged(last, Damage::Header)),
         };
-        let first = self.segments.first().copied().unwrap_or(last);
+        let first = *invariant!(self.segments.first(), "a log that is sought in has a segment")?;
         Ok(Walk::at(Arc::clone(self.storage), self.key, segment, first))
     }
 }

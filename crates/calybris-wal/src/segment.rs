@@ -3,15 +3,19 @@
 use std::io;
 use std::sync::Arc;
 
+use calybris_units::BrokenInvariant;
+
 use crate::chain::Chain;
-use crate::cursor::{FrameCursor, Step};
+use crate::chunk::Reached;
+use crate::cursor::{FrameCursor, Step, Unreadable};
 use crate::error::{Damage, WalError};
 use crate::format::control::NUMBER_BYTES;
 use crate::format::frame::FRAME_OVERHEAD_BYTES;
-use crate::format::header::{Algorithm, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::format::header::{Algorithm, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader, hash_in};
 use crate::hash::Hash;
 use crate::key::Key;
 use crate::progress::{Misplaced, Progress};
+use crate::record_ref::RecordRef;
 use crate::storage::{Mode, Storage, StoredFile, read_up_to};
 use crate::tail::{Evidence, Place, Verdict, judge};
 
@@ -57,6 +61,14 @@ pub(crate) fn io_error(
     WalError::Io { action, path: storage.path(name), source }
 }
 
+/// Why the next frame of a segment could not be looked at.
+pub(crate) fn unreadable(storage: &dyn Storage, name: &str, failure: Unreadable) -> WalError {
+    match failure {
+        Unreadable::Io(source) => io_error(storage, "read", name, source),
+        Unreadable::Internal(broken) => broken.into(),
+    }
+}
+
 /// An open segment and how far it was read.
 pub(crate) struct Segment {
     /// The sequence in its name.
@@ -83,7 +95,8 @@ pub(crate) struct SegmentEnd {
 }
 
 impl SegmentHeader {
-    /// The header of the segment after a sealed one, but for a record limit of its own.
+    /// The header of the segment after a sealed one, but for a record limit of its own. Numbers that are
+    /// used up stay as they are: no log gets there, and a forged header that does is refused.
     pub(crate) fn after(end: &SegmentEnd) -> Self {
         Self {
             index: end.header.index.saturating_add(1),
@@ -216,7 +229,7 @@ impl Segment {
             }
             return Err(corrupt(Damage::Header));
         }
-        let header_hash = bytes.last_chunk().map_or(Hash::ZERO, |hash| Hash::from_bytes(*hash));
+        let header_hash = hash_in(&bytes)?;
         let cursor = FrameCursor::new(
             file,
             chain.clone(),
@@ -232,6 +245,12 @@ impl Segment {
         Ok(Opening::Segment(Box::new(Self { first_sequence, header, chain, cursor, progress })))
     }
 
+    /// The record that the cursor has stepped over last.
+    pub(crate) fn record(&self) -> Result<RecordRef<'_>, BrokenInvariant> {
+        let previous_hash = self.cursor.previous_hash()?;
+        Ok(RecordRef::new(self.cursor.frame()?, previous_hash, self.first_sequence))
+    }
+
     /// How the segment ended, if it is sealed.
     pub(crate) fn end(&self) -> Option<SegmentEnd> {
         let progress = self.progress;
@@ -243,6 +262,12 @@ impl Segment {
             next_key_id: progress.next_key_id.unwrap_or(self.header.key_id),
             seal: progress.seal?,
         })
+    }
+
+    /// Moves to another place between two frames of the segment, up to which it was verified.
+    pub(crate) fn go_to(&mut self, place: Reached) {
+        self.progress = place.progress;
+        self.cursor.move_to(place.offset);
     }
 
     /// The segment's name.
@@ -257,7 +282,7 @@ impl Segment {
     /// its place the cursor does not stay either: a repair writes where the cursor is.
     pub(crate) fn step(&mut self, storage: &dyn Storage) -> Result<SegmentStep, WalError> {
         let at = self.cursor.offset();
-        let (segment, sequence) = (self.first_sequence, self.progress.sequence.saturating_add(1));
+        let (segment, sequence) = (self.first_sequence, self.progress.next_sequence());
         match self.cursor.step() {
             Ok(Step::Frame) => {}
             Ok(Step::End) if self.take_back_key_change() => {
@@ -268,11 +293,9 @@ impl Segment {
                 self.take_back_key_change();
                 return Ok(SegmentStep::Damaged(damage));
             }
-            Err(source) => {
-                return Err(io_error(storage, "read", &segment_name(segment), source));
-            }
+            Err(failure) => return Err(unreadable(storage, &segment_name(segment), failure)),
         }
-        match self.progress.accept(&self.cursor.frame()) {
+        match self.progress.accept(&self.cursor.frame()?) {
             Ok(true) => Ok(SegmentStep::Record),
             Ok(false) => Ok(SegmentStep::Control),
             Err(Misplaced::Contradiction(what)) => {

@@ -89,12 +89,28 @@ pub(crate) fn read_up_to(
     while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match file.read_at(offset + filled as u64, rest) {
             Ok(0) => break,
+            Ok(count) if count > rest.len() => return Err(too_much()),
             Ok(count) => filled += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
     Ok(filled)
+}
+
+/// More was read or written than was asked for: the file is not what it should be.
+fn too_much() -> io::Error {
+    io::Error::other("more bytes were taken than there are")
+}
+
+/// Reads as much of what stands at `offset` as fits into `buffer`.
+pub(crate) fn read_slice<'a>(
+    file: &dyn StoredFile,
+    offset: u64,
+    buffer: &'a mut [u8],
+) -> io::Result<&'a [u8]> {
+    let filled = read_up_to(file, offset, buffer)?;
+    buffer.get(..filled).ok_or_else(too_much)
 }
 
 /// Writes all of `bytes`: one call, unless the operating system takes only a part of them.
@@ -107,7 +123,7 @@ pub(crate) fn write_all(
         match file.write_at(offset, bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => {
-                bytes = bytes.get(count..).unwrap_or_default();
+                bytes = bytes.get(count..).ok_or_else(too_much)?;
                 offset += count as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -141,13 +157,14 @@ pub(crate) fn copy_range(
     let mut copied = 0;
     loop {
         let at = range.start + copied;
-        let wanted = usize::try_from(range.end.saturating_sub(at)).unwrap_or(usize::MAX);
-        let piece = buffer.get_mut(..wanted.min(COPY_BYTES)).unwrap_or_default();
-        let count = read_up_to(from, at, piece)?;
-        if count == 0 {
+        // What does not fit in memory is more than a piece.
+        let wanted = usize::try_from(range.end - at).unwrap_or(usize::MAX);
+        let piece = buffer.get_mut(..wanted.min(COPY_BYTES)).ok_or_else(too_much)?;
+        let read = read_slice(from, at, piece)?;
+        if read.is_empty() {
             return Ok(copied);
         }
-        write_all(to, copied, piece.get(..count).unwrap_or_default())?;
-        copied += count as u64;
+        write_all(to, copied, read)?;
+        copied += read.len() as u64;
     }
 }

@@ -38,7 +38,7 @@ use crate::format::frame::{
 use crate::format::header::RECORD_BYTES_CAP;
 use crate::hash::HASH_BYTES;
 use crate::segment::Segment;
-use crate::storage::{StoredFile, read_up_to};
+use crate::storage::{StoredFile, read_slice, read_up_to};
 
 /// Where in a segment the first bytes that do not verify stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,15 +129,14 @@ fn only_zeros_behind(file: &dyn StoredFile, from: u64) -> io::Result<bool> {
     let mut buffer = vec![0; SCAN_BYTES];
     let mut at = from;
     loop {
-        let filled = read_up_to(file, at, &mut buffer)?;
-        let read = buffer.get(..filled).unwrap_or_default();
+        let read = read_slice(file, at, &mut buffer)?;
         if read.iter().any(|byte| *byte != 0) {
             return Ok(false);
         }
-        if filled < SCAN_BYTES {
+        if read.len() < SCAN_BYTES {
             return Ok(true);
         }
-        at += filled as u64;
+        at += SCAN_BYTES as u64;
     }
 }
 
@@ -185,15 +184,15 @@ pub(crate) fn claims_behind(
     // The hash before a frame that begins at `from` stands before `from`.
     let mut base = from.saturating_sub(HASH_BYTES as u64);
     loop {
-        let filled = read_up_to(file, base, &mut buffer)?;
-        let bytes = buffer.get(..filled).unwrap_or_default();
-        for (index, window) in bytes.windows(HASH_BYTES + FRAME_HEADER_BYTES).enumerate() {
-            let candidate = bytes.get(index..).unwrap_or_default();
-            if let Some(claims) = claims_at(candidate, window, chain, segment) {
+        let read = read_slice(file, base, &mut buffer)?;
+        let mut candidate = read;
+        while let [_, behind @ ..] = candidate {
+            if let Some(claims) = claims_at(candidate, chain, segment) {
                 claimed = claimed.or(claims);
             }
+            candidate = behind;
         }
-        if filled < buffer.len() {
+        if read.len() < SCAN_BYTES + CLAIM_BYTES {
             return Ok(claimed);
         }
         base += SCAN_BYTES as u64;
@@ -228,14 +227,14 @@ fn claims_behind_damaged_hash(
     let (previous, rest) = next.split_at_mut(HASH_BYTES);
     previous.copy_from_slice(chain.frame_hash(&hashed).as_bytes());
     read_up_to(file, behind, rest)?;
-    let window = next.get(..HASH_BYTES + FRAME_HEADER_BYTES).unwrap_or_default();
-    Ok(claims_at(&next, window, chain, segment).unwrap_or_default())
+    // A frame that claims nothing is none of these.
+    Ok(claims_at(&next, chain, segment).unwrap_or_default())
 }
 
 /// What the frame that `bytes` begin with claims, if it is one. A claim about more than lies
 /// before it is as good as any: what it speaks of was removed.
-fn claims_at(bytes: &[u8], window: &[u8], chain: &Chain, segment: u64) -> Option<Claims> {
-    let header_bytes = window.last_chunk::<FRAME_HEADER_BYTES>()?;
+fn claims_at(bytes: &[u8], chain: &Chain, segment: u64) -> Option<Claims> {
+    let header_bytes = bytes.get(HASH_BYTES..)?.first_chunk::<FRAME_HEADER_BYTES>()?;
     let length = match header_bytes.get(4) {
         Some(&KIND_DURABLE_MARK) => DURABLE_MARK_BYTES,
         Some(&KIND_LOG_START) => NUMBER_BYTES,
@@ -410,7 +409,7 @@ mod tests {
         let chain = Chain::new(LogId::from_bytes([3; 16]), None);
         let mark = DurableMark { sequence: 9, offset: 5_000 }.encode();
         let mut frame = vec![7; HASH_BYTES];
-        push_frame(&mut frame, &chain, KIND_DURABLE_MARK, 9, &mark);
+        push_frame(&mut frame, &chain, KIND_DURABLE_MARK, 9, &mark).unwrap();
         assert!(frame.len() <= CLAIM_BYTES);
         // Everywhere about the end of what is scanned at once, and further behind.
         let about = SCAN_BYTES - CLAIM_BYTES - 2..SCAN_BYTES + HASH_BYTES + 2;
@@ -433,7 +432,7 @@ mod tests {
         for (kind, payload, log_start) in [(KIND_SEAL, &seal[..], 70), (KIND_LOG_START, &start, 60)]
         {
             let mut bytes = vec![7; 1_000];
-            push_frame(&mut bytes, &chain, kind, 9, payload);
+            push_frame(&mut bytes, &chain, kind, 9, payload).unwrap();
             let claims = claims_behind(stored(&bytes).as_ref(), &chain, 1, 900).unwrap();
             assert_eq!(claims, Claims { log_start, durable_offset: 0 });
             *bytes.last_mut().unwrap() ^= 1;
@@ -447,7 +446,7 @@ mod tests {
         let chain = Chain::new(LogId::from_bytes([3; 16]), None);
         let mark = DurableMark { sequence: 9, offset: 5_000 }.encode();
         let mut bytes = vec![7; 1_000];
-        push_frame(&mut bytes, &chain, KIND_DURABLE_MARK, 9, &mark);
+        push_frame(&mut bytes, &chain, KIND_DURABLE_MARK, 9, &mark).unwrap();
         for (segment, claimed) in [(1, 5_000), (9, 5_000), (10, 0), (100, 0)] {
             let claims = claims_behind(stored(&bytes).as_ref(), &chain, segment, 900).unwrap();
             assert_eq!(claims.durable_offset, claimed, "{segment}");
@@ -477,9 +476,9 @@ mod tests {
         let mark = DurableMark { sequence: 9, offset: 5_000 }.encode();
         for length in [0, 1, 48, 49, 500] {
             let mut bytes = vec![7; 1_000];
-            let hash = push_frame(&mut bytes, &chain, 1, 9, &vec![5; length]);
+            let hash = push_frame(&mut bytes, &chain, 1, 9, &vec![5; length]).unwrap();
             let end = bytes.len();
-            push_frame(&mut bytes, &chain, KIND_DURABLE_MARK, 9, &mark);
+            push_frame(&mut bytes, &chain, KIND_DURABLE_MARK, 9, &mark).unwrap();
             assert!(bytes[..end].ends_with(hash.as_bytes()));
             bytes[end - 1] ^= 1;
             assert_eq!(synced(&bytes, &chain, 1_000), 5_000, "{length}");

@@ -8,7 +8,10 @@ use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use calybris_units::BrokenInvariant;
+
 use crate::anchor::Anchor;
+use crate::chunk::Reached;
 use crate::cursor::Frame;
 use crate::error::{Damage, WalError};
 use crate::first_segment::open_from_first;
@@ -169,7 +172,7 @@ impl Walk {
     }
 
     /// The record that [`Walk::advance`] has stepped over last.
-    pub(crate) fn record(&self) -> Frame<'_> {
+    pub(crate) fn record(&self) -> Result<Frame<'_>, BrokenInvariant> {
         self.segment.cursor.frame()
     }
 
@@ -188,6 +191,17 @@ impl Walk {
             .map_err(|source| self.unreadable(source))?;
         self.fast_forward_at = self.segment.cursor.offset() + WORTH_BYTES;
         Ok((self.segment.progress.sequence - before, found))
+    }
+
+    /// Whether reading ahead may be of use here: not over frames that did not verify when they were read ahead.
+    pub(crate) fn may_read_ahead(&self) -> bool {
+        self.segment.cursor.offset() >= self.fast_forward_at
+    }
+
+    /// Goes on to where reading ahead has come, and reads nothing ahead up to that offset in the segment.
+    pub(crate) fn go_to(&mut self, reached: Reached, not_before: u64) {
+        self.segment.go_to(reached);
+        self.fast_forward_at = not_before;
     }
 
     /// Steps over the next record. `false` at the end of the log, where a writer may append more
@@ -255,7 +269,7 @@ impl Walk {
         WalError::Corrupt {
             segment: self.segment.first_sequence,
             offset,
-            sequence: self.segment.progress.sequence.saturating_add(1),
+            sequence: self.segment.progress.next_sequence(),
             what,
         }
     }
@@ -274,7 +288,7 @@ impl Walk {
     /// Goes on to the segment behind the sealed one that ended so. Answers what stands behind this
     /// one if the next is not there yet.
     fn enter_next_segment(&mut self, end: &SegmentEnd) -> Result<Option<Tail>, WalError> {
-        let next = self.segment.progress.sequence.saturating_add(1);
+        let next = self.segment.progress.next_sequence();
         let segments = segments_in(self.storage.as_ref())?;
         let mut between = segments.iter().filter(|segment| **segment < next);
         if let Some(inside) = between.find(|segment| **segment > self.segment.first_sequence) {

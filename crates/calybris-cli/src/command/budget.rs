@@ -1,10 +1,11 @@
-//! `calybris budget`: what each tenant has, what is held, and the proof that it adds up.
+//! `calybris budget`: what each tenant has, what is reserved, and the proof that it adds up.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use calybris_core::budget::{Microunits, TenantRules, Totals};
 use calybris_core::engine::{Ledger, LedgerAccount, OpenTicket, Record};
+use calybris_core::units::invariant;
 use calybris_core::wal::Key;
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ use crate::table::table;
 use crate::terminal::{Paint, bar, draws_bars};
 use crate::time::to_the_second;
 
-/// Show every tenant's budget, what is held and not settled, and prove that the money adds up.
+/// Show every tenant's budget and what is reserved, and prove that the money adds up.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -87,7 +88,8 @@ fn origins(
     while let Some(entry) = journal.next()? {
         match &entry.record {
             Record::Decided(decided) if is_open(&entry.sequence) => {
-                let model_id = decided.decision.selected_model_id.unwrap_or_default();
+                let selected = decided.decision.selected_model_id;
+                let model_id = invariant!(selected, "a decision with a ticket selected a model")?;
                 let model = model_name(journal.names(decided.snapshot_sequence), model_id);
                 let time_unix_ms = decided.time_unix_ms;
                 origins.insert(entry.sequence, Origin { time_unix_ms, model });
@@ -145,7 +147,7 @@ fn accounts(ledger: &Ledger, total: &Totals, page: &mut Page) {
     }
     let numeric: Vec<usize> = (1..header.len()).collect();
     if with_bars {
-        header.push("used # held +");
+        header.push("used # reserved +");
     }
     let row = |name: String, balance: Totals| {
         let mut row = vec![
@@ -182,7 +184,7 @@ fn name(account: &LedgerAccount) -> String {
         notes.push_str(" (frozen)");
     }
     if let Some(cap) = account.rules.exposure_cap {
-        notes.push_str(&format!(" (holds at most {})", money(cap.get())));
+        notes.push_str(&format!(" (reserves at most {})", money(cap.get())));
     }
     format!("{indent}{}{notes}", account.tenant)
 }

@@ -74,7 +74,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     };
     strict::parse(&text).map_err(refuse)?;
     // Its form may be another, so what it says of itself is read first.
-    let form: Value = serde_json::from_str(&text).unwrap_or_default();
+    let form: Value =
+        serde_json::from_str(&text).map_err(|error| refuse(strict::fault_of(&text, &error)))?;
     check_version(file, &form)?;
     let proof: DecisionProof =
         serde_json::from_str(&text).map_err(|error| refuse(strict::fault_of(&text, &error)))?;

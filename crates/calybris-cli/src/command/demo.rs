@@ -11,6 +11,7 @@ use crate::command::summary;
 use crate::failure::{Failure, noting_failure};
 use crate::input::request::RequestParser;
 use crate::input::requests::RequestFile;
+use crate::input::source::check_not_a_stream;
 use crate::log::journal::Journal;
 use crate::new_file::{NewFile, Readers, Replaces};
 use crate::output::Page;
@@ -51,7 +52,10 @@ const REQUESTS: (&str, &str) = ("requests.csv", include_str!("../../data/demo-re
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let dir = match &arguments.dir {
-        Some(dir) => dir.clone(),
+        Some(dir) => {
+            check_not_a_stream(dir)?;
+            dir.clone()
+        }
         None => new_directory()?,
     };
     if std::fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some()) {

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::input::key::KeyArgument;
 use crate::input::pin::read_anchor;
 use crate::input::requests::{RequestArguments, RequestFile};
-use crate::input::source::{read_catalog, read_policy};
+use crate::input::source::{check_not_a_stream, read_catalog, read_policy};
 use crate::output::Page;
 use crate::routing::Job;
 use crate::routing::clock::Clock;
@@ -76,6 +76,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
+    check_not_a_stream(&arguments.log)?;
     let key = arguments.key.read()?;
     let anchor = arguments.anchor.as_deref().map(read_anchor).transpose()?;
     let policy = read_policy(&arguments.policy)?;

@@ -23,7 +23,7 @@ Examples:
 
 A call counts on the day on which it was settled, a refund on the day on which
 it was made, days being UTC. `settled` is what the tenant was charged, `spent`
-is that less refunds, and `open` is what calls hold that are not settled yet
+is that less refunds, and `open` is what is reserved for calls in flight
 (on the day on which they were decided); it is not spent. `not charged` is what
 calls cost above what the tenant's rules let it be charged. A tenant's row does
 not include the tenants below it. Refunds name no model: theirs is (unknown).

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use calybris_catalog::json::{Node, Value};
 use calybris_catalog::text::{has_blanks_around, name_fault, quoted};
 use calybris_catalog::{InputError, Place};
+use calybris_core::units::invariant;
 
 use super::columns::{FIELDS, LISTS, NAMES, Trace, Unit, index_of};
 use super::whole::is_whole;
@@ -111,9 +112,8 @@ impl Row {
                 return Err(self.refuse_at(field, place, fault));
             }
         }
-        if let Some(cell) = self.cells.get_mut(field) {
-            *cell = Some(Cell { place, said });
-        }
+        let cell = self.cells.get_mut(field);
+        *invariant!(cell, "a field is an index of the fields")? = Some(Cell { place, said });
         Ok(())
     }
 

@@ -16,6 +16,15 @@ pub(crate) fn is_stdin(file: &Path) -> bool {
     file == Path::new("-")
 }
 
+/// Refuses `-` where a directory is to be made.
+pub(crate) fn check_not_a_stream(directory: &Path) -> Result<(), InputError> {
+    if is_stdin(directory) {
+        let what = "a log is a directory and cannot be a stream: name a directory (`./-` for one of that name)";
+        return Err(InputError::in_file(directory, what));
+    }
+    Ok(())
+}
+
 /// Standard input, for the one file of a command that may be `-`.
 pub(crate) fn stdin() -> Result<impl Read, InputError> {
     static TAKEN: AtomicBool = AtomicBool::new(false);

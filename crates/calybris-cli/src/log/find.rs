@@ -108,10 +108,10 @@ fn names_at(dir: &Path, key: Option<&Key>, sequence: u64) -> Result<Names, Failu
 
 /// Says what a record is instead, and where the decision is that it speaks of.
 fn no_decision(sequence: u64, record: &Record<'_>) -> String {
-    let verb = match record {
-        Record::Settled { .. } => "settles",
-        Record::Abandoned { .. } => "abandons",
-        Record::FellBack { .. } => "is a fallback of",
+    let (verb, decision) = match record {
+        Record::Settled { decision_sequence, .. } => ("settles", decision_sequence),
+        Record::Abandoned { decision_sequence, .. } => ("abandons", decision_sequence),
+        Record::FellBack { decision_sequence, .. } => ("is a fallback of", decision_sequence),
         Record::SnapshotInstalled { .. } => {
             return format!("record {sequence} is no decision: it installs a policy and a catalog");
         }
@@ -123,6 +123,5 @@ fn no_decision(sequence: u64, record: &Record<'_>) -> String {
         }
         _ => return format!("record {sequence} is no decision"),
     };
-    let decision = decision_of(record).unwrap_or_default();
     format!("record {sequence} is no decision: it {verb} decision {decision}, ask for that one")
 }

@@ -40,7 +40,7 @@ pub(crate) struct Followed {
     /// The model that was chosen, by name; `None` for a rejection.
     selected: Option<String>,
     pub(crate) failed: Vec<Failed>,
-    /// By how much its hold grew beyond the estimate.
+    /// By how much its reservation grew beyond the estimate.
     pub(crate) extended_microunits: u128,
     pub(crate) ending: Ending,
 }
@@ -83,7 +83,7 @@ impl Followed {
         self.last_fallback().map_or(first, |(_, fallback)| fallback.estimated_cost_microunits)
     }
 
-    /// What its hold came to hold.
+    /// What is reserved for it, or was until it ended.
     pub(crate) fn reserved_microunits(&self) -> u128 {
         u128::from(self.estimated_cost_microunits()) + self.extended_microunits
     }
@@ -108,8 +108,9 @@ impl Followed {
             Record::Abandoned { time_unix_ms, .. } => {
                 self.ending = Ending::Abandoned { sequence, time_unix_ms };
             }
-            Record::FellBack { fallback, .. } => {
-                let model = self.model().unwrap_or_default().to_owned();
+            Record::FellBack { fallback, failed_model_id, .. } => {
+                let unknown = || model_name(names, failed_model_id);
+                let model = self.model().map_or_else(unknown, str::to_owned);
                 let next = fallback.map(|next| (model_name(names, next.model_id), next));
                 if next.is_some() {
                     // The reservation is the next model's estimate from here on.

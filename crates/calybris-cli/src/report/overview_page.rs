@@ -57,7 +57,7 @@ fn cards(overview: &Overview, page: &mut Markup) {
     let open = match sums.open_calls {
         0 => "no call is open".to_owned(),
         calls => {
-            format!("{} more held by {}", signed_money(sums.open), counted(calls, "open call"))
+            format!("{} more reserved for {}", signed_money(sums.open), counted(calls, "open call"))
         }
     };
     card("spent", signed_money(sums.spent()), open);

@@ -53,7 +53,7 @@ pub(crate) struct Sums {
     pub(crate) brought_forward: i128,
     /// Calls that are neither settled nor abandoned.
     pub(crate) open_calls: u64,
-    /// What they hold. It is not spent.
+    /// What is reserved for them. It is not spent.
     pub(crate) open: i128,
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use calybris_core::engine::{Engine, Names, Record, Snapshot};
 use calybris_core::kernel::Policy;
+use calybris_core::units::invariant;
 
 use super::job::Job;
 use crate::failure::Failure;
@@ -104,7 +105,7 @@ impl Job<'_> {
         Ok(keyed)
     }
 
-    /// Gives back what open tickets hold, but for those of the decisions that are kept.
+    /// Abandons the open tickets, except those of the decisions in `kept`, so that their reservations go back.
     pub(super) fn give_back(
         &self,
         engine: &Engine,
@@ -115,7 +116,8 @@ impl Job<'_> {
             if kept.contains(&open.decision_sequence) {
                 continue;
             }
-            let Some(ticket) = engine.ticket(open.decision_sequence) else { continue };
+            let ticket = engine.ticket(open.decision_sequence);
+            let ticket = invariant!(ticket, "nobody else takes the tickets of this engine")?;
             let abandoned = engine.abandon(ticket, self.clock.unix_ms());
             let returned =
                 abandoned.map_err(|refused| Failure::of_settlement(self.log, &refused))?;

@@ -1,4 +1,4 @@
-//! Some records of the log, read together, decided together, visited together.
+//! Some records of the log that follow one another, decided together and visited together.
 //!
 //! All that a batch holds is used again for a later one, so that in the long run nothing is allocated.
 
@@ -6,25 +6,18 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use calybris_kernel::{Decision, Request};
+use calybris_wal::{Anchor, Hash, RecordRef};
 
 use super::fallback::FellBack;
 use super::trial::{Trial, Trials};
 use super::{Replayed, Tally};
-use crate::error::EngineError;
-use crate::record::{Admission, Decided};
+use crate::error::{EngineError, contradiction};
+use crate::record::{Admission, Decided, Record};
 use crate::wire::{decision_bytes, decode_decision};
-
-/// How many records a batch takes.
-const RECORDS: usize = 512;
-
-/// After how many bytes of decisions a batch is full as well.
-const BYTES: usize = 256 << 10;
 
 /// Some records of the log.
 #[derive(Default)]
 pub(super) struct Batch {
-    /// The decisions as they were read, one behind the other.
-    bytes: Vec<u8>,
     entries: Vec<Entry>,
     /// The texts of the decisions, one behind the other.
     texts: String,
@@ -33,14 +26,19 @@ pub(super) struct Batch {
     proposed: Vec<Decision>,
     /// The trials that the rows name.
     trials: Vec<Arc<Trial>>,
+    /// The snapshot that was named last, and its trial's place.
+    last_named: Option<(u64, Option<usize>)>,
+    /// How many records there are, and the last one's sequence and hash.
+    records: u64,
+    last: Option<(u64, Hash)>,
     /// What went wrong after the last row.
     failure: Option<EngineError>,
 }
 
-/// A record as it was read.
+/// What a record says.
 enum Entry {
-    /// A decision, and where its bytes end.
-    Decision { sequence: u64, end: usize },
+    /// A decision: the next row.
+    Decision,
     /// A ticket that fell back.
     FellBack(FellBack),
     /// The ticket of the decision at that sequence was settled or abandoned.
@@ -62,89 +60,115 @@ struct Row {
 }
 
 impl Batch {
-    pub(super) fn is_full(&self) -> bool {
-        self.entries.len() >= RECORDS || self.bytes.len() >= BYTES
-    }
-
-    /// Takes a record if it is a decision.
-    pub(super) fn push_decision(&mut self, sequence: u64, payload: &[u8]) -> bool {
-        let Some(bytes) = decision_bytes(payload) else { return false };
-        self.bytes.extend_from_slice(bytes);
-        self.entries.push(Entry::Decision { sequence, end: self.bytes.len() });
-        true
-    }
-
-    /// Takes a ticket that fell back.
-    pub(super) fn push_fallback(&mut self, fell_back: FellBack) {
-        self.entries.push(Entry::FellBack(fell_back));
-    }
-
-    /// Takes the sequence of a decision whose ticket was closed.
-    pub(super) fn push_closed(&mut self, decision_sequence: u64) {
-        self.entries.push(Entry::Closed { decision_sequence });
-    }
-
-    /// Makes every decision again, up to the first that differs.
-    pub(super) fn decide(&mut self, trials: &Trials) {
-        self.failure = self.rerun(trials).err();
-    }
-
-    fn rerun(&mut self, trials: &Trials) -> Result<(), EngineError> {
-        let mut start = 0;
-        let mut last = None;
-        for entry in &self.entries {
-            let Entry::Decision { sequence, end } = *entry else { continue };
-            let bytes = self.bytes.get(start..end).unwrap_or_default();
-            start = end;
-            let wire = decode_decision(sequence, bytes)?;
-            let (request, decision, admission) =
-                wire.to_replay().map_err(|invalid| invalid.of_record("a decision", sequence))?;
-            let named = wire.snapshot_sequence;
-            let place = match last {
-                Some((same, until, place))
-                    if same == named && named < sequence && sequence < until =>
-                {
-                    place
-                }
-                _ => {
-                    let (trial, until) = trials.named(sequence, named)?;
-                    let place = trial.map(|trial| {
-                        self.trials.push(Arc::clone(trial));
-                        self.trials.len() - 1
-                    });
-                    last = Some((named, until, place));
-                    place
-                }
-            };
-            if let Some(trial) = place.and_then(|place| self.trials.get(place)) {
-                let replayed = trial.snapshot.policy_snapshot().prescribe(&request);
-                if replayed != decision {
-                    let (recorded, replayed) = (Box::new(decision), Box::new(replayed));
-                    return Err(EngineError::ReplayDiffers { sequence, recorded, replayed });
-                }
-                let proposals = trial.proposals.iter();
-                self.proposed.extend(
-                    proposals.map(|proposal| proposal.policy_snapshot().prescribe(&request)),
-                );
+    /// Takes records, and makes every decision again, up to the first that differs.
+    pub(super) fn decide<'a>(
+        &mut self,
+        records: impl IntoIterator<Item = RecordRef<'a>>,
+        trials: &Trials,
+    ) {
+        for record in records {
+            self.records += 1;
+            self.last = Some((record.sequence(), record.hash()));
+            if let Err(error) = self.push(record, trials) {
+                self.failure = Some(error);
+                return;
             }
-            let mut ends = [0; 3];
-            let texts = [wire.tenant, wire.correlation_id, wire.request_key];
-            for (end, text) in ends.iter_mut().zip(texts) {
-                self.texts.push_str(text);
-                *end = self.texts.len();
-            }
-            self.rows.push(Row {
+        }
+    }
+
+    fn push(&mut self, record: RecordRef<'_>, trials: &Trials) -> Result<(), EngineError> {
+        let sequence = record.sequence();
+        if let Some(bytes) = decision_bytes(record.payload()) {
+            return self.push_decision(sequence, bytes, trials);
+        }
+        match Record::decode(sequence, record.payload())? {
+            Record::FellBack {
+                decision_sequence,
+                snapshot_sequence,
+                failed_model_id,
+                fallback,
+                ..
+            } => self.entries.push(Entry::FellBack(FellBack {
                 sequence,
-                time_unix_ms: wire.time_unix_ms,
-                ends,
-                snapshot_sequence: named,
-                request,
-                decision,
-                admission,
-                trial: place,
-            });
+                decision_sequence,
+                snapshot_sequence,
+                failed_model_id,
+                fallback,
+            })),
+            Record::Settled { decision_sequence, .. }
+            | Record::Abandoned { decision_sequence, .. } => {
+                self.entries.push(Entry::Closed { decision_sequence });
+            }
+            // Its number was spelled in more bytes than it takes. It must not pass unreplayed.
+            Record::Decided(_) => {
+                let what = "it is a decision, but not written as an engine writes it";
+                return Err(contradiction(sequence, what.to_owned()));
+            }
+            Record::SnapshotInstalled { .. }
+            | Record::BudgetChanged { .. }
+            | Record::Checkpoint(_) => {}
         }
         Ok(())
+    }
+
+    fn push_decision(
+        &mut self,
+        sequence: u64,
+        bytes: &[u8],
+        trials: &Trials,
+    ) -> Result<(), EngineError> {
+        let wire = decode_decision(sequence, bytes)?;
+        let (request, decision, admission) =
+            wire.to_replay().map_err(|invalid| invalid.of_record("a decision", sequence))?;
+        let place = self.place_of(sequence, wire.snapshot_sequence, trials)?;
+        if let Some(trial) = place.and_then(|place| self.trials.get(place)) {
+            let replayed = trial.snapshot.policy_snapshot().prescribe(&request);
+            if replayed != decision {
+                let (recorded, replayed) = (Box::new(decision), Box::new(replayed));
+                return Err(EngineError::ReplayDiffers { sequence, recorded, replayed });
+            }
+            let proposals = trial.proposals.iter();
+            self.proposed
+                .extend(proposals.map(|proposal| proposal.policy_snapshot().prescribe(&request)));
+        }
+        let mut ends = [0; 3];
+        let texts = [wire.tenant, wire.correlation_id, wire.request_key];
+        for (end, text) in ends.iter_mut().zip(texts) {
+            self.texts.push_str(text);
+            *end = self.texts.len();
+        }
+        self.entries.push(Entry::Decision);
+        self.rows.push(Row {
+            sequence,
+            time_unix_ms: wire.time_unix_ms,
+            ends,
+            snapshot_sequence: wire.snapshot_sequence,
+            request,
+            decision,
+            admission,
+            trial: place,
+        });
+        Ok(())
+    }
+
+    /// The place of the trial that the record at `sequence` names; `None` if it was dropped with the log's beginning.
+    fn place_of(
+        &mut self,
+        sequence: u64,
+        named: u64,
+        trials: &Trials,
+    ) -> Result<Option<usize>, EngineError> {
+        if let Some((last, place)) = self.last_named
+            && last == named
+        {
+            return Ok(place);
+        }
+        let place = trials.named(sequence, named)?.map(|trial| {
+            self.trials.push(Arc::clone(trial));
+            self.trials.len() - 1
+        });
+        self.last_named = Some((named, place));
+        Ok(place)
     }
 
     /// Hands what was decided to the tally, in order, and empties the batch.
@@ -157,7 +181,7 @@ impl Batch {
         let (mut text_start, mut proposed_start) = (0, 0);
         for entry in self.entries.drain(..) {
             match entry {
-                Entry::Decision { .. } => {}
+                Entry::Decision => {}
                 Entry::FellBack(fell_back) => {
                     tally.fell_back(&fell_back)?;
                     continue;
@@ -198,7 +222,11 @@ impl Batch {
             tally.decided(&replayed);
             visit(&replayed);
         }
-        self.bytes.clear();
+        tally.records += std::mem::take(&mut self.records);
+        if let Some((sequence, hash)) = self.last.take() {
+            tally.head = Anchor { sequence, hash, ..tally.head };
+        }
+        self.last_named = None;
         self.texts.clear();
         self.rows.clear();
         self.proposed.clear();

@@ -67,22 +67,22 @@ impl Trials {
         Ok(())
     }
 
-    /// What the record at `named` installed, for the record at `sequence` that names it, and from which sequence on it may
-    /// not be named any more. `None` if it was dropped with the log's beginning.
+    /// What the record at `named` installed, for the record at `sequence` that names it. `None` if it was dropped with the
+    /// log's beginning.
+    ///
+    /// All records before `sequence` that install something were taken, and none behind it.
     pub(super) fn named(
         &self,
         sequence: u64,
         named: u64,
-    ) -> Result<(Option<&Arc<Trial>>, u64), EngineError> {
-        // Those after the naming record may be here already: the log is read ahead of what is decided.
-        let mut later = self.by_sequence.range(named.saturating_add(1)..).map(|(later, _)| *later);
-        let until = later.nth(1).unwrap_or(u64::MAX);
-        if sequence > until {
+    ) -> Result<Option<&Arc<Trial>>, EngineError> {
+        let mut later = self.by_sequence.range(named.saturating_add(1)..);
+        if later.nth(1).is_some() {
             return Err(superseded(sequence, named));
         }
         match self.by_sequence.get(&named).filter(|_| named < sequence) {
-            Some(trial) => Ok((Some(trial), until)),
-            None if named > 0 && named < self.dropped_before => Ok((None, until)),
+            Some(trial) => Ok(Some(trial)),
+            None if named > 0 && named < self.dropped_before => Ok(None),
             None => Err(installed_nothing(sequence, named)),
         }
     }

@@ -2,6 +2,7 @@
 //! second.
 
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 use crate::Model;
 
@@ -27,19 +28,36 @@ impl Challengers {
         }
     }
 
-    /// Whom two others outdo, stands on no podium.
+    /// A model that two others outdo cannot place.
+    ///
+    /// Only a model of more quality, or of as much and a lower id, can outdo another, so each model is compared with
+    /// those before it in that order. Of these, only those that are challengers themselves: outdoing is transitive, so
+    /// if a model is outdone by two others, it is outdone by the first two of them in that order, and these are
+    /// outdone by at most one (the skyband by sort and filter; Chomicki, Godfrey, Gryz and Liang 2003).
     pub(crate) fn new(block: &[(&Model, bool)]) -> Self {
-        let enabled: Vec<&Model> =
-            block.iter().map(|(model, _)| *model).filter(|model| model.enabled).collect();
+        let mut enabled: Vec<(usize, &Model)> = block
+            .iter()
+            .map(|(model, _)| *model)
+            .enumerate()
+            .filter(|(_, model)| model.enabled)
+            .collect();
+        enabled.sort_unstable_by_key(|(_, model)| (Reverse(model.quality), model.model_id));
         let mut challengers = Self::default();
-        for (bit, (model, _)) in block.iter().enumerate().filter(|(_, (model, _))| model.enabled) {
+        let mut band: Vec<&Model> = Vec::with_capacity(enabled.len());
+        for (bit, model) in enabled {
             let (mut outdoing, mut everywhere) = (0, 0);
-            for other in enabled.iter().filter(|other| outdoes(other, model)) {
+            for other in band.iter().filter(|other| outdoes(other, model)) {
                 outdoing += 1;
                 everywhere += usize::from(passes_wherever(other, model));
+                if everywhere == PODIUM {
+                    break;
+                }
             }
             challengers.of_open_request |= u64::from(outdoing < PODIUM) << bit;
-            challengers.of_any_request |= u64::from(everywhere < PODIUM) << bit;
+            if everywhere < PODIUM {
+                challengers.of_any_request |= 1 << bit;
+                band.push(model);
+            }
         }
         challengers
     }

@@ -11,7 +11,8 @@ use crate::ranking::Ranking;
 use crate::scan::{Outcome, scan};
 use crate::utility::Valuation;
 
-/// Catalogs of up to this many models are scanned: it takes no longer than bounding them.
+/// Catalogs of up to this many models are scanned. With six to eight models the index takes 8 to 17%
+/// less time if nearly all are eligible, but 40 to 80% more if few are.
 const SMALL: usize = 8;
 
 /// Whether a catalog is scanned whatever the request.

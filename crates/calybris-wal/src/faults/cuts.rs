@@ -131,7 +131,7 @@ fn a_first_segment_is_the_beginning_of_its_log_or_kept_from_within_and_nothing_b
     let opened = |header: SegmentHeader| {
         let disk = Memory::default();
         let chain = Chain::new(header.log_id, None);
-        let bytes = [&header.encode(&chain)[..], &[7]].concat();
+        let bytes = [&header.encode(&chain).unwrap()[..], &[7]].concat();
         disk.put(&segment_name(header.first_sequence), &bytes);
         Reader::open_in(Arc::new(disk), None).map(drop)
     };

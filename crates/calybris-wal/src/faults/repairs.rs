@@ -275,7 +275,7 @@ fn a_frame_that_contradicts_its_place_is_cut_off_a_retained_log_as_well() {
                 let mut bytes = whole[..record_end].to_vec();
                 for kind in kinds {
                     let payload = first.to_le_bytes();
-                    push_frame(&mut bytes, &chain, *kind, sequence, &payload);
+                    push_frame(&mut bytes, &chain, *kind, sequence, &payload).unwrap();
                 }
                 bytes.extend_from_slice(&whole[record_end..]);
                 let disk = Memory::default();

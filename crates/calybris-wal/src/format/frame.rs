@@ -1,5 +1,7 @@
 //! A frame: 16 bytes of header, the payload, 32 bytes of hash.
 
+use calybris_units::{BrokenInvariant, invariant};
+
 use crate::chain::Chain;
 use crate::error::Damage;
 use crate::format::crc16::crc16;
@@ -74,24 +76,28 @@ impl FrameHeader {
     }
 }
 
-/// Appends a frame to `buffer`, whose last 32 bytes are the hash before it.
+/// Appends a frame to `buffer`, whose last 32 bytes are the hash before it. If an invariant is broken,
+/// the buffer is as it was or unfit for use.
 pub(crate) fn push_frame(
     buffer: &mut Vec<u8>,
     chain: &Chain,
     kind: u8,
     sequence: u64,
     payload: &[u8],
-) -> Hash {
-    let start = buffer.len().saturating_sub(HASH_BYTES);
+) -> Result<Hash, BrokenInvariant> {
+    let start = buffer.len().checked_sub(HASH_BYTES);
+    let start = invariant!(start, "frames are built behind the hash before them")?;
     // INVARIANT (record limit): every payload is at most RECORD_BYTES_CAP long, which is checked
     // where a record is appended; control payloads are shorter.
-    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    let length = u32::try_from(payload.len()).ok();
+    let length = invariant!(length, "a payload is as long as a record may be")?;
     buffer.reserve(FRAME_OVERHEAD_BYTES + payload.len());
     buffer.extend_from_slice(&FrameHeader { length, kind, flags: 0, sequence }.encode());
     buffer.extend_from_slice(payload);
-    let hash = chain.frame_hash(buffer.get(start..).unwrap_or_default());
+    let hashed = invariant!(buffer.get(start..), "a frame only makes the buffer longer")?;
+    let hash = chain.frame_hash(hashed);
     buffer.extend_from_slice(hash.as_bytes());
-    hash
+    Ok(hash)
 }
 
 /// Splits the frame off the front of `bytes`, which begin with the 32 bytes of the hash before it
@@ -103,13 +109,15 @@ pub(crate) fn open_frame<'a>(
     chain: &Chain,
     header: FrameHeader,
 ) -> Result<(&'a [u8], Hash), Damage> {
-    let payload_end = (HASH_BYTES + FRAME_HEADER_BYTES).saturating_add(header.length as usize);
-    let (hashed, rest) = bytes.split_at_checked(payload_end).ok_or(Damage::CutShort)?;
+    let behind_header = bytes.get(HASH_BYTES + FRAME_HEADER_BYTES..).ok_or(Damage::CutShort)?;
+    let parts = behind_header.split_at_checked(header.length as usize);
+    let (payload, rest) = parts.ok_or(Damage::CutShort)?;
     let hash = Hash::from_bytes(*rest.first_chunk().ok_or(Damage::CutShort)?);
+    let hashed = bytes.get(..bytes.len() - rest.len()).ok_or(Damage::CutShort)?;
     if chain.frame_hash(hashed) != hash {
         return Err(Damage::Hash);
     }
-    Ok((hashed.get(HASH_BYTES + FRAME_HEADER_BYTES..).unwrap_or_default(), hash))
+    Ok((payload, hash))
 }
 
 #[cfg(test)]
@@ -134,7 +142,7 @@ mod tests {
     fn a_frame_verifies_against_the_hash_before_it_and_no_other() {
         let chain = Chain::new(LogId::from_bytes([3; 16]), None);
         let mut buffer = vec![9; 32];
-        let hash = push_frame(&mut buffer, &chain, KIND_DATA, 1, b"payload");
+        let hash = push_frame(&mut buffer, &chain, KIND_DATA, 1, b"payload").unwrap();
         let header = FrameHeader::decode(buffer[32..48].try_into().unwrap()).unwrap();
         assert_eq!(header.frame_bytes(), buffer.len() - 32);
         let (payload, found) = open_frame(&buffer, &chain, header).unwrap();

@@ -1,5 +1,7 @@
 //! The header of a segment: 144 bytes that say which log this is and where it continues.
 
+use calybris_units::{BrokenInvariant, invariant};
+
 use crate::chain::{Chain, checksum};
 use crate::format::array_at;
 use crate::hash::{HASH_BYTES, Hash, LogId};
@@ -57,7 +59,10 @@ pub(crate) enum HeaderFault {
 
 impl SegmentHeader {
     /// The header's bytes, its hash at the end.
-    pub(crate) fn encode(&self, chain: &Chain) -> [u8; SEGMENT_HEADER_BYTES] {
+    pub(crate) fn encode(
+        &self,
+        chain: &Chain,
+    ) -> Result<[u8; SEGMENT_HEADER_BYTES], BrokenInvariant> {
         let mut bytes = Vec::with_capacity(SEGMENT_HEADER_BYTES);
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
@@ -77,7 +82,7 @@ impl SegmentHeader {
         bytes.extend_from_slice(self.previous_hash.as_bytes());
         bytes.extend_from_slice(&checksum(&bytes));
         bytes.extend_from_slice(chain.segment_hash(&bytes).as_bytes());
-        bytes.first_chunk().copied().unwrap_or([0; SEGMENT_HEADER_BYTES])
+        invariant!(bytes.try_into().ok(), "the fields of a header have its length")
     }
 
     /// Reads a header. Its checksum is checked here; its hash, which needs the key, is checked by
@@ -89,8 +94,8 @@ impl SegmentHeader {
             u8::from_le_bytes(field(bytes, 10)?),
             u8::from_le_bytes(field(bytes, 11)?),
         );
-        let covered = bytes.get(..CHECKSUMMED_BYTES).unwrap_or_default();
-        let sums_up = array_at::<8>(bytes, CHECKSUMMED_BYTES) == Some(checksum(covered));
+        let covered: [u8; CHECKSUMMED_BYTES] = field(bytes, 0)?;
+        let sums_up = array_at::<8>(bytes, CHECKSUMMED_BYTES) == Some(checksum(&covered));
         if magic != Some(MAGIC) || !sums_up {
             return Err(HeaderFault::Damaged);
         }
@@ -140,6 +145,12 @@ impl SegmentHeader {
     }
 }
 
+/// The hash at the end of a header.
+pub(crate) fn hash_in(bytes: &[u8; SEGMENT_HEADER_BYTES]) -> Result<Hash, BrokenInvariant> {
+    let hash = invariant!(bytes.last_chunk(), "a header is longer than its hash")?;
+    Ok(Hash::from_bytes(*hash))
+}
+
 /// A field of a header, which always lies inside it.
 fn field<const N: usize>(
     bytes: &[u8; SEGMENT_HEADER_BYTES],
@@ -185,7 +196,7 @@ mod tests {
     #[test]
     fn a_header_reads_back_and_any_flipped_bit_is_damage() {
         let chain = Chain::new(LogId::from_bytes([1; 16]), None);
-        let bytes = header().encode(&chain);
+        let bytes = header().encode(&chain).unwrap();
         assert_eq!(SegmentHeader::decode(&bytes), Ok(header()));
         assert!(SegmentHeader::hash_matches(&bytes, &chain));
         for bit in 0..8 * bytes.len() {
@@ -218,7 +229,7 @@ mod tests {
             (71, 1, "header flag", 1 << 24),
             (67, 0x20, "record limit", (0x20 << 24) + 5),
         ] {
-            let mut bytes = header().encode(&chain);
+            let mut bytes = header().encode(&chain).unwrap();
             bytes[at] = value;
             let sum = checksum(&bytes[..CHECKSUMMED_BYTES]);
             bytes[CHECKSUMMED_BYTES..HASHED_BYTES].copy_from_slice(&sum);
@@ -232,8 +243,8 @@ mod tests {
         let chain = Chain::new(LogId::from_bytes([1; 16]), None);
         let limited = |max_record_bytes| SegmentHeader { max_record_bytes, ..header() };
         let most = limited(RECORD_BYTES_CAP);
-        assert_eq!(SegmentHeader::decode(&most.encode(&chain)), Ok(most));
-        let more = limited(RECORD_BYTES_CAP + 1).encode(&chain);
+        assert_eq!(SegmentHeader::decode(&most.encode(&chain).unwrap()), Ok(most));
+        let more = limited(RECORD_BYTES_CAP + 1).encode(&chain).unwrap();
         assert!(matches!(SegmentHeader::decode(&more), Err(HeaderFault::Newer("record limit", _))));
     }
 }

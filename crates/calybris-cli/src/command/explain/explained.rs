@@ -21,8 +21,7 @@ impl<'a> Explained<'a> {
     pub(super) fn new(found: &'a Found) -> Option<Self> {
         let (snapshot, request) = (found.snapshot.as_ref(), &found.followed.decided.request);
         let explanation = snapshot.policy_snapshot().explain(request);
-        let eligible = usize::try_from(explanation.decision.eligible_models).unwrap_or_default();
-        let mut rank = vec![RankedModel::default(); eligible];
+        let mut rank = vec![RankedModel::default(); explanation.models.len()];
         let count = snapshot.policy_snapshot().rank(request, &mut rank);
         rank.truncate(count);
         let same = explanation.decision == found.followed.decided.decision;

@@ -1,0 +1,47 @@
+//! A writer that is poisoned by a defect leaves no thread waiting.
+
+use super::Committer;
+use crate::error::WalError;
+
+impl Committer {
+    /// Does some of the writer's work, and tells every waiting thread if that poisons the writer by a
+    /// broken invariant or a panic.
+    #[inline]
+    pub(super) fn or_tell<T>(
+        &self,
+        work: impl FnOnce() -> Result<T, WalError>,
+    ) -> Result<T, WalError> {
+        let mut panicked = TellOfPanic { committer: self, armed: true };
+        let outcome = work();
+        panicked.armed = false;
+        if let Err(WalError::Internal(_)) = &outcome {
+            self.tell_of_defect();
+        }
+        outcome
+    }
+
+    /// Tells every waiting thread that the writer is poisoned by a broken invariant or a panic.
+    #[cold]
+    fn tell_of_defect(&self) {
+        let mut state = self.state.lock();
+        // A leader may have panicked outside the lock.
+        state.poisoned.get_or_insert_with(|| "internal error: the writer panicked".to_owned());
+        // One that is still at work finds out when it is done.
+        state.leading = false;
+        self.done.notify_all();
+    }
+}
+
+/// Tells every waiting thread when it is dropped by a panic.
+struct TellOfPanic<'a> {
+    committer: &'a Committer,
+    armed: bool,
+}
+
+impl Drop for TellOfPanic<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.committer.tell_of_defect();
+        }
+    }
+}
