@@ -125,7 +125,7 @@ proptest! {
         let (mut available, mut committed) = (0_u64, 0_u64);
         for entry in Reader::open(dir.path(), Some(&key)).unwrap() {
             let entry = entry.unwrap();
-            match entry.decode::<Record<'static>>().unwrap() {
+            match Record::decode(entry.sequence(), entry.payload()).unwrap() {
                 Record::SnapshotInstalled { snapshot, .. } => {
                     let models = snapshot.models.into_owned();
                     let snapshot = PolicySnapshot::new(snapshot.policy, models).unwrap();

@@ -91,7 +91,9 @@ pub(crate) fn on_engine(error: &EngineError) -> Option<&'static str> {
         EngineError::CorrelationIdTooLong { .. } | EngineError::RequestKeyTooLong { .. } => {
             "shorten it in the requests"
         }
-        EngineError::Contradiction { .. } | EngineError::InvalidSnapshot { .. } => {
+        EngineError::Contradiction { .. }
+        | EngineError::InvalidRecord { .. }
+        | EngineError::InvalidSnapshot { .. } => {
             "another program wrote this record, or somebody forged it: look for a copy of the log"
         }
         EngineError::ReplayDiffers { .. } => {

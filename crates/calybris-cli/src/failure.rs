@@ -112,6 +112,7 @@ impl Failure {
                 at_record(*sequence, what)
             }
             EngineError::Contradiction { sequence, .. }
+            | EngineError::InvalidRecord { sequence, .. }
             | EngineError::InvalidSnapshot { sequence, .. } => {
                 at_record(*sequence, visible_within_a_line(&error.to_string()))
             }

@@ -151,8 +151,9 @@ fn every_reading_command_says_where_the_log_begins() {
 /// names the checkpoint: it is the engine that never does so, and not the format.
 fn with_a_decision_under_the_checkpoint(log: &Path, copy: &Path) {
     let records = Reader::open(log, None).unwrap().map(Result::unwrap);
-    let mut records: Vec<Record<'static>> =
-        records.map(|record| record.decode().unwrap()).collect();
+    let mut records: Vec<Record<'static>> = records
+        .map(|record| Record::decode(record.sequence(), record.payload()).unwrap())
+        .collect();
     records.pop();
     let decided = records.iter().find_map(|record| match record {
         Record::Decided(decided) => Some(decided.clone()),

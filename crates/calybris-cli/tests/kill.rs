@@ -143,7 +143,7 @@ impl Fold {
         for entry in Reader::open(log, None).unwrap() {
             let entry = entry.unwrap();
             let sequence = entry.sequence();
-            match entry.decode::<Record<'static>>().unwrap() {
+            match Record::decode(sequence, entry.payload()).unwrap() {
                 Record::BudgetChanged { event, .. } => {
                     let BudgetEvent::TenantOpened { granted: granted_microunits, .. } = event
                     else {

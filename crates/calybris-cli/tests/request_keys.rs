@@ -37,7 +37,8 @@ impl Place {
 
     fn decided(&self, sequence: u64) -> Decided<'static> {
         let record = Reader::open_at(&self.log, None, sequence).unwrap().next().unwrap().unwrap();
-        let Record::Decided(decided) = record.decode().unwrap() else { panic!("no decision") };
+        let record = Record::decode(sequence, record.payload()).unwrap();
+        let Record::Decided(decided) = record else { panic!("no decision") };
         decided
     }
 

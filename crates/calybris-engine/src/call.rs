@@ -14,8 +14,8 @@ pub struct Call<'a> {
     pub time_unix_ms: u64,
     /// The caller's own id of the call (a trace id, say): at most 64 bytes, may be empty.
     pub correlation_id: &'a str,
-    /// Under which the tenant's call is decided once, however often it is made: at most 64 bytes. `""` if that is not
-    /// asked for. Each tenant has keys of its own.
+    /// Idempotency key: a call that is made again with the same key is decided once. At most 64 bytes; empty disables it.
+    /// Each tenant has keys of its own.
     pub request_key: &'a str,
     /// What is to be decided.
     pub request: Request,
@@ -31,10 +31,15 @@ pub struct Outcome {
     pub decision: Decision,
     /// What the budget answered.
     pub admission: Admission,
-    /// Whether the call was decided before under its request key, and this is that answer again: whoever made it the first
-    /// time may be carrying it out.
+    /// Whether this answer was given before to a call with the same request key. The first caller may be carrying it out.
     pub repeated: bool,
-    /// The right to carry the decision out; `None` if the kernel rejected or the budget refused, or if the call was
-    /// decided before under its request key and its ticket is closed by now.
+    /// The right to carry the decision out. `None` if the kernel rejected or the budget refused, and for a repeated answer
+    /// whose ticket is closed.
     pub ticket: Option<Ticket>,
 }
+
+/// The most bytes that a correlation id may have: a W3C trace parent has 55, a UUID 36.
+pub const MAX_CORRELATION_ID_BYTES: usize = 64;
+
+/// The most bytes that a request key may have: a UUID has 36, a SHA-256 in hexadecimal 64.
+pub const MAX_REQUEST_KEY_BYTES: usize = 64;

@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use calybris_budget::{Audit, Replay};
 use calybris_wal::Disposal;
 
-use crate::engine::{Engine, InForce};
+use crate::active_snapshot::ActiveSnapshot;
+use crate::engine::Engine;
 use crate::error::{EngineError, contradiction};
 use crate::fold::Fold;
 use crate::record::{Checkpoint, LoggedTicket, Record};
@@ -44,8 +45,10 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn checkpoint(&self, time_unix_ms: u64) -> Result<u64, EngineError> {
-        let _owner = self.owner.lock();
-        self.checkpoint_as_owner(time_unix_ms)
+        self.while_sound(|| {
+            let _owner = self.owner.lock();
+            self.checkpoint_as_owner(time_unix_ms)
+        })
     }
 
     /// Why the last checkpoint that was due by itself was not written; `None` if it was, or if one was written since.
@@ -86,8 +89,10 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn retain_from_checkpoint(&self, disposal: Disposal<'_>) -> Result<usize, EngineError> {
-        let checkpoint_sequence = self.in_force.read().checkpoint_sequence;
-        Ok(self.log.retain_from(checkpoint_sequence, disposal)?)
+        self.while_sound(|| {
+            let checkpoint_sequence = self.in_force.read().checkpoint_sequence;
+            Ok(self.log.retain_from(checkpoint_sequence, disposal)?)
+        })
     }
 
     /// Writes a checkpoint if it is time for one. The caller holds no lock, and has logged up to `sequence`.
@@ -100,7 +105,7 @@ impl Engine {
         if sequence < self.checkpoint_due_at.load(Relaxed) {
             return;
         }
-        if let Err(error) = self.checkpoint_as_owner(time_unix_ms) {
+        if let Err(error) = self.while_sound(|| self.checkpoint_as_owner(time_unix_ms)) {
             // What was asked for was done and logged, and the caller is told so. A log that cannot be written says so
             // to the next.
             *self.checkpoint_failure.lock() = Some(Arc::new(error));
@@ -124,6 +129,7 @@ impl Engine {
             return Ok(in_force.checkpoint_sequence);
         }
         let checkpoint = Record::Checkpoint(self.state(&in_force, head_sequence, time_unix_ms)?);
+        self.check_sound()?;
         let sequence = self.log.append_first(&checkpoint)?.sequence;
         in_force.checkpoint_sequence = sequence;
         if let Some(installed) = &mut in_force.installed {
@@ -139,7 +145,7 @@ impl Engine {
     /// shown the record that it names, and that must not be every tenant's balance.
     pub(crate) fn install_behind_checkpoint(
         &self,
-        in_force: &mut InForce,
+        in_force: &mut ActiveSnapshot,
         time_unix_ms: u64,
     ) -> Result<(), EngineError> {
         if let Some(installed) = &mut in_force.installed
@@ -154,7 +160,7 @@ impl Engine {
 
     fn state<'a>(
         &self,
-        in_force: &'a InForce,
+        in_force: &'a ActiveSnapshot,
         head_sequence: u64,
         time_unix_ms: u64,
     ) -> Result<Checkpoint<'a>, EngineError> {
@@ -169,20 +175,6 @@ impl Engine {
             keyed_decisions: Cow::Owned(self.keys.remembered()),
             decisions: self.decisions.load(Relaxed),
         })
-    }
-}
-
-impl InForce {
-    /// Whether the log ends with a checkpoint and the snapshot behind it.
-    fn nothing_since_checkpoint(&self, head_sequence: u64) -> bool {
-        let snapshot_sequence = match &self.installed {
-            Some(installed) => installed.sequence,
-            None => self.checkpoint_sequence,
-        };
-        let behind = u64::from(self.installed.is_some());
-        self.checkpoint_sequence > 0
-            && snapshot_sequence == head_sequence
-            && head_sequence == self.checkpoint_sequence.saturating_add(behind)
     }
 }
 

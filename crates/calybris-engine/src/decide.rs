@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use calybris_budget::{BudgetError, Reservation, Tenant};
 use calybris_kernel::Decision;
 
-use crate::call::{Call, Outcome};
+use crate::call::{Call, MAX_CORRELATION_ID_BYTES, MAX_REQUEST_KEY_BYTES, Outcome};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::keys::{Claim, Claimed};
@@ -47,6 +47,10 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn decide(&self, call: &Call<'_>) -> Result<Outcome, EngineError> {
+        self.while_sound(|| self.decide_once(call))
+    }
+
+    fn decide_once(&self, call: &Call<'_>) -> Result<Outcome, EngineError> {
         let (found_bytes, limit_bytes) = (call.correlation_id.len(), MAX_CORRELATION_ID_BYTES);
         if found_bytes > limit_bytes {
             return Err(EngineError::CorrelationIdTooLong { found_bytes, limit_bytes });
@@ -58,7 +62,7 @@ impl Engine {
         if found_bytes > limit_bytes {
             return Err(EngineError::RequestKeyTooLong { found_bytes, limit_bytes });
         }
-        match self.keys.claim(call.tenant, call.request_key) {
+        match self.keys.claim(call.tenant, call.request_key)? {
             Claim::New(claimed) => self.decide_anew(call, Some(claimed)),
             Claim::Decided(decision) => self.answer_again(call, &decision),
         }
@@ -159,9 +163,3 @@ pub(crate) fn refusal(tenant: &Tenant, refused: BudgetError) -> Result<Admission
         error => return Err(error.into()),
     })
 }
-
-/// The most bytes that a correlation id may have: a W3C trace parent has 55, a UUID 36.
-pub const MAX_CORRELATION_ID_BYTES: usize = 64;
-
-/// The most bytes that a request key may have: a UUID has 36, a SHA-256 in hexadecimal 64.
-pub const MAX_REQUEST_KEY_BYTES: usize = 64;

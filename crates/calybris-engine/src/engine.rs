@@ -11,21 +11,24 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 use calybris_budget::{AccountSnapshot, BudgetEngine, SoftLimitReached, Tenant};
+use calybris_units::BrokenInvariant;
 use calybris_wal::{Anchor, Receipt, WalOptions, WalWriter};
 use parking_lot::{Mutex, RwLock};
 
+use crate::active_snapshot::ActiveSnapshot;
 use crate::error::EngineError;
 use crate::keys::RequestKeys;
 use crate::options::{EngineOptions, MAX_REQUEST_KEYS};
-use crate::record::{Record, SCHEMA_ID};
+use crate::record::Record;
 use crate::recover::{self, Recovered, Recovery};
 use crate::snapshot::{Installed, Snapshot};
 use crate::ticket::{OpenTicket, Ticket};
 use crate::tickets::Tickets;
+use crate::wire::SCHEMA_ID;
 
 /// The engine. `Send + Sync`; share it by reference or in an `Arc`.
 ///
@@ -33,7 +36,7 @@ use crate::tickets::Tickets;
 pub struct Engine {
     pub(crate) log: WalWriter,
     pub(crate) budget: BudgetEngine,
-    pub(crate) in_force: RwLock<InForce>,
+    pub(crate) in_force: RwLock<ActiveSnapshot>,
     pub(crate) tickets: Tickets,
     pub(crate) keys: RequestKeys,
     /// Held by whoever opens a tenant, changes a grant or a rule, makes debt, installs a snapshot or writes a checkpoint.
@@ -47,13 +50,8 @@ pub struct Engine {
     /// Why the last one that was due was not written.
     pub(crate) checkpoint_failure: Mutex<Option<Arc<EngineError>>>,
     recovery: Recovery,
-}
-
-/// What decisions are made under.
-pub(crate) struct InForce {
-    pub(crate) installed: Option<Installed>,
-    /// Sequence of the last checkpoint; 0 without one.
-    pub(crate) checkpoint_sequence: u64,
+    /// The invariant that was found broken, if one was.
+    broken: OnceLock<BrokenInvariant>,
 }
 
 impl Engine {
@@ -75,7 +73,7 @@ impl Engine {
     ///
     /// let engine = Engine::open(&dir, &EngineOptions::default())?;
     /// let recovery = engine.recovery();
-    /// assert_eq!((recovery.open_tickets, recovery.held_microunits), (1, 7_500));
+    /// assert_eq!((recovery.open_tickets, recovery.reserved_microunits), (1, 7_500));
     /// assert_eq!(engine.account("acme").ok_or("gone")?.available.get(), 2_500);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -113,6 +111,7 @@ impl Engine {
             checkpoint_due_at: AtomicU64::new(due_at),
             checkpoint_failure: Mutex::new(None),
             recovery,
+            broken: OnceLock::new(),
             log,
         };
         engine.install_behind_checkpoint(&mut engine.in_force.write(), checkpoint_time_unix_ms)?;
@@ -213,20 +212,22 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn install(&self, snapshot: Snapshot, time_unix_ms: u64) -> Result<u64, EngineError> {
-        let sequence = {
-            // Decisions go on while the record is written.
-            let _owner = self.owner.lock();
-            if let Some(installed) = &self.in_force.read().installed
-                && installed.snapshot.same_as(&snapshot)
-            {
-                return Ok(installed.sequence);
-            }
-            let record = Record::SnapshotInstalled { time_unix_ms, snapshot: snapshot.logged() };
-            let sequence = self.append(&record)?.sequence;
-            self.in_force.write().installed = Some(Installed { sequence, snapshot });
-            sequence
-        };
+        let sequence = self.while_sound(|| self.put_in_force(snapshot, time_unix_ms))?;
         self.checkpoint_if_due(sequence, time_unix_ms);
+        Ok(sequence)
+    }
+
+    fn put_in_force(&self, snapshot: Snapshot, time_unix_ms: u64) -> Result<u64, EngineError> {
+        // Decisions go on while the record is written.
+        let _owner = self.owner.lock();
+        if let Some(installed) = &self.in_force.read().installed
+            && installed.snapshot.same_as(&snapshot)
+        {
+            return Ok(installed.sequence);
+        }
+        let record = Record::SnapshotInstalled { time_unix_ms, snapshot: snapshot.logged() };
+        let sequence = self.append(&record)?.sequence;
+        self.in_force.write().installed = Some(Installed { sequence, snapshot });
         Ok(sequence)
     }
 
@@ -254,8 +255,32 @@ impl Engine {
         Ok(self.log.close()?)
     }
 
+    /// Appends a record, unless an invariant was found broken.
     pub(crate) fn append(&self, record: &Record<'_>) -> Result<Receipt, EngineError> {
+        self.check_sound()?;
         Ok(self.log.append(record)?)
+    }
+
+    /// Makes a change. INVARIANT (stopped): every method that changes or acknowledges anything goes through here, so that
+    /// nothing more is done once an invariant was found broken.
+    pub(crate) fn while_sound<T>(
+        &self,
+        change: impl FnOnce() -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        self.check_sound()?;
+        let changed = change();
+        if let Some(broken) = changed.as_ref().err().and_then(EngineError::broken_invariant) {
+            // The first one is what the others follow from.
+            let _first = self.broken.get_or_init(|| broken);
+        }
+        changed
+    }
+
+    pub(crate) fn check_sound(&self) -> Result<(), EngineError> {
+        match self.broken.get() {
+            Some(broken) => Err(EngineError::Internal(*broken)),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn tenant(&self, name: &str) -> Result<Tenant, EngineError> {
@@ -272,3 +297,95 @@ impl fmt::Debug for Engine {
 
 /// A snapshot is one record: some million models fit.
 const LONGEST_RECORD_BYTES: u32 = 64 * 1024 * 1024;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "test code")]
+mod tests {
+    use super::*;
+    use calybris_budget::TenantRules;
+    use calybris_kernel::{BasisPoints, Microunits, Model, Policy, PolicySnapshot, Request};
+
+    use crate::call::Call;
+    use crate::snapshot::Names;
+
+    fn snapshot(policy_epoch: u64) -> Snapshot {
+        let model = |model_id, price| {
+            Model::new(model_id, 0, BasisPoints::WHOLE).with_fixed_price(Microunits::new(price))
+        };
+        let policy = Policy::new().with_policy_epoch(policy_epoch);
+        let models = [model(1, 500), model(2, 600)];
+        Snapshot::new(PolicySnapshot::new(policy, models).unwrap(), Names::default())
+    }
+
+    fn call<'a>(request_key: &'a str) -> Call<'a> {
+        let request = Request::new(1, 1, 0, 0).with_business_value_microunits(10_000);
+        Call { tenant: "a", time_unix_ms: 2, correlation_id: "", request_key, request }
+    }
+
+    /// What every method that changes something answers, and the tickets that came back.
+    fn all_changes(engine: &Engine) -> Vec<(&'static str, Result<(), EngineError>)> {
+        let mut open = engine.open_tickets().into_iter();
+        let mut ticket = || engine.ticket(open.next().unwrap().decision_sequence).unwrap();
+        let mut extended = ticket();
+        let tickets = |refused: crate::error::SettleRefused| {
+            assert!(engine.ticket(refused.ticket.decision_sequence).is_some());
+            refused.error
+        };
+        let rules = TenantRules::default();
+        vec![
+            ("decide", engine.decide(&call("")).map(drop)),
+            ("answer again", engine.decide(&call("known")).map(drop)),
+            ("extend", engine.extend(&mut extended, 1, 3).map(drop)),
+            ("settle", engine.settle(ticket(), 400, 3).map(drop).map_err(tickets)),
+            ("abandon", engine.abandon(ticket(), 3).map(drop).map_err(tickets)),
+            ("fall back", engine.fall_back(ticket(), 3).map(drop).map_err(tickets)),
+            ("install", engine.install(snapshot(2), 3).map(drop)),
+            ("ensure a tenant", engine.ensure_tenant("b", 1, 3)),
+            ("ensure a child", engine.ensure_child("c", "b", 1, 3)),
+            ("top up", engine.top_up("a", 1, 3)),
+            ("reduce", engine.reduce("a", 1, 3)),
+            ("refund", engine.refund("a", 1, 3)),
+            ("repay", engine.repay("a", 1, 3).map(drop)),
+            ("carry over", engine.carry_over("a", "b", 1, 3).map(drop)),
+            ("rules", engine.set_rules("a", rules, 3)),
+            ("freeze", engine.freeze("a", 3)),
+            ("unfreeze", engine.unfreeze("a", 3)),
+            ("checkpoint", engine.checkpoint(4).map(drop)),
+            ("retain", engine.retain_from_checkpoint(calybris_wal::Disposal::Remove).map(drop)),
+        ]
+    }
+
+    #[test]
+    fn nothing_is_decided_or_acknowledged_after_a_broken_invariant() {
+        for broken in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
+            engine.install(snapshot(1), 1).unwrap();
+            engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+            for _ in 0..4 {
+                drop(engine.decide(&call("")).unwrap());
+            }
+            drop(engine.decide(&call("known")).unwrap());
+            if broken {
+                engine.keys.break_known_keys();
+                let found = engine.decide(&call("known")).unwrap_err();
+                assert!(matches!(found, EngineError::Internal(_)), "{found}");
+            }
+            let before = (engine.head(), engine.accounts(), engine.open_tickets());
+            for (change, answer) in all_changes(&engine) {
+                match answer {
+                    Ok(()) => assert!(!broken, "{change}"),
+                    Err(EngineError::Internal(_)) => assert!(broken, "{change}"),
+                    Err(error) => panic!("{change}: {error}"),
+                }
+            }
+            let after = (engine.head(), engine.accounts(), engine.open_tickets());
+            assert_eq!(before == after, broken);
+            drop(engine);
+            // What stands in the log is as good as ever.
+            let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
+            assert_eq!((engine.head(), engine.accounts(), engine.open_tickets()), after);
+            drop(engine.decide(&call("known")).unwrap());
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use calybris_budget::{BudgetError, StateError};
 use calybris_kernel::{Decision, SnapshotError};
+use calybris_units::BrokenInvariant;
 use calybris_wal::WalError;
 use thiserror::Error;
 
@@ -99,6 +100,18 @@ pub enum EngineError {
         /// What does not fit.
         contradiction: String,
     },
+    /// A record is authentic, but a field of it has a value that no record may have: an unknown code, say.
+    #[error("record {sequence}, {record}, has an invalid `{field}`: {why}")]
+    InvalidRecord {
+        /// Sequence of the record.
+        sequence: u64,
+        /// What the record is.
+        record: &'static str,
+        /// The field, as `RECORDS.md` names it.
+        field: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A logged policy and catalog are not valid.
     #[error("the snapshot at record {sequence} is not valid: {source}")]
     InvalidSnapshot {
@@ -137,11 +150,25 @@ pub enum EngineError {
     /// A policy and a catalog that were proposed to a replay are not valid.
     #[error("the proposed policy and catalog are not valid: {0}")]
     InvalidProposal(#[from] SnapshotError),
+    /// An invariant of the engine does not hold. It decides, logs and acknowledges nothing more; balances and open tickets can
+    /// still be read. Opening the log again begins with what stands in it.
+    #[error("internal error: {0}")]
+    Internal(#[from] BrokenInvariant),
 }
 
 impl From<StateError> for EngineError {
     fn from(error: StateError) -> Self {
         Self::Books(Box::new(error))
+    }
+}
+
+impl EngineError {
+    /// The invariant that does not hold, if that is the error.
+    pub(crate) fn broken_invariant(&self) -> Option<BrokenInvariant> {
+        match self {
+            Self::Internal(broken) => Some(*broken),
+            _ => None,
+        }
     }
 }
 

@@ -47,10 +47,20 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn fall_back(&self, ticket: Ticket, time_unix_ms: u64) -> Result<FellBack, SettleRefused> {
-        let Ticket { log_id_prefix, decision_sequence, model_id: failed_model_id, .. } = ticket;
-        let fell_back = {
+        match self.while_sound(|| self.go_on(&ticket, time_unix_ms)) {
+            Ok(fell_back) => {
+                self.checkpoint_if_due(fell_back.sequence, time_unix_ms);
+                Ok(fell_back)
+            }
+            Err(error) => Err(SettleRefused { error, ticket }),
+        }
+    }
+
+    fn go_on(&self, ticket: &Ticket, time_unix_ms: u64) -> Result<FellBack, EngineError> {
+        let &Ticket { log_id_prefix, decision_sequence, model_id: failed_model_id, .. } = ticket;
+        {
             let in_force = self.in_force.read();
-            self.tickets.change(&ticket, |hold| {
+            self.tickets.change(ticket, |hold| {
                 let installed = in_force.installed.as_ref().ok_or(EngineError::NoSnapshot)?;
                 let model_id = hold.state.model_id;
                 if model_id != failed_model_id {
@@ -83,13 +93,6 @@ impl Engine {
                 let ticket = hold.ticket(log_id_prefix, decision_sequence);
                 Ok((Fate::StaysOpen, FellBack { sequence, fallback, ticket }))
             })
-        };
-        match fell_back {
-            Ok(fell_back) => {
-                self.checkpoint_if_due(fell_back.sequence, time_unix_ms);
-                Ok(fell_back)
-            }
-            Err(error) => Err(SettleRefused { error, ticket }),
         }
     }
 }

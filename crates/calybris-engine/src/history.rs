@@ -1,4 +1,4 @@
-//! Reads an engine's log from its beginning, record by record, with the snapshots it passes.
+//! Reads an engine's log record by record from its beginning, and keeps the snapshots it passes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -7,14 +7,15 @@ use std::sync::Arc;
 use calybris_wal::{Hash, Key, LogId, Reader, Tail, WalError};
 
 use crate::error::EngineError;
-use crate::record::{LoggedSnapshot, Record, SCHEMA_ID};
+use crate::record::{LoggedSnapshot, Record};
 use crate::snapshot::{Snapshot, SnapshotDigest};
+use crate::wire::SCHEMA_ID;
 
 /// The records of an engine's log in order, each verified before it comes out.
 ///
-/// It keeps every snapshot that it passed, so that the one that a decision names is at hand; equal ones are kept once.
-/// Otherwise memory does not grow with the log. It takes no lock: beside a running engine it answers `None` at the end,
-/// and later what was appended meanwhile. After an error it answers `None` for good.
+/// It keeps every snapshot that it passed, so that the snapshot of a later decision is available; equal ones are kept once.
+/// Otherwise memory does not grow with the log. It takes no lock. Beside a running engine it returns `None` at the end, and
+/// later the records that were appended meanwhile. After an error it always returns `None`.
 ///
 /// ```
 #[doc = include_str!("doc_world.txt")]
@@ -77,13 +78,13 @@ impl History {
         self.reader.is_keyed()
     }
 
-    /// What stands behind the last record; only known after `next` has answered `None`.
+    /// The bytes after the last record; known once `next` has returned `None`.
     #[must_use]
     pub fn tail(&self) -> Tail {
         self.reader.tail()
     }
 
-    /// How many bytes of the log it has gone over, and how many the log has.
+    /// How many bytes of the log were read, and how many the log has.
     ///
     /// # Errors
     /// [`EngineError::Log`] if the lengths of the log's files cannot be read.
@@ -99,13 +100,9 @@ impl Iterator for History {
         if self.failed {
             return None;
         }
-        let read = match self.reader.lend()? {
-            Ok(record) => {
-                record.decode().map(|decoded| (record.sequence(), record.hash(), decoded))
-            }
-            Err(error) => Err(error),
-        };
-        let entry = read.map_err(EngineError::from).and_then(|(sequence, hash, record)| {
+        let entry = self.reader.lend()?.map_err(EngineError::from).and_then(|entry| {
+            let (sequence, hash) = (entry.sequence(), entry.hash());
+            let record = Record::decode(sequence, entry.payload())?;
             if let Some(snapshot) = installed_by(&record) {
                 self.snapshots.install(sequence, snapshot)?;
             }
@@ -118,8 +115,8 @@ impl Iterator for History {
 
 /// Opens a log at its beginning and refuses one that no engine wrote.
 ///
-/// A log whose first records were dropped begins with a checkpoint. Where a crash cut that short, some of the segments
-/// before it may be left; they say nothing by themselves, and opening the log for writing removes them.
+/// A log whose first records were dropped begins with a checkpoint. If a crash interrupted the dropping, some of the
+/// segments before the checkpoint are left. They are skipped; opening the log for writing removes them.
 pub(crate) fn open_reader(dir: &Path, key: Option<&Key>) -> Result<Reader, EngineError> {
     let reader = of_an_engine(dir, Reader::open(dir, key)?)?;
     let segments = Reader::segments(dir)?;
@@ -133,12 +130,12 @@ pub(crate) fn open_reader(dir: &Path, key: Option<&Key>) -> Result<Reader, Engin
     for segment in segments.into_iter().filter(|segment| *segment >= first.sequence()) {
         let record = Reader::open_at(dir, key, segment)?.next().transpose()?;
         if let Some(record) = record
-            && let Record::Checkpoint(_) = record.decode()?
+            && let Record::Checkpoint(_) = Record::decode(record.sequence(), record.payload())?
         {
             return open_reader_at(dir, key, segment);
         }
     }
-    // It begins with a record that cannot be the first, which is for those to say who read it.
+    // The first record cannot be the first of a log. The caller finds that when it reads it.
     Ok(reader)
 }
 
@@ -159,7 +156,7 @@ fn of_an_engine(dir: &Path, reader: Reader) -> Result<Reader, EngineError> {
     Err(WalError::SchemaMismatch { path: dir.to_owned(), expected, found: SCHEMA_ID }.into())
 }
 
-/// The snapshot that a record installs: decisions after it may name its sequence. Nothing else knows which records do.
+/// The snapshot that a record installs: later decisions may name its sequence. This is the only list of such records.
 pub(crate) fn installed_by<'a>(record: &'a Record<'_>) -> Option<LoggedSnapshot<'a>> {
     match record {
         Record::SnapshotInstalled { snapshot, .. } => Some(snapshot.lend()),

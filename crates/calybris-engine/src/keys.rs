@@ -1,14 +1,15 @@
-//! Request keys: the last decisions that were made under one, so that the same call is decided once.
+//! Request keys: the last decisions that had one, so that a repeated call is decided once.
 
 use std::collections::{BTreeMap, HashMap};
 
+use calybris_units::{BrokenInvariant, invariant};
 use parking_lot::{Condvar, Mutex};
 
 use crate::record::{Decided, KeyedDecision};
 
 /// The keyed decisions with the highest sequences, as many as the window holds.
 ///
-/// Which they are depends on the log alone and not on the order in which callers came back from it.
+/// The window depends on the log alone, not on the order in which concurrent callers return from it.
 pub(crate) struct KeyWindow {
     capacity: usize,
     by_sequence: BTreeMap<u64, KeyedDecision<'static>>,
@@ -17,16 +18,17 @@ pub(crate) struct KeyWindow {
 /// The window of a live engine.
 pub(crate) struct RequestKeys {
     state: Mutex<State>,
-    /// Told when a decision under a key was made, or failed.
+    /// Notified when a decision under a key was made or failed.
     done: Condvar,
 }
 
 struct State {
     window: KeyWindow,
+    /// INVARIANT (known keys): a key that is `DecidedAt` a sequence has its decision there in the window.
     by_key: HashMap<TenantKey, Known>,
 }
 
-/// A tenant's name and its key: two tenants may use the same key and never hear of one another.
+/// A tenant's name and its key: keys of different tenants are independent.
 type TenantKey = (String, String);
 
 #[derive(PartialEq)]
@@ -38,11 +40,11 @@ enum Known {
 /// What is known about a key.
 pub(crate) enum Claim<'a> {
     Decided(Box<KeyedDecision<'static>>),
-    /// Nothing: who asked decides, and others with the same key wait for him.
+    /// The key is new. The caller decides, and other callers with the same key wait.
     New(Claimed<'a>),
 }
 
-/// The right to decide under a key. Dropped, it goes to the next who asks.
+/// The right to decide under a key. If it is dropped, the next caller with the key gets it.
 pub(crate) struct Claimed<'a> {
     keys: &'a RequestKeys,
     key: TenantKey,
@@ -53,7 +55,7 @@ impl KeyWindow {
         Self { capacity, by_sequence: BTreeMap::new() }
     }
 
-    /// Adds a decision, and answers the one that has to go for it, which may be the same.
+    /// Adds a decision, and answers the one that no longer fits, which may be the same.
     pub(crate) fn add(
         &mut self,
         decision: KeyedDecision<'static>,
@@ -78,25 +80,39 @@ impl RequestKeys {
         Self { state: Mutex::new(State { window, by_key }), done: Condvar::new() }
     }
 
-    /// What was decided for this tenant under this key. While somebody is deciding under it, waits for the answer.
-    pub(crate) fn claim(&self, tenant: &str, request_key: &str) -> Claim<'_> {
+    /// The decision for this tenant under this key. Waits while another caller is deciding under it.
+    ///
+    /// # Errors
+    /// The decision under a known key is not in the window.
+    pub(crate) fn claim(
+        &self,
+        tenant: &str,
+        request_key: &str,
+    ) -> Result<Claim<'_>, BrokenInvariant> {
         let key = (tenant.to_owned(), request_key.to_owned());
         let mut state = self.state.lock();
         loop {
             match state.by_key.get(&key) {
                 Some(Known::BeingDecided) => self.done.wait(&mut state),
                 Some(Known::DecidedAt(sequence)) => {
-                    if let Some(decision) = state.window.by_sequence.get(sequence) {
-                        return Claim::Decided(Box::new(decision.clone()));
-                    }
-                    state.by_key.remove(&key);
+                    let decision = invariant!(
+                        state.window.by_sequence.get(sequence),
+                        "a key that is known to be decided has its decision in the window"
+                    )?;
+                    return Ok(Claim::Decided(Box::new(decision.clone())));
                 }
                 None => {
                     state.by_key.insert(key.clone(), Known::BeingDecided);
-                    return Claim::New(Claimed { keys: self, key });
+                    return Ok(Claim::New(Claimed { keys: self, key }));
                 }
             }
         }
+    }
+
+    /// Loses every decision, but not its key: INVARIANT (known keys) is broken.
+    #[cfg(test)]
+    pub(crate) fn break_known_keys(&self) {
+        self.state.lock().window.by_sequence.clear();
     }
 
     /// The decisions that are remembered, oldest first.
@@ -110,7 +126,7 @@ fn tenant_key(decision: &KeyedDecision<'_>) -> TenantKey {
 }
 
 impl Claimed<'_> {
-    /// Answers everyone who asks under this key from now on.
+    /// Makes this the answer to every later call under the key.
     pub(crate) fn decided(self, decision_sequence: u64, decided: &Decided<'_>) {
         let mut state = self.keys.state.lock();
         state.by_key.insert(self.key.clone(), Known::DecidedAt(decision_sequence));
@@ -121,7 +137,7 @@ impl Claimed<'_> {
                 state.by_key.remove(&oldest);
             }
         }
-        // The drop that follows tells who waits.
+        // Dropping `self` notifies the callers that wait.
     }
 }
 

@@ -82,7 +82,7 @@ impl Ledger {
         let mut fold = Fold::audited();
         for entry in reader {
             let entry = entry?;
-            fold.apply(entry.sequence(), entry.decode::<Record<'static>>()?)?;
+            fold.apply(entry.sequence(), Record::decode(entry.sequence(), entry.payload())?)?;
         }
         Self::of(fold)
     }

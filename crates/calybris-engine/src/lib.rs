@@ -66,6 +66,7 @@
 //! For a decision without money or a log, take `calybris-kernel` alone. One engine owns its log directory; it does not
 //! share a budget between machines.
 
+mod active_snapshot;
 mod call;
 mod engine;
 mod options;
@@ -96,9 +97,9 @@ mod what_if;
 mod error;
 mod record;
 mod snapshot;
+mod wire;
 
-pub use call::{Call, Outcome};
-pub use decide::{MAX_CORRELATION_ID_BYTES, MAX_REQUEST_KEY_BYTES};
+pub use call::{Call, MAX_CORRELATION_ID_BYTES, MAX_REQUEST_KEY_BYTES, Outcome};
 pub use engine::Engine;
 pub use error::{EngineError, SettleRefused};
 pub use fall_back::FellBack;
@@ -108,7 +109,6 @@ pub use options::{EngineOptions, MAX_REQUEST_KEYS};
 pub use proof::DecisionProof;
 pub use record::{
     Admission, Checkpoint, Decided, Fallback, KeyedDecision, LoggedSnapshot, LoggedTicket, Record,
-    SCHEMA_ID,
 };
 pub use recorded::RecordedDecision;
 pub use recover::Recovery;
@@ -120,3 +120,4 @@ pub use what_if::{
     Change, Comparison, Flow, MAX_BUCKETS, ModelShift, RejectionShift, SeriesBucket, Shift, Side,
     WhatIf,
 };
+pub use wire::SCHEMA_ID;

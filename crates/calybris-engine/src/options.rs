@@ -47,31 +47,31 @@ impl EngineOptions {
         self
     }
 
-    /// When a record counts as written, and so when [`Engine::decide`](crate::Engine::decide) and the others return.
+    /// Sets when a record counts as written, and so when [`Engine::decide`](crate::Engine::decide) and the others return.
     ///
     /// [`Durability::Os`] survives the end of the process but not a power cut, unless
     /// [`Engine::flush_and_sync`](crate::Engine::flush_and_sync) came between; [`Durability::Synced`] survives both.
     /// [`Durability::Buffered`] survives neither by itself: a call may be answered and its record lost with the process.
-    /// It is for what can be done over, an import say.
+    /// Use it for work that can be repeated, such as an import.
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// How many of the last decisions with a [request key](crate::Call::request_key) are remembered, 0 to
-    /// [`MAX_REQUEST_KEYS`]: a repeated call is
-    /// answered for as long as fewer than this many came after it. Each takes some 400 bytes of memory and some 200
-    /// of every checkpoint. With 0 a key only joins calls that are made at the same time.
+    /// Sets how many of the last decisions with a [request key](crate::Call::request_key) are remembered, 0 to
+    /// [`MAX_REQUEST_KEYS`]. A repeated call gets its answer while fewer than this many keyed decisions came after it. Each
+    /// takes about 400 bytes of memory and about 100 bytes of every checkpoint. With 0, a key only joins calls that are
+    /// made at the same time.
     #[must_use]
     pub fn request_keys(mut self, count: usize) -> Self {
         self.request_keys = count;
         self
     }
 
-    /// After how many records a checkpoint is written by itself; 0 for never, and with 1 after every call. Opening the log
-    /// reads what came after the last one; a checkpoint takes some 200 bytes for each open ticket and each remembered request key, and 100 for each
-    /// tenant.
+    /// Sets after how many records the engine writes a checkpoint by itself: 0 is never, 1 is after every call. Opening the
+    /// log reads the records after the last checkpoint. A checkpoint takes about 100 bytes for each open ticket, each
+    /// remembered request key and each tenant.
     #[must_use]
     pub fn checkpoint_every_records(mut self, records: u64) -> Self {
         self.checkpoint_every_records = records;

@@ -317,12 +317,12 @@ impl Engine {
             &dyn Fn(BudgetEvent) -> Result<u64, EngineError>,
         ) -> Result<Option<u64>, EngineError>,
     ) -> Result<(), EngineError> {
-        let logged = {
+        let logged = self.while_sound(|| {
             let _owner = self.owner.lock();
             change(&|event| {
                 Ok(self.append(&Record::BudgetChanged { time_unix_ms, event })?.sequence)
-            })?
-        };
+            })
+        })?;
         if let Some(sequence) = logged {
             self.checkpoint_if_due(sequence, time_unix_ms);
         }

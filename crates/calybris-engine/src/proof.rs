@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use calybris_wal::{Hash, Key, Reader, RecordProof, TreeHead, WalError, decode};
+#[cfg(doc)]
+use calybris_wal::WalError;
+use calybris_wal::{Hash, Key, Reader, RecordProof, TreeHead};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{EngineError, installed_nothing};
@@ -226,8 +228,7 @@ fn changed() -> EngineError {
 }
 
 fn decoded(record: &RecordProof) -> Result<Record<'static>, EngineError> {
-    let sequence = record.sequence;
-    Ok(decode(&record.payload).map_err(|source| WalError::Decode { sequence, source })?)
+    Record::decode(record.sequence, &record.payload)
 }
 
 /// How many records the log has now.

@@ -1,31 +1,25 @@
-//! What the engine writes to the log: one versioned enum, encoded by the log's codec.
-//!
-//! INVARIANT (permanent records): the order of the variants and of their fields is the format. A new variant goes to the
-//! end; a changed one is a new variant. `tests/golden.rs` pins the bytes.
+//! What the records of a log say. Their bytes are the business of [`wire`](crate::wire).
 
 use std::borrow::Cow;
 
 use calybris_budget::BudgetEvent;
 use calybris_kernel::{Decision, Model, Policy, RankedModel, Request};
-use serde::{Deserialize, Serialize};
 
 use crate::snapshot::{Names, SnapshotDigest};
 
-/// The schema id in the header of every log that holds these records: `CLY` and the version of the enum.
-pub const SCHEMA_ID: u64 = u64::from_be_bytes(*b"\0\0\0\0CLY\x01");
-
-/// One record of the log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One record of the log, in whichever version it was written. It is serialized as the newest one: as bytes for the log, as
+/// an object in JSON. `RECORDS.md` describes both.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Record<'a> {
-    /// 0: from here on, decisions may name this record's sequence as the snapshot they were made under.
+    /// From here on, decisions may name this record's sequence as the snapshot they were made under.
     SnapshotInstalled {
         /// When, in milliseconds since 1970 UTC, by the caller's clock; 0 if the caller gave none.
         time_unix_ms: u64,
         /// What was installed.
         snapshot: LoggedSnapshot<'a>,
     },
-    /// 1: a budget changed otherwise than by a decision or its settlement: a tenant was opened, a grant raised, say.
+    /// A budget changed otherwise than by a decision or its settlement: a tenant was opened, a grant raised, say.
     ///
     /// A hold is named by the sequence of the decision that reserved it.
     BudgetChanged {
@@ -34,9 +28,9 @@ pub enum Record<'a> {
         /// The change.
         event: BudgetEvent,
     },
-    /// 2: a request was decided, and its cost reserved or refused.
+    /// A request was decided, and its cost reserved or refused.
     Decided(Decided<'a>),
-    /// 3: the decision at that sequence was carried out and cost this much.
+    /// The decision at that sequence was carried out and cost this much.
     Settled {
         /// When, in milliseconds since 1970 UTC.
         time_unix_ms: u64,
@@ -46,14 +40,14 @@ pub enum Record<'a> {
         /// ([`CapAtReserved`](calybris_budget::OverrunPolicy::CapAtReserved)).
         actual_cost_microunits: u64,
     },
-    /// 4: the decision at that sequence was not carried out; what it had reserved went back.
+    /// The decision at that sequence was not carried out; what it had reserved went back.
     Abandoned {
         /// When, in milliseconds since 1970 UTC.
         time_unix_ms: u64,
         /// Sequence of the `Decided` record.
         decision_sequence: u64,
     },
-    /// 5: the model of an open ticket failed, and the ticket went on to the next that is eligible and affordable.
+    /// The model of an open ticket failed, and the ticket went on to the next that is eligible and affordable.
     FellBack {
         /// When, in milliseconds since 1970 UTC.
         time_unix_ms: u64,
@@ -66,7 +60,7 @@ pub enum Record<'a> {
         /// Where the ticket went; `None` if no untried model is eligible and affordable: it then stays as it was.
         fallback: Option<Fallback>,
     },
-    /// 6: all that the records before this one lead to. It is the first record of its segment, so that neither recovery
+    /// All that the records before this one lead to. It is the first record of its segment, so that neither recovery
     /// nor a decision later in the log needs anything from before it.
     Checkpoint(Checkpoint<'a>),
 }
@@ -76,7 +70,7 @@ pub enum Record<'a> {
 /// The engine writes a `SnapshotInstalled` with the same snapshot behind it, which later decisions name: whoever is shown a
 /// decision is shown the record that it names, and should not see every balance. If a crash comes between the two, the
 /// next opening writes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint<'a> {
     /// When, in milliseconds since 1970 UTC, by the caller's clock.
     pub time_unix_ms: u64,
@@ -93,7 +87,7 @@ pub struct Checkpoint<'a> {
 }
 
 /// An open ticket, but for its money.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedTicket {
     /// Sequence of the `Decided` record.
     pub decision_sequence: u64,
@@ -106,7 +100,7 @@ pub struct LoggedTicket {
 }
 
 /// A decision that was made under a request key: what the same call is answered again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyedDecision<'a> {
     /// Sequence of the `Decided` record.
     pub decision_sequence: u64,
@@ -123,7 +117,7 @@ pub struct KeyedDecision<'a> {
 }
 
 /// A policy and a catalog with their names, as a record holds them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedSnapshot<'a> {
     /// SHA-256 over the canonical bytes of policy and catalog.
     pub digest: SnapshotDigest,
@@ -137,7 +131,7 @@ pub struct LoggedSnapshot<'a> {
 
 /// Where a ticket went whose model failed: the best by the snapshot's rank among those that the ticket has not tried and
 /// whose cost the ticket's hold and the tenant's available budget can pay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fallback {
     /// The model to call now.
     pub model_id: u32,
@@ -148,7 +142,7 @@ pub struct Fallback {
 }
 
 /// One decision with everything that is needed to make it again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided<'a> {
     /// When, in milliseconds since 1970 UTC, by the caller's clock.
     pub time_unix_ms: u64,
@@ -169,7 +163,7 @@ pub struct Decided<'a> {
 }
 
 /// What the budget said to a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// The kernel rejected the request: there was nothing to pay for.
     NotAsked,

@@ -33,20 +33,20 @@ pub struct RecordedDecision {
     pub hash: Hash,
     /// What was asked and answered.
     pub decided: Decided<'static>,
-    /// What it was decided under.
+    /// The snapshot that it was decided under.
     pub snapshot: Arc<Snapshot>,
 }
 
 impl RecordedDecision {
     /// Finds the decision at that sequence of the log in `dir`, without reading what is before it.
     ///
-    /// Verified are the decision's record and the one that installed its snapshot, each against the record before it
-    /// ([`Reader::open_at`] says what that proves); that both stand in the same unbroken chain is for
-    /// [`verify`](calybris_wal::verify()) and [`replay`](crate::replay()).
+    /// It verifies the decision's record and the record of its snapshot, each against the record before it
+    /// ([`Reader::open_at`] says what that proves). It does not verify the chain between them;
+    /// [`verify`](calybris_wal::verify()) and [`replay`](crate::replay()) do.
     ///
     /// # Errors
-    /// [`EngineError::NotADecision`] if the record is another; [`EngineError::Contradiction`] if the snapshot that the
-    /// decision names is none; [`EngineError::Log`] if the log has no such record ([`WalError::NoSuchRecord`],
+    /// [`EngineError::NotADecision`] if the record is of another kind; [`EngineError::Contradiction`] if the record that the
+    /// decision names installed no snapshot; [`EngineError::Log`] if the log has no such record ([`WalError::NoSuchRecord`],
     /// [`WalError::Dropped`]), cannot be read, does not verify there, or was not written by an engine.
     pub fn find(
         dir: impl AsRef<Path>,
@@ -68,7 +68,7 @@ impl RecordedDecision {
         Ok(Self { sequence, hash, decided, snapshot: Arc::new(logged.restore(named)?) })
     }
 
-    /// Decides the recorded request under the recorded snapshot again, and compares.
+    /// Decides the recorded request under the recorded snapshot again, and compares the result with the record.
     ///
     /// # Errors
     /// [`EngineError::ReplayDiffers`].
@@ -93,7 +93,7 @@ pub(crate) fn record_at(
     match reader.lend() {
         Some(record) => {
             let record = record?;
-            Ok((record.hash(), record.decode()?))
+            Ok((record.hash(), Record::decode(sequence, record.payload())?))
         }
         None => Err(WalError::NoSuchRecord { sequence, head: sequence.saturating_sub(1) }.into()),
     }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use calybris_budget::BudgetEngine;
+use calybris_units::invariant;
 use calybris_wal::{Key, Reader};
 
-use crate::engine::InForce;
+use crate::active_snapshot::ActiveSnapshot;
 use crate::error::EngineError;
 use crate::fold::{self, Fold};
 use crate::keys::KeyWindow;
@@ -18,7 +19,7 @@ use crate::ticket::Hold;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Recovery {
-    /// What the log itself had to do: a torn tail set aside, say.
+    /// What the log itself found, such as a torn tail that it set aside.
     pub log: calybris_wal::Recovery,
     /// Where reading began: the last checkpoint, or the log's first record; 0 for an empty log.
     pub first_sequence: u64,
@@ -26,10 +27,10 @@ pub struct Recovery {
     pub records: u64,
     /// Decisions in the log, from its beginning on.
     pub decisions: u64,
-    /// Tickets found open, which now hold their reservations again.
+    /// Tickets found open, each with its reservation.
     pub open_tickets: u64,
-    /// What those hold, in microunits.
-    pub held_microunits: u128,
+    /// What those have reserved, in microunits.
+    pub reserved_microunits: u128,
 }
 
 /// The state that a log leads to.
@@ -37,7 +38,7 @@ pub(crate) struct Recovered {
     pub(crate) budget: BudgetEngine,
     pub(crate) open: BTreeMap<u64, Hold>,
     pub(crate) keys: KeyWindow,
-    pub(crate) in_force: InForce,
+    pub(crate) in_force: ActiveSnapshot,
     /// When the last checkpoint was written; 0 without one.
     pub(crate) checkpoint_time_unix_ms: u64,
     pub(crate) recovery: Recovery,
@@ -53,20 +54,20 @@ pub(crate) fn recover(
     let mut fold = Fold::new(options.request_keys);
     for entry in begin(dir, key, &mut fold)? {
         let entry = entry?;
-        fold.apply(entry.sequence(), entry.decode::<Record<'static>>()?)?;
+        fold.apply(entry.sequence(), Record::decode(entry.sequence(), entry.payload())?)?;
     }
     resume(fold, log)
 }
 
-/// Begins with the last checkpoint, if there is one, and answers what comes after it. A checkpoint is always the first
-/// record of its segment; so only those are looked at, from the last one back.
+/// Applies the last checkpoint, if there is one, and answers a reader of the records after it. A checkpoint is always the
+/// first record of its segment, so only the first records are read, from the last segment back.
 fn begin(dir: &Path, key: Option<&Key>, fold: &mut Fold) -> Result<Reader, EngineError> {
     for first in Reader::segments(dir)?.into_iter().rev() {
         let mut reader = Reader::open_at(dir, key, first)?;
         // The last segment may not have a record yet.
         let Some(entry) = reader.next() else { continue };
         let entry = entry?;
-        let record = entry.decode::<Record<'static>>()?;
+        let record = Record::decode(entry.sequence(), entry.payload())?;
         if let Record::Checkpoint(_) = record {
             fold.apply(entry.sequence(), record)?;
             return Ok(reader);
@@ -77,17 +78,17 @@ fn begin(dir: &Path, key: Option<&Key>, fold: &mut Fold) -> Result<Reader, Engin
 
 fn resume(fold: Fold, log: calybris_wal::Recovery) -> Result<Recovered, EngineError> {
     let (budget, open) = fold::finish(fold.first_sequence, fold.budget, fold.tickets)?;
-    let held = open.values().map(|hold| u128::from(hold.reserved_microunits()));
+    let reserved = open.values().map(|hold| u128::from(hold.reserved_microunits()));
     let recovery = Recovery {
         log,
         first_sequence: fold.first_sequence,
         records: fold.records,
         decisions: fold.decisions,
-        open_tickets: u64::try_from(open.len()).unwrap_or(u64::MAX),
-        held_microunits: held.sum(),
+        open_tickets: invariant!(u64::try_from(open.len()).ok(), "a count fits in 64 bits")?,
+        reserved_microunits: reserved.sum(),
     };
     let in_force =
-        InForce { installed: fold.installed, checkpoint_sequence: fold.checkpoint_sequence };
+        ActiveSnapshot { installed: fold.installed, checkpoint_sequence: fold.checkpoint_sequence };
     let checkpoint_time_unix_ms = fold.checkpoint_time_unix_ms;
     Ok(Recovered { budget, open, keys: fold.keys, in_force, checkpoint_time_unix_ms, recovery })
 }

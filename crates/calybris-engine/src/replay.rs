@@ -2,7 +2,6 @@
 
 mod batch;
 mod fallback;
-mod lent;
 mod trial;
 
 use std::num::NonZeroUsize;
@@ -17,9 +16,9 @@ use crate::error::EngineError;
 use crate::history::{installed_by, open_reader};
 use crate::record::{Decided, Record};
 use crate::snapshot::Snapshot;
+use crate::wire::installs_nothing;
 use batch::Batch;
 use fallback::{Fallbacks, FellBack};
-use lent::installs_nothing;
 use trial::{Propose, Trials};
 
 /// How a log is replayed.
@@ -216,7 +215,7 @@ impl<P: Propose, V: FnMut(&Replayed<'_>)> Course<'_, P, V> {
     fn begin(&mut self, first: RecordRef<'_>) -> Result<(), EngineError> {
         let mut trials = self.trials.write();
         trials.begins_at(first.sequence());
-        if let Record::Checkpoint(_) = first.decode()? {
+        if let Record::Checkpoint(_) = Record::decode(first.sequence(), first.payload())? {
             trials.begins_with_checkpoint();
         }
         drop(trials);
@@ -231,7 +230,7 @@ impl<P: Propose, V: FnMut(&Replayed<'_>)> Course<'_, P, V> {
     /// Takes a record by itself: installs what it installs, or decides it.
     fn take_alone(&mut self, record: RecordRef<'_>) -> Result<(), EngineError> {
         if !installs_nothing(record.payload()) {
-            let decoded: Record<'static> = record.decode()?;
+            let decoded = Record::decode(record.sequence(), record.payload())?;
             if let Some(logged) = installed_by(&decoded) {
                 self.installations += 1;
                 let mut trials = self.trials.write();

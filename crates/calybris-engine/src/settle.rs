@@ -41,7 +41,8 @@ impl Engine {
         actual_cost_microunits: u64,
         time_unix_ms: u64,
     ) -> Result<Settlement, SettleRefused> {
-        let settled = self.settle_by_rules(&ticket, actual_cost_microunits, time_unix_ms);
+        let settled = self
+            .while_sound(|| self.settle_by_rules(&ticket, actual_cost_microunits, time_unix_ms));
         self.after(settled, ticket, time_unix_ms)
     }
 
@@ -59,22 +60,24 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn abandon(&self, ticket: Ticket, time_unix_ms: u64) -> Result<Settlement, SettleRefused> {
-        let decision_sequence = ticket.decision_sequence;
-        let abandoned = {
-            let _in_force = self.in_force.read();
-            self.tickets.change(&ticket, |hold| {
-                let record = Record::Abandoned { time_unix_ms, decision_sequence };
-                let sequence = self.append(&record)?.sequence;
-                let settlement = Settlement {
-                    sequence,
-                    committed_microunits: 0,
-                    returned_microunits: hold.reserved_microunits(),
-                    uncharged_microunits: 0,
-                };
-                Ok((Fate::IsClosed, settlement))
-            })
-        };
+        let abandoned = self.while_sound(|| self.release(&ticket, time_unix_ms));
         self.after(abandoned, ticket, time_unix_ms)
+    }
+
+    fn release(&self, ticket: &Ticket, time_unix_ms: u64) -> Result<Settlement, EngineError> {
+        let decision_sequence = ticket.decision_sequence;
+        let _in_force = self.in_force.read();
+        self.tickets.change(ticket, |hold| {
+            let record = Record::Abandoned { time_unix_ms, decision_sequence };
+            let sequence = self.append(&record)?.sequence;
+            let settlement = Settlement {
+                sequence,
+                committed_microunits: 0,
+                returned_microunits: hold.reserved_microunits(),
+                uncharged_microunits: 0,
+            };
+            Ok((Fate::IsClosed, settlement))
+        })
     }
 
     /// Reserves more for an open ticket: a stream goes on for longer than was thought. [`Admission::Reserved`] says that
@@ -97,6 +100,15 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn extend(
+        &self,
+        ticket: &mut Ticket,
+        additional_microunits: u64,
+        time_unix_ms: u64,
+    ) -> Result<Admission, EngineError> {
+        self.while_sound(|| self.reserve_more(ticket, additional_microunits, time_unix_ms))
+    }
+
+    fn reserve_more(
         &self,
         ticket: &mut Ticket,
         additional_microunits: u64,

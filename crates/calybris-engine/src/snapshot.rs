@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use calybris_kernel::PolicySnapshot;
 use calybris_wal::Hash;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{EngineError, contradiction};
@@ -15,7 +14,7 @@ use crate::record::LoggedSnapshot;
 /// The names of the numbers in a catalog, so that a log read years later still says which model was meant.
 ///
 /// Any name may be missing; a name decides nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
     /// Model id to name.
     pub models: BTreeMap<u32, String>,
@@ -28,7 +27,7 @@ pub struct Names {
 }
 
 /// SHA-256 over the canonical bytes of (policy, catalog): equal digests decide alike. It is written like a [`Hash`].
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SnapshotDigest(Hash);
 
 /// A snapshot and the record that put it in force.

@@ -156,7 +156,7 @@ fn opening_finishes_a_checkpoint_that_a_crash_cut_short() {
 fn a_state_too_large_for_a_checkpoint_is_told_and_leaves_the_log_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     // A log whose records are just long enough for the state of a few open tickets.
-    let options = WalOptions::new(SCHEMA_ID).max_record_bytes(1_000);
+    let options = WalOptions::new(SCHEMA_ID).max_record_bytes(700);
     WalWriter::open(dir.path(), &options).unwrap().close().unwrap();
     let options = EngineOptions::default().checkpoint_every_records(20);
     let engine = Engine::open(dir.path(), &options).unwrap();
@@ -164,7 +164,7 @@ fn a_state_too_large_for_a_checkpoint_is_told_and_leaves_the_log_as_it_was() {
     engine.ensure_tenant("a", 1_000_000, 1).unwrap();
     assert!(engine.checkpoint_failure().is_none());
     let too_large = |error: &EngineError| {
-        matches!(error, EngineError::Log(WalError::RecordTooLarge { limit: 1_000 }))
+        matches!(error, EngineError::Log(WalError::RecordTooLarge { limit: 700 }))
     };
     let tickets: Vec<_> = (0..30)
         .map(|sequence| engine.decide(&call("a", sequence, 9_000)).unwrap().ticket.unwrap())
@@ -367,17 +367,22 @@ fn a_log_that_begins_with_a_hold_without_a_ticket_or_a_ticket_without_a_hold_is_
         _ => None,
     });
     let honest = checkpoints.next_back().unwrap();
-    let twice = [&honest.tickets[..], &honest.tickets[..]].concat();
-    let mut too_many = honest.tickets.to_vec();
-    too_many.push(LoggedTicket { decision_sequence: 1, ..too_many[0].clone() });
+    let ticket =
+        |decision_sequence| LoggedTicket { decision_sequence, ..honest.tickets[0].clone() };
     for (tickets, contradiction) in [
         (honest.tickets.to_vec(), None),
         (
             Vec::new(),
             Some("record 4 contradicts the log before it: its reservation 3 has no ticket"),
         ),
-        (too_many, Some("record 4 contradicts the log before it: its ticket 1 has no reservation")),
-        (twice, Some("record 4 contradicts the log before it: its ticket 3 cannot be")),
+        (
+            vec![ticket(1), ticket(3)],
+            Some("record 4 contradicts the log before it: its ticket 1 has no reservation"),
+        ),
+        (
+            vec![ticket(3), ticket(4)],
+            Some("record 4 contradicts the log before it: its ticket 4 cannot be"),
+        ),
     ] {
         let copy = tempfile::tempdir().unwrap();
         let log = WalWriter::open(copy.path(), &WalOptions::new(SCHEMA_ID)).unwrap();

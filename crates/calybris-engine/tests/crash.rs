@@ -134,7 +134,7 @@ fn every_open_ticket_can_be_settled_after_a_restart() {
     let engine = open(dir.path());
     assert_eq!((balances(&engine), engine.open_tickets()), (before, tickets.clone()));
     let held: u128 = tickets.iter().map(|ticket| u128::from(ticket.reserved_microunits)).sum();
-    assert_eq!(engine.recovery().held_microunits, held);
+    assert_eq!(engine.recovery().reserved_microunits, held);
     for open in tickets {
         let ticket = engine.ticket(open.decision_sequence).unwrap();
         engine.settle(ticket, open.reserved_microunits, 99).unwrap();

@@ -174,10 +174,16 @@ fn the_proof_of_a_decision_after_a_checkpoint_shows_no_balance() {
 fn a_forged_decision_is_not_proven_and_its_proof_does_not_hold() {
     let dir = tempfile::tempdir().unwrap();
     let decisions = log(dir.path(), &EngineOptions::default());
-    let at = usize::try_from(decisions[0]).unwrap() - 1;
-    let (_, Record::Decided(mut forged)) = records(dir.path()).swap_remove(at) else {
-        panic!("not a decision")
-    };
+    let mut forged = records(dir.path())
+        .into_iter()
+        .find_map(|(sequence, record)| match record {
+            Record::Decided(decided) if decided.decision.selected_model_id.is_some() => {
+                assert!(decisions.contains(&sequence));
+                Some(decided)
+            }
+            _ => None,
+        })
+        .unwrap();
     forged.decision.estimated_cost =
         calybris_kernel::Microunits::new(forged.decision.estimated_cost.get() + 1);
     let writer = WalWriter::open(dir.path(), &WalOptions::new(SCHEMA_ID)).unwrap();

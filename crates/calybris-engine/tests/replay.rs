@@ -244,12 +244,8 @@ fn a_decision_cannot_hide_from_replay_behind_another_spelling_of_its_kind() {
         let dir = tempfile::tempdir().unwrap();
         drop(open(dir.path()));
         let log = WalWriter::open(dir.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
-        let sequence = match spelling {
-            [a] => log.append(&(*a, &forged)),
-            [a, b, c] => log.append(&(*a, *b, *c, &forged)),
-            _ => log.append(&(252_u8, 2_u8, 0_u8, 0_u8, 0_u8, &forged)),
-        };
-        let sequence = sequence.unwrap().sequence;
+        let payload = payload(&Record::Decided(forged.clone()));
+        let sequence = log.append_bytes(&[spelling, &payload[1..]].concat()).unwrap().sequence;
         log.close().unwrap();
         assert_eq!(records(dir.path()).last().unwrap().1, Record::Decided(forged.clone()));
         for count in THREADS {

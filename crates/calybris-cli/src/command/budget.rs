@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use calybris_core::budget::Totals;
+use calybris_core::budget::{Microunits, TenantRules, Totals};
 use calybris_core::engine::{Ledger, LedgerAccount, OpenTicket, Record};
 use calybris_core::units::invariant;
 use calybris_core::wal::Key;
@@ -228,7 +228,7 @@ fn json_of(ledger: &Ledger, total: &Totals, origins: &BTreeMap<u64, Origin>) -> 
             map.insert("tenant".to_owned(), json!(account.tenant));
             map.insert("parent".to_owned(), json!(account.parent));
             map.insert("frozen".to_owned(), json!(account.frozen));
-            map.insert("rules".to_owned(), json!(account.rules));
+            map.insert("rules".to_owned(), rules(&account.rules));
         }
         object
     };
@@ -252,5 +252,14 @@ fn json_of(ledger: &Ledger, total: &Totals, origins: &BTreeMap<u64, Origin>) -> 
         "total": balance(*total),
         "open_tickets": ledger.open_tickets.iter().map(ticket).collect::<Vec<_>>(),
         "adds_up": true,
+    })
+}
+
+/// The rules of a tenant; `null` for a limit that it does not have.
+fn rules(rules: &TenantRules) -> Value {
+    json!({
+        "exposure_cap_microunits": rules.exposure_cap.map(Microunits::get),
+        "soft_limit_microunits": rules.soft_limit.map(Microunits::get),
+        "overrun": format!("{:?}", rules.overrun),
     })
 }

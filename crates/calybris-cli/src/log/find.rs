@@ -43,7 +43,8 @@ pub(crate) fn find(
         let Some(entry) = reader.next() else { break };
         let entry = entry.map_err(failed)?;
         read_through = entry.sequence();
-        let record: Record<'static> = entry.decode().map_err(failed)?;
+        let record = Record::decode(read_through, entry.payload())
+            .map_err(|error| Failure::of_engine(dir, &error))?;
         if decision_of(&record) != Some(sequence) {
             continue;
         }
@@ -66,7 +67,7 @@ pub(crate) fn not_found(
     let EngineError::NotADecision { .. } = error else { return Failure::of_engine(dir, error) };
     match record_at(dir, key, sequence) {
         Ok(record) => Failure::at(dir, no_decision(sequence, &record)),
-        Err(error) => Failure::of_log(dir, &error),
+        Err(error) => Failure::of_engine(dir, &error),
     }
 }
 
@@ -80,23 +81,23 @@ pub(crate) fn checkpoint_under(
     let recorded = RecordedDecision::find(dir, key, sequence)
         .map_err(|error| not_found(dir, key, sequence, &error))?;
     let named = recorded.decided.snapshot_sequence;
-    match record_at(dir, key, named).map_err(|error| Failure::of_log(dir, &error))? {
+    match record_at(dir, key, named).map_err(|error| Failure::of_engine(dir, &error))? {
         Record::Checkpoint(_) => Ok(Some(named)),
         _ => Ok(None),
     }
 }
 
-fn record_at(dir: &Path, key: Option<&Key>, sequence: u64) -> Result<Record<'static>, WalError> {
+fn record_at(dir: &Path, key: Option<&Key>, sequence: u64) -> Result<Record<'static>, EngineError> {
     let mut reader = Reader::open_at(dir, key, sequence)?;
     match reader.next() {
-        Some(record) => record?.decode(),
-        None => Err(WalError::NoSuchRecord { sequence, head: sequence.saturating_sub(1) }),
+        Some(record) => Record::decode(sequence, record?.payload()),
+        None => Err(WalError::NoSuchRecord { sequence, head: sequence.saturating_sub(1) }.into()),
     }
 }
 
 /// The names of the snapshot that was installed there.
 fn names_at(dir: &Path, key: Option<&Key>, sequence: u64) -> Result<Names, Failure> {
-    match record_at(dir, key, sequence).map_err(|error| Failure::of_log(dir, &error))? {
+    match record_at(dir, key, sequence).map_err(|error| Failure::of_engine(dir, &error))? {
         Record::SnapshotInstalled { snapshot, .. } => Ok(snapshot.names.into_owned()),
         Record::Checkpoint(Checkpoint { snapshot: Some(snapshot), .. }) => {
             Ok(snapshot.names.into_owned())

@@ -104,7 +104,7 @@ fn place(object: &mut Map<String, Value>, sequence: u64, hash: Hash) {
     }
 }
 
-/// The record's own fields, as serde names them.
+/// The record's own fields.
 fn fields(record: &Record<'_>) -> Result<Map<String, Value>, Failure> {
     let value = serde_json::to_value(record).map_err(Failure::refused)?;
     let variant = match value {

@@ -58,7 +58,7 @@ impl Job<'_> {
         for entry in reader {
             let entry = entry?;
             written.last_sequence = entry.sequence();
-            let record: Record<'static> = entry.decode()?;
+            let record = Record::decode(entry.sequence(), entry.payload())?;
             written.decisions += u64::from(matches!(record, Record::Decided(_)));
         }
         Ok(written)

@@ -208,7 +208,9 @@ pub(crate) fn sums(log: &Path, policy: Policy) -> (BTreeMap<String, Sums>, u64) 
     let mut unfunded = 0;
     let proposed = snapshot(policy);
     for record in Reader::open(log, None).unwrap() {
-        let Record::Decided(decided) = record.unwrap().decode::<Record<'static>>().unwrap() else {
+        let record = record.unwrap();
+        let record = Record::decode(record.sequence(), record.payload()).unwrap();
+        let Record::Decided(decided) = record else {
             continue;
         };
         if !matches!(decided.admission, Admission::NotAsked | Admission::Reserved) {

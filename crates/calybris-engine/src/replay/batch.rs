@@ -6,14 +6,14 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use calybris_kernel::{Decision, Request};
-use calybris_wal::{Anchor, Hash, RecordRef, WalError, decode_borrowed};
+use calybris_wal::{Anchor, Hash, RecordRef};
 
 use super::fallback::FellBack;
-use super::lent::{LentDecision, decision_bytes};
 use super::trial::{Trial, Trials};
 use super::{Replayed, Tally};
 use crate::error::{EngineError, contradiction};
 use crate::record::{Admission, Decided, Record};
+use crate::wire::{decision_bytes, decode_decision};
 
 /// Some records of the log.
 #[derive(Default)]
@@ -82,7 +82,7 @@ impl Batch {
         if let Some(bytes) = decision_bytes(record.payload()) {
             return self.push_decision(sequence, bytes, trials);
         }
-        match record.decode()? {
+        match Record::decode(sequence, record.payload())? {
             Record::FellBack {
                 decision_sequence,
                 snapshot_sequence,
@@ -118,22 +118,22 @@ impl Batch {
         bytes: &[u8],
         trials: &Trials,
     ) -> Result<(), EngineError> {
-        let lent: LentDecision<'_> =
-            decode_borrowed(bytes).map_err(|source| WalError::Decode { sequence, source })?;
-        let place = self.place_of(sequence, lent.snapshot_sequence, trials)?;
+        let wire = decode_decision(sequence, bytes)?;
+        let (request, decision, admission) =
+            wire.to_replay().map_err(|invalid| invalid.of_record("a decision", sequence))?;
+        let place = self.place_of(sequence, wire.snapshot_sequence, trials)?;
         if let Some(trial) = place.and_then(|place| self.trials.get(place)) {
-            let replayed = trial.snapshot.policy_snapshot().prescribe(&lent.request);
-            if replayed != lent.decision {
-                let (recorded, replayed) = (Box::new(lent.decision), Box::new(replayed));
+            let replayed = trial.snapshot.policy_snapshot().prescribe(&request);
+            if replayed != decision {
+                let (recorded, replayed) = (Box::new(decision), Box::new(replayed));
                 return Err(EngineError::ReplayDiffers { sequence, recorded, replayed });
             }
             let proposals = trial.proposals.iter();
-            self.proposed.extend(
-                proposals.map(|proposal| proposal.policy_snapshot().prescribe(&lent.request)),
-            );
+            self.proposed
+                .extend(proposals.map(|proposal| proposal.policy_snapshot().prescribe(&request)));
         }
         let mut ends = [0; 3];
-        let texts = [lent.tenant, lent.correlation_id, lent.request_key];
+        let texts = [wire.tenant, wire.correlation_id, wire.request_key];
         for (end, text) in ends.iter_mut().zip(texts) {
             self.texts.push_str(text);
             *end = self.texts.len();
@@ -141,12 +141,12 @@ impl Batch {
         self.entries.push(Entry::Decision);
         self.rows.push(Row {
             sequence,
-            time_unix_ms: lent.time_unix_ms,
+            time_unix_ms: wire.time_unix_ms,
             ends,
-            snapshot_sequence: lent.snapshot_sequence,
-            request: lent.request,
-            decision: lent.decision,
-            admission: lent.admission,
+            snapshot_sequence: wire.snapshot_sequence,
+            request,
+            decision,
+            admission,
             trial: place,
         });
         Ok(())

@@ -274,7 +274,16 @@ pub(crate) fn state(engine: &Engine) -> impl PartialEq + std::fmt::Debug + use<>
 
 pub(crate) fn records(dir: &Path) -> Vec<(u64, Record<'static>)> {
     let entries = Reader::open(dir, None).unwrap().map(Result::unwrap);
-    entries.map(|entry| (entry.sequence(), entry.decode().unwrap())).collect()
+    let decoded = |entry: calybris_wal::Record| {
+        let sequence = entry.sequence();
+        (sequence, Record::decode(sequence, entry.payload()).unwrap())
+    };
+    entries.map(decoded).collect()
+}
+
+/// The payload of a record.
+pub(crate) fn payload(record: &Record<'_>) -> Vec<u8> {
+    bincode::serde::encode_to_vec(record, bincode::config::standard()).unwrap()
 }
 
 pub(crate) fn segment(dir: &Path) -> PathBuf {

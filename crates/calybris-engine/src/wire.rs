@@ -1,0 +1,239 @@
+//! The permanent records: what the bytes of an engine's log mean. Nothing outside this module reads or writes them.
+//!
+//! Each record is a struct of plain numbers and texts, with its version in its name. The types of the kernel and of the
+//! budget may change; these may not. A record that is read becomes a [`Record`] through `TryFrom`, which refuses every
+//! value that the types rule out; a [`Record`] that is written becomes the newest version of its struct.
+//!
+//! `RECORDS.md` describes every record byte by byte, and `tests/golden.rs` pins the bytes.
+//!
+//! # How a record gets a new version
+//!
+//! 1. Add a struct with the next number (`SettledV2`). The old one stays as it is, and so do the structs that it is made of.
+//! 2. Add a variant at the end of [`Wire`]. The numbers of the variants are the first byte of every record.
+//! 3. Convert the new struct from and to the type in `record.rs`, and let `From<&Record>` write it. Keep reading the old
+//!    one: its `TryFrom` says what the fields mean that it does not have.
+//! 4. Describe it in `RECORDS.md`, and add one to `tests/golden.rs`, beside those that are there.
+//!
+//! Nothing is ever reordered, removed, or given another meaning. The order of the fields is the format.
+//!
+//! # JSON
+//!
+//! Serialized by a format for people, the same structs write the JSON of a record: sets are plain numbers there, codes are
+//! names and digests are hexadecimal. JSON is written and never read.
+
+mod bits;
+mod budget;
+mod budget_state;
+mod checkpoint;
+mod codes;
+mod decided;
+mod invalid;
+mod names;
+mod snapshot;
+mod ticket;
+
+use calybris_wal::{WalError, decode_borrowed};
+use serde::{Deserialize, Serialize, Serializer};
+
+use self::budget::BudgetChangedV1;
+use self::checkpoint::CheckpointV1;
+pub(crate) use self::decided::DecidedV1;
+use self::invalid::InvalidField;
+use self::snapshot::SnapshotInstalledV1;
+use self::ticket::{AbandonedV1, FellBackV1, SettledV1};
+use crate::error::EngineError;
+use crate::record::Record;
+
+/// The schema id in the header of every log that holds these records: `CLY` and the version of the first of them.
+pub const SCHEMA_ID: u64 = u64::from_be_bytes(*b"\0\0\0\0CLY\x02");
+
+/// The payload of a record: the number of a variant, then its fields.
+///
+/// INVARIANT (permanent records): variants are added at the end, and neither they nor their structs ever change.
+#[derive(Serialize, Deserialize)]
+enum Wire<'a> {
+    /// 0
+    #[serde(borrow, rename = "SnapshotInstalled")]
+    SnapshotInstalledV1(SnapshotInstalledV1<'a>),
+    /// 1
+    #[serde(borrow, rename = "BudgetChanged")]
+    BudgetChangedV1(BudgetChangedV1<'a>),
+    /// 2
+    #[serde(borrow, rename = "Decided")]
+    DecidedV1(DecidedV1<'a>),
+    /// 3
+    #[serde(rename = "Settled")]
+    SettledV1(SettledV1),
+    /// 4
+    #[serde(rename = "Abandoned")]
+    AbandonedV1(AbandonedV1),
+    /// 5
+    #[serde(rename = "FellBack")]
+    FellBackV1(FellBackV1),
+    /// 6
+    #[serde(borrow, rename = "Checkpoint")]
+    CheckpointV1(CheckpointV1<'a>),
+}
+
+/// First bytes of payloads: the codec writes the number of a variant below 251 as one byte.
+const BUDGET_CHANGED_V1: u8 = 1;
+const DECIDED_V1: u8 = 2;
+const FELL_BACK_V1: u8 = 5;
+
+impl Record<'static> {
+    /// The record with that sequence, from its payload.
+    ///
+    /// # Errors
+    /// [`EngineError::Log`] with [`WalError::Decode`] if the payload is not a record's;
+    /// [`EngineError::InvalidRecord`] if one of its fields has a value that no record may have.
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// use calybris_engine::Record;
+    /// use calybris_wal::Reader;
+    ///
+    /// for entry in Reader::open(&dir, None)? {
+    ///     let entry = entry?;
+    ///     if let Record::SnapshotInstalled { time_unix_ms, .. } =
+    ///         Record::decode(entry.sequence(), entry.payload())?
+    ///     {
+    ///         assert_eq!(time_unix_ms, 1);
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn decode(sequence: u64, payload: &[u8]) -> Result<Self, EngineError> {
+        let wire: Wire<'_> = decoded(sequence, payload)?;
+        let name = wire.name();
+        Self::try_from(wire).map_err(|invalid| invalid.of_record(name, sequence))
+    }
+}
+
+/// Whether a payload is that of a record that installs no snapshot, as an engine writes it.
+pub(crate) fn installs_nothing(payload: &[u8]) -> bool {
+    payload.first().is_some_and(|variant| (BUDGET_CHANGED_V1..=FELL_BACK_V1).contains(variant))
+}
+
+/// What a payload holds behind its first byte, if it is a decision's.
+pub(crate) fn decision_bytes(payload: &[u8]) -> Option<&[u8]> {
+    payload.split_first().filter(|(variant, _)| **variant == DECIDED_V1).map(|(_, rest)| rest)
+}
+
+/// A decision from [its bytes](decision_bytes): its texts are borrowed from them, so nothing is allocated.
+pub(crate) fn decode_decision(sequence: u64, bytes: &[u8]) -> Result<DecidedV1<'_>, EngineError> {
+    decoded(sequence, bytes)
+}
+
+/// A record owns no text, only lists of numbers, so it takes no limit.
+fn decoded<'a, T: Deserialize<'a>>(sequence: u64, bytes: &'a [u8]) -> Result<T, EngineError> {
+    Ok(decode_borrowed(bytes).map_err(|source| WalError::Decode { sequence, source })?)
+}
+
+impl Serialize for Record<'_> {
+    /// As the newest version of the record.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Wire::try_from(self).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl Wire<'_> {
+    /// What the record is, in words.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::SnapshotInstalledV1(_) => "the installation of a snapshot",
+            Self::BudgetChangedV1(_) => "a change of a budget",
+            Self::DecidedV1(_) => "a decision",
+            Self::SettledV1(_) => "a settlement",
+            Self::AbandonedV1(_) => "an abandonment",
+            Self::FellBackV1(_) => "a fallback",
+            Self::CheckpointV1(_) => "a checkpoint",
+        }
+    }
+}
+
+impl<'a> TryFrom<&'a Record<'_>> for Wire<'a> {
+    type Error = budget::NotLogged;
+
+    fn try_from(record: &'a Record<'_>) -> Result<Self, Self::Error> {
+        Ok(match record {
+            Record::SnapshotInstalled { time_unix_ms, snapshot } => {
+                Self::SnapshotInstalledV1(SnapshotInstalledV1 {
+                    time_unix_ms: *time_unix_ms,
+                    snapshot: snapshot.into(),
+                })
+            }
+            Record::BudgetChanged { time_unix_ms, event } => {
+                Self::BudgetChangedV1(BudgetChangedV1 {
+                    time_unix_ms: *time_unix_ms,
+                    event: event.try_into()?,
+                })
+            }
+            Record::Decided(decided) => Self::DecidedV1(decided.into()),
+            Record::Settled { time_unix_ms, decision_sequence, actual_cost_microunits } => {
+                Self::SettledV1(SettledV1 {
+                    time_unix_ms: *time_unix_ms,
+                    decision_sequence: *decision_sequence,
+                    actual_cost_microunits: *actual_cost_microunits,
+                })
+            }
+            Record::Abandoned { time_unix_ms, decision_sequence } => {
+                Self::AbandonedV1(AbandonedV1 {
+                    time_unix_ms: *time_unix_ms,
+                    decision_sequence: *decision_sequence,
+                })
+            }
+            Record::FellBack {
+                time_unix_ms,
+                decision_sequence,
+                snapshot_sequence,
+                failed_model_id,
+                fallback,
+            } => Self::FellBackV1(FellBackV1 {
+                time_unix_ms: *time_unix_ms,
+                decision_sequence: *decision_sequence,
+                snapshot_sequence: *snapshot_sequence,
+                failed_model_id: *failed_model_id,
+                fallback: fallback.map(Into::into),
+            }),
+            Record::Checkpoint(checkpoint) => Self::CheckpointV1(checkpoint.try_into()?),
+        })
+    }
+}
+
+impl TryFrom<Wire<'_>> for Record<'static> {
+    type Error = InvalidField;
+
+    fn try_from(wire: Wire<'_>) -> Result<Self, InvalidField> {
+        Ok(match wire {
+            Wire::SnapshotInstalledV1(SnapshotInstalledV1 { time_unix_ms, snapshot }) => {
+                Self::SnapshotInstalled { time_unix_ms, snapshot: snapshot.try_into()? }
+            }
+            Wire::BudgetChangedV1(BudgetChangedV1 { time_unix_ms, event }) => {
+                Self::BudgetChanged { time_unix_ms, event: event.into() }
+            }
+            Wire::DecidedV1(decided) => Self::Decided(decided.try_into()?),
+            Wire::SettledV1(SettledV1 {
+                time_unix_ms,
+                decision_sequence,
+                actual_cost_microunits,
+            }) => Self::Settled { time_unix_ms, decision_sequence, actual_cost_microunits },
+            Wire::AbandonedV1(AbandonedV1 { time_unix_ms, decision_sequence }) => {
+                Self::Abandoned { time_unix_ms, decision_sequence }
+            }
+            Wire::FellBackV1(FellBackV1 {
+                time_unix_ms,
+                decision_sequence,
+                snapshot_sequence,
+                failed_model_id,
+                fallback,
+            }) => Self::FellBack {
+                time_unix_ms,
+                decision_sequence,
+                snapshot_sequence,
+                failed_model_id,
+                fallback: fallback.map(Into::into),
+            },
+            Wire::CheckpointV1(checkpoint) => Self::Checkpoint(checkpoint.try_into()?),
+        })
+    }
+}

@@ -1,0 +1,593 @@
+//! Between what a record says and its bytes nothing is lost, and bytes that say what no record may say are refused.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
+
+mod world;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use calybris_budget::{
+    BudgetEvent, BudgetState, KeyState, OverrunPolicy, ReservationState, TenantRules, TenantState,
+};
+use calybris_engine::{
+    Admission, Checkpoint, Decided, EngineError, Fallback, KeyedDecision, LoggedSnapshot,
+    LoggedTicket, Names, Record,
+};
+use calybris_kernel::{
+    Action, CapabilitySet, Decision, Model, Policy, ProviderSet, Reason, RegionSet, Request,
+};
+use calybris_units::{BasisPoints, Microunits};
+use calybris_wal::WalError;
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use world::*;
+
+/// Numbers at the boundaries of the codec's lengths, and any others.
+fn number() -> BoxedStrategy<u64> {
+    let boundaries =
+        [0, 1, 250, 251, 0xffff, 0x1_0000, 0xffff_ffff, 0x1_0000_0000, u64::MAX - 1, u64::MAX];
+    prop_oneof![select(boundaries.to_vec()), any::<u64>(), 0..300_u64].boxed()
+}
+
+fn number32() -> BoxedStrategy<u32> {
+    number().prop_map(|number| u32::try_from(number).unwrap_or(u32::MAX)).boxed()
+}
+
+fn number16() -> BoxedStrategy<u16> {
+    number().prop_map(|number| u16::try_from(number).unwrap_or(u16::MAX)).boxed()
+}
+
+fn signed() -> BoxedStrategy<i64> {
+    number().prop_map(u64::cast_signed).boxed()
+}
+
+/// A set of 64: empty, full, or anything.
+fn bits() -> BoxedStrategy<u64> {
+    prop_oneof![Just(0), Just(u64::MAX), number()].boxed()
+}
+
+fn providers() -> BoxedStrategy<ProviderSet> {
+    let words = [bits(), bits(), bits(), bits()].prop_map(ProviderSet::from_words);
+    prop_oneof![Just(ProviderSet::ALL), Just(ProviderSet::EMPTY), words].boxed()
+}
+
+fn money() -> BoxedStrategy<Microunits> {
+    number().prop_map(Microunits::new).boxed()
+}
+
+fn share() -> BoxedStrategy<BasisPoints> {
+    number16().prop_map(BasisPoints::new).boxed()
+}
+
+fn text() -> BoxedStrategy<Cow<'static, str>> {
+    ".{0,16}".prop_map(Cow::Owned).boxed()
+}
+
+fn request() -> BoxedStrategy<Request> {
+    let asked = (number(), number32(), number32(), number32(), signed());
+    let limits = (money(), share(), share(), share(), number32());
+    (asked, limits, bits(), providers(), bits())
+        .prop_map(|(asked, limits, capabilities, providers, regions)| {
+            Request::new(asked.0, asked.1, asked.2, asked.3)
+                .with_business_value_microunits(asked.4)
+                .with_budget_limit(limits.0)
+                .with_risk(limits.1)
+                .with_confidence(limits.2)
+                .with_minimum_quality(limits.3)
+                .with_max_p95_latency_ms(limits.4)
+                .with_required_capabilities(CapabilitySet::from_bits(capabilities))
+                .with_allowed_providers(providers)
+                .with_required_regions(RegionSet::from_bits(regions))
+        })
+        .boxed()
+}
+
+/// A decision as a kernel could have made it.
+fn decision() -> BoxedStrategy<Decision> {
+    let numbers = (number(), number(), number(), number32(), 2..=u32::MAX);
+    let utilities = (1..=i64::MAX, any::<prop::sample::Index>());
+    let choice = (select(Reason::ALL.to_vec()), number32(), option::of(number32()), money());
+    (numbers, choice, utilities)
+        .prop_map(|(numbers, (reason, requested, runner_up, cost), (utility, lower))| {
+            let mut decision = Decision::rejected(numbers.0, requested, reason);
+            (decision.policy_epoch, decision.catalog_epoch) = (numbers.1, numbers.2);
+            decision.evaluated_models = numbers.4;
+            decision.action = match reason {
+                Reason::RequestedModelMaximizesUtility => Action::ExecuteRequested,
+                Reason::AlternativeMaximizesUtility => Action::Substitute,
+                _ => return decision,
+            };
+            let selected = match decision.action {
+                Action::ExecuteRequested => requested,
+                _ if numbers.3 == requested => requested ^ 1,
+                _ => numbers.3,
+            };
+            decision.selected_model_id = Some(selected);
+            decision.estimated_cost = cost;
+            decision.expected_utility_microunits = utility;
+            decision.runner_up_model_id = runner_up.filter(|id| *id != selected);
+            decision.eligible_models = 1;
+            if decision.runner_up_model_id.is_some() {
+                decision.eligible_models = 2;
+                let places = usize::try_from(utility).unwrap();
+                let utility = i64::try_from(lower.index(places)).unwrap() + 1;
+                decision.runner_up_utility_microunits = utility;
+            }
+            decision
+        })
+        .boxed()
+}
+
+fn admission() -> BoxedStrategy<Admission> {
+    (0..6_u8, number(), number())
+        .prop_map(|(kind, amount, other)| match kind {
+            0 => Admission::NotAsked,
+            1 => Admission::Reserved,
+            2 => Admission::Insufficient { available_microunits: amount },
+            3 => Admission::Frozen,
+            4 => Admission::InDebt { debt_microunits: amount },
+            _ => Admission::Exposed { reserved_microunits: amount, cap_microunits: other },
+        })
+        .boxed()
+}
+
+fn decided() -> BoxedStrategy<Decided<'static>> {
+    let texts = (text(), text(), text());
+    (number(), texts, number(), request(), decision(), admission())
+        .prop_map(|(time_unix_ms, texts, snapshot_sequence, request, decision, admission)| {
+            Decided {
+                time_unix_ms,
+                tenant: texts.0,
+                correlation_id: texts.1,
+                request_key: texts.2,
+                snapshot_sequence,
+                request,
+                decision,
+                admission,
+            }
+        })
+        .boxed()
+}
+
+fn model() -> BoxedStrategy<Model> {
+    let served = (number32(), any::<u8>(), share(), share(), any::<bool>(), number32());
+    (served, bits(), bits(), money(), money(), money())
+        .prop_map(|(served, capabilities, regions, input, output, fixed)| {
+            Model::new(served.0, served.1, served.2)
+                .with_risk_ceiling(served.3)
+                .with_enabled(served.4)
+                .with_p95_latency_ms(served.5)
+                .with_capabilities(CapabilitySet::from_bits(capabilities))
+                .with_regions(RegionSet::from_bits(regions))
+                .with_input_price_per_million_tokens(input)
+                .with_output_price_per_million_tokens(output)
+                .with_fixed_price(fixed)
+        })
+        .boxed()
+}
+
+fn names() -> BoxedStrategy<Names> {
+    let models = btree_map(number32(), ".{0,8}", 0..4);
+    let bits = || btree_map(0..64_u8, ".{0,8}", 0..4);
+    (models, btree_map(any::<u8>(), ".{0,8}", 0..4), bits(), bits())
+        .prop_map(|(models, providers, capabilities, regions)| Names {
+            models,
+            providers,
+            capabilities,
+            regions,
+        })
+        .boxed()
+}
+
+fn logged_snapshot() -> BoxedStrategy<LoggedSnapshot<'static>> {
+    let policy = (number(), number(), share(), share(), share(), money());
+    (policy, vec(model(), 0..4), names())
+        .prop_map(|(policy, models, names)| {
+            let by_id: BTreeMap<u32, Model> =
+                models.into_iter().map(|model| (model.model_id, model)).collect();
+            LoggedSnapshot {
+                digest: snapshot().digest(),
+                policy: Policy::new()
+                    .with_policy_epoch(policy.0)
+                    .with_catalog_epoch(policy.1)
+                    .with_hard_risk_limit(policy.2)
+                    .with_minimum_confidence(policy.3)
+                    .with_risk_penalty_multiplier(policy.4)
+                    .with_latency_penalty_per_ms(policy.5),
+                models: by_id.into_values().collect(),
+                names: Cow::Owned(names),
+            }
+        })
+        .boxed()
+}
+
+fn rules() -> BoxedStrategy<TenantRules> {
+    let overruns =
+        vec![OverrunPolicy::Reject, OverrunPolicy::DrawThenDebt, OverrunPolicy::CapAtReserved];
+    (option::of(money()), option::of(money()), select(overruns))
+        .prop_map(|(exposure_cap, soft_limit, overrun)| {
+            let mut rules = TenantRules::default().with_overrun(overrun);
+            (rules.exposure_cap, rules.soft_limit) = (exposure_cap, soft_limit);
+            rules
+        })
+        .boxed()
+}
+
+fn event() -> BoxedStrategy<BudgetEvent> {
+    let names = (".{0,16}", ".{0,16}");
+    (0..13_u8, names, money(), number(), vec(money(), 0..4), rules())
+        .prop_map(|(kind, (tenant, other), amount, number, drawn, rules)| {
+            let reservation = number.into();
+            match kind {
+                0 => BudgetEvent::TenantOpened { tenant, granted: amount },
+                1 => BudgetEvent::ChildOpened { tenant, parent: other, granted: amount },
+                2 => BudgetEvent::ToppedUp { tenant, amount },
+                3 => BudgetEvent::Reduced { tenant, amount },
+                4 => BudgetEvent::Refunded { tenant, amount },
+                5 => BudgetEvent::Repaid { tenant, amount },
+                6 => BudgetEvent::CarriedOver { from: tenant, to: other, amount },
+                7 => BudgetEvent::Frozen { tenant },
+                8 => BudgetEvent::Unfrozen { tenant },
+                9 => BudgetEvent::RulesSet { tenant, rules },
+                10 => BudgetEvent::SoftLimitReached { tenant },
+                11 => BudgetEvent::Extended { reservation, amount },
+                _ => BudgetEvent::Overdrawn { reservation, extra: amount, drawn },
+            }
+        })
+        .boxed()
+}
+
+/// A budget of any numbers: a replay says whether they add up.
+fn budget() -> BoxedStrategy<BudgetState> {
+    let numbers = [money(), money(), money(), money(), money(), money()];
+    let flags = (any::<bool>(), any::<bool>());
+    let tenant = (".{0,8}", option::of(".{0,8}"), numbers, rules(), flags).prop_map(
+        |(name, parent, [opened_with, numbers @ ..], rules, flags)| {
+            let mut tenant = TenantState::new(name, opened_with);
+            tenant.parent = parent;
+            let account = &mut tenant.account;
+            [
+                account.granted,
+                account.available,
+                account.reserved,
+                account.committed,
+                account.debt,
+            ] = numbers;
+            tenant.rules = rules;
+            (tenant.frozen, tenant.warned) = flags;
+            tenant
+        },
+    );
+    let reservations = btree_map(number(), (".{0,8}", money(), any::<bool>()), 0..3);
+    let key = (".{0,8}", ".{0,8}", money(), number())
+        .prop_map(|(key, tenant, amount, id)| KeyState::new(key, tenant, amount, id.into()));
+    (vec(tenant, 0..3), reservations, vec(key, 0..3), number())
+        .prop_map(|(tenants, reservations, keys, last_reservation)| {
+            let mut state = BudgetState::default();
+            state.tenants = tenants;
+            let reservation = |(id, (tenant, amount, dispatched)): (u64, (String, _, _))| {
+                let mut reservation = ReservationState::new(id.into(), tenant, amount);
+                reservation.dispatched = dispatched;
+                reservation
+            };
+            state.reservations = reservations.into_iter().map(reservation).collect();
+            state.keys = keys;
+            state.last_reservation = last_reservation.into();
+            state
+        })
+        .boxed()
+}
+
+fn checkpoint() -> BoxedStrategy<Checkpoint<'static>> {
+    let ticket = (number32(), vec(number32(), 0..3), request());
+    let tickets = btree_map(number(), ticket, 0..3);
+    let keyed = btree_map(number(), decided(), 0..3);
+    (number(), option::of(logged_snapshot()), budget(), tickets, keyed, number())
+        .prop_map(|(time_unix_ms, snapshot, budget, tickets, keyed, decisions)| {
+            let ticket = |(decision_sequence, (model_id, failed_model_ids, request))| {
+                LoggedTicket { decision_sequence, model_id, failed_model_ids, request }
+            };
+            let remembered =
+                |(decision_sequence, decided): (u64, Decided<'static>)| KeyedDecision {
+                    decision_sequence,
+                    request_key: decided.request_key,
+                    tenant: decided.tenant,
+                    request: decided.request,
+                    decision: decided.decision,
+                    admission: decided.admission,
+                };
+            Checkpoint {
+                time_unix_ms,
+                snapshot,
+                budget,
+                tickets: tickets.into_iter().map(ticket).collect(),
+                keyed_decisions: keyed.into_iter().map(remembered).collect(),
+                decisions,
+            }
+        })
+        .boxed()
+}
+
+fn record() -> BoxedStrategy<Record<'static>> {
+    let fallback = (number32(), number(), signed()).prop_map(
+        |(model_id, estimated_cost_microunits, expected_utility_microunits)| Fallback {
+            model_id,
+            estimated_cost_microunits,
+            expected_utility_microunits,
+        },
+    );
+    prop_oneof![
+        (number(), logged_snapshot()).prop_map(|(time_unix_ms, snapshot)| {
+            Record::SnapshotInstalled { time_unix_ms, snapshot }
+        }),
+        (number(), event())
+            .prop_map(|(time_unix_ms, event)| Record::BudgetChanged { time_unix_ms, event }),
+        decided().prop_map(Record::Decided),
+        (number(), number(), number()).prop_map(
+            |(time_unix_ms, decision_sequence, actual_cost_microunits)| Record::Settled {
+                time_unix_ms,
+                decision_sequence,
+                actual_cost_microunits,
+            }
+        ),
+        (number(), number()).prop_map(|(time_unix_ms, decision_sequence)| Record::Abandoned {
+            time_unix_ms,
+            decision_sequence,
+        }),
+        (number(), number(), number(), number32(), option::of(fallback)).prop_map(
+            |(time_unix_ms, decision_sequence, snapshot_sequence, failed_model_id, fallback)| {
+                Record::FellBack {
+                    time_unix_ms,
+                    decision_sequence,
+                    snapshot_sequence,
+                    failed_model_id,
+                    fallback,
+                }
+            }
+        ),
+        checkpoint().prop_map(Record::Checkpoint),
+    ]
+    .boxed()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn a_record_is_read_as_it_was_written(record in record()) {
+        let bytes = payload(&record);
+        let read = Record::decode(3, &bytes).unwrap();
+        prop_assert_eq!(&read, &record);
+        prop_assert_eq!(payload(&read), bytes);
+    }
+
+    #[test]
+    fn no_part_of_a_record_is_a_record(record in record(), part in any::<prop::sample::Index>()) {
+        let bytes = payload(&record);
+        let part = &bytes[..part.index(bytes.len())];
+        prop_assert!(Record::decode(3, part).is_err());
+        prop_assert!(Record::decode(3, &[&bytes[..], &[0]].concat()).is_err());
+    }
+
+    #[test]
+    fn an_altered_record_is_refused_or_says_something_else(
+        record in record(), at in any::<prop::sample::Index>(), to: u8,
+    ) {
+        let mut bytes = payload(&record);
+        let at = at.index(bytes.len());
+        prop_assume!(bytes[at] != to);
+        bytes[at] = to;
+        if let Ok(read) = Record::decode(3, &bytes) {
+            prop_assert_ne!(read, record);
+        }
+    }
+}
+
+/// The error of a record at sequence 3 that says what no record may say: its field, and what is wrong.
+fn invalid(payload: &[u8]) -> (&'static str, &'static str, String) {
+    match Record::decode(3, payload).unwrap_err() {
+        EngineError::InvalidRecord { sequence: 3, record, field, why } => (record, field, why),
+        other => panic!("{other}"),
+    }
+}
+
+fn not_decoded(payload: &[u8]) -> String {
+    match Record::decode(3, payload).unwrap_err() {
+        EngineError::Log(WalError::Decode { sequence: 3, source }) => source.to_string(),
+        other => panic!("{other}"),
+    }
+}
+
+/// A decision of which every number takes one byte: the places of its fields are known.
+fn plain_decision() -> Decided<'static> {
+    let request = Request::new(1, LARGE, 100, 100)
+        .with_budget_limit(Microunits::ZERO)
+        .with_confidence(BasisPoints::ZERO);
+    let decision = snapshot().policy_snapshot().prescribe(&request);
+    Decided {
+        time_unix_ms: 0,
+        tenant: Cow::Borrowed("a"),
+        correlation_id: Cow::Borrowed(""),
+        request_key: Cow::Borrowed(""),
+        snapshot_sequence: 1,
+        request,
+        decision,
+        admission: Admission::NotAsked,
+    }
+}
+
+/// Where the fields of a plain decision begin, behind the variant, the time, three texts and the snapshot.
+const REQUEST: usize = 1 + 1 + 2 + 1 + 1 + 1;
+const PROVIDERS: usize = REQUEST + 11;
+const DECISION: usize = REQUEST + 13;
+const ACTION: usize = DECISION + 3;
+const REASON: usize = DECISION + 4;
+const ADMISSION: usize = DECISION + 13;
+
+#[test]
+fn unknown_codes_are_refused_by_name() {
+    let bytes = payload(&Record::Decided(plain_decision()));
+    assert_eq!(bytes.len(), ADMISSION + 1);
+    assert_eq!((bytes[ACTION], bytes[REASON]), (Action::Reject.code(), 101));
+    for code in 0..=u8::MAX {
+        let mut bytes = bytes.clone();
+        bytes[ACTION] = code;
+        match Action::try_from(code) {
+            Ok(Action::Reject) => assert!(Record::decode(3, &bytes).is_ok()),
+            // A reason of a rejection.
+            Ok(_) => assert_eq!(invalid(&bytes).1, "decision"),
+            Err(unknown) => {
+                let found = ("a decision", "decision.action", unknown.to_string());
+                assert_eq!(invalid(&bytes), found);
+            }
+        }
+    }
+    for code in 0..=250 {
+        let mut bytes = bytes.clone();
+        bytes[REASON] = code;
+        match Reason::try_from(u16::from(code)) {
+            Ok(_) if code >= 100 => assert!(Record::decode(3, &bytes).is_ok()),
+            Ok(_) => assert_eq!(invalid(&bytes).1, "decision"),
+            Err(unknown) => {
+                let found = ("a decision", "decision.reason", unknown.to_string());
+                assert_eq!(invalid(&bytes), found);
+            }
+        }
+    }
+    for (at, first_unknown) in [(0, 7), (ADMISSION, 6)] {
+        let mut bytes = bytes.clone();
+        bytes[at] = first_unknown;
+        not_decoded(&bytes);
+    }
+}
+
+#[test]
+fn a_text_above_its_limit_is_refused_by_name() {
+    for (length, allowed) in [(64, true), (65, false)] {
+        let text: Cow<'_, str> = Cow::Owned("x".repeat(length));
+        let by_id = Decided { correlation_id: text.clone(), ..plain_decision() };
+        let by_key = Decided { request_key: text, ..plain_decision() };
+        for (decided, field) in [(by_id, "correlation_id"), (by_key, "request_key")] {
+            let bytes = payload(&Record::Decided(decided));
+            assert_eq!(Record::decode(3, &bytes).is_ok(), allowed, "{length}");
+            if !allowed {
+                let why = "it has 65 bytes and may have at most 64".to_owned();
+                assert_eq!(invalid(&bytes), ("a decision", field, why));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_set_has_one_spelling() {
+    let bytes = payload(&Record::Decided(plain_decision()));
+    assert_eq!(bytes[PROVIDERS], 0);
+    // Everybody, word by word: one byte each.
+    let spelled = [&bytes[..PROVIDERS], &[1, 1, 1, 1, 1], &bytes[PROVIDERS + 1..]].concat();
+    assert!(not_decoded(&spelled).contains("all 256"));
+    let but_one = [&bytes[..PROVIDERS], &[1, 1, 1, 1, 3], &bytes[PROVIDERS + 1..]].concat();
+    let Record::Decided(read) = Record::decode(3, &but_one).unwrap() else { panic!() };
+    assert!(!read.request.allowed_providers.contains(192));
+    assert!(read.request.allowed_providers.contains(193));
+}
+
+#[test]
+fn what_is_to_be_in_order_is_refused_out_of_order() {
+    let logged = LoggedSnapshot {
+        digest: snapshot().digest(),
+        policy: POLICY,
+        models: Cow::Owned(vec![world::model(2, 1, 1), world::model(1, 1, 1)]),
+        names: Cow::Owned(Names::default()),
+    };
+    let installed = |snapshot| Record::SnapshotInstalled { time_unix_ms: 0, snapshot };
+    let (record, field, _) = invalid(&payload(&installed(logged.clone())));
+    assert_eq!((record, field), ("the installation of a snapshot", "snapshot.models"));
+    let twice = LoggedSnapshot {
+        models: Cow::Owned(vec![world::model(1, 1, 1), world::model(1, 2, 2)]),
+        ..logged.clone()
+    };
+    assert_eq!(invalid(&payload(&installed(twice))).1, "snapshot.models");
+
+    let no_models = LoggedSnapshot { models: Cow::Owned(vec![]), ..logged };
+    let named = |bit: u8| {
+        let regions = [(bit, "eu".to_owned())].into();
+        let names = Cow::Owned(Names { regions, ..Names::default() });
+        payload(&installed(LoggedSnapshot { names, ..no_models.clone() }))
+    };
+    assert!(Record::decode(3, &named(63)).is_ok());
+    assert_eq!(invalid(&named(64)).1, "snapshot.names.regions");
+    let mut two_names = named(3);
+    let regions = two_names.len() - 5;
+    assert_eq!(two_names[regions..], [1, 3, 2, b'e', b'u']);
+    two_names[regions] = 2;
+    for (second, ascending) in [(2, false), (3, false), (4, true)] {
+        let bytes = [&two_names[..], &[second, 0]].concat();
+        assert_eq!(Record::decode(3, &bytes).is_ok(), ascending, "{second}");
+    }
+
+    let ticket = |decision_sequence| LoggedTicket {
+        decision_sequence,
+        model_id: 1,
+        failed_model_ids: vec![],
+        request: world::request(1, 1),
+    };
+    let keyed = |decision_sequence| KeyedDecision {
+        decision_sequence,
+        request_key: Cow::Borrowed("k"),
+        tenant: Cow::Borrowed("a"),
+        request: world::request(1, 1),
+        decision: plain_decision().decision,
+        admission: Admission::NotAsked,
+    };
+    let checkpoint_of = |budget, tickets, keyed_decisions| {
+        payload(&Record::Checkpoint(Checkpoint {
+            time_unix_ms: 0,
+            snapshot: None,
+            budget,
+            tickets: Cow::Owned(tickets),
+            keyed_decisions: Cow::Owned(keyed_decisions),
+            decisions: 0,
+        }))
+    };
+    let checkpoint = |tickets, keyed| checkpoint_of(BudgetState::default(), tickets, keyed);
+    assert!(Record::decode(3, &checkpoint(vec![ticket(1), ticket(2)], vec![keyed(1)])).is_ok());
+    for tickets in [vec![ticket(2), ticket(1)], vec![ticket(1), ticket(1)]] {
+        let (record, field, _) = invalid(&checkpoint(tickets, vec![]));
+        assert_eq!((record, field), ("a checkpoint", "tickets"));
+    }
+    for decisions in [vec![keyed(2), keyed(1)], vec![keyed(1), keyed(1)]] {
+        assert_eq!(invalid(&checkpoint(vec![], decisions)).1, "keyed_decisions");
+    }
+    for ids in [[2, 1], [1, 1]] {
+        let mut budget = BudgetState::default();
+        let reservation = |id: u64| ReservationState::new(id.into(), "a", Microunits::new(1));
+        budget.reservations = ids.map(reservation).into();
+        assert_eq!(invalid(&checkpoint_of(budget, vec![], vec![])).1, "budget.reservations");
+    }
+    let long_key = KeyedDecision { request_key: Cow::Owned("k".repeat(65)), ..keyed(1) };
+    assert_eq!(invalid(&checkpoint(vec![], vec![long_key])).1, "request_key");
+}
+
+#[test]
+fn a_change_with_a_record_of_its_own_is_not_written_as_a_change() {
+    let tenant = || "a".to_owned();
+    let (reservation, amount) = (3.into(), Microunits::new(1));
+    for event in [
+        BudgetEvent::Reserved { tenant: tenant(), reservation: 9.into(), amount },
+        BudgetEvent::Committed { reservation, actual: amount },
+        BudgetEvent::Released { reservation },
+        BudgetEvent::PartCommitted { reservation, actual: amount },
+        BudgetEvent::Dispatched { reservation },
+        BudgetEvent::Expired { reservation },
+        BudgetEvent::PartReleased { reservation, amount },
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let options = calybris_wal::WalOptions::new(calybris_engine::SCHEMA_ID);
+        let log = calybris_wal::WalWriter::open(dir.path(), &options).unwrap();
+        let refused = log.append(&Record::BudgetChanged { time_unix_ms: 0, event }).unwrap_err();
+        let WalError::Encode { source } = refused else { panic!("{refused}") };
+        assert!(source.to_string().contains("in no record by itself"), "{source}");
+    }
+}
