@@ -1,28 +1,63 @@
 //! What the engine is asked, and what it answers.
 
 use calybris_kernel::{Decision, Request};
+use calybris_units::UnixMillis;
 
 use crate::record::Admission;
 use crate::ticket::Ticket;
 
 /// One call to decide on.
+///
+/// ```
+/// use calybris_engine::{Call, UnixMillis};
+/// use calybris_kernel::Request;
+///
+/// let request = Request::new(1, 7, 1_000, 500);
+/// let call = Call::new("search", UnixMillis::new(1_700_000_000_001), request)
+///     .with_correlation_id("4bf92f3577b34da6a3ce929d0e0e4736")
+///     .with_request_key("order-17");
+/// ```
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Call<'a> {
-    /// Whose budget pays. Must have been opened with [`Engine::ensure_tenant`](crate::Engine::ensure_tenant).
+    /// Whose budget pays. The tenant must have been opened with [`Engine::ensure_tenant`](crate::Engine::ensure_tenant).
     pub tenant: &'a str,
-    /// The caller's time, in milliseconds since 1970 UTC. It is recorded and decides nothing.
-    pub time_unix_ms: u64,
-    /// The caller's own id of the call (a trace id, say): at most 64 bytes, may be empty.
+    /// When, by the caller's clock. It is recorded, and no decision depends on it.
+    pub time: UnixMillis,
+    /// The caller's own id of the call, such as a trace id: at most 64 bytes; empty if there is none.
     pub correlation_id: &'a str,
     /// Idempotency key: a call that is made again with the same key is decided once. At most 64 bytes; empty disables it.
     /// Each tenant has keys of its own.
     pub request_key: &'a str,
-    /// What is to be decided.
+    /// The request to decide.
     pub request: Request,
+}
+
+impl<'a> Call<'a> {
+    /// A call without a correlation id and without a request key.
+    #[must_use]
+    pub const fn new(tenant: &'a str, time: UnixMillis, request: Request) -> Self {
+        Self { tenant, time, correlation_id: "", request_key: "", request }
+    }
+
+    /// The same call with the caller's own id of it.
+    #[must_use]
+    pub const fn with_correlation_id(mut self, correlation_id: &'a str) -> Self {
+        self.correlation_id = correlation_id;
+        self
+    }
+
+    /// The same call with an idempotency key.
+    #[must_use]
+    pub const fn with_request_key(mut self, request_key: &'a str) -> Self {
+        self.request_key = request_key;
+        self
+    }
 }
 
 /// The answer to a call. It is in the log.
 #[derive(Debug)]
+#[non_exhaustive]
 #[must_use = "it may hold a ticket, which reserves its cost until it is settled or abandoned"]
 pub struct Outcome {
     /// Sequence of the decision's record in the log.

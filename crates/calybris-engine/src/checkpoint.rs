@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use calybris_budget::{Audit, Replay};
+use calybris_units::UnixMillis;
 use calybris_wal::Disposal;
 
 use crate::active_snapshot::ActiveSnapshot;
@@ -44,10 +45,10 @@ impl Engine {
     /// assert_eq!(engine.recovery().first_sequence, 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn checkpoint(&self, time_unix_ms: u64) -> Result<u64, EngineError> {
+    pub fn checkpoint(&self, time: UnixMillis) -> Result<u64, EngineError> {
         self.while_sound(|| {
             let _owner = self.owner.lock();
-            self.checkpoint_as_owner(time_unix_ms)
+            self.checkpoint_as_owner(time)
         })
     }
 
@@ -96,7 +97,7 @@ impl Engine {
     }
 
     /// Writes a checkpoint if it is time for one. The caller holds no lock, and has logged up to `sequence`.
-    pub(crate) fn checkpoint_if_due(&self, sequence: u64, time_unix_ms: u64) {
+    pub(crate) fn checkpoint_if_due(&self, sequence: u64, time: UnixMillis) {
         if sequence < self.checkpoint_due_at.load(Relaxed) {
             return;
         }
@@ -105,7 +106,7 @@ impl Engine {
         if sequence < self.checkpoint_due_at.load(Relaxed) {
             return;
         }
-        if let Err(error) = self.while_sound(|| self.checkpoint_as_owner(time_unix_ms)) {
+        if let Err(error) = self.while_sound(|| self.checkpoint_as_owner(time)) {
             // What was asked for was done and logged, and the caller is told so. A log that cannot be written says so
             // to the next.
             *self.checkpoint_failure.lock() = Some(Arc::new(error));
@@ -121,21 +122,21 @@ impl Engine {
     }
 
     /// The caller holds `owner`.
-    fn checkpoint_as_owner(&self, time_unix_ms: u64) -> Result<u64, EngineError> {
+    fn checkpoint_as_owner(&self, time: UnixMillis) -> Result<u64, EngineError> {
         // INVARIANT (quiet).
         let mut in_force = self.in_force.write();
         let head_sequence = self.log.head().sequence;
         if in_force.nothing_since_checkpoint(head_sequence) {
             return Ok(in_force.checkpoint_sequence);
         }
-        let checkpoint = Record::Checkpoint(self.state(&in_force, head_sequence, time_unix_ms)?);
+        let checkpoint = Record::Checkpoint(self.state(&in_force, head_sequence, time)?);
         self.check_sound()?;
         let sequence = self.log.append_first(&checkpoint)?.sequence;
         in_force.checkpoint_sequence = sequence;
         if let Some(installed) = &mut in_force.installed {
             installed.sequence = sequence;
         }
-        self.install_behind_checkpoint(&mut in_force, time_unix_ms)?;
+        self.install_behind_checkpoint(&mut in_force, time)?;
         self.checkpoint_due_again_after(self.log.head().sequence);
         *self.checkpoint_failure.lock() = None;
         Ok(sequence)
@@ -146,14 +147,14 @@ impl Engine {
     pub(crate) fn install_behind_checkpoint(
         &self,
         in_force: &mut ActiveSnapshot,
-        time_unix_ms: u64,
+        time: UnixMillis,
     ) -> Result<(), EngineError> {
         if let Some(installed) = &mut in_force.installed
             && installed.sequence == in_force.checkpoint_sequence
         {
             let snapshot = installed.snapshot.logged();
             installed.sequence =
-                self.append(&Record::SnapshotInstalled { time_unix_ms, snapshot })?.sequence;
+                self.append(&Record::SnapshotInstalled { time, snapshot })?.sequence;
         }
         Ok(())
     }
@@ -162,12 +163,12 @@ impl Engine {
         &self,
         in_force: &'a ActiveSnapshot,
         head_sequence: u64,
-        time_unix_ms: u64,
+        time: UnixMillis,
     ) -> Result<Checkpoint<'a>, EngineError> {
         let budget = self.tickets.with_reservations(|held| self.budget.state(held))?;
         let tickets = self.tickets.in_order(|sequence, hold| hold.state.logged(sequence));
         Ok(Checkpoint {
-            time_unix_ms,
+            time,
             snapshot: in_force.installed.as_ref().map(|installed| installed.snapshot.logged()),
             // Reservations are numbered by their records.
             budget: budget.numbered_up_to(head_sequence.into()),
@@ -208,9 +209,13 @@ impl Fold {
             }
             self.keys.add(decision);
         }
+        if checkpoint.decisions >= sequence {
+            let decisions = checkpoint.decisions;
+            return Err(refused(format!("{decisions} decisions cannot be before it")));
+        }
         self.decisions = checkpoint.decisions;
         self.checkpoint_sequence = sequence;
-        self.checkpoint_time_unix_ms = checkpoint.time_unix_ms;
+        self.checkpoint_time = checkpoint.time;
         if let Some(snapshot) = checkpoint.snapshot {
             self.put_in_force(Installed { sequence, snapshot: snapshot.restore(sequence)? });
         }
@@ -247,7 +252,7 @@ impl Fold {
             }
         }
         self.checkpoint_sequence = sequence;
-        self.checkpoint_time_unix_ms = checkpoint.time_unix_ms;
+        self.checkpoint_time = checkpoint.time;
         if let Some(Installed { snapshot, .. }) = self.installed.take() {
             self.put_in_force(Installed { sequence, snapshot });
         }

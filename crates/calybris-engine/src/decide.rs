@@ -32,7 +32,7 @@ impl Engine {
     #[doc = include_str!("doc_world.txt")]
     /// use calybris_engine::Admission;
     ///
-    /// let call = Call { request_key: "order-17", ..call };
+    /// let call = call.with_request_key("order-17");
     /// let outcome = engine.decide(&call)?;
     /// assert_eq!((outcome.decision.selected_model_id, outcome.admission), (Some(7), Admission::Reserved));
     ///
@@ -41,8 +41,8 @@ impl Engine {
     /// assert!(again.repeated && again.decision_sequence == outcome.decision_sequence);
     ///
     /// // Another call finds less than it costs, which is an answer too.
-    /// let other = engine.decide(&Call { request_key: "order-18", ..call })?;
-    /// assert_eq!(other.admission, Admission::Insufficient { available_microunits: 2_500 });
+    /// let other = engine.decide(&call.with_request_key("order-18"))?;
+    /// assert_eq!(other.admission, Admission::Insufficient { available: Microunits::new(2_500) });
     /// assert!(other.ticket.is_none());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -81,7 +81,7 @@ impl Engine {
             // If the append fails, the reservation goes out of scope, and the debit with it.
             let (admission, reservation) = admit(&tenant, &decision)?;
             let record = Record::Decided(Decided {
-                time_unix_ms: call.time_unix_ms,
+                time: call.time,
                 tenant: Cow::Borrowed(call.tenant),
                 correlation_id: Cow::Borrowed(call.correlation_id),
                 request_key: Cow::Borrowed(call.request_key),
@@ -103,10 +103,10 @@ impl Engine {
             if let (Some(claimed), Record::Decided(decided)) = (claimed, &record) {
                 claimed.decided(decision_sequence, decided);
             }
-            self.log_warnings(call.time_unix_ms);
+            self.log_warnings(call.time);
             Outcome { decision_sequence, decision, admission, repeated: false, ticket }
         };
-        self.checkpoint_if_due(outcome.decision_sequence, call.time_unix_ms);
+        self.checkpoint_if_due(outcome.decision_sequence, call.time);
         Ok(outcome)
     }
 
@@ -139,27 +139,17 @@ fn admit(
     }
 }
 
-/// The answer that a refusal of the budget is; what is none is an error.
+/// Maps an expected refusal to an [`Admission`]; anything else is an error.
 pub(crate) fn refusal(tenant: &Tenant, refused: BudgetError) -> Result<Admission, EngineError> {
     Ok(match refused {
-        BudgetError::Insufficient { available: available_microunits, .. } => {
-            Admission::Insufficient { available_microunits: available_microunits.get() }
-        }
+        BudgetError::Insufficient { available, .. } => Admission::Insufficient { available },
         // More than any budget can hold.
         BudgetError::AmountTooLarge { .. } => {
-            let available_microunits = tenant.snapshot().available.get();
-            Admission::Insufficient { available_microunits }
+            Admission::Insufficient { available: tenant.snapshot().available }
         }
         BudgetError::Frozen { .. } => Admission::Frozen,
-        BudgetError::InDebt { debt: debt_microunits, .. } => {
-            Admission::InDebt { debt_microunits: debt_microunits.get() }
-        }
-        BudgetError::Exposed { reserved: reserved_microunits, cap: cap_microunits, .. } => {
-            Admission::Exposed {
-                reserved_microunits: reserved_microunits.get(),
-                cap_microunits: cap_microunits.get(),
-            }
-        }
+        BudgetError::InDebt { debt, .. } => Admission::InDebt { debt },
+        BudgetError::Exposed { reserved, cap, .. } => Admission::Exposed { reserved, cap },
         error => return Err(error.into()),
     })
 }

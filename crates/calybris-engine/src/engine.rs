@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use calybris_budget::{AccountSnapshot, BudgetEngine, SoftLimitReached, Tenant};
-use calybris_units::BrokenInvariant;
+use calybris_units::{BrokenInvariant, UnixMillis};
 use calybris_wal::{Anchor, Receipt, WalOptions, WalWriter};
 use parking_lot::{Mutex, RwLock};
 
@@ -93,8 +93,7 @@ impl Engine {
             None => WalWriter::open(dir, &wal_options)?,
         };
         let recovered = recover::recover(dir, options, log.recovery().clone())?;
-        let Recovered { budget, open, keys, in_force, checkpoint_time_unix_ms, recovery } =
-            recovered;
+        let Recovered { budget, open, keys, in_force, checkpoint_time, recovery } = recovered;
         let due_at = match options.checkpoint_every_records {
             0 => u64::MAX,
             every => in_force.checkpoint_sequence.saturating_add(every),
@@ -114,7 +113,7 @@ impl Engine {
             broken: OnceLock::new(),
             log,
         };
-        engine.install_behind_checkpoint(&mut engine.in_force.write(), checkpoint_time_unix_ms)?;
+        engine.install_behind_checkpoint(&mut engine.in_force.write(), checkpoint_time)?;
         Ok(engine)
     }
 
@@ -211,13 +210,13 @@ impl Engine {
     /// assert_eq!(engine.decide(&call)?.decision.reason, Reason::ConfidenceHardLimit);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn install(&self, snapshot: Snapshot, time_unix_ms: u64) -> Result<u64, EngineError> {
-        let sequence = self.while_sound(|| self.put_in_force(snapshot, time_unix_ms))?;
-        self.checkpoint_if_due(sequence, time_unix_ms);
+    pub fn install(&self, snapshot: Snapshot, time: UnixMillis) -> Result<u64, EngineError> {
+        let sequence = self.while_sound(|| self.put_in_force(snapshot, time))?;
+        self.checkpoint_if_due(sequence, time);
         Ok(sequence)
     }
 
-    fn put_in_force(&self, snapshot: Snapshot, time_unix_ms: u64) -> Result<u64, EngineError> {
+    fn put_in_force(&self, snapshot: Snapshot, time: UnixMillis) -> Result<u64, EngineError> {
         // Decisions go on while the record is written.
         let _owner = self.owner.lock();
         if let Some(installed) = &self.in_force.read().installed
@@ -225,7 +224,7 @@ impl Engine {
         {
             return Ok(installed.sequence);
         }
-        let record = Record::SnapshotInstalled { time_unix_ms, snapshot: snapshot.logged() };
+        let record = Record::SnapshotInstalled { time, snapshot: snapshot.logged() };
         let sequence = self.append(&record)?.sequence;
         self.in_force.write().installed = Some(Installed { sequence, snapshot });
         Ok(sequence)
@@ -319,7 +318,7 @@ mod tests {
 
     fn call<'a>(request_key: &'a str) -> Call<'a> {
         let request = Request::new(1, 1, 0, 0).with_business_value_microunits(10_000);
-        Call { tenant: "a", time_unix_ms: 2, correlation_id: "", request_key, request }
+        Call { tenant: "a", time: UnixMillis::new(2), correlation_id: "", request_key, request }
     }
 
     /// What every method that changes something answers, and the tickets that came back.

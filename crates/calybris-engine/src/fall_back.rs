@@ -1,7 +1,7 @@
 //! Falling back: the model of a ticket failed, and the next in the order of preference takes its place.
 
-use calybris_budget::Microunits;
 use calybris_kernel::PolicySnapshot;
+use calybris_units::{Microunits, UnixMillis, invariant};
 
 use crate::decide::refusal;
 use crate::engine::Engine;
@@ -13,6 +13,7 @@ use crate::tickets::Fate;
 
 /// What came of falling back. It is in the log.
 #[derive(Debug)]
+#[non_exhaustive]
 #[must_use = "the ticket holds its reservation until it is settled or abandoned"]
 pub struct FellBack {
     /// Sequence of the record in the log.
@@ -37,26 +38,26 @@ impl Engine {
     /// ```
     #[doc = include_str!("doc_world.txt")]
     /// let ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
-    /// assert_eq!((ticket.model_id(), ticket.reserved_microunits()), (7, 7_500));
+    /// assert_eq!((ticket.model_id(), ticket.reserved().get()), (7, 7_500));
     ///
     /// // Its provider does not answer.
     /// let fell_back = engine.fall_back(ticket, 3)?;
     /// assert_eq!(fell_back.fallback.ok_or("nothing is left")?.model_id, 8);
-    /// assert_eq!(fell_back.ticket.reserved_microunits(), 450);
+    /// assert_eq!(fell_back.ticket.reserved().get(), 450);
     /// engine.settle(fell_back.ticket, 430, 4)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn fall_back(&self, ticket: Ticket, time_unix_ms: u64) -> Result<FellBack, SettleRefused> {
-        match self.while_sound(|| self.go_on(&ticket, time_unix_ms)) {
+    pub fn fall_back(&self, ticket: Ticket, time: UnixMillis) -> Result<FellBack, SettleRefused> {
+        match self.while_sound(|| self.go_on(&ticket, time)) {
             Ok(fell_back) => {
-                self.checkpoint_if_due(fell_back.sequence, time_unix_ms);
+                self.checkpoint_if_due(fell_back.sequence, time);
                 Ok(fell_back)
             }
             Err(error) => Err(SettleRefused { error, ticket }),
         }
     }
 
-    fn go_on(&self, ticket: &Ticket, time_unix_ms: u64) -> Result<FellBack, EngineError> {
+    fn go_on(&self, ticket: &Ticket, time: UnixMillis) -> Result<FellBack, EngineError> {
         let &Ticket { log_id_prefix, decision_sequence, model_id: failed_model_id, .. } = ticket;
         {
             let in_force = self.in_force.read();
@@ -68,10 +69,10 @@ impl Engine {
                         EngineError::TicketMovedOn { decision_sequence, failed_model_id, model_id };
                     return Err(moved);
                 }
-                let held_before_microunits = hold.reserved_microunits();
+                let reserved_before = hold.reserved();
                 let fallback = grow_to_next(installed.snapshot.policy_snapshot(), hold)?;
                 let record = Record::FellBack {
-                    time_unix_ms,
+                    time,
                     decision_sequence,
                     snapshot_sequence: installed.sequence,
                     failed_model_id,
@@ -80,16 +81,16 @@ impl Engine {
                 let sequence = match self.append(&record) {
                     Ok(receipt) => receipt.sequence,
                     Err(error) => {
-                        shrink_to(hold, held_before_microunits)?;
+                        shrink_to(hold, reserved_before)?;
                         return Err(error);
                     }
                 };
                 hold.state.fail();
                 if let Some(fallback) = fallback {
                     hold.state.model_id = fallback.model_id;
-                    shrink_to(hold, fallback.estimated_cost_microunits)?;
+                    shrink_to(hold, fallback.estimated_cost)?;
                 }
-                self.log_warnings(time_unix_ms);
+                self.log_warnings(time);
                 let ticket = hold.ticket(log_id_prefix, decision_sequence);
                 Ok((Fate::StaysOpen, FellBack { sequence, fallback, ticket }))
             })
@@ -106,9 +107,9 @@ fn grow_to_next(
         if ranked.model_id == hold.state.model_id || hold.state.has_failed(ranked.model_id) {
             continue;
         }
-        let missing = ranked.cost.get().saturating_sub(hold.reserved_microunits());
-        if missing > 0
-            && let Err(refused) = hold.reservation.extend(Microunits::new(missing))
+        if let Some(missing) = ranked.cost.checked_sub(hold.reserved())
+            && !missing.is_zero()
+            && let Err(refused) = hold.reservation.extend(missing)
         {
             // A dearer one may come before a cheaper one.
             refusal(hold.reservation.tenant(), refused)?;
@@ -119,7 +120,11 @@ fn grow_to_next(
     Ok(None)
 }
 
-fn shrink_to(hold: &mut Hold, microunits: u64) -> Result<(), EngineError> {
-    let surplus = hold.reserved_microunits().saturating_sub(microunits);
-    Ok(hold.reservation.release_part(Microunits::new(surplus))?)
+fn shrink_to(hold: &mut Hold, amount: Microunits) -> Result<(), EngineError> {
+    let surplus = invariant!(
+        hold.reserved().checked_sub(amount),
+        "a reservation shrinks to what it has at most"
+    )?;
+    let released = hold.reservation.release_part(surplus);
+    Ok(invariant!(released.ok(), "a part of a reservation can be released")?)
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use calybris_budget::{
     Audit, AuditError, BudgetEngine, BudgetEvent, Microunits, OverrunPolicy, RebuiltBudget, Replay,
+    Reservation,
 };
+use calybris_units::UnixMillis;
 
 use crate::error::{EngineError, contradiction, installed_nothing};
 use crate::keys::KeyWindow;
 use crate::options::MAX_REQUEST_KEYS;
-use crate::record::{Admission, Decided, Record};
+use crate::record::{Admission, Decided, Fallback, Record};
 use crate::snapshot::Installed;
 use crate::ticket::{Hold, TicketState};
 
@@ -30,7 +32,7 @@ pub(crate) struct Fold {
     pub(crate) last_sequence: u64,
     /// Of the last checkpoint that was read; 0 before one.
     pub(crate) checkpoint_sequence: u64,
-    pub(crate) checkpoint_time_unix_ms: u64,
+    pub(crate) checkpoint_time: UnixMillis,
     /// How many were read.
     pub(crate) records: u64,
     /// How many the log has had, also before the first record that was read.
@@ -50,7 +52,7 @@ impl Fold {
             first_sequence: 0,
             last_sequence: 0,
             checkpoint_sequence: 0,
-            checkpoint_time_unix_ms: 0,
+            checkpoint_time: UnixMillis::EPOCH,
             records: 0,
             decisions: 0,
         }
@@ -71,7 +73,7 @@ impl Fold {
         if self.records == 0 {
             self.first_sequence = sequence;
         }
-        self.records = self.records.saturating_add(1);
+        self.records += 1;
         self.last_sequence = sequence;
         match record {
             Record::Checkpoint(checkpoint) if self.first_sequence == sequence => {
@@ -89,17 +91,11 @@ impl Fold {
             }
             Record::BudgetChanged { event, .. } => self.changed(sequence, event),
             Record::Decided(decided) => self.decided(sequence, decided),
-            Record::Settled { decision_sequence, actual_cost_microunits, .. } => {
-                let actual_microunits = self.charged(decision_sequence, actual_cost_microunits);
+            Record::Settled { decision_sequence, actual_cost, .. } => {
+                let actual = self.charged(decision_sequence, actual_cost);
                 self.close(sequence, decision_sequence)?;
                 let hold = decision_sequence;
-                self.budget(
-                    sequence,
-                    BudgetEvent::Committed {
-                        reservation: hold.into(),
-                        actual: Microunits::new(actual_microunits),
-                    },
-                )
+                self.budget(sequence, BudgetEvent::Committed { reservation: hold.into(), actual })
             }
             Record::Abandoned { decision_sequence, .. } => {
                 self.close(sequence, decision_sequence)?;
@@ -108,7 +104,16 @@ impl Fold {
                     BudgetEvent::Released { reservation: decision_sequence.into() },
                 )
             }
-            Record::FellBack { .. } => self.fell_back(sequence, &record),
+            Record::FellBack {
+                decision_sequence,
+                snapshot_sequence,
+                failed_model_id,
+                fallback,
+                ..
+            } => {
+                self.check_snapshot(sequence, snapshot_sequence)?;
+                self.fell_back(sequence, decision_sequence, failed_model_id, fallback)
+            }
         }
     }
 
@@ -149,7 +154,7 @@ impl Fold {
     }
 
     fn decided(&mut self, sequence: u64, decided: Decided<'static>) -> Result<(), EngineError> {
-        self.decisions = self.decisions.saturating_add(1);
+        self.decisions += 1;
         self.check_snapshot(sequence, decided.snapshot_sequence)?;
         if self.budget.tenant(&decided.tenant).is_none() {
             let what = format!("tenant `{}` was not opened", decided.tenant);
@@ -169,7 +174,7 @@ impl Fold {
         };
         let event = BudgetEvent::Reserved {
             reservation: sequence.into(),
-            amount: Microunits::new(decided.reserved_microunits()),
+            amount: decided.reserved(),
             tenant: decided.tenant.into_owned(),
         };
         self.budget(sequence, event)?;
@@ -177,21 +182,18 @@ impl Fold {
         Ok(())
     }
 
-    fn fell_back(&mut self, sequence: u64, record: &Record<'_>) -> Result<(), EngineError> {
-        let &Record::FellBack {
-            decision_sequence: hold,
-            snapshot_sequence,
-            failed_model_id,
-            fallback,
-            ..
-        } = record
+    fn fell_back(
+        &mut self,
+        sequence: u64,
+        decision_sequence: u64,
+        failed_model_id: u32,
+        fallback: Option<Fallback>,
+    ) -> Result<(), EngineError> {
+        let id = decision_sequence.into();
+        let reserved = self.budget.reservation(id).map(Reservation::amount);
+        let (Some(ticket), Some(reserved)) = (self.tickets.get_mut(&decision_sequence), reserved)
         else {
-            return Ok(());
-        };
-        self.check_snapshot(sequence, snapshot_sequence)?;
-        let held = self.budget.reservation(hold.into()).map(|held| held.amount().get());
-        let (Some(ticket), Some(held_microunits)) = (self.tickets.get_mut(&hold), held) else {
-            return Err(no_ticket(sequence, hold));
+            return Err(no_ticket(sequence, decision_sequence));
         };
         if ticket.model_id != failed_model_id {
             let what =
@@ -205,33 +207,30 @@ impl Fold {
             return Err(contradiction(sequence, what));
         }
         ticket.model_id = fallback.model_id;
-        let cost_microunits = fallback.estimated_cost_microunits;
-        let event = if let Some(amount_microunits) = cost_microunits.checked_sub(held_microunits) {
-            BudgetEvent::Extended {
-                reservation: hold.into(),
-                amount: Microunits::new(amount_microunits),
+        let cost = fallback.estimated_cost;
+        let grown = cost.checked_sub(reserved).filter(|amount| !amount.is_zero());
+        let shrunk = reserved.checked_sub(cost).filter(|amount| !amount.is_zero());
+        match (grown, shrunk) {
+            (Some(amount), _) => {
+                self.budget(sequence, BudgetEvent::Extended { reservation: id, amount })
             }
-        } else {
-            let amount_microunits = held_microunits.saturating_sub(cost_microunits);
-            BudgetEvent::PartReleased {
-                reservation: hold.into(),
-                amount: Microunits::new(amount_microunits),
+            (None, Some(amount)) => {
+                self.budget(sequence, BudgetEvent::PartReleased { reservation: id, amount })
             }
-        };
-        if cost_microunits != held_microunits {
-            self.budget(sequence, event)?;
+            (None, None) => Ok(()),
         }
-        Ok(())
     }
 
-    /// What a tenant is charged for an actual cost. Rules change only while nothing is being settled (INVARIANT (quiet) of
-    /// the engine), so the tenant's own are those that the settlement was made under.
-    fn charged(&self, decision_sequence: u64, actual_cost_microunits: u64) -> u64 {
+    /// The amount that a tenant is charged for an actual cost. Rules change only while nothing is being settled (INVARIANT
+    /// (quiet) of the engine), so the tenant's present rules are those that the settlement was made under.
+    fn charged(&self, decision_sequence: u64, actual_cost: Microunits) -> Microunits {
         match self.budget.reservation(decision_sequence.into()) {
-            Some(hold) if hold.tenant().rules().overrun == OverrunPolicy::CapAtReserved => {
-                actual_cost_microunits.min(hold.amount().get())
+            Some(reservation)
+                if reservation.tenant().rules().overrun == OverrunPolicy::CapAtReserved =>
+            {
+                actual_cost.min(reservation.amount())
             }
-            _ => actual_cost_microunits,
+            _ => actual_cost,
         }
     }
 

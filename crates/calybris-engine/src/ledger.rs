@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use calybris_budget::{AccountSnapshot, Audit, AuditError, TenantRules, Totals};
+use calybris_budget::{AccountSnapshot, AuditError, TenantRules, Totals};
+use calybris_units::invariant;
 use calybris_wal::Key;
 
 use crate::error::EngineError;
@@ -89,8 +90,7 @@ impl Ledger {
 
     pub(crate) fn of(fold: Fold) -> Result<Self, EngineError> {
         let (budget, open) = fold::finish(fold.first_sequence, fold.budget, fold.tickets)?;
-        // A fold that nobody audited has a second opinion that knows of nothing, which is no proof.
-        let audit = fold.audit.unwrap_or_else(|| Ok(Audit::new()));
+        let audit = invariant!(fold.audit, "a ledger is read with an audit")?;
         Ok(Self {
             records: fold.records,
             decisions: fold.decisions,
@@ -139,7 +139,8 @@ mod tests {
     fn money_that_no_record_speaks_of_does_not_pass() {
         let mut fold = Fold::audited();
         let event = BudgetEvent::TenantOpened { tenant: "a".into(), granted: Microunits::new(100) };
-        fold.apply(1, Record::BudgetChanged { time_unix_ms: 0, event }).unwrap();
+        fold.apply(1, Record::BudgetChanged { time: calybris_units::UnixMillis::EPOCH, event })
+            .unwrap();
         fold.budget.tenant("a").unwrap().top_up(Microunits::new(1)).unwrap();
         let refused = Ledger::of(fold).unwrap().conservation.unwrap_err();
         assert!(matches!(refused, AuditError::Differs { tenant, .. } if tenant == "a"));

@@ -100,6 +100,7 @@ mod snapshot;
 mod wire;
 
 pub use call::{Call, MAX_CORRELATION_ID_BYTES, MAX_REQUEST_KEY_BYTES, Outcome};
+pub use calybris_units::{Microunits, UnixMillis};
 pub use engine::Engine;
 pub use error::{EngineError, SettleRefused};
 pub use fall_back::FellBack;

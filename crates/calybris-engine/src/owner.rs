@@ -2,7 +2,8 @@
 
 #[cfg(doc)]
 use calybris_budget::MAX_AMOUNT;
-use calybris_budget::{BudgetError, BudgetEvent, Microunits, Tenant};
+use calybris_budget::{BudgetError, BudgetEvent, Tenant};
+use calybris_units::{Microunits, UnixMillis, invariant};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -23,10 +24,10 @@ impl Engine {
     pub fn ensure_tenant(
         &self,
         tenant: &str,
-        granted_microunits: u64,
-        time_unix_ms: u64,
+        granted: Microunits,
+        time: UnixMillis,
     ) -> Result<(), EngineError> {
-        self.ensure_open(tenant, None, granted_microunits, time_unix_ms)
+        self.ensure_open(tenant, None, granted, time)
     }
 
     /// Gives a tenant below another its budget, once; the same call again changes nothing. What the child reserves is
@@ -55,33 +56,33 @@ impl Engine {
         &self,
         tenant: &str,
         parent: &str,
-        granted_microunits: u64,
-        time_unix_ms: u64,
+        granted: Microunits,
+        time: UnixMillis,
     ) -> Result<(), EngineError> {
-        self.ensure_open(tenant, Some(parent), granted_microunits, time_unix_ms)
+        self.ensure_open(tenant, Some(parent), granted, time)
     }
 
     fn ensure_open(
         &self,
         tenant: &str,
         parent: Option<&str>,
-        granted_microunits: u64,
-        time_unix_ms: u64,
+        granted: Microunits,
+        time: UnixMillis,
     ) -> Result<(), EngineError> {
-        self.as_owner(time_unix_ms, |log| {
+        self.as_owner(time, |log| {
             let parent = parent.map(|parent| self.tenant(parent)).transpose()?;
-            self.budget.check_open(tenant, Microunits::new(granted_microunits), parent.as_ref())?;
+            self.budget.check_open(tenant, granted, parent.as_ref())?;
             if self.budget.tenant(tenant).is_some() {
                 return Ok(None);
             }
             let name = tenant.to_owned();
             let sequence = match parent {
                 None => {
-                    let sequence = log(BudgetEvent::TenantOpened {
-                        tenant: name,
-                        granted: Microunits::new(granted_microunits),
-                    })?;
-                    self.budget.ensure_tenant(tenant, Microunits::new(granted_microunits))?;
+                    let sequence = log(BudgetEvent::TenantOpened { tenant: name, granted })?;
+                    invariant!(
+                        self.budget.ensure_tenant(tenant, granted).ok(),
+                        "a tenant that passed its check can be opened"
+                    )?;
                     sequence
                 }
                 Some(parent) => {
@@ -89,12 +90,11 @@ impl Engine {
                     let sequence = log(BudgetEvent::ChildOpened {
                         tenant: name,
                         parent: parent_name,
-                        granted: Microunits::new(granted_microunits),
+                        granted,
                     })?;
-                    self.budget.ensure_child(
-                        tenant,
-                        Microunits::new(granted_microunits),
-                        &parent,
+                    invariant!(
+                        self.budget.ensure_child(tenant, granted, &parent).ok(),
+                        "a child that passed its check can be opened"
                     )?;
                     sequence
                 }
@@ -114,13 +114,11 @@ impl Engine {
     pub fn top_up(
         &self,
         tenant: &str,
-        amount_microunits: u64,
-        time_unix_ms: u64,
+        amount: Microunits,
+        time: UnixMillis,
     ) -> Result<(), EngineError> {
         let change: [Adjustment; 2] = [Tenant::check_top_up, Tenant::top_up];
-        self.credit(tenant, amount_microunits, time_unix_ms, change, |tenant| {
-            BudgetEvent::ToppedUp { tenant, amount: Microunits::new(amount_microunits) }
-        })
+        self.credit(tenant, amount, time, change, |tenant| BudgetEvent::ToppedUp { tenant, amount })
     }
 
     /// Gives back a part of what a tenant has spent: it is available again, for it and for every tenant above it. A debt
@@ -134,13 +132,11 @@ impl Engine {
     pub fn refund(
         &self,
         tenant: &str,
-        amount_microunits: u64,
-        time_unix_ms: u64,
+        amount: Microunits,
+        time: UnixMillis,
     ) -> Result<(), EngineError> {
         let change: [Adjustment; 2] = [Tenant::check_refund, Tenant::refund];
-        self.credit(tenant, amount_microunits, time_unix_ms, change, |tenant| {
-            BudgetEvent::Refunded { tenant, amount: Microunits::new(amount_microunits) }
-        })
+        self.credit(tenant, amount, time, change, |tenant| BudgetEvent::Refunded { tenant, amount })
     }
 
     /// Takes back a part of a tenant's grant that is still available and not owed
@@ -154,29 +150,26 @@ impl Engine {
     pub fn reduce(
         &self,
         tenant: &str,
-        amount_microunits: u64,
-        time_unix_ms: u64,
+        amount: Microunits,
+        time: UnixMillis,
     ) -> Result<(), EngineError> {
-        self.as_owner(time_unix_ms, |log| {
+        self.as_owner(time, |log| {
             let tenant = self.tenant(tenant)?;
-            if amount_microunits == 0 {
+            if amount.is_zero() {
                 return Ok(None);
             }
-            tenant.reduce(Microunits::new(amount_microunits))?;
+            tenant.reduce(amount)?;
             let name = tenant.name().to_owned();
-            let logged = log(BudgetEvent::Reduced {
-                tenant: name,
-                amount: Microunits::new(amount_microunits),
-            });
+            let logged = log(BudgetEvent::Reduced { tenant: name, amount });
             if logged.is_err() {
-                tenant.undo_reduce(Microunits::new(amount_microunits))?;
+                invariant!(tenant.undo_reduce(amount).ok(), "a reduction can be undone")?;
             }
             logged.map(Some)
         })
     }
 
     /// Pays a tenant's debt with what is available to it (settled and abandoned tickets may have made some), up to
-    /// `most_microunits` (0 pays nothing, `u64::MAX` all that can be paid), and says how much was paid. Nothing is logged
+    /// `most` (0 pays nothing, [`Microunits::MAX`] all that can be paid), and says how much was paid. Nothing is logged
     /// where nothing is paid.
     ///
     /// # Errors
@@ -200,31 +193,29 @@ impl Engine {
     pub fn repay(
         &self,
         tenant: &str,
-        most_microunits: u64,
-        time_unix_ms: u64,
-    ) -> Result<u64, EngineError> {
-        let mut amount_microunits = 0;
-        self.as_owner(time_unix_ms, |log| {
+        most: Microunits,
+        time: UnixMillis,
+    ) -> Result<Microunits, EngineError> {
+        let mut amount = Microunits::ZERO;
+        self.as_owner(time, |log| {
             let tenant = self.tenant(tenant)?;
             let now = tenant.snapshot();
             // A tenant in debt reserves nothing, and only who holds `owner` makes or pays debt: what is available can
             // only become more until it is paid, so that the log may come first.
-            amount_microunits = most_microunits.min(now.debt.get()).min(now.available.get());
-            if amount_microunits == 0 {
+            amount = most.min(now.debt).min(now.available);
+            if amount.is_zero() {
                 return Ok(None);
             }
             let name = tenant.name().to_owned();
-            let sequence = log(BudgetEvent::Repaid {
-                tenant: name,
-                amount: Microunits::new(amount_microunits),
-            })?;
-            let _all_of_it = tenant.repay(Microunits::new(amount_microunits));
+            let sequence = log(BudgetEvent::Repaid { tenant: name, amount })?;
+            let paid = tenant.repay(amount);
+            invariant!((paid == amount).then_some(()), "debt that was due is repaid as logged")?;
             Ok(Some(sequence))
         })?;
-        Ok(amount_microunits)
+        Ok(amount)
     }
 
-    /// Moves what is available to one tenant and not owed, up to `most_microunits`, into the grant of another, which pays
+    /// Moves what is available to one tenant and not owed, up to `most`, into the grant of another, which pays
     /// its debt with it first, and says how much that was. Nothing is logged where nothing is moved.
     ///
     /// A period of a budget is a tenant of its own: at its end the owner freezes it and carries over to the next as much as
@@ -249,19 +240,19 @@ impl Engine {
         &self,
         from: &str,
         to: &str,
-        most_microunits: u64,
-        time_unix_ms: u64,
-    ) -> Result<u64, EngineError> {
-        let mut amount_microunits = 0;
-        self.as_owner(time_unix_ms, |log| {
+        most: Microunits,
+        time: UnixMillis,
+    ) -> Result<Microunits, EngineError> {
+        let mut amount = Microunits::ZERO;
+        self.as_owner(time, |log| {
             let (from, to) = (self.tenant(from)?, self.tenant(to)?);
             loop {
-                amount_microunits = most_microunits.min(from.snapshot().withdrawable().get());
-                if amount_microunits == 0 {
+                amount = most.min(from.snapshot().withdrawable());
+                if amount.is_zero() {
                     return Ok(None);
                 }
-                to.check_top_up(Microunits::new(amount_microunits))?;
-                match from.reduce(Microunits::new(amount_microunits)) {
+                to.check_top_up(amount)?;
+                match from.reduce(amount) {
                     Ok(()) => break,
                     // Somebody has reserved some of it meanwhile.
                     Err(BudgetError::Insufficient { .. }) => {}
@@ -269,20 +260,19 @@ impl Engine {
                 }
             }
             let (from_name, to_name) = (from.name().to_owned(), to.name().to_owned());
-            let event = BudgetEvent::CarriedOver {
-                from: from_name,
-                to: to_name,
-                amount: Microunits::new(amount_microunits),
-            };
+            let event = BudgetEvent::CarriedOver { from: from_name, to: to_name, amount };
             let logged = log(event);
             if logged.is_ok() {
-                to.top_up(Microunits::new(amount_microunits))?;
+                invariant!(
+                    to.top_up(amount).ok(),
+                    "a top-up that passed its check is not refused"
+                )?;
             } else {
-                from.undo_reduce(Microunits::new(amount_microunits))?;
+                invariant!(from.undo_reduce(amount).ok(), "a reduction can be undone")?;
             }
             logged.map(Some)
         })?;
-        Ok(amount_microunits)
+        Ok(amount)
     }
 
     /// Logs a credit and then makes it: INVARIANT (debit first). `change` is what says whether it will be refused, and the
@@ -290,20 +280,22 @@ impl Engine {
     fn credit(
         &self,
         tenant: &str,
-        amount_microunits: u64,
-        time_unix_ms: u64,
+        amount: Microunits,
+        time: UnixMillis,
         [check, change]: [Adjustment; 2],
         event: impl FnOnce(String) -> BudgetEvent,
     ) -> Result<(), EngineError> {
-        self.as_owner(time_unix_ms, |log| {
+        self.as_owner(time, |log| {
             let tenant = self.tenant(tenant)?;
-            let amount = Microunits::new(amount_microunits);
             check(&tenant, amount)?;
-            if amount_microunits == 0 {
+            if amount.is_zero() {
                 return Ok(None);
             }
             let sequence = log(event(tenant.name().to_owned()))?;
-            change(&tenant, amount)?;
+            invariant!(
+                change(&tenant, amount).ok(),
+                "a credit that passed its check is not refused"
+            )?;
             Ok(Some(sequence))
         })
     }
@@ -312,19 +304,17 @@ impl Engine {
     /// logged, if it logged anything.
     pub(crate) fn as_owner(
         &self,
-        time_unix_ms: u64,
+        time: UnixMillis,
         change: impl FnOnce(
             &dyn Fn(BudgetEvent) -> Result<u64, EngineError>,
         ) -> Result<Option<u64>, EngineError>,
     ) -> Result<(), EngineError> {
         let logged = self.while_sound(|| {
             let _owner = self.owner.lock();
-            change(&|event| {
-                Ok(self.append(&Record::BudgetChanged { time_unix_ms, event })?.sequence)
-            })
+            change(&|event| Ok(self.append(&Record::BudgetChanged { time, event })?.sequence))
         })?;
         if let Some(sequence) = logged {
-            self.checkpoint_if_due(sequence, time_unix_ms);
+            self.checkpoint_if_due(sequence, time);
         }
         Ok(())
     }

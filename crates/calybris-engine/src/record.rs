@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use calybris_budget::BudgetEvent;
 use calybris_kernel::{Decision, Model, Policy, RankedModel, Request};
+use calybris_units::{Microunits, UnixMillis};
 
 use crate::snapshot::{Names, SnapshotDigest};
 
@@ -14,8 +15,8 @@ use crate::snapshot::{Names, SnapshotDigest};
 pub enum Record<'a> {
     /// From here on, decisions may name this record's sequence as the snapshot they were made under.
     SnapshotInstalled {
-        /// When, in milliseconds since 1970 UTC, by the caller's clock; 0 if the caller gave none.
-        time_unix_ms: u64,
+        /// When, by the caller's clock; [`UnixMillis::EPOCH`] if the caller gave none.
+        time: UnixMillis,
         /// What was installed.
         snapshot: LoggedSnapshot<'a>,
     },
@@ -23,8 +24,8 @@ pub enum Record<'a> {
     ///
     /// A hold is named by the sequence of the decision that reserved it.
     BudgetChanged {
-        /// When, in milliseconds since 1970 UTC.
-        time_unix_ms: u64,
+        /// When, by the caller's clock.
+        time: UnixMillis,
         /// The change.
         event: BudgetEvent,
     },
@@ -32,25 +33,25 @@ pub enum Record<'a> {
     Decided(Decided<'a>),
     /// The decision at that sequence was carried out and cost this much.
     Settled {
-        /// When, in milliseconds since 1970 UTC.
-        time_unix_ms: u64,
+        /// When, by the caller's clock.
+        time: UnixMillis,
         /// Sequence of the `Decided` record.
         decision_sequence: u64,
         /// The actual cost. It is above what the ticket holds only where the tenant's rules cap what it is charged at that
         /// ([`CapAtReserved`](calybris_budget::OverrunPolicy::CapAtReserved)).
-        actual_cost_microunits: u64,
+        actual_cost: Microunits,
     },
     /// The decision at that sequence was not carried out; what it had reserved went back.
     Abandoned {
-        /// When, in milliseconds since 1970 UTC.
-        time_unix_ms: u64,
+        /// When, by the caller's clock.
+        time: UnixMillis,
         /// Sequence of the `Decided` record.
         decision_sequence: u64,
     },
     /// The model of an open ticket failed, and the ticket went on to the next that is eligible and affordable.
     FellBack {
-        /// When, in milliseconds since 1970 UTC.
-        time_unix_ms: u64,
+        /// When, by the caller's clock.
+        time: UnixMillis,
         /// Sequence of the `Decided` record.
         decision_sequence: u64,
         /// Sequence of the snapshot that ranked the models: the one in force at that moment.
@@ -72,8 +73,8 @@ pub enum Record<'a> {
 /// next opening writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint<'a> {
-    /// When, in milliseconds since 1970 UTC, by the caller's clock.
-    pub time_unix_ms: u64,
+    /// When, by the caller's clock.
+    pub time: UnixMillis,
     /// The snapshot in force; `None` if none was installed.
     pub snapshot: Option<LoggedSnapshot<'a>>,
     /// Every tenant with its account and its rules, and every open hold, by the sequence of its decision.
@@ -136,7 +137,7 @@ pub struct Fallback {
     /// The model to call now.
     pub model_id: u32,
     /// Its estimated cost, which the ticket holds from here on.
-    pub estimated_cost_microunits: u64,
+    pub estimated_cost: Microunits,
     /// Its expected utility.
     pub expected_utility_microunits: i64,
 }
@@ -144,8 +145,8 @@ pub struct Fallback {
 /// One decision with everything that is needed to make it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided<'a> {
-    /// When, in milliseconds since 1970 UTC, by the caller's clock.
-    pub time_unix_ms: u64,
+    /// When, by the caller's clock.
+    pub time: UnixMillis,
     /// Who asked.
     pub tenant: Cow<'a, str>,
     /// The caller's own id of the call, at most 64 bytes; may be empty.
@@ -172,21 +173,21 @@ pub enum Admission {
     /// The tenant, or one above it, had less than the estimated cost: no ticket.
     Insufficient {
         /// What was available to it at that moment.
-        available_microunits: u64,
+        available: Microunits,
     },
     /// The tenant, or one above it, is frozen: no ticket.
     Frozen,
     /// The tenant, or one above it, spent more than it was granted and reserves nothing until that is cleared: no ticket.
     InDebt {
         /// What it owed at that moment.
-        debt_microunits: u64,
+        debt: Microunits,
     },
     /// The tenant, or one above it, would have more reserved at once than its cap allows: no ticket.
     Exposed {
         /// What it had reserved at that moment.
-        reserved_microunits: u64,
+        reserved: Microunits,
         /// The most that it may have reserved at once.
-        cap_microunits: u64,
+        cap: Microunits,
     },
 }
 
@@ -195,7 +196,7 @@ impl Fallback {
     pub(crate) fn on(ranked: RankedModel) -> Self {
         Self {
             model_id: ranked.model_id,
-            estimated_cost_microunits: ranked.cost.get(),
+            estimated_cost: ranked.cost,
             expected_utility_microunits: ranked.utility_microunits,
         }
     }
@@ -220,7 +221,7 @@ impl Decided<'_> {
     #[must_use]
     pub fn into_owned(self) -> Decided<'static> {
         Decided {
-            time_unix_ms: self.time_unix_ms,
+            time: self.time,
             tenant: Cow::Owned(self.tenant.into_owned()),
             correlation_id: Cow::Owned(self.correlation_id.into_owned()),
             request_key: Cow::Owned(self.request_key.into_owned()),
@@ -233,10 +234,10 @@ impl Decided<'_> {
 
     /// What this decision took from the tenant's available budget: its estimated cost if admitted, else 0.
     #[must_use]
-    pub fn reserved_microunits(&self) -> u64 {
+    pub fn reserved(&self) -> Microunits {
         match self.admission {
-            Admission::Reserved => self.decision.estimated_cost.get(),
-            _ => 0,
+            Admission::Reserved => self.decision.estimated_cost,
+            _ => Microunits::ZERO,
         }
     }
 

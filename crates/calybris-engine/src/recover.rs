@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use calybris_budget::BudgetEngine;
-use calybris_units::invariant;
+use calybris_units::{UnixMillis, invariant};
 use calybris_wal::{Key, Reader};
 
 use crate::active_snapshot::ActiveSnapshot;
@@ -40,7 +40,7 @@ pub(crate) struct Recovered {
     pub(crate) keys: KeyWindow,
     pub(crate) in_force: ActiveSnapshot,
     /// When the last checkpoint was written; 0 without one.
-    pub(crate) checkpoint_time_unix_ms: u64,
+    pub(crate) checkpoint_time: UnixMillis,
     pub(crate) recovery: Recovery,
 }
 
@@ -78,7 +78,7 @@ fn begin(dir: &Path, key: Option<&Key>, fold: &mut Fold) -> Result<Reader, Engin
 
 fn resume(fold: Fold, log: calybris_wal::Recovery) -> Result<Recovered, EngineError> {
     let (budget, open) = fold::finish(fold.first_sequence, fold.budget, fold.tickets)?;
-    let reserved = open.values().map(|hold| u128::from(hold.reserved_microunits()));
+    let reserved = open.values().map(|hold| u128::from(hold.reserved().get()));
     let recovery = Recovery {
         log,
         first_sequence: fold.first_sequence,
@@ -89,6 +89,6 @@ fn resume(fold: Fold, log: calybris_wal::Recovery) -> Result<Recovered, EngineEr
     };
     let in_force =
         ActiveSnapshot { installed: fold.installed, checkpoint_sequence: fold.checkpoint_sequence };
-    let checkpoint_time_unix_ms = fold.checkpoint_time_unix_ms;
-    Ok(Recovered { budget, open, keys: fold.keys, in_force, checkpoint_time_unix_ms, recovery })
+    let checkpoint_time = fold.checkpoint_time;
+    Ok(Recovered { budget, open, keys: fold.keys, in_force, checkpoint_time, recovery })
 }

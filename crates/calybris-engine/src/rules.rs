@@ -1,6 +1,7 @@
 //! What the owner of a budget rules: caps and limits, overruns, freezes; and the warnings that come of it.
 
 use calybris_budget::{BudgetEvent, SoftLimitReached, Tenant, TenantRules};
+use calybris_units::{UnixMillis, invariant};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -17,9 +18,9 @@ impl Engine {
         &self,
         tenant: &str,
         rules: TenantRules,
-        time_unix_ms: u64,
+        time: UnixMillis,
     ) -> Result<(), EngineError> {
-        self.as_owner(time_unix_ms, |log| {
+        self.as_owner(time, |log| {
             let tenant = self.tenant(tenant)?;
             rules.check()?;
             // New rules warn anew. Nobody reserves between the record and the rules, so that every warning of the old
@@ -27,7 +28,10 @@ impl Engine {
             let _quiet = self.in_force.write();
             let name = tenant.name().to_owned();
             let sequence = log(BudgetEvent::RulesSet { tenant: name, rules })?;
-            tenant.set_rules(rules)?;
+            invariant!(
+                tenant.set_rules(rules).ok(),
+                "rules that passed their check are not refused"
+            )?;
             Ok(Some(sequence))
         })
     }
@@ -39,8 +43,8 @@ impl Engine {
     /// [`EngineError::UnknownTenant`], or [`EngineError::Log`] if the log cannot be written: then it is not frozen.
     ///
     /// There is an example at [`ensure_child`](Self::ensure_child).
-    pub fn freeze(&self, tenant: &str, time_unix_ms: u64) -> Result<(), EngineError> {
-        self.set_frozen(tenant, true, time_unix_ms)
+    pub fn freeze(&self, tenant: &str, time: UnixMillis) -> Result<(), EngineError> {
+        self.set_frozen(tenant, true, time)
     }
 
     /// Admits calls of a tenant again. If it is not frozen, nothing is logged.
@@ -49,12 +53,12 @@ impl Engine {
     /// [`EngineError::UnknownTenant`], or [`EngineError::Log`] if the log cannot be written: then it stays frozen.
     ///
     /// There is an example at [`ensure_child`](Self::ensure_child).
-    pub fn unfreeze(&self, tenant: &str, time_unix_ms: u64) -> Result<(), EngineError> {
-        self.set_frozen(tenant, false, time_unix_ms)
+    pub fn unfreeze(&self, tenant: &str, time: UnixMillis) -> Result<(), EngineError> {
+        self.set_frozen(tenant, false, time)
     }
 
-    fn set_frozen(&self, tenant: &str, frozen: bool, time_unix_ms: u64) -> Result<(), EngineError> {
-        self.as_owner(time_unix_ms, |log| {
+    fn set_frozen(&self, tenant: &str, frozen: bool, time: UnixMillis) -> Result<(), EngineError> {
+        self.as_owner(time, |log| {
             let tenant = self.tenant(tenant)?;
             if tenant.is_frozen() == frozen {
                 return Ok(None);
@@ -92,11 +96,11 @@ impl Engine {
     }
 
     /// Logs the soft limits that a reservation has just reached. The caller has made its own record and holds `in_force`.
-    pub(crate) fn log_warnings(&self, time_unix_ms: u64) {
+    pub(crate) fn log_warnings(&self, time: UnixMillis) {
         for warning in self.budget.take_warnings() {
             let event = BudgetEvent::SoftLimitReached { tenant: warning.tenant.clone() };
             // A log that cannot be written says so to the next call; this one is in it already.
-            if self.append(&Record::BudgetChanged { time_unix_ms, event }).is_ok() {
+            if self.append(&Record::BudgetChanged { time, event }).is_ok() {
                 self.warnings.lock().insert(warning.tenant.clone(), warning);
             }
         }

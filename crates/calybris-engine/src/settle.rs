@@ -1,6 +1,7 @@
 //! What becomes of an open ticket: settled, abandoned, or extended.
 
-use calybris_budget::{BudgetEvent, Covered, Microunits};
+use calybris_budget::{BudgetEvent, Covered};
+use calybris_units::{Microunits, UnixMillis, invariant};
 
 use crate::decide::refusal;
 use crate::engine::Engine;
@@ -25,7 +26,7 @@ impl Engine {
     /// use calybris_budget::{OverrunPolicy, TenantRules};
     ///
     /// let ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
-    /// assert_eq!(ticket.reserved_microunits(), 7_500);
+    /// assert_eq!(ticket.reserved().get(), 7_500);
     ///
     /// // It cost more than anybody has, and the truth is not refused.
     /// let refused = engine.settle(ticket, 12_000, 3).unwrap_err();
@@ -38,12 +39,11 @@ impl Engine {
     pub fn settle(
         &self,
         ticket: Ticket,
-        actual_cost_microunits: u64,
-        time_unix_ms: u64,
+        cost: Microunits,
+        time: UnixMillis,
     ) -> Result<Settlement, SettleRefused> {
-        let settled = self
-            .while_sound(|| self.settle_by_rules(&ticket, actual_cost_microunits, time_unix_ms));
-        self.after(settled, ticket, time_unix_ms)
+        let settled = self.while_sound(|| self.settle_by_rules(&ticket, cost, time));
+        self.after(settled, ticket, time)
     }
 
     /// Says that a decision was not carried out: the whole reservation goes back.
@@ -56,25 +56,25 @@ impl Engine {
     /// let ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
     /// // The caller hung up before the model was called.
     /// let settlement = engine.abandon(ticket, 3)?;
-    /// assert_eq!((settlement.committed_microunits, settlement.returned_microunits), (0, 7_500));
+    /// assert_eq!((settlement.committed.get(), settlement.returned.get()), (0, 7_500));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn abandon(&self, ticket: Ticket, time_unix_ms: u64) -> Result<Settlement, SettleRefused> {
-        let abandoned = self.while_sound(|| self.release(&ticket, time_unix_ms));
-        self.after(abandoned, ticket, time_unix_ms)
+    pub fn abandon(&self, ticket: Ticket, time: UnixMillis) -> Result<Settlement, SettleRefused> {
+        let abandoned = self.while_sound(|| self.release(&ticket, time));
+        self.after(abandoned, ticket, time)
     }
 
-    fn release(&self, ticket: &Ticket, time_unix_ms: u64) -> Result<Settlement, EngineError> {
+    fn release(&self, ticket: &Ticket, time: UnixMillis) -> Result<Settlement, EngineError> {
         let decision_sequence = ticket.decision_sequence;
         let _in_force = self.in_force.read();
         self.tickets.change(ticket, |hold| {
-            let record = Record::Abandoned { time_unix_ms, decision_sequence };
+            let record = Record::Abandoned { time, decision_sequence };
             let sequence = self.append(&record)?.sequence;
             let settlement = Settlement {
                 sequence,
-                committed_microunits: 0,
-                returned_microunits: hold.reserved_microunits(),
-                uncharged_microunits: 0,
+                committed: Microunits::ZERO,
+                returned: hold.reserved(),
+                uncharged: Microunits::ZERO,
             };
             Ok((Fate::IsClosed, settlement))
         })
@@ -93,8 +93,8 @@ impl Engine {
     ///
     /// let mut ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
     /// assert_eq!(engine.extend(&mut ticket, 1_500, 3)?, Admission::Reserved);
-    /// assert_eq!(ticket.reserved_microunits(), 9_000);
-    /// let refused = Admission::Insufficient { available_microunits: 1_000 };
+    /// assert_eq!(ticket.reserved().get(), 9_000);
+    /// let refused = Admission::Insufficient { available: Microunits::new(1_000) };
     /// assert_eq!(engine.extend(&mut ticket, 1_001, 4)?, refused);
     /// # engine.abandon(ticket, 5)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -102,43 +102,46 @@ impl Engine {
     pub fn extend(
         &self,
         ticket: &mut Ticket,
-        additional_microunits: u64,
-        time_unix_ms: u64,
+        more: Microunits,
+        time: UnixMillis,
     ) -> Result<Admission, EngineError> {
-        self.while_sound(|| self.reserve_more(ticket, additional_microunits, time_unix_ms))
+        self.while_sound(|| self.reserve_more(ticket, more, time))
     }
 
     fn reserve_more(
         &self,
         ticket: &mut Ticket,
-        additional_microunits: u64,
-        time_unix_ms: u64,
+        more: Microunits,
+        time: UnixMillis,
     ) -> Result<Admission, EngineError> {
         let extended = {
             let _in_force = self.in_force.read();
             self.tickets.change(ticket, |hold| {
                 let reservation = &mut hold.reservation;
-                if let Err(refused) = reservation.extend(Microunits::new(additional_microunits)) {
+                if let Err(refused) = reservation.extend(more) {
                     let admission = refusal(reservation.tenant(), refused)?;
                     return Ok((Fate::StaysOpen, Err(admission)));
                 }
                 let event = BudgetEvent::Extended {
                     reservation: ticket.decision_sequence.into(),
-                    amount: Microunits::new(additional_microunits),
+                    amount: more,
                 };
-                let logged = self.append(&Record::BudgetChanged { time_unix_ms, event });
+                let logged = self.append(&Record::BudgetChanged { time, event });
                 if logged.is_err() {
-                    reservation.release_part(Microunits::new(additional_microunits))?;
+                    invariant!(
+                        reservation.release_part(more).ok(),
+                        "what was just reserved can be released"
+                    )?;
                 }
                 let sequence = logged?.sequence;
-                self.log_warnings(time_unix_ms);
-                Ok((Fate::StaysOpen, Ok((sequence, hold.reserved_microunits()))))
+                self.log_warnings(time);
+                Ok((Fate::StaysOpen, Ok((sequence, hold.reserved()))))
             })?
         };
         match extended {
-            Ok((sequence, reserved_microunits)) => {
-                ticket.reserved_microunits = reserved_microunits;
-                self.checkpoint_if_due(sequence, time_unix_ms);
+            Ok((sequence, reserved)) => {
+                ticket.reserved = reserved;
+                self.checkpoint_if_due(sequence, time);
                 Ok(Admission::Reserved)
             }
             Err(refused) => Ok(refused),
@@ -148,22 +151,17 @@ impl Engine {
     fn settle_by_rules(
         &self,
         ticket: &Ticket,
-        actual_cost_microunits: u64,
-        time_unix_ms: u64,
+        cost: Microunits,
+        time: UnixMillis,
     ) -> Result<Settlement, EngineError> {
         let mut owner = None;
         loop {
             let in_force = self.in_force.read();
             let settled = self.tickets.change(ticket, |hold| {
-                if actual_cost_microunits > hold.reserved_microunits() && owner.is_none() {
+                if cost > hold.reserved() && owner.is_none() {
                     return Ok((Fate::StaysOpen, None));
                 }
-                let settlement = self.settle_hold(
-                    ticket.decision_sequence,
-                    hold,
-                    actual_cost_microunits,
-                    time_unix_ms,
-                )?;
+                let settlement = self.settle_hold(ticket.decision_sequence, hold, cost, time)?;
                 Ok((Fate::IsClosed, Some(settlement)))
             })?;
             drop(in_force);
@@ -179,32 +177,36 @@ impl Engine {
         &self,
         decision_sequence: u64,
         hold: &mut Hold,
-        actual_cost_microunits: u64,
-        time_unix_ms: u64,
+        cost: Microunits,
+        time: UnixMillis,
     ) -> Result<Settlement, EngineError> {
         let reservation = &mut hold.reservation;
-        let Covered { commit, overdraft, .. } =
-            reservation.cover_overrun(Microunits::new(actual_cost_microunits))?;
+        let Covered { commit, overdraft, .. } = reservation.cover_overrun(cost)?;
         if let Some(overdraft) = &overdraft {
             let event = BudgetEvent::Overdrawn {
                 reservation: decision_sequence.into(),
                 extra: overdraft.extra,
                 drawn: overdraft.drawn.clone(),
             };
-            if let Err(error) = self.append(&Record::BudgetChanged { time_unix_ms, event }) {
-                reservation.undo_overdraft(overdraft)?;
+            if let Err(error) = self.append(&Record::BudgetChanged { time, event }) {
+                invariant!(
+                    reservation.undo_overdraft(overdraft).ok(),
+                    "an overdraft that was just made can be undone"
+                )?;
                 return Err(error);
             }
         }
-        let record = Record::Settled { time_unix_ms, decision_sequence, actual_cost_microunits };
+        let record = Record::Settled { time, decision_sequence, actual_cost: cost };
         let sequence = self.append(&record)?.sequence;
-        // `cover_overrun` made room for it, so this is not refused.
-        reservation.commit_part(commit)?;
+        invariant!(
+            reservation.commit_part(commit).ok(),
+            "a commit that `cover_overrun` made room for is not refused"
+        )?;
         Ok(Settlement {
             sequence,
-            committed_microunits: commit.get(),
-            returned_microunits: reservation.amount().get(),
-            uncharged_microunits: actual_cost_microunits.saturating_sub(commit.get()),
+            committed: commit,
+            returned: reservation.amount(),
+            uncharged: invariant!(cost.checked_sub(commit), "no more is charged than a call cost")?,
         })
     }
 
@@ -212,11 +214,11 @@ impl Engine {
         &self,
         settled: Result<Settlement, EngineError>,
         ticket: Ticket,
-        time_unix_ms: u64,
+        time: UnixMillis,
     ) -> Result<Settlement, SettleRefused> {
         match settled {
             Ok(settlement) => {
-                self.checkpoint_if_due(settlement.sequence, time_unix_ms);
+                self.checkpoint_if_due(settlement.sequence, time);
                 Ok(settlement)
             }
             Err(error) => Err(SettleRefused { error, ticket }),

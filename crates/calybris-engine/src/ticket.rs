@@ -2,6 +2,7 @@
 
 use calybris_budget::Reservation;
 use calybris_kernel::Request;
+use calybris_units::Microunits;
 
 /// The right to carry out one decision and the duty to say how it went.
 ///
@@ -17,25 +18,27 @@ pub struct Ticket {
     pub(crate) log_id_prefix: [u8; 4],
     pub(crate) decision_sequence: u64,
     pub(crate) model_id: u32,
-    pub(crate) reserved_microunits: u64,
+    pub(crate) reserved: Microunits,
 }
 
 /// What a settlement did to the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Settlement {
     /// Sequence of the settlement's record in the log.
     pub sequence: u64,
     /// What was spent.
-    pub committed_microunits: u64,
+    pub committed: Microunits,
     /// What went back to the tenant.
-    pub returned_microunits: u64,
+    pub returned: Microunits,
     /// What the call cost beyond its hold and nobody was charged for, under
     /// [`CapAtReserved`](calybris_budget::OverrunPolicy::CapAtReserved); 0 under the other policies.
-    pub uncharged_microunits: u64,
+    pub uncharged: Microunits,
 }
 
 /// A ticket that is neither settled nor abandoned.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OpenTicket {
     /// Sequence of the decision.
     pub decision_sequence: u64,
@@ -45,8 +48,8 @@ pub struct OpenTicket {
     pub model_id: u32,
     /// The models that failed, in order.
     pub failed_model_ids: Vec<u32>,
-    /// What is reserved, in microunits.
-    pub reserved_microunits: u64,
+    /// What is reserved; 0 for a free model.
+    pub reserved: Microunits,
 }
 
 /// What stands behind an open ticket.
@@ -77,21 +80,21 @@ impl Ticket {
         self.model_id
     }
 
-    /// What is reserved, in microunits; 0 for a free model.
+    /// What is reserved; 0 for a free model.
     #[must_use]
-    pub fn reserved_microunits(&self) -> u64 {
-        self.reserved_microunits
+    pub fn reserved(&self) -> Microunits {
+        self.reserved
     }
 }
 
 impl Hold {
-    pub(crate) fn reserved_microunits(&self) -> u64 {
-        self.reservation.amount().get()
+    pub(crate) fn reserved(&self) -> Microunits {
+        self.reservation.amount()
     }
 
     pub(crate) fn ticket(&self, log_id_prefix: [u8; 4], decision_sequence: u64) -> Ticket {
-        let (model_id, reserved_microunits) = (self.state.model_id, self.reserved_microunits());
-        Ticket { log_id_prefix, decision_sequence, model_id, reserved_microunits }
+        let (model_id, reserved) = (self.state.model_id, self.reserved());
+        Ticket { log_id_prefix, decision_sequence, model_id, reserved }
     }
 
     /// As a listing shows it.
@@ -101,7 +104,7 @@ impl Hold {
             tenant: self.reservation.tenant().name().to_owned(),
             model_id: self.state.model_id,
             failed_model_ids: self.state.failed_model_ids.clone(),
-            reserved_microunits: self.reserved_microunits(),
+            reserved: self.reserved(),
         }
     }
 }

@@ -32,6 +32,7 @@ mod names;
 mod snapshot;
 mod ticket;
 
+use calybris_units::{Microunits, UnixMillis};
 use calybris_wal::{WalError, decode_borrowed};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -94,10 +95,10 @@ impl Record<'static> {
     ///
     /// for entry in Reader::open(&dir, None)? {
     ///     let entry = entry?;
-    ///     if let Record::SnapshotInstalled { time_unix_ms, .. } =
+    ///     if let Record::SnapshotInstalled { time, .. } =
     ///         Record::decode(entry.sequence(), entry.payload())?
     ///     {
-    ///         assert_eq!(time_unix_ms, 1);
+    ///         assert_eq!(time.get(), 1);
     ///     }
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -156,40 +157,36 @@ impl<'a> TryFrom<&'a Record<'_>> for Wire<'a> {
 
     fn try_from(record: &'a Record<'_>) -> Result<Self, Self::Error> {
         Ok(match record {
-            Record::SnapshotInstalled { time_unix_ms, snapshot } => {
+            Record::SnapshotInstalled { time, snapshot } => {
                 Self::SnapshotInstalledV1(SnapshotInstalledV1 {
-                    time_unix_ms: *time_unix_ms,
+                    time_unix_ms: time.get(),
                     snapshot: snapshot.into(),
                 })
             }
-            Record::BudgetChanged { time_unix_ms, event } => {
-                Self::BudgetChangedV1(BudgetChangedV1 {
-                    time_unix_ms: *time_unix_ms,
-                    event: event.try_into()?,
-                })
-            }
+            Record::BudgetChanged { time, event } => Self::BudgetChangedV1(BudgetChangedV1 {
+                time_unix_ms: time.get(),
+                event: event.try_into()?,
+            }),
             Record::Decided(decided) => Self::DecidedV1(decided.into()),
-            Record::Settled { time_unix_ms, decision_sequence, actual_cost_microunits } => {
+            Record::Settled { time, decision_sequence, actual_cost } => {
                 Self::SettledV1(SettledV1 {
-                    time_unix_ms: *time_unix_ms,
+                    time_unix_ms: time.get(),
                     decision_sequence: *decision_sequence,
-                    actual_cost_microunits: *actual_cost_microunits,
+                    actual_cost_microunits: actual_cost.get(),
                 })
             }
-            Record::Abandoned { time_unix_ms, decision_sequence } => {
-                Self::AbandonedV1(AbandonedV1 {
-                    time_unix_ms: *time_unix_ms,
-                    decision_sequence: *decision_sequence,
-                })
-            }
+            Record::Abandoned { time, decision_sequence } => Self::AbandonedV1(AbandonedV1 {
+                time_unix_ms: time.get(),
+                decision_sequence: *decision_sequence,
+            }),
             Record::FellBack {
-                time_unix_ms,
+                time,
                 decision_sequence,
                 snapshot_sequence,
                 failed_model_id,
                 fallback,
             } => Self::FellBackV1(FellBackV1 {
-                time_unix_ms: *time_unix_ms,
+                time_unix_ms: time.get(),
                 decision_sequence: *decision_sequence,
                 snapshot_sequence: *snapshot_sequence,
                 failed_model_id: *failed_model_id,
@@ -204,21 +201,26 @@ impl TryFrom<Wire<'_>> for Record<'static> {
     type Error = InvalidField;
 
     fn try_from(wire: Wire<'_>) -> Result<Self, InvalidField> {
+        let at = UnixMillis::new;
         Ok(match wire {
             Wire::SnapshotInstalledV1(SnapshotInstalledV1 { time_unix_ms, snapshot }) => {
-                Self::SnapshotInstalled { time_unix_ms, snapshot: snapshot.try_into()? }
+                Self::SnapshotInstalled { time: at(time_unix_ms), snapshot: snapshot.try_into()? }
             }
             Wire::BudgetChangedV1(BudgetChangedV1 { time_unix_ms, event }) => {
-                Self::BudgetChanged { time_unix_ms, event: event.into() }
+                Self::BudgetChanged { time: at(time_unix_ms), event: event.into() }
             }
             Wire::DecidedV1(decided) => Self::Decided(decided.try_into()?),
             Wire::SettledV1(SettledV1 {
                 time_unix_ms,
                 decision_sequence,
                 actual_cost_microunits,
-            }) => Self::Settled { time_unix_ms, decision_sequence, actual_cost_microunits },
+            }) => Self::Settled {
+                time: at(time_unix_ms),
+                decision_sequence,
+                actual_cost: Microunits::new(actual_cost_microunits),
+            },
             Wire::AbandonedV1(AbandonedV1 { time_unix_ms, decision_sequence }) => {
-                Self::Abandoned { time_unix_ms, decision_sequence }
+                Self::Abandoned { time: at(time_unix_ms), decision_sequence }
             }
             Wire::FellBackV1(FellBackV1 {
                 time_unix_ms,
@@ -227,7 +229,7 @@ impl TryFrom<Wire<'_>> for Record<'static> {
                 failed_model_id,
                 fallback,
             }) => Self::FellBack {
-                time_unix_ms,
+                time: at(time_unix_ms),
                 decision_sequence,
                 snapshot_sequence,
                 failed_model_id,

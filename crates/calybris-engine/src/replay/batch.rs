@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use calybris_kernel::{Decision, Request};
-use calybris_wal::{Anchor, Hash, RecordRef};
+use calybris_units::UnixMillis;
+use calybris_wal::{Anchor, Hash, RecordRef, WalError};
 
 use super::fallback::FellBack;
 use super::trial::{Trial, Trials};
@@ -48,7 +49,7 @@ enum Entry {
 /// A decision that came out as recorded.
 struct Row {
     sequence: u64,
-    time_unix_ms: u64,
+    time: UnixMillis,
     /// Where its tenant, correlation id and request key end in the texts.
     ends: [usize; 3],
     snapshot_sequence: u64,
@@ -141,7 +142,7 @@ impl Batch {
         self.entries.push(Entry::Decision);
         self.rows.push(Row {
             sequence,
-            time_unix_ms: wire.time_unix_ms,
+            time: UnixMillis::new(wire.time_unix_ms),
             ends,
             snapshot_sequence: wire.snapshot_sequence,
             request,
@@ -206,7 +207,7 @@ impl Batch {
             let replayed = Replayed {
                 sequence: row.sequence,
                 decided: Decided {
-                    time_unix_ms: row.time_unix_ms,
+                    time: row.time,
                     tenant,
                     correlation_id,
                     request_key,

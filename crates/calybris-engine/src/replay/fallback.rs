@@ -114,7 +114,7 @@ impl<'a> Fallbacks<'a> {
         }
         if let Some(fallback) = fallback {
             ticket.model_id = fallback.model_id;
-            ticket.held_microunits = fallback.estimated_cost_microunits;
+            ticket.held_microunits = fallback.estimated_cost.get();
         }
         self.checked += 1;
         Ok(())

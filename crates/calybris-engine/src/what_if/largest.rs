@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use calybris_kernel::{Decision, Request};
+use calybris_units::UnixMillis;
 
 use crate::record::Decided;
 use crate::snapshot::Snapshot;
@@ -14,8 +15,8 @@ use crate::snapshot::Snapshot;
 pub struct Change {
     /// Sequence of the `Decided` record.
     pub sequence: u64,
-    /// When, in milliseconds since 1970 UTC, as recorded.
-    pub time_unix_ms: u64,
+    /// When, as recorded.
+    pub time: UnixMillis,
     /// Who asked.
     pub tenant: String,
     /// The caller's own id of the call; may be empty.
@@ -77,7 +78,7 @@ impl Largest {
         let size = (before.abs_diff(after), Reverse(sequence));
         let change = || Change {
             sequence,
-            time_unix_ms: decided.time_unix_ms,
+            time: decided.time,
             tenant: decided.tenant.clone().into_owned(),
             correlation_id: decided.correlation_id.clone().into_owned(),
             request: decided.request,

@@ -1,6 +1,7 @@
 //! Cost over the log in a fixed number of buckets, whatever the log's length.
 
 use calybris_kernel::Decision;
+use calybris_units::UnixMillis;
 
 use crate::record::Decided;
 
@@ -12,8 +13,8 @@ pub const MAX_BUCKETS: usize = 128;
 pub struct SeriesBucket {
     /// Sequence of the first decision's record.
     pub first_sequence: u64,
-    /// When that was, in milliseconds since 1970 UTC, as recorded.
-    pub first_time_unix_ms: u64,
+    /// When that was, as recorded.
+    pub first_time: UnixMillis,
     /// How many decisions.
     pub decisions: u64,
     /// What they were estimated to cost as recorded, in microunits.
@@ -39,7 +40,7 @@ impl Series {
     pub(crate) fn add(&mut self, sequence: u64, decided: &Decided<'_>, proposed: &Decision) {
         let one = SeriesBucket {
             first_sequence: sequence,
-            first_time_unix_ms: decided.time_unix_ms,
+            first_time: decided.time,
             decisions: 1,
             recorded_cost_microunits: i128::from(decided.decision.estimated_cost.get()),
             proposed_cost_microunits: i128::from(proposed.estimated_cost.get()),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use calybris_units::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 use super::budget::NotLogged;
@@ -50,7 +51,7 @@ impl<'a> TryFrom<&'a Checkpoint<'_>> for CheckpointV1<'a> {
 
     fn try_from(checkpoint: &'a Checkpoint<'_>) -> Result<Self, NotLogged> {
         Ok(Self {
-            time_unix_ms: checkpoint.time_unix_ms,
+            time_unix_ms: checkpoint.time.get(),
             snapshot: checkpoint.snapshot.as_ref().map(Into::into),
             budget: (&checkpoint.budget).try_into()?,
             tickets: checkpoint.tickets.iter().map(Into::into).collect(),
@@ -79,7 +80,7 @@ impl TryFrom<CheckpointV1<'_>> for Checkpoint<'static> {
             return Err(out_of_order("keyed_decisions"));
         }
         Ok(Self {
-            time_unix_ms: wire.time_unix_ms,
+            time: UnixMillis::new(wire.time_unix_ms),
             snapshot: wire.snapshot.map(TryInto::try_into).transpose()?,
             budget: wire.budget.try_into()?,
             tickets: Cow::Owned(tickets),

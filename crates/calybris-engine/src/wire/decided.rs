@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use calybris_kernel::{CapabilitySet, Decision, ProviderSet, RegionSet, Request};
-use calybris_units::{BasisPoints, Microunits};
+use calybris_units::{BasisPoints, Microunits, UnixMillis};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::bits::{Bits64, Bits256};
@@ -111,7 +111,7 @@ fn at_most<'a>(
 impl<'a> From<&'a Decided<'_>> for DecidedV1<'a> {
     fn from(decided: &'a Decided<'_>) -> Self {
         Self {
-            time_unix_ms: decided.time_unix_ms,
+            time_unix_ms: decided.time.get(),
             tenant: &decided.tenant,
             correlation_id: &decided.correlation_id,
             request_key: &decided.request_key,
@@ -130,7 +130,7 @@ impl TryFrom<DecidedV1<'_>> for Decided<'static> {
         let (request, decision, admission) = wire.to_replay()?;
         let decision = checked(decision)?;
         Ok(Self {
-            time_unix_ms: wire.time_unix_ms,
+            time: UnixMillis::new(wire.time_unix_ms),
             tenant: Cow::Owned(wire.tenant.to_owned()),
             correlation_id: Cow::Owned(wire.correlation_id.to_owned()),
             request_key: Cow::Owned(wire.request_key.to_owned()),
@@ -236,13 +236,13 @@ impl From<Admission> for AdmissionV1 {
         match admission {
             Admission::NotAsked => Self::NotAsked,
             Admission::Reserved => Self::Reserved,
-            Admission::Insufficient { available_microunits } => {
-                Self::Insufficient { available_microunits }
+            Admission::Insufficient { available } => {
+                Self::Insufficient { available_microunits: available.get() }
             }
             Admission::Frozen => Self::Frozen,
-            Admission::InDebt { debt_microunits } => Self::InDebt { debt_microunits },
-            Admission::Exposed { reserved_microunits, cap_microunits } => {
-                Self::Exposed { reserved_microunits, cap_microunits }
+            Admission::InDebt { debt } => Self::InDebt { debt_microunits: debt.get() },
+            Admission::Exposed { reserved, cap } => {
+                Self::Exposed { reserved_microunits: reserved.get(), cap_microunits: cap.get() }
             }
         }
     }
@@ -254,13 +254,16 @@ impl From<AdmissionV1> for Admission {
             AdmissionV1::NotAsked => Self::NotAsked,
             AdmissionV1::Reserved => Self::Reserved,
             AdmissionV1::Insufficient { available_microunits } => {
-                Self::Insufficient { available_microunits }
+                Self::Insufficient { available: Microunits::new(available_microunits) }
             }
             AdmissionV1::Frozen => Self::Frozen,
-            AdmissionV1::InDebt { debt_microunits } => Self::InDebt { debt_microunits },
-            AdmissionV1::Exposed { reserved_microunits, cap_microunits } => {
-                Self::Exposed { reserved_microunits, cap_microunits }
+            AdmissionV1::InDebt { debt_microunits } => {
+                Self::InDebt { debt: Microunits::new(debt_microunits) }
             }
+            AdmissionV1::Exposed { reserved_microunits, cap_microunits } => Self::Exposed {
+                reserved: Microunits::new(reserved_microunits),
+                cap: Microunits::new(cap_microunits),
+            },
         }
     }
 }

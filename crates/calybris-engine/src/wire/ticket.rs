@@ -1,5 +1,6 @@
 //! What becomes of a ticket: settled, abandoned, or on to the next model.
 
+use calybris_units::Microunits;
 use serde::{Deserialize, Serialize};
 
 use crate::record::Fallback;
@@ -41,7 +42,7 @@ impl From<Fallback> for FallbackV1 {
     fn from(fallback: Fallback) -> Self {
         Self {
             model_id: fallback.model_id,
-            estimated_cost_microunits: fallback.estimated_cost_microunits,
+            estimated_cost_microunits: fallback.estimated_cost.get(),
             expected_utility_microunits: fallback.expected_utility_microunits,
         }
     }
@@ -51,7 +52,7 @@ impl From<FallbackV1> for Fallback {
     fn from(wire: FallbackV1) -> Self {
         Self {
             model_id: wire.model_id,
-            estimated_cost_microunits: wire.estimated_cost_microunits,
+            estimated_cost: Microunits::new(wire.estimated_cost_microunits),
             expected_utility_microunits: wire.expected_utility_microunits,
         }
     }
