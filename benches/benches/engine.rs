@@ -7,6 +7,7 @@ use calybris_benches::{catalog, policy, request};
 use calybris_core::engine::{
     Call, Engine, EngineOptions, Names, RecordedDecision, ReplayOptions, Snapshot, replay,
 };
+use calybris_core::engine::{Microunits, UnixMillis};
 use calybris_core::kernel::PolicySnapshot;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -15,23 +16,17 @@ fn decide_and_settle(c: &mut Criterion) {
     let policy_snapshot = PolicySnapshot::new(policy(), catalog(22)).unwrap();
     let snapshot = Snapshot::new(policy_snapshot, Names::default());
     let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
-    engine.install(snapshot, 0).unwrap();
-    engine.ensure_tenant("search", 1_000_000_000_000, 0).unwrap();
+    engine.install(snapshot, UnixMillis::new(0)).unwrap();
+    engine.ensure_tenant("search", Microunits::new(1_000_000_000_000), UnixMillis::new(0)).unwrap();
     let mut sequence = 0;
     c.bench_function("engine/decide_and_settle/22_models", |b| {
         b.iter(|| {
             sequence += 1;
             let request = request(sequence);
-            let call = Call {
-                tenant: "search",
-                time_unix_ms: sequence,
-                correlation_id: "",
-                request_key: "",
-                request,
-            };
+            let call = Call::new("search", UnixMillis::new(sequence), request);
             if let Some(ticket) = engine.decide(&call).unwrap().ticket {
-                let cost = ticket.reserved_microunits();
-                engine.settle(ticket, cost, sequence).unwrap();
+                let cost = ticket.reserved().get();
+                engine.settle(ticket, Microunits::new(cost), UnixMillis::new(sequence)).unwrap();
             }
         });
     });
@@ -42,21 +37,15 @@ fn read(c: &mut Criterion) {
     let dir = tempfile::tempdir().unwrap();
     let policy_snapshot = PolicySnapshot::new(policy(), catalog(22)).unwrap();
     let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
-    engine.install(Snapshot::new(policy_snapshot, Names::default()), 0).unwrap();
-    engine.ensure_tenant("search", 1_000_000_000_000, 0).unwrap();
+    engine.install(Snapshot::new(policy_snapshot, Names::default()), UnixMillis::new(0)).unwrap();
+    engine.ensure_tenant("search", Microunits::new(1_000_000_000_000), UnixMillis::new(0)).unwrap();
     let decisions = 50_000;
     for sequence in 1..=decisions {
         let request = request(sequence);
-        let call = Call {
-            tenant: "search",
-            time_unix_ms: sequence,
-            correlation_id: "",
-            request_key: "",
-            request,
-        };
+        let call = Call::new("search", UnixMillis::new(sequence), request);
         if let Some(ticket) = engine.decide(&call).unwrap().ticket {
-            let cost = ticket.reserved_microunits();
-            engine.settle(ticket, cost, sequence).unwrap();
+            let cost = ticket.reserved().get();
+            engine.settle(ticket, Microunits::new(cost), UnixMillis::new(sequence)).unwrap();
         }
     }
     engine.close().unwrap();

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use calybris_engine::UnixMillis;
 use calybris_budget::{OverrunPolicy, TenantRules};
 use calybris_engine::{
     Call, DecisionProof, Engine, EngineError, EngineOptions, Ledger, Names, RecordedDecision,
@@ -30,38 +31,32 @@ static SESSION: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
 
 fn session(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let engine = Engine::open(path, &EngineOptions::default())?;
-    engine.install(snapshot(1)?, 1)?;
-    engine.ensure_tenant("a", 100_000, 2)?;
-    engine.ensure_child("b", "a", 40_000, 3)?;
-    engine.ensure_tenant("c", 5_000, 4)?;
-    engine.top_up("a", 1_000, 5)?;
-    engine.reduce("a", 500, 5)?;
-    engine.set_rules("b", TenantRules::default().with_overrun(OverrunPolicy::DrawThenDebt), 6)?;
+    engine.install(snapshot(1)?, UnixMillis::new(1))?;
+    engine.ensure_tenant("a", Microunits::new(100_000), UnixMillis::new(2))?;
+    engine.ensure_child("b", "a", Microunits::new(40_000), UnixMillis::new(3))?;
+    engine.ensure_tenant("c", Microunits::new(5_000), UnixMillis::new(4))?;
+    engine.top_up("a", Microunits::new(1_000), UnixMillis::new(5))?;
+    engine.reduce("a", Microunits::new(500), UnixMillis::new(5))?;
+    engine.set_rules("b", TenantRules::default().with_overrun(OverrunPolicy::DrawThenDebt), UnixMillis::new(6))?;
     let mut tickets = Vec::new();
     for (number, tenant) in ["a", "b", "b", "c", "c", "a"].into_iter().enumerate() {
         if number == 3 {
-            engine.checkpoint(10)?;
+            engine.checkpoint(UnixMillis::new(10))?;
         }
-        let call = Call {
-            tenant,
-            time_unix_ms: 11,
-            correlation_id: "trace",
-            request_key: if number % 2 == 0 { "" } else { tenant },
-            request: request(number as u64),
-        };
+        let call = Call::new(tenant, UnixMillis::new(11), request(number as u64)).with_correlation_id("trace").with_request_key(if number % 2 == 0 { "" } else { tenant });
         tickets.extend(engine.decide(&call)?.ticket);
     }
     let mut tickets = tickets.into_iter();
     let mut next = || tickets.next().ok_or("a ticket");
-    engine.settle(next()?, 10, 12)?;
-    engine.abandon(next()?, 13)?;
+    engine.settle(next()?, Microunits::new(10), UnixMillis::new(12))?;
+    engine.abandon(next()?, UnixMillis::new(13))?;
     let mut ticket = next()?;
-    engine.extend(&mut ticket, 77, 14)?;
-    engine.settle(ticket, 60_000, 15)?;
-    engine.freeze("c", 16)?;
-    engine.install(snapshot(2)?, 17)?;
-    drop(engine.fall_back(next()?, 18)?);
-    engine.repay("b", 5, 19)?;
+    engine.extend(&mut ticket, Microunits::new(77), UnixMillis::new(14))?;
+    engine.settle(ticket, Microunits::new(60_000), UnixMillis::new(15))?;
+    engine.freeze("c", UnixMillis::new(16))?;
+    engine.install(snapshot(2)?, UnixMillis::new(17))?;
+    drop(engine.fall_back(next()?, UnixMillis::new(18))?);
+    engine.repay("b", Microunits::new(5), UnixMillis::new(19))?;
     engine.close()?;
     Ok(())
 }
@@ -158,7 +153,7 @@ fuzz_target!(|bytes: &[u8]| {
     // Every ticket that is open can be closed, and then nothing is held.
     for open in ledger.open_tickets {
         let ticket = engine.ticket(open.decision_sequence).expect("an open ticket");
-        engine.abandon(ticket, 99).expect("it is given back");
+        engine.abandon(ticket, UnixMillis::new(99)).expect("it is given back");
     }
     engine.close().expect("a sync");
     let ledger = read(path).expect("what the engine went on with");

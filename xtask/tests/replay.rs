@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use calybris_core::budget::BudgetEvent;
+use calybris_core::engine::UnixMillis;
 use calybris_core::engine::{Admission, Call, Engine, EngineOptions, Names, Record, Snapshot};
 use calybris_core::kernel::{
     BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,
@@ -98,19 +99,19 @@ proptest! {
             .map(|(policy, models)| Snapshot::new(PolicySnapshot::new(policy, models).unwrap(), Names::default()))
             .collect();
         let engine = Engine::open(dir.path(), &options).unwrap();
-        engine.install(snapshots.first().unwrap().clone(), 1).unwrap();
-        engine.ensure_tenant("t", granted, 1).unwrap();
+        engine.install(snapshots.first().unwrap().clone(), UnixMillis::new(1)).unwrap();
+        engine.ensure_tenant("t", Microunits::new(granted), UnixMillis::new(1)).unwrap();
         for (request, install, percent) in requests {
             if let Some(snapshot) = snapshots.get(install) {
-                engine.install(snapshot.clone(), 2).unwrap();
+                engine.install(snapshot.clone(), UnixMillis::new(2)).unwrap();
             }
-            let call = Call { tenant: "t", time_unix_ms: 3, correlation_id: "", request_key: "", request };
+            let call = Call::new("t", UnixMillis::new(3), request);
             if let Some(ticket) = engine.decide(&call).unwrap().ticket {
-                let cost = u128::from(ticket.reserved_microunits()) * u128::from(percent) / 100;
+                let cost = u128::from(ticket.reserved().get()) * u128::from(percent) / 100;
                 match percent {
                     0..10 => {}
-                    10..20 => { engine.abandon(ticket, 4).unwrap(); },
-                    _ => { engine.settle(ticket, u64::try_from(cost).unwrap(), 4).unwrap(); },
+                    10..20 => { engine.abandon(ticket, UnixMillis::new(4)).unwrap(); },
+                    _ => { engine.settle(ticket, Microunits::new(u64::try_from(cost).unwrap()), UnixMillis::new(4)).unwrap(); },
                 }
             }
         }
@@ -147,7 +148,8 @@ proptest! {
                             available = available.checked_sub(cost).unwrap();
                             open.insert(entry.sequence(), cost);
                         }
-                        Admission::Insufficient { available_microunits } => {
+                        Admission::Insufficient { available: left } => {
+                            let available_microunits = left.get();
                             prop_assert_eq!(available_microunits, available);
                             prop_assert!(cost > available);
                         }
@@ -155,7 +157,8 @@ proptest! {
                         other => prop_assert!(false, "no rule refuses here: {other:?}"),
                     }
                 }
-                Record::Settled { decision_sequence, actual_cost_microunits, .. } => {
+                Record::Settled { decision_sequence, actual_cost, .. } => {
+                    let actual_cost_microunits = actual_cost.get();
                     available += open.remove(&decision_sequence).unwrap() - actual_cost_microunits;
                     committed += actual_cost_microunits;
                 }

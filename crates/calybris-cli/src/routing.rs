@@ -16,6 +16,7 @@ use calybris_core::engine::{
     Call, Engine, EngineError, EngineOptions, MAX_REQUEST_KEYS, Names, Outcome, RecordedDecision,
     Settlement, Snapshot,
 };
+use calybris_core::engine::{Microunits, UnixMillis};
 use calybris_core::units::invariant;
 use calybris_core::wal::{Anchor, Report, VerifyOptions, WalError, verify};
 use serde_json::{Value, json};
@@ -188,7 +189,7 @@ impl Job<'_> {
         // The snapshot also names the requested models that the catalog does not list, so that the log keeps their names.
         let snapshot = self.catalog.snapshot_naming(&checked.unlisted);
         let names = snapshot.names().clone();
-        let installed = engine.install(snapshot, self.clock.unix_ms());
+        let installed = engine.install(snapshot, UnixMillis::new(self.clock.unix_ms()));
         let installed = installed.map_err(refuse)?;
         let mut resumed = Resumed::found_by(&engine);
         if installed > last {
@@ -199,7 +200,13 @@ impl Job<'_> {
         self.give_back(&engine, &kept, &mut resumed)?;
         for (tenant, granted) in self.policy.tenants() {
             let granted = granted.get();
-            engine.ensure_tenant(tenant, granted, self.clock.unix_ms()).map_err(refuse)?;
+            engine
+                .ensure_tenant(
+                    tenant,
+                    Microunits::new(granted),
+                    UnixMillis::new(self.clock.unix_ms()),
+                )
+                .map_err(refuse)?;
         }
         let (tally, elapsed) = self.route(&engine, &names, checked.requests, repeated)?;
         self.give_back(&engine, &BTreeSet::new(), &mut resumed)?;
@@ -276,13 +283,9 @@ impl Job<'_> {
         row: &Row,
     ) -> Result<(Outcome, Option<Settlement>), Failure> {
         let time_unix_ms = routed.time_unix_ms.unwrap_or_else(|| self.clock.unix_ms());
-        let call = Call {
-            tenant: &routed.tenant,
-            time_unix_ms,
-            correlation_id: &routed.correlation_id,
-            request_key: &routed.request_key,
-            request: routed.request,
-        };
+        let call = Call::new(&routed.tenant, UnixMillis::new(time_unix_ms), routed.request)
+            .with_correlation_id(&routed.correlation_id)
+            .with_request_key(&routed.request_key);
         let mut outcome = engine.decide(&call).map_err(|error| match error {
             EngineError::RequestKeyReused { decision_sequence, .. } => {
                 let place = format!("decision {decision_sequence} of {}", self.log.display());
@@ -313,7 +316,7 @@ impl Job<'_> {
         } else {
             invariant!(cost(&self.catalog.snapshot), "a model is chosen from its catalog")?
         };
-        let settled = engine.settle(ticket, cost, time_unix_ms);
+        let settled = engine.settle(ticket, Microunits::new(cost), UnixMillis::new(time_unix_ms));
         let settlement = settled.map_err(|refused| Failure::of_settlement(self.log, &refused))?;
         Ok((outcome, Some(settlement)))
     }
@@ -349,7 +352,7 @@ fn line_of(
         "model": model_id.map(|model_id| model_name(names, model_id)),
         "admission": outcome.admission,
         "settled_sequence": settlement.map(|settlement| settlement.sequence),
-        "actual_cost_microunits": settlement.map(|settlement| settlement.committed_microunits),
+        "actual_cost_microunits": settlement.map(|settlement| settlement.committed.get()),
     })
 }
 

@@ -106,8 +106,7 @@ impl Tally {
         } else {
             self.executed_as_requested += 1;
         }
-        let committed =
-            settlement.map_or(0, |settlement| u128::from(settlement.committed_microunits));
+        let committed = settlement.map_or(0, |settlement| u128::from(settlement.committed.get()));
         self.reserved_microunits += u128::from(decision.estimated_cost.get());
         self.committed_microunits += committed;
         of_tenant.carried_out += 1;

@@ -5,6 +5,7 @@ mod program;
 
 use std::path::Path;
 
+use calybris_core::engine::UnixMillis;
 use calybris_core::engine::{Decided, Engine, EngineOptions, Record, SCHEMA_ID};
 use calybris_core::wal::{Disposal, Reader, WalOptions, WalWriter};
 use program::*;
@@ -15,7 +16,7 @@ fn log_with_checkpoint(log: &Path) -> u64 {
     let routed = || route(&input("catalog.toml"), &input("trace.csv"), log);
     assert_eq!(run(&mut routed()).code, 0);
     let engine = Engine::open(log, &EngineOptions::default()).unwrap();
-    let sequence = engine.checkpoint(1_793_610_000_000).unwrap();
+    let sequence = engine.checkpoint(UnixMillis::new(1_793_610_000_000)).unwrap();
     engine.close().unwrap();
     assert_eq!(run(routed().arg("--append")).code, 0);
     sequence
@@ -176,7 +177,7 @@ fn a_proof_that_shows_every_balance_has_to_be_asked_for() {
     let routed = |log: &Path| route(&input("catalog.toml"), &input("trace.csv"), log);
     assert_eq!(run(&mut routed(&log)).code, 0);
     let engine = Engine::open(&log, &EngineOptions::default()).unwrap();
-    let sequence = engine.checkpoint(1_793_610_000_000).unwrap();
+    let sequence = engine.checkpoint(UnixMillis::new(1_793_610_000_000)).unwrap();
     engine.close().unwrap();
     with_a_decision_under_the_checkpoint(&log, &other);
     assert_eq!(run(routed(&log).arg("--append")).code, 0);

@@ -5,6 +5,7 @@ mod program;
 
 use std::path::{Path, PathBuf};
 
+use calybris_core::engine::UnixMillis;
 use calybris_core::engine::{Engine, EngineOptions};
 use calybris_core::wal::Reader;
 use program::*;
@@ -18,7 +19,7 @@ fn write_segments(log: &Path) -> [u64; 3] {
         assert_eq!(ran.code, 0, "{}", ran.err);
         if run_of < 2 {
             let engine = Engine::open(log, &EngineOptions::default()).unwrap();
-            engine.checkpoint(1_793_610_000_000).unwrap();
+            engine.checkpoint(UnixMillis::new(1_793_610_000_000)).unwrap();
             engine.close().unwrap();
         }
     }

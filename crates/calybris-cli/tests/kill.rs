@@ -155,7 +155,8 @@ impl Fold {
                     assert_eq!(decided.admission, Admission::Reserved);
                     fold.decisions.insert(sequence, decided.decision.estimated_cost.get());
                 }
-                Record::Settled { decision_sequence, actual_cost_microunits, .. } => {
+                Record::Settled { decision_sequence, actual_cost, .. } => {
+                    let actual_cost_microunits = actual_cost.get();
                     let known =
                         fold.settled.insert(decision_sequence, (sequence, actual_cost_microunits));
                     assert_eq!(known, None, "decision {decision_sequence} is settled twice");

@@ -369,7 +369,7 @@ fn a_log_with_nothing_to_compare_is_said_to_have_nothing() {
     let no_money = |_: u64, decided: &mut calybris_core::engine::Decided<'_>| {
         if decided.decision.selected_model_id.is_some() {
             decided.admission =
-                calybris_core::engine::Admission::Insufficient { available_microunits: 0 };
+                calybris_core::engine::Admission::Insufficient { available: Microunits::new(0) };
         }
     };
     for (name, decisions) in [("none", 0), ("one", 1), ("few", 3)] {

@@ -8,6 +8,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use calybris_core::engine::UnixMillis;
 use calybris_core::engine::{Call, Decided, Engine, EngineOptions, Record};
 use calybris_core::wal::Reader;
 use program::*;
@@ -45,13 +46,8 @@ impl Place {
     /// Decides the same request as that decision under a key, as a run does that is killed before it settles.
     fn leave_open(&self, like: &Decided<'_>, request_key: &str) -> u64 {
         let engine = Engine::open(&self.log, &EngineOptions::default()).unwrap();
-        let call = Call {
-            tenant: &like.tenant,
-            time_unix_ms: 1,
-            correlation_id: "",
-            request_key,
-            request: like.request,
-        };
+        let call =
+            Call::new(&like.tenant, UnixMillis::new(1), like.request).with_request_key(request_key);
         let outcome = engine.decide(&call).unwrap();
         assert!(outcome.ticket.is_some());
         engine.close().unwrap();

@@ -6,6 +6,7 @@ mod program;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use calybris_core::engine::UnixMillis;
 use calybris_core::engine::{Call, Engine, EngineOptions, Names, Snapshot};
 use calybris_core::kernel::{
     BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,
@@ -49,12 +50,12 @@ fn call(tenant: &str, sequence: u64, good: bool, time_unix_ms: u64) -> Call<'_> 
         .with_budget_limit(Microunits::new(if good { 1_000_000 } else { 1_000 }))
         .with_confidence(BasisPoints::percent(90))
         .with_minimum_quality(BasisPoints::new(if good { 9_000 } else { 0 }));
-    Call { tenant, time_unix_ms, correlation_id: "", request_key: "", request }
+    Call::new(tenant, UnixMillis::new(time_unix_ms), request)
 }
 
 fn engine(dir: &Path) -> Engine {
     let engine = Engine::open(dir, &EngineOptions::default()).unwrap();
-    engine.install(snapshot(), MIDNIGHT_MS - 10_000).unwrap();
+    engine.install(snapshot(), UnixMillis::new(MIDNIGHT_MS - 10_000)).unwrap();
     engine
 }
 
@@ -62,22 +63,26 @@ fn engine(dir: &Path) -> Engine {
 /// the day after that, abandoned, refused for lack of money, and open.
 fn write(dir: &Path) -> Engine {
     let engine = engine(dir);
-    engine.ensure_tenant("a", 50_000, MIDNIGHT_MS - 9_000).unwrap();
-    engine.ensure_child(HOSTILE, "a", 3_000, MIDNIGHT_MS - 9_000).unwrap();
+    engine
+        .ensure_tenant("a", Microunits::new(50_000), UnixMillis::new(MIDNIGHT_MS - 9_000))
+        .unwrap();
+    engine
+        .ensure_child(HOSTILE, "a", Microunits::new(3_000), UnixMillis::new(MIDNIGHT_MS - 9_000))
+        .unwrap();
     let decide = |tenant, sequence, good, time| {
         engine.decide(&call(tenant, sequence, good, time)).unwrap().ticket
     };
     let late = decide("a", 1, true, MIDNIGHT_MS - 100).unwrap();
-    engine.settle(late, 1_500, MIDNIGHT_MS + 900).unwrap();
+    engine.settle(late, Microunits::new(1_500), UnixMillis::new(MIDNIGHT_MS + 900)).unwrap();
     let below = decide(HOSTILE, 2, true, MIDNIGHT_MS + 1_000).unwrap();
-    engine.settle(below, 1_900, MIDNIGHT_MS + 2_000).unwrap();
+    engine.settle(below, Microunits::new(1_900), UnixMillis::new(MIDNIGHT_MS + 2_000)).unwrap();
     assert!(decide(HOSTILE, 3, true, MIDNIGHT_MS + 3_000).is_none());
     assert!(decide(HOSTILE, 4, true, MIDNIGHT_MS + 4_000).is_none());
     let given_up = decide("a", 5, false, MIDNIGHT_MS + 5_000).unwrap();
-    engine.abandon(given_up, MIDNIGHT_MS + 6_000).unwrap();
+    engine.abandon(given_up, UnixMillis::new(MIDNIGHT_MS + 6_000)).unwrap();
     let open = decide("a", 6, false, MIDNIGHT_MS + 7_000).unwrap();
-    assert_eq!(open.reserved_microunits(), 200);
-    engine.refund("a", 400, MIDNIGHT_MS + 86_400_000).unwrap();
+    assert_eq!(open.reserved().get(), 200);
+    engine.refund("a", Microunits::new(400), UnixMillis::new(MIDNIGHT_MS + 86_400_000)).unwrap();
     engine
 }
 
@@ -150,11 +155,13 @@ fn the_rows_of_any_grouping_add_up_to_what_is_committed() {
     assert_adds_up(&keyed, &["--key-file", key]);
 
     let engine = write(&kept);
-    engine.checkpoint(MIDNIGHT_MS + 86_400_001).unwrap();
+    engine.checkpoint(UnixMillis::new(MIDNIGHT_MS + 86_400_001)).unwrap();
     assert_adds_up(&kept, &[]);
     engine.retain_from_checkpoint(Disposal::Remove).unwrap();
     let ticket = engine.decide(&call("a", 9, false, MIDNIGHT_MS + 86_400_002)).unwrap().ticket;
-    engine.settle(ticket.unwrap(), 150, MIDNIGHT_MS + 86_400_003).unwrap();
+    engine
+        .settle(ticket.unwrap(), Microunits::new(150), UnixMillis::new(MIDNIGHT_MS + 86_400_003))
+        .unwrap();
     engine.close().unwrap();
     assert_adds_up(&kept, &[]);
 }
@@ -222,10 +229,16 @@ fn two_periods_that_meet_add_up_to_both() {
 fn a_log_without_its_beginning_says_what_it_no_longer_knows() {
     let dir = tempfile::tempdir().unwrap();
     let engine = write(dir.path());
-    let first = engine.checkpoint(MIDNIGHT_MS + 90_000_000).unwrap();
+    let first = engine.checkpoint(UnixMillis::new(MIDNIGHT_MS + 90_000_000)).unwrap();
     engine.retain_from_checkpoint(Disposal::Remove).unwrap();
     let open = engine.open_tickets()[0].decision_sequence;
-    engine.settle(engine.ticket(open).unwrap(), 170, MIDNIGHT_MS + 90_000_001).unwrap();
+    engine
+        .settle(
+            engine.ticket(open).unwrap(),
+            Microunits::new(170),
+            UnixMillis::new(MIDNIGHT_MS + 90_000_001),
+        )
+        .unwrap();
     engine.close().unwrap();
     let found = json(&["spend", "--by", "day,model"], dir.path());
     let rows = found["rows"].as_array().unwrap();
@@ -352,9 +365,9 @@ fn a_page_is_no_larger_for_more_tenants_days_and_models() {
     for number in 0..600_u64 {
         let tenant = format!("tenant-{number}");
         let time = MIDNIGHT_MS + number * 43_200_000;
-        engine.ensure_tenant(&tenant, 10_000, time).unwrap();
+        engine.ensure_tenant(&tenant, Microunits::new(10_000), UnixMillis::new(time)).unwrap();
         let ticket = engine.decide(&call(&tenant, number, true, time)).unwrap().ticket.unwrap();
-        engine.settle(ticket, 1_000 + number, time + 1).unwrap();
+        engine.settle(ticket, Microunits::new(1_000 + number), UnixMillis::new(time + 1)).unwrap();
     }
     engine.close().unwrap();
     let page = html(&log, &file);

@@ -5,6 +5,7 @@ mod program;
 
 use calybris_core::budget::MAX_AMOUNT;
 use calybris_core::engine::{Engine, EngineOptions};
+use calybris_core::engine::{Microunits, UnixMillis};
 use program::*;
 
 /// Three tenants that have all that one can have: 3 * (2^63 - 1) microunits together, which no 64 bits hold.
@@ -27,7 +28,7 @@ fn budgets_are_shown_to_the_last_digit_whatever_their_total() {
     for more in [0, 1, 1, 1, most - 3] {
         let engine = Engine::open(&log, &EngineOptions::default()).unwrap();
         if more > 0 {
-            engine.top_up("b", more, 1_793_610_000_000).unwrap();
+            engine.top_up("b", Microunits::new(more), UnixMillis::new(1_793_610_000_000)).unwrap();
         }
         engine.close().unwrap();
         added += more;

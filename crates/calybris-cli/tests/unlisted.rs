@@ -6,6 +6,7 @@ mod program;
 use std::path::PathBuf;
 
 use calybris_catalog::{CatalogFile, Numbering, PolicyFile};
+use calybris_core::engine::UnixMillis;
 use calybris_core::engine::{Engine, EngineOptions, RecordedDecision};
 use calybris_core::kernel::Action;
 use calybris_core::wal::Disposal;
@@ -77,7 +78,7 @@ fn the_names_stay_behind_a_checkpoint_and_when_a_log_goes_on() {
     let place = Place::new();
     assert_eq!(place.route(",gone-1,374,44\n", &[]).code, 0);
     let engine = Engine::open(&place.log, &EngineOptions::default()).unwrap();
-    engine.checkpoint(1_793_610_000_000).unwrap();
+    engine.checkpoint(UnixMillis::new(1_793_610_000_000)).unwrap();
     engine.close().unwrap();
     assert_eq!(place.route(",gone-1,374,44\n,gone-2,374,44\n", &["--append"]).code, 0);
     assert_eq!(place.asked(), ["gone-1", "gone-1", "gone-2"]);

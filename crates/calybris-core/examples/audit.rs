@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use calybris_core::engine::UnixMillis;
 use calybris_core::engine::{
     Call, Comparison, DecisionProof, Engine, EngineOptions, Ledger, Names, ReplayOptions, Snapshot,
     replay,
@@ -36,8 +37,8 @@ fn gateway(log: &Path) -> Result<Anchor, Box<dyn std::error::Error>> {
     let catalog = [model(1, 9_200, 8_000_000), model(2, 8_000, 600_000)];
     let engine = Engine::open(log, &EngineOptions::default())?;
     let snapshot = Snapshot::new(PolicySnapshot::new(POLICY, catalog)?, Names::default());
-    engine.install(snapshot, 1_000)?;
-    engine.ensure_tenant("chat", 100_000, 1_000)?;
+    engine.install(snapshot, UnixMillis::new(1_000))?;
+    engine.ensure_tenant("chat", Microunits::new(100_000), UnixMillis::new(1_000))?;
     for number in 1..=40_u16 {
         let request = Request::new(number.into(), 1, 800, 400)
             .with_business_value_microunits(30_000)
@@ -46,11 +47,14 @@ fn gateway(log: &Path) -> Result<Anchor, Box<dyn std::error::Error>> {
             .with_confidence(BasisPoints::percent(90))
             .with_minimum_quality(BasisPoints::percent(75));
         let time_unix_ms = 1_000 + u64::from(number);
-        let call =
-            Call { tenant: "chat", time_unix_ms, correlation_id: "", request_key: "", request };
+        let call = Call::new("chat", UnixMillis::new(time_unix_ms), request);
         if let Some(ticket) = engine.decide(&call)?.ticket {
-            let cost_microunits = ticket.reserved_microunits() / 2;
-            engine.settle(ticket, cost_microunits, time_unix_ms)?;
+            let cost_microunits = ticket.reserved().get() / 2;
+            engine.settle(
+                ticket,
+                Microunits::new(cost_microunits),
+                UnixMillis::new(time_unix_ms),
+            )?;
         }
     }
     Ok(engine.close()?)

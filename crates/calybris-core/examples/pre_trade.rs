@@ -6,6 +6,7 @@
 //!
 //! Run it with `cargo run -p calybris-core --example pre_trade`.
 
+use calybris_core::engine::UnixMillis;
 use calybris_core::engine::{Admission, Call, Engine, EngineOptions, Names, Snapshot};
 use calybris_core::kernel::{
     BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,
@@ -40,8 +41,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let directory = tempfile::tempdir()?;
     let engine = Engine::open(directory.path().join("orders"), &EngineOptions::default())?;
-    engine.install(snapshot, 1_000)?;
-    engine.ensure_tenant("desk-7", 10_000_000, 1_000)?; // ten dollars of fees today
+    engine.install(snapshot, UnixMillis::new(1_000))?;
+    engine.ensure_tenant("desk-7", Microunits::new(10_000_000), UnixMillis::new(1_000))?; // ten dollars of fees today
 
     let order = |sequence, shares, risk_bps| {
         Request::new(sequence, 1, shares, 0)
@@ -58,13 +59,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         [(1, 5_000, 400), (2, 12_000, 6_000), (3, 15_000, 800), (4, 9_000, 300)]
     {
         let order_id = format!("order-{sequence}");
-        let call = Call {
-            tenant: "desk-7",
-            time_unix_ms: 1_000 + sequence,
-            correlation_id: &order_id,
-            request_key: &order_id, // sent twice, an order is decided once
-            request: order(sequence, shares, risk_bps),
-        };
+        let request = order(sequence, shares, risk_bps);
+        let call = Call::new("desk-7", UnixMillis::new(1_000 + sequence), request)
+            .with_correlation_id(&order_id)
+            .with_request_key(&order_id); // sent twice, an order is decided once
         let outcome = engine.decide(&call)?;
         let answer = match (&outcome.ticket, outcome.admission) {
             (Some(ticket), _) => format!("send to venue {}", ticket.model_id()),
@@ -74,8 +72,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{order_id}: {answer}");
         answers.push(outcome.ticket.is_some());
         if let Some(ticket) = outcome.ticket {
-            let fee_microunits = ticket.reserved_microunits(); // filled whole
-            engine.settle(ticket, fee_microunits, 1_000 + sequence)?;
+            let fee_microunits = ticket.reserved().get(); // filled whole
+            engine.settle(
+                ticket,
+                Microunits::new(fee_microunits),
+                UnixMillis::new(1_000 + sequence),
+            )?;
         }
     }
     // Too risky, and the last one is more than what is left.

@@ -29,8 +29,8 @@
 //! # let dir = tempfile::tempdir()?;
 //! # let dir = dir.path().join("log");
 //! let engine = Engine::open(&dir, &EngineOptions::default())?;
-//! engine.install(snapshot, 1_700_000_000_000)?;
-//! engine.ensure_tenant("search", 1_000_000, 1_700_000_000_000)?; // one dollar
+//! engine.install(snapshot, UnixMillis::new(1_700_000_000_000))?;
+//! engine.ensure_tenant("search", Microunits::new(1_000_000), UnixMillis::new(1_700_000_000_000))?; // one dollar
 //!
 //! // 1,000 tokens in and 500 out for an answer that is worth 2 cents.
 //! let request = Request::new(1, 1, 1_000, 500)
@@ -38,7 +38,7 @@
 //!     .with_budget_limit(Microunits::new(10_000));
 //! let call = Call {
 //!     tenant: "search",
-//!     time_unix_ms: 1_700_000_000_001,
+//!     time: UnixMillis::new(1_700_000_000_001),
 //!     correlation_id: "trace-1",
 //!     request_key: "",
 //!     request,
@@ -49,7 +49,7 @@
 //! assert_eq!(outcome.decision.selected_model_id, Some(2));
 //! assert_eq!(outcome.decision.estimated_cost, Microunits::new(450));
 //! let ticket = outcome.ticket.ok_or("refused")?;
-//! engine.settle(ticket, 450, 1_700_000_000_900)?;
+//! engine.settle(ticket, Microunits::new(450), UnixMillis::new(1_700_000_000_900))?;
 //! let anchor = engine.close()?;
 //!
 //! let options = calybris_core::wal::VerifyOptions { anchor: Some(anchor), ..Default::default() };

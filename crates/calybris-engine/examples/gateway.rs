@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use calybris_engine::{
     Admission, Call, Engine, EngineError, EngineOptions, Ledger, Names, Outcome, Snapshot, Ticket,
+    UnixMillis,
 };
 use calybris_kernel::{BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request};
 use calybris_wal::Durability;
@@ -72,12 +73,12 @@ impl Gateway {
                 Some(stream) => break stream,
                 None => {
                     let fell_back = self
-                        .step(|engine, now| engine.fall_back(ticket, now))
+                        .step(|engine, now| engine.fall_back(ticket, UnixMillis::new(now)))
                         .await
                         .map_err(|r| r.error)?;
                     ticket = fell_back.ticket;
                     if fell_back.fallback.is_none() {
-                        self.step(|engine, now| engine.abandon(ticket, now))
+                        self.step(|engine, now| engine.abandon(ticket, UnixMillis::new(now)))
                             .await
                             .map_err(|r| r.error)?;
                         return Ok(());
@@ -86,9 +87,11 @@ impl Gateway {
             }
         };
         let (ticket, cost_microunits) = self.read_stream(ticket, stream).await?;
-        self.step(move |engine, now| engine.settle(ticket, cost_microunits, now))
-            .await
-            .map_err(|refused| refused.error)?;
+        self.step(move |engine, now| {
+            engine.settle(ticket, Microunits::new(cost_microunits), UnixMillis::new(now))
+        })
+        .await
+        .map_err(|refused| refused.error)?;
         self.served.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -102,12 +105,16 @@ impl Gateway {
         let mut cost_microunits = 0;
         while let Some(chunk_microunits) = stream.recv().await {
             let missing =
-                (cost_microunits + chunk_microunits).saturating_sub(ticket.reserved_microunits());
+                (cost_microunits + chunk_microunits).saturating_sub(ticket.reserved().get());
             if missing > 0 {
                 // A little more than is missing, so that not every chunk is a record.
                 let (back, admission) = self
                     .step(move |engine, now| {
-                        let admission = engine.extend(&mut ticket, missing + 500, now);
+                        let admission = engine.extend(
+                            &mut ticket,
+                            Microunits::new(missing + 500),
+                            UnixMillis::new(now),
+                        );
                         (ticket, admission)
                     })
                     .await;
@@ -186,14 +193,17 @@ fn open(dir: &Path, durability: Durability) -> Result<Engine, Box<dyn Error>> {
                 .with_fixed_price(Microunits::new(fixed_price_microunits))
         },
     );
-    engine.install(Snapshot::new(PolicySnapshot::new(policy, models)?, Names::default()), 1)?;
-    engine.ensure_tenant("acme", 200_000, 1)?;
-    engine.ensure_child("acme/web", "acme", 150_000, 1)?;
-    engine.ensure_child("acme/jobs", "acme", 150_000, 1)?;
-    engine.ensure_tenant("globex", 60_000, 1)?;
+    engine.install(
+        Snapshot::new(PolicySnapshot::new(policy, models)?, Names::default()),
+        UnixMillis::new(1),
+    )?;
+    engine.ensure_tenant("acme", Microunits::new(200_000), UnixMillis::new(1))?;
+    engine.ensure_child("acme/web", "acme", Microunits::new(150_000), UnixMillis::new(1))?;
+    engine.ensure_child("acme/jobs", "acme", Microunits::new(150_000), UnixMillis::new(1))?;
+    engine.ensure_tenant("globex", Microunits::new(60_000), UnixMillis::new(1))?;
     let warn_early =
         calybris_budget::TenantRules::default().with_soft_limit(Microunits::new(50_000));
-    engine.set_rules("globex", warn_early, 1)?;
+    engine.set_rules("globex", warn_early, UnixMillis::new(1))?;
     Ok(engine)
 }
 
@@ -204,7 +214,7 @@ fn call<'a>(tenant: &'a str, request_key: &'a str, client: u64, time_unix_ms: u6
         .with_risk(BasisPoints::percent(5))
         .with_confidence(BasisPoints::percent(90))
         .with_minimum_quality(BasisPoints::percent(60));
-    Call { tenant, time_unix_ms, correlation_id: "", request_key, request }
+    Call::new(tenant, UnixMillis::new(time_unix_ms), request).with_request_key(request_key)
 }
 
 /// Calls a model. Every third call of each fails; the others send chunks that cost more than was estimated.

@@ -10,7 +10,7 @@ use std::error::Error;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use calybris_engine::{Call, Engine, EngineOptions, Ledger, Names, Snapshot};
+use calybris_engine::{Call, Engine, EngineOptions, Ledger, Names, Snapshot, UnixMillis};
 use calybris_kernel::{BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request};
 use calybris_wal::{Reader, VerifyOptions, verify};
 
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             engine.recovery().records,
             engine.recovery().open_tickets,
         );
-        engine.checkpoint(1)?;
+        engine.checkpoint(UnixMillis::new(1))?;
         drop(engine);
         let opened = fastest(|| Engine::open(&path, &options).unwrap());
         println!("{name}: with a checkpoint as its last record, opened in {opened:?}");
@@ -80,9 +80,16 @@ fn write(path: &Path, options: &EngineOptions, records: u64) -> Result<(), Box<d
                 .with_fixed_price(Microunits::new(u64::from(model_id) * 10))
         })
         .collect();
-    engine.install(Snapshot::new(PolicySnapshot::new(policy, models)?, Names::default()), 1)?;
+    engine.install(
+        Snapshot::new(PolicySnapshot::new(policy, models)?, Names::default()),
+        UnixMillis::new(1),
+    )?;
     for tenant in 0..100 {
-        engine.ensure_tenant(&format!("tenant-{tenant}"), 1 << 50, 1)?;
+        engine.ensure_tenant(
+            &format!("tenant-{tenant}"),
+            Microunits::new(1 << 50),
+            UnixMillis::new(1),
+        )?;
     }
     let mut sequence = 0;
     // Stop short of a checkpoint, where opening takes longest.
@@ -96,16 +103,11 @@ fn write(path: &Path, options: &EngineOptions, records: u64) -> Result<(), Box<d
             .with_minimum_quality(BasisPoints::percent(70));
         let (tenant, key) = (format!("tenant-{}", sequence % 100), format!("key-{sequence}"));
         let request_key = if sequence % 10 == 0 { key.as_str() } else { "" };
-        let call = Call {
-            tenant: &tenant,
-            time_unix_ms: sequence,
-            correlation_id: "",
-            request_key,
-            request,
-        };
+        let call =
+            Call::new(&tenant, UnixMillis::new(sequence), request).with_request_key(request_key);
         let ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
         if sequence % 100 > 0 {
-            engine.settle(ticket, 5, sequence)?;
+            engine.settle(ticket, Microunits::new(5), UnixMillis::new(sequence))?;
         }
     }
     engine.close()?;

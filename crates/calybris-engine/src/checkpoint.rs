@@ -34,12 +34,12 @@ impl Engine {
     /// it takes to read what came after the last checkpoint.
     ///
     /// ```
-    /// # use calybris_engine::{Engine, EngineOptions};
+    /// # use calybris_engine::{Engine, EngineOptions, Microunits, UnixMillis};
     /// # let dir = tempfile::tempdir()?;
     /// # let dir = dir.path().join("log");
     /// let engine = Engine::open(&dir, &EngineOptions::default())?;
-    /// engine.ensure_tenant("acme", 1_000_000, 1)?;
-    /// assert_eq!(engine.checkpoint(2)?, 2);
+    /// engine.ensure_tenant("acme", Microunits::new(1_000_000), UnixMillis::new(1))?;
+    /// assert_eq!(engine.checkpoint(UnixMillis::new(2))?, 2);
     /// drop(engine);
     /// let engine = Engine::open(&dir, &EngineOptions::default())?;
     /// assert_eq!(engine.recovery().first_sequence, 2);
@@ -57,7 +57,7 @@ impl Engine {
     /// An operator asks now and then: calls go on without checkpoints, but opening the log takes longer each day.
     ///
     /// ```
-    /// # use calybris_engine::{Engine, EngineOptions};
+    /// # use calybris_engine::{Engine, EngineOptions, Microunits, UnixMillis};
     /// # let dir = tempfile::tempdir()?;
     /// # let engine = Engine::open(dir.path().join("log"), &EngineOptions::default())?;
     /// if let Some(error) = engine.checkpoint_failure() {
@@ -77,15 +77,15 @@ impl Engine {
     /// [`EngineError::Log`].
     ///
     /// ```
-    /// # use calybris_engine::{Engine, EngineOptions};
+    /// # use calybris_engine::{Engine, EngineOptions, Microunits, UnixMillis};
     /// # let dir = tempfile::tempdir()?;
     /// # let dir = dir.path().join("log");
     /// use calybris_wal::Disposal;
     ///
     /// let engine = Engine::open(&dir, &EngineOptions::default())?;
-    /// engine.ensure_tenant("acme", 1_000_000, 1)?;
+    /// engine.ensure_tenant("acme", Microunits::new(1_000_000), UnixMillis::new(1))?;
     /// assert_eq!(engine.retain_from_checkpoint(Disposal::Remove)?, 0);
-    /// engine.checkpoint(2)?;
+    /// engine.checkpoint(UnixMillis::new(2))?;
     /// assert_eq!(engine.retain_from_checkpoint(Disposal::Remove)?, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -179,7 +179,7 @@ impl Engine {
     /// for open in engine.open_tickets() {
     ///     println!("`{}` holds {} microunits", open.tenant, open.reserved_microunits);
     ///     let ticket = engine.ticket(open.decision_sequence).ok_or("closed meanwhile")?;
-    ///     engine.abandon(ticket, 3)?;
+    ///     engine.abandon(ticket, UnixMillis::new(3))?;
     /// }
     /// assert_eq!(engine.account("acme").ok_or("gone")?.reserved.get(), 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -205,8 +205,8 @@ impl Engine {
     #[doc = include_str!("doc_world.txt")]
     /// let stricter = policy.with_policy_epoch(2).with_minimum_confidence(BasisPoints::percent(95));
     /// let stricter = Snapshot::new(PolicySnapshot::new(stricter, [large, small])?, Names::default());
-    /// let sequence = engine.install(stricter.clone(), 2)?;
-    /// assert_eq!(engine.install(stricter, 3)?, sequence);
+    /// let sequence = engine.install(stricter.clone(), UnixMillis::new(2))?;
+    /// assert_eq!(engine.install(stricter, UnixMillis::new(3))?, sequence);
     /// assert_eq!(engine.decide(&call)?.decision.reason, Reason::ConfidenceHardLimit);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -302,7 +302,8 @@ const LONGEST_RECORD_BYTES: u32 = 64 * 1024 * 1024;
 mod tests {
     use super::*;
     use calybris_budget::TenantRules;
-    use calybris_kernel::{BasisPoints, Microunits, Model, Policy, PolicySnapshot, Request};
+    use calybris_kernel::{BasisPoints, Model, Policy, PolicySnapshot, Request};
+    use calybris_units::Microunits;
 
     use crate::call::Call;
     use crate::snapshot::Names;
@@ -316,9 +317,9 @@ mod tests {
         Snapshot::new(PolicySnapshot::new(policy, models).unwrap(), Names::default())
     }
 
-    fn call<'a>(request_key: &'a str) -> Call<'a> {
+    fn call(request_key: &str) -> Call<'_> {
         let request = Request::new(1, 1, 0, 0).with_business_value_microunits(10_000);
-        Call { tenant: "a", time: UnixMillis::new(2), correlation_id: "", request_key, request }
+        Call::new("a", UnixMillis::new(2), request).with_request_key(request_key)
     }
 
     /// What every method that changes something answers, and the tickets that came back.
@@ -334,22 +335,40 @@ mod tests {
         vec![
             ("decide", engine.decide(&call("")).map(drop)),
             ("answer again", engine.decide(&call("known")).map(drop)),
-            ("extend", engine.extend(&mut extended, 1, 3).map(drop)),
-            ("settle", engine.settle(ticket(), 400, 3).map(drop).map_err(tickets)),
-            ("abandon", engine.abandon(ticket(), 3).map(drop).map_err(tickets)),
-            ("fall back", engine.fall_back(ticket(), 3).map(drop).map_err(tickets)),
-            ("install", engine.install(snapshot(2), 3).map(drop)),
-            ("ensure a tenant", engine.ensure_tenant("b", 1, 3)),
-            ("ensure a child", engine.ensure_child("c", "b", 1, 3)),
-            ("top up", engine.top_up("a", 1, 3)),
-            ("reduce", engine.reduce("a", 1, 3)),
-            ("refund", engine.refund("a", 1, 3)),
-            ("repay", engine.repay("a", 1, 3).map(drop)),
-            ("carry over", engine.carry_over("a", "b", 1, 3).map(drop)),
-            ("rules", engine.set_rules("a", rules, 3)),
-            ("freeze", engine.freeze("a", 3)),
-            ("unfreeze", engine.unfreeze("a", 3)),
-            ("checkpoint", engine.checkpoint(4).map(drop)),
+            (
+                "extend",
+                engine.extend(&mut extended, Microunits::new(1), UnixMillis::new(3)).map(drop),
+            ),
+            (
+                "settle",
+                engine
+                    .settle(ticket(), Microunits::new(400), UnixMillis::new(3))
+                    .map(drop)
+                    .map_err(tickets),
+            ),
+            ("abandon", engine.abandon(ticket(), UnixMillis::new(3)).map(drop).map_err(tickets)),
+            (
+                "fall back",
+                engine.fall_back(ticket(), UnixMillis::new(3)).map(drop).map_err(tickets),
+            ),
+            ("install", engine.install(snapshot(2), UnixMillis::new(3)).map(drop)),
+            ("ensure a tenant", engine.ensure_tenant("b", Microunits::new(1), UnixMillis::new(3))),
+            (
+                "ensure a child",
+                engine.ensure_child("c", "b", Microunits::new(1), UnixMillis::new(3)),
+            ),
+            ("top up", engine.top_up("a", Microunits::new(1), UnixMillis::new(3))),
+            ("reduce", engine.reduce("a", Microunits::new(1), UnixMillis::new(3))),
+            ("refund", engine.refund("a", Microunits::new(1), UnixMillis::new(3))),
+            ("repay", engine.repay("a", Microunits::new(1), UnixMillis::new(3)).map(drop)),
+            (
+                "carry over",
+                engine.carry_over("a", "b", Microunits::new(1), UnixMillis::new(3)).map(drop),
+            ),
+            ("rules", engine.set_rules("a", rules, UnixMillis::new(3))),
+            ("freeze", engine.freeze("a", UnixMillis::new(3))),
+            ("unfreeze", engine.unfreeze("a", UnixMillis::new(3))),
+            ("checkpoint", engine.checkpoint(UnixMillis::new(4)).map(drop)),
             ("retain", engine.retain_from_checkpoint(calybris_wal::Disposal::Remove).map(drop)),
         ]
     }
@@ -359,8 +378,8 @@ mod tests {
         for broken in [false, true] {
             let dir = tempfile::tempdir().unwrap();
             let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
-            engine.install(snapshot(1), 1).unwrap();
-            engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+            engine.install(snapshot(1), UnixMillis::new(1)).unwrap();
+            engine.ensure_tenant("a", Microunits::new(1_000_000), UnixMillis::new(1)).unwrap();
             for _ in 0..4 {
                 drop(engine.decide(&call("")).unwrap());
             }

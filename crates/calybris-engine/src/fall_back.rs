@@ -41,10 +41,10 @@ impl Engine {
     /// assert_eq!((ticket.model_id(), ticket.reserved().get()), (7, 7_500));
     ///
     /// // Its provider does not answer.
-    /// let fell_back = engine.fall_back(ticket, 3)?;
+    /// let fell_back = engine.fall_back(ticket, UnixMillis::new(3))?;
     /// assert_eq!(fell_back.fallback.ok_or("nothing is left")?.model_id, 8);
     /// assert_eq!(fell_back.ticket.reserved().get(), 450);
-    /// engine.settle(fell_back.ticket, 430, 4)?;
+    /// engine.settle(fell_back.ticket, Microunits::new(430), UnixMillis::new(4))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn fall_back(&self, ticket: Ticket, time: UnixMillis) -> Result<FellBack, SettleRefused> {

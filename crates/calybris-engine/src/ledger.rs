@@ -17,11 +17,11 @@ use crate::ticket::OpenTicket;
 /// The state that a log leads to: accounts, open tickets, the snapshot in force, and the proof that the money adds up.
 ///
 /// ```
-/// # use calybris_engine::{Engine, EngineOptions, Ledger};
+/// # use calybris_engine::{Engine, EngineOptions, Ledger, Microunits, UnixMillis};
 /// # let dir = tempfile::tempdir()?;
 /// # let dir = dir.path().join("log");
 /// let engine = Engine::open(&dir, &EngineOptions::default())?;
-/// engine.ensure_tenant("acme", 1_000_000, 1_700_000_000_000)?;
+/// engine.ensure_tenant("acme", Microunits::new(1_000_000), UnixMillis::new(1_700_000_000_000))?;
 ///
 /// // Beside the writer, or years after it.
 /// let ledger = Ledger::read(&dir, None)?;

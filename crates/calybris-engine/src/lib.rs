@@ -5,7 +5,7 @@
 //! a [`Ticket`], does the work, and settles the ticket with the actual cost, or abandons it.
 //!
 //! ```
-//! use calybris_engine::{Call, Engine, EngineOptions, Names, Snapshot};
+//! use calybris_engine::{Call, Engine, EngineOptions, Names, Snapshot, UnixMillis};
 //! # use calybris_kernel::*;
 //! # let dir = tempfile::tempdir()?;
 //! # let dir = dir.path().join("log");
@@ -30,15 +30,15 @@
 //! #     .with_minimum_quality(BasisPoints::percent(70));
 //! let snapshot = Snapshot::new(PolicySnapshot::new(policy, vec![model])?, Names::default());
 //! let engine = Engine::open(&dir, &EngineOptions::default())?;
-//! engine.install(snapshot, 1_700_000_000_000)?;
-//! engine.ensure_tenant("search", 1_000_000, 1_700_000_000_000)?;
+//! engine.install(snapshot, UnixMillis::new(1_700_000_000_000))?;
+//! engine.ensure_tenant("search", Microunits::new(1_000_000), UnixMillis::new(1_700_000_000_000))?;
 //!
-//! let call = Call { tenant: "search", time_unix_ms: 1_700_000_000_001, correlation_id: "", request_key: "", request };
+//! let call = Call::new("search", UnixMillis::new(1_700_000_000_001), request);
 //! let outcome = engine.decide(&call)?;
 //! let ticket = outcome.ticket.ok_or("refused")?;
-//! assert_eq!((ticket.model_id(), ticket.reserved_microunits()), (7, 7_500));
+//! assert_eq!((ticket.model_id(), ticket.reserved().get()), (7, 7_500));
 //! // ... call the model, then say what it cost:
-//! engine.settle(ticket, 6_100, 1_700_000_000_900)?;
+//! engine.settle(ticket, Microunits::new(6_100), UnixMillis::new(1_700_000_000_900))?;
 //! assert_eq!(engine.account("search").ok_or("gone")?.committed.get(), 6_100);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

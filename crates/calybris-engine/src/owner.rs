@@ -38,17 +38,17 @@ impl Engine {
     /// if the tenant is open elsewhere, would be too deep, or is the first child of a tenant that has open tickets.
     ///
     /// ```
-    /// # use calybris_engine::{Engine, EngineOptions};
+    /// # use calybris_engine::{Engine, EngineOptions, Microunits, UnixMillis};
     /// # let dir = tempfile::tempdir()?;
     /// # let engine = Engine::open(dir.path().join("log"), &EngineOptions::default())?;
-    /// engine.ensure_tenant("acme", 1_000_000, 1)?;
-    /// engine.ensure_child("acme/web", "acme", 600_000, 1)?;
-    /// engine.ensure_child("acme/jobs", "acme", 600_000, 1)?;
+    /// engine.ensure_tenant("acme", Microunits::new(1_000_000), UnixMillis::new(1))?;
+    /// engine.ensure_child("acme/web", "acme", Microunits::new(600_000), UnixMillis::new(1))?;
+    /// engine.ensure_child("acme/jobs", "acme", Microunits::new(600_000), UnixMillis::new(1))?;
     ///
-    /// engine.top_up("acme/web", 50_000, 2)?;
-    /// engine.reduce("acme/jobs", 100_000, 2)?;
-    /// engine.freeze("acme/jobs", 3)?;
-    /// engine.unfreeze("acme/jobs", 4)?;
+    /// engine.top_up("acme/web", Microunits::new(50_000), UnixMillis::new(2))?;
+    /// engine.reduce("acme/jobs", Microunits::new(100_000), UnixMillis::new(2))?;
+    /// engine.freeze("acme/jobs", UnixMillis::new(3))?;
+    /// engine.unfreeze("acme/jobs", UnixMillis::new(4))?;
     /// assert_eq!(engine.account("acme/jobs").ok_or("gone")?.granted.get(), 500_000);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -180,13 +180,13 @@ impl Engine {
     /// use calybris_budget::{OverrunPolicy, TenantRules};
     ///
     /// let rules = TenantRules::default().with_overrun(OverrunPolicy::DrawThenDebt);
-    /// engine.set_rules("acme", rules, 2)?;
+    /// engine.set_rules("acme", rules, UnixMillis::new(2))?;
     /// let ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
-    /// engine.settle(ticket, 10_400, 3)?;
+    /// engine.settle(ticket, Microunits::new(10_400), UnixMillis::new(3))?;
     ///
     /// // 300 of what was spent are given back, and go to what is owed.
-    /// engine.refund("acme", 300, 4)?;
-    /// assert_eq!(engine.repay("acme", u64::MAX, 4)?, 300);
+    /// engine.refund("acme", Microunits::new(300), UnixMillis::new(4))?;
+    /// assert_eq!(engine.repay("acme", Microunits::MAX, UnixMillis::new(4))?.get(), 300);
     /// assert_eq!(engine.account("acme").ok_or("gone")?.debt.get(), 100);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -226,13 +226,14 @@ impl Engine {
     /// [`EngineError::Log`] if the log cannot be written: then nothing is moved.
     ///
     /// ```
-    /// # use calybris_engine::{Engine, EngineOptions};
+    /// # use calybris_engine::{Engine, EngineOptions, Microunits, UnixMillis};
     /// # let dir = tempfile::tempdir()?;
     /// # let engine = Engine::open(dir.path().join("log"), &EngineOptions::default())?;
-    /// engine.ensure_tenant("acme/2026-11", 1_000, 1)?;
-    /// engine.freeze("acme/2026-11", 2)?;
-    /// engine.ensure_tenant("acme/2026-12", 5_000, 2)?;
-    /// assert_eq!(engine.carry_over("acme/2026-11", "acme/2026-12", u64::MAX, 2)?, 1_000);
+    /// engine.ensure_tenant("acme/2026-11", Microunits::new(1_000), UnixMillis::new(1))?;
+    /// engine.freeze("acme/2026-11", UnixMillis::new(2))?;
+    /// engine.ensure_tenant("acme/2026-12", Microunits::new(5_000), UnixMillis::new(2))?;
+    /// let moved = engine.carry_over("acme/2026-11", "acme/2026-12", Microunits::MAX, UnixMillis::new(2))?;
+    /// assert_eq!(moved.get(), 1_000);
     /// assert_eq!(engine.account("acme/2026-12").ok_or("gone")?.available.get(), 6_000);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

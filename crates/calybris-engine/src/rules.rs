@@ -82,7 +82,7 @@ impl Engine {
     /// where those are that nobody took before a restart.
     ///
     /// ```
-    /// # use calybris_engine::{Engine, EngineOptions};
+    /// # use calybris_engine::{Engine, EngineOptions, Microunits, UnixMillis};
     /// # let dir = tempfile::tempdir()?;
     /// # let engine = Engine::open(dir.path().join("log"), &EngineOptions::default())?;
     /// for warning in engine.take_warnings() {

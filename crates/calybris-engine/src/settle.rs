@@ -29,10 +29,10 @@ impl Engine {
     /// assert_eq!(ticket.reserved().get(), 7_500);
     ///
     /// // It cost more than anybody has, and the truth is not refused.
-    /// let refused = engine.settle(ticket, 12_000, 3).unwrap_err();
+    /// let refused = engine.settle(ticket, Microunits::new(12_000), UnixMillis::new(3)).unwrap_err();
     /// let rules = TenantRules::default().with_overrun(OverrunPolicy::DrawThenDebt);
-    /// engine.set_rules("acme", rules, 3)?;
-    /// engine.settle(refused.ticket, 12_000, 3)?;
+    /// engine.set_rules("acme", rules, UnixMillis::new(3))?;
+    /// engine.settle(refused.ticket, Microunits::new(12_000), UnixMillis::new(3))?;
     /// assert_eq!(engine.account("acme").ok_or("gone")?.debt.get(), 2_000);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -55,7 +55,7 @@ impl Engine {
     #[doc = include_str!("doc_world.txt")]
     /// let ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
     /// // The caller hung up before the model was called.
-    /// let settlement = engine.abandon(ticket, 3)?;
+    /// let settlement = engine.abandon(ticket, UnixMillis::new(3))?;
     /// assert_eq!((settlement.committed.get(), settlement.returned.get()), (0, 7_500));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -92,11 +92,11 @@ impl Engine {
     /// use calybris_engine::Admission;
     ///
     /// let mut ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
-    /// assert_eq!(engine.extend(&mut ticket, 1_500, 3)?, Admission::Reserved);
+    /// assert_eq!(engine.extend(&mut ticket, Microunits::new(1_500), UnixMillis::new(3))?, Admission::Reserved);
     /// assert_eq!(ticket.reserved().get(), 9_000);
     /// let refused = Admission::Insufficient { available: Microunits::new(1_000) };
-    /// assert_eq!(engine.extend(&mut ticket, 1_001, 4)?, refused);
-    /// # engine.abandon(ticket, 5)?;
+    /// assert_eq!(engine.extend(&mut ticket, Microunits::new(1_001), UnixMillis::new(4))?, refused);
+    /// # engine.abandon(ticket, UnixMillis::new(5))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn extend(

@@ -26,7 +26,7 @@ use crate::snapshot::Snapshot;
 /// use calybris_engine::Statement;
 ///
 /// let ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
-/// engine.settle(ticket, 6_100, 3)?;
+/// engine.settle(ticket, Microunits::new(6_100), UnixMillis::new(3))?;
 ///
 /// let mut statement = Statement::open(&dir, None)?;
 /// let mut spent = 0;

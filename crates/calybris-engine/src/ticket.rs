@@ -52,6 +52,20 @@ pub struct OpenTicket {
     pub reserved: Microunits,
 }
 
+impl OpenTicket {
+    /// A ticket whose model did not fail.
+    #[must_use]
+    pub fn new(
+        decision_sequence: u64,
+        tenant: impl Into<String>,
+        model_id: u32,
+        reserved: Microunits,
+    ) -> Self {
+        let tenant = tenant.into();
+        Self { decision_sequence, tenant, model_id, failed_model_ids: Vec::new(), reserved }
+    }
+}
+
 /// What stands behind an open ticket.
 pub(crate) struct Hold {
     /// Of 0 microunits when the model is free.

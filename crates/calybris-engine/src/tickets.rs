@@ -146,7 +146,7 @@ mod tests {
         let panics = || tickets.change::<()>(&ticket, |_| panic!("on purpose"));
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
         // It would wait for ever if the ticket were still out.
-        assert_eq!(tickets.ticket(3).unwrap().reserved_microunits(), 70);
+        assert_eq!(tickets.ticket(3).unwrap().reserved().get(), 70);
         tickets.change(&ticket, |_| Ok((Fate::IsClosed, ()))).unwrap();
         assert!(tickets.ticket(3).is_none());
         assert_eq!(tenant.snapshot().available.get(), 100);

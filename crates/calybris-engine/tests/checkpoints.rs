@@ -6,10 +6,10 @@ mod world;
 use std::path::Path;
 use std::sync::Arc;
 
-use calybris_budget::{BudgetEvent, Microunits, OverrunPolicy, TenantRules};
+use calybris_budget::{BudgetEvent, OverrunPolicy, TenantRules};
 use calybris_engine::{
-    Call, Checkpoint, DecisionProof, Engine, EngineError, EngineOptions, History, Ledger,
-    LoggedTicket, Record, SCHEMA_ID,
+    Checkpoint, DecisionProof, Engine, EngineError, EngineOptions, History, Ledger, LoggedTicket,
+    Record, SCHEMA_ID,
 };
 use calybris_wal::{Disposal, Durability, Reader, WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
@@ -65,7 +65,7 @@ fn without_checkpoints(dir: &Path) -> tempfile::TempDir {
 
 fn tickets(engine: &Engine) -> Vec<(String, u32, Vec<u32>, u64)> {
     let open = engine.open_tickets().into_iter();
-    open.map(|open| (open.tenant, open.model_id, open.failed_model_ids, open.reserved_microunits))
+    open.map(|open| (open.tenant, open.model_id, open.failed_model_ids, open.reserved.get()))
         .collect()
 }
 
@@ -73,12 +73,12 @@ fn tickets(engine: &Engine) -> Vec<(String, u32, Vec<u32>, u64)> {
 fn a_checkpoint_begins_a_segment_and_recovery_begins_there() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let ticket = engine.decide(&call("a", 1, 7_000)).unwrap().ticket.unwrap();
-    let _moved = engine.fall_back(ticket, 2).unwrap();
-    assert_eq!(engine.checkpoint(3).unwrap(), 5);
+    let _moved = engine.fall_back(ticket, UnixMillis::new(2)).unwrap();
+    assert_eq!(engine.checkpoint(UnixMillis::new(3)).unwrap(), 5);
     // Nothing was logged since, but the snapshot, which decisions name instead of the checkpoint.
-    assert_eq!(engine.checkpoint(4).unwrap(), 5);
+    assert_eq!(engine.checkpoint(UnixMillis::new(4)).unwrap(), 5);
     assert_eq!(engine.head().sequence, 6);
     assert_eq!(Reader::segments(dir.path()).unwrap(), [1, 5]);
     let _later = engine.decide(&call("a", 2, 9_000)).unwrap();
@@ -92,10 +92,10 @@ fn a_checkpoint_begins_a_segment_and_recovery_begins_there() {
     assert_eq!((recovery.first_sequence, recovery.records, recovery.decisions), (5, 3, 2));
     assert_eq!(state(&engine), before);
     // The snapshot in force is the one given, so nothing is logged.
-    assert_eq!(engine.install(snapshot(), 5).unwrap(), 6);
+    assert_eq!(engine.install(snapshot(), UnixMillis::new(5)).unwrap(), 6);
     // What the ticket has tried is known: nothing is left.
     let ticket = engine.ticket(3).unwrap();
-    assert_eq!(engine.fall_back(ticket, 6).unwrap().fallback, None);
+    assert_eq!(engine.fall_back(ticket, UnixMillis::new(6)).unwrap().fallback, None);
     drop(engine);
     Ledger::read(dir.path(), None).unwrap().conservation.unwrap();
 }
@@ -105,25 +105,31 @@ fn a_checkpoint_straight_after_the_first_installation_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
     assert_eq!(engine.head().sequence, 1);
-    assert_eq!(engine.checkpoint(2).unwrap(), 2);
-    assert_eq!((engine.checkpoint(3).unwrap(), engine.head().sequence), (2, 3));
+    assert_eq!(engine.checkpoint(UnixMillis::new(2)).unwrap(), 2);
+    assert_eq!((engine.checkpoint(UnixMillis::new(3)).unwrap(), engine.head().sequence), (2, 3));
     drop(engine);
     assert_eq!(open(dir.path()).recovery().first_sequence, 2);
 
     // An engine that has nothing in force yet.
     let dir = tempfile::tempdir().unwrap();
     let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
-    engine.ensure_tenant("a", 1, 1).unwrap();
-    assert_eq!((engine.checkpoint(2).unwrap(), engine.checkpoint(3).unwrap()), (2, 2));
+    engine.ensure_tenant("a", Microunits::new(1), UnixMillis::new(1)).unwrap();
+    assert_eq!(
+        (
+            engine.checkpoint(UnixMillis::new(2)).unwrap(),
+            engine.checkpoint(UnixMillis::new(3)).unwrap()
+        ),
+        (2, 2)
+    );
 }
 
 #[test]
 fn opening_finishes_a_checkpoint_that_a_crash_cut_short() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
-    engine.ensure_tenant("another", 10_000, 1).unwrap();
-    engine.checkpoint(77).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
+    engine.ensure_tenant("another", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
+    engine.checkpoint(UnixMillis::new(77)).unwrap();
     drop(engine);
     // The crash came between the checkpoint and the snapshot behind it.
     let copy = tempfile::tempdir().unwrap();
@@ -140,7 +146,7 @@ fn opening_finishes_a_checkpoint_that_a_crash_cut_short() {
     assert_eq!((engine.recovery().first_sequence, engine.recovery().records), (4, 1));
     // It is the record that would stand there without the crash.
     assert_eq!(records(copy.path()), whole);
-    assert_eq!((engine.checkpoint(78).unwrap(), engine.head().sequence), (4, 5));
+    assert_eq!((engine.checkpoint(UnixMillis::new(78)).unwrap(), engine.head().sequence), (4, 5));
     // No decision names the checkpoint, so that no proof shows what others have.
     let outcome = engine.decide(&call("a", 1, 9_000)).unwrap();
     let proof = DecisionProof::of(copy.path(), None, outcome.decision_sequence).unwrap();
@@ -160,8 +166,8 @@ fn a_state_too_large_for_a_checkpoint_is_told_and_leaves_the_log_as_it_was() {
     WalWriter::open(dir.path(), &options).unwrap().close().unwrap();
     let options = EngineOptions::default().checkpoint_every_records(20);
     let engine = Engine::open(dir.path(), &options).unwrap();
-    engine.install(snapshot(), 0).unwrap();
-    engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+    engine.install(snapshot(), UnixMillis::new(0)).unwrap();
+    engine.ensure_tenant("a", Microunits::new(1_000_000), UnixMillis::new(1)).unwrap();
     assert!(engine.checkpoint_failure().is_none());
     let too_large = |error: &EngineError| {
         matches!(error, EngineError::Log(WalError::RecordTooLarge { limit: 700 }))
@@ -175,12 +181,12 @@ fn a_state_too_large_for_a_checkpoint_is_told_and_leaves_the_log_as_it_was() {
     let _open = engine.decide(&call("a", 30, 9_000)).unwrap();
     assert!(Arc::ptr_eq(&engine.checkpoint_failure().unwrap(), &failure));
     let before = (engine.head(), state(&engine));
-    assert!(too_large(&engine.checkpoint(2).unwrap_err()));
+    assert!(too_large(&engine.checkpoint(UnixMillis::new(2)).unwrap_err()));
     assert_eq!((engine.head(), state(&engine)), before);
     assert_eq!(Reader::segments(dir.path()).unwrap(), [1]);
     // Once there is less to say, the next that is due is written.
     for ticket in tickets {
-        engine.abandon(ticket, 3).unwrap();
+        engine.abandon(ticket, UnixMillis::new(3)).unwrap();
     }
     assert!(engine.checkpoint_failure().is_none());
     assert_eq!(Reader::segments(dir.path()).unwrap().len(), 2);
@@ -191,12 +197,12 @@ fn checkpoints_come_by_themselves_after_so_many_records() {
     let dir = tempfile::tempdir().unwrap();
     let options = EngineOptions::default().checkpoint_every_records(10);
     let engine = Engine::open(dir.path(), &options).unwrap();
-    engine.install(snapshot(), 0).unwrap();
-    engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+    engine.install(snapshot(), UnixMillis::new(0)).unwrap();
+    engine.ensure_tenant("a", Microunits::new(1_000_000), UnixMillis::new(1)).unwrap();
     for sequence in 1..=50 {
         let ticket = engine.decide(&call("a", sequence, 9_000)).unwrap().ticket.unwrap();
         if sequence % 2 == 0 {
-            engine.settle(ticket, 1, 2).unwrap();
+            engine.settle(ticket, Microunits::new(1), UnixMillis::new(2)).unwrap();
         }
     }
     let before = state(&engine);
@@ -222,11 +228,11 @@ fn no_checkpoint_comes_by_itself_if_none_is_asked_for() {
     for round in 0..2 {
         let engine = Engine::open(dir.path(), &options).unwrap();
         if round == 0 {
-            engine.install(snapshot(), 0).unwrap();
-            engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+            engine.install(snapshot(), UnixMillis::new(0)).unwrap();
+            engine.ensure_tenant("a", Microunits::new(1_000_000), UnixMillis::new(1)).unwrap();
         } else {
             // One that is asked for brings no others after it.
-            engine.checkpoint(2).unwrap();
+            engine.checkpoint(UnixMillis::new(2)).unwrap();
         }
         for sequence in 1..=20 {
             drop(engine.decide(&call("a", 20 * round + sequence, 9_000)).unwrap());
@@ -242,12 +248,12 @@ fn no_checkpoint_comes_by_itself_if_none_is_asked_for() {
 fn what_stands_before_a_checkpoint_can_be_dropped() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let _open = engine.decide(&call("a", 1, 9_000)).unwrap();
     assert_eq!(engine.retain_from_checkpoint(Disposal::Remove).unwrap(), 0);
-    engine.checkpoint(2).unwrap();
+    engine.checkpoint(UnixMillis::new(2)).unwrap();
     let _other = engine.decide(&call("a", 2, 9_000)).unwrap();
-    engine.checkpoint(3).unwrap();
+    engine.checkpoint(UnixMillis::new(3)).unwrap();
     assert_eq!(engine.retain_from_checkpoint(Disposal::Remove).unwrap(), 2);
     let before = state(&engine);
     drop(engine);
@@ -270,14 +276,14 @@ fn a_log_whose_retention_was_cut_short_begins_with_its_first_checkpoint() {
     for left in [&[0][..], &[1], &[0, 1]] {
         let dir = tempfile::tempdir().unwrap();
         let engine = open(dir.path());
-        engine.ensure_tenant("a", 10_000, 1).unwrap();
+        engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
         let _open = engine.decide(&call("a", 1, 9_000)).unwrap();
         // A rotation of the log's own: the segment behind it begins with no checkpoint.
         drop(engine);
         WalWriter::open(dir.path(), &WalOptions::new(SCHEMA_ID)).unwrap().rotate().unwrap();
         let engine = open(dir.path());
-        engine.top_up("a", 500, 2).unwrap();
-        engine.checkpoint(3).unwrap();
+        engine.top_up("a", Microunits::new(500), UnixMillis::new(2)).unwrap();
+        engine.checkpoint(UnixMillis::new(3)).unwrap();
         let _other = engine.decide(&call("a", 2, 9_000)).unwrap();
         let names = segments(dir.path());
         let [first, second, checkpoint] = names[..] else { panic!("{names:?}") };
@@ -310,12 +316,12 @@ fn a_log_whose_retention_was_cut_short_begins_with_its_first_checkpoint() {
 fn a_checkpoint_that_says_otherwise_than_the_records_before_it_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
-    let keyed = Call { request_key: "key", ..call("a", 1, 9_000) };
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
+    let keyed = call("a", 1, 9_000).with_request_key("key");
     let _open = engine.decide(&keyed).unwrap();
-    engine.checkpoint(2).unwrap();
-    engine.top_up("a", 1, 3).unwrap();
-    engine.checkpoint(4).unwrap();
+    engine.checkpoint(UnixMillis::new(2)).unwrap();
+    engine.top_up("a", Microunits::new(1), UnixMillis::new(3)).unwrap();
+    engine.checkpoint(UnixMillis::new(4)).unwrap();
     drop(engine);
     let all: Vec<Record<'static>> =
         records(dir.path()).into_iter().map(|(_, record)| record).collect();
@@ -358,9 +364,9 @@ fn a_checkpoint_that_says_otherwise_than_the_records_before_it_is_named() {
 fn a_log_that_begins_with_a_hold_without_a_ticket_or_a_ticket_without_a_hold_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let _open = engine.decide(&call("a", 1, 9_000)).unwrap();
-    engine.checkpoint(2).unwrap();
+    engine.checkpoint(UnixMillis::new(2)).unwrap();
     drop(engine);
     let mut checkpoints = records(dir.path()).into_iter().filter_map(|(_, record)| match record {
         Record::Checkpoint(checkpoint) => Some(checkpoint),
@@ -411,11 +417,11 @@ fn a_log_that_begins_with_a_hold_without_a_ticket_or_a_ticket_without_a_hold_is_
 fn a_log_whose_beginning_is_gone_without_a_checkpoint_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     drop(engine);
     let log = WalWriter::open(dir.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
     log.rotate().unwrap();
-    let abandoned = Record::Abandoned { time_unix_ms: 0, decision_sequence: 1 };
+    let abandoned = Record::Abandoned { time: UnixMillis::new(0), decision_sequence: 1 };
     log.append(&abandoned).unwrap();
     log.retain_from(3, Disposal::Remove).unwrap();
     drop(log);
@@ -430,8 +436,8 @@ fn calls_go_on_while_others_write_checkpoints() {
     let dir = tempfile::tempdir().unwrap();
     let options = EngineOptions::default().checkpoint_every_records(7);
     let engine = Engine::open(dir.path(), &options).unwrap();
-    engine.install(snapshot(), 0).unwrap();
-    engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+    engine.install(snapshot(), UnixMillis::new(0)).unwrap();
+    engine.ensure_tenant("a", Microunits::new(1_000_000), UnixMillis::new(1)).unwrap();
     let soft = TenantRules::default()
         .with_soft_limit(Microunits::new(3_000))
         .with_overrun(OverrunPolicy::DrawThenDebt);
@@ -443,19 +449,25 @@ fn calls_go_on_while_others_write_checkpoints() {
                     let key = format!("{}", (thread + step) % 20);
                     let request_key = if step % 3 == 0 { key.as_str() } else { "" };
                     let sequence = if request_key.is_empty() { step } else { 0 };
-                    let call = Call { request_key, ..call("a", sequence, 7_000) };
+                    let call = call("a", sequence, 7_000).with_request_key(request_key);
                     match (engine.decide(&call).unwrap().ticket, step % 5) {
-                        (Some(ticket), 0) => drop(engine.settle(ticket, 300, 2)),
-                        (Some(mut ticket), 1) => drop(engine.extend(&mut ticket, 5, 2)),
-                        (Some(ticket), 2) => drop(engine.fall_back(ticket, 2)),
-                        (Some(ticket), 3) => drop(engine.abandon(ticket, 2)),
+                        (Some(ticket), 0) => {
+                            drop(engine.settle(ticket, Microunits::new(300), UnixMillis::new(2)))
+                        }
+                        (Some(mut ticket), 1) => {
+                            drop(engine.extend(&mut ticket, Microunits::new(5), UnixMillis::new(2)))
+                        }
+                        (Some(ticket), 2) => drop(engine.fall_back(ticket, UnixMillis::new(2))),
+                        (Some(ticket), 3) => drop(engine.abandon(ticket, UnixMillis::new(2))),
                         _ => {}
                     }
                     match (thread, step % 10) {
-                        (0, 3) => engine.top_up("a", 10, 3).unwrap(),
-                        (1, 3) => drop(engine.reduce("a", 10, 3)),
-                        (2, 3) => engine.set_rules("a", soft, 3).unwrap(),
-                        (3, 3) => drop(engine.checkpoint(3).unwrap()),
+                        (0, 3) => {
+                            engine.top_up("a", Microunits::new(10), UnixMillis::new(3)).unwrap()
+                        }
+                        (1, 3) => drop(engine.reduce("a", Microunits::new(10), UnixMillis::new(3))),
+                        (2, 3) => engine.set_rules("a", soft, UnixMillis::new(3)).unwrap(),
+                        (3, 3) => drop(engine.checkpoint(UnixMillis::new(3)).unwrap()),
                         _ => {}
                     }
                 }
@@ -478,8 +490,8 @@ fn a_warning_stands_in_the_log_on_the_side_of_the_rules_that_gave_it() {
     // A record waits for the disk, so that others come between a warning and its record if anything lets them.
     let options = EngineOptions::default().durability(Durability::Synced);
     let engine = Engine::open(dir.path(), &options).unwrap();
-    engine.install(snapshot(), 0).unwrap();
-    engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+    engine.install(snapshot(), UnixMillis::new(0)).unwrap();
+    engine.ensure_tenant("a", Microunits::new(1_000_000), UnixMillis::new(1)).unwrap();
     let at_once = TenantRules::default().with_soft_limit(Microunits::new(1));
     std::thread::scope(|scope| {
         for _ in 0..3 {
@@ -491,8 +503,8 @@ fn a_warning_stands_in_the_log_on_the_side_of_the_rules_that_gave_it() {
         }
         scope.spawn(|| {
             for _ in 0..40 {
-                engine.set_rules("a", at_once, 2).unwrap();
-                engine.checkpoint(3).unwrap();
+                engine.set_rules("a", at_once, UnixMillis::new(2)).unwrap();
+                engine.checkpoint(UnixMillis::new(3)).unwrap();
             }
         });
     });
@@ -512,9 +524,9 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let options = EngineOptions::default().request_keys(3);
         let mut engine = Engine::open(dir.path(), &options).unwrap();
-        engine.install(snapshot(), 0).unwrap();
-        engine.ensure_tenant("a", 6_000, 1).unwrap();
-        engine.ensure_child("b", "a", 4_000, 1).unwrap();
+        engine.install(snapshot(), UnixMillis::new(0)).unwrap();
+        engine.ensure_tenant("a", Microunits::new(6_000), UnixMillis::new(1)).unwrap();
+        engine.ensure_child("b", "a", Microunits::new(4_000), UnixMillis::new(1)).unwrap();
         for (sequence, (kind, which, amount)) in (1_u64..).zip(steps) {
             let open_tickets = engine.open_tickets();
             let chosen = (!open_tickets.is_empty()).then(|| which.get(&open_tickets).decision_sequence);
@@ -527,18 +539,18 @@ proptest! {
                 }
                 (3, _) => {
                     let key = format!("{}", amount % 5);
-                    let call = Call { request_key: &key, ..call(tenant, 0, 7_000) };
+                    let call = call(tenant, 0, 7_000).with_request_key(&key);
                     let _either = engine.decide(&call);
                 }
-                (4, Some(ticket)) => drop(engine.settle(ticket, amount, 1)),
-                (5, Some(ticket)) => drop(engine.abandon(ticket, 1)),
-                (6, Some(mut ticket)) => drop(engine.extend(&mut ticket, amount, 1)),
-                (7, Some(ticket)) => drop(engine.fall_back(ticket, 1)),
-                (8, _) => drop(engine.top_up(tenant, amount, 1)),
-                (9, _) => drop(engine.reduce(tenant, amount, 1)),
-                (10, _) => drop(engine.refund(tenant, amount, 1)),
+                (4, Some(ticket)) => drop(engine.settle(ticket, Microunits::new(amount), UnixMillis::new(1))),
+                (5, Some(ticket)) => drop(engine.abandon(ticket, UnixMillis::new(1))),
+                (6, Some(mut ticket)) => drop(engine.extend(&mut ticket, Microunits::new(amount), UnixMillis::new(1))),
+                (7, Some(ticket)) => drop(engine.fall_back(ticket, UnixMillis::new(1))),
+                (8, _) => drop(engine.top_up(tenant, Microunits::new(amount), UnixMillis::new(1))),
+                (9, _) => drop(engine.reduce(tenant, Microunits::new(amount), UnixMillis::new(1))),
+                (10, _) => drop(engine.refund(tenant, Microunits::new(amount), UnixMillis::new(1))),
                 (11, _) => {
-                    let frozen = if amount % 3 == 0 { engine.freeze(tenant, 1) } else { engine.unfreeze(tenant, 1) };
+                    let frozen = if amount % 3 == 0 { engine.freeze(tenant, UnixMillis::new(1)) } else { engine.unfreeze(tenant, UnixMillis::new(1)) };
                     frozen.unwrap();
                 }
                 (12, _) => {
@@ -550,21 +562,21 @@ proptest! {
                     let rules = TenantRules::default()
                         .with_soft_limit(Microunits::new(amount))
                         .with_overrun(overrun);
-                    engine.set_rules(tenant, rules, 1).unwrap();
+                    engine.set_rules(tenant, rules, UnixMillis::new(1)).unwrap();
                 }
                 (13, _) => {
                     let policy = POLICY
 .with_policy_epoch(amount % 3);
-                    engine.install(snapshot_under(policy), 1).unwrap();
+                    engine.install(snapshot_under(policy), UnixMillis::new(1)).unwrap();
                 }
                 (16, _) => {
- engine.repay(tenant, amount, 1).unwrap();
+ engine.repay(tenant, Microunits::new(amount), UnixMillis::new(1)).unwrap();
  }
                 (17, _) => {
                     let to = if tenant == "a" { "b" } else { "a" };
-                    engine.carry_over(tenant, to, amount, 1).unwrap();
+                    engine.carry_over(tenant, to, Microunits::new(amount), UnixMillis::new(1)).unwrap();
                 }
-                (14, _) => drop(engine.checkpoint(1).unwrap()),
+                (14, _) => drop(engine.checkpoint(UnixMillis::new(1)).unwrap()),
                 (15, _) => {
                     drop(engine);
                     engine = Engine::open(dir.path(), &options).unwrap();
@@ -589,7 +601,7 @@ proptest! {
         let both = [&engine, &whole];
         for sequence in 0..3 {
             let [one, other] = both.map(|engine| {
-                let keyed = Call { request_key: "0", ..call("b", 0, 7_000) };
+                let keyed = call("b", 0, 7_000).with_request_key("0");
                 let keyed = engine.decide(&keyed).map(|outcome| outcome.admission).ok();
                 let asked = engine.decide(&call("b", 1_000 + sequence, 7_000)).unwrap();
                 (keyed, asked.admission, engine.take_warnings())

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use calybris_budget::{BudgetEvent, Microunits, OverrunPolicy, TenantRules};
+use calybris_budget::{BudgetEvent, OverrunPolicy, TenantRules};
 use calybris_engine::{
-    Admission, Call, Decided, Engine, EngineError, EngineOptions, Ledger, Record, SCHEMA_ID,
+    Admission, Decided, Engine, EngineError, EngineOptions, Ledger, Record, SCHEMA_ID,
 };
 use calybris_wal::{Durability, WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
@@ -18,13 +18,13 @@ use world::*;
 /// Runs a mixed load: rejections, refusals, settled, abandoned, extended, moved, overdrawn and forgotten tickets of three
 /// tenants, whose owner tops up, reduces and refunds meanwhile.
 fn load(engine: &Engine) {
-    engine.ensure_tenant("a", 9_000, 1).unwrap();
-    engine.ensure_tenant("b", 2_500, 2).unwrap();
-    engine.ensure_child("c", "a", 3_000, 2).unwrap();
+    engine.ensure_tenant("a", Microunits::new(9_000), UnixMillis::new(1)).unwrap();
+    engine.ensure_tenant("b", Microunits::new(2_500), UnixMillis::new(2)).unwrap();
+    engine.ensure_child("c", "a", Microunits::new(3_000), UnixMillis::new(2)).unwrap();
     let rules = TenantRules::default()
         .with_soft_limit(Microunits::new(2_000))
         .with_overrun(OverrunPolicy::DrawThenDebt);
-    engine.set_rules("c", rules, 3).unwrap();
+    engine.set_rules("c", rules, UnixMillis::new(3)).unwrap();
     for sequence in 1..=14 {
         let tenant = ["a", "b", "c"][usize::try_from(sequence % 3).unwrap()];
         let quality = [9_000, 7_000, 9_500][usize::try_from(sequence / 3 % 3).unwrap()];
@@ -32,27 +32,42 @@ fn load(engine: &Engine) {
         else {
             continue;
         };
-        let reserved = ticket.reserved_microunits();
+        let reserved = ticket.reserved().get();
         match sequence % 7 {
             0 => {}
-            1 => assert_eq!(engine.abandon(ticket, 50).unwrap().returned_microunits, reserved),
-            2 => drop(engine.settle(ticket, reserved + 900, 60)),
-            3 => drop(engine.extend(&mut ticket, 100, 60).unwrap()),
-            4 => drop(engine.fall_back(ticket, 60).unwrap()),
+            1 => assert_eq!(
+                engine.abandon(ticket, UnixMillis::new(50)).unwrap().returned.get(),
+                reserved
+            ),
+            2 => drop(engine.settle(ticket, Microunits::new(reserved + 900), UnixMillis::new(60))),
+            3 => {
+                assert_eq!(
+                    engine.extend(&mut ticket, Microunits::new(100), UnixMillis::new(60)).unwrap(),
+                    Admission::Reserved
+                )
+            }
+            4 => drop(engine.fall_back(ticket, UnixMillis::new(60)).unwrap()),
             _ => {
-                assert_eq!(engine.settle(ticket, reserved - 1, 60).unwrap().returned_microunits, 1);
+                assert_eq!(
+                    engine
+                        .settle(ticket, Microunits::new(reserved - 1), UnixMillis::new(60))
+                        .unwrap()
+                        .returned
+                        .get(),
+                    1
+                );
             }
         }
     }
-    engine.top_up("c", 50, 70).unwrap();
-    engine.reduce("a", 60, 70).unwrap();
-    engine.refund("a", 1, 70).unwrap();
-    engine.freeze("b", 70).unwrap();
+    engine.top_up("c", Microunits::new(50), UnixMillis::new(70)).unwrap();
+    engine.reduce("a", Microunits::new(60), UnixMillis::new(70)).unwrap();
+    engine.refund("a", Microunits::new(1), UnixMillis::new(70)).unwrap();
+    engine.freeze("b", UnixMillis::new(70)).unwrap();
 }
 
 fn holds(engine: &Engine) -> BTreeMap<u64, u64> {
     let tickets = engine.open_tickets().into_iter();
-    tickets.map(|ticket| (ticket.decision_sequence, ticket.reserved_microunits)).collect()
+    tickets.map(|ticket| (ticket.decision_sequence, ticket.reserved.get())).collect()
 }
 
 #[test]
@@ -90,7 +105,7 @@ fn a_log_with_checkpoints_cut_anywhere_reopens_to_what_its_whole_records_say() {
     let dir = tempfile::tempdir().unwrap();
     let options = EngineOptions::default().checkpoint_every_records(9);
     let engine = Engine::open(dir.path(), &options).unwrap();
-    engine.install(snapshot(), 0).unwrap();
+    engine.install(snapshot(), UnixMillis::new(0)).unwrap();
     load(&engine);
     let whole = records(dir.path());
     let segments = segments(dir.path());
@@ -133,11 +148,11 @@ fn every_open_ticket_can_be_settled_after_a_restart() {
     drop(engine);
     let engine = open(dir.path());
     assert_eq!((balances(&engine), engine.open_tickets()), (before, tickets.clone()));
-    let held: u128 = tickets.iter().map(|ticket| u128::from(ticket.reserved_microunits)).sum();
+    let held: u128 = tickets.iter().map(|ticket| u128::from(ticket.reserved.get())).sum();
     assert_eq!(engine.recovery().reserved_microunits, held);
     for open in tickets {
         let ticket = engine.ticket(open.decision_sequence).unwrap();
-        engine.settle(ticket, open.reserved_microunits, 99).unwrap();
+        engine.settle(ticket, Microunits::new(open.reserved.get()), UnixMillis::new(99)).unwrap();
     }
     let (expected, open) = fold(&records(dir.path()));
     assert!(open.is_empty());
@@ -149,7 +164,7 @@ fn many_threads_never_overspend_and_the_log_replays_to_the_live_balances() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
     // Less than five calls in a row cost, so that somebody is refused in each round, however the threads run.
-    engine.ensure_tenant("a", 4_500, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(4_500), UnixMillis::new(1)).unwrap();
     let start = Barrier::new(4);
     let refused = AtomicU64::new(0);
     std::thread::scope(|scope| {
@@ -167,9 +182,11 @@ fn many_threads_never_overspend_and_the_log_replays_to_the_live_balances() {
                     if step % 5 == 4 {
                         for ticket in kept.drain(..) {
                             if step % 10 == 4 {
-                                engine.settle(ticket, 1, 2).unwrap();
+                                engine
+                                    .settle(ticket, Microunits::new(1), UnixMillis::new(2))
+                                    .unwrap();
                             } else {
-                                engine.abandon(ticket, 2).unwrap();
+                                engine.abandon(ticket, UnixMillis::new(2)).unwrap();
                             }
                         }
                     }
@@ -194,8 +211,8 @@ fn of_many_callers_with_the_same_ticket_one_settles_it() {
     // A settlement waits for the disk, so that the others ask for the ticket while it is out.
     let options = EngineOptions::default().durability(Durability::Synced);
     let engine = Engine::open(dir.path(), &options).unwrap();
-    engine.install(snapshot(), 0).unwrap();
-    engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+    engine.install(snapshot(), UnixMillis::new(0)).unwrap();
+    engine.ensure_tenant("a", Microunits::new(1_000_000), UnixMillis::new(1)).unwrap();
     for round in 1..=50 {
         let ticket = engine.decide(&call("a", round, 9_000)).unwrap().ticket.unwrap();
         let sequence = ticket.decision_sequence();
@@ -209,7 +226,8 @@ fn of_many_callers_with_the_same_ticket_one_settles_it() {
                     start.wait();
                     // The first asks for more than is reserved: it must not stand in the way of the others.
                     let cost = if caller == 0 { 2_001 } else { 100 };
-                    let done = engine.settle(ticket, cost, 2).is_ok();
+                    let done =
+                        engine.settle(ticket, Microunits::new(cost), UnixMillis::new(2)).is_ok();
                     settled.fetch_add(u64::from(done), Ordering::Relaxed);
                 });
             }
@@ -229,8 +247,10 @@ fn of_many_callers_that_open_a_tenant_or_install_a_snapshot_one_is_logged() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for name in ["a", "b", "c"] {
-                    engine.ensure_tenant(name, 500_000, 1).unwrap();
-                    engine.install(snapshot_under(strict), 1).unwrap();
+                    engine
+                        .ensure_tenant(name, Microunits::new(500_000), UnixMillis::new(1))
+                        .unwrap();
+                    engine.install(snapshot_under(strict), UnixMillis::new(1)).unwrap();
                     let _open = engine.decide(&call(name, 1, 9_000)).unwrap().ticket;
                 }
             });
@@ -251,8 +271,8 @@ fn a_decision_that_cannot_be_logged_reserves_nothing() {
     WalWriter::open(dir.path(), &options).unwrap().close().unwrap();
     let engine = open(dir.path());
     let tenant = "t".repeat(100);
-    engine.ensure_tenant(&tenant, 10_000, 1).unwrap();
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant(&tenant, Microunits::new(10_000), UnixMillis::new(1)).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let id = "x".repeat(64);
     let mut long = call(&tenant, 1, 9_000);
     long.correlation_id = &id;
@@ -262,33 +282,33 @@ fn a_decision_that_cannot_be_logged_reserves_nothing() {
     assert_eq!((engine.head(), balances(&engine)), before);
     assert!(engine.open_tickets().is_empty());
     let ticket = engine.decide(&call("a", 2, 9_000)).unwrap().ticket.unwrap();
-    engine.settle(ticket, 2_000, 3).unwrap();
+    engine.settle(ticket, Microunits::new(2_000), UnixMillis::new(3)).unwrap();
 }
 
 #[test]
 fn when_the_log_takes_nothing_more_nothing_is_decided_and_nothing_is_spent() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(&dir.path().join("log"));
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
-    engine.ensure_tenant("debt", 4_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
+    engine.ensure_tenant("debt", Microunits::new(4_000), UnixMillis::new(1)).unwrap();
     let rules = TenantRules::default().with_overrun(OverrunPolicy::DrawThenDebt);
     for tenant in ["a", "debt"] {
-        engine.set_rules(tenant, rules, 1).unwrap();
+        engine.set_rules(tenant, rules, UnixMillis::new(1)).unwrap();
     }
     let open_ticket =
         |tenant, quality| engine.decide(&call(tenant, 1, quality)).unwrap().ticket.unwrap();
     let spent = open_ticket("a", 9_000);
     let (mut large, small) = (open_ticket("a", 9_000), open_ticket("a", 7_000));
     let (indebted, left) = (open_ticket("debt", 9_000), open_ticket("debt", 7_000));
-    engine.settle(spent, 1_000, 2).unwrap();
+    engine.settle(spent, Microunits::new(1_000), UnixMillis::new(2)).unwrap();
     // In debt, and yet with more available than is owed.
-    engine.settle(indebted, 3_900, 2).unwrap();
-    engine.abandon(left, 2).unwrap();
+    engine.settle(indebted, Microunits::new(3_900), UnixMillis::new(2)).unwrap();
+    engine.abandon(left, UnixMillis::new(2)).unwrap();
     let before = (engine.head(), state(&engine));
 
     // There is no room for a new segment any more.
     std::fs::remove_dir_all(dir.path().join("log")).unwrap();
-    let refused = engine.checkpoint(3).unwrap_err();
+    let refused = engine.checkpoint(UnixMillis::new(3)).unwrap_err();
     assert!(matches!(refused, EngineError::Log(WalError::Io { .. })), "{refused}");
     let poisoned =
         |error: &EngineError| matches!(error, EngineError::Log(WalError::Poisoned { .. }));
@@ -296,47 +316,49 @@ fn when_the_log_takes_nothing_more_nothing_is_decided_and_nothing_is_spent() {
         assert_eq!((engine.head(), state(&engine)), before, "{what}");
     };
     for request_key in ["", "key", "key"] {
-        let call = Call { request_key, ..call("a", 9, 9_000) };
+        let call = call("a", 9, 9_000).with_request_key(request_key);
         assert!(poisoned(&engine.decide(&call).unwrap_err()));
         unchanged("decide");
     }
     // Below, at and above the hold, and more than anybody has.
     for cost in [0, 2_000, 2_001, 1_000_000] {
-        let refused = engine.settle(large, cost, 4).unwrap_err();
+        let refused = engine.settle(large, Microunits::new(cost), UnixMillis::new(4)).unwrap_err();
         assert!(poisoned(&refused.error), "{refused}");
         large = refused.ticket;
         unchanged("settle");
     }
-    let refused = engine.abandon(large, 4).unwrap_err();
+    let refused = engine.abandon(large, UnixMillis::new(4)).unwrap_err();
     assert!(poisoned(&refused.error));
     unchanged("abandon");
     large = refused.ticket;
-    assert!(poisoned(&engine.extend(&mut large, 10, 4).unwrap_err()));
-    assert_eq!(large.reserved_microunits(), 2_000);
+    assert!(poisoned(
+        &engine.extend(&mut large, Microunits::new(10), UnixMillis::new(4)).unwrap_err()
+    ));
+    assert_eq!(large.reserved().get(), 2_000);
     unchanged("extend");
     // To a cheaper model, and to a dearer one.
     for ticket in [large, small] {
-        let (model_id, reserved) = (ticket.model_id(), ticket.reserved_microunits());
-        let refused = engine.fall_back(ticket, 4).unwrap_err();
+        let (model_id, reserved) = (ticket.model_id(), ticket.reserved().get());
+        let refused = engine.fall_back(ticket, UnixMillis::new(4)).unwrap_err();
         assert!(poisoned(&refused.error));
         assert_eq!(
-            (refused.ticket.model_id(), refused.ticket.reserved_microunits()),
+            (refused.ticket.model_id(), refused.ticket.reserved().get()),
             (model_id, reserved)
         );
         unchanged("fall back");
     }
     for refused in [
-        engine.ensure_tenant("b", 1, 5),
-        engine.ensure_child("c", "debt", 1, 5),
-        engine.top_up("debt", 1, 5),
-        engine.reduce("a", 1, 5),
-        engine.reduce("debt", 100, 5),
-        engine.repay("debt", 100, 5).map(drop),
-        engine.carry_over("debt", "a", 100, 5).map(drop),
-        engine.refund("a", 1, 5),
-        engine.set_rules("a", TenantRules::default(), 5),
-        engine.freeze("a", 5),
-        engine.install(snapshot_under(POLICY.with_policy_epoch(2)), 5).map(drop),
+        engine.ensure_tenant("b", Microunits::new(1), UnixMillis::new(5)),
+        engine.ensure_child("c", "debt", Microunits::new(1), UnixMillis::new(5)),
+        engine.top_up("debt", Microunits::new(1), UnixMillis::new(5)),
+        engine.reduce("a", Microunits::new(1), UnixMillis::new(5)),
+        engine.reduce("debt", Microunits::new(100), UnixMillis::new(5)),
+        engine.repay("debt", Microunits::new(100), UnixMillis::new(5)).map(drop),
+        engine.carry_over("debt", "a", Microunits::new(100), UnixMillis::new(5)).map(drop),
+        engine.refund("a", Microunits::new(1), UnixMillis::new(5)),
+        engine.set_rules("a", TenantRules::default(), UnixMillis::new(5)),
+        engine.freeze("a", UnixMillis::new(5)),
+        engine.install(snapshot_under(POLICY.with_policy_epoch(2)), UnixMillis::new(5)).map(drop),
     ] {
         assert!(refused.as_ref().is_err_and(&poisoned), "{refused:?}");
         unchanged("owner");
@@ -346,14 +368,14 @@ fn when_the_log_takes_nothing_more_nothing_is_decided_and_nothing_is_spent() {
 #[test]
 fn an_authentic_record_that_contradicts_the_log_is_not_replayed() {
     let settled = |decision_sequence, actual_cost_microunits| Record::Settled {
-        time_unix_ms: 0,
+        time: UnixMillis::new(0),
         decision_sequence,
-        actual_cost_microunits,
+        actual_cost: Microunits::new(actual_cost_microunits),
     };
     let decided = |snapshot_sequence, tenant: &'static str, quality, admission| {
         let request = request(9, quality);
         Record::Decided(Decided {
-            time_unix_ms: 0,
+            time: UnixMillis::new(0),
             tenant: tenant.into(),
             correlation_id: "".into(),
             request_key: "".into(),
@@ -364,12 +386,12 @@ fn an_authentic_record_that_contradicts_the_log_is_not_replayed() {
         })
     };
     let event = BudgetEvent::TenantOpened { tenant: "a".into(), granted: Microunits::new(10_000) };
-    let opened = Record::BudgetChanged { time_unix_ms: 0, event };
+    let opened = Record::BudgetChanged { time: UnixMillis::new(0), event };
     for (record, words) in [
         (settled(99, 0), "decision 99 has no open ticket"),
         (settled(3, 2_001), "2001"),
         (
-            Record::Abandoned { time_unix_ms: 0, decision_sequence: 2 },
+            Record::Abandoned { time: UnixMillis::new(0), decision_sequence: 2 },
             "decision 2 has no open ticket",
         ),
         (opened, "tenant `a` is open already"),
@@ -380,7 +402,7 @@ fn an_authentic_record_that_contradicts_the_log_is_not_replayed() {
     ] {
         let dir = tempfile::tempdir().unwrap();
         let engine = open(dir.path());
-        engine.ensure_tenant("a", 10_000, 1).unwrap();
+        engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
         let ticket = engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap();
         assert_eq!(ticket.decision_sequence(), 3);
         drop(engine);
@@ -403,7 +425,7 @@ proptest! {
     ) {
         let dir = tempfile::tempdir().unwrap();
         let mut engine = open(dir.path());
-        engine.ensure_tenant("a", 6_000, 1).unwrap();
+        engine.ensure_tenant("a", Microunits::new(6_000), UnixMillis::new(1)).unwrap();
         for (sequence, (kind, which, amount)) in (1..).zip(steps) {
             let open_tickets = engine.open_tickets();
             let chosen = (!open_tickets.is_empty()).then(|| which.get(&open_tickets).decision_sequence);
@@ -416,11 +438,11 @@ proptest! {
                 }
                 (3, Some(chosen)) => {
                     let ticket = engine.ticket(chosen).unwrap();
-                    let fits = amount <= ticket.reserved_microunits();
-                    prop_assert_eq!(engine.settle(ticket, amount, 1).is_ok(), fits);
+                    let fits = amount <= ticket.reserved().get();
+                    prop_assert_eq!(engine.settle(ticket, Microunits::new(amount), UnixMillis::new(1)).is_ok(), fits);
                 }
                 (4, Some(chosen)) => {
-                    engine.abandon(engine.ticket(chosen).unwrap(), 1).unwrap();
+                    engine.abandon(engine.ticket(chosen).unwrap(), UnixMillis::new(1)).unwrap();
                 }
                 (5, _) => {
                     drop(engine);

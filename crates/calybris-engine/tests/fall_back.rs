@@ -3,8 +3,8 @@
 
 mod world;
 
-use calybris_budget::{Microunits, TenantRules};
-use calybris_engine::{Call, EngineError, FellBack, Ledger, Record};
+use calybris_budget::TenantRules;
+use calybris_engine::{EngineError, FellBack, Ledger, Record};
 use calybris_kernel::{BasisPoints, RankedModel};
 use proptest::prelude::*;
 use world::*;
@@ -21,7 +21,7 @@ fn assert_survives(dir: &std::path::Path, engine: calybris_engine::Engine) {
 fn a_ticket_falls_back_along_the_rank_and_its_hold_becomes_each_models_cost() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     // Cheapest first: SMALL is worth most here, then LARGE, then FREE.
     let mut call = call("a", 1, 0);
     call.request.business_value_microunits = 10_000;
@@ -30,17 +30,17 @@ fn a_ticket_falls_back_along_the_rank_and_its_hold_becomes_each_models_cost() {
     let mut ticket = engine.decide(&call).unwrap().ticket.unwrap();
     assert_eq!(ticket.model_id(), ranking[0].model_id);
     for next in &ranking[1..] {
-        let fell_back = engine.fall_back(ticket, 2).unwrap();
+        let fell_back = engine.fall_back(ticket, UnixMillis::new(2)).unwrap();
         let fallback = fell_back.fallback.unwrap();
         assert_eq!(fallback.model_id, next.model_id);
-        assert_eq!(fallback.estimated_cost_microunits, next.cost.get());
+        assert_eq!(fallback.estimated_cost.get(), next.cost.get());
         assert_eq!(fallback.expected_utility_microunits, next.utility_microunits);
         ticket = fell_back.ticket;
         assert_eq!(ticket.model_id(), next.model_id);
-        assert_eq!(ticket.reserved_microunits(), next.cost.get());
+        assert_eq!(ticket.reserved().get(), next.cost.get());
         assert_eq!(balances(&engine)["a"].2, next.cost.get());
     }
-    let FellBack { fallback, ticket, .. } = engine.fall_back(ticket, 3).unwrap();
+    let FellBack { fallback, ticket, .. } = engine.fall_back(ticket, UnixMillis::new(3)).unwrap();
     assert_eq!((fallback, ticket.model_id()), (None, ranking[2].model_id));
     let failed: Vec<u32> = ranking.iter().map(|ranked| ranked.model_id).collect();
     assert_eq!(engine.open_tickets()[0].failed_model_ids, failed);
@@ -48,9 +48,9 @@ fn a_ticket_falls_back_along_the_rank_and_its_hold_becomes_each_models_cost() {
     // After a restart it still knows what it has tried.
     let engine = open(dir.path());
     let ticket = engine.ticket(ticket.decision_sequence()).unwrap();
-    let fell_back = engine.fall_back(ticket, 4).unwrap();
+    let fell_back = engine.fall_back(ticket, UnixMillis::new(4)).unwrap();
     assert_eq!(fell_back.fallback, None);
-    engine.abandon(fell_back.ticket, 5).unwrap();
+    engine.abandon(fell_back.ticket, UnixMillis::new(5)).unwrap();
     assert_eq!(balances(&engine)["a"], (10_000, 10_000, 0, 0));
 }
 
@@ -58,14 +58,14 @@ fn a_ticket_falls_back_along_the_rank_and_its_hold_becomes_each_models_cost() {
 fn a_second_ticket_that_does_not_know_of_a_fallback_cannot_fail_the_next_model() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     // A caller makes his call again, so that two of him carry out the same decision.
-    let call = Call { request_key: "key", ..call("a", 1, 7_000) };
+    let call = call("a", 1, 7_000).with_request_key("key");
     let [first, second] = [(); 2].map(|()| engine.decide(&call).unwrap().ticket.unwrap());
-    let fell_back = engine.fall_back(first, 2).unwrap();
+    let fell_back = engine.fall_back(first, UnixMillis::new(2)).unwrap();
     assert_eq!(fell_back.ticket.model_id(), LARGE);
     let (before, logged) = (state(&engine), engine.head());
-    let refused = engine.fall_back(second, 3).unwrap_err();
+    let refused = engine.fall_back(second, UnixMillis::new(3)).unwrap_err();
     assert_eq!(
         refused.to_string(),
         format!("the ticket at sequence 3 has gone on from model {SMALL} to model {LARGE}")
@@ -74,8 +74,8 @@ fn a_second_ticket_that_does_not_know_of_a_fallback_cannot_fail_the_next_model()
     assert_eq!((state(&engine), engine.head()), (before, logged));
     // The ticket as it is now can go on.
     let ticket = engine.ticket(3).unwrap();
-    assert_eq!(engine.fall_back(ticket, 4).unwrap().fallback, None);
-    engine.settle(refused.ticket, 150, 5).unwrap();
+    assert_eq!(engine.fall_back(ticket, UnixMillis::new(4)).unwrap().fallback, None);
+    engine.settle(refused.ticket, Microunits::new(150), UnixMillis::new(5)).unwrap();
     assert_survives(dir.path(), engine);
 }
 
@@ -85,21 +85,21 @@ fn a_model_that_the_budget_cannot_pay_is_passed_over() {
     for (granted, affordable) in [(1_999, false), (2_000, true)] {
         let dir = tempfile::tempdir().unwrap();
         let engine = open(dir.path());
-        engine.ensure_tenant("a", granted, 1).unwrap();
+        engine.ensure_tenant("a", Microunits::new(granted), UnixMillis::new(1)).unwrap();
         let ticket = engine.decide(&call("a", 1, 7_000)).unwrap().ticket.unwrap();
         assert_eq!(ticket.model_id(), SMALL);
-        let fell_back = engine.fall_back(ticket, 2).unwrap();
+        let fell_back = engine.fall_back(ticket, UnixMillis::new(2)).unwrap();
         assert_eq!(
             fell_back.fallback.map(|fallback| fallback.model_id),
             affordable.then_some(LARGE)
         );
         let held = if affordable { 2_000 } else { 200 };
-        assert_eq!(fell_back.ticket.reserved_microunits(), held);
+        assert_eq!(fell_back.ticket.reserved().get(), held);
         assert_eq!(balances(&engine)["a"], (granted, granted - held, held, 0));
         if !affordable {
             // What failed for lack of budget may go on when there is more.
-            engine.top_up("a", 1, 3).unwrap();
-            let fell_back = engine.fall_back(fell_back.ticket, 4).unwrap();
+            engine.top_up("a", Microunits::new(1), UnixMillis::new(3)).unwrap();
+            let fell_back = engine.fall_back(fell_back.ticket, UnixMillis::new(4)).unwrap();
             assert_eq!(fell_back.fallback.unwrap().model_id, LARGE);
         }
         assert_survives(dir.path(), engine);
@@ -110,16 +110,16 @@ fn a_model_that_the_budget_cannot_pay_is_passed_over() {
 fn a_frozen_tenant_falls_back_only_on_what_its_ticket_can_pay() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let ticket = engine.decide(&call("a", 1, 0)).unwrap().ticket.unwrap();
     assert_eq!(ticket.model_id(), SMALL);
-    engine.freeze("a", 2).unwrap();
-    let fell_back = engine.fall_back(ticket, 3).unwrap();
+    engine.freeze("a", UnixMillis::new(2)).unwrap();
+    let fell_back = engine.fall_back(ticket, UnixMillis::new(3)).unwrap();
     assert_eq!(fell_back.fallback.unwrap().model_id, FREE);
     let cap = TenantRules::default().with_exposure_cap(Microunits::new(0));
-    engine.set_rules("a", cap, 4).unwrap();
-    engine.unfreeze("a", 4).unwrap();
-    assert_eq!(engine.fall_back(fell_back.ticket, 5).unwrap().fallback, None);
+    engine.set_rules("a", cap, UnixMillis::new(4)).unwrap();
+    engine.unfreeze("a", UnixMillis::new(4)).unwrap();
+    assert_eq!(engine.fall_back(fell_back.ticket, UnixMillis::new(5)).unwrap().fallback, None);
     assert_survives(dir.path(), engine);
 }
 
@@ -127,18 +127,18 @@ fn a_frozen_tenant_falls_back_only_on_what_its_ticket_can_pay() {
 fn falling_back_asks_the_snapshot_in_force_and_says_which() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let ticket = engine.decide(&call("a", 1, 7_000)).unwrap().ticket.unwrap();
     let strict = POLICY.with_policy_epoch(2).with_hard_risk_limit(BasisPoints::percent(1));
-    let installed_at = engine.install(snapshot_under(strict), 2).unwrap();
-    let fell_back = engine.fall_back(ticket, 3).unwrap();
+    let installed_at = engine.install(snapshot_under(strict), UnixMillis::new(2)).unwrap();
+    let fell_back = engine.fall_back(ticket, UnixMillis::new(3)).unwrap();
     assert_eq!(fell_back.fallback, None);
     let (_, last) = records(dir.path()).pop().unwrap();
     let Record::FellBack { snapshot_sequence, failed_model_id, .. } = last else {
         panic!("{last:?}")
     };
     assert_eq!((snapshot_sequence, failed_model_id), (installed_at, SMALL));
-    engine.settle(fell_back.ticket, 1, 4).unwrap();
+    engine.settle(fell_back.ticket, Microunits::new(1), UnixMillis::new(4)).unwrap();
     let closed = engine.ticket(3);
     assert!(closed.is_none());
 }
@@ -147,11 +147,11 @@ fn falling_back_asks_the_snapshot_in_force_and_says_which() {
 fn a_settled_ticket_falls_back_no_more() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let ticket = engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap();
     let same = engine.ticket(ticket.decision_sequence()).unwrap();
-    engine.settle(ticket, 1, 2).unwrap();
-    let refused = engine.fall_back(same, 3).unwrap_err();
+    engine.settle(ticket, Microunits::new(1), UnixMillis::new(2)).unwrap();
+    let refused = engine.fall_back(same, UnixMillis::new(3)).unwrap_err();
     assert!(matches!(refused.error, EngineError::TicketNotOpen { .. }));
 }
 
@@ -170,8 +170,8 @@ proptest! {
         let models: Vec<_> = models.map(|(id, &(quality, price))| model(id, quality, price)).collect();
         let policy_snapshot = calybris_kernel::PolicySnapshot::new(POLICY, models).unwrap();
         let names = calybris_engine::Names::default();
-        engine.install(calybris_engine::Snapshot::new(policy_snapshot.clone(), names), 1).unwrap();
-        engine.ensure_tenant("a", granted, 1).unwrap();
+        engine.install(calybris_engine::Snapshot::new(policy_snapshot.clone(), names), UnixMillis::new(1)).unwrap();
+        engine.ensure_tenant("a", Microunits::new(granted), UnixMillis::new(1)).unwrap();
         let call = call("a", 1, 0);
         let mut ranking = vec![RankedModel::default(); qualities.len()];
         let found = policy_snapshot.rank(&call.request, &mut ranking);
@@ -182,7 +182,7 @@ proptest! {
                 !tried.contains(&ranked.model_id) && ranked.cost.get() <= granted
             });
             prop_assert!(tried.len() <= qualities.len(), "no model is tried twice");
-            let fell_back = engine.fall_back(ticket, 2).unwrap();
+            let fell_back = engine.fall_back(ticket, UnixMillis::new(2)).unwrap();
             let went_to = fell_back.fallback.map(|fallback| fallback.model_id);
             prop_assert_eq!(went_to, expected.map(|ranked| ranked.model_id));
             ticket = fell_back.ticket;

@@ -14,7 +14,7 @@ use calybris_engine::{
     LoggedSnapshot, LoggedTicket, Names, Record, SCHEMA_ID,
 };
 use calybris_kernel::{Action, CapabilitySet, Decision, Model, Reason, RegionSet};
-use calybris_units::{BasisPoints, Microunits};
+use calybris_units::BasisPoints;
 use calybris_wal::{LogId, WalOptions, WalWriter};
 use world::*;
 
@@ -33,7 +33,7 @@ fn every_record() -> Vec<Record<'static>> {
         |sequence, quality| snapshot.policy_snapshot().prescribe(&request(sequence, quality));
     let decided = |sequence, quality, admission| {
         Record::Decided(Decided {
-            time_unix_ms: 1_700_000_000_000 + sequence,
+            time: UnixMillis::new(1_700_000_000_000 + sequence),
             tenant: Cow::Borrowed("search"),
             correlation_id: Cow::Borrowed("4bf92f3577b34da6a3ce929d0e0e4736"),
             request_key: Cow::Owned(format!("order-{sequence}")),
@@ -50,7 +50,7 @@ fn every_record() -> Vec<Record<'static>> {
         names: Cow::Owned(snapshot.names().clone()),
     };
     let fell_back = |failed_model_id, fallback| Record::FellBack {
-        time_unix_ms: 1_700_000_000_011,
+        time: UnixMillis::new(1_700_000_000_011),
         decision_sequence: 9,
         snapshot_sequence: 1,
         failed_model_id,
@@ -58,16 +58,16 @@ fn every_record() -> Vec<Record<'static>> {
     };
     let to_small = Fallback {
         model_id: SMALL,
-        estimated_cost_microunits: 200,
+        estimated_cost: Microunits::new(200),
         expected_utility_microunits: 5_991,
     };
     let mut records = vec![
         Record::SnapshotInstalled {
-            time_unix_ms: 1_700_000_000_000,
+            time: UnixMillis::new(1_700_000_000_000),
             snapshot: logged_snapshot.clone(),
         },
         Record::BudgetChanged {
-            time_unix_ms: 1_700_000_000_000,
+            time: UnixMillis::new(1_700_000_000_000),
             event: BudgetEvent::TenantOpened {
                 tenant: "search".to_owned(),
                 granted: Microunits::new(4_000),
@@ -75,19 +75,19 @@ fn every_record() -> Vec<Record<'static>> {
         },
         decided(1, 9_000, Admission::Reserved),
         Record::Settled {
-            time_unix_ms: 1_700_000_000_009,
+            time: UnixMillis::new(1_700_000_000_009),
             decision_sequence: 3,
-            actual_cost_microunits: 1_500,
+            actual_cost: Microunits::new(1_500),
         },
         decided(2, 9_000, Admission::Reserved),
-        decided(3, 9_000, Admission::Insufficient { available_microunits: 500 }),
-        Record::Abandoned { time_unix_ms: 1_700_000_000_010, decision_sequence: 5 },
+        decided(3, 9_000, Admission::Insufficient { available: Microunits::new(500) }),
+        Record::Abandoned { time: UnixMillis::new(1_700_000_000_010), decision_sequence: 5 },
         decided(4, 9_500, Admission::NotAsked),
         decided(5, 9_000, Admission::Reserved),
         fell_back(LARGE, Some(to_small)),
         fell_back(SMALL, None),
         Record::BudgetChanged {
-            time_unix_ms: 1_700_000_000_012,
+            time: UnixMillis::new(1_700_000_000_012),
             event: BudgetEvent::Extended { reservation: 9.into(), amount: Microunits::new(50) },
         },
     ];
@@ -109,7 +109,7 @@ fn every_record() -> Vec<Record<'static>> {
         request: request(5, 9_000),
     };
     let checkpoint = Checkpoint {
-        time_unix_ms: 1_700_000_000_013,
+        time: UnixMillis::new(1_700_000_000_013),
         snapshot: Some(logged_snapshot),
         budget: books().numbered_up_to(12.into()),
         tickets: Cow::Owned(vec![ticket]),
@@ -119,8 +119,8 @@ fn every_record() -> Vec<Record<'static>> {
     records.push(Record::Checkpoint(checkpoint));
     for (sequence, admission) in [
         (6, Admission::Frozen),
-        (7, Admission::InDebt { debt_microunits: 7 }),
-        (8, Admission::Exposed { reserved_microunits: 250, cap_microunits: 300 }),
+        (7, Admission::InDebt { debt: Microunits::new(7) }),
+        (8, Admission::Exposed { reserved: Microunits::new(250), cap: Microunits::new(300) }),
     ] {
         let Record::Decided(decided) = decided(sequence, 9_000, admission) else { continue };
         records.push(Record::Decided(Decided { snapshot_sequence: 13, ..decided }));
@@ -188,7 +188,7 @@ fn other_forms() -> Vec<Record<'static>> {
         },
     ];
     let mut records: Vec<Record<'static>> =
-        events.map(|event| Record::BudgetChanged { time_unix_ms: 0, event }).into();
+        events.map(|event| Record::BudgetChanged { time: UnixMillis::new(0), event }).into();
     let names = Names {
         models: [(0, "a".to_owned()), (u32::MAX, "\u{e9}\u{1f980}".to_owned())].into(),
         providers: [(0, "first".to_owned()), (255, "last".to_owned())].into(),
@@ -209,7 +209,7 @@ fn other_forms() -> Vec<Record<'static>> {
         models: Cow::Owned(vec![model(0, 0, 0), everything]),
         names: Cow::Owned(names),
     };
-    records.push(Record::SnapshotInstalled { time_unix_ms: u64::MAX, snapshot });
+    records.push(Record::SnapshotInstalled { time: UnixMillis::new(u64::MAX), snapshot });
     let asked = request(u64::MAX, 10_001)
         .with_business_value_microunits(i64::MIN)
         .with_required_capabilities(CapabilitySet::from_bits(0b101))
@@ -233,7 +233,7 @@ fn other_forms() -> Vec<Record<'static>> {
             decision.eligible_models = 65_536;
         }
         records.push(Record::Decided(Decided {
-            time_unix_ms: 0,
+            time: UnixMillis::new(0),
             tenant: Cow::Borrowed("\u{e9}"),
             correlation_id: Cow::Borrowed(""),
             request_key: Cow::Borrowed(""),
@@ -244,7 +244,7 @@ fn other_forms() -> Vec<Record<'static>> {
         }));
     }
     let checkpoint = Checkpoint {
-        time_unix_ms: 0,
+        time: UnixMillis::new(0),
         snapshot: None,
         budget: Replay::new().state().unwrap(),
         tickets: Cow::Owned(vec![]),
@@ -335,7 +335,7 @@ fn a_log_written_once_opens_forever() {
     assert_eq!(records, every_record());
     let engine = Engine::open(copy.path(), &EngineOptions::default()).unwrap();
     // Its checkpoint was not finished, so opening put the snapshot behind it; it is the one given here.
-    assert_eq!(engine.install(snapshot(), 1).unwrap(), 17);
+    assert_eq!(engine.install(snapshot(), UnixMillis::new(1)).unwrap(), 17);
     assert_eq!(balances(&engine)["search"], (4_000, 2_250, 250, 1_500));
     assert_eq!(engine.open_tickets().len(), 1);
     assert_eq!(engine.head().sequence, 17);

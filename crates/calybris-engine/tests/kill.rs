@@ -19,7 +19,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use calybris_budget::{OverrunPolicy, TenantRules};
-use calybris_engine::{Call, Engine, EngineOptions, Ledger, Record};
+use calybris_engine::{Engine, EngineOptions, Ledger, Record};
 use world::*;
 
 /// Where the process that is to be killed keeps its log. It is this test once more, and the variable tells it so.
@@ -54,11 +54,13 @@ fn a_killed_engine_loses_nothing_that_it_acknowledged() {
 /// sequence of a decision, and that of its settlement.
 fn work_until_killed(log: &Path) {
     let engine = Engine::open(log, &options()).unwrap();
-    engine.install(snapshot(), 0).unwrap();
-    engine.ensure_tenant("a", 1_000_000_000, 1).unwrap();
-    engine.ensure_child("b", "a", 500_000_000, 1).unwrap();
+    engine.install(snapshot(), UnixMillis::new(0)).unwrap();
+    engine.ensure_tenant("a", Microunits::new(1_000_000_000), UnixMillis::new(1)).unwrap();
+    engine.ensure_child("b", "a", Microunits::new(500_000_000), UnixMillis::new(1)).unwrap();
     let overrun = OverrunPolicy::DrawThenDebt;
-    engine.set_rules("b", TenantRules::default().with_overrun(overrun), 1).unwrap();
+    engine
+        .set_rules("b", TenantRules::default().with_overrun(overrun), UnixMillis::new(1))
+        .unwrap();
     std::thread::scope(|scope| {
         for thread in 0..3_u64 {
             let engine = &engine;
@@ -67,25 +69,31 @@ fn work_until_killed(log: &Path) {
                     let tenant = if step % 2 == 0 { "a" } else { "b" };
                     let key = format!("{thread}-{step}");
                     let request_key = if step % 4 == 0 { key.as_str() } else { "" };
-                    let call = Call { request_key, ..call(tenant, step, 7_000) };
+                    let call = call(tenant, step, 7_000).with_request_key(request_key);
                     let mut ticket = engine.decide(&call).unwrap().ticket.unwrap();
                     let decision = ticket.decision_sequence();
                     eprintln!("decided {decision}");
                     if step % 3 == 0 {
-                        let _reserved = engine.extend(&mut ticket, 7, 2).unwrap();
+                        let _reserved = engine
+                            .extend(&mut ticket, Microunits::new(7), UnixMillis::new(2))
+                            .unwrap();
                     }
                     if step % 5 == 0 {
-                        ticket = engine.fall_back(ticket, 2).unwrap().ticket;
+                        ticket = engine.fall_back(ticket, UnixMillis::new(2)).unwrap().ticket;
                     }
                     let closed = match step % 7 {
                         0 => continue,
-                        1 => engine.abandon(ticket, 3).unwrap(),
-                        2 if tenant == "b" => engine.settle(ticket, 3_000, 3).unwrap(),
-                        _ => engine.settle(ticket, 150, 3).unwrap(),
+                        1 => engine.abandon(ticket, UnixMillis::new(3)).unwrap(),
+                        2 if tenant == "b" => engine
+                            .settle(ticket, Microunits::new(3_000), UnixMillis::new(3))
+                            .unwrap(),
+                        _ => {
+                            engine.settle(ticket, Microunits::new(150), UnixMillis::new(3)).unwrap()
+                        }
                     };
                     eprintln!("closed {decision} {}", closed.sequence);
                     if step % 11 == 0 {
-                        engine.top_up("b", 5_000, 4).unwrap();
+                        engine.top_up("b", Microunits::new(5_000), UnixMillis::new(4)).unwrap();
                     }
                 }
             });
@@ -127,7 +135,7 @@ fn check(log: &Path, acknowledged: &[String]) -> bool {
     assert_eq!(balances(&engine), expected);
     let tickets = engine.open_tickets().into_iter();
     let holds: BTreeMap<u64, u64> =
-        tickets.map(|ticket| (ticket.decision_sequence, ticket.reserved_microunits)).collect();
+        tickets.map(|ticket| (ticket.decision_sequence, ticket.reserved.get())).collect();
     assert_eq!(holds, open);
     // A reader holds every checkpoint against the records before it.
     Ledger::read(log, None).unwrap().conservation.unwrap();
@@ -156,7 +164,7 @@ fn check(log: &Path, acknowledged: &[String]) -> bool {
     }
     // It goes on.
     let _open = engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap();
-    engine.checkpoint(9).unwrap();
+    engine.checkpoint(UnixMillis::new(9)).unwrap();
     let first_sequence = engine.recovery().first_sequence;
     drop(engine);
     Ledger::read(log, None).unwrap().conservation.unwrap();

@@ -4,10 +4,8 @@
 mod world;
 
 use calybris_budget::BudgetError;
-use calybris_engine::{
-    Admission, Call, Engine, EngineError, EngineOptions, Names, Record, Snapshot,
-};
-use calybris_kernel::{Action, BasisPoints, Microunits, PolicySnapshot, Reason};
+use calybris_engine::{Admission, Engine, EngineError, EngineOptions, Names, Record, Snapshot};
+use calybris_kernel::{Action, BasisPoints, PolicySnapshot, Reason};
 use calybris_wal::{Key, WalError, WalOptions, WalWriter};
 use world::*;
 
@@ -15,14 +13,14 @@ use world::*;
 fn a_settled_ticket_spends_what_it_cost_and_returns_the_rest() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let outcome = engine.decide(&call("a", 1, 9_000)).unwrap();
     assert_eq!(outcome.decision.selected_model_id, Some(LARGE));
     let ticket = outcome.ticket.unwrap();
-    assert_eq!((ticket.model_id(), ticket.reserved_microunits()), (LARGE, 2_000));
+    assert_eq!((ticket.model_id(), ticket.reserved().get()), (LARGE, 2_000));
     assert_eq!(balances(&engine)["a"], (10_000, 8_000, 2_000, 0));
-    let settlement = engine.settle(ticket, 1_500, 2).unwrap();
-    assert_eq!((settlement.committed_microunits, settlement.returned_microunits), (1_500, 500));
+    let settlement = engine.settle(ticket, Microunits::new(1_500), UnixMillis::new(2)).unwrap();
+    assert_eq!((settlement.committed.get(), settlement.returned.get()), (1_500, 500));
     assert_eq!(balances(&engine)["a"], (10_000, 8_500, 0, 1_500));
 }
 
@@ -30,9 +28,9 @@ fn a_settled_ticket_spends_what_it_cost_and_returns_the_rest() {
 fn an_abandoned_ticket_spends_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let ticket = engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap();
-    assert_eq!(engine.abandon(ticket, 2).unwrap().returned_microunits, 2_000);
+    assert_eq!(engine.abandon(ticket, UnixMillis::new(2)).unwrap().returned.get(), 2_000);
     assert_eq!(balances(&engine)["a"], (10_000, 10_000, 0, 0));
 }
 
@@ -42,13 +40,13 @@ fn a_lack_of_budget_is_a_logged_answer_and_reserves_nothing() {
     let engine = open(dir.path());
     // One microunit less than the call costs; then exactly as much.
     for (tenant, granted, admitted) in [("a", 1_999, false), ("b", 2_000, true)] {
-        engine.ensure_tenant(tenant, granted, 1).unwrap();
+        engine.ensure_tenant(tenant, Microunits::new(granted), UnixMillis::new(1)).unwrap();
         let outcome = engine.decide(&call(tenant, 1, 9_000)).unwrap();
         assert_eq!(outcome.decision.selected_model_id, Some(LARGE));
         assert_eq!(outcome.ticket.is_some(), admitted);
         let expected = match admitted {
             true => Admission::Reserved,
-            false => Admission::Insufficient { available_microunits: 1_999 },
+            false => Admission::Insufficient { available: Microunits::new(1_999) },
         };
         assert_eq!(outcome.admission, expected);
     }
@@ -62,7 +60,7 @@ fn a_lack_of_budget_is_a_logged_answer_and_reserves_nothing() {
 fn a_rejection_is_logged_with_its_full_request_and_asks_no_budget() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let call = call("a", 7, 9_500);
     let outcome = engine.decide(&call).unwrap();
     assert_eq!(outcome.decision.action, Action::Reject);
@@ -71,28 +69,28 @@ fn a_rejection_is_logged_with_its_full_request_and_asks_no_budget() {
     let (_, record) = records(dir.path()).pop().unwrap();
     let Record::Decided(decided) = record else { panic!("{record:?}") };
     assert_eq!((decided.request, decided.decision), (call.request, outcome.decision));
-    assert_eq!((&*decided.tenant, decided.time_unix_ms), ("a", 1_007));
+    assert_eq!((&*decided.tenant, decided.time.get()), ("a", 1_007));
 }
 
 #[test]
 fn a_free_model_gets_a_ticket_that_reserves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 1, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(1), UnixMillis::new(1)).unwrap();
     let free = |sequence| {
         let mut call = call("a", sequence, 0);
         call.request.budget_limit = Microunits::ZERO;
         engine.decide(&call).unwrap().ticket.unwrap()
     };
     let ticket = free(1);
-    assert_eq!((ticket.model_id(), ticket.reserved_microunits()), (FREE, 0));
-    let refused = engine.settle(ticket, 1, 2).unwrap_err();
+    assert_eq!((ticket.model_id(), ticket.reserved().get()), (FREE, 0));
+    let refused = engine.settle(ticket, Microunits::new(1), UnixMillis::new(2)).unwrap_err();
     let EngineError::Budget(BudgetError::Overrun { reserved, actual, .. }) = refused.error else {
         panic!("{}", refused.error)
     };
     assert_eq!((reserved.get(), actual.get()), (0, 1));
-    engine.settle(refused.ticket, 0, 2).unwrap();
-    engine.abandon(free(2), 3).unwrap();
+    engine.settle(refused.ticket, Microunits::new(0), UnixMillis::new(2)).unwrap();
+    engine.abandon(free(2), UnixMillis::new(3)).unwrap();
     let _kept_open = free(3);
     drop(engine);
     let engine = open(dir.path());
@@ -104,16 +102,16 @@ fn a_free_model_gets_a_ticket_that_reserves_nothing() {
 fn a_cost_above_the_reservation_gives_the_ticket_back_and_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let ticket = engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap();
     let before = (engine.head(), balances(&engine));
-    let refused = engine.settle(ticket, 2_001, 2).unwrap_err();
+    let refused = engine.settle(ticket, Microunits::new(2_001), UnixMillis::new(2)).unwrap_err();
     assert!(matches!(
         refused.error,
         EngineError::Budget(BudgetError::Overrun { reserved, .. }) if reserved.get() == 2_000
     ));
     assert_eq!((engine.head(), balances(&engine)), before);
-    engine.settle(refused.ticket, 2_000, 2).unwrap();
+    engine.settle(refused.ticket, Microunits::new(2_000), UnixMillis::new(2)).unwrap();
     assert_eq!(balances(&engine)["a"], (10_000, 8_000, 0, 2_000));
 }
 
@@ -121,14 +119,14 @@ fn a_cost_above_the_reservation_gives_the_ticket_back_and_changes_nothing() {
 fn a_ticket_is_settled_once() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let ticket = engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap();
     let same = engine.ticket(ticket.decision_sequence()).unwrap();
-    engine.settle(ticket, 100, 2).unwrap();
+    engine.settle(ticket, Microunits::new(100), UnixMillis::new(2)).unwrap();
     let head = engine.head();
-    let refused = engine.settle(same, 100, 3).unwrap_err();
+    let refused = engine.settle(same, Microunits::new(100), UnixMillis::new(3)).unwrap_err();
     assert!(matches!(refused.error, EngineError::TicketNotOpen { .. }));
-    let refused = engine.abandon(refused.ticket, 3).unwrap_err();
+    let refused = engine.abandon(refused.ticket, UnixMillis::new(3)).unwrap_err();
     assert!(matches!(refused.error, EngineError::TicketNotOpen { .. }));
     assert_eq!(engine.head(), head);
     assert_eq!(balances(&engine)["a"], (10_000, 9_900, 0, 100));
@@ -139,7 +137,7 @@ fn a_ticket_of_another_log_is_not_open_in_this_one() {
     let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let engines = dirs.each_ref().map(|dir| open(dir.path()));
     let tickets = engines.each_ref().map(|engine| {
-        engine.ensure_tenant("a", 10_000, 1).unwrap();
+        engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
         engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap()
     });
     let [own, foreign] = tickets;
@@ -147,33 +145,32 @@ fn a_ticket_of_another_log_is_not_open_in_this_one() {
     let [engine, _] = &engines;
     let before = (engine.head(), state(engine));
     let not_open = |error: &EngineError| matches!(error, EngineError::TicketNotOpen { .. });
-    let refused = engine.settle(foreign, 100, 2).unwrap_err();
+    let refused = engine.settle(foreign, Microunits::new(100), UnixMillis::new(2)).unwrap_err();
     assert!(not_open(&refused.error), "{refused}");
-    let refused = engine.abandon(refused.ticket, 2).unwrap_err();
+    let refused = engine.abandon(refused.ticket, UnixMillis::new(2)).unwrap_err();
     assert!(not_open(&refused.error), "{refused}");
-    let refused = engine.fall_back(refused.ticket, 2).unwrap_err();
+    let refused = engine.fall_back(refused.ticket, UnixMillis::new(2)).unwrap_err();
     assert!(not_open(&refused.error), "{refused}");
     let mut foreign = refused.ticket;
-    assert!(not_open(&engine.extend(&mut foreign, 1, 2).unwrap_err()));
+    assert!(not_open(
+        &engine.extend(&mut foreign, Microunits::new(1), UnixMillis::new(2)).unwrap_err()
+    ));
     assert_eq!((engine.head(), state(engine)), before);
-    engines[1].settle(foreign, 100, 2).unwrap();
-    engine.settle(own, 100, 2).unwrap();
+    engines[1].settle(foreign, Microunits::new(100), UnixMillis::new(2)).unwrap();
+    engine.settle(own, Microunits::new(100), UnixMillis::new(2)).unwrap();
 }
 
 #[test]
 fn a_dropped_ticket_keeps_its_reservation_and_can_be_taken_up_again() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let _dropped = engine.decide(&call("a", 1, 9_000)).unwrap().ticket;
     assert_eq!(balances(&engine)["a"], (10_000, 8_000, 2_000, 0));
     let [open] = engine.open_tickets().try_into().unwrap();
-    assert_eq!(
-        (open.tenant.as_str(), open.model_id, open.reserved_microunits),
-        ("a", LARGE, 2_000)
-    );
+    assert_eq!((open.tenant.as_str(), open.model_id, open.reserved.get()), ("a", LARGE, 2_000));
     let ticket = engine.ticket(open.decision_sequence).unwrap();
-    engine.settle(ticket, 2_000, 2).unwrap();
+    engine.settle(ticket, Microunits::new(2_000), UnixMillis::new(2)).unwrap();
     assert!(engine.open_tickets().is_empty());
 }
 
@@ -181,12 +178,21 @@ fn a_dropped_ticket_keeps_its_reservation_and_can_be_taken_up_again() {
 fn a_tenant_is_opened_once_and_an_unknown_one_is_refused_unlogged() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let head = engine.head();
-    engine.ensure_tenant("a", 10_000, 2).unwrap();
-    assert!(matches!(engine.ensure_tenant("a", 1, 2), Err(EngineError::Budget(_))));
-    assert!(matches!(engine.ensure_tenant("", 1, 2), Err(EngineError::Budget(_))));
-    assert!(matches!(engine.ensure_tenant("b", u64::MAX, 2), Err(EngineError::Budget(_))));
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(2)).unwrap();
+    assert!(matches!(
+        engine.ensure_tenant("a", Microunits::new(1), UnixMillis::new(2)),
+        Err(EngineError::Budget(_))
+    ));
+    assert!(matches!(
+        engine.ensure_tenant("", Microunits::new(1), UnixMillis::new(2)),
+        Err(EngineError::Budget(_))
+    ));
+    assert!(matches!(
+        engine.ensure_tenant("b", Microunits::MAX, UnixMillis::new(2)),
+        Err(EngineError::Budget(_))
+    ));
     let unknown = engine.decide(&call("b", 1, 0)).unwrap_err();
     assert_eq!(unknown.to_string(), "tenant `b` is not known: open it with a budget first");
     assert_eq!(engine.head(), head);
@@ -196,7 +202,7 @@ fn a_tenant_is_opened_once_and_an_unknown_one_is_refused_unlogged() {
 fn a_correlation_id_has_at_most_64_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let id = "x".repeat(65);
     let mut call = call("a", 1, 9_000);
     call.correlation_id = &id[..64];
@@ -213,10 +219,10 @@ fn a_correlation_id_has_at_most_64_bytes() {
 fn an_installed_snapshot_decides_from_then_on_and_every_decision_names_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let strict = POLICY.with_policy_epoch(2).with_hard_risk_limit(BasisPoints::percent(1));
     let _first = engine.decide(&call("a", 1, 9_000)).unwrap();
-    let installed_at = engine.install(snapshot_under(strict), 5).unwrap();
+    let installed_at = engine.install(snapshot_under(strict), UnixMillis::new(5)).unwrap();
     let second = engine.decide(&call("a", 2, 9_000)).unwrap();
     assert_eq!(second.decision.reason, Reason::RiskHardLimit);
     let under: Vec<u64> = records(dir.path())
@@ -234,8 +240,8 @@ fn a_snapshot_is_logged_again_only_if_it_differs_from_the_one_in_force() {
     let dir = tempfile::tempdir().unwrap();
     let head = |policy| {
         let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
-        let sequence = engine.install(snapshot_under(policy), 1).unwrap();
-        assert_eq!(engine.install(snapshot_under(policy), 2).unwrap(), sequence);
+        let sequence = engine.install(snapshot_under(policy), UnixMillis::new(1)).unwrap();
+        assert_eq!(engine.install(snapshot_under(policy), UnixMillis::new(2)).unwrap(), sequence);
         assert_eq!(engine.head().sequence, sequence);
         sequence
     };
@@ -272,9 +278,9 @@ fn a_log_of_another_schema_key_or_writer_is_refused() {
 fn nothing_is_decided_before_a_snapshot_is_installed() {
     let dir = tempfile::tempdir().unwrap();
     let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     assert!(matches!(engine.decide(&call("a", 1, 0)), Err(EngineError::NoSnapshot)));
-    engine.install(snapshot(), 2).unwrap();
+    engine.install(snapshot(), UnixMillis::new(2)).unwrap();
     let _ticket = engine.decide(&call("a", 1, 0)).unwrap();
     drop(engine);
     // The log is self-contained: reopened, it decides under what was installed.
@@ -291,8 +297,8 @@ fn a_cost_that_no_budget_can_hold_is_refused_for_lack_of_budget() {
         .with_fixed_price(Microunits::new(u64::MAX - 1))
         .with_quality(BasisPoints::WHOLE);
     let policy_snapshot = PolicySnapshot::new(POLICY, [dear]).unwrap();
-    engine.install(Snapshot::new(policy_snapshot, Names::default()), 1).unwrap();
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.install(Snapshot::new(policy_snapshot, Names::default()), UnixMillis::new(1)).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let mut call = call("a", 1, 0);
     call.request.business_value_microunits = i64::MAX;
     call.request.budget_limit = Microunits::MAX;
@@ -300,20 +306,20 @@ fn a_cost_that_no_budget_can_hold_is_refused_for_lack_of_budget() {
     assert_eq!(engine.decide(&call).unwrap().decision.reason, Reason::NonPositiveUtility);
     let dear = dear.with_fixed_price(Microunits::new(5 << 60));
     let policy_snapshot = PolicySnapshot::new(POLICY, [dear]).unwrap();
-    engine.install(Snapshot::new(policy_snapshot, Names::default()), 1).unwrap();
+    engine.install(Snapshot::new(policy_snapshot, Names::default()), UnixMillis::new(1)).unwrap();
     call.request.confidence = BasisPoints::WHOLE;
     call.request.risk = BasisPoints::ZERO;
     let outcome = engine.decide(&call).unwrap();
     assert_eq!(outcome.decision.selected_model_id, Some(9));
-    assert_eq!(outcome.admission, Admission::Insufficient { available_microunits: 10_000 });
+    assert_eq!(outcome.admission, Admission::Insufficient { available: Microunits::new(10_000) });
 }
 
 #[test]
 fn what_an_engine_prints_of_itself_shows_nothing_of_its_callers() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("secret-tenant", 10_000, 1).unwrap();
-    let keyed = Call { request_key: "secret-key", ..call("secret-tenant", 1, 9_000) };
+    engine.ensure_tenant("secret-tenant", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
+    let keyed = call("secret-tenant", 1, 9_000).with_request_key("secret-key");
     let _open = engine.decide(&keyed).unwrap();
     let printed = format!("{engine:?}");
     assert!(printed.starts_with("Engine { log: WalWriter"), "{printed}");

@@ -5,23 +5,23 @@ mod world;
 
 use calybris_budget::{BudgetEvent, MAX_AMOUNT, OverrunPolicy, TenantRules};
 use calybris_engine::{Call, EngineError, Fallback, Ledger, Names, Record, SCHEMA_ID, Snapshot};
-use calybris_kernel::{Microunits, PolicySnapshot};
+use calybris_kernel::PolicySnapshot;
 use calybris_wal::{Key, WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;
 
 fn changed(event: BudgetEvent) -> Record<'static> {
-    Record::BudgetChanged { time_unix_ms: 1, event }
+    Record::BudgetChanged { time: UnixMillis::new(1), event }
 }
 
 fn fell_back(failed_model_id: u32, to: Option<(u32, u64)>) -> Record<'static> {
     let fallback = to.map(|(model_id, estimated_cost_microunits)| Fallback {
         model_id,
-        estimated_cost_microunits,
+        estimated_cost: Microunits::new(estimated_cost_microunits),
         expected_utility_microunits: 1,
     });
     Record::FellBack {
-        time_unix_ms: 1,
+        time: UnixMillis::new(1),
         decision_sequence: 3,
         snapshot_sequence: 1,
         failed_model_id,
@@ -33,7 +33,7 @@ fn fell_back(failed_model_id: u32, to: Option<(u32, u64)>) -> Record<'static> {
 fn log_with(records: &[Record<'_>]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let ticket = engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap();
     assert_eq!(ticket.decision_sequence(), 3);
     drop(engine);
@@ -49,11 +49,11 @@ fn log_with(records: &[Record<'_>]) -> tempfile::TempDir {
 fn the_ledger_of_a_log_is_the_state_of_its_engine() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
-    engine.ensure_tenant("b", 500, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
+    engine.ensure_tenant("b", Microunits::new(500), UnixMillis::new(1)).unwrap();
     let _open = engine.decide(&call("a", 1, 9_000)).unwrap();
     let ticket = engine.decide(&call("a", 2, 7_000)).unwrap().ticket.unwrap();
-    engine.settle(ticket, 150, 3).unwrap();
+    engine.settle(ticket, Microunits::new(150), UnixMillis::new(3)).unwrap();
     let _refused = engine.decide(&call("b", 3, 9_000)).unwrap();
 
     let ledger = Ledger::read(dir.path(), None).unwrap();
@@ -81,7 +81,7 @@ fn dear_snapshot() -> Snapshot {
 fn dear_call(tenant: &str) -> Call<'_> {
     let request =
         request(1, 0).with_business_value_microunits(i64::MAX).with_budget_limit(Microunits::MAX);
-    Call { request, ..call(tenant, 1, 0) }
+    Call::new(tenant, UnixMillis::new(1_001), request)
 }
 
 /// An account holds at most 2^63 - 1, so three of them and what they reserve, spend and get back pass 2^64.
@@ -89,7 +89,7 @@ fn dear_call(tenant: &str) -> Call<'_> {
 fn the_books_are_read_whatever_the_amounts_of_several_tenants_add_up_to() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.install(dear_snapshot(), 1).unwrap();
+    engine.install(dear_snapshot(), UnixMillis::new(1)).unwrap();
     let mut granted = 0_u128;
     let books = |reserved: u128, committed: u128, granted: u128| {
         let ledger = Ledger::read(dir.path(), None).unwrap();
@@ -99,35 +99,38 @@ fn the_books_are_read_whatever_the_amounts_of_several_tenants_add_up_to() {
         assert_eq!(total.available_microunits, granted - reserved - committed);
     };
     for (tenant, amount) in [("a", MOST - 1), ("b", MOST), ("c", 0)] {
-        engine.ensure_tenant(tenant, amount, 1).unwrap();
+        engine.ensure_tenant(tenant, Microunits::new(amount), UnixMillis::new(1)).unwrap();
         granted += u128::from(amount);
         books(0, 0, granted);
     }
     // 2^64 - 3 so far, and on across the boundary one by one.
     for (tenant, amount) in [("a", 1), ("c", 1), ("c", 1), ("c", MOST - 2)] {
-        engine.top_up(tenant, amount, 2).unwrap();
+        engine.top_up(tenant, Microunits::new(amount), UnixMillis::new(2)).unwrap();
         granted += u128::from(amount);
         books(0, 0, granted);
     }
-    assert!(engine.top_up("c", 1, 3).is_err(), "a single account has its limit all the same");
+    assert!(
+        engine.top_up("c", Microunits::new(1), UnixMillis::new(3)).is_err(),
+        "a single account has its limit all the same"
+    );
     for tenant in ["a", "b", "c", "a", "b", "c"] {
         let _open = engine.decide(&dear_call(tenant)).unwrap().ticket.unwrap();
     }
     let held = 6 * u128::from(DEAR);
     assert!(held > u128::from(u64::MAX));
     books(held, 0, granted);
-    engine.checkpoint(4).unwrap();
+    engine.checkpoint(UnixMillis::new(4)).unwrap();
     books(held, 0, granted);
     drop(engine);
     let engine = open(dir.path());
     assert_eq!(engine.recovery().reserved_microunits, held);
     for open in engine.open_tickets() {
         let ticket = engine.ticket(open.decision_sequence).unwrap();
-        engine.settle(ticket, DEAR, 5).unwrap();
+        engine.settle(ticket, Microunits::new(DEAR), UnixMillis::new(5)).unwrap();
     }
     books(0, held, granted);
-    engine.refund("b", 2 * DEAR, 6).unwrap();
-    engine.refund("c", 1, 6).unwrap();
+    engine.refund("b", Microunits::new(2 * DEAR), UnixMillis::new(6)).unwrap();
+    engine.refund("c", Microunits::new(1), UnixMillis::new(6)).unwrap();
     books(0, 4 * u128::from(DEAR) - 1, granted);
 }
 
@@ -192,32 +195,32 @@ proptest! {
         const NAMES: [&str; 4] = ["a", "b", "c", "d"];
         let dir = tempfile::tempdir().unwrap();
         let engine = open(dir.path());
-        engine.install(dear_snapshot(), 1).unwrap();
+        engine.install(dear_snapshot(), UnixMillis::new(1)).unwrap();
         let mut tickets = Vec::new();
         for step in steps {
             // A refusal changes nothing, so whether a step is one does not matter.
             match step {
-                Step::Open(tenant, amount) => drop(engine.ensure_tenant(NAMES[tenant], amount, 1)),
-                Step::TopUp(tenant, amount) => drop(engine.top_up(NAMES[tenant], amount, 1)),
-                Step::Reduce(tenant, amount) => drop(engine.reduce(NAMES[tenant], amount, 1)),
-                Step::Refund(tenant, amount) => drop(engine.refund(NAMES[tenant], amount, 1)),
-                Step::Repay(tenant, most) => drop(engine.repay(NAMES[tenant], most, 1)),
+                Step::Open(tenant, amount) => drop(engine.ensure_tenant(NAMES[tenant], Microunits::new(amount), UnixMillis::new(1))),
+                Step::TopUp(tenant, amount) => drop(engine.top_up(NAMES[tenant], Microunits::new(amount), UnixMillis::new(1))),
+                Step::Reduce(tenant, amount) => drop(engine.reduce(NAMES[tenant], Microunits::new(amount), UnixMillis::new(1))),
+                Step::Refund(tenant, amount) => drop(engine.refund(NAMES[tenant], Microunits::new(amount), UnixMillis::new(1))),
+                Step::Repay(tenant, most) => drop(engine.repay(NAMES[tenant], Microunits::new(most), UnixMillis::new(1))),
                 Step::CarryOver(from, to, most) => {
-                    drop(engine.carry_over(NAMES[from], NAMES[to], most, 1));
+                    drop(engine.carry_over(NAMES[from], NAMES[to], Microunits::new(most), UnixMillis::new(1)));
                 }
                 Step::Rules(tenant, overrun) => {
-                    drop(engine.set_rules(NAMES[tenant], TenantRules::default().with_overrun(overrun), 1));
+                    drop(engine.set_rules(NAMES[tenant], TenantRules::default().with_overrun(overrun), UnixMillis::new(1)));
                 }
                 Step::Decide(tenant) => {
                     tickets.extend(engine.decide(&dear_call(NAMES[tenant])).ok().and_then(|outcome| outcome.ticket));
                 }
                 Step::Settle(ticket, cost) if ticket < tickets.len() => {
-                    if let Err(refused) = engine.settle(tickets.swap_remove(ticket), cost, 1) {
+                    if let Err(refused) = engine.settle(tickets.swap_remove(ticket), Microunits::new(cost), UnixMillis::new(1)) {
                         tickets.push(refused.ticket);
                     }
                 }
                 Step::Settle(..) => {}
-                Step::Checkpoint => drop(engine.checkpoint(1)),
+                Step::Checkpoint => drop(engine.checkpoint(UnixMillis::new(1))),
             }
         }
         let ledger = Ledger::read(dir.path(), None).unwrap();
@@ -274,7 +277,7 @@ fn the_hold_of_a_ticket_follows_it_from_model_to_model() {
         let log = log_with(&records);
         let ledger = Ledger::read(log.path(), None).unwrap();
         let [ticket] = ledger.open_tickets.try_into().unwrap();
-        assert_eq!((ticket.model_id, ticket.reserved_microunits), (model_id, reserved));
+        assert_eq!((ticket.model_id, ticket.reserved.get()), (model_id, reserved));
         assert_eq!(ticket.failed_model_ids[0], LARGE);
         assert_eq!(ledger.accounts[0].balance.reserved.get(), reserved);
         ledger.conservation.unwrap();
@@ -317,9 +320,9 @@ fn a_cost_above_its_hold_stands_in_the_log_only_where_the_rules_cap_it() {
     ] {
         let rules = TenantRules::default().with_overrun(overrun);
         let settled = Record::Settled {
-            time_unix_ms: 1,
+            time: UnixMillis::new(1),
             decision_sequence: 3,
-            actual_cost_microunits: 2_001,
+            actual_cost: Microunits::new(2_001),
         };
         let set = changed(BudgetEvent::RulesSet { tenant: "a".to_owned(), rules });
         let log = log_with(&[set, settled]);

@@ -3,7 +3,7 @@
 
 mod world;
 
-use calybris_budget::{BudgetError, BudgetEvent, Microunits, OverrunPolicy, TenantRules};
+use calybris_budget::{BudgetError, BudgetEvent, OverrunPolicy, TenantRules};
 use calybris_engine::{Admission, Engine, EngineError, EngineOptions, Ledger, Record};
 use calybris_wal::{Durability, WalError, WalOptions, WalWriter};
 use world::*;
@@ -33,30 +33,30 @@ fn rules(overrun: OverrunPolicy) -> TenantRules {
 fn a_grant_is_raised_lowered_and_refunded() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let ticket = engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap();
-    engine.settle(ticket, 2_000, 2).unwrap();
-    engine.top_up("a", 500, 3).unwrap();
-    engine.reduce("a", 8_500, 4).unwrap();
+    engine.settle(ticket, Microunits::new(2_000), UnixMillis::new(2)).unwrap();
+    engine.top_up("a", Microunits::new(500), UnixMillis::new(3)).unwrap();
+    engine.reduce("a", Microunits::new(8_500), UnixMillis::new(4)).unwrap();
     assert_eq!(balances(&engine)["a"], (2_000, 0, 0, 2_000));
-    engine.refund("a", 1_999, 5).unwrap();
+    engine.refund("a", Microunits::new(1_999), UnixMillis::new(5)).unwrap();
     assert_eq!(balances(&engine)["a"], (2_000, 1_999, 0, 1));
     let head = engine.head();
     for refused in [
-        engine.reduce("a", 2_000, 6),
-        engine.refund("a", 2, 6),
-        engine.top_up("a", u64::MAX, 6),
-        engine.top_up("a", calybris_budget::MAX_AMOUNT.get(), 6),
+        engine.reduce("a", Microunits::new(2_000), UnixMillis::new(6)),
+        engine.refund("a", Microunits::new(2), UnixMillis::new(6)),
+        engine.top_up("a", Microunits::MAX, UnixMillis::new(6)),
+        engine.top_up("a", Microunits::new(calybris_budget::MAX_AMOUNT.get()), UnixMillis::new(6)),
     ] {
         assert!(matches!(refused, Err(EngineError::Budget(_))), "{refused:?}");
     }
     for unknown in [
-        engine.top_up("b", 1, 6),
-        engine.reduce("b", 1, 6),
-        engine.refund("b", 1, 6),
-        engine.freeze("b", 6),
-        engine.set_rules("b", TenantRules::default(), 6),
-        engine.ensure_child("c", "b", 1, 6),
+        engine.top_up("b", Microunits::new(1), UnixMillis::new(6)),
+        engine.reduce("b", Microunits::new(1), UnixMillis::new(6)),
+        engine.refund("b", Microunits::new(1), UnixMillis::new(6)),
+        engine.freeze("b", UnixMillis::new(6)),
+        engine.set_rules("b", TenantRules::default(), UnixMillis::new(6)),
+        engine.ensure_child("c", "b", Microunits::new(1), UnixMillis::new(6)),
     ] {
         assert!(matches!(unknown, Err(EngineError::UnknownTenant { .. })), "{unknown:?}");
     }
@@ -68,32 +68,44 @@ fn a_grant_is_raised_lowered_and_refunded() {
 fn an_amount_of_nothing_changes_nothing_and_is_not_logged() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
-    engine.ensure_tenant("b", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
+    engine.ensure_tenant("b", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let before = (engine.head(), state(&engine));
-    engine.top_up("a", 0, 2).unwrap();
-    engine.reduce("a", 0, 2).unwrap();
-    engine.refund("a", 0, 2).unwrap();
-    assert_eq!(engine.repay("a", 0, 2).unwrap(), 0);
-    assert_eq!(engine.carry_over("a", "b", 0, 2).unwrap(), 0);
+    engine.top_up("a", Microunits::new(0), UnixMillis::new(2)).unwrap();
+    engine.reduce("a", Microunits::new(0), UnixMillis::new(2)).unwrap();
+    engine.refund("a", Microunits::new(0), UnixMillis::new(2)).unwrap();
+    assert_eq!(engine.repay("a", Microunits::new(0), UnixMillis::new(2)).unwrap().get(), 0);
+    assert_eq!(
+        engine.carry_over("a", "b", Microunits::new(0), UnixMillis::new(2)).unwrap().get(),
+        0
+    );
     assert_eq!((engine.head(), state(&engine)), before);
     // And yet it is asked of a tenant.
-    assert!(matches!(engine.reduce("c", 0, 2), Err(EngineError::UnknownTenant { .. })));
-    assert!(matches!(engine.top_up("c", 0, 2), Err(EngineError::UnknownTenant { .. })));
+    assert!(matches!(
+        engine.reduce("c", Microunits::new(0), UnixMillis::new(2)),
+        Err(EngineError::UnknownTenant { .. })
+    ));
+    assert!(matches!(
+        engine.top_up("c", Microunits::new(0), UnixMillis::new(2)),
+        Err(EngineError::UnknownTenant { .. })
+    ));
 }
 
 #[test]
 fn what_is_carried_over_to_the_same_tenant_pays_its_debt_and_the_log_agrees() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
-    engine.set_rules("a", rules(OverrunPolicy::DrawThenDebt), 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
+    engine.set_rules("a", rules(OverrunPolicy::DrawThenDebt), UnixMillis::new(1)).unwrap();
     let [first, second] =
         [1, 2].map(|n| engine.decide(&call("a", n, 9_000)).unwrap().ticket.unwrap());
-    engine.settle(first, 8_100, 2).unwrap();
+    engine.settle(first, Microunits::new(8_100), UnixMillis::new(2)).unwrap();
     assert_eq!(engine.account("a").unwrap().debt.get(), 100);
-    engine.abandon(second, 3).unwrap();
-    assert_eq!(engine.carry_over("a", "a", u64::MAX, 4).unwrap(), 1_900);
+    engine.abandon(second, UnixMillis::new(3)).unwrap();
+    assert_eq!(
+        engine.carry_over("a", "a", Microunits::MAX, UnixMillis::new(4)).unwrap().get(),
+        1_900
+    );
     let account = engine.account("a").unwrap();
     assert_eq!((account.available.get(), account.debt.get()), (1_900, 0));
     assert_survives(dir.path(), engine);
@@ -103,14 +115,14 @@ fn what_is_carried_over_to_the_same_tenant_pays_its_debt_and_the_log_agrees() {
 fn rules_that_no_budget_takes_are_refused_unlogged() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let before = (engine.head(), state(&engine));
     let too_much = Microunits::MAX;
     for rules in [
         TenantRules::default().with_exposure_cap(too_much),
         TenantRules::default().with_soft_limit(too_much),
     ] {
-        let refused = engine.set_rules("a", rules, 2).unwrap_err();
+        let refused = engine.set_rules("a", rules, UnixMillis::new(2)).unwrap_err();
         let too_large = matches!(refused, EngineError::Budget(BudgetError::AmountTooLarge { .. }));
         assert!(too_large, "{refused}");
     }
@@ -121,20 +133,26 @@ fn rules_that_no_budget_takes_are_refused_unlogged() {
 fn a_child_spends_its_own_budget_and_that_of_every_tenant_above_it() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("org", 3_000, 1).unwrap();
-    engine.ensure_child("team", "org", 10_000, 1).unwrap();
-    engine.ensure_child("key", "team", 10_000, 1).unwrap();
+    engine.ensure_tenant("org", Microunits::new(3_000), UnixMillis::new(1)).unwrap();
+    engine.ensure_child("team", "org", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
+    engine.ensure_child("key", "team", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let head = engine.head();
-    engine.ensure_child("key", "team", 10_000, 2).unwrap();
-    assert!(matches!(engine.ensure_child("key", "org", 10_000, 2), Err(EngineError::Budget(_))));
-    assert!(matches!(engine.ensure_tenant("key", 10_000, 2), Err(EngineError::Budget(_))));
+    engine.ensure_child("key", "team", Microunits::new(10_000), UnixMillis::new(2)).unwrap();
+    assert!(matches!(
+        engine.ensure_child("key", "org", Microunits::new(10_000), UnixMillis::new(2)),
+        Err(EngineError::Budget(_))
+    ));
+    assert!(matches!(
+        engine.ensure_tenant("key", Microunits::new(10_000), UnixMillis::new(2)),
+        Err(EngineError::Budget(_))
+    ));
     assert_eq!(engine.head(), head);
     let _open = engine.decide(&call("key", 1, 9_000)).unwrap();
     for tenant in ["org", "team", "key"] {
         assert_eq!(balances(&engine)[tenant].2, 2_000);
     }
     let refused = engine.decide(&call("key", 2, 9_000)).unwrap();
-    assert_eq!(refused.admission, Admission::Insufficient { available_microunits: 1_000 });
+    assert_eq!(refused.admission, Admission::Insufficient { available: Microunits::new(1_000) });
     assert_survives(dir.path(), engine);
 }
 
@@ -142,14 +160,15 @@ fn a_child_spends_its_own_budget_and_that_of_every_tenant_above_it() {
 fn a_tenant_with_open_tickets_gets_no_first_child_and_the_log_no_record() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("org", 10_000, 1).unwrap();
+    engine.ensure_tenant("org", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let ticket = engine.decide(&call("org", 1, 9_000)).unwrap().ticket.unwrap();
     let head = engine.head();
-    let refused = engine.ensure_child("team", "org", 10, 2).unwrap_err();
+    let refused =
+        engine.ensure_child("team", "org", Microunits::new(10), UnixMillis::new(2)).unwrap_err();
     assert!(matches!(refused, EngineError::Budget(BudgetError::ParentInUse { .. })), "{refused}");
     assert_eq!(engine.head(), head);
-    engine.settle(ticket, 1, 3).unwrap();
-    engine.ensure_child("team", "org", 10, 4).unwrap();
+    engine.settle(ticket, Microunits::new(1), UnixMillis::new(3)).unwrap();
+    engine.ensure_child("team", "org", Microunits::new(10), UnixMillis::new(4)).unwrap();
     assert_survives(dir.path(), engine);
 }
 
@@ -157,17 +176,18 @@ fn a_tenant_with_open_tickets_gets_no_first_child_and_the_log_no_record() {
 fn what_the_rules_refuse_is_a_logged_answer() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let cap = TenantRules::default().with_exposure_cap(Microunits::new(3_999));
-    engine.set_rules("a", cap, 1).unwrap();
+    engine.set_rules("a", cap, UnixMillis::new(1)).unwrap();
     let first = engine.decide(&call("a", 1, 9_000)).unwrap();
     let second = engine.decide(&call("a", 2, 9_000)).unwrap();
-    let exposed = Admission::Exposed { reserved_microunits: 2_000, cap_microunits: 3_999 };
+    let exposed =
+        Admission::Exposed { reserved: Microunits::new(2_000), cap: Microunits::new(3_999) };
     assert_eq!((second.admission, second.ticket.is_none()), (exposed, true));
 
-    engine.freeze("a", 2).unwrap();
+    engine.freeze("a", UnixMillis::new(2)).unwrap();
     let head = engine.head();
-    engine.freeze("a", 2).unwrap();
+    engine.freeze("a", UnixMillis::new(2)).unwrap();
     assert_eq!(engine.head(), head);
     // A free model is refused as well.
     for quality in [9_000, 4_000] {
@@ -177,13 +197,13 @@ fn what_the_rules_refuse_is_a_logged_answer() {
         let frozen = engine.decide(&call).unwrap();
         assert_eq!((frozen.admission, frozen.ticket.is_none()), (Admission::Frozen, true));
     }
-    engine.unfreeze("a", 3).unwrap();
+    engine.unfreeze("a", UnixMillis::new(3)).unwrap();
 
-    engine.set_rules("a", rules(OverrunPolicy::DrawThenDebt), 3).unwrap();
-    engine.settle(first.ticket.unwrap(), 10_001, 4).unwrap();
+    engine.set_rules("a", rules(OverrunPolicy::DrawThenDebt), UnixMillis::new(3)).unwrap();
+    engine.settle(first.ticket.unwrap(), Microunits::new(10_001), UnixMillis::new(4)).unwrap();
     let in_debt = engine.decide(&call("a", 4, 9_000)).unwrap();
-    assert_eq!(in_debt.admission, Admission::InDebt { debt_microunits: 1 });
-    engine.top_up("a", 2_001, 5).unwrap();
+    assert_eq!(in_debt.admission, Admission::InDebt { debt: Microunits::new(1) });
+    engine.top_up("a", Microunits::new(2_001), UnixMillis::new(5)).unwrap();
     let _open = engine.decide(&call("a", 5, 9_000)).unwrap().ticket.unwrap();
 
     let admissions: Vec<Admission> = records(dir.path())
@@ -194,7 +214,7 @@ fn what_the_rules_refuse_is_a_logged_answer() {
         })
         .collect();
     let reserved = Admission::Reserved;
-    let in_debt = Admission::InDebt { debt_microunits: 1 };
+    let in_debt = Admission::InDebt { debt: Microunits::new(1) };
     let frozen = Admission::Frozen;
     assert_eq!(admissions, [reserved, exposed, frozen, frozen, in_debt, reserved]);
     assert_survives(dir.path(), engine);
@@ -211,24 +231,22 @@ fn a_cost_above_the_reservation_is_met_as_the_rules_say() {
     ] {
         let dir = tempfile::tempdir().unwrap();
         let engine = open(dir.path());
-        engine.ensure_tenant("a", 10_000, 1).unwrap();
+        engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
         let mut call = call("a", 1, quality);
         call.request.budget_limit =
             Microunits::new(call.request.budget_limit.get() * u64::from(quality > 0));
         let ticket = engine.decide(&call).unwrap().ticket.unwrap();
-        engine.set_rules("a", rules(overrun), 2).unwrap();
-        let settlement = engine.settle(ticket, 11_000, 3).unwrap();
-        assert_eq!(settlement.committed_microunits, spent);
-        assert_eq!(
-            (settlement.returned_microunits, settlement.uncharged_microunits),
-            (0, uncharged)
-        );
+        engine.set_rules("a", rules(overrun), UnixMillis::new(2)).unwrap();
+        let settlement =
+            engine.settle(ticket, Microunits::new(11_000), UnixMillis::new(3)).unwrap();
+        assert_eq!(settlement.committed.get(), spent);
+        assert_eq!((settlement.returned.get(), settlement.uncharged.get()), (0, uncharged));
         let account = engine.account("a").unwrap();
         assert_eq!((account.committed.get(), account.debt.get()), (spent, debt));
         // The log has the true cost, also where not all of it was charged.
         let (_, last) = records(dir.path()).pop().unwrap();
         let actual_cost_microunits = match last {
-            Record::Settled { actual_cost_microunits, .. } => actual_cost_microunits,
+            Record::Settled { actual_cost, .. } => actual_cost.get(),
             other => panic!("{other:?}"),
         };
         assert_eq!(actual_cost_microunits, 11_000);
@@ -247,8 +265,8 @@ fn no_call_of_a_frozen_tenant_is_admitted_behind_the_record_that_froze_it() {
     // A record waits for the disk, so that others come between it and what it says if anything lets them.
     let options = EngineOptions::default().durability(Durability::Synced);
     let engine = Engine::open(dir.path(), &options).unwrap();
-    engine.install(snapshot(), 0).unwrap();
-    engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+    engine.install(snapshot(), UnixMillis::new(0)).unwrap();
+    engine.ensure_tenant("a", Microunits::new(1_000_000), UnixMillis::new(1)).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
@@ -259,8 +277,8 @@ fn no_call_of_a_frozen_tenant_is_admitted_behind_the_record_that_froze_it() {
         }
         scope.spawn(|| {
             for _ in 0..20 {
-                engine.freeze("a", 2).unwrap();
-                engine.unfreeze("a", 2).unwrap();
+                engine.freeze("a", UnixMillis::new(2)).unwrap();
+                engine.unfreeze("a", UnixMillis::new(2)).unwrap();
             }
         });
     });
@@ -281,22 +299,22 @@ fn no_call_of_a_frozen_tenant_is_admitted_behind_the_record_that_froze_it() {
 fn debt_is_repaid_with_what_is_available_and_no_more() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 4_000, 1).unwrap();
-    engine.set_rules("a", rules(OverrunPolicy::DrawThenDebt), 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(4_000), UnixMillis::new(1)).unwrap();
+    engine.set_rules("a", rules(OverrunPolicy::DrawThenDebt), UnixMillis::new(1)).unwrap();
     let first = engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap();
     let second = engine.decide(&call("a", 2, 9_000)).unwrap().ticket.unwrap();
     let head = engine.head();
-    assert_eq!(engine.repay("a", 10, 2).unwrap(), 0);
+    assert_eq!(engine.repay("a", Microunits::new(10), UnixMillis::new(2)).unwrap().get(), 0);
     assert_eq!(engine.head(), head);
-    engine.settle(first, 5_000, 2).unwrap();
+    engine.settle(first, Microunits::new(5_000), UnixMillis::new(2)).unwrap();
     assert_eq!(engine.account("a").unwrap().debt.get(), 3_000);
-    assert_eq!(engine.repay("a", 10, 3).unwrap(), 0);
-    engine.abandon(second, 3).unwrap();
-    assert_eq!(engine.repay("a", 10, 4).unwrap(), 10);
-    assert_eq!(engine.repay("a", u64::MAX, 5).unwrap(), 1_990);
+    assert_eq!(engine.repay("a", Microunits::new(10), UnixMillis::new(3)).unwrap().get(), 0);
+    engine.abandon(second, UnixMillis::new(3)).unwrap();
+    assert_eq!(engine.repay("a", Microunits::new(10), UnixMillis::new(4)).unwrap().get(), 10);
+    assert_eq!(engine.repay("a", Microunits::MAX, UnixMillis::new(5)).unwrap().get(), 1_990);
     let account = engine.account("a").unwrap();
     assert_eq!((account.debt.get(), account.available.get()), (1_000, 0));
-    engine.top_up("a", 3_000, 6).unwrap();
+    engine.top_up("a", Microunits::new(3_000), UnixMillis::new(6)).unwrap();
     let _admitted = engine.decide(&call("a", 3, 9_000)).unwrap().ticket.unwrap();
     assert_survives(dir.path(), engine);
 }
@@ -305,20 +323,37 @@ fn debt_is_repaid_with_what_is_available_and_no_more() {
 fn what_is_left_of_a_period_is_carried_over_and_a_late_ticket_is_settled_in_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("november", 10_000, 1).unwrap();
+    engine.ensure_tenant("november", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let late = engine.decide(&call("november", 1, 9_000)).unwrap().ticket.unwrap();
-    engine.freeze("november", 2).unwrap();
-    engine.ensure_tenant("december", 100, 2).unwrap();
-    assert_eq!(engine.carry_over("november", "december", 5_000, 3).unwrap(), 5_000);
-    assert_eq!(engine.carry_over("november", "december", u64::MAX, 3).unwrap(), 3_000);
+    engine.freeze("november", UnixMillis::new(2)).unwrap();
+    engine.ensure_tenant("december", Microunits::new(100), UnixMillis::new(2)).unwrap();
+    assert_eq!(
+        engine
+            .carry_over("november", "december", Microunits::new(5_000), UnixMillis::new(3))
+            .unwrap(),
+        Microunits::new(5_000)
+    );
+    assert_eq!(
+        engine.carry_over("november", "december", Microunits::MAX, UnixMillis::new(3)).unwrap(),
+        Microunits::new(3_000)
+    );
     let head = engine.head();
-    assert_eq!(engine.carry_over("november", "december", u64::MAX, 3).unwrap(), 0);
+    assert_eq!(
+        engine.carry_over("november", "december", Microunits::MAX, UnixMillis::new(3)).unwrap(),
+        Microunits::ZERO
+    );
     assert_eq!(engine.head(), head);
-    engine.settle(late, 1_500, 4).unwrap();
+    engine.settle(late, Microunits::new(1_500), UnixMillis::new(4)).unwrap();
     assert_eq!(balances(&engine)["november"], (2_000, 500, 0, 1_500));
     assert_eq!(balances(&engine)["december"], (8_100, 8_100, 0, 0));
-    engine.ensure_tenant("full", calybris_budget::MAX_AMOUNT.get(), 5).unwrap();
-    assert!(engine.carry_over("november", "full", 1, 5).is_err());
+    engine
+        .ensure_tenant(
+            "full",
+            Microunits::new(calybris_budget::MAX_AMOUNT.get()),
+            UnixMillis::new(5),
+        )
+        .unwrap();
+    assert!(engine.carry_over("november", "full", Microunits::new(1), UnixMillis::new(5)).is_err());
     assert_survives(dir.path(), engine);
 }
 
@@ -326,12 +361,15 @@ fn what_is_left_of_a_period_is_carried_over_and_a_late_ticket_is_settled_in_its_
 fn a_soft_limit_warns_once_and_is_logged() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let soft = TenantRules::default().with_soft_limit(Microunits::new(4_000));
-    engine.set_rules("a", soft, 1).unwrap();
+    engine.set_rules("a", soft, UnixMillis::new(1)).unwrap();
     let mut first = engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap();
     assert!(engine.take_warnings().is_empty());
-    assert_eq!(engine.extend(&mut first, 2_000, 2).unwrap(), Admission::Reserved);
+    assert_eq!(
+        engine.extend(&mut first, Microunits::new(2_000), UnixMillis::new(2)).unwrap(),
+        Admission::Reserved
+    );
     let [warning] = engine.take_warnings().try_into().unwrap();
     assert_eq!((warning.tenant.as_str(), warning.soft_limit.get()), ("a", 4_000));
     let _second = engine.decide(&call("a", 2, 9_000)).unwrap();
@@ -345,9 +383,9 @@ fn a_soft_limit_warns_once_and_is_logged() {
     assert!(engine.take_warnings().is_empty());
     // Nobody asks for a while: what is kept for them does not grow with that.
     for sequence in 4..=7 {
-        engine.set_rules("a", soft, 4).unwrap();
+        engine.set_rules("a", soft, UnixMillis::new(4)).unwrap();
         let ticket = engine.decide(&call("a", sequence, 7_000)).unwrap().ticket.unwrap();
-        engine.abandon(ticket, 4).unwrap();
+        engine.abandon(ticket, UnixMillis::new(4)).unwrap();
     }
     assert_eq!(events(dir.path()).iter().filter(|event| **event == warned).count(), 5);
     assert_eq!(engine.take_warnings().len(), 1);
@@ -359,19 +397,31 @@ fn a_soft_limit_warns_once_and_is_logged() {
 fn an_extended_ticket_holds_more_and_a_refused_one_is_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let mut ticket = engine.decide(&call("a", 1, 9_000)).unwrap().ticket.unwrap();
-    assert_eq!(engine.extend(&mut ticket, 8_000, 2).unwrap(), Admission::Reserved);
-    assert_eq!(ticket.reserved_microunits(), 10_000);
+    assert_eq!(
+        engine.extend(&mut ticket, Microunits::new(8_000), UnixMillis::new(2)).unwrap(),
+        Admission::Reserved
+    );
+    assert_eq!(ticket.reserved().get(), 10_000);
     let head = engine.head();
-    let insufficient = Admission::Insufficient { available_microunits: 0 };
-    assert_eq!(engine.extend(&mut ticket, 1, 3).unwrap(), insufficient);
-    assert_eq!(engine.extend(&mut ticket, u64::MAX, 3).unwrap(), insufficient);
-    assert!(matches!(engine.extend(&mut ticket, 0, 3), Err(EngineError::Budget(_))));
-    assert_eq!((engine.head(), ticket.reserved_microunits()), (head, 10_000));
+    let insufficient = Admission::Insufficient { available: Microunits::new(0) };
+    assert_eq!(
+        engine.extend(&mut ticket, Microunits::new(1), UnixMillis::new(3)).unwrap(),
+        insufficient
+    );
+    assert_eq!(
+        engine.extend(&mut ticket, Microunits::MAX, UnixMillis::new(3)).unwrap(),
+        insufficient
+    );
+    assert!(matches!(
+        engine.extend(&mut ticket, Microunits::new(0), UnixMillis::new(3)),
+        Err(EngineError::Budget(_))
+    ));
+    assert_eq!((engine.head(), ticket.reserved().get()), (head, 10_000));
     let mut same = engine.ticket(ticket.decision_sequence()).unwrap();
-    engine.settle(ticket, 9_999, 4).unwrap();
-    let refused = engine.extend(&mut same, 1, 5).unwrap_err();
+    engine.settle(ticket, Microunits::new(9_999), UnixMillis::new(4)).unwrap();
+    let refused = engine.extend(&mut same, Microunits::new(1), UnixMillis::new(5)).unwrap_err();
     assert!(matches!(refused, EngineError::TicketNotOpen { .. }), "{refused}");
     assert_survives(dir.path(), engine);
 }
@@ -384,23 +434,23 @@ fn a_change_that_cannot_be_logged_changes_nothing() {
     WalWriter::open(dir.path(), &options).unwrap().close().unwrap();
     let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
     let long = "t".repeat(91);
-    engine.ensure_tenant(&long, 60, 1).unwrap();
+    engine.ensure_tenant(&long, Microunits::new(60), UnixMillis::new(1)).unwrap();
     let before = (engine.head(), state(&engine));
     for refused in [
-        engine.top_up(&long, 1 << 60, 2),
+        engine.top_up(&long, Microunits::new(1 << 60), UnixMillis::new(2)),
         engine.set_rules(
             &long,
             TenantRules::default()
                 .with_exposure_cap(Microunits::new(1 << 60))
                 .with_soft_limit(Microunits::new(1 << 60))
                 .with_overrun(OverrunPolicy::DrawThenDebt),
-            2,
+            UnixMillis::new(2),
         ),
-        engine.ensure_child("child", &long, 1, 2),
+        engine.ensure_child("child", &long, Microunits::new(1), UnixMillis::new(2)),
     ] {
         let refused = refused.unwrap_err();
         assert!(matches!(refused, EngineError::Log(WalError::RecordTooLarge { .. })), "{refused}");
     }
-    assert!(engine.reduce(&long, 60, 1 << 60).is_err());
+    assert!(engine.reduce(&long, Microunits::new(60), UnixMillis::new(1 << 60)).is_err());
     assert_eq!((engine.head(), state(&engine)), before);
 }

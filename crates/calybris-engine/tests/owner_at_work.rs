@@ -3,8 +3,8 @@
 
 mod world;
 
-use calybris_budget::{Microunits, OverrunPolicy, TenantRules};
-use calybris_engine::{Call, Engine, EngineOptions, Ledger, ReplayOptions, replay};
+use calybris_budget::{OverrunPolicy, TenantRules};
+use calybris_engine::{Engine, EngineOptions, Ledger, ReplayOptions, replay};
 use world::*;
 
 const TENANTS: [&str; 4] = ["root", "root/child", "root/child/grandchild", "other"];
@@ -17,16 +17,18 @@ fn call_on(engine: &Engine, caller: u64) {
         let request_key = if step % 3 == 0 { key.as_str() } else { "" };
         let sequence = if request_key.is_empty() { step } else { 0 };
         let quality = if request_key.is_empty() && step % 2 == 0 { 9_000 } else { 7_000 };
-        let call = Call { request_key, ..call(tenant, sequence, quality) };
+        let call = call(tenant, sequence, quality).with_request_key(request_key);
         let Some(mut ticket) = engine.decide(&call).unwrap().ticket else { continue };
-        let reserved = ticket.reserved_microunits();
+        let reserved = ticket.reserved().get();
         match (caller + step) % 7 {
-            0 => drop(engine.settle(ticket, reserved / 2, 2)),
-            1 => drop(engine.settle(ticket, reserved * 3, 2)),
-            2 => drop(engine.abandon(ticket, 2)),
-            3 => drop(engine.extend(&mut ticket, 50, 2)),
-            4 => drop(engine.fall_back(ticket, 2)),
-            5 => drop(engine.settle(ticket, reserved + 20_000, 2)),
+            0 => drop(engine.settle(ticket, Microunits::new(reserved / 2), UnixMillis::new(2))),
+            1 => drop(engine.settle(ticket, Microunits::new(reserved * 3), UnixMillis::new(2))),
+            2 => drop(engine.abandon(ticket, UnixMillis::new(2))),
+            3 => drop(engine.extend(&mut ticket, Microunits::new(50), UnixMillis::new(2))),
+            4 => drop(engine.fall_back(ticket, UnixMillis::new(2))),
+            5 => {
+                drop(engine.settle(ticket, Microunits::new(reserved + 20_000), UnixMillis::new(2)))
+            }
             _ => {}
         }
     }
@@ -43,17 +45,22 @@ fn own(engine: &Engine) {
         let mut rules = TenantRules::default().with_overrun(overrun);
         rules.exposure_cap = (step % 5 == 0).then_some(Microunits::new(6_000));
         rules.soft_limit = (step % 2 == 0).then_some(Microunits::new(1_000 * step));
-        drop(engine.set_rules(tenant, rules, 3));
-        drop(engine.top_up(tenant, 700, 3));
-        drop(engine.reduce(next, 300, 3));
-        drop(engine.refund(tenant, 40, 3));
-        drop(engine.repay(tenant, 900, 3));
-        drop(engine.carry_over(tenant, next, 500, 3));
-        drop(engine.freeze(next, 3));
-        drop(engine.ensure_child(&format!("other/{step}"), "other", 10, 3));
+        drop(engine.set_rules(tenant, rules, UnixMillis::new(3)));
+        drop(engine.top_up(tenant, Microunits::new(700), UnixMillis::new(3)));
+        drop(engine.reduce(next, Microunits::new(300), UnixMillis::new(3)));
+        drop(engine.refund(tenant, Microunits::new(40), UnixMillis::new(3)));
+        drop(engine.repay(tenant, Microunits::new(900), UnixMillis::new(3)));
+        drop(engine.carry_over(tenant, next, Microunits::new(500), UnixMillis::new(3)));
+        drop(engine.freeze(next, UnixMillis::new(3)));
+        drop(engine.ensure_child(
+            &format!("other/{step}"),
+            "other",
+            Microunits::new(10),
+            UnixMillis::new(3),
+        ));
         let policy = POLICY.with_policy_epoch(step % 3);
-        engine.install(snapshot_under(policy), 3).unwrap();
-        engine.unfreeze(next, 3).unwrap();
+        engine.install(snapshot_under(policy), UnixMillis::new(3)).unwrap();
+        engine.unfreeze(next, UnixMillis::new(3)).unwrap();
     }
 }
 
@@ -62,11 +69,18 @@ fn whatever_an_owner_does_while_calls_go_on_the_log_leads_to_what_the_engine_has
     let dir = tempfile::tempdir().unwrap();
     let options = EngineOptions::default().checkpoint_every_records(11).request_keys(7);
     let engine = Engine::open(dir.path(), &options).unwrap();
-    engine.install(snapshot(), 0).unwrap();
-    engine.ensure_tenant("root", 60_000, 1).unwrap();
-    engine.ensure_child("root/child", "root", 40_000, 1).unwrap();
-    engine.ensure_child("root/child/grandchild", "root/child", 30_000, 1).unwrap();
-    engine.ensure_tenant("other", 40_000, 1).unwrap();
+    engine.install(snapshot(), UnixMillis::new(0)).unwrap();
+    engine.ensure_tenant("root", Microunits::new(60_000), UnixMillis::new(1)).unwrap();
+    engine.ensure_child("root/child", "root", Microunits::new(40_000), UnixMillis::new(1)).unwrap();
+    engine
+        .ensure_child(
+            "root/child/grandchild",
+            "root/child",
+            Microunits::new(30_000),
+            UnixMillis::new(1),
+        )
+        .unwrap();
+    engine.ensure_tenant("other", Microunits::new(40_000), UnixMillis::new(1)).unwrap();
     std::thread::scope(|scope| {
         let engine = &engine;
         (0..3).for_each(|caller| drop(scope.spawn(move || call_on(engine, caller))));

@@ -12,18 +12,20 @@ use world::*;
 /// A log with two snapshots and twelve decisions.
 fn log(dir: &Path, options: &EngineOptions) -> Vec<u64> {
     let engine = Engine::open(dir, options).unwrap();
-    engine.install(snapshot(), 0).unwrap();
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.install(snapshot(), UnixMillis::new(0)).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let mut decisions = Vec::new();
     for sequence in 1..=12 {
         if sequence == 7 {
-            engine.install(snapshot_under(POLICY.with_policy_epoch(2)), 5).unwrap();
+            engine
+                .install(snapshot_under(POLICY.with_policy_epoch(2)), UnixMillis::new(5))
+                .unwrap();
         }
         let quality = [9_000, 9_500, 4_000][usize::try_from(sequence % 3).unwrap()];
         let outcome = engine.decide(&call("a", sequence, quality)).unwrap();
         decisions.push(outcome.decision_sequence);
         if let Some(ticket) = outcome.ticket {
-            engine.abandon(ticket, 9).unwrap();
+            engine.abandon(ticket, UnixMillis::new(9)).unwrap();
         }
     }
     engine.close().unwrap();
@@ -158,7 +160,7 @@ fn the_proof_of_a_decision_after_a_checkpoint_shows_no_balance() {
     let dir = tempfile::tempdir().unwrap();
     log(dir.path(), &EngineOptions::default());
     let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
-    let checkpoint = engine.checkpoint(20).unwrap();
+    let checkpoint = engine.checkpoint(UnixMillis::new(20)).unwrap();
     let sequence = engine.decide(&call("a", 21, 4_000)).unwrap().decision_sequence;
     engine.close().unwrap();
     let proof = DecisionProof::of(dir.path(), None, sequence).unwrap();
@@ -184,8 +186,7 @@ fn a_forged_decision_is_not_proven_and_its_proof_does_not_hold() {
             _ => None,
         })
         .unwrap();
-    forged.decision.estimated_cost =
-        calybris_kernel::Microunits::new(forged.decision.estimated_cost.get() + 1);
+    forged.decision.estimated_cost = Microunits::new(forged.decision.estimated_cost.get() + 1);
     let writer = WalWriter::open(dir.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
     let sequence = writer.append(&Record::Decided(forged)).unwrap().sequence;
     writer.close().unwrap();

@@ -8,10 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use calybris_engine::{
-    Admission, Call, Decided, Engine, EngineError, EngineOptions, Fallback, History, Ledger, Names,
+    Admission, Decided, Engine, EngineError, EngineOptions, Fallback, History, Ledger, Names,
     Record, RecordedDecision, ReplayOptions, ReplayReport, SCHEMA_ID, Snapshot, replay,
 };
-use calybris_kernel::{BasisPoints, Decision, Microunits, PolicySnapshot};
+use calybris_kernel::{BasisPoints, Decision, PolicySnapshot};
 use calybris_wal::{Disposal, Tail, WalError, WalOptions, WalWriter};
 use world::*;
 
@@ -37,21 +37,23 @@ fn replayed(dir: &Path, count: usize) -> Result<(ReplayReport, Vec<u64>), Engine
 /// A log with settlements, rejections, refusals and three snapshots, one of them twice.
 fn lively_log(dir: &Path, decisions: u64) {
     let engine = open(dir);
-    engine.ensure_tenant("a", 3_000_000, 1).unwrap();
-    engine.ensure_tenant("poor", 100, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(3_000_000), UnixMillis::new(1)).unwrap();
+    engine.ensure_tenant("poor", Microunits::new(100), UnixMillis::new(1)).unwrap();
     for sequence in 1..=decisions {
         if sequence % 700 == 0 {
             let strict = POLICY.with_policy_epoch(2 + (sequence / 700) % 2);
-            engine.install(snapshot_under(strict), sequence).unwrap();
+            engine.install(snapshot_under(strict), UnixMillis::new(sequence)).unwrap();
         }
         let quality = [9_000, 7_000, 4_000, 9_500][usize::try_from(sequence % 4).unwrap()];
         let tenant = if sequence % 5 == 0 { "poor" } else { "a" };
         let id = format!("trace-{sequence}");
-        let call = Call { correlation_id: &id, ..call(tenant, sequence, quality) };
+        let call = call(tenant, sequence, quality).with_correlation_id(&id);
         if let Some(ticket) = engine.decide(&call).unwrap().ticket {
             match sequence % 3 {
-                0 => drop(engine.settle(ticket, 0, sequence).unwrap()),
-                1 => drop(engine.abandon(ticket, sequence).unwrap()),
+                0 => drop(
+                    engine.settle(ticket, Microunits::new(0), UnixMillis::new(sequence)).unwrap(),
+                ),
+                1 => drop(engine.abandon(ticket, UnixMillis::new(sequence)).unwrap()),
                 _ => {}
             }
         }
@@ -72,7 +74,7 @@ fn append(dir: &Path, records: &[Record<'_>]) {
 fn decided(sequence: u64, quality: u16) -> Decided<'static> {
     let request = request(sequence, quality);
     Decided {
-        time_unix_ms: 0,
+        time: UnixMillis::new(0),
         tenant: "a".into(),
         correlation_id: "".into(),
         request_key: "".into(),
@@ -117,8 +119,8 @@ fn snapshots_that_differ_in_their_names_alone_are_kept_once_each() {
         Snapshot::new(snapshot().policy_snapshot().clone(), names)
     };
     for time_unix_ms in 2..5 {
-        engine.install(renamed(), time_unix_ms).unwrap();
-        engine.install(snapshot(), time_unix_ms).unwrap();
+        engine.install(renamed(), UnixMillis::new(time_unix_ms)).unwrap();
+        engine.install(snapshot(), UnixMillis::new(time_unix_ms)).unwrap();
     }
     engine.close().unwrap();
     let mut proposals = 0;
@@ -270,8 +272,8 @@ fn a_decision_cannot_hide_from_replay_behind_another_spelling_of_its_kind() {
 fn a_decision_names_the_snapshot_in_force_or_the_one_before_it() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
-    engine.install(snapshot_under(POLICY.with_policy_epoch(9)), 2).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
+    engine.install(snapshot_under(POLICY.with_policy_epoch(9)), UnixMillis::new(2)).unwrap();
     engine.close().unwrap();
     // One that was under way while the second was installed.
     append(dir.path(), &[Record::Decided(decided(1, 4_000))]);
@@ -280,7 +282,7 @@ fn a_decision_names_the_snapshot_in_force_or_the_one_before_it() {
     }
     Ledger::read(dir.path(), None).unwrap();
     let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
-    engine.install(snapshot_under(POLICY.with_policy_epoch(10)), 3).unwrap();
+    engine.install(snapshot_under(POLICY.with_policy_epoch(10)), UnixMillis::new(3)).unwrap();
     engine.close().unwrap();
     // One by somebody who liked the first policy better, with everything else as it should be.
     append(dir.path(), &[Record::Decided(decided(2, 4_000))]);
@@ -312,7 +314,7 @@ fn a_decision_may_name_only_a_snapshot_before_it() {
             &[
                 named(names),
                 Record::SnapshotInstalled {
-                    time_unix_ms: 0,
+                    time: UnixMillis::new(0),
                     snapshot: calybris_engine::LoggedSnapshot {
                         digest: other.digest(),
                         policy: *other.policy_snapshot().policy(),
@@ -421,11 +423,11 @@ fn fell_back(
 ) -> Record<'static> {
     let fallback = fallback.map(|(model_id, cost, utility)| Fallback {
         model_id,
-        estimated_cost_microunits: cost,
+        estimated_cost: Microunits::new(cost),
         expected_utility_microunits: utility,
     });
     Record::FellBack {
-        time_unix_ms: 0,
+        time: UnixMillis::new(0),
         decision_sequence,
         snapshot_sequence: 1,
         failed_model_id,
@@ -513,19 +515,19 @@ fn a_model_that_the_hold_can_pay_is_not_passed_over() {
 fn what_a_real_engine_falls_back_to_is_confirmed_across_checkpoints() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let mut tickets = Vec::new();
     for sequence in 1..=6 {
         tickets.push(engine.decide(&call("a", sequence, 4_000)).unwrap().ticket.unwrap());
         if sequence == 3 {
-            engine.checkpoint(9).unwrap();
+            engine.checkpoint(UnixMillis::new(9)).unwrap();
         }
     }
     let mut steps = 0;
     for (place, ticket) in tickets.into_iter().enumerate() {
         let mut ticket = ticket;
         for _ in 0..=place {
-            ticket = engine.fall_back(ticket, 7).unwrap().ticket;
+            ticket = engine.fall_back(ticket, UnixMillis::new(7)).unwrap().ticket;
             steps += 1;
         }
     }
@@ -544,13 +546,13 @@ fn what_a_real_engine_falls_back_to_is_confirmed_across_checkpoints() {
 fn a_log_whose_beginning_was_dropped_replays_from_there() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let old = engine.decide(&call("a", 1, 4_000)).unwrap().ticket.unwrap();
-    engine.checkpoint(2).unwrap();
+    engine.checkpoint(UnixMillis::new(2)).unwrap();
     assert_eq!(engine.retain_from_checkpoint(Disposal::Remove).unwrap(), 1);
     let new = engine.decide(&call("a", 2, 4_000)).unwrap().ticket.unwrap();
-    let _open = engine.fall_back(old, 3).unwrap();
-    let _open = engine.fall_back(new, 3).unwrap();
+    let _open = engine.fall_back(old, UnixMillis::new(3)).unwrap();
+    let _open = engine.fall_back(new, UnixMillis::new(3)).unwrap();
     engine.close().unwrap();
     let (report, visited) = replayed(dir.path(), 2).unwrap();
     assert_eq!((report.decisions, report.fallbacks, report.without_snapshot), (1, 1, 0));

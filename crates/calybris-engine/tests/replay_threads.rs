@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use calybris_engine::{
-    Call, Decided, Engine, EngineError, EngineOptions, History, Names, Record, ReplayOptions,
+    Decided, Engine, EngineError, EngineOptions, History, Names, Record, ReplayOptions,
     ReplayProgress, SCHEMA_ID, Snapshot, SnapshotDigest, replay,
 };
 use calybris_kernel::{Decision, Policy, PolicySnapshot};
-use calybris_units::{BasisPoints, Microunits};
+use calybris_units::BasisPoints;
 use calybris_wal::{Anchor, Disposal, Durability, Key, Reader, Tail, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;
@@ -154,9 +154,9 @@ fn write(dir: &Path, keyed: bool, stretches: &[(u64, Step)]) -> Option<Key> {
     };
     let engine = |key: &Option<Key>| Engine::open(dir, &options(key)).unwrap();
     let mut open = engine(&key);
-    open.install(snapshot(), 0).unwrap();
-    open.ensure_tenant("a", 3_000_000, 1).unwrap();
-    open.ensure_tenant("poor", 100, 1).unwrap();
+    open.install(snapshot(), UnixMillis::new(0)).unwrap();
+    open.ensure_tenant("a", Microunits::new(3_000_000), UnixMillis::new(1)).unwrap();
+    open.ensure_tenant("poor", Microunits::new(100), UnixMillis::new(1)).unwrap();
     let (mut number, mut left_open) = (0, Vec::new());
     for (decisions, step) in stretches {
         for _ in 0..*decisions {
@@ -164,12 +164,14 @@ fn write(dir: &Path, keyed: bool, stretches: &[(u64, Step)]) -> Option<Key> {
             let quality = [9_000, 7_000, 4_000, 9_500][usize::try_from(number % 4).unwrap()];
             let tenant = if number % 5 == 0 { "poor" } else { "a" };
             let id = format!("trace-{number}");
-            let call = Call { correlation_id: &id, ..call(tenant, number, quality) };
+            let call = call(tenant, number, quality).with_correlation_id(&id);
             if let Some(ticket) = open.decide(&call).unwrap().ticket {
                 match number % 4 {
-                    0 => drop(open.settle(ticket, 0, number).unwrap()),
-                    1 => drop(open.abandon(ticket, number).unwrap()),
-                    2 => drop(open.fall_back(ticket, number).unwrap()),
+                    0 => drop(
+                        open.settle(ticket, Microunits::new(0), UnixMillis::new(number)).unwrap(),
+                    ),
+                    1 => drop(open.abandon(ticket, UnixMillis::new(number)).unwrap()),
+                    2 => drop(open.fall_back(ticket, UnixMillis::new(number)).unwrap()),
                     _ => left_open.push(ticket.decision_sequence()),
                 }
             }
@@ -177,11 +179,11 @@ fn write(dir: &Path, keyed: bool, stretches: &[(u64, Step)]) -> Option<Key> {
         match *step {
             Step::Install(epoch) => {
                 let policy = POLICY.with_policy_epoch(u64::from(epoch));
-                open.install(snapshot_under(policy), number).unwrap();
+                open.install(snapshot_under(policy), UnixMillis::new(number)).unwrap();
             }
-            Step::Checkpoint => drop(open.checkpoint(number).unwrap()),
+            Step::Checkpoint => drop(open.checkpoint(UnixMillis::new(number)).unwrap()),
             Step::Retain => {
-                open.checkpoint(number).unwrap();
+                open.checkpoint(UnixMillis::new(number)).unwrap();
                 open.retain_from_checkpoint(Disposal::Remove).unwrap();
             }
             Step::Rotate | Step::NewKey => {
@@ -204,7 +206,7 @@ fn write(dir: &Path, keyed: bool, stretches: &[(u64, Step)]) -> Option<Key> {
         }
         // A ticket that falls back long after its decision, in another segment and under another snapshot.
         if let Some(ticket) = left_open.pop().and_then(|sequence| open.ticket(sequence)) {
-            drop(open.fall_back(ticket, number).unwrap());
+            drop(open.fall_back(ticket, UnixMillis::new(number)).unwrap());
         }
     }
     open.close().unwrap();
@@ -339,8 +341,8 @@ fn a_log_that_is_written_meanwhile_is_replayed_up_to_some_record() {
             for number in 1_000..4_000 {
                 drop(engine.decide(&call("a", number, 4_000)).unwrap());
                 match number % 1_000 {
-                    0 => drop(engine.checkpoint(number).unwrap()),
-                    500 => drop(engine.install(snapshot(), number).unwrap()),
+                    0 => drop(engine.checkpoint(UnixMillis::new(number)).unwrap()),
+                    500 => drop(engine.install(snapshot(), UnixMillis::new(number)).unwrap()),
                     _ => {}
                 }
             }

@@ -11,7 +11,7 @@ use calybris_wal::Durability;
 use world::*;
 
 fn keyed<'a>(tenant: &'a str, request_key: &'a str, sequence: u64, quality: u16) -> Call<'a> {
-    Call { request_key, ..call(tenant, sequence, quality) }
+    call(tenant, sequence, quality).with_request_key(request_key)
 }
 
 fn assert_same(outcome: &Outcome, again: &Outcome) {
@@ -24,14 +24,14 @@ fn assert_same(outcome: &Outcome, again: &Outcome) {
 fn a_call_made_again_gets_the_same_answer_and_logs_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 2_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(2_000), UnixMillis::new(1)).unwrap();
     // Admitted, refused by the budget, rejected by the kernel.
     for (key, quality) in [("one", 9_000), ("two", 9_000), ("three", 9_500)] {
         let outcome = engine.decide(&keyed("a", key, 1, quality)).unwrap();
         assert!(!outcome.repeated);
         let head = engine.head();
         let mut later = keyed("a", key, 1, quality);
-        later.time_unix_ms += 5_000;
+        later.time = UnixMillis::new(later.time.get() + 5_000);
         later.correlation_id = "another trace";
         let again = engine.decide(&later).unwrap();
         assert_same(&outcome, &again);
@@ -45,25 +45,25 @@ fn a_call_made_again_gets_the_same_answer_and_logs_nothing() {
 fn after_a_restart_a_key_still_answers_and_its_ticket_is_given_as_long_as_it_is_open() {
     let dir = tempfile::tempdir().unwrap();
     let mut engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let outcome = engine.decide(&keyed("a", "key", 1, 7_000)).unwrap();
     for checkpoint in [false, true] {
         if checkpoint {
-            engine.checkpoint(9).unwrap();
+            engine.checkpoint(UnixMillis::new(9)).unwrap();
         }
         drop(engine);
         engine = open(dir.path());
         let again = engine.decide(&keyed("a", "key", 1, 7_000)).unwrap();
         assert_same(&outcome, &again);
-        assert_eq!(again.ticket.unwrap().reserved_microunits(), 200);
+        assert_eq!(again.ticket.unwrap().reserved().get(), 200);
     }
     // The ticket moves on, the answer stays.
     let ticket = engine.ticket(outcome.decision_sequence).unwrap();
-    let moved = engine.fall_back(ticket, 2).unwrap().ticket;
+    let moved = engine.fall_back(ticket, UnixMillis::new(2)).unwrap().ticket;
     let again = engine.decide(&keyed("a", "key", 1, 7_000)).unwrap();
     assert_eq!(again.decision.selected_model_id, Some(SMALL));
     assert_eq!(again.ticket.unwrap().model_id(), LARGE);
-    engine.settle(moved, 1, 3).unwrap();
+    engine.settle(moved, Microunits::new(1), UnixMillis::new(3)).unwrap();
     let again = engine.decide(&keyed("a", "key", 1, 7_000)).unwrap();
     assert_same(&outcome, &again);
     assert!(again.ticket.is_none());
@@ -73,8 +73,8 @@ fn after_a_restart_a_key_still_answers_and_its_ticket_is_given_as_long_as_it_is_
 fn a_key_is_refused_for_another_call() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
-    engine.ensure_tenant("b", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
+    engine.ensure_tenant("b", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let first = engine.decide(&keyed("a", "key", 1, 9_000)).unwrap();
     let before = (engine.head(), state(&engine));
     let refused = engine.decide(&keyed("a", "key", 2, 9_000)).unwrap_err();
@@ -90,8 +90,8 @@ fn a_key_is_refused_for_another_call() {
 fn two_tenants_may_use_the_same_key() {
     let dir = tempfile::tempdir().unwrap();
     let mut engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
-    engine.ensure_tenant("b", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
+    engine.ensure_tenant("b", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let of_a = engine.decide(&keyed("a", "key", 1, 9_000)).unwrap();
     let of_b = engine.decide(&keyed("b", "key", 2, 7_000)).unwrap();
     assert_ne!(of_a.decision_sequence, of_b.decision_sequence);
@@ -99,7 +99,7 @@ fn two_tenants_may_use_the_same_key() {
         assert_same(&of_a, &engine.decide(&keyed("a", "key", 1, 9_000)).unwrap());
         assert_same(&of_b, &engine.decide(&keyed("b", "key", 2, 7_000)).unwrap());
         if checkpoint {
-            engine.checkpoint(9).unwrap();
+            engine.checkpoint(UnixMillis::new(9)).unwrap();
         }
         drop(engine);
         engine = open(dir.path());
@@ -111,7 +111,7 @@ fn a_call_that_failed_leaves_its_key_free() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
     assert!(engine.decide(&keyed("a", "key", 1, 9_000)).is_err());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let _open = engine.decide(&keyed("a", "key", 2, 9_000)).unwrap().ticket.unwrap();
 }
 
@@ -119,7 +119,7 @@ fn a_call_that_failed_leaves_its_key_free() {
 fn a_request_key_has_at_most_64_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 10_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let key = "x".repeat(65);
     let _open = engine.decide(&keyed("a", &key[..64], 1, 9_000)).unwrap();
     let head = engine.head();
@@ -135,8 +135,8 @@ fn as_many_keys_are_remembered_as_was_asked_for_with_and_without_a_restart() {
             let dir = tempfile::tempdir().unwrap();
             let options = EngineOptions::default().request_keys(window);
             let mut engine = Engine::open(dir.path(), &options).unwrap();
-            engine.install(snapshot(), 0).unwrap();
-            engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+            engine.install(snapshot(), UnixMillis::new(0)).unwrap();
+            engine.ensure_tenant("a", Microunits::new(1_000_000), UnixMillis::new(1)).unwrap();
             let keys = ["a", "b", "c", "d", "e"];
             for key in keys {
                 let _open = engine.decide(&keyed("a", key, 1, 9_000)).unwrap();
@@ -165,8 +165,8 @@ fn of_many_callers_with_one_key_one_decides_and_all_get_its_answer() {
     // A decision waits for the disk, so that the others ask while it is under way.
     let options = EngineOptions::default().durability(Durability::Synced);
     let engine = Engine::open(dir.path(), &options).unwrap();
-    engine.install(snapshot(), 0).unwrap();
-    engine.ensure_tenant("a", 1_000_000, 1).unwrap();
+    engine.install(snapshot(), UnixMillis::new(0)).unwrap();
+    engine.ensure_tenant("a", Microunits::new(1_000_000), UnixMillis::new(1)).unwrap();
     for round in 1..=20 {
         let start = Barrier::new(4);
         let sequences = Mutex::new(BTreeSet::new());

@@ -19,10 +19,8 @@ fn read(dir: &Path) -> (Vec<(u64, Posting)>, Ledger) {
     for line in statement.by_ref() {
         let line = line.unwrap();
         let time = match &line.entry.record {
-            Record::Settled { time_unix_ms, .. } | Record::BudgetChanged { time_unix_ms, .. } => {
-                *time_unix_ms
-            }
-            _ => 0,
+            Record::Settled { time, .. } | Record::BudgetChanged { time, .. } => *time,
+            _ => UnixMillis::EPOCH,
         };
         postings.extend(line.postings.into_iter().map(|posting| (time, posting)));
     }
@@ -63,16 +61,16 @@ fn assert_adds_up(dir: &Path) {
 fn each_posting_is_of_its_own_tenant_and_at_the_time_of_its_record() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 100_000, 1).unwrap();
-    engine.ensure_child("b", "a", 50_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(100_000), UnixMillis::new(1)).unwrap();
+    engine.ensure_child("b", "a", Microunits::new(50_000), UnixMillis::new(1)).unwrap();
     let capped = TenantRules::default().with_overrun(OverrunPolicy::CapAtReserved);
-    engine.set_rules("b", capped, 2).unwrap();
+    engine.set_rules("b", capped, UnixMillis::new(2)).unwrap();
     let ticket = |tenant, sequence| engine.decide(&call(tenant, sequence, 9_000)).unwrap().ticket;
-    engine.settle(ticket("a", 1).unwrap(), 1_500, 10).unwrap();
+    engine.settle(ticket("a", 1).unwrap(), Microunits::new(1_500), UnixMillis::new(10)).unwrap();
     // More than the 2,000 that are reserved: the tenant is charged what its rules let it be charged.
-    engine.settle(ticket("b", 2).unwrap(), 9_999, 20).unwrap();
-    engine.abandon(ticket("b", 3).unwrap(), 30).unwrap();
-    engine.refund("a", 300, 40).unwrap();
+    engine.settle(ticket("b", 2).unwrap(), Microunits::new(9_999), UnixMillis::new(20)).unwrap();
+    engine.abandon(ticket("b", 3).unwrap(), UnixMillis::new(30)).unwrap();
+    engine.refund("a", Microunits::new(300), UnixMillis::new(40)).unwrap();
     drop(engine);
     let (postings, _) = read(dir.path());
     let told: Vec<_> = postings
@@ -94,16 +92,16 @@ fn each_posting_is_of_its_own_tenant_and_at_the_time_of_its_record() {
 fn what_was_spent_before_the_first_record_is_brought_forward_for_each_tenant() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    engine.ensure_tenant("a", 100_000, 1).unwrap();
-    engine.ensure_child("b", "a", 50_000, 1).unwrap();
+    engine.ensure_tenant("a", Microunits::new(100_000), UnixMillis::new(1)).unwrap();
+    engine.ensure_child("b", "a", Microunits::new(50_000), UnixMillis::new(1)).unwrap();
     let ticket = |tenant, sequence| engine.decide(&call(tenant, sequence, 9_000)).unwrap().ticket;
-    engine.settle(ticket("b", 1).unwrap(), 1_500, 10).unwrap();
+    engine.settle(ticket("b", 1).unwrap(), Microunits::new(1_500), UnixMillis::new(10)).unwrap();
     // A refund to a tenant that spent nothing itself.
-    engine.refund("a", 400, 11).unwrap();
+    engine.refund("a", Microunits::new(400), UnixMillis::new(11)).unwrap();
     let open_over_the_checkpoint = ticket("a", 2).unwrap();
-    engine.checkpoint(12).unwrap();
+    engine.checkpoint(UnixMillis::new(12)).unwrap();
     engine.retain_from_checkpoint(Disposal::Remove).unwrap();
-    engine.settle(open_over_the_checkpoint, 700, 13).unwrap();
+    engine.settle(open_over_the_checkpoint, Microunits::new(700), UnixMillis::new(13)).unwrap();
     drop(engine);
     let (postings, _) = read(dir.path());
     let told: Vec<_> = postings
@@ -131,9 +129,9 @@ proptest! {
     ) {
         let dir = tempfile::tempdir().unwrap();
         let mut engine = open(dir.path());
-        engine.ensure_tenant("a", 20_000, 1).unwrap();
-        engine.ensure_child("b", "a", 9_000, 1).unwrap();
-        engine.ensure_child("c", "b", 6_000, 1).unwrap();
+        engine.ensure_tenant("a", Microunits::new(20_000), UnixMillis::new(1)).unwrap();
+        engine.ensure_child("b", "a", Microunits::new(9_000), UnixMillis::new(1)).unwrap();
+        engine.ensure_child("c", "b", Microunits::new(6_000), UnixMillis::new(1)).unwrap();
         for (sequence, (kind, which, amount)) in (1_u64..).zip(steps) {
             let open_tickets = engine.open_tickets();
             let chosen = (!open_tickets.is_empty()).then(|| which.get(&open_tickets).decision_sequence);
@@ -144,12 +142,12 @@ proptest! {
                     let quality = [9_000, 7_000, 0][usize::from(kind)];
                     let _kept_open = engine.decide(&call(tenant, sequence, quality)).unwrap();
                 }
-                (3 | 4, Some(ticket)) => drop(engine.settle(ticket, amount, sequence)),
-                (5, Some(ticket)) => drop(engine.abandon(ticket, sequence)),
-                (6, Some(mut ticket)) => drop(engine.extend(&mut ticket, amount, sequence)),
-                (7, Some(ticket)) => drop(engine.fall_back(ticket, sequence)),
-                (8, _) => drop(engine.top_up(tenant, amount, sequence)),
-                (9, _) => drop(engine.refund(tenant, amount, sequence)),
+                (3 | 4, Some(ticket)) => drop(engine.settle(ticket, Microunits::new(amount), UnixMillis::new(sequence))),
+                (5, Some(ticket)) => drop(engine.abandon(ticket, UnixMillis::new(sequence))),
+                (6, Some(mut ticket)) => drop(engine.extend(&mut ticket, Microunits::new(amount), UnixMillis::new(sequence))),
+                (7, Some(ticket)) => drop(engine.fall_back(ticket, UnixMillis::new(sequence))),
+                (8, _) => drop(engine.top_up(tenant, Microunits::new(amount), UnixMillis::new(sequence))),
+                (9, _) => drop(engine.refund(tenant, Microunits::new(amount), UnixMillis::new(sequence))),
                 (10, _) => {
                     let overrun = [
                         OverrunPolicy::Reject,
@@ -157,9 +155,9 @@ proptest! {
                         OverrunPolicy::CapAtReserved,
                     ][usize::try_from(amount / 3 % 3).unwrap()];
                     let rules = TenantRules::default().with_overrun(overrun);
-                    engine.set_rules(tenant, rules, sequence).unwrap();
+                    engine.set_rules(tenant, rules, UnixMillis::new(sequence)).unwrap();
                 }
-                (11, _) => drop(engine.checkpoint(sequence)),
+                (11, _) => drop(engine.checkpoint(UnixMillis::new(sequence))),
                 (12, _) => drop(engine.retain_from_checkpoint(Disposal::Remove)),
                 (13, _) => {
                     drop(engine);

@@ -7,10 +7,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use calybris_engine::Microunits;
 use calybris_engine::{
-    Admission, Comparison, Decided, MAX_BUCKETS, Names, SeriesBucket, Shift, Side, Snapshot, WhatIf,
+    Admission, Comparison, Decided, MAX_BUCKETS, Names, SeriesBucket, Shift, Side, Snapshot,
+    UnixMillis, WhatIf,
 };
-use calybris_kernel::{Action, Decision, Microunits, PolicySnapshot, Reason};
+use calybris_kernel::{Action, Decision, PolicySnapshot, Reason};
 use proptest::prelude::*;
 use world::*;
 
@@ -34,10 +36,10 @@ struct Row {
 
 /// All that a budget refuses with.
 const REFUSALS: [Admission; 4] = [
-    Admission::Insufficient { available_microunits: 0 },
+    Admission::Insufficient { available: Microunits::new(0) },
     Admission::Frozen,
-    Admission::InDebt { debt_microunits: 7 },
-    Admission::Exposed { reserved_microunits: 5, cap_microunits: 5 },
+    Admission::InDebt { debt: Microunits::new(7) },
+    Admission::Exposed { reserved: Microunits::new(5), cap: Microunits::new(5) },
 ];
 
 /// Two pairs of snapshots: in the second the ids 1 and 2 have changed their names, and 3 is called as another 3 is.
@@ -134,7 +136,7 @@ fn compared(rows: &[Row], largest_count: usize) -> WhatIf {
     let mut comparison = Comparison::new(largest_count);
     for (row, sequence) in rows.iter().zip(10..) {
         let decided = Decided {
-            time_unix_ms: sequence * 2,
+            time: UnixMillis::new(sequence * 2),
             tenant: Cow::Borrowed(TENANTS[row.tenant]),
             correlation_id: Cow::Borrowed("c"),
             request_key: Cow::Borrowed(""),
@@ -275,7 +277,7 @@ proptest! {
             .chunks(width)
             .map(|chunk| SeriesBucket {
                 first_sequence: chunk[0].0,
-                first_time_unix_ms: chunk[0].0 * 2,
+                first_time: UnixMillis::new(chunk[0].0 * 2),
                 decisions: chunk.len() as u64,
                 recorded_cost_microunits: chunk.iter().map(|(_, row)| i128::from(cost(row.before))).sum(),
                 proposed_cost_microunits: chunk.iter().map(|(_, row)| i128::from(cost(row.after))).sum(),

@@ -16,7 +16,7 @@ use calybris_engine::{
 use calybris_kernel::{
     Action, CapabilitySet, Decision, Model, Policy, ProviderSet, Reason, RegionSet, Request,
 };
-use calybris_units::{BasisPoints, Microunits};
+use calybris_units::BasisPoints;
 use calybris_wal::WalError;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -55,6 +55,10 @@ fn providers() -> BoxedStrategy<ProviderSet> {
 
 fn money() -> BoxedStrategy<Microunits> {
     number().prop_map(Microunits::new).boxed()
+}
+
+fn time() -> BoxedStrategy<UnixMillis> {
+    number().prop_map(UnixMillis::new).boxed()
 }
 
 fn share() -> BoxedStrategy<BasisPoints> {
@@ -121,32 +125,30 @@ fn decision() -> BoxedStrategy<Decision> {
 }
 
 fn admission() -> BoxedStrategy<Admission> {
-    (0..6_u8, number(), number())
+    (0..6_u8, money(), money())
         .prop_map(|(kind, amount, other)| match kind {
             0 => Admission::NotAsked,
             1 => Admission::Reserved,
-            2 => Admission::Insufficient { available_microunits: amount },
+            2 => Admission::Insufficient { available: amount },
             3 => Admission::Frozen,
-            4 => Admission::InDebt { debt_microunits: amount },
-            _ => Admission::Exposed { reserved_microunits: amount, cap_microunits: other },
+            4 => Admission::InDebt { debt: amount },
+            _ => Admission::Exposed { reserved: amount, cap: other },
         })
         .boxed()
 }
 
 fn decided() -> BoxedStrategy<Decided<'static>> {
     let texts = (text(), text(), text());
-    (number(), texts, number(), request(), decision(), admission())
-        .prop_map(|(time_unix_ms, texts, snapshot_sequence, request, decision, admission)| {
-            Decided {
-                time_unix_ms,
-                tenant: texts.0,
-                correlation_id: texts.1,
-                request_key: texts.2,
-                snapshot_sequence,
-                request,
-                decision,
-                admission,
-            }
+    (time(), texts, number(), request(), decision(), admission())
+        .prop_map(|(time, texts, snapshot_sequence, request, decision, admission)| Decided {
+            time,
+            tenant: texts.0,
+            correlation_id: texts.1,
+            request_key: texts.2,
+            snapshot_sequence,
+            request,
+            decision,
+            admission,
         })
         .boxed()
 }
@@ -284,8 +286,8 @@ fn checkpoint() -> BoxedStrategy<Checkpoint<'static>> {
     let ticket = (number32(), vec(number32(), 0..3), request());
     let tickets = btree_map(number(), ticket, 0..3);
     let keyed = btree_map(number(), decided(), 0..3);
-    (number(), option::of(logged_snapshot()), budget(), tickets, keyed, number())
-        .prop_map(|(time_unix_ms, snapshot, budget, tickets, keyed, decisions)| {
+    (time(), option::of(logged_snapshot()), budget(), tickets, keyed, number())
+        .prop_map(|(time, snapshot, budget, tickets, keyed, decisions)| {
             let ticket = |(decision_sequence, (model_id, failed_model_ids, request))| {
                 LoggedTicket { decision_sequence, model_id, failed_model_ids, request }
             };
@@ -299,7 +301,7 @@ fn checkpoint() -> BoxedStrategy<Checkpoint<'static>> {
                     admission: decided.admission,
                 };
             Checkpoint {
-                time_unix_ms,
+                time,
                 snapshot,
                 budget,
                 tickets: tickets.into_iter().map(ticket).collect(),
@@ -311,35 +313,27 @@ fn checkpoint() -> BoxedStrategy<Checkpoint<'static>> {
 }
 
 fn record() -> BoxedStrategy<Record<'static>> {
-    let fallback = (number32(), number(), signed()).prop_map(
-        |(model_id, estimated_cost_microunits, expected_utility_microunits)| Fallback {
+    let fallback = (number32(), money(), signed()).prop_map(
+        |(model_id, estimated_cost, expected_utility_microunits)| Fallback {
             model_id,
-            estimated_cost_microunits,
+            estimated_cost,
             expected_utility_microunits,
         },
     );
     prop_oneof![
-        (number(), logged_snapshot()).prop_map(|(time_unix_ms, snapshot)| {
-            Record::SnapshotInstalled { time_unix_ms, snapshot }
-        }),
-        (number(), event())
-            .prop_map(|(time_unix_ms, event)| Record::BudgetChanged { time_unix_ms, event }),
+        (time(), logged_snapshot())
+            .prop_map(|(time, snapshot)| { Record::SnapshotInstalled { time, snapshot } }),
+        (time(), event()).prop_map(|(time, event)| Record::BudgetChanged { time, event }),
         decided().prop_map(Record::Decided),
-        (number(), number(), number()).prop_map(
-            |(time_unix_ms, decision_sequence, actual_cost_microunits)| Record::Settled {
-                time_unix_ms,
-                decision_sequence,
-                actual_cost_microunits,
-            }
-        ),
-        (number(), number()).prop_map(|(time_unix_ms, decision_sequence)| Record::Abandoned {
-            time_unix_ms,
-            decision_sequence,
+        (time(), number(), money()).prop_map(|(time, decision_sequence, actual_cost)| {
+            Record::Settled { time, decision_sequence, actual_cost }
         }),
-        (number(), number(), number(), number32(), option::of(fallback)).prop_map(
-            |(time_unix_ms, decision_sequence, snapshot_sequence, failed_model_id, fallback)| {
+        (time(), number())
+            .prop_map(|(time, decision_sequence)| Record::Abandoned { time, decision_sequence }),
+        (time(), number(), number(), number32(), option::of(fallback)).prop_map(
+            |(time, decision_sequence, snapshot_sequence, failed_model_id, fallback)| {
                 Record::FellBack {
-                    time_unix_ms,
+                    time,
                     decision_sequence,
                     snapshot_sequence,
                     failed_model_id,
@@ -407,7 +401,7 @@ fn plain_decision() -> Decided<'static> {
         .with_confidence(BasisPoints::ZERO);
     let decision = snapshot().policy_snapshot().prescribe(&request);
     Decided {
-        time_unix_ms: 0,
+        time: UnixMillis::new(0),
         tenant: Cow::Borrowed("a"),
         correlation_id: Cow::Borrowed(""),
         request_key: Cow::Borrowed(""),
@@ -501,7 +495,7 @@ fn what_is_to_be_in_order_is_refused_out_of_order() {
         models: Cow::Owned(vec![world::model(2, 1, 1), world::model(1, 1, 1)]),
         names: Cow::Owned(Names::default()),
     };
-    let installed = |snapshot| Record::SnapshotInstalled { time_unix_ms: 0, snapshot };
+    let installed = |snapshot| Record::SnapshotInstalled { time: UnixMillis::new(0), snapshot };
     let (record, field, _) = invalid(&payload(&installed(logged.clone())));
     assert_eq!((record, field), ("the installation of a snapshot", "snapshot.models"));
     let twice = LoggedSnapshot {
@@ -543,7 +537,7 @@ fn what_is_to_be_in_order_is_refused_out_of_order() {
     };
     let checkpoint_of = |budget, tickets, keyed_decisions| {
         payload(&Record::Checkpoint(Checkpoint {
-            time_unix_ms: 0,
+            time: UnixMillis::new(0),
             snapshot: None,
             budget,
             tickets: Cow::Owned(tickets),
@@ -586,7 +580,8 @@ fn a_change_with_a_record_of_its_own_is_not_written_as_a_change() {
         let dir = tempfile::tempdir().unwrap();
         let options = calybris_wal::WalOptions::new(calybris_engine::SCHEMA_ID);
         let log = calybris_wal::WalWriter::open(dir.path(), &options).unwrap();
-        let refused = log.append(&Record::BudgetChanged { time_unix_ms: 0, event }).unwrap_err();
+        let refused =
+            log.append(&Record::BudgetChanged { time: UnixMillis::new(0), event }).unwrap_err();
         let WalError::Encode { source } = refused else { panic!("{refused}") };
         assert!(source.to_string().contains("in no record by itself"), "{source}");
     }

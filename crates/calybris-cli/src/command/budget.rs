@@ -91,7 +91,7 @@ fn origins(
                 let selected = decided.decision.selected_model_id;
                 let model_id = invariant!(selected, "a decision with a ticket selected a model")?;
                 let model = model_name(journal.names(decided.snapshot_sequence), model_id);
-                let time_unix_ms = decided.time_unix_ms;
+                let time_unix_ms = decided.time.get();
                 origins.insert(entry.sequence, Origin { time_unix_ms, model });
             }
             Record::FellBack { decision_sequence, snapshot_sequence, fallback, .. } => {
@@ -200,7 +200,7 @@ fn tickets(ledger: &Ledger, origins: &BTreeMap<u64, Origin>, top: usize, page: &
             origin.map_or_else(String::new, |origin| to_the_second(origin.time_unix_ms)),
             ticket.tenant.clone(),
             origin.map_or_else(String::new, |origin| origin.model.clone()),
-            money(ticket.reserved_microunits),
+            money(ticket.reserved.get()),
         ]
     });
     let header = ["open", "since (UTC)", "tenant", "model", "reserved"];
@@ -240,7 +240,7 @@ fn json_of(ledger: &Ledger, total: &Totals, origins: &BTreeMap<u64, Origin>) -> 
             "tenant": ticket.tenant,
             "model_id": ticket.model_id,
             "model": origin.map(|origin| &origin.model),
-            "reserved_microunits": ticket.reserved_microunits,
+            "reserved_microunits": ticket.reserved.get(),
         })
     };
     json!({

@@ -149,8 +149,8 @@ fn late(
         ("outcome", Record::Settled { .. }) => "settled".to_owned(),
         ("outcome", Record::Abandoned { .. }) => "abandoned".to_owned(),
         ("outcome", Record::FellBack { .. }) => "open".to_owned(),
-        ("actual_cost_microunits", Record::Settled { actual_cost_microunits, .. }) => {
-            actual_cost_microunits.to_string()
+        ("actual_cost_microunits", Record::Settled { actual_cost, .. }) => {
+            actual_cost.get().to_string()
         }
         ("final_model", Record::FellBack { fallback: Some(fallback), .. }) => {
             model_name(journal.names_of(record), fallback.model_id)
@@ -166,7 +166,7 @@ type Cell = fn(&Followed, &dyn Fn(u32) -> String) -> String;
 const COLUMNS: [(&str, Cell); 36] = [
     ("row", |_, _| "decision".to_owned()),
     ("sequence", |of, _| of.sequence.to_string()),
-    ("time", |of, _| rfc3339(of.decided.time_unix_ms)),
+    ("time", |of, _| rfc3339(of.decided.time.get())),
     ("tenant", |of, _| of.decided.tenant.to_string()),
     ("correlation_id", |of, _| of.decided.correlation_id.to_string()),
     ("request_key", |of, _| of.decided.request_key.to_string()),
@@ -199,7 +199,7 @@ const COLUMNS: [(&str, Cell); 36] = [
     ("final_model", |of, _| optional(of.model().map(str::to_owned))),
     ("admission", |of, _| admission_word(of.decided.admission).to_owned()),
     ("available_when_refused_microunits", |of, _| match of.decided.admission {
-        Admission::Insufficient { available_microunits } => available_microunits.to_string(),
+        Admission::Insufficient { available } => available.get().to_string(),
         _ => String::new(),
     }),
     ("input_tokens", |of, _| of.decided.request.input_tokens.to_string()),

@@ -194,8 +194,7 @@ impl Show {
                 }
                 continue;
             };
-            if !self.filter.place(sequence, decided.time_unix_ms) || !self.filter.decision(&decided)
-            {
+            if !self.filter.place(sequence, decided.time.get()) || !self.filter.decision(&decided) {
                 continue;
             }
             let names = self.journal.names(decided.snapshot_sequence);
@@ -240,7 +239,7 @@ impl Show {
         }
         let line = decision_line(followed, names, self.columns, self.paint);
         self.head(&decision_heading(self.columns))?;
-        let day = day(followed.decided.time_unix_ms);
+        let day = day(followed.decided.time.get());
         if self.columns.leave_out_the_day() && self.day.as_ref() != Some(&day) {
             self.out.line(self.paint.faint(&day))?;
             self.day = Some(day);

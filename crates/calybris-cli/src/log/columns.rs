@@ -152,7 +152,7 @@ pub(crate) fn decision_line(
     let Columns { sequence, time, tenant, model, tokens_in, tokens_out, .. } = columns;
     let decided = &followed.decided;
     let request = &decided.request;
-    let at = to_the_second(decided.time_unix_ms);
+    let at = to_the_second(decided.time.get());
     let at = at.get(at.len().saturating_sub(time)..).unwrap_or(&at);
     let asked_for = model_name(names, request.requested_model_id);
     let asked = format!(
@@ -257,13 +257,13 @@ const BEFORE_WHAT: usize = 39;
 /// When the record was made, by the clock of the engine's caller.
 pub(crate) const fn time_of(record: &Record<'_>) -> u64 {
     match record {
-        Record::SnapshotInstalled { time_unix_ms, .. }
-        | Record::BudgetChanged { time_unix_ms, .. }
-        | Record::Settled { time_unix_ms, .. }
-        | Record::Abandoned { time_unix_ms, .. }
-        | Record::FellBack { time_unix_ms, .. } => *time_unix_ms,
-        Record::Decided(decided) => decided.time_unix_ms,
-        Record::Checkpoint(checkpoint) => checkpoint.time_unix_ms,
+        Record::SnapshotInstalled { time, .. }
+        | Record::BudgetChanged { time, .. }
+        | Record::Settled { time, .. }
+        | Record::Abandoned { time, .. }
+        | Record::FellBack { time, .. } => time.get(),
+        Record::Decided(decided) => decided.time.get(),
+        Record::Checkpoint(checkpoint) => checkpoint.time.get(),
         _ => 0,
     }
 }
@@ -299,8 +299,8 @@ fn words(entry: &Entry, journal: &Journal) -> String {
             let cost = money(decision.estimated_cost.get());
             format!("{tenant}: {action} {model} {cost}{refused}; {asked_for}")
         }
-        Record::Settled { decision_sequence, actual_cost_microunits, .. } => {
-            format!("decision {decision_sequence} cost {}", money(*actual_cost_microunits))
+        Record::Settled { decision_sequence, actual_cost, .. } => {
+            format!("decision {decision_sequence} cost {}", money(actual_cost.get()))
         }
         Record::Abandoned { decision_sequence, .. } => {
             format!("decision {decision_sequence} was not carried out")

@@ -15,7 +15,7 @@ use crate::time::rfc3339;
 pub(crate) fn decision(decided: &Decided<'_>, snapshot: &Snapshot, paint: Paint, page: &mut Page) {
     let names = snapshot.names();
     let (request, decision) = (&decided.request, &decided.decision);
-    line(page, "when", &rfc3339(decided.time_unix_ms));
+    line(page, "when", &rfc3339(decided.time.get()));
     let mut who = fitted(&decided.tenant, 60);
     if !decided.correlation_id.is_empty() {
         who = format!("{who}, call {}", fitted(&decided.correlation_id, 64));
@@ -118,17 +118,17 @@ fn wrapped(page: &mut Page, what: &str, text: &str) {
 /// Why the budget refused.
 fn because(refusal: Admission) -> String {
     match refusal {
-        Admission::Insufficient { available_microunits } => {
-            format!("{} was available", money(available_microunits))
+        Admission::Insufficient { available } => {
+            format!("{} was available", money(available.get()))
         }
         Admission::Frozen => "the tenant, or one above it, was frozen".to_owned(),
-        Admission::InDebt { debt_microunits } => {
-            format!("the tenant, or one above it, owed {}", money(debt_microunits))
+        Admission::InDebt { debt } => {
+            format!("the tenant, or one above it, owed {}", money(debt.get()))
         }
-        Admission::Exposed { reserved_microunits, cap_microunits } => format!(
+        Admission::Exposed { reserved, cap } => format!(
             "{} of the {} that may be reserved at once were reserved",
-            money(reserved_microunits),
-            money(cap_microunits)
+            money(reserved.get()),
+            money(cap.get())
         ),
         Admission::NotAsked | Admission::Reserved => "it was not asked".to_owned(),
     }

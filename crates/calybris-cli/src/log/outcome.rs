@@ -80,7 +80,7 @@ impl Followed {
     /// The estimated cost of that model.
     pub(crate) fn estimated_cost_microunits(&self) -> u64 {
         let first = self.decided.decision.estimated_cost.get();
-        self.last_fallback().map_or(first, |(_, fallback)| fallback.estimated_cost_microunits)
+        self.last_fallback().map_or(first, |(_, fallback)| fallback.estimated_cost.get())
     }
 
     /// What is reserved for it, or was until it ended.
@@ -101,11 +101,12 @@ impl Followed {
                     | BudgetEvent::Overdrawn { extra: more, .. },
                 ..
             } => self.extended_microunits += u128::from(more.get()),
-            Record::Settled { time_unix_ms, actual_cost_microunits, .. } => {
-                let cost_microunits = actual_cost_microunits;
+            Record::Settled { time, actual_cost, .. } => {
+                let (time_unix_ms, cost_microunits) = (time.get(), actual_cost.get());
                 self.ending = Ending::Settled { sequence, time_unix_ms, cost_microunits };
             }
-            Record::Abandoned { time_unix_ms, .. } => {
+            Record::Abandoned { time, .. } => {
+                let time_unix_ms = time.get();
                 self.ending = Ending::Abandoned { sequence, time_unix_ms };
             }
             Record::FellBack { fallback, failed_model_id, .. } => {
@@ -184,6 +185,7 @@ pub(crate) const LONGEST_WAIT_DECISIONS: usize = 65_536;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use calybris_core::engine::UnixMillis;
     use calybris_core::kernel::{BasisPoints, Microunits, Policy, PolicySnapshot, Request};
 
     fn decided(selected_model_id: Option<u32>, admission: Admission) -> Decided<'static> {
@@ -199,7 +201,7 @@ mod tests {
         let mut decision = PolicySnapshot::new(policy, vec![]).unwrap().prescribe(&request);
         decision.selected_model_id = selected_model_id;
         Decided {
-            time_unix_ms: 0,
+            time: UnixMillis::EPOCH,
             tenant: "t".into(),
             correlation_id: "".into(),
             request_key: "".into(),
@@ -221,7 +223,11 @@ mod tests {
     }
 
     fn settled(decision_sequence: u64) -> Record<'static> {
-        Record::Settled { time_unix_ms: 7, decision_sequence, actual_cost_microunits: 5 }
+        Record::Settled {
+            time: UnixMillis::new(7),
+            decision_sequence,
+            actual_cost: Microunits::new(5),
+        }
     }
 
     #[test]
@@ -273,10 +279,13 @@ mod tests {
             models: [(1, "uno".to_owned()), (2, "due".to_owned())].into(),
             ..Names::default()
         };
-        let next =
-            Fallback { model_id: 2, estimated_cost_microunits: 9, expected_utility_microunits: 1 };
+        let next = Fallback {
+            model_id: 2,
+            estimated_cost: Microunits::new(9),
+            expected_utility_microunits: 1,
+        };
         let fell_back = |fallback| Record::FellBack {
-            time_unix_ms: 0,
+            time: UnixMillis::EPOCH,
             decision_sequence: 1,
             snapshot_sequence: 5,
             failed_model_id: 1,

@@ -130,8 +130,8 @@ impl Spending {
         let (entry, postings) = (line.entry, line.postings);
         let call = self.follow(&entry);
         let uncharged = |posting: &Posting| match entry.record {
-            Record::Settled { actual_cost_microunits, .. } => {
-                i128::from(actual_cost_microunits) - posting.amount_microunits
+            Record::Settled { actual_cost, .. } => {
+                i128::from(actual_cost.get()) - posting.amount_microunits
             }
             _ => 0,
         };
@@ -173,7 +173,7 @@ impl Spending {
                 let model_id = decided.decision.selected_model_id?;
                 if decided.admission == Admission::Reserved {
                     let call = Call {
-                        decided_unix_ms: Some(decided.time_unix_ms),
+                        decided_unix_ms: Some(decided.time.get()),
                         served: Some(self.served(decided.snapshot_sequence, model_id)),
                         input_tokens: decided.request.input_tokens,
                         output_tokens: decided.request.output_tokens,

@@ -39,7 +39,7 @@ fn article(change: &Change, page: &mut Markup) {
         Text(&name(&reasons.after)),
         change.sequence,
         Text(&change.tenant),
-        to_the_second(change.time_unix_ms),
+        to_the_second(change.time.get()),
         match change.correlation_id.as_str() {
             "" => String::new(),
             id => format!(", id {}", Text(id)),

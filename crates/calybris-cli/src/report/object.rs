@@ -117,7 +117,7 @@ fn change(change: &Change) -> Value {
     };
     json!({
         "sequence": change.sequence,
-        "time_unix_ms": change.time_unix_ms,
+        "time_unix_ms": change.time.get(),
         "tenant": change.tenant,
         "correlation_id": change.correlation_id,
         "cost_delta_microunits": change.cost_delta_microunits(),
@@ -133,7 +133,7 @@ fn series(what_if: &WhatIf) -> Vec<Value> {
     let bucket = |bucket: &calybris_core::engine::SeriesBucket| {
         json!({
             "first_sequence": bucket.first_sequence,
-            "first_time_unix_ms": bucket.first_time_unix_ms,
+            "first_time_unix_ms": bucket.first_time.get(),
             "decisions": bucket.decisions,
             "recorded_cost_microunits": bucket.recorded_cost_microunits,
             "proposed_cost_microunits": bucket.proposed_cost_microunits,

@@ -172,10 +172,11 @@ impl Found {
             Record::Settled { decision_sequence, .. } => {
                 self.open.remove(decision_sequence);
             }
-            Record::Abandoned { time_unix_ms, decision_sequence } => {
+            Record::Abandoned { time, decision_sequence } => {
+                let time_unix_ms = time.get();
                 let tenant = self.open.remove(decision_sequence);
-                if self.period.contains(time_unix_ms) {
-                    self.each_part(tenant.as_deref(), *time_unix_ms, |part| part.abandoned += 1);
+                if self.period.contains(&time_unix_ms) {
+                    self.each_part(tenant.as_deref(), time_unix_ms, |part| part.abandoned += 1);
                 }
             }
             _ => {}
@@ -220,7 +221,7 @@ impl Found {
         if decided.admission == Admission::Reserved {
             self.open.insert(sequence, decided.tenant.to_string());
         }
-        let time = decided.time_unix_ms;
+        let time = decided.time.get();
         if !self.period.contains(&time) {
             return;
         }
@@ -242,12 +243,12 @@ impl Found {
             *self.timeline.at(time).refusals.entry(refusal.words.clone()).or_default() += 1;
             *self.refusals.entry(refusal).or_default() += 1;
         }
-        if let Admission::Insufficient { available_microunits } = decided.admission {
+        if let Admission::Insufficient { available } = decided.admission {
             let needed_microunits = decided.decision.estimated_cost.get();
             let dry = self.dry.entry(decided.tenant.to_string()).or_insert_with(|| Dry {
                 first_sequence: sequence,
                 first_unix_ms: time,
-                available_microunits,
+                available_microunits: available.get(),
                 needed_microunits,
                 decisions: 0,
                 missed_microunits: 0,

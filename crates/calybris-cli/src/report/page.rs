@@ -56,7 +56,7 @@ fn head(report: &Report<'_>, page: &mut Markup) {
     }
     if let ([first, ..], [.., last]) = (what_if.series.as_slice(), what_if.series.as_slice()) {
         let (from, to) =
-            (to_the_second(first.first_time_unix_ms), to_the_second(last.first_time_unix_ms));
+            (to_the_second(first.first_time.get()), to_the_second(last.first_time.get()));
         fact("time", format!("{from} UTC to about {to} UTC"), false);
     }
     fact("compared", counted(what_if.total.decisions, "decision"), false);
@@ -179,13 +179,14 @@ fn cost_over_the_log(what_if: &WhatIf, page: &mut Markup) {
     };
     let total = &what_if.total;
     // Times are those of the callers' clocks: an axis of time is for logs in which they go forward.
-    let in_order = what_if.series.windows(2).all(
-        |pair| matches!(pair, [one, next] if one.first_time_unix_ms < next.first_time_unix_ms),
-    );
-    let axis = TimeAxis::between(first.first_time_unix_ms, last.first_time_unix_ms);
+    let in_order = what_if
+        .series
+        .windows(2)
+        .all(|pair| matches!(pair, [one, next] if one.first_time.get() < next.first_time.get()));
+    let axis = TimeAxis::between(first.first_time.get(), last.first_time.get());
     let by_time = in_order && !axis.ticks.is_empty();
     let (scale, x_title, x_ticks) = if by_time {
-        let (low, high) = (first.first_time_unix_ms.into(), last.first_time_unix_ms.into());
+        let (low, high) = (first.first_time.get().into(), last.first_time.get().into());
         (Scale { low, high, ticks: Vec::new() }, axis.title, axis.ticks)
     } else {
         let scale = Scale::between(first.first_sequence.into(), last.first_sequence.into());
@@ -194,13 +195,13 @@ fn cost_over_the_log(what_if: &WhatIf, page: &mut Markup) {
     };
     let place = |bucket: &SeriesBucket| Place {
         at: scale
-            .place(if by_time { bucket.first_time_unix_ms } else { bucket.first_sequence }.into())
+            .place(if by_time { bucket.first_time.get() } else { bucket.first_sequence }.into())
             .min(LENGTH),
         name: format!(
             "{} from record {}, {} UTC",
             counted(bucket.decisions, "decision"),
             grouped(bucket.first_sequence),
-            to_the_second(bucket.first_time_unix_ms)
+            to_the_second(bucket.first_time.get())
         ),
     };
     let chart = Chart {
@@ -230,7 +231,7 @@ fn cost_over_the_log(what_if: &WhatIf, page: &mut Markup) {
     let row = |bucket: &SeriesBucket| {
         vec![
             grouped(bucket.first_sequence),
-            to_the_second(bucket.first_time_unix_ms),
+            to_the_second(bucket.first_time.get()),
             grouped(bucket.decisions),
             signed_money(bucket.recorded_cost_microunits),
             signed_money(bucket.proposed_cost_microunits),

@@ -80,7 +80,7 @@ impl Sums {
 
     pub(crate) fn add_open(&mut self, ticket: &OpenTicket) {
         self.open_calls = self.open_calls.saturating_add(1);
-        self.open = self.open.saturating_add(ticket.reserved_microunits.into());
+        self.open = self.open.saturating_add(ticket.reserved.get().into());
     }
 
     /// Every amount and count with its JSON name.
@@ -355,16 +355,11 @@ const MEASURES: [Measure; 7] = [
 #[allow(clippy::unwrap_used, reason = "test code")]
 mod tests {
     use super::*;
+    use calybris_core::engine::Microunits;
 
     #[test]
     fn sums_hold_beyond_what_any_single_amount_may_be() {
-        let ticket = OpenTicket {
-            decision_sequence: 1,
-            tenant: "a".to_owned(),
-            model_id: 1,
-            reserved_microunits: u64::MAX,
-            failed_model_ids: Vec::new(),
-        };
+        let ticket = OpenTicket::new(1, "a", 1, Microunits::MAX);
         let mut spend = Spend::new(vec![Column::Tenant, Column::Day], ALL_TIME);
         for _ in 0..3 {
             spend.add_open(&ticket, &Call::default());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use calybris_core::engine::UnixMillis;
 use calybris_core::engine::{Engine, Names, Record, Snapshot};
 use calybris_core::kernel::Policy;
 use calybris_core::units::invariant;
@@ -118,11 +119,11 @@ impl Job<'_> {
             }
             let ticket = engine.ticket(open.decision_sequence);
             let ticket = invariant!(ticket, "nobody else takes the tickets of this engine")?;
-            let abandoned = engine.abandon(ticket, self.clock.unix_ms());
+            let abandoned = engine.abandon(ticket, UnixMillis::new(self.clock.unix_ms()));
             let returned =
                 abandoned.map_err(|refused| Failure::of_settlement(self.log, &refused))?;
             resumed.abandoned_tickets += 1;
-            resumed.abandoned_microunits += u128::from(returned.returned_microunits);
+            resumed.abandoned_microunits += u128::from(returned.returned.get());
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use calybris_core::budget::BudgetEvent;
+use calybris_core::engine::UnixMillis;
 use calybris_core::engine::{
     Admission, Decided, Fallback, LoggedSnapshot, Names, Record, SCHEMA_ID, Snapshot,
 };
@@ -54,7 +55,10 @@ pub(crate) fn write_log(dir: &Path) {
         request(2, 3).with_business_value_microunits(6_000),
         Admission::Reserved,
     );
-    log.append(&Record::Abandoned { time_unix_ms: log.now(), decision_sequence: ABANDONED });
+    log.append(&Record::Abandoned {
+        time: UnixMillis::new(log.now()),
+        decision_sequence: ABANDONED,
+    });
     // 9: nothing is good enough. 10: there is no money.
     log.decide(
         "lab",
@@ -66,7 +70,12 @@ pub(crate) fn write_log(dir: &Path) {
         .with_tokens(40_000, request(4, 3).output_tokens)
         .with_business_value_microunits(900_000)
         .with_budget_limit(Microunits::new(900_000));
-    log.decide("lab", "call-4", dear, Admission::Insufficient { available_microunits: 5_000 });
+    log.decide(
+        "lab",
+        "call-4",
+        dear,
+        Admission::Insufficient { available: Microunits::new(5_000) },
+    );
     // 11 to 13: the model fails, the next in rank does it.
     log.decide("search", "call-5", request(5, 3), Admission::Reserved);
     let mut rank = [RankedModel::default(); 2];
@@ -74,13 +83,13 @@ pub(crate) fn write_log(dir: &Path) {
     assert_eq!(ranked, rank.len());
     let [failed, next] = rank;
     log.append(&Record::FellBack {
-        time_unix_ms: log.now(),
+        time: UnixMillis::new(log.now()),
         decision_sequence: FELL_BACK,
         snapshot_sequence: 1,
         failed_model_id: failed.model_id,
         fallback: Some(Fallback {
             model_id: next.model_id,
-            estimated_cost_microunits: next.cost.get(),
+            estimated_cost: Microunits::new(next.cost.get()),
             expected_utility_microunits: next.utility_microunits,
         }),
     });
@@ -118,7 +127,7 @@ impl Log {
 
     fn install(&mut self, snapshot: Snapshot) {
         let record = Record::SnapshotInstalled {
-            time_unix_ms: self.now(),
+            time: UnixMillis::new(self.now()),
             snapshot: LoggedSnapshot {
                 digest: snapshot.digest(),
                 policy: *snapshot.policy_snapshot().policy(),
@@ -131,13 +140,13 @@ impl Log {
     }
 
     fn budget(&mut self, event: BudgetEvent) {
-        self.append(&Record::BudgetChanged { time_unix_ms: self.now(), event });
+        self.append(&Record::BudgetChanged { time: UnixMillis::new(self.now()), event });
     }
 
     fn decide(&mut self, tenant: &str, call: &str, request: Request, admission: Admission) {
         let decision = self.snapshot.1.policy_snapshot().prescribe(&request);
         let decided = Decided {
-            time_unix_ms: self.now(),
+            time: UnixMillis::new(self.now()),
             tenant: tenant.into(),
             correlation_id: call.into(),
             request_key: "".into(),
@@ -151,7 +160,11 @@ impl Log {
 
     fn settle(&mut self, decision_sequence: u64, actual_cost_microunits: u64) {
         let time_unix_ms = self.now();
-        self.append(&Record::Settled { time_unix_ms, decision_sequence, actual_cost_microunits });
+        self.append(&Record::Settled {
+            time: UnixMillis::new(time_unix_ms),
+            decision_sequence,
+            actual_cost: Microunits::new(actual_cost_microunits),
+        });
     }
 }
 

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use calybris_core::engine::UnixMillis;
 use calybris_core::engine::{
     Admission, Decided, LoggedSnapshot, Names, Record, SCHEMA_ID, Snapshot,
 };
@@ -144,7 +145,7 @@ pub(crate) fn write_decisions(dir: &Path, count: u64, edit: impl Fn(u64, &mut De
         let snapshot = snapshot(policy);
         if number == 1 || number == 101 {
             let record = Record::SnapshotInstalled {
-                time_unix_ms: 1_700_000_000_000,
+                time: UnixMillis::new(1_700_000_000_000),
                 snapshot: LoggedSnapshot {
                     digest: snapshot.digest(),
                     policy,
@@ -161,7 +162,7 @@ pub(crate) fn write_decisions(dir: &Path, count: u64, edit: impl Fn(u64, &mut De
         let decision = snapshot.policy_snapshot().prescribe(&request);
         let correlation_id = format!("call-{number}");
         let mut decided = Decided {
-            time_unix_ms: 1_700_000_000_000 + number * 1_000,
+            time: UnixMillis::new(1_700_000_000_000 + number * 1_000),
             tenant: Cow::Borrowed(
                 ["search", "chat", HOSTILE][usize::try_from(number % 3).unwrap()],
             ),
@@ -172,7 +173,9 @@ pub(crate) fn write_decisions(dir: &Path, count: u64, edit: impl Fn(u64, &mut De
             decision,
             admission: match decision.selected_model_id {
                 None => Admission::NotAsked,
-                Some(_) if number % 20 == 0 => Admission::Insufficient { available_microunits: 0 },
+                Some(_) if number % 20 == 0 => {
+                    Admission::Insufficient { available: Microunits::new(0) }
+                }
                 Some(_) => Admission::Reserved,
             },
         };

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use calybris_budget::{BudgetEvent, OverrunPolicy};
 use calybris_engine::{Admission, Call, Engine, EngineOptions, Names, Record, Snapshot};
-use calybris_kernel::{BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request};
+use calybris_kernel::{BasisPoints, Model, Policy, PolicySnapshot, RegionSet, Request};
+pub(crate) use calybris_units::{Microunits, UnixMillis};
 use calybris_wal::Reader;
 
 pub(crate) const POLICY: Policy = Policy::new()
@@ -56,7 +57,7 @@ pub(crate) fn snapshot() -> Snapshot {
 
 pub(crate) fn open(dir: &Path) -> Engine {
     let engine = Engine::open(dir, &EngineOptions::default()).unwrap();
-    engine.install(snapshot(), 0).unwrap();
+    engine.install(snapshot(), UnixMillis::new(0)).unwrap();
     engine
 }
 
@@ -74,7 +75,7 @@ pub(crate) fn request(sequence: u64, minimum_quality_bps: u16) -> Request {
 
 pub(crate) fn call(tenant: &str, sequence: u64, minimum_quality_bps: u16) -> Call<'_> {
     let request = request(sequence, minimum_quality_bps);
-    Call { tenant, time_unix_ms: 1_000 + sequence, correlation_id: "", request_key: "", request }
+    Call::new(tenant, UnixMillis::new(1_000 + sequence), request)
 }
 
 /// Granted, available, reserved and committed microunits of a tenant.
@@ -144,9 +145,9 @@ impl Books {
                 self.open.insert(sequence, OpenHold { tenant, model_id, held: 0 });
                 self.hold(sequence, decided.decision.estimated_cost.get().into());
             }
-            Record::Settled { decision_sequence, actual_cost_microunits, .. } => {
+            Record::Settled { decision_sequence, actual_cost, .. } => {
                 let hold = self.open.remove(decision_sequence).expect("settled once");
-                let actual = i128::from(*actual_cost_microunits);
+                let actual = i128::from(actual_cost.get());
                 let capped = self.accounts[&hold.tenant].overrun == OverrunPolicy::CapAtReserved;
                 assert!(capped || actual <= hold.held, "settled within the hold");
                 let actual = actual.min(hold.held);
@@ -161,7 +162,7 @@ impl Books {
                 assert_eq!(hold.model_id, *failed_model_id);
                 if let Some(fallback) = fallback {
                     hold.model_id = fallback.model_id;
-                    let more = i128::from(fallback.estimated_cost_microunits) - hold.held;
+                    let more = i128::from(fallback.estimated_cost.get()) - hold.held;
                     self.hold(*decision_sequence, more);
                 }
             }
