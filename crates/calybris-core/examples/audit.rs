@@ -88,7 +88,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             comparison.add(one.sequence, &one.decided, one.snapshot, snapshot, decision);
         }
     })?;
-    let what_if = comparison.finish();
+    let what_if = comparison.finish()?;
     println!("{} decisions came out as recorded", replayed.decisions);
     println!(
         "a stricter limit would have rejected {} more, for {} microunits less",

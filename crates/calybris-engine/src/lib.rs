@@ -118,7 +118,7 @@ pub use snapshot::{Installed, Names, Snapshot, SnapshotDigest};
 pub use statement::{Posting, PostingKind, Statement, StatementLine};
 pub use ticket::{OpenTicket, Settlement, Ticket};
 pub use what_if::{
-    Change, Comparison, Flow, MAX_BUCKETS, ModelShift, RejectionShift, SeriesBucket, Shift, Side,
+    Change, Comparison, Delta, Flow, MAX_BUCKETS, ModelDelta, RejectionDelta, SeriesBucket, Side,
     WhatIf,
 };
 pub use wire::SCHEMA_ID;

@@ -36,6 +36,26 @@ impl Engine {
     /// assert_eq!(engine.account("acme").ok_or("gone")?.debt.get(), 2_000);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// Cost and time cannot be confused:
+    ///
+    /// ```compile_fail,E0308
+    #[doc = include_str!("doc_world.txt")]
+    /// let ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
+    /// let (cost, time) = (Microunits::new(410), UnixMillis::new(3));
+    /// engine.settle(ticket, time, cost)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// In the right order they compile:
+    ///
+    /// ```
+    #[doc = include_str!("doc_world.txt")]
+    /// let ticket = engine.decide(&call)?.ticket.ok_or("refused")?;
+    /// let (cost, time) = (Microunits::new(410), UnixMillis::new(3));
+    /// engine.settle(ticket, cost, time)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn settle(
         &self,
         ticket: Ticket,

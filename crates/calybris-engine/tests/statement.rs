@@ -22,7 +22,7 @@ fn read(dir: &Path) -> (Vec<(u64, Posting)>, Ledger) {
             Record::Settled { time, .. } | Record::BudgetChanged { time, .. } => *time,
             _ => UnixMillis::EPOCH,
         };
-        postings.extend(line.postings.into_iter().map(|posting| (time, posting)));
+        postings.extend(line.postings.into_iter().map(|posting| (time.get(), posting)));
     }
     (postings, statement.finish().unwrap())
 }

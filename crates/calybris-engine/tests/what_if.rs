@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use calybris_engine::Microunits;
 use calybris_engine::{
-    Admission, Comparison, Decided, MAX_BUCKETS, Names, SeriesBucket, Shift, Side, Snapshot,
-    UnixMillis, WhatIf,
+    Admission, Comparison, Decided, Delta, MAX_BUCKETS, Names, Side, Snapshot, UnixMillis, WhatIf,
 };
 use calybris_kernel::{Action, Decision, PolicySnapshot, Reason};
 use proptest::prelude::*;
@@ -152,7 +151,7 @@ fn compared(rows: &[Row], largest_count: usize) -> WhatIf {
         let [recorded, proposed] = &pairs[row.pair];
         comparison.add(sequence, &decided, recorded, proposed, &decision(row.after));
     }
-    comparison.finish()
+    comparison.finish().unwrap()
 }
 
 fn side(choices: impl Iterator<Item = Choice>) -> Side {
@@ -165,19 +164,18 @@ fn side(choices: impl Iterator<Item = Choice>) -> Side {
     side
 }
 
-fn shift(rows: &[&Row]) -> Shift {
+fn shift(rows: &[&Row]) -> Delta {
     let count = |holds: fn(&Row) -> bool| rows.iter().filter(|row| holds(row)).count() as u64;
-    Shift {
-        decisions: rows.len() as u64,
-        moved: count(|row| matches!((row.before, row.after), (Ok(a), Ok(b)) if a.0 != b.0)),
-        newly_rejected: count(|row| row.before.is_ok() && row.after.is_err()),
-        newly_accepted: count(|row| row.before.is_err() && row.after.is_ok()),
-        repriced: count(
-            |row| matches!((row.before, row.after), (Ok(a), Ok(b)) if a.0 == b.0 && a.1 != b.1),
-        ),
-        recorded: side(rows.iter().map(|row| row.before)),
-        proposed: side(rows.iter().map(|row| row.after)),
-    }
+    let mut delta = Delta::default();
+    delta.decisions = rows.len() as u64;
+    delta.moved = count(|row| matches!((row.before, row.after), (Ok(a), Ok(b)) if a.0 != b.0));
+    delta.newly_rejected = count(|row| row.before.is_ok() && row.after.is_err());
+    delta.newly_accepted = count(|row| row.before.is_err() && row.after.is_ok());
+    delta.repriced =
+        count(|row| matches!((row.before, row.after), (Ok(a), Ok(b)) if a.0 == b.0 && a.1 != b.1));
+    delta.recorded = side(rows.iter().map(|row| row.before));
+    delta.proposed = side(rows.iter().map(|row| row.after));
+    delta
 }
 
 fn cost(choice: Choice) -> u64 {
@@ -196,7 +194,7 @@ proptest! {
         prop_assert_eq!(what_if.total, shift(&funded));
         prop_assert_eq!(what_if.total.changed() + what_if.total.unchanged(), what_if.total.decisions);
 
-        let mut tenants: Vec<(String, Shift)> = Vec::new();
+        let mut tenants: Vec<(String, Delta)> = Vec::new();
         for tenant in ["", "chat", "search"] {
             let of_tenant: Vec<&Row> =
                 funded.iter().copied().filter(|row| TENANTS[row.tenant] == tenant).collect();
@@ -273,17 +271,22 @@ proptest! {
         while numbered.len() > MAX_BUCKETS * width {
             width *= 2;
         }
-        let buckets: Vec<SeriesBucket> = numbered
+        let buckets: Vec<_> = numbered
             .chunks(width)
-            .map(|chunk| SeriesBucket {
-                first_sequence: chunk[0].0,
-                first_time: UnixMillis::new(chunk[0].0 * 2),
-                decisions: chunk.len() as u64,
-                recorded_cost_microunits: chunk.iter().map(|(_, row)| i128::from(cost(row.before))).sum(),
-                proposed_cost_microunits: chunk.iter().map(|(_, row)| i128::from(cost(row.after))).sum(),
+            .map(|chunk| {
+                let sum = |of: fn(&Row) -> Choice| -> i128 {
+                    chunk.iter().map(|(_, row)| i128::from(cost(of(row)))).sum()
+                };
+                let first_time = UnixMillis::new(chunk[0].0 * 2);
+                let costs = (sum(|row| row.before), sum(|row| row.after));
+                (chunk[0].0, first_time, chunk.len() as u64, costs)
             })
             .collect();
-        prop_assert_eq!(what_if.series, buckets);
+        let found = what_if.series.iter().map(|bucket| {
+            let costs = (bucket.recorded_cost_microunits, bucket.proposed_cost_microunits);
+            (bucket.first_sequence, bucket.first_time, bucket.decisions, costs)
+        });
+        prop_assert_eq!(found.collect::<Vec<_>>(), buckets);
     }
 }
 
@@ -306,7 +309,7 @@ fn a_decision_without_money_stays_out_of_every_number() {
     let rows: Vec<Row> = (0..REFUSALS.len()).map(refused).collect();
     let what_if = compared(&rows, 10);
     assert_eq!(what_if.unfunded, 4);
-    assert_eq!(what_if.total, Shift::default());
+    assert_eq!(what_if.total, Delta::default());
     assert!(what_if.tenants.is_empty() && what_if.models.is_empty() && what_if.flows.is_empty());
     assert!(what_if.rejections.is_empty() && what_if.largest.is_empty());
     assert!(what_if.series.is_empty());

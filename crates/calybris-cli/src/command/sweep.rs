@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use calybris_catalog::text::quoted;
 use calybris_catalog::{InputError, PolicyFile};
-use calybris_core::engine::{Names, Shift, Snapshot};
+use calybris_core::engine::{Delta, Names, Snapshot};
 use calybris_core::kernel::PolicySnapshot;
 
 use crate::amount::grouped;
@@ -54,8 +54,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let base = arguments.policy.as_deref().map(read_policy).transpose()?;
     let html = arguments.of.html()?;
 
-    let mut points: Vec<(u64, Shift)> =
-        values.iter().map(|value| (*value, Shift::default())).collect();
+    let mut points: Vec<(u64, Delta)> =
+        values.iter().map(|value| (*value, Delta::default())).collect();
     let mut recorded_values = BTreeSet::new();
     let mut unfunded = 0_u64;
     let replayed = arguments.of.replay(

@@ -1,6 +1,6 @@
 //! A comparison as one JSON object: amounts are whole microunits.
 
-use calybris_core::engine::{Change, Shift, Side, WhatIf};
+use calybris_core::engine::{Change, Delta, Side, WhatIf};
 use serde_json::{Map, Value, json};
 
 use super::flow::choice;
@@ -77,7 +77,7 @@ fn proposal(proposal: &Proposal) -> Value {
     })
 }
 
-pub(crate) fn shift(shift: &Shift) -> Value {
+pub(crate) fn shift(shift: &Delta) -> Value {
     json!({
         "decisions": shift.decisions,
         "changed": shift.changed(),

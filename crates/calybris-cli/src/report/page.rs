@@ -1,6 +1,6 @@
 //! The HTML page of a comparison: one file that loads nothing and runs no script.
 
-use calybris_core::engine::{SeriesBucket, Shift, WhatIf};
+use calybris_core::engine::{Delta, SeriesBucket, WhatIf};
 
 use super::axis::{LENGTH, Measure, Scale, TimeAxis};
 use super::chart::{Chart, Drawn, Panel, Place, Series, per_decision};
@@ -78,7 +78,7 @@ fn head(report: &Report<'_>, page: &mut Markup) {
     page.add(format_args!("</dl>\n</header>"));
 }
 
-fn cards(total: &Shift, page: &mut Markup) {
+fn cards(total: &Delta, page: &mut Markup) {
     let (before, after) = (&total.recorded, &total.proposed);
     page.add(format_args!("<div class=\"cards\">"));
     let mut card = |name: &str, value: String, less_is_better: Option<i128>, detail: String| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use calybris_core::engine::{ReplayReport, Shift};
+use calybris_core::engine::{Delta, ReplayReport};
 use serde_json::{Value, json};
 
 use super::axis::Measure;
@@ -24,7 +24,7 @@ pub(crate) struct Sweep<'a> {
     /// The policy file that the other numbers come from; `None` if they are the recorded ones.
     pub(crate) policy_file: Option<&'a Path>,
     /// Each value in ascending order, with what it would have changed.
-    pub(crate) points: Vec<(u64, Shift)>,
+    pub(crate) points: Vec<(u64, Delta)>,
     /// The values that the number had in the log.
     pub(crate) recorded_values: BTreeSet<u64>,
     /// Decisions that the tenant's budget refused; they are left out.
@@ -34,7 +34,7 @@ pub(crate) struct Sweep<'a> {
 /// One measure of a point, as a chart shows it.
 pub(crate) struct Measured {
     pub(crate) name: &'static str,
-    pub(crate) of: fn(&Shift) -> i128,
+    pub(crate) of: fn(&Delta) -> i128,
     pub(crate) unit: Measure,
 }
 
@@ -66,7 +66,7 @@ const BAR_COLUMNS: u8 = 17;
 
 impl Sweep<'_> {
     /// The recorded side, which is the same for every point.
-    pub(crate) fn recorded(&self) -> Shift {
+    pub(crate) fn recorded(&self) -> Delta {
         self.points.first().map(|(_, shift)| *shift).unwrap_or_default()
     }
 
@@ -80,7 +80,7 @@ impl Sweep<'_> {
 
     /// The points as rows of a table.
     pub(crate) fn rows(&self) -> Vec<Vec<String>> {
-        let row = |(value, shift): &(u64, Shift)| {
+        let row = |(value, shift): &(u64, Delta)| {
             let mark = if self.recorded_values.contains(value) { " *" } else { "  " };
             let mut row = vec![format!("{}{mark}", grouped(value))];
             row.extend(MEASURES.iter().map(|measure| measure.unit.written((measure.of)(shift))));

@@ -1,6 +1,6 @@
 //! The page of a range: a chart with every measure, and the table of its points.
 
-use calybris_core::engine::Shift;
+use calybris_core::engine::Delta;
 
 use super::axis::{Measure, Scale};
 use super::chart::{Chart, Drawn, Panel, Place, Series};
@@ -57,7 +57,7 @@ pub(crate) fn page(sweep: &Sweep<'_>) -> String {
 
 /// What each value comes to, all measures above one axis.
 fn chart(sweep: &Sweep<'_>, page: &mut Markup) {
-    let value = |point: Option<&(u64, Shift)>| point.map(|(value, _)| *value);
+    let value = |point: Option<&(u64, Delta)>| point.map(|(value, _)| *value);
     let (Some(first), Some(last)) = (value(sweep.points.first()), value(sweep.points.last()))
     else {
         return;
@@ -79,7 +79,7 @@ fn chart(sweep: &Sweep<'_>, page: &mut Markup) {
         from_zero: false,
     };
     let scale = Scale::between(first.into(), last.into());
-    let place = |(value, _): &(u64, Shift)| {
+    let place = |(value, _): &(u64, Delta)| {
         let recorded = if sweep.recorded_values.contains(value) { " (recorded)" } else { "" };
         Place {
             at: scale.place((*value).into()),

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use calybris_core::engine::{ModelShift, RejectionShift, Shift, WhatIf};
+use calybris_core::engine::{Delta, ModelDelta, RejectionDelta, WhatIf};
 
 use super::flow::choice;
 use super::proposal::Proposal;
@@ -143,7 +143,7 @@ fn proposal(proposal: &Proposal, page: &mut Page) {
     page.line("");
 }
 
-fn totals(total: &Shift, page: &mut Page) {
+fn totals(total: &Delta, page: &mut Page) {
     let (before, after) = (&total.recorded, &total.proposed);
     let count = |what: &str, before: u64, after: u64| {
         let percent = percent_delta(before.into(), after.into());
@@ -200,7 +200,7 @@ pub(crate) const OF_ANOTHER_REASON: &str = "recorded + newly - no longer + swapp
      Swapped: rejected both times, before for another reason, less those now for another reason.";
 
 /// Decisions rejected both times: those that gained this reason, less those that lost it.
-pub(crate) fn from_other_reasons(rejection: &RejectionShift) -> i128 {
+pub(crate) fn from_other_reasons(rejection: &RejectionDelta) -> i128 {
     let both_now = i128::from(rejection.proposed) - i128::from(rejection.newly_rejected);
     let both_before = i128::from(rejection.recorded) - i128::from(rejection.newly_accepted);
     both_now - both_before
@@ -213,7 +213,7 @@ pub(crate) fn reasons_changed(what_if: &WhatIf) -> bool {
 
 pub(crate) fn rejection_rows(what_if: &WhatIf) -> Vec<Vec<String>> {
     let columns = rejection_header(what_if).len();
-    let row = |rejection: &RejectionShift| {
+    let row = |rejection: &RejectionDelta| {
         let mut row = vec![
             rejection.reason.to_string(),
             grouped(rejection.recorded),
@@ -230,7 +230,7 @@ pub(crate) fn rejection_rows(what_if: &WhatIf) -> Vec<Vec<String>> {
 
 /// The sum of the rows of rejections.
 pub(crate) fn rejection_total(what_if: &WhatIf) -> Vec<String> {
-    let sum = |of: fn(&RejectionShift) -> u64| {
+    let sum = |of: fn(&RejectionDelta) -> u64| {
         grouped(what_if.rejections.iter().fold(0_u64, |sum, row| sum.saturating_add(of(row))))
     };
     let net: i128 = what_if.rejections.iter().map(from_other_reasons).sum();
@@ -275,7 +275,7 @@ fn flows(what_if: &WhatIf, page: &mut Page) {
 }
 
 /// Tenants in order of the change of their cost, the largest first.
-pub(crate) fn tenants_by_difference(what_if: &WhatIf) -> Vec<&(String, Shift)> {
+pub(crate) fn tenants_by_difference(what_if: &WhatIf) -> Vec<&(String, Delta)> {
     let mut tenants: Vec<_> = what_if.tenants.iter().collect();
     tenants.sort_by_key(|(_, shift)| Reverse(shift.cost_delta_microunits().unsigned_abs()));
     tenants
@@ -302,7 +302,7 @@ fn tenants(what_if: &WhatIf, page: &mut Page) {
 }
 
 /// Models in order of how often either side chose them, the most frequent first.
-pub(crate) fn models_by_use(what_if: &WhatIf) -> Vec<&ModelShift> {
+pub(crate) fn models_by_use(what_if: &WhatIf) -> Vec<&ModelDelta> {
     let mut models: Vec<_> = what_if.models.iter().collect();
     models.sort_by_key(|model| Reverse(model.recorded.accepted.max(model.proposed.accepted)));
     models

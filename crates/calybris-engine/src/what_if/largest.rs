@@ -10,26 +10,27 @@ use calybris_units::UnixMillis;
 use crate::record::Decided;
 use crate::snapshot::Snapshot;
 
-/// One decision with another answer or another cost, and everything that explains it.
+/// One decision whose answer or cost changed, with everything that explains it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Change {
     /// Sequence of the `Decided` record.
     pub sequence: u64,
-    /// When, as recorded.
+    /// Its recorded time.
     pub time: UnixMillis,
-    /// Who asked.
+    /// The tenant that pays.
     pub tenant: String,
     /// The caller's own id of the call; may be empty.
     pub correlation_id: String,
-    /// What was asked.
+    /// The request.
     pub request: Request,
     /// The recorded answer.
     pub recorded: Decision,
     /// The proposed answer.
     pub proposed: Decision,
-    /// What the recorded answer was made under.
+    /// The snapshot of the recorded answer.
     pub recorded_snapshot: Arc<Snapshot>,
-    /// What the proposed answer was made under.
+    /// The snapshot of the proposed answer.
     pub proposed_snapshot: Arc<Snapshot>,
 }
 

@@ -10,10 +10,11 @@ pub const MAX_BUCKETS: usize = 128;
 
 /// Decisions that follow one another in the log, added up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SeriesBucket {
     /// Sequence of the first decision's record.
     pub first_sequence: u64,
-    /// When that was, as recorded.
+    /// Its recorded time.
     pub first_time: UnixMillis,
     /// How many decisions.
     pub decisions: u64,
@@ -64,7 +65,7 @@ impl Series {
             Some(joined)
         });
         self.buckets = pairs.collect();
-        self.width_decisions = self.width_decisions.saturating_mul(2);
+        self.width_decisions *= 2;
     }
 
     pub(crate) fn into_buckets(self) -> Vec<SeriesBucket> {
@@ -75,7 +76,7 @@ impl Series {
 impl SeriesBucket {
     /// Takes in what follows.
     fn absorb(&mut self, next: &Self) {
-        self.decisions = self.decisions.saturating_add(next.decisions);
+        self.decisions += next.decisions;
         self.recorded_cost_microunits += next.recorded_cost_microunits;
         self.proposed_cost_microunits += next.proposed_cost_microunits;
     }

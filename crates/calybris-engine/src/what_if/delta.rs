@@ -4,6 +4,7 @@ use calybris_kernel::Decision;
 
 /// What one side came to. The sums are exact for up to 2^63 decisions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Side {
     /// Decisions that chose a model.
     pub accepted: u64,
@@ -13,9 +14,10 @@ pub struct Side {
     pub expected_utility_microunits: i128,
 }
 
-/// Both sides, and what became of the decisions between them.
+/// Both sides, and how the decisions differ between them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shift {
+#[non_exhaustive]
+pub struct Delta {
     /// Decisions compared.
     pub decisions: u64,
     /// Another model was chosen.
@@ -36,17 +38,26 @@ impl Side {
     /// Adds one decision; a rejection adds nothing.
     pub(crate) fn add(&mut self, decision: &Decision) {
         if decision.selected_model_id.is_some() {
-            self.accepted = self.accepted.saturating_add(1);
+            self.accepted += 1;
             self.estimated_cost_microunits += i128::from(decision.estimated_cost.get());
             self.expected_utility_microunits += i128::from(decision.expected_utility_microunits);
         }
     }
 }
 
-impl Shift {
+impl Side {
+    /// Adds the decisions of another side.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        self.accepted += other.accepted;
+        self.estimated_cost_microunits += other.estimated_cost_microunits;
+        self.expected_utility_microunits += other.expected_utility_microunits;
+    }
+}
+
+impl Delta {
     /// Adds one decision as it was recorded and as it is proposed. Both number their models alike.
     pub fn add(&mut self, recorded: &Decision, proposed: &Decision) {
-        self.decisions = self.decisions.saturating_add(1);
+        self.decisions += 1;
         let kind = match (recorded.selected_model_id, proposed.selected_model_id) {
             (Some(before), Some(after)) if before != after => Some(&mut self.moved),
             (Some(_), Some(_)) => {
@@ -58,7 +69,7 @@ impl Shift {
             (None, None) => None,
         };
         if let Some(count) = kind {
-            *count = count.saturating_add(1);
+            *count += 1;
         }
         self.recorded.add(recorded);
         self.proposed.add(proposed);
