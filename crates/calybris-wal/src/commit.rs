@@ -390,10 +390,14 @@ impl Drop for Committer {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::OnceLock;
+
     use super::*;
     use crate::Reader;
     use crate::faults::memory::Memory;
     use crate::hash::Hash;
+    use crate::storage::StoredFile;
 
     #[test]
     fn the_record_after_the_last_sequence_is_refused_and_stops_nothing() {
@@ -522,20 +526,47 @@ mod tests {
         assert_eq!(records_on(&disk), 1);
     }
 
+    /// A file; while it is synced, somebody else breaks an invariant of the log.
+    struct Disturbed {
+        file: Arc<dyn StoredFile>,
+        log: OnceLock<Arc<Committer>>,
+    }
+
+    impl StoredFile for Disturbed {
+        fn length(&self) -> io::Result<u64> {
+            self.file.length()
+        }
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+            self.file.read_at(offset, buffer)
+        }
+        fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+            self.file.write_at(offset, bytes)
+        }
+        fn set_length(&self, length: u64) -> io::Result<()> {
+            self.file.set_length(length)
+        }
+        fn sync(&self) -> io::Result<()> {
+            let log = self.log.get().unwrap();
+            log.state.lock().pen.lose_last_hash();
+            assert!(matches!(log.append(b"lost"), Err(WalError::Internal(_))));
+            self.file.sync()
+        }
+    }
+
     #[test]
     fn a_leader_acknowledges_nothing_once_another_thread_has_broken_an_invariant() {
         let disk = Memory::default();
-        let log = log_on(&disk, Durability::Buffered);
-        log.append(b"buffered").unwrap();
-        let mut state = log.state.lock();
-        state.leading = true;
-        state.poisoned = Some("internal error: of another thread".to_owned());
-        let refused = log.lead(state, true).map(drop);
+        let log = Arc::new(log_on(&disk, Durability::Buffered));
+        log.append(b"written").unwrap();
+        let file = Arc::clone(&log.state.lock().file);
+        let disturbed = Arc::new(Disturbed { file, log: OnceLock::new() });
+        assert!(disturbed.log.set(Arc::clone(&log)).is_ok());
+        log.state.lock().file = disturbed;
+        let refused = log.sync();
         assert!(matches!(refused, Err(WalError::Poisoned { .. })), "{refused:?}");
         assert_eq!(log.state.lock().synced, 0);
-        is_stopped(&log, "of another thread");
-        drop(log);
-        assert_eq!(records_on(&disk), 0);
+        is_stopped(&log, "the hash before them");
+        assert_eq!(records_on(&disk), 1);
     }
 
     #[test]
