@@ -11,11 +11,12 @@ use std::thread::Builder;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::chunk::{Chunk, Reached, ReadAhead, Records};
+use crate::chunk::{Chunk, ReadAhead, Records};
 use crate::error::WalError;
 use crate::parallel::THREADS_MAX;
+use crate::progress::Reached;
 use crate::reader::Reader;
-use crate::record_ref::RecordRef;
+use crate::record::RecordRef;
 use crate::segment::Segment;
 use crate::walk::Walk;
 

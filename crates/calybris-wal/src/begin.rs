@@ -5,11 +5,12 @@ use std::sync::Arc;
 use crate::chain::Chain;
 use crate::error::WalError;
 use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader, hash_in};
+use crate::format::name::segment_name;
 use crate::key::Key;
 use crate::pen::Pen;
 use crate::progress::Progress;
-use crate::segment::{SegmentEnd, io_error, segment_name};
-use crate::storage::{Mode, Storage, StoredFile, write_all};
+use crate::segment::SegmentEnd;
+use crate::storage::{Mode, Storage, StoredFile, io_error, write_all};
 
 /// The end of a log: the file that it is written to, and what is written next.
 pub(crate) struct End {

@@ -13,8 +13,8 @@ use crate::cursor::Frame;
 use crate::error::WalError;
 use crate::format::frame::{FRAME_HEADER_BYTES, FrameHeader, KIND_DATA, open_frame};
 use crate::hash::{HASH_BYTES, Hash};
-use crate::progress::Progress;
-use crate::record_ref::RecordRef;
+use crate::progress::Reached;
+use crate::record::RecordRef;
 use crate::segment::Segment;
 use crate::storage::{StoredFile, read_up_to};
 
@@ -23,13 +23,6 @@ pub(crate) const CHUNK_BYTES: usize = 64 << 10;
 
 /// The longest frame that is read ahead, in bytes. A chunk that is longer than the others holds just one.
 const FRAME_BYTES_MAX: usize = 256 << 10;
-
-/// A place between two frames, and what the frames before it said.
-#[derive(Clone, Copy)]
-pub(crate) struct Reached {
-    pub(crate) offset: u64,
-    pub(crate) progress: Progress,
-}
 
 /// Whole frames of one segment, in order. They are not verified yet.
 pub(crate) struct Chunk {

@@ -20,13 +20,13 @@ use std::sync::Arc;
 use crate::begin::{End, create_segment};
 use crate::error::WalError;
 use crate::format::header::SegmentHeader;
+use crate::format::name::segment_name;
 use crate::key::Key;
 use crate::options::Durability;
 use crate::pen::Pen;
-use crate::segment::{io_error, segment_name};
-use crate::storage::{Storage, write_all};
+use crate::receipt::Receipt;
+use crate::storage::{Storage, io_error, write_all};
 use crate::sync::{Condvar, Mutex, MutexGuard, yield_now};
-use crate::writer::Receipt;
 
 use state::State;
 

@@ -12,8 +12,9 @@ mod key;
 mod options;
 mod proof;
 mod reader;
+mod receipt;
+mod record;
 mod record_proof;
-mod record_ref;
 mod verify;
 mod writer;
 
@@ -29,7 +30,9 @@ mod repair;
 mod retention;
 
 // Reading.
+mod anchor_check;
 mod chunk;
+mod claims;
 mod cursor;
 mod first_segment;
 mod parallel;
@@ -37,15 +40,18 @@ mod progress;
 mod seal;
 mod seek;
 mod segment;
+mod segment_files;
 mod tail;
 mod walk;
 
 // The bytes.
 mod chain;
 mod codec;
+mod digest;
 mod format;
 mod hash;
 mod merkle;
+mod text_form;
 
 // What it stands on.
 mod ancestors;
@@ -67,12 +73,13 @@ pub use key::Key;
 pub use options::{Durability, WalOptions};
 pub use proof::{ConsistencyProof, InclusionProof, TreeHead};
 pub use quarantine::Quarantine;
-pub use reader::{Reader, Record};
+pub use reader::Reader;
+pub use receipt::Receipt;
+pub use record::{Record, RecordRef};
 pub use record_proof::RecordProof;
-pub use record_ref::RecordRef;
 pub use recover::Recovery;
 pub use repair::{Repair, RepairOptions, repair};
 pub use retention::Disposal;
 pub use verify::{Report, VerifyOptions, verify};
 pub use walk::Tail;
-pub use writer::{Receipt, WalWriter};
+pub use writer::WalWriter;

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use crate::disk::LOCK_NAME;
 use crate::error::{Damage, WalError};
-use crate::segment::{io_error, segment_name, segments_in};
-use crate::storage::{Lock, Mode, Storage, StoredFile};
+use crate::format::name::segment_name;
+use crate::segment_files::segments_in;
+use crate::storage::{Lock, Mode, Storage, StoredFile, io_error};
 
 /// Locks the log until the answer is dropped.
 pub(crate) fn lock(storage: &dyn Storage) -> Result<Box<dyn Lock>, WalError> {

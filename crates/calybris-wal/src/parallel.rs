@@ -10,8 +10,9 @@ use std::thread::Builder;
 
 use parking_lot::Mutex;
 
-use crate::chunk::{CHUNK_BYTES, Chunk, Reached, ReadAhead};
+use crate::chunk::{CHUNK_BYTES, Chunk, ReadAhead};
 use crate::hash::Hash;
+use crate::progress::Reached;
 use crate::segment::Segment;
 
 /// The most threads: more than a machine has cores are of no use, and each keeps a chunk.

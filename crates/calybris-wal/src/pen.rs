@@ -12,8 +12,8 @@ use crate::format::frame::{
 use crate::format::header::SegmentHeader;
 use crate::hash::{HASH_BYTES, Hash};
 use crate::progress::Progress;
+use crate::receipt::Receipt;
 use crate::segment::SegmentEnd;
-use crate::writer::Receipt;
 
 /// How much memory a buffer keeps for the next frames, in bytes: more than is gathered in it as a
 /// rule. What a long record took beyond that is given back.

@@ -3,17 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
-
-use crate::codec;
 use crate::disk::Disk;
 use crate::error::WalError;
 use crate::format::header::Algorithm;
-use crate::hash::{Hash, LogId};
+use crate::hash::LogId;
 use crate::key::Key;
-use crate::record_ref::RecordRef;
+use crate::record::{Record, RecordRef};
+use crate::segment_files::existing_segments;
 use crate::storage::Storage;
-use crate::walk::{Tail, Walk, existing_segments};
+use crate::walk::{Tail, Walk};
 
 /// An iterator over the records of a log.
 ///
@@ -235,56 +233,5 @@ impl Iterator for Reader {
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Reader").field("path", &self.walk.path()).finish_non_exhaustive()
-    }
-}
-
-/// A record of a log, verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    pub(crate) sequence: u64,
-    pub(crate) hash: Hash,
-    pub(crate) segment: u64,
-    pub(crate) offset: u64,
-    pub(crate) payload: Vec<u8>,
-}
-
-impl Record {
-    /// Its place among the records of the log, from 1, without gaps.
-    #[must_use]
-    pub fn sequence(&self) -> u64 {
-        self.sequence
-    }
-
-    /// Its hash, which covers the record and everything before it.
-    #[must_use]
-    pub fn hash(&self) -> Hash {
-        self.hash
-    }
-
-    /// The segment that it stands in, by the sequence that the segment's name says.
-    #[must_use]
-    pub fn segment(&self) -> u64 {
-        self.segment
-    }
-
-    /// Where its frame begins, in bytes from the segment's start.
-    #[must_use]
-    pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    /// The bytes that were appended.
-    #[must_use]
-    pub fn payload(&self) -> &[u8] {
-        &self.payload
-    }
-
-    /// The value that was appended, if it was one of this type.
-    ///
-    /// # Errors
-    /// [`WalError::Decode`] when the payload does not decode, or not to its last byte.
-    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, WalError> {
-        codec::decode(&self.payload)
-            .map_err(|source| WalError::Decode { sequence: self.sequence, source })
     }
 }

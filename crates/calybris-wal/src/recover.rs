@@ -9,6 +9,7 @@ use crate::codec::CODEC_BINCODE_2;
 use crate::error::{Damage, WalError};
 use crate::first_segment::first_of;
 use crate::format::header::{Algorithm, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::format::name::segment_name;
 use crate::hash::{HASH_BYTES, Hash, LogId};
 use crate::key::Key;
 use crate::locks::check_last;
@@ -17,12 +18,10 @@ use crate::pen::Pen;
 use crate::progress::Progress;
 use crate::quarantine::{Quarantine, quarantine};
 use crate::seal::sealed_end;
-use crate::segment::{
-    Opening, Position, Segment, SegmentEnd, SegmentStep, Unfinished, check_start, io_error,
-    segment_name,
-};
-use crate::storage::{Mode, Storage, read_up_to, write_all};
-use crate::tail::{Evidence, Place, Verdict, judge};
+use crate::segment::{Opening, Position, Segment, SegmentEnd, SegmentStep, Unfinished};
+use crate::segment_files::check_start;
+use crate::storage::{Mode, Storage, io_error, read_up_to, write_all};
+use crate::tail::{Place, Verdict, judge};
 
 /// What opening a log found and did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -242,7 +241,8 @@ fn judge_end(
     what: Damage,
 ) -> Result<Verdict, WalError> {
     let offset = segment.cursor.offset();
-    let evidence = Evidence::about(segment, first, false)
+    let evidence = segment
+        .evidence(first, false)
         .map_err(|source| io_error(storage, "read", &segment.name(), source))?;
     match judge(Place::Frames { offset }, evidence) {
         Verdict::Corrupt => Err(WalError::Corrupt {

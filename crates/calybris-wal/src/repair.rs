@@ -11,13 +11,15 @@ use crate::disk::Disk;
 use crate::error::{Damage, WalError};
 use crate::first_segment::claimed_start;
 use crate::format::header::SegmentHeader;
+use crate::format::name::segment_name;
 use crate::key::Key;
 use crate::locks::{LastSegment, check_files, lock, lock_last};
 use crate::quarantine::{Quarantine, copy_aside, cut, move_aside};
 use crate::recover::{check_key, end_of};
-use crate::segment::{Segment, io_error, segment_name, segments_in};
-use crate::storage::{Mode, Storage, StoredFile, copy_range, create_anew, write_all};
-use crate::walk::{Walk, existing_segments};
+use crate::segment::Segment;
+use crate::segment_files::{existing_segments, segments_in};
+use crate::storage::{Mode, Storage, StoredFile, copy_range, create_anew, io_error, write_all};
+use crate::walk::Walk;
 
 /// What repairing a log found and did.
 #[derive(Debug)]

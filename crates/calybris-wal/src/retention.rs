@@ -4,9 +4,10 @@ use std::path::Path;
 
 use crate::archive::archive;
 use crate::error::WalError;
+use crate::format::name::segment_name;
 use crate::recover::remove_before;
 use crate::seal::end_before;
-use crate::segment::{segment_name, segments_in};
+use crate::segment_files::segments_in;
 use crate::writer::WalWriter;
 
 /// What becomes of segments that a log keeps no longer.

@@ -11,19 +11,17 @@ use std::sync::Arc;
 use calybris_units::BrokenInvariant;
 
 use crate::anchor::Anchor;
-use crate::chunk::Reached;
 use crate::cursor::Frame;
 use crate::error::{Damage, WalError};
 use crate::first_segment::open_from_first;
+use crate::format::name::segment_name;
 use crate::hash::Hash;
 use crate::key::Key;
 use crate::parallel::{WORTH_BYTES, fast_forward};
-use crate::progress::Progress;
-use crate::segment::{
-    Opening, Position, Segment, SegmentEnd, SegmentStep, Unfinished, check_start, io_error,
-    segment_name, segments_in,
-};
-use crate::storage::{Mode, Storage};
+use crate::progress::{Progress, Reached};
+use crate::segment::{Opening, Position, Segment, SegmentEnd, SegmentStep, Unfinished};
+use crate::segment_files::{check_start, missing, segments_in};
+use crate::storage::{Mode, Storage, io_error};
 use crate::tail::{Evidence, Place, Verdict, judge};
 
 /// What stands behind the last record that verifies.
@@ -231,9 +229,10 @@ impl Walk {
                     if damage.is_none() && !has_successor {
                         return self.end_with(Tail::Clean);
                     }
-                    let evidence =
-                        Evidence::about(&self.segment, self.first_segment, has_successor)
-                            .map_err(|source| self.unreadable(source))?;
+                    let evidence = self
+                        .segment
+                        .evidence(self.first_segment, has_successor)
+                        .map_err(|source| self.unreadable(source))?;
                     self.suspect = Some((offset, evidence));
                     self.segment.cursor.refresh();
                     continue;
@@ -337,19 +336,4 @@ impl Walk {
             }
         }
     }
-}
-
-/// The segments of a log that exists.
-pub(crate) fn existing_segments(storage: &dyn Storage) -> Result<Vec<u64>, WalError> {
-    match segments_in(storage) {
-        Err(WalError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
-            Err(missing(storage))
-        }
-        Ok(segments) if segments.is_empty() => Err(missing(storage)),
-        other => other,
-    }
-}
-
-fn missing(storage: &dyn Storage) -> WalError {
-    WalError::Missing { path: storage.path("") }
 }

@@ -13,27 +13,14 @@ use crate::disk::Disk;
 use crate::emptied::check_not_emptied;
 use crate::error::WalError;
 use crate::format::header::SegmentHeader;
-use crate::hash::{Hash, LogId};
+use crate::hash::LogId;
 use crate::key::Key;
 use crate::locks::{check_files, lock};
 use crate::options::WalOptions;
+use crate::receipt::Receipt;
 use crate::recover::{Recovery, create, recover};
-use crate::segment::segments_in;
+use crate::segment_files::{existing_segments, segments_in};
 use crate::storage::{Lock, Storage};
-use crate::walk::existing_segments;
-
-/// What an append answers: where the record stands and what pins it down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Receipt {
-    /// The record's place among the records of the log, from 1, without gaps.
-    pub sequence: u64,
-    /// The record's hash, which covers the record and everything before it.
-    pub hash: Hash,
-    /// The segment that the record stands in, by the sequence of its first record. Where that is
-    /// the record's own sequence, the record is the first of a new segment: of all that append at
-    /// the same time, one is told.
-    pub segment: u64,
-}
 
 /// The one writer of a log.
 ///

@@ -125,7 +125,7 @@ fn what_a_killed_process_left_unsynced_is_synced_by_the_next() {
 fn what_no_mark_vouches_for_is_written_again_and_no_more() {
     let disk = Memory::default();
     let writer = open(&disk, Durability::Os).unwrap();
-    let name = crate::segment::segment_name(1);
+    let name = crate::format::name::segment_name(1);
     writer.append_bytes(b"one").unwrap();
     drop(writer);
     // No mark yet: all of the file, its header too.
@@ -169,7 +169,7 @@ fn torn_bytes_are_never_lost_while_they_are_set_aside() {
         writer.append_bytes(&payload(sequence)).unwrap();
     });
     drop(writer);
-    let name = crate::segment::segment_name(1);
+    let name = crate::format::name::segment_name(1);
     let torn = [0xEE; 100];
     let bytes = [&whole.read(&name)[..], &torn].concat();
     for at in 0..12 {

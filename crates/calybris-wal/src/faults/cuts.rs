@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::chain::Chain;
 use crate::faults::memory::Memory;
 use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
-use crate::segment::segment_name;
+use crate::format::name::segment_name;
 use crate::{Damage, Hash, Key, LogId, Reader, VerifyOptions, WalError, WalOptions, WalWriter};
 
 const RECORDS: [&[u8]; 6] = [b"one", b"", &[3; 90], b"four", &[0; 33], b"six"];

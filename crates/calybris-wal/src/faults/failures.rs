@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::faults::memory::{Dice, Fault, Memory};
-use crate::segment::segment_name;
+use crate::format::name::segment_name;
 use crate::{Durability, LogId, Reader, WalError, WalOptions, WalWriter};
 
 const DURABILITIES: [Durability; 3] = [Durability::Os, Durability::Buffered, Durability::Synced];

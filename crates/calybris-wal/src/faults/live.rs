@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::faults::memory::Memory;
-use crate::segment::segment_name;
+use crate::format::name::segment_name;
 use crate::storage::{FileId, Lock, Mode, Storage, StoredFile};
 use crate::{Disposal, Durability, LogId, Reader, WalError, WalOptions, WalWriter};
 

@@ -9,8 +9,8 @@ use crate::format::frame::{
     FRAME_OVERHEAD_BYTES, KIND_DATA, KIND_KEY_CHANGE, KIND_LOG_START, push_frame,
 };
 use crate::format::header::SEGMENT_HEADER_BYTES;
+use crate::format::name::segment_name;
 use crate::repair::{Repair, RepairOptions, repair_in};
-use crate::segment::segment_name;
 use crate::storage::Storage;
 use crate::verify::verify_in;
 use crate::{Disposal, Key, LogId, Reader, VerifyOptions, WalError, WalOptions, WalWriter};

@@ -92,7 +92,7 @@ impl Story {
         let log = log(disk);
         if self.foreign_file && log.list().is_err() {
             let put = log.create().and_then(|()| log.open("notes", Mode::CreateNew));
-            put.map_err(|source| crate::segment::io_error(&log, "create", "notes", source))?;
+            put.map_err(|source| crate::storage::io_error(&log, "create", "notes", source))?;
         }
         Ok(())
     }
@@ -200,7 +200,7 @@ pub(crate) fn read(log: &Memory, key: Option<&Key>) -> Result<(u64, u64), String
         Some(found) => Ok(found),
         // No records: the name of the only segment says where the next would stand.
         None => {
-            let first = crate::segment::segments_in(log).map_err(|error| error.to_string())?;
+            let first = crate::segment_files::segments_in(log).map_err(|error| error.to_string())?;
             let first = first.first().copied().unwrap_or(1);
             Ok((first, first - 1))
         }
