@@ -23,7 +23,7 @@ use crate::format::header::SegmentHeader;
 use crate::format::name::segment_name;
 use crate::key::Key;
 use crate::options::Durability;
-use crate::pen::Pen;
+use crate::frame_builder::FrameBuilder;
 use crate::receipt::Receipt;
 use crate::storage::{Storage, io_error, write_all};
 use crate::sync::{Condvar, Mutex, MutexGuard, yield_now};
@@ -67,10 +67,10 @@ impl Committer {
         key: Option<Key>,
         end: End,
     ) -> Self {
-        let End { file, pen } = end;
+        let End { file, builder } = end;
         let state = State {
-            synced: pen.head().sequence,
-            pen,
+            synced: builder.head().sequence,
+            builder,
             file,
             room: 0,
             spare: Vec::new(),
@@ -85,7 +85,7 @@ impl Committer {
 
     /// The last record appended.
     pub(crate) fn head(&self) -> Receipt {
-        self.state.lock().pen.head()
+        self.state.lock().builder.head()
     }
 
     /// The key that the log was opened with.
@@ -110,7 +110,7 @@ impl Committer {
     pub(crate) fn append_first(&self, payload: &[u8]) -> Result<Receipt, WalError> {
         self.or_tell(|| {
             let mut state = self.when_nobody_leads()?;
-            if state.pen.records() > 0 {
+            if state.builder.records() > 0 {
                 self.begin_next_segment(&mut state)?;
             }
             self.append_here(state, payload)
@@ -123,7 +123,7 @@ impl Committer {
         mut state: MutexGuard<'_, State>,
         payload: &[u8],
     ) -> Result<Receipt, WalError> {
-        let receipt = state.with_pen(|pen| pen.push_record(payload))?;
+        let receipt = state.with_builder(|builder| builder.push_record(payload))?;
         match self.durability {
             Durability::Os => self.write_pending(&mut state)?,
             Durability::Buffered => self.write_if_full(state)?,
@@ -142,7 +142,7 @@ impl Committer {
         self.or_tell(|| {
             let state = self.state.lock();
             state.check()?;
-            let sequence = state.pen.head().sequence;
+            let sequence = state.builder.head().sequence;
             self.wait_until_synced(state, sequence)
         })
     }
@@ -152,10 +152,10 @@ impl Committer {
         self.sync()?;
         self.or_tell(|| {
             let mut state = self.when_nobody_leads()?;
-            state.with_pen(Pen::push_due_mark)?;
+            state.with_builder(FrameBuilder::push_due_mark)?;
             self.write_pending(&mut state)?;
             self.give_up_room(&mut state)?;
-            Ok(state.pen.head())
+            Ok(state.builder.head())
         })
     }
 
@@ -163,7 +163,7 @@ impl Committer {
     pub(crate) fn rotate(&self) -> Result<(), WalError> {
         self.or_tell(|| {
             let mut state = self.when_nobody_leads()?;
-            if state.pen.records() == 0 {
+            if state.builder.records() == 0 {
                 return Ok(());
             }
             self.begin_next_segment(&mut state)
@@ -174,8 +174,8 @@ impl Committer {
     pub(crate) fn declare_start(&self, start: u64) -> Result<(), WalError> {
         self.or_tell(|| {
             let mut state = self.when_nobody_leads()?;
-            if start > state.pen.log_start() {
-                state.with_pen(|pen| pen.push_log_start(start))?;
+            if start > state.builder.log_start() {
+                state.with_builder(|builder| builder.push_log_start(start))?;
                 self.write_pending(&mut state)?;
                 if let Err(source) = state.file.sync() {
                     return Err(self.poison(&mut state, "sync", source));
@@ -190,9 +190,9 @@ impl Committer {
         let mut state = self.state.lock();
         loop {
             state.check()?;
-            let too_long = state.pen.length_with(payload_bytes) > self.segment_bytes;
-            let rotation_due = too_long || self.key_id() != state.pen.header().key_id;
-            if !rotation_due || state.pen.records() == 0 {
+            let too_long = state.builder.length_with(payload_bytes) > self.segment_bytes;
+            let rotation_due = too_long || self.key_id() != state.builder.header().key_id;
+            if !rotation_due || state.builder.records() == 0 {
                 return Ok(state);
             }
             if state.leading {
@@ -218,9 +218,9 @@ impl Committer {
         }
     }
 
-    /// Writes what the pen holds, under the lock, so that the order of writes is that of frames.
+    /// Writes what the builder holds, under the lock, so that the order of writes is that of frames.
     fn write_pending(&self, state: &mut State) -> Result<(), WalError> {
-        let written = match state.pen.pending() {
+        let written = match state.builder.pending() {
             Ok((_, [])) => return Ok(()),
             Ok((at, frames)) => write_all(state.file.as_ref(), at, frames),
             Err(broken) => return Err(state.broken(broken)),
@@ -228,12 +228,12 @@ impl Committer {
         if let Err(source) = written {
             return Err(self.poison(state, "write", source));
         }
-        state.with_pen(Pen::clear_pending)
+        state.with_builder(FrameBuilder::clear_pending)
     }
 
     fn write_if_full(&self, mut state: MutexGuard<'_, State>) -> Result<(), WalError> {
         loop {
-            let pending = state.pen.pending_bytes();
+            let pending = state.builder.pending_bytes();
             if pending < BUFFER_BYTES || (state.leading && pending < BUFFER_BYTES_MAX) {
                 return Ok(());
             }
@@ -285,7 +285,7 @@ impl Committer {
         state
     }
 
-    /// Writes what the pen holds, without the lock, and syncs it if that is asked for.
+    /// Writes what the builder holds, without the lock, and syncs it if that is asked for.
     ///
     /// The caller has set `leading`; it is cleared here, whatever happens.
     fn lead<'a>(
@@ -301,7 +301,7 @@ impl Committer {
                 return Err(error);
             }
         };
-        let (sequence, offset) = (state.pen.head().sequence, state.pen.offset());
+        let (sequence, offset) = (state.builder.head().sequence, state.builder.offset());
         let file = Arc::clone(&state.file);
         let make_room = self.durability == Durability::Synced && offset > state.room;
         if make_room {
@@ -325,7 +325,7 @@ impl Committer {
                 if sync {
                     state.last_group = sequence - state.synced;
                     state.synced = sequence;
-                    state.pen.note_synced(sequence, offset);
+                    state.builder.note_synced(sequence, offset);
                 }
             }),
             Err((action, source)) => Err(self.poison(&mut state, action, source)),
@@ -336,10 +336,10 @@ impl Committer {
 
     /// Ends the segment and begins the next one, under the lock.
     fn begin_next_segment(&self, state: &mut State) -> Result<(), WalError> {
-        if state.pen.head().sequence == u64::MAX {
+        if state.builder.head().sequence == u64::MAX {
             return Err(WalError::SequencesUsedUp);
         }
-        let end = state.with_pen(|pen| pen.push_seal(self.key_id()))?;
+        let end = state.with_builder(|builder| builder.push_seal(self.key_id()))?;
         self.write_pending(state)?;
         self.give_up_room(state)?;
         if let Err(source) = state.file.sync() {
@@ -348,7 +348,7 @@ impl Committer {
         state.synced = end.sequence;
         let header = SegmentHeader::after(&end);
         let begun = create_segment(self.storage.as_ref(), header, Some(&end), self.key.as_ref());
-        let outcome = begun.map(|End { file, pen }| (state.file, state.pen) = (file, pen));
+        let outcome = begun.map(|End { file, builder }| (state.file, state.builder) = (file, builder));
         if let Err(error) = &outcome {
             state.poisoned = Some(error.to_string());
         }
@@ -358,17 +358,17 @@ impl Committer {
 
     /// Cuts off the room that was made ahead and not used.
     fn give_up_room(&self, state: &mut State) -> Result<(), WalError> {
-        if std::mem::take(&mut state.room) > state.pen.offset() {
+        if std::mem::take(&mut state.room) > state.builder.offset() {
             state
                 .file
-                .set_length(state.pen.offset())
+                .set_length(state.builder.offset())
                 .map_err(|source| self.poison(state, "set the length of", source))?;
         }
         Ok(())
     }
 
     fn poison(&self, state: &mut State, action: &'static str, source: std::io::Error) -> WalError {
-        let name = segment_name(state.pen.header().first_sequence);
+        let name = segment_name(state.builder.header().first_sequence);
         let error = io_error(self.storage.as_ref(), action, &name, source);
         state.poisoned = Some(error.to_string());
         self.done.notify_all();
@@ -456,7 +456,7 @@ mod tests {
             let log = log_on(&disk, durability);
             log.append(b"acknowledged").unwrap();
             log.sync().unwrap();
-            log.state.lock().pen.lose_last_hash();
+            log.state.lock().builder.lose_last_hash();
             let refused = log.append(b"lost");
             assert!(matches!(refused, Err(WalError::Internal(_))), "{refused:?}");
             is_stopped(&log, "the hash before them");
@@ -481,7 +481,7 @@ mod tests {
             log.append(b"written").unwrap();
             log.flush().unwrap();
             log.append(b"lost").unwrap();
-            log.state.lock().pen.lose_frames();
+            log.state.lock().builder.lose_frames();
             let refused = write(&log);
             assert!(matches!(refused, Err(WalError::Internal(_))), "{refused:?}");
             is_stopped(&log, "handed over");
@@ -506,7 +506,7 @@ mod tests {
             }
             {
                 let mut state = log.state.lock();
-                state.pen.lose_frames();
+                state.builder.lose_frames();
                 state.leading = false;
             }
             log.done.notify_all();
@@ -552,7 +552,7 @@ mod tests {
             {
                 // Nobody is told that the leader is gone.
                 let mut state = log.state.lock();
-                state.pen.count_to_the_end();
+                state.builder.count_to_the_end();
                 state.leading = false;
             }
             let append = std::panic::AssertUnwindSafe(|| log.append(b"lost"));

@@ -23,7 +23,7 @@ mod archive;
 mod begin;
 mod commit;
 mod emptied;
-mod pen;
+mod frame_builder;
 mod quarantine;
 mod recover;
 mod repair;

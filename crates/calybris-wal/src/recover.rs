@@ -14,7 +14,7 @@ use crate::hash::{HASH_BYTES, Hash, LogId};
 use crate::key::Key;
 use crate::locks::check_last;
 use crate::options::WalOptions;
-use crate::pen::Pen;
+use crate::frame_builder::FrameBuilder;
 use crate::progress::Progress;
 use crate::quarantine::{Quarantine, quarantine};
 use crate::seal::sealed_end;
@@ -75,7 +75,7 @@ pub(crate) fn recover(
             begin_unfinished(storage, options, key, &sealed, unfinished)?
         }
     };
-    let start = end.pen.log_start();
+    let start = end.builder.log_start();
     // Where none begins with that record, those before are needed to reach it.
     if segments.binary_search(&start).is_ok() {
         remove_before(storage, segments, start)?;
@@ -203,9 +203,9 @@ pub(crate) fn end_of(storage: &dyn Storage, segment: Segment) -> Result<End, Wal
     read_up_to(file.as_ref(), offset - HASH_BYTES as u64, &mut last_hash)
         .map_err(|source| io_error(storage, "read", &name, source))?;
     let last_hash = Hash::from_bytes(last_hash);
-    let mut pen = Pen::new(header, chain, offset, last_hash, &progress);
-    pen.note_synced(progress.sequence, offset);
-    Ok(End { file, pen })
+    let mut builder = FrameBuilder::new(header, chain, offset, last_hash, &progress);
+    builder.note_synced(progress.sequence, offset);
+    Ok(End { file, builder })
 }
 
 /// Steps over every frame that verifies; what follows the last of them is the answer.
@@ -299,7 +299,7 @@ fn begin_unfinished(
         _ => Some(quarantine(storage, file.as_ref(), sealed.last, 0)?),
     };
     let end = begin_segment(storage, file, header, before, key)?;
-    let (created, sequence) = (before.is_none(), end.pen.head().sequence);
+    let (created, sequence) = (before.is_none(), end.builder.head().sequence);
     Ok((end, Recovery { created, sequence, quarantined, resynced_bytes: 0 }))
 }
 

@@ -331,9 +331,9 @@ fn replace_segment(
         move |source| io_error(storage, action, &part, source)
     };
     // One may be left from a repair that a crash cut short.
-    let End { file, mut pen } = begin(create_anew(storage, &part).map_err(failed("create"))?)?;
-    pen.push_log_start(first)?;
-    let (at, frames) = pen.pending()?;
+    let End { file, mut builder } = begin(create_anew(storage, &part).map_err(failed("create"))?)?;
+    builder.push_log_start(first)?;
+    let (at, frames) = builder.pending()?;
     write_all(file.as_ref(), at, frames).map_err(failed("write"))?;
     file.sync().map_err(failed("sync"))?;
     storage.rename(&part, &name).map_err(failed("rename"))?;

@@ -136,7 +136,7 @@ impl WalWriter {
             recover(storage.as_ref(), options, key, &segments)?
         };
         lock.note_begun();
-        let SegmentHeader { log_id, max_record_bytes, .. } = *end.pen.header();
+        let SegmentHeader { log_id, max_record_bytes, .. } = *end.builder.header();
         let committer =
             Committer::new(storage, options.durability, options.segment_bytes, key.cloned(), end);
         Ok(Self { committer, recovery, log_id, max_record_bytes, _lock: lock })
