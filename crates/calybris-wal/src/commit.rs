@@ -17,7 +17,7 @@
 
 use std::sync::Arc;
 
-use crate::begin::{End, create_segment};
+use crate::create_segment::{End, create_segment};
 use crate::error::WalError;
 use crate::format::header::SegmentHeader;
 use crate::format::name::segment_name;

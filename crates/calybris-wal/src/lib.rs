@@ -20,7 +20,7 @@ mod writer;
 
 // Writing.
 mod archive;
-mod begin;
+mod create_segment;
 mod commit;
 mod emptied;
 mod frame_builder;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use calybris_units::invariant;
 
-use crate::begin::{End, begin_segment, create_segment};
+use crate::create_segment::{End, begin_segment, create_segment};
 use crate::codec::CODEC_BINCODE_2;
 use crate::error::{Damage, WalError};
 use crate::first_segment::first_of;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use calybris_units::invariant;
 
-use crate::begin::{End, begin_segment};
+use crate::create_segment::{End, begin_segment};
 use crate::chain::Chain;
 use crate::disk::Disk;
 use crate::error::{Damage, WalError};
