@@ -21,7 +21,7 @@ mod writer;
 // Writing.
 mod archive;
 mod create_segment;
-mod commit;
+mod group_commit;
 mod emptied;
 mod frame_builder;
 mod quarantine;

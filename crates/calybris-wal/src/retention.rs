@@ -56,15 +56,15 @@ impl WalWriter {
     /// dropped yet are dropped by the next call, and those that were archived already are known by
     /// their bytes. [`WalError::Poisoned`] after an earlier failure.
     pub fn retain_from(&self, sequence: u64, disposal: Disposal<'_>) -> Result<usize, WalError> {
-        let storage = self.committer.storage();
+        let storage = self.group_commit.storage();
         // A segment without records says nothing of those before it: the one before it stays.
-        let last_kept = self.committer.head().sequence.min(sequence);
+        let last_kept = self.group_commit.head().sequence.min(sequence);
         let mut segments = segments_in(storage)?;
         segments.retain(|first| *first <= last_kept);
         let Some(start) = segments.pop() else { return Ok(0) };
         if let Some(before) = segments.last() {
             // A file too many would take the place of the segment that holds the record.
-            end_before(storage, self.committer.key(), *before, start)?;
+            end_before(storage, self.group_commit.key(), *before, start)?;
         }
         // None of these is written to any more.
         if let Disposal::Archive(directory) = disposal {
@@ -72,7 +72,7 @@ impl WalWriter {
                 archive(storage, &segment_name(*segment), directory)?;
             }
         }
-        self.committer.declare_start(start)?;
+        self.group_commit.declare_start(start)?;
         remove_before(storage, &segments, start)
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::ancestors;
 use crate::anchor::Anchor;
 use crate::codec;
-use crate::commit::Committer;
+use crate::group_commit::GroupCommit;
 use crate::disk::Disk;
 use crate::emptied::check_not_emptied;
 use crate::error::WalError;
@@ -45,7 +45,7 @@ use crate::storage::{Lock, Storage};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct WalWriter {
-    pub(crate) committer: Committer,
+    pub(crate) group_commit: GroupCommit,
     recovery: Recovery,
     log_id: LogId,
     max_record_bytes: u32,
@@ -137,9 +137,9 @@ impl WalWriter {
         };
         lock.note_begun();
         let SegmentHeader { log_id, max_record_bytes, .. } = *end.builder.header();
-        let committer =
-            Committer::new(storage, options.durability, options.segment_bytes, key.cloned(), end);
-        Ok(Self { committer, recovery, log_id, max_record_bytes, _lock: lock })
+        let group_commit =
+            GroupCommit::new(storage, options.durability, options.segment_bytes, key.cloned(), end);
+        Ok(Self { group_commit, recovery, log_id, max_record_bytes, _lock: lock })
     }
 
     /// Appends a record, and returns when it is as safe as the [`Durability`](crate::Durability) of the log demands:
@@ -150,7 +150,7 @@ impl WalWriter {
     /// [`WalError::Io`] stops the writer, and from then on the answer is [`WalError::Poisoned`].
     /// [`WalError::SequencesUsedUp`] after the last of 2^64 - 1 records.
     pub fn append<T: Serialize + ?Sized>(&self, record: &T) -> Result<Receipt, WalError> {
-        codec::with_encoded(record, self.max_record_bytes, |payload| self.committer.append(payload))
+        codec::with_encoded(record, self.max_record_bytes, |payload| self.group_commit.append(payload))
     }
 
     /// Appends a record that is bytes already; they are read back by
@@ -173,7 +173,7 @@ impl WalWriter {
         if payload.len() > self.max_record_bytes as usize {
             return Err(WalError::RecordTooLarge { limit: self.max_record_bytes });
         }
-        self.committer.append(payload)
+        self.group_commit.append(payload)
     }
 
     /// Appends a record as the first of a segment: of the one that is written to if it has none, or else of a new one.
@@ -194,7 +194,7 @@ impl WalWriter {
     /// As [`WalWriter::append`]: what cannot be encoded or is too large begins no segment.
     pub fn append_first<T: Serialize + ?Sized>(&self, record: &T) -> Result<Receipt, WalError> {
         codec::with_encoded(record, self.max_record_bytes, |payload| {
-            self.committer.append_first(payload)
+            self.group_commit.append_first(payload)
         })
     }
 
@@ -217,7 +217,7 @@ impl WalWriter {
     /// # Errors
     /// [`WalError::Io`] stops the writer; [`WalError::Poisoned`] after it has stopped.
     pub fn flush(&self) -> Result<(), WalError> {
-        self.committer.flush()
+        self.group_commit.flush()
     }
 
     /// Waits until everything appended so far is on disk.
@@ -239,7 +239,7 @@ impl WalWriter {
     /// [`WalError::Io`] stops the writer: what was not acknowledged as synced before may be lost.
     /// [`WalError::Poisoned`] after it has stopped.
     pub fn flush_and_sync(&self) -> Result<(), WalError> {
-        self.committer.sync()
+        self.group_commit.sync()
     }
 
     /// What opening the log found and did.
@@ -270,7 +270,7 @@ impl WalWriter {
     /// ```
     #[must_use]
     pub fn head(&self) -> Anchor {
-        let receipt = self.committer.head();
+        let receipt = self.group_commit.head();
         Anchor { log_id: self.log_id, sequence: receipt.sequence, hash: receipt.hash }
     }
 
@@ -279,7 +279,7 @@ impl WalWriter {
     /// appended and begun the next; [`Receipt::segment`] cannot be overtaken so.
     #[must_use]
     pub fn segment_first_sequence(&self) -> u64 {
-        self.committer.head().segment
+        self.group_commit.head().segment
     }
 
     /// Finishes the segment and begins another, as happens by itself when a segment has reached
@@ -302,7 +302,7 @@ impl WalWriter {
     /// [`WalError::Io`] stops the writer; [`WalError::Poisoned`] after it has stopped.
     /// [`WalError::SequencesUsedUp`] after the last of 2^64 - 1 records.
     pub fn rotate(&self) -> Result<(), WalError> {
-        self.committer.rotate()
+        self.group_commit.rotate()
     }
 
     /// Syncs the log, notes in it that it was synced, and gives up the lock.
@@ -313,7 +313,7 @@ impl WalWriter {
     /// # Errors
     /// As [`WalWriter::flush_and_sync`].
     pub fn close(self) -> Result<Anchor, WalError> {
-        self.committer.finish()?;
+        self.group_commit.finish()?;
         Ok(self.head())
     }
 }
@@ -321,7 +321,7 @@ impl WalWriter {
 impl std::fmt::Debug for WalWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WalWriter")
-            .field("path", &self.committer.storage().path(""))
+            .field("path", &self.group_commit.storage().path(""))
             .finish_non_exhaustive()
     }
 }

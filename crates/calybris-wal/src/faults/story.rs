@@ -114,7 +114,7 @@ impl Story {
                 }
                 8 | 9 => writer.rotate()?,
                 10 => {
-                    let receipt = writer.committer.append_first(&payload(next))?;
+                    let receipt = writer.group_commit.append_first(&payload(next))?;
                     self.acknowledge(receipt.sequence, witness);
                 }
                 11 => {

@@ -45,10 +45,10 @@ const BUFFER_BYTES_MAX: u64 = 4 * BUFFER_BYTES;
 const ROOM_BYTES: u64 = 1 << 20;
 
 /// How often a leader lets other threads run without one of them joining before it goes ahead.
-const YIELDS_WITHOUT_COMPANY: u32 = if cfg!(all(test, loom)) { 1 } else { 16 };
+const YIELDS_WITHOUT_JOINING: u32 = if cfg!(all(test, loom)) { 1 } else { 16 };
 
 /// The end of a log, shared by threads.
-pub(crate) struct Committer {
+pub(crate) struct GroupCommit {
     storage: Arc<dyn Storage>,
     durability: Durability,
     segment_bytes: u64,
@@ -58,7 +58,7 @@ pub(crate) struct Committer {
     done: Condvar,
 }
 
-impl Committer {
+impl GroupCommit {
     /// At the end of a log, all of which is on disk.
     pub(crate) fn new(
         storage: Arc<dyn Storage>,
@@ -262,7 +262,7 @@ impl Committer {
             }
             state.leading = true;
             if self.durability == Durability::Synced {
-                state = self.wait_for_company(state);
+                state = self.batch_delay(state);
             }
             state = self.lead(state, true)?;
         }
@@ -272,10 +272,10 @@ impl Committer {
     ///
     /// A sync costs the same for one record as for many. The last group tells how many may come;
     /// a thread that is alone waits for nobody.
-    fn wait_for_company<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn batch_delay<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let mut gathered = state.unsynced();
         let mut yields = 0;
-        while gathered < state.last_group && yields < YIELDS_WITHOUT_COMPANY {
+        while gathered < state.last_group && yields < YIELDS_WITHOUT_JOINING {
             drop(state);
             yield_now();
             state = self.state.lock();
@@ -376,7 +376,7 @@ impl Committer {
     }
 }
 
-impl Drop for Committer {
+impl Drop for GroupCommit {
     /// Hands what is buffered to the operating system, if nothing has failed before.
     fn drop(&mut self) {
         let mut state = self.state.lock();
@@ -408,7 +408,7 @@ mod tests {
             let storage = Arc::new(Memory::default());
             let end = create_segment(storage.as_ref(), header, None, None).unwrap();
             // The second record would also make the segment too long.
-            let log = Committer::new(storage, durability, 200, None, end);
+            let log = GroupCommit::new(storage, durability, 200, None, end);
             let last = log.append(b"last").unwrap();
             assert_eq!(last.sequence, u64::MAX);
             for refused in [log.append(b"more"), log.append_first(b"more"), log.append(b"more")] {
@@ -420,9 +420,9 @@ mod tests {
     }
 
     /// An empty log on a disk.
-    fn log_on(disk: &Memory, durability: Durability) -> Committer {
+    fn log_on(disk: &Memory, durability: Durability) -> GroupCommit {
         let end = create_segment(disk, SegmentHeader::FIRST, None, None).unwrap();
-        Committer::new(Arc::new(disk.clone()), durability, 1 << 20, None, end)
+        GroupCommit::new(Arc::new(disk.clone()), durability, 1 << 20, None, end)
     }
 
     /// How many records a reader finds on a disk, all of which must verify.
@@ -432,7 +432,7 @@ mod tests {
     }
 
     /// Asks the log for everything, which is refused for a defect that was found before.
-    fn is_stopped(log: &Committer, defect: &str) {
+    fn is_stopped(log: &GroupCommit, defect: &str) {
         for refused in [
             log.append(b"more").map(drop),
             log.append_first(b"more").map(drop),
@@ -467,12 +467,12 @@ mod tests {
 
     #[test]
     fn frames_that_were_lost_before_they_were_written_are_not_acknowledged() {
-        type Write = fn(&Committer) -> Result<(), WalError>;
+        type Write = fn(&GroupCommit) -> Result<(), WalError>;
         let writes: [Write; 5] = [
-            Committer::flush,
-            Committer::sync,
+            GroupCommit::flush,
+            GroupCommit::sync,
             |log| log.finish().map(drop),
-            Committer::rotate,
+            GroupCommit::rotate,
             |log| log.append_first(b"more").map(drop),
         ];
         for write in writes {
