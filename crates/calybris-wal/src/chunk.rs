@@ -168,7 +168,7 @@ impl ReadAhead {
     /// Reads the next whole frames that are in order into the chunk, up to the first record for which `stop` answers
     /// yes. `false` when there are none: then nothing more is read.
     ///
-    /// What is not in order, or cannot be read, is left to the [`Walk`](crate::walk::Walk), which alone knows what damage
+    /// What is not in order, or cannot be read, is left to the [`LogScan`](crate::log_scan::LogScan), which alone knows what damage
     /// means.
     pub(crate) fn read(&mut self, chunk: &mut Chunk, stop: impl Fn(&[u8]) -> bool) -> bool {
         self.ended = self.ended || self.read_whole(chunk, stop).is_none();
@@ -205,7 +205,7 @@ impl ReadAhead {
         let from = self.place.offset - HASH_BYTES as u64;
         let filled = read_up_to(self.file.as_ref(), from, &mut chunk.bytes)?;
         chunk.bytes.truncate(filled);
-        // A file that ends before the place has become shorter, which is for the walk to find.
+        // A file that ends before the place has become shorter, which is for the scan to find.
         let mut rest = chunk.bytes.get(HASH_BYTES..).unwrap_or_default();
         while let Some(frame) = self.whole_frame(rest) {
             if frame.header.kind == KIND_DATA && stop(frame.payload) {

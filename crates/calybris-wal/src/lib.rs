@@ -42,7 +42,7 @@ mod seek;
 mod segment;
 mod segment_files;
 mod tail;
-mod walk;
+mod log_scan;
 
 // The bytes.
 mod chain;
@@ -81,5 +81,5 @@ pub use recover::Recovery;
 pub use repair::{Repair, RepairOptions, repair};
 pub use retention::Disposal;
 pub use verify::{Report, VerifyOptions, verify};
-pub use walk::Tail;
+pub use log_scan::Tail;
 pub use writer::WalWriter;

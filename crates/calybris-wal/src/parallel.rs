@@ -1,7 +1,7 @@
 //! Verifies the frames of a segment in chunks, on one core or several.
 //!
 //! The threads take turns at reading ahead, and each verifies its own chunk beside the others. This only goes ahead over
-//! frames that are in order: at anything else it stops, and the [`Walk`](crate::walk::Walk) goes on from there, which
+//! frames that are in order: at anything else it stops, and the [`LogScan`](crate::log_scan::LogScan) goes on from there, which
 //! alone knows what damage means.
 
 use std::io;

@@ -14,7 +14,7 @@ use crate::merkle::{
     Frontier, Range, consistency_ranges, inclusion_ranges, is_consistent, leaf_hash,
     root_from_inclusion,
 };
-use crate::walk::Walk;
+use crate::log_scan::LogScan;
 
 /// The root of the Merkle tree over the first records of a log (RFC 9162, section 2.1).
 ///
@@ -180,14 +180,14 @@ fn roots_of(
     ranges: &[Range],
     size: u64,
 ) -> Result<(LogId, Vec<Hash>), WalError> {
-    let mut walk = Walk::open(Arc::new(Disk::at(directory)), key)?;
-    if walk.first_sequence() != 1 {
-        return Err(WalError::Dropped { sequence: 1, first: walk.first_sequence() });
+    let mut scan = LogScan::open(Arc::new(Disk::at(directory)), key)?;
+    if scan.first_sequence() != 1 {
+        return Err(WalError::Dropped { sequence: 1, first: scan.first_sequence() });
     }
     let mut trees = vec![Frontier::default(); ranges.len()];
     let mut leaf = 0;
     while leaf < size {
-        if !walk.advance()? {
+        if !scan.advance()? {
             return Err(WalError::NoSuchRecord { sequence: size, head: leaf });
         }
         let tree = ranges
@@ -195,12 +195,12 @@ fn roots_of(
             .zip(&mut trees)
             .find(|((start, end), tree)| leaf == start + tree.size() && leaf < *end);
         if let Some((_, tree)) = tree {
-            tree.push(leaf_hash(walk.record()?.hash))?;
+            tree.push(leaf_hash(scan.record()?.hash))?;
         }
         leaf += 1;
     }
     let roots = trees.iter().map(Frontier::root).collect();
-    Ok((walk.head().log_id, roots))
+    Ok((scan.head().log_id, roots))
 }
 
 #[cfg(test)]

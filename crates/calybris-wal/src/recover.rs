@@ -153,7 +153,7 @@ fn resume(
     if let (Some(anchor), Some(end)) = (options.anchor, &sealed.before) {
         anchor.check_record(end.sequence, end.record_hash)?;
     }
-    let damage = walk_to_end(storage, options, &mut segment)?;
+    let damage = scan_to_end(storage, options, &mut segment)?;
     let verdict =
         damage.map(|what| judge_end(storage, &segment, sealed.first, what)).transpose()?;
     check_start(sealed.first, segment.progress.log_start)?;
@@ -209,7 +209,7 @@ pub(crate) fn end_of(storage: &dyn Storage, segment: Segment) -> Result<End, Wal
 }
 
 /// Steps over every frame that verifies; what follows the last of them is the answer.
-fn walk_to_end(
+fn scan_to_end(
     storage: &dyn Storage,
     options: &WalOptions,
     segment: &mut Segment,

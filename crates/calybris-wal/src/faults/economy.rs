@@ -115,7 +115,7 @@ fn a_record_is_found_with_what_is_read_of_its_segment() {
     for sequence in [1, 2, 500, 501, 999, 1000, 1001] {
         let before = disk.bytes_read();
         let storage: Arc<dyn crate::storage::Storage> = Arc::new(disk.clone());
-        crate::walk::Walk::open_at(&storage, None, sequence).unwrap();
+        crate::log_scan::LogScan::open_at(&storage, None, sequence).unwrap();
         let read = disk.bytes_read() - before;
         assert!(read < (64 + 2) * 1024, "{read} bytes for record {sequence}");
     }

@@ -44,7 +44,7 @@ pub enum Tail {
 }
 
 /// A place in a log.
-pub(crate) struct Walk {
+pub(crate) struct LogScan {
     storage: Arc<dyn Storage>,
     key: Option<Key>,
     segment: Box<Segment>,
@@ -59,7 +59,7 @@ pub(crate) struct Walk {
     finished: (u64, u64),
 }
 
-impl Walk {
+impl LogScan {
     /// Stands before the first record of the log.
     pub(crate) fn open(storage: Arc<dyn Storage>, key: Option<&Key>) -> Result<Self, WalError> {
         open_from_first(storage.as_ref(), key, |segments| {
@@ -116,28 +116,28 @@ impl Walk {
         self.storage.as_ref()
     }
 
-    /// The segment that the walk has come to, to be gone on in.
+    /// The segment that the scan has come to, to be gone on in.
     pub(crate) fn segment_mut(&mut self) -> &mut Segment {
         &mut self.segment
     }
 
-    /// The segment that the walk has come to, without the walk.
+    /// The segment that the scan has come to, without the scan.
     pub(crate) fn into_segment(self) -> Segment {
         *self.segment
     }
 
-    /// The segment that the walk has come to.
+    /// The segment that the scan has come to.
     pub(crate) fn segment(&self) -> &Segment {
         &self.segment
     }
 
-    /// The last record that the walk has come to; the log's beginning if there was none.
+    /// The last record that the scan has come to; the log's beginning if there was none.
     pub(crate) fn head(&self) -> Anchor {
         let Progress { sequence, record_hash, .. } = self.segment.progress;
         Anchor { log_id: self.segment.header.log_id, sequence, hash: record_hash }
     }
 
-    /// How many segments the walk has come to, and how many bytes of them verify.
+    /// How many segments the scan has come to, and how many bytes of them verify.
     pub(crate) fn extent(&self) -> (u64, u64) {
         (self.finished.0 + 1, self.finished.1 + self.segment.cursor.offset())
     }
@@ -159,7 +159,7 @@ impl Walk {
         Ok(bytes)
     }
 
-    /// What stands behind the last record, after [`Walk::advance`] has found no more.
+    /// What stands behind the last record, after [`LogScan::advance`] has found no more.
     pub(crate) fn tail(&self) -> Tail {
         self.tail
     }
@@ -169,7 +169,7 @@ impl Walk {
         self.first_segment
     }
 
-    /// The record that [`Walk::advance`] has stepped over last.
+    /// The record that [`LogScan::advance`] has stepped over last.
     pub(crate) fn record(&self) -> Result<Frame<'_>, BrokenInvariant> {
         self.segment.cursor.frame()
     }
