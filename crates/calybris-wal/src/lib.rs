@@ -41,7 +41,7 @@ mod seal;
 mod seek;
 mod segment;
 mod segment_files;
-mod tail;
+mod torn_tail;
 mod log_scan;
 
 // The bytes.

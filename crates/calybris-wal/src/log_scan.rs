@@ -22,7 +22,7 @@ use crate::progress::{Progress, Reached};
 use crate::segment::{Opening, Position, Segment, SegmentEnd, SegmentStep, Unfinished};
 use crate::segment_files::{check_start, missing, segments_in};
 use crate::storage::{Mode, Storage, io_error};
-use crate::tail::{Evidence, Place, Verdict, judge};
+use crate::torn_tail::{Evidence, Place, Verdict, judge};
 
 /// What stands behind the last record that verifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

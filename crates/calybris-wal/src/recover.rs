@@ -21,7 +21,7 @@ use crate::seal::sealed_end;
 use crate::segment::{Opening, Position, Segment, SegmentEnd, SegmentStep, Unfinished};
 use crate::segment_files::check_start;
 use crate::storage::{Mode, Storage, io_error, read_up_to, write_all};
-use crate::tail::{Place, Verdict, judge};
+use crate::torn_tail::{Place, Verdict, judge};
 
 /// What opening a log found and did.
 #[derive(Debug, Clone, PartialEq, Eq)]

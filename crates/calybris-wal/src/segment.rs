@@ -18,7 +18,7 @@ use crate::key::Key;
 use crate::progress::{Misplaced, Progress, Reached};
 use crate::record::RecordRef;
 use crate::storage::{Mode, Storage, StoredFile, io_error, read_up_to};
-use crate::tail::{Evidence, Place, Verdict, judge};
+use crate::torn_tail::{Evidence, Place, Verdict, judge};
 
 /// The length of a key change's frame, in bytes.
 pub(crate) const KEY_CHANGE_FRAME_BYTES: usize = FRAME_OVERHEAD_BYTES + NUMBER_BYTES;
