@@ -154,7 +154,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::faults::memory::Memory;
+    use crate::fault_injection::memory::Memory;
     use crate::format::frame::push_frame;
     use crate::hash::{Hash, LogId};
     use crate::storage::{Mode, Storage};

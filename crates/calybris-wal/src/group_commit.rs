@@ -392,7 +392,7 @@ impl Drop for GroupCommit {
 mod tests {
     use super::*;
     use crate::Reader;
-    use crate::faults::memory::Memory;
+    use crate::fault_injection::memory::Memory;
     use crate::hash::Hash;
 
     #[test]

@@ -61,7 +61,7 @@ mod storage;
 mod sync;
 
 #[cfg(test)]
-mod faults;
+mod fault_injection;
 
 pub use anchor::Anchor;
 pub use batches::{BatchWork, Handed};

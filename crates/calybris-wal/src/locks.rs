@@ -85,7 +85,7 @@ pub(crate) fn check_files(storage: &dyn Storage, segments: &[u64]) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::faults::memory::Memory;
+    use crate::fault_injection::memory::Memory;
     use crate::hash::LogId;
     use crate::{WalOptions, WalWriter};
 

@@ -96,7 +96,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::faults::memory::Memory;
+    use crate::fault_injection::memory::Memory;
     use crate::segment::{Opening, Position};
     use crate::storage::Mode;
     use crate::{Durability, WalOptions, WalWriter};

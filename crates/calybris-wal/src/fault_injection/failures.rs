@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::faults::memory::{Dice, Fault, Memory};
+use crate::fault_injection::memory::{Dice, Fault, Memory};
 use crate::format::name::segment_name;
 use crate::{Durability, LogId, Reader, WalError, WalOptions, WalWriter};
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::faults::memory::Memory;
+use crate::fault_injection::memory::Memory;
 use crate::format::name::segment_name;
 use crate::storage::{FileId, Lock, Mode, Storage, StoredFile};
 use crate::{Disposal, Durability, LogId, Reader, WalError, WalOptions, WalWriter};

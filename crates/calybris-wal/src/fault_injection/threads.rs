@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::faults::memory::{Dice, Fault, Memory};
+use crate::fault_injection::memory::{Dice, Fault, Memory};
 use crate::{Disposal, Durability, LogId, Reader, WalError, WalOptions, WalWriter};
 
 fn open(disk: &Memory, durability: Durability) -> Result<WalWriter, WalError> {

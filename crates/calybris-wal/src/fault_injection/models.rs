@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use loom::thread;
 
-use crate::faults::memory::{Fault, Memory};
+use crate::fault_injection::memory::{Fault, Memory};
 use crate::format::name::segment_name;
 use crate::{Durability, LogId, Receipt, WalError, WalOptions, WalWriter};
 

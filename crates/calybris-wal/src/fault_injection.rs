@@ -12,7 +12,7 @@ mod story;
 mod controls;
 mod crashes;
 mod cuts;
-mod economy;
+mod io_counts;
 mod failures;
 mod fates;
 mod keys;

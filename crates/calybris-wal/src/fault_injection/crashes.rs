@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::faults::memory::{Dice, Fault, Memory};
+use crate::fault_injection::memory::{Dice, Fault, Memory};
 use crate::{Durability, LogId, Reader, VerifyOptions, WalError, WalOptions, WalWriter};
 
 fn options(durability: Durability) -> WalOptions {

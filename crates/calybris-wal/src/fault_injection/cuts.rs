@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::chain::Chain;
-use crate::faults::memory::Memory;
+use crate::fault_injection::memory::Memory;
 use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::format::name::segment_name;
 use crate::{Damage, Hash, Key, LogId, Reader, VerifyOptions, WalError, WalOptions, WalWriter};

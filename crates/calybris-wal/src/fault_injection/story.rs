@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::faults::memory::{Dice, Memory};
+use crate::fault_injection::memory::{Dice, Memory};
 use crate::storage::{Mode, Storage};
 use crate::{
     Disposal, Durability, Key, LogId, Reader, VerifyOptions, WalError, WalOptions, WalWriter,

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use crate::chain::Chain;
-use crate::faults::memory::{Dice, Fault, Memory};
+use crate::fault_injection::memory::{Dice, Fault, Memory};
 use crate::format::frame::{
     FRAME_OVERHEAD_BYTES, KIND_DATA, KIND_KEY_CHANGE, KIND_LOG_START, push_frame,
 };

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::faults::memory::{Dice, Fault, Memory};
-use crate::faults::story::{payload, read};
+use crate::fault_injection::memory::{Dice, Fault, Memory};
+use crate::fault_injection::story::{payload, read};
 use crate::storage::Storage;
 use crate::{Durability, Key, LogId, RepairOptions, WalError, WalOptions, WalWriter};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::faults::memory::Memory;
+use crate::fault_injection::memory::Memory;
 use crate::{Durability, LogId, WalOptions, WalWriter};
 
 fn open(disk: &Memory, durability: Durability) -> WalWriter {
