@@ -99,7 +99,7 @@ impl Iterator for History {
         if self.failed {
             return None;
         }
-        let read = match self.reader.lend()? {
+        let read = match self.reader.next_ref()? {
             Ok(record) => {
                 record.decode().map(|decoded| (record.sequence(), record.hash(), decoded))
             }

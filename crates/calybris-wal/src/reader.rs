@@ -169,15 +169,15 @@ impl Reader {
     /// WalWriter::open(&path, &WalOptions::new(1))?.append("first")?;
     ///
     /// let mut reader = Reader::open(&path, None)?;
-    /// let record = reader.lend().expect("a record was appended")?;
+    /// let record = reader.next_ref().expect("a record was appended")?;
     /// assert_eq!(record.decode::<&str>()?, "first");
-    /// assert!(reader.lend().is_none());
+    /// assert!(reader.next_ref().is_none());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// Those of `next`; after an error it answers `None` for good.
-    pub fn lend(&mut self) -> Option<Result<RecordRef<'_>, WalError>> {
+    pub fn next_ref(&mut self) -> Option<Result<RecordRef<'_>, WalError>> {
         if self.failed {
             return None;
         }
@@ -226,7 +226,7 @@ impl Iterator for Reader {
     type Item = Result<Record, WalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.lend()?.map(RecordRef::to_record))
+        Some(self.next_ref()?.map(RecordRef::to_record))
     }
 }
 

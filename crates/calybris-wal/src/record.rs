@@ -8,7 +8,7 @@ use crate::cursor::Frame;
 use crate::error::WalError;
 use crate::hash::Hash;
 
-/// A record of a log, verified, as [`Reader::lend`](crate::Reader::lend) lends it.
+/// A record of a log, verified, as [`Reader::next_ref`](crate::Reader::next_ref) lends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordRef<'a> {
     sequence: u64,
