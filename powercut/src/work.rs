@@ -1,6 +1,6 @@
 //! Works on a log as a session says, and tells what the log acknowledges.
 
-use calybris_wal::{Disposal, Durability, Receipt, WalError, WalWriter};
+use calybris_wal::{RetentionAction, Durability, Receipt, WalError, WalWriter};
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 
 use crate::plan::{Beforehand, Plan, Retention, Session, Step};
@@ -145,14 +145,14 @@ impl<'a> Worker<'a> {
 
     fn retain(&self, percent: u64) -> Result<(), WalError> {
         let archive = self.plan.archive();
-        let disposal = match self.plan.retention {
+        let action = match self.plan.retention {
             Retention::None => return Ok(()),
-            Retention::Remove => Disposal::Remove,
-            Retention::Archive => Disposal::Archive(&archive),
+            Retention::Remove => RetentionAction::Remove,
+            Retention::Archive => RetentionAction::Archive(&archive),
         };
         let sequence = self.writer.head().sequence * percent / 100;
         self.teller.tell(Line::Retaining { sequence });
-        self.writer.retain_from(sequence, disposal).map(drop)
+        self.writer.retain_from(sequence, action).map(drop)
     }
 }
 

@@ -79,7 +79,7 @@ pub use record::{Record, RecordRef};
 pub use record_proof::RecordProof;
 pub use recover::Recovery;
 pub use repair::{Repair, RepairOptions, repair};
-pub use retention::Disposal;
+pub use retention::RetentionAction;
 pub use verify::{Report, VerifyOptions, verify};
 pub use log_scan::Tail;
 pub use writer::WalWriter;

@@ -13,7 +13,7 @@ use crate::writer::WalWriter;
 /// What becomes of segments that a log keeps no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Disposal<'a> {
+pub enum RetentionAction<'a> {
     /// They are removed.
     Remove,
     /// They are copied into this directory, which is created if need be, and removed once the
@@ -32,7 +32,7 @@ impl WalWriter {
     /// says, which they wait for.
     ///
     /// ```
-    /// use calybris_wal::{Disposal, VerifyOptions, WalOptions, WalWriter, verify};
+    /// use calybris_wal::{RetentionAction, VerifyOptions, WalOptions, WalWriter, verify};
     ///
     /// # let directory = tempfile::tempdir()?;
     /// # let path = directory.path().join("log");
@@ -41,7 +41,7 @@ impl WalWriter {
     /// writer.append("old")?;
     /// writer.rotate()?;
     /// writer.append("new")?;
-    /// assert_eq!(writer.retain_from(2, Disposal::Archive(&archive))?, 1);
+    /// assert_eq!(writer.retain_from(2, RetentionAction::Archive(&archive))?, 1);
     ///
     /// let options = VerifyOptions::default();
     /// assert_eq!(verify(&path, &options)?.first_sequence, 2);
@@ -55,7 +55,7 @@ impl WalWriter {
     /// the log's own directory: then nothing is dropped. [`WalError::Io`]; the segments that were not
     /// dropped yet are dropped by the next call, and those that were archived already are known by
     /// their bytes. [`WalError::Poisoned`] after an earlier failure.
-    pub fn retain_from(&self, sequence: u64, disposal: Disposal<'_>) -> Result<usize, WalError> {
+    pub fn retain_from(&self, sequence: u64, action: RetentionAction<'_>) -> Result<usize, WalError> {
         let storage = self.group_commit.storage();
         // A segment without records says nothing of those before it: the one before it stays.
         let last_kept = self.group_commit.head().sequence.min(sequence);
@@ -67,7 +67,7 @@ impl WalWriter {
             end_before(storage, self.group_commit.key(), *before, start)?;
         }
         // None of these is written to any more.
-        if let Disposal::Archive(directory) = disposal {
+        if let RetentionAction::Archive(directory) = action {
             for segment in &segments {
                 archive(storage, &segment_name(*segment), directory)?;
             }

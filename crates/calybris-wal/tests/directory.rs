@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use calybris_wal::{
-    Damage, Disposal, Reader, RepairOptions, VerifyOptions, WalError, WalOptions, WalWriter,
+    Damage, RetentionAction, Reader, RepairOptions, VerifyOptions, WalError, WalOptions, WalWriter,
     repair, verify,
 };
 use logs::options;
@@ -60,7 +60,7 @@ fn removing_the_lock_lets_no_second_writer_in() {
         assert!(is_locked(WalWriter::open(&path, &options())));
     }
     remove();
-    assert_eq!(writer.retain_from(3, Disposal::Archive(&archive)).unwrap(), 2);
+    assert_eq!(writer.retain_from(3, RetentionAction::Archive(&archive)).unwrap(), 2);
     assert!(is_locked(WalWriter::open(&path, &options())));
     writer.append(&5_u64).unwrap();
     writer.close().unwrap();
@@ -191,7 +191,7 @@ fn what_is_no_file_in_the_archive_drops_nothing() {
         fs::create_dir(&archive).unwrap();
         make(&segment(&archive, 1));
         expect_refusal(
-            writer.retain_from(5, Disposal::Archive(&archive)),
+            writer.retain_from(5, RetentionAction::Archive(&archive)),
             &segment(&archive, 1),
             found,
         );
@@ -208,7 +208,7 @@ fn a_copy_that_was_cut_short_is_made_anew() {
         fs::create_dir(&archive).unwrap();
         let part = archive.join(format!("{:020}.cwal.part", 1));
         fs::write(&part, vec![7; leftover]).unwrap();
-        assert_eq!(writer.retain_from(5, Disposal::Archive(&archive)).unwrap(), 2);
+        assert_eq!(writer.retain_from(5, RetentionAction::Archive(&archive)).unwrap(), 2);
         assert!(!part.exists());
         assert_eq!(verify(&archive, &VerifyOptions::default()).unwrap().records, 4);
     }

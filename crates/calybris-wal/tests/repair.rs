@@ -6,7 +6,7 @@ mod logs;
 use std::fs;
 use std::path::Path;
 
-use calybris_wal::{Damage, Disposal, Key, Repair, RepairOptions, VerifyOptions, WalError, verify};
+use calybris_wal::{Damage, RetentionAction, Key, Repair, RepairOptions, VerifyOptions, WalError, verify};
 use logs::{
     HEADER, frames, key, keys, log_of, open, options, payloads, read_payloads, segment_from,
     write_sample, write_segments,
@@ -187,7 +187,7 @@ fn a_retained_log_is_cut_at_its_damage_and_still_says_where_it_begins() {
         let path = directory.path();
         write_segments(path, &options(), key.as_ref());
         let writer = open(path, key.as_ref()).unwrap();
-        writer.retain_from(3, Disposal::Remove).unwrap();
+        writer.retain_from(3, RetentionAction::Remove).unwrap();
         writer.close().unwrap();
         let name = segment_from(path, 3);
         let mut bytes = fs::read(&name).unwrap();

@@ -67,10 +67,10 @@ fn a_start_that_is_declared_already_is_not_declared_again() {
         writer.rotate().unwrap();
     }
     writer.append_bytes(&[7; 1000]).unwrap();
-    assert_eq!(writer.retain_from(2, crate::Disposal::Remove).unwrap(), 1);
+    assert_eq!(writer.retain_from(2, crate::RetentionAction::Remove).unwrap(), 1);
     let log = || disk.segments().iter().map(|name| disk.read(name)).collect::<Vec<_>>();
     let before = log();
-    assert_eq!(writer.retain_from(2, crate::Disposal::Remove).unwrap(), 0);
+    assert_eq!(writer.retain_from(2, crate::RetentionAction::Remove).unwrap(), 0);
     assert_eq!(log(), before);
 }
 

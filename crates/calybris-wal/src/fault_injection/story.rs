@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::fault_injection::memory::{Dice, Memory};
 use crate::storage::{Mode, Storage};
 use crate::{
-    Disposal, Durability, Key, LogId, Reader, VerifyOptions, WalError, WalOptions, WalWriter,
+    RetentionAction, Durability, Key, LogId, Reader, VerifyOptions, WalError, WalOptions, WalWriter,
 };
 
 /// How many things happen in a story.
@@ -121,11 +121,11 @@ impl Story {
                     let start = 1 + dice.roll(next);
                     witness.start = witness.start.max(start);
                     let directory = archive_path();
-                    let disposal = match self.archives {
-                        true => Disposal::Archive(&directory),
-                        false => Disposal::Remove,
+                    let action = match self.archives {
+                        true => RetentionAction::Archive(&directory),
+                        false => RetentionAction::Remove,
                     };
-                    writer.retain_from(start, disposal)?;
+                    writer.retain_from(start, action)?;
                 }
                 12 => {
                     drop(writer);
