@@ -6,7 +6,7 @@ mod program;
 use std::path::Path;
 
 use calybris_core::engine::{Decided, Engine, EngineOptions, Record, SCHEMA_ID};
-use calybris_core::wal::{RetentionAction, Reader, WalOptions, WalWriter};
+use calybris_core::wal::{Reader, RetentionAction, WalOptions, WalWriter};
 use program::*;
 use serde_json::Value;
 

@@ -85,7 +85,10 @@ impl Engine {
     /// assert_eq!(engine.retain_from_checkpoint(RetentionAction::Remove)?, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn retain_from_checkpoint(&self, action: RetentionAction<'_>) -> Result<usize, EngineError> {
+    pub fn retain_from_checkpoint(
+        &self,
+        action: RetentionAction<'_>,
+    ) -> Result<usize, EngineError> {
         let checkpoint_sequence = self.in_force.read().checkpoint_sequence;
         Ok(self.log.retain_from(checkpoint_sequence, action)?)
     }

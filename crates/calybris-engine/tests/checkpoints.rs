@@ -11,7 +11,7 @@ use calybris_engine::{
     Call, Checkpoint, DecisionProof, Engine, EngineError, EngineOptions, History, Ledger,
     LoggedTicket, Record, SCHEMA_ID,
 };
-use calybris_wal::{RetentionAction, Durability, Reader, WalError, WalOptions, WalWriter};
+use calybris_wal::{Durability, Reader, RetentionAction, WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;
 

@@ -14,7 +14,7 @@ use calybris_engine::{
 };
 use calybris_kernel::{Decision, Policy, PolicySnapshot};
 use calybris_units::{BasisPoints, Microunits};
-use calybris_wal::{Anchor, RetentionAction, Durability, Key, Reader, Tail, WalOptions, WalWriter};
+use calybris_wal::{Anchor, Durability, Key, Reader, RetentionAction, Tail, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;
 

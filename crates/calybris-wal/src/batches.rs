@@ -13,12 +13,12 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::chunk::{Chunk, ReadAhead, Records};
 use crate::error::WalError;
+use crate::log_scan::LogScan;
 use crate::parallel::THREADS_MAX;
 use crate::progress::Reached;
 use crate::reader::Reader;
 use crate::record::RecordRef;
 use crate::segment::Segment;
-use crate::log_scan::LogScan;
 
 /// How many batches may be under way per thread.
 const BATCHES_PER_THREAD: u64 = 4;

@@ -6,8 +6,8 @@ use crate::chain::Chain;
 use crate::error::WalError;
 use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader, hash_in};
 use crate::format::name::segment_name;
-use crate::key::Key;
 use crate::frame_builder::FrameBuilder;
+use crate::key::Key;
 use crate::progress::Progress;
 use crate::segment::SegmentEnd;
 use crate::storage::{Mode, Storage, StoredFile, io_error, write_all};
@@ -51,6 +51,7 @@ pub(crate) fn begin_segment(
     let record_hash = before.map_or(header_hash, |end| end.record_hash);
     let mut progress = Progress::at_start(&header, record_hash);
     progress.log_start = before.map_or(1, |end| end.log_start);
-    let builder = FrameBuilder::new(header, chain, SEGMENT_HEADER_BYTES as u64, header_hash, &progress);
+    let builder =
+        FrameBuilder::new(header, chain, SEGMENT_HEADER_BYTES as u64, header_hash, &progress);
     Ok(End { file, builder })
 }

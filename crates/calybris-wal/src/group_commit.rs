@@ -21,9 +21,9 @@ use crate::create_segment::{End, create_segment};
 use crate::error::WalError;
 use crate::format::header::SegmentHeader;
 use crate::format::name::segment_name;
+use crate::frame_builder::FrameBuilder;
 use crate::key::Key;
 use crate::options::Durability;
-use crate::frame_builder::FrameBuilder;
 use crate::receipt::Receipt;
 use crate::storage::{Storage, io_error, write_all};
 use crate::sync::{Condvar, Mutex, MutexGuard, yield_now};
@@ -348,7 +348,8 @@ impl GroupCommit {
         state.synced = end.sequence;
         let header = SegmentHeader::after(&end);
         let begun = create_segment(self.storage.as_ref(), header, Some(&end), self.key.as_ref());
-        let outcome = begun.map(|End { file, builder }| (state.file, state.builder) = (file, builder));
+        let outcome =
+            begun.map(|End { file, builder }| (state.file, state.builder) = (file, builder));
         if let Err(error) = &outcome {
             state.poisoned = Some(error.to_string());
         }

@@ -110,7 +110,7 @@ mod tests {
         writer.append_bytes(b"two").unwrap();
         let Some(writer) = Arc::into_inner(writer) else { panic!("the hook has run") };
         writer.close().unwrap();
-        assert_eq!(open(&disk).unwrap().recovery().sequence, 2);
+        assert_eq!(open(&disk).unwrap().open_report().sequence, 2);
     }
 
     #[test]

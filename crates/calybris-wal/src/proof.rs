@@ -10,11 +10,11 @@ use crate::disk::Disk;
 use crate::error::WalError;
 use crate::hash::{Hash, LogId};
 use crate::key::Key;
+use crate::log_scan::LogScan;
 use crate::merkle::{
     Frontier, Range, consistency_ranges, inclusion_ranges, is_consistent, leaf_hash,
     root_from_inclusion,
 };
-use crate::log_scan::LogScan;
 
 /// The root of the Merkle tree over the first records of a log (RFC 9162, section 2.1).
 ///

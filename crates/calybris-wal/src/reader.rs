@@ -8,10 +8,10 @@ use crate::error::WalError;
 use crate::format::header::Algorithm;
 use crate::hash::LogId;
 use crate::key::Key;
+use crate::log_scan::{LogScan, Tail};
 use crate::record::{Record, RecordRef};
 use crate::segment_files::existing_segments;
 use crate::storage::Storage;
-use crate::log_scan::{Tail, LogScan};
 
 /// An iterator over the records of a log.
 ///

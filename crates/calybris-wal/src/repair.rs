@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use calybris_units::invariant;
 
-use crate::create_segment::{End, begin_segment};
 use crate::chain::Chain;
+use crate::create_segment::{End, begin_segment};
 use crate::disk::Disk;
 use crate::error::{Damage, WalError};
 use crate::first_segment::claimed_start;
@@ -14,12 +14,12 @@ use crate::format::header::SegmentHeader;
 use crate::format::name::segment_name;
 use crate::key::Key;
 use crate::locks::{LastSegment, check_files, lock, lock_last};
+use crate::log_scan::LogScan;
 use crate::quarantine::{Quarantine, copy_aside, cut, move_aside};
 use crate::recover::{check_key, end_of};
 use crate::segment::Segment;
 use crate::segment_files::{existing_segments, segments_in};
 use crate::storage::{Mode, Storage, StoredFile, copy_range, create_anew, io_error, write_all};
-use crate::log_scan::LogScan;
 
 /// What repairing a log found and did.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ pub struct RepairOptions {
 ///
 /// let done = repair(&path, &RepairOptions::default())?.expect("something is wrong");
 /// assert_eq!(done.sequence, 1);
-/// assert_eq!(WalWriter::open(&path, &WalOptions::new(1))?.recovery().sequence, 1);
+/// assert_eq!(WalWriter::open(&path, &WalOptions::new(1))?.open_report().sequence, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///

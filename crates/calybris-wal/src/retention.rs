@@ -55,7 +55,11 @@ impl WalWriter {
     /// the log's own directory: then nothing is dropped. [`WalError::Io`]; the segments that were not
     /// dropped yet are dropped by the next call, and those that were archived already are known by
     /// their bytes. [`WalError::Poisoned`] after an earlier failure.
-    pub fn retain_from(&self, sequence: u64, action: RetentionAction<'_>) -> Result<usize, WalError> {
+    pub fn retain_from(
+        &self,
+        sequence: u64,
+        action: RetentionAction<'_>,
+    ) -> Result<usize, WalError> {
         let storage = self.group_commit.storage();
         // A segment without records says nothing of those before it: the one before it stays.
         let last_kept = self.group_commit.head().sequence.min(sequence);

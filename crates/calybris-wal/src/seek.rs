@@ -15,10 +15,10 @@ use crate::error::{Damage, WalError};
 use crate::first_segment::open_from_first;
 use crate::format::frame::{KIND_DATA, KIND_DURABLE_MARK};
 use crate::key::Key;
+use crate::log_scan::LogScan;
 use crate::seal::end_before;
 use crate::segment::{Opening, Position, Segment, unreadable};
 use crate::storage::{Mode, Storage};
-use crate::log_scan::LogScan;
 
 impl LogScan {
     /// Stands before the record with this sequence, or at the end of the log if the record is the

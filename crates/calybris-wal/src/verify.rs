@@ -10,8 +10,8 @@ use crate::error::WalError;
 use crate::format::header::Algorithm;
 use crate::hash::LogId;
 use crate::key::Key;
+use crate::log_scan::{LogScan, Tail};
 use crate::storage::Storage;
-use crate::log_scan::{Tail, LogScan};
 
 /// What a log is verified with.
 #[derive(Debug, Clone, Default)]

@@ -8,17 +8,17 @@ use serde::Serialize;
 use crate::ancestors;
 use crate::anchor::Anchor;
 use crate::codec;
-use crate::group_commit::GroupCommit;
 use crate::disk::Disk;
 use crate::emptied::check_not_emptied;
 use crate::error::WalError;
 use crate::format::header::SegmentHeader;
+use crate::group_commit::GroupCommit;
 use crate::hash::LogId;
 use crate::key::Key;
 use crate::locks::{check_files, lock};
 use crate::options::WalOptions;
 use crate::receipt::Receipt;
-use crate::recover::{Recovery, create, recover};
+use crate::recover::{OpenReport, create, recover};
 use crate::segment_files::{existing_segments, segments_in};
 use crate::storage::{Lock, Storage};
 
@@ -46,7 +46,7 @@ use crate::storage::{Lock, Storage};
 /// ```
 pub struct WalWriter {
     pub(crate) group_commit: GroupCommit,
-    recovery: Recovery,
+    open_report: OpenReport,
     log_id: LogId,
     max_record_bytes: u32,
     /// Dropped last: the lock is held as long as anything can be written.
@@ -56,7 +56,7 @@ pub struct WalWriter {
 impl WalWriter {
     /// Opens the log in `directory`, or creates the directory and an empty log.
     ///
-    /// What a crash tore off the end is set aside, as [`WalWriter::recovery`] tells; a log that is
+    /// What a crash tore off the end is set aside, as [`WalWriter::open_report`] tells; a log that is
     /// damaged otherwise is refused and left as it is.
     ///
     /// ```
@@ -65,7 +65,7 @@ impl WalWriter {
     /// # let directory = tempfile::tempdir()?;
     /// # let path = directory.path().join("log");
     /// let writer = WalWriter::open(&path, &WalOptions::new(1))?;
-    /// assert!(writer.recovery().created);
+    /// assert!(writer.open_report().created);
     /// let second = WalWriter::open(&path, &WalOptions::new(1));
     /// assert!(matches!(second, Err(WalError::Locked { .. })));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -129,7 +129,7 @@ impl WalWriter {
         let lock = lock(storage.as_ref())?;
         let segments = list(storage.as_ref())?;
         check_files(storage.as_ref(), &segments)?;
-        let (end, recovery) = if segments.is_empty() {
+        let (end, report) = if segments.is_empty() {
             check_not_emptied(storage.as_ref(), lock.as_ref())?;
             create(storage.as_ref(), options, key)?
         } else {
@@ -139,7 +139,7 @@ impl WalWriter {
         let SegmentHeader { log_id, max_record_bytes, .. } = *end.builder.header();
         let group_commit =
             GroupCommit::new(storage, options.durability, options.segment_bytes, key.cloned(), end);
-        Ok(Self { group_commit, recovery, log_id, max_record_bytes, _lock: lock })
+        Ok(Self { group_commit, open_report: report, log_id, max_record_bytes, _lock: lock })
     }
 
     /// Appends a record, and returns when it is as safe as the [`Durability`](crate::Durability) of the log demands:
@@ -150,7 +150,9 @@ impl WalWriter {
     /// [`WalError::Io`] stops the writer, and from then on the answer is [`WalError::Poisoned`].
     /// [`WalError::SequencesUsedUp`] after the last of 2^64 - 1 records.
     pub fn append<T: Serialize + ?Sized>(&self, record: &T) -> Result<Receipt, WalError> {
-        codec::with_encoded(record, self.max_record_bytes, |payload| self.group_commit.append(payload))
+        codec::with_encoded(record, self.max_record_bytes, |payload| {
+            self.group_commit.append(payload)
+        })
     }
 
     /// Appends a record that is bytes already; they are read back by
@@ -244,8 +246,8 @@ impl WalWriter {
 
     /// What opening the log found and did.
     #[must_use]
-    pub fn recovery(&self) -> &Recovery {
-        &self.recovery
+    pub fn open_report(&self) -> &OpenReport {
+        &self.open_report
     }
 
     /// The last record appended, which may not be on disk yet; sequence 0 when there is none.

@@ -8,7 +8,7 @@ mod logs;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use calybris_wal::{RetentionAction, Key, LogId, VerifyOptions, WalOptions, WalWriter, verify};
+use calybris_wal::{Key, LogId, RetentionAction, VerifyOptions, WalOptions, WalWriter, verify};
 use logs::{key, new_key, options, payloads, read_payloads, segment, write_sample, write_segments};
 
 fn golden(name: &str) -> PathBuf {

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use calybris_wal::{
-    Anchor, Damage, RetentionAction, InclusionProof, LogId, TreeHead, VerifyOptions, WalError, WalWriter,
-    verify,
+    Anchor, Damage, InclusionProof, LogId, RetentionAction, TreeHead, VerifyOptions, WalError,
+    WalWriter, verify,
 };
 use logs::{keys, open, options, payloads, read, read_payloads, segment_from, write_segments};
 

@@ -6,7 +6,7 @@ mod logs;
 use std::fs;
 use std::path::Path;
 
-use calybris_wal::{RetentionAction, Key, Reader, Record, WalError};
+use calybris_wal::{Key, Reader, Record, RetentionAction, WalError};
 use logs::{HEADER, keys, open, open_with, options, read, segment_from, write_segments};
 
 /// The lengths of a seal's frame, and of a durable mark's.

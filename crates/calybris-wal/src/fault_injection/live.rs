@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::fault_injection::memory::Memory;
 use crate::format::name::segment_name;
 use crate::storage::{FileId, Lock, Mode, Storage, StoredFile};
-use crate::{RetentionAction, Durability, LogId, Reader, WalError, WalOptions, WalWriter};
+use crate::{Durability, LogId, Reader, RetentionAction, WalError, WalOptions, WalWriter};
 
 /// Shows a file as it was when only `visible` bytes of it had been written, for some reads.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use crate::format::name::segment_name;
 use crate::repair::{Repair, RepairOptions, repair_in};
 use crate::storage::Storage;
 use crate::verify::verify_in;
-use crate::{RetentionAction, Key, LogId, Reader, VerifyOptions, WalError, WalOptions, WalWriter};
+use crate::{Key, LogId, Reader, RetentionAction, VerifyOptions, WalError, WalOptions, WalWriter};
 
 /// A kind of log: what it is called, its key, and its files.
 struct Sample {
@@ -188,7 +188,7 @@ fn check(disk: &Memory, key: Option<&Key>, context: &str) -> (bool, bool) {
         assert_eq!(report.unwrap().head.sequence, repaired.sequence, "{context}");
     }
     let writer = open(disk, key);
-    assert_eq!(writer.recovery().sequence, repaired.sequence, "{context}");
+    assert_eq!(writer.open_report().sequence, repaired.sequence, "{context}");
     append(&writer, 1);
     (true, accepted)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::fault_injection::memory::{Dice, Memory};
 use crate::storage::{Mode, Storage};
 use crate::{
-    RetentionAction, Durability, Key, LogId, Reader, VerifyOptions, WalError, WalOptions, WalWriter,
+    Durability, Key, LogId, Reader, RetentionAction, VerifyOptions, WalError, WalOptions, WalWriter,
 };
 
 /// How many things happen in a story.
@@ -103,7 +103,7 @@ impl Story {
         let mut dice = Dice(self.seed);
         let mut writer = self.open(disk, witness)?;
         // What was found when opening was synced by opening.
-        witness.acknowledged = writer.recovery().sequence;
+        witness.acknowledged = writer.open_report().sequence;
         for _ in 0..STEPS {
             let next = writer.head().sequence + 1;
             match dice.roll(14) {
@@ -130,7 +130,7 @@ impl Story {
                 12 => {
                     drop(writer);
                     writer = self.open(disk, witness)?;
-                    witness.acknowledged = writer.recovery().sequence;
+                    witness.acknowledged = writer.open_report().sequence;
                 }
                 _ => {
                     witness.acknowledged = writer.close()?.sequence;
@@ -200,7 +200,8 @@ pub(crate) fn read(log: &Memory, key: Option<&Key>) -> Result<(u64, u64), String
         Some(found) => Ok(found),
         // No records: the name of the only segment says where the next would stand.
         None => {
-            let first = crate::segment_files::segments_in(log).map_err(|error| error.to_string())?;
+            let first =
+                crate::segment_files::segments_in(log).map_err(|error| error.to_string())?;
             let first = first.first().copied().unwrap_or(1);
             Ok((first, first - 1))
         }

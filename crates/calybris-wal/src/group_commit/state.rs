@@ -5,8 +5,8 @@ use std::sync::Arc;
 use calybris_units::{BrokenInvariant, invariant};
 
 use crate::error::WalError;
-use crate::hash::HASH_BYTES;
 use crate::frame_builder::FrameBuilder;
+use crate::hash::HASH_BYTES;
 use crate::storage::StoredFile;
 
 /// The end of a log, under the lock.
