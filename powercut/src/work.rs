@@ -57,7 +57,7 @@ pub fn use_and_give_up(
     writer: WalWriter,
     teller: &Teller,
 ) -> Result<(), WalError> {
-    teller.tell(Line::Opened { sequence: writer.recovery().sequence });
+    teller.tell(Line::Opened { sequence: writer.open_report().sequence });
     let outcomes: Vec<Result<(), WalError>> = std::thread::scope(|scope| {
         let start = |thread| {
             let writer = &writer;

@@ -94,7 +94,7 @@ impl Engine {
             Some(key) => WalWriter::open_keyed(dir, &wal_options, key)?,
             None => WalWriter::open(dir, &wal_options)?,
         };
-        let recovered = recover::recover(dir, options, log.recovery().clone())?;
+        let recovered = recover::recover(dir, options, log.open_report().clone())?;
         let Recovered { budget, open, keys, in_force, checkpoint_time_unix_ms, recovery } =
             recovered;
         let due_at = match options.checkpoint_every_records {
