@@ -10,7 +10,7 @@ use calybris_core::engine::{Call, Engine, EngineOptions, Names, Snapshot};
 use calybris_core::kernel::{
     BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,
 };
-use calybris_core::wal::Disposal;
+use calybris_core::wal::RetentionAction;
 use program::*;
 use serde_json::Value;
 
@@ -152,7 +152,7 @@ fn the_rows_of_any_grouping_add_up_to_what_is_committed() {
     let engine = write(&kept);
     engine.checkpoint(MIDNIGHT_MS + 86_400_001).unwrap();
     assert_adds_up(&kept, &[]);
-    engine.retain_from_checkpoint(Disposal::Remove).unwrap();
+    engine.retain_from_checkpoint(RetentionAction::Remove).unwrap();
     let ticket = engine.decide(&call("a", 9, false, MIDNIGHT_MS + 86_400_002)).unwrap().ticket;
     engine.settle(ticket.unwrap(), 150, MIDNIGHT_MS + 86_400_003).unwrap();
     engine.close().unwrap();
@@ -223,7 +223,7 @@ fn a_log_without_its_beginning_says_what_it_no_longer_knows() {
     let dir = tempfile::tempdir().unwrap();
     let engine = write(dir.path());
     let first = engine.checkpoint(MIDNIGHT_MS + 90_000_000).unwrap();
-    engine.retain_from_checkpoint(Disposal::Remove).unwrap();
+    engine.retain_from_checkpoint(RetentionAction::Remove).unwrap();
     let open = engine.open_tickets()[0].decision_sequence;
     engine.settle(engine.ticket(open).unwrap(), 170, MIDNIGHT_MS + 90_000_001).unwrap();
     engine.close().unwrap();
