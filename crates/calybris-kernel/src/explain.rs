@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::gates::{admit_model, admit_request};
-use crate::utility::{Appraisal, UtilityTerms};
+use crate::utility::{CostAndUtility, UtilityTerms};
 use crate::{Decision, PolicySnapshot, Refusal, Request};
 
 /// A decision with its grounds.
@@ -88,7 +88,7 @@ pub(crate) fn explain(snapshot: &PolicySnapshot, request: &Request) -> Explanati
         .iter()
         .map(|model| {
             let verdict = match admit_model(&valuation, model) {
-                Ok(Appraisal { utility_microunits, .. }) => {
+                Ok(CostAndUtility { utility_microunits, .. }) => {
                     Verdict::Eligible { utility_microunits, terms: valuation.terms(model) }
                 }
                 Err(refusal) => Verdict::Refused(refusal),

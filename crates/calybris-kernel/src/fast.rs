@@ -9,7 +9,8 @@
 //! - [`min_cost`]: a cost that no model is below;
 //! - [`bounds`]: bounds on a model's utility and cost, from its codes alone;
 //! - [`slack`]: by how much models clear the gates on numbers;
-//! - [`bitmap_index`]: one bit per model for each capability, region and provider;
+//! - [`bitmap_index`]: one bit per model for each capability and region;
+//! - [`provider_bitmap`]: the same for each provider;
 //! - [`skyline`]: the models of a block that at most one other of it outdoes;
 //! - [`zone_map`]: what the best and the worst corner of a block prove of all its models;
 //! - [`index`]: the catalog in blocks of 64 models that are alike, with all of the above;
@@ -33,6 +34,7 @@ mod bounds;
 mod slack;
 
 mod bitmap_index;
+mod provider_bitmap;
 
 mod skyline;
 

@@ -74,9 +74,9 @@ pub(crate) fn scan<R: Ranking>(
     let mut tally = Tally::default();
     for model in models {
         match admit_model(&valuation, model) {
-            Ok(appraisal) => {
+            Ok(worth) => {
                 eligible_models = eligible_models.saturating_add(1);
-                ranking.offer(Candidate::new(model, appraisal));
+                ranking.offer(Candidate::new(model, worth));
             }
             Err(refusal) => {
                 if let Some(gate) = refusal.gate() {

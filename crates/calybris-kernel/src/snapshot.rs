@@ -7,7 +7,7 @@ use calybris_units::{BasisPoints, Microunits};
 
 use crate::fast::{Index, is_small, search};
 use crate::gates::admit_request;
-use crate::ranking::{Candidate, Leaders, Podium};
+use crate::ranking::{Candidate, TopK, TopTwo};
 use crate::scan::{Outcome, scan};
 use crate::utility::{Valuation, has_narrow_prices};
 use crate::{
@@ -146,7 +146,7 @@ impl PolicySnapshot {
     /// index needs would only take its time.
     #[inline(never)]
     fn decide_among_few(&self, request: &Request) -> Decision {
-        self.conclude(request, scan(Podium::EMPTY, self.valuation(request), &self.models))
+        self.conclude(request, scan(TopTwo::EMPTY, self.valuation(request), &self.models))
     }
 
     /// Decides an admitted request. It is a function of its own because so large a one first makes
@@ -154,13 +154,13 @@ impl PolicySnapshot {
     #[inline(never)]
     fn decide(&self, request: &Request) -> Decision {
         let valuation = self.valuation(request);
-        self.conclude(request, search(Podium::EMPTY, &self.index, &self.models, &valuation))
+        self.conclude(request, search(TopTwo::EMPTY, &self.index, &self.models, &valuation))
     }
 
     #[inline(always)]
-    fn conclude(&self, request: &Request, outcome: Outcome<Podium>) -> Decision {
+    fn conclude(&self, request: &Request, outcome: Outcome<TopTwo>) -> Decision {
         match outcome {
-            Ok((podium, eligible_models)) => self.select(request, &podium, eligible_models),
+            Ok((top, eligible_models)) => self.select(request, &top, eligible_models),
             Err(reason) => self.reject(request, reason, self.model_count),
         }
     }
@@ -188,8 +188,8 @@ impl PolicySnapshot {
             return 0;
         }
         let valuation = self.valuation(request);
-        match search(Leaders::new(best), &self.index, &self.models, &valuation) {
-            Ok((leaders, _)) => leaders.taken(),
+        match search(TopK::new(best), &self.index, &self.models, &valuation) {
+            Ok((top, _)) => top.taken(),
             Err(_) => 0,
         }
     }
@@ -281,13 +281,14 @@ impl PolicySnapshot {
         Valuation::new(&self.policy, request, self.narrow_prices)
     }
 
-    /// The decision for the model that leads the podium.
+    /// The decision for the model that leads the top.
     #[inline]
-    fn select(&self, request: &Request, podium: &Podium, eligible_models: u32) -> Decision {
-        let Some(winner) = podium.winner() else {
+    fn select(&self, request: &Request, top: &TopTwo, eligible_models: u32) -> Decision {
+        // Eligible models were counted, so one of them won. If none had, a reject is the safe answer.
+        let Some(winner) = top.winner() else {
             return self.reject(request, Reason::NoEnabledModel, self.model_count);
         };
-        let runner_up = podium.runner_up();
+        let runner_up = top.runner_up();
         let (action, reason) = if winner.model_id() == request.requested_model_id {
             (Action::ExecuteRequested, Reason::RequestedModelMaximizesUtility)
         } else {

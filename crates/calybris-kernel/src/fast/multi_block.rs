@@ -206,9 +206,11 @@ impl<R: Ranking> Search<'_, R> {
         }
         let Self { index, models, valuation, .. } = *self;
         let contenders = Bits(contenders).map_while(|bit| index.model(models, block, bit));
-        self.ranking
-            .offer_all(contenders.map(|model| Candidate::new(model, valuation.appraise(model))));
+        self.ranking.offer_all(
+            contenders.map(|model| Candidate::new(model, valuation.cost_and_utility(model))),
+        );
         if let Some(least) = self.ranking.least_utility_microunits() {
+            // Every utility in the ranking is above 0; a bar of 0 would let more through, never fewer.
             self.bar = self.bounds.bar(u64::try_from(least).unwrap_or(0));
         }
     }
@@ -218,10 +220,10 @@ impl<R: Ranking> Search<'_, R> {
     fn judge_exactly(&mut self, block: usize, bits: u64) {
         for bit in Bits(bits) {
             if let Some(model) = self.index.model(self.models, block, bit)
-                && let Ok(appraisal) = admit_model(&self.valuation, model)
+                && let Ok(worth) = admit_model(&self.valuation, model)
             {
                 self.eligible_models += 1;
-                self.ranking.offer(Candidate::new(model, appraisal));
+                self.ranking.offer(Candidate::new(model, worth));
             }
         }
     }

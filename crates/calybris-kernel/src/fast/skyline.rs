@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 /// How many places challengers contend for: whom so many others outdo gets none of them.
-const PODIUM: usize = 2;
+const PLACES: usize = 2;
 
 /// The models of a block that not two others of it outdo.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,8 +21,8 @@ impl Skyline {
     #[inline(always)]
     pub(crate) const fn of(self, open: bool, places: usize) -> u64 {
         match (places, open) {
-            (..=PODIUM, true) => self.of_open_request,
-            (..=PODIUM, false) => self.of_any_request,
+            (..=PLACES, true) => self.of_open_request,
+            (..=PLACES, false) => self.of_any_request,
             _ => !0,
         }
     }
@@ -41,24 +41,24 @@ impl Skyline {
             .filter(|(_, model)| model.enabled)
             .collect();
         enabled.sort_unstable_by_key(|(_, model)| (Reverse(model.quality), model.model_id));
-        let mut challengers = Self::default();
+        let mut skyline = Self::default();
         let mut band: Vec<&Model> = Vec::with_capacity(enabled.len());
         for (bit, model) in enabled {
             let (mut outdoing, mut everywhere) = (0, 0);
             for other in band.iter().filter(|other| outdoes(other, model)) {
                 outdoing += 1;
                 everywhere += usize::from(passes_wherever(other, model));
-                if everywhere == PODIUM {
+                if everywhere == PLACES {
                     break;
                 }
             }
-            challengers.of_open_request |= u64::from(outdoing < PODIUM) << bit;
-            if everywhere < PODIUM {
-                challengers.of_any_request |= 1 << bit;
+            skyline.of_open_request |= u64::from(outdoing < PLACES) << bit;
+            if everywhere < PLACES {
+                skyline.of_any_request |= 1 << bit;
                 band.push(model);
             }
         }
-        challengers
+        skyline
     }
 }
 

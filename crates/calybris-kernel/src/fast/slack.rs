@@ -299,7 +299,7 @@ mod tests {
                     // Each model's utility is brought to the edge once.
                     for edge in &models {
                         let valuation = Valuation::new(&policy, &request, true);
-                        let utility = valuation.appraise(edge).utility_microunits;
+                        let utility = valuation.cost_and_utility(edge).utility_microunits;
                         let share = i64::from(edge.quality.get()) * i64::from(request.confidence.get());
                         let missing = utility.saturating_mul(100_000_000) / share;
                         let value = request.business_value_microunits - missing;
