@@ -1,9 +1,9 @@
-//! What if one number of one model were different: how far a winner may move, and what a loser lacks.
+//! One number of one model changes: how far may the winner move, and what does a loser lack?
 //!
-//! A model's fate depends on its own numbers and on the best of the others, who stay what they are.
-//! Being worse in one number never helps (INVARIANT (preference); gates and formulas are monotone),
-//! so the number at which the fate turns is found by bisection, each step of which runs the exact
-//! gates and formulas on one model.
+//! Whether a model wins depends on its own numbers and on the best of the others, which do not change.
+//! Being worse in one number never helps (INVARIANT (preference); gates and formulas are monotone).
+//! So bisection finds the number at which the decision turns; each step runs the exact gates and
+//! formulas on one model.
 
 use calybris_units::{BasisPoints, Microunits};
 

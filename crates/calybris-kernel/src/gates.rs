@@ -1,4 +1,4 @@
-//! The eleven gates, in their order: what turns a request or a model away, and with what evidence.
+//! The eleven gates in their order, and the evidence with which each refuses a request or a model.
 
 use calybris_units::{BasisPoints, Microunits};
 
@@ -81,7 +81,7 @@ impl Gate {
     }
 }
 
-/// Why a request or a model was turned away: what was measured, and the limit it failed.
+/// Why a request or a model was refused: the number that was measured, and the limit that it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[expect(clippy::exhaustive_enums, reason = "one for each gate, and those are complete")]

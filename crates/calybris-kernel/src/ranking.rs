@@ -50,8 +50,8 @@ impl Candidate {
         self.utility_microunits > other.utility_microunits
     }
 
-    /// This candidate if `chosen`, or else the other, without a branch: which of two good ones is
-    /// better is anybody's guess.
+    /// This candidate if `chosen`, or else the other, without a branch: a processor cannot predict
+    /// which of two good ones is better.
     #[inline(always)]
     fn or(self, other: Self, chosen: bool) -> Self {
         Self {
@@ -91,7 +91,7 @@ pub(crate) trait Ranking {
     /// How many places there are.
     fn places(&self) -> usize;
 
-    /// Gives the candidate the place it deserves, if any.
+    /// Inserts the candidate in order, if it belongs to the best.
     fn offer(&mut self, candidate: Candidate);
 
     /// The same for two.
@@ -101,7 +101,7 @@ pub(crate) trait Ranking {
         self.offer(second);
     }
 
-    /// The same for as many as come.
+    /// The same for any number.
     #[inline(always)]
     fn offer_all(&mut self, mut candidates: impl Iterator<Item = Candidate>) {
         // There are usually two.
@@ -113,7 +113,7 @@ pub(crate) trait Ranking {
         }
     }
 
-    /// The utility of the last place, if all are taken: nobody with less gets one.
+    /// The utility of the last place, if all are taken: a candidate of less utility gets none.
     fn least_utility_microunits(&self) -> Option<i64>;
 }
 
@@ -239,7 +239,7 @@ impl Ranking for TopK<'_> {
         let place = best.iter().rposition(|better| better.candidate() > candidate);
         let place = place.map_or(0, |better| better + 1);
         self.taken = (self.taken + 1).min(self.places.len());
-        // The last of them all loses its place.
+        // If all places were taken, the last candidate drops out.
         if let Some(moving) = self.places.get_mut(place..self.taken)
             && let [_, ..] = moving
         {

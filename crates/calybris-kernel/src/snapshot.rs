@@ -131,7 +131,7 @@ impl PolicySnapshot {
     /// # Ok::<(), SnapshotError>(())
     /// ```
     #[must_use]
-    #[inline(never)] // In line, the decision would be copied once more.
+    #[inline(never)] // Inlined, it would copy the decision once more.
     pub fn prescribe(&self, request: &Request) -> Decision {
         if let Err(refusal) = admit_request(&self.policy, request) {
             return self.reject(request, refusal.reason(), 0);
@@ -142,15 +142,15 @@ impl PolicySnapshot {
         self.decide(request)
     }
 
-    /// Decides an admitted request by a scan alone. It is a function of its own because all that the
-    /// index needs would only take its time.
+    /// Decides an admitted request by a scan. It is a separate function so that a small catalog does not
+    /// pay for the preparations of the index.
     #[inline(never)]
     fn decide_among_few(&self, request: &Request) -> Decision {
         self.conclude(request, scan(TopTwo::EMPTY, self.valuation(request), &self.models))
     }
 
-    /// Decides an admitted request. It is a function of its own because so large a one first makes
-    /// room on the stack, which a request that isn't admitted need not wait for.
+    /// Decides an admitted request. It is a separate function so that a request that is not admitted does
+    /// not pay for its large stack frame.
     #[inline(never)]
     fn decide(&self, request: &Request) -> Decision {
         let valuation = self.valuation(request);
@@ -231,7 +231,7 @@ impl PolicySnapshot {
         counterfactual::what_would_win(self, request, model_id)
     }
 
-    /// Says what each model came to: the gate that turned it away, with what was measured and the
+    /// Gives the verdict on each model: the gate that refused it, with what was measured and the
     /// limit, or the terms of its utility.
     ///
     /// Runs the gates and the terms that [`prescribe`](Self::prescribe) runs, and holds the same
@@ -256,7 +256,7 @@ impl PolicySnapshot {
         explain::explain(self, request)
     }
 
-    /// Feeds the canonical bytes of the policy and the catalog to `sink`, piece by piece.
+    /// Passes the canonical bytes of the policy and the catalog to `sink`, piece by piece.
     ///
     /// Two snapshots with the same bytes decide every request alike, so a digest of the bytes
     /// names a behaviour. The form is laid out byte by byte in `SEMANTICS.md`.
@@ -357,7 +357,8 @@ fn check_policy(policy: &Policy) -> Result<(), SnapshotError> {
 
 /// Checks models that stand in ascending order of their ids.
 fn check_models(models: &[Model]) -> Result<(), SnapshotError> {
-    // Before the fields, or which of two models with one id is blamed would be a matter of chance.
+    // Ids are checked before fields: the order of two models with one id is arbitrary, so an error in a
+    // field of one of them would be, too.
     let duplicate = models.windows(2).find_map(|pair| match pair {
         [first, second] if first.model_id == second.model_id => Some(first.model_id),
         _ => None,

@@ -141,7 +141,7 @@ pub(crate) struct Valuation<'a> {
     narrow_risk_penalty_microunits: u64,
 }
 
-/// What is known to be [`narrow`].
+/// Which numbers are known to be [`narrow`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Narrow {
     Nothing,
@@ -151,7 +151,7 @@ enum Narrow {
     All,
 }
 
-/// What a model comes to.
+/// The cost and the utility of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CostAndUtility {
     pub(crate) cost_microunits: u64,
@@ -209,7 +209,7 @@ impl<'a> Valuation<'a> {
         }
     }
 
-    /// Of a model whose prices may not be narrow.
+    /// The same for a model whose prices may not be narrow.
     #[inline(never)]
     fn checked_cost_and_utility(self, model: &Model) -> CostAndUtility {
         if self.narrow == Narrow::Terms && narrow::holds_prices(model) {

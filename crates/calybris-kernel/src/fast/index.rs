@@ -14,10 +14,10 @@ pub(crate) const PARTS: usize = BLOCK / LANES;
 /// How many times sixteen models make half a block.
 pub(crate) const HALF: usize = PARTS / 2;
 
-/// Of so many models one may be an outlier.
+/// At most one outlier per this many models.
 const MODELS_PER_OUTLIER: usize = 4 * BLOCK;
 
-/// What the fast path knows of a catalog.
+/// A catalog as the fast path searches it.
 ///
 /// INVARIANT (positions): position `p` is bit `p % 64` of block `p / 64` in every row, and lane
 /// `p % 16` of codes `p / 16`; `order` says which model stands there. Bits that belong to no enabled
@@ -38,11 +38,11 @@ pub(crate) struct Index {
     single: Option<SingleBlock>,
     /// One per block.
     skylines: Vec<Skyline>,
-    /// One per block: at most as good in every column as any enabled model of it.
+    /// One per block: its worst corner.
     worst: Vec<Code>,
     groups: Vec<Group>,
-    /// Sixteen blocks as twice sixteen models that need not exist: one at least as good in every
-    /// column as any enabled model of its block, and one at most as good.
+    /// Zone maps, for sixteen blocks at a time: the best corner of a block is at least as good in every
+    /// column as any of its enabled models, the worst corner at most as good.
     corners: Vec<[Codes; 2]>,
 }
 
@@ -69,7 +69,7 @@ pub(crate) enum SingleCodes<'a> {
     Whole(&'a [Codes; PARTS]),
 }
 
-/// What is known of 64 blocks.
+/// A summary of up to 64 blocks.
 #[derive(Clone, Copy, Debug)]
 struct Group {
     blocks_with_outliers: u64,
@@ -166,7 +166,7 @@ impl Index {
             && self.rows.is_complete(models)
     }
 
-    /// How many groups of 64 blocks there are, the last of which may have fewer.
+    /// The number of groups. Each has 64 blocks, the last may have fewer.
     pub(crate) fn group_count(&self) -> usize {
         self.rows.enabled().len().div_ceil(GROUP)
     }
@@ -224,7 +224,7 @@ impl Index {
         words
     }
 
-    /// Codes at most as good in every column as those of any enabled model of a block.
+    /// The worst corner of a block.
     #[inline]
     pub(crate) fn worst_of(&self, block: usize) -> Option<&Code> {
         self.worst.get(block)
@@ -291,9 +291,9 @@ struct Place {
     enabled: bool,
 }
 
-/// Quanta that fit every model, or all but a few if that makes codes several times finer: a few extreme
-/// prices shall not coarsen all others. What doesn't fit is an outlier and always valued exactly, which
-/// takes as long as judging a part by its codes.
+/// Quanta that fit every model, or all but a few if that makes codes several times finer, so that a few
+/// extreme prices do not coarsen all others. A model that does not fit is an outlier. It is always valued
+/// exactly, which takes as long as judging sixteen models by their codes.
 fn quanta(models: &[Model]) -> Quanta {
     let mut column = Vec::with_capacity(models.len());
     let mut largest = |number: fn(&Model) -> u64| {
@@ -366,7 +366,7 @@ impl SingleBlock {
     /// Whether all enabled models pass the gates on latency and risk ceiling.
     #[inline(always)]
     pub(crate) fn all_within_limits_of(&self, request: &Request) -> bool {
-        // Less one, no limit is a high limit.
+        // 0 (no limit) wraps to `u32::MAX`.
         (self.slowest_less_one_ms <= request.max_p95_latency_ms.wrapping_sub(1))
             & (self.lowest_ceiling_bps >= request.risk.get())
     }

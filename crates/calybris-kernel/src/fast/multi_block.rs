@@ -15,10 +15,10 @@ use crate::gates::admit_model;
 use crate::ranking::{Candidate, Ranking};
 use crate::utility::Valuation;
 
-/// Up to this many models of a block of which all are eligible are valued one by one.
+/// In a block whose models are all eligible, up to this many contenders are valued without a visit.
 const FEW: u32 = 2;
 
-/// What is searched, and what was found so far.
+/// The state of a search.
 struct Search<'a, R> {
     index: &'a Index,
     models: &'a [Model],
@@ -77,7 +77,7 @@ impl<R: Ranking> Search<'_, R> {
         let sure = judged.sure & hopeful & !self.index.blocks_with_outliers(group);
         let whole = sure & judged.passing;
 
-        // The best block first: what it holds spares others a visit.
+        // The best block first: its models raise the bar for the others.
         let mut contending = best_of(&judged.scores, hopeful);
         let mut visited = 0;
         while contending != 0 {
@@ -91,7 +91,7 @@ impl<R: Ranking> Search<'_, R> {
             contending = hopeful & !visited & above(&judged.scores, self.bar);
         }
 
-        // Nobody else can win.
+        // No other model can get a place.
         let others = hopeful & !visited;
         for block in Bits(others & sure & !whole) {
             self.count_passing(first_block + block, live.get(block).copied().unwrap_or(0));
@@ -173,7 +173,7 @@ impl<R: Ranking> Search<'_, R> {
         few
     }
 
-    /// What is known of the blocks of a group by their corners.
+    /// The verdicts on the blocks of a group, by their zone maps.
     #[inline(always)]
     fn judge(&self, group: usize) -> ZoneVerdicts {
         let (bounds, limits) = (self.bounds, &self.limits);
@@ -215,7 +215,7 @@ impl<R: Ranking> Search<'_, R> {
         }
     }
 
-    /// Sends models of whom their codes say too little through all gates.
+    /// Sends the models that the codes leave in doubt through all gates.
     #[inline(never)]
     fn judge_exactly(&mut self, block: usize, bits: u64) {
         for bit in Bits(bits) {
