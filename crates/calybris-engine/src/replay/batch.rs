@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use calybris_kernel::{Decision, Request};
-use calybris_wal::{Anchor, Hash, RecordRef};
+use calybris_wal::{Anchor, Hash, RecordRef, WalError};
 
 use super::fallback::FellBack;
 use super::trial::{Trial, Trials};
