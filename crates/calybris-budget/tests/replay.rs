@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use calybris_budget::{
     AccountSnapshot, BudgetEngine, BudgetError, BudgetEvent, Microunits, RebuiltBudget, Replay,
-    Reservation, ReservationId,
+    ReservationId,
 };
 use parking_lot::Mutex;
 use proptest::prelude::*;
