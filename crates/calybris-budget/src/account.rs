@@ -32,10 +32,10 @@ use crate::sync::{
     pause,
 };
 
-/// How wide the two parts of the hot word are: four thousand and two thousand units of money. Loom
+/// How wide the two parts of the hot word are: four thousand and one thousand units of money. Loom
 /// explores narrow ones, so that it comes to their ends.
 const READY_BITS: u32 = if cfg!(loom) { 5 } else { 32 };
-const SPENT_BITS: u32 = if cfg!(loom) { 5 } else { 31 };
+const SPENT_BITS: u32 = if cfg!(loom) { 5 } else { 30 };
 
 /// The largest part of what is available that the hot word holds, in its lowest bits.
 const READY: u64 = (1 << READY_BITS) - 1;
@@ -51,6 +51,10 @@ const SPENT: u64 = (1 << SPENT_BITS) - 1;
 /// or several levels must admit it together. As it is part of the word, a debit that did not see it
 /// set cannot succeed after it was.
 const GUARDED: u64 = 1 << 63;
+
+/// The bit below it. Where it is set, the account is broken: nothing is debited or settled. It is never
+/// taken away.
+const BROKEN: u64 = 1 << 62;
 
 /// The words of a tenant.
 ///
@@ -184,7 +188,7 @@ impl Account {
     pub(crate) fn debit(&self, amount: u64) -> Result<(), NotDebited> {
         let mut hot = self.hot.load(Relaxed);
         loop {
-            if hot & GUARDED != 0 {
+            if hot & (GUARDED | BROKEN) != 0 {
                 return Err(NotDebited::Guarded);
             }
             if amount > ready(hot) {
@@ -216,8 +220,8 @@ impl Account {
         if let Some(surplus) = reserved.checked_sub(actual) {
             let mut hot = self.hot.load(Relaxed);
             while let Some(after) = settled(hot, actual, surplus) {
-                if hot & GUARDED != 0 {
-                    self.check_sound()?;
+                if hot & BROKEN != 0 {
+                    return Err(self.finding().into());
                 }
                 match self.hot.compare_exchange_weak(hot, after, Release, Relaxed) {
                     Ok(_) => return Ok(()),
@@ -411,10 +415,6 @@ impl Account {
             self.hot.fetch_or(GUARDED, AcqRel);
         } else {
             self.hot.fetch_and(!GUARDED, AcqRel);
-            // Somebody may have broken the account off before the guard was taken away.
-            if self.broken().is_some() {
-                self.hot.fetch_or(GUARDED, AcqRel);
-            }
         }
     }
 }

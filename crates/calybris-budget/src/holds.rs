@@ -122,7 +122,7 @@ impl Holds {
         let found = directory.at(hold.tenant).ok()?;
         let fits = found.is_named(tenant)
             && actual <= hold.amount
-            && found.account().broken().is_none()
+            && !found.account().is_broken()
             && slot.take(id.as_u64());
         fits.then_some((found, hold.amount))
     }

@@ -2,7 +2,7 @@
 
 use calybris_units::{BrokenInvariant, invariant};
 
-use super::{Account, GUARDED, READY_AT_REST, ready, spent};
+use super::{Account, BROKEN, GUARDED, READY_AT_REST, ready, spent};
 use crate::limits::MAX_MICROUNITS;
 use crate::rules::Refusal;
 use crate::sync::AtomicU64;
@@ -90,7 +90,8 @@ impl Adjustment<'_> {
             let committed = spent(hot) + posted.load(Relaxed);
             let (available, committed) = change(available, committed)?;
             let ready = available.min(READY_AT_REST);
-            match word.compare_exchange_weak(hot, (hot & GUARDED) | ready, AcqRel, Relaxed) {
+            let after = (hot & (GUARDED | BROKEN)) | ready;
+            match word.compare_exchange_weak(hot, after, AcqRel, Relaxed) {
                 Ok(_) => {
                     stock.store(available - ready, Release);
                     posted.store(committed, Release);

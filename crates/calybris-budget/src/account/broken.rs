@@ -6,35 +6,39 @@
 
 use calybris_units::BrokenInvariant;
 
-use super::{Account, GUARDED};
+use super::{Account, BROKEN};
 use crate::rules::Refusal;
-use crate::sync::Ordering::AcqRel;
+use crate::sync::Ordering::{AcqRel, Relaxed};
 
 impl Account {
     /// Breaks the account off: nothing is debited, settled or adjusted any more.
     ///
-    /// The guard is set after the finding was written down, and both stay. So a debit or a settlement
-    /// without the lock either came before, or sees the guard and finds what is written.
+    /// The bit is in the word that a debit or a settlement without the lock replaces, so such a call
+    /// either came before, or sees it.
     #[cold]
     #[inline(never)]
     pub(crate) fn break_off(&self, broken: BrokenInvariant) {
         self.broken.get_or_init(|| Box::new(broken));
-        self.hot.fetch_or(GUARDED, AcqRel);
+        self.hot.fetch_or(BROKEN, AcqRel);
     }
 
-    /// The invariant that was found broken first.
     #[inline]
-    pub(crate) fn broken(&self) -> Option<BrokenInvariant> {
-        self.broken.get().map(|broken| **broken)
+    pub(crate) fn is_broken(&self) -> bool {
+        self.hot.load(Relaxed) & BROKEN != 0
+    }
+
+    /// The invariant of a broken account that was found broken first.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn finding(&self) -> BrokenInvariant {
+        let text = "a broken account says which invariant broke";
+        **self.broken.get_or_init(|| Box::new(BrokenInvariant::found(text, file!(), line!())))
     }
 
     /// Refuses everything once the account is broken.
     #[inline]
     pub(crate) fn check_sound(&self) -> Result<(), Refusal> {
-        match self.broken() {
-            None => Ok(()),
-            Some(broken) => Err(Refusal::Broken(broken)),
-        }
+        if self.is_broken() { Err(self.finding().into()) } else { Ok(()) }
     }
 
     /// Breaks the account off if the answer is a broken invariant.
@@ -89,6 +93,7 @@ mod tests {
         assert!(is_internal(engine.try_reserve_once("key", "acme", micro(1))));
         // Whatever its rules say.
         acme.freeze();
+        assert!(is_internal(acme.try_reserve(micro(1))));
         acme.unfreeze();
         assert!(is_internal(acme.try_reserve(micro(1))));
         // The words are shown as they are, and do not add up.
@@ -161,10 +166,18 @@ mod tests {
         assert_eq!(org.snapshot().reserved, micro(10), "no level is settled by itself");
         right.try_reserve(micro(1)).unwrap().commit(micro(1)).unwrap();
 
+        let open = right.try_reserve(micro(10)).unwrap();
         forge(&org);
         let _found = org.snapshot();
         assert!(is_internal(right.try_reserve(micro(1))));
-        assert_eq!(right.snapshot().reserved, micro(0), "nothing was taken below");
+        assert!(open.commit(micro(10)).is_err());
+        let now = right.snapshot();
+        assert_eq!(
+            (now.reserved, now.committed),
+            (micro(10), micro(1)),
+            "changed below a broken one"
+        );
+        assert!(!right.account().is_broken());
     }
 
     #[test]
@@ -212,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guard_that_is_lifted_meanwhile_stays_where_the_account_is_broken() {
+    fn an_account_stays_broken_while_its_rules_change() {
         let engine = BudgetEngine::new();
         let acme = engine.ensure_tenant("acme", micro(1_000_000)).unwrap();
         std::thread::scope(|scope| {
