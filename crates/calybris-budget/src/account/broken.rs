@@ -244,5 +244,19 @@ mod tests {
             owner.join().unwrap();
         });
         assert!(is_internal(acme.try_reserve(micro(1))));
+        acme.freeze();
+        assert!(is_internal(acme.try_reserve(micro(1))), "broken comes before frozen");
+    }
+
+    #[test]
+    fn an_account_that_breaks_in_the_middle_of_an_adjustment_stays_broken() {
+        let engine = BudgetEngine::new();
+        let acme = engine.ensure_tenant("acme", micro(100)).unwrap();
+        let adjusted = acme.account().adjust(|words| {
+            acme.account().break_off(BrokenInvariant::found("a test says so", "", 0));
+            words.raise_available(1)
+        });
+        assert!(adjusted.is_ok());
+        assert!(is_internal(acme.try_reserve(micro(1))));
     }
 }
