@@ -218,7 +218,7 @@ impl Engine {
                 tenant: name,
                 amount: Microunits::new(amount_microunits),
             })?;
-            let _all_of_it = tenant.repay(Microunits::new(amount_microunits));
+            tenant.repay(Microunits::new(amount_microunits))?;
             Ok(Some(sequence))
         })?;
         Ok(amount_microunits)
