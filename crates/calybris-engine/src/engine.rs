@@ -351,7 +351,10 @@ mod tests {
             ("freeze", engine.freeze("a", 3)),
             ("unfreeze", engine.unfreeze("a", 3)),
             ("checkpoint", engine.checkpoint(4).map(drop)),
-            ("retain", engine.retain_from_checkpoint(calybris_wal::RetentionAction::Remove).map(drop)),
+            (
+                "retain",
+                engine.retain_from_checkpoint(calybris_wal::RetentionAction::Remove).map(drop),
+            ),
         ]
     }
 

@@ -530,7 +530,7 @@ mod tests {
     /// A file; while it is synced, somebody else breaks an invariant of the log.
     struct Disturbed {
         file: Arc<dyn StoredFile>,
-        log: OnceLock<Arc<Committer>>,
+        log: OnceLock<Arc<GroupCommit>>,
     }
 
     impl StoredFile for Disturbed {
@@ -548,7 +548,7 @@ mod tests {
         }
         fn sync(&self) -> io::Result<()> {
             let log = self.log.get().unwrap();
-            log.state.lock().pen.lose_last_hash();
+            log.state.lock().builder.lose_last_hash();
             assert!(matches!(log.append(b"lost"), Err(WalError::Internal(_))));
             self.file.sync()
         }
