@@ -530,7 +530,7 @@ mod tests {
     /// A file; while it is synced, somebody else breaks an invariant of the log.
     struct Disturbed {
         file: Arc<dyn StoredFile>,
-        log: OnceLock<Arc<Committer>>,
+        log: OnceLock<Arc<GroupCommit>>,
     }
 
     impl StoredFile for Disturbed {
