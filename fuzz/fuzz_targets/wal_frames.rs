@@ -93,7 +93,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     match WalWriter::open(path, &options) {
         Ok(writer) => {
-            assert_eq!(writer.recovery().sequence, records);
+            assert_eq!(writer.open_report().sequence, records);
             assert_eq!(writer.append("one more").expect("it takes one").sequence, records + 1);
         }
         Err(_) => assert!(failed.is_some()),

@@ -53,14 +53,14 @@ fuzz_target!(|bytes: &[u8]| {
         Err(error) => assert_eq!(error.to_string(), failed.expect("both fail").to_string()),
     }
     match WalWriter::open(path, &options) {
-        Ok(writer) => assert_eq!(writer.recovery().sequence, records),
+        Ok(writer) => assert_eq!(writer.open_report().sequence, records),
         Err(error) => {
             assert_eq!(fs::read(&segment).expect("the file"), log);
             if error.is_tampering()
                 && matches!(repair(path, &RepairOptions::default()), Ok(Some(_)))
             {
                 let writer = WalWriter::open(path, &options).expect("a repaired log opens");
-                assert_eq!(writer.recovery().sequence, records);
+                assert_eq!(writer.open_report().sequence, records);
             }
         }
     }

@@ -55,7 +55,7 @@ fn go_on(
         Err(error) if expected(&error) => return Verdict::Good,
         Err(error) => return Verdict::Shut(format!("with key {}: {error}", session.key)),
     };
-    let recovered = writer.recovery().sequence;
+    let recovered = writer.open_report().sequence;
     if recovered < acknowledged {
         let what = format!("opening found {recovered} records, {acknowledged} were acknowledged");
         return Verdict::Lost { records: acknowledged - recovered, what };

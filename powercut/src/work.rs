@@ -1,6 +1,6 @@
 //! Works on a log as a session says, and tells what the log acknowledges.
 
-use calybris_wal::{Disposal, Durability, Receipt, WalError, WalWriter};
+use calybris_wal::{RetentionAction, Durability, Receipt, WalError, WalWriter};
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 
 use crate::plan::{Beforehand, Plan, Retention, Session, Step};
@@ -57,7 +57,7 @@ pub fn use_and_give_up(
     writer: WalWriter,
     teller: &Teller,
 ) -> Result<(), WalError> {
-    teller.tell(Line::Opened { sequence: writer.recovery().sequence });
+    teller.tell(Line::Opened { sequence: writer.open_report().sequence });
     let outcomes: Vec<Result<(), WalError>> = std::thread::scope(|scope| {
         let start = |thread| {
             let writer = &writer;
@@ -145,14 +145,14 @@ impl<'a> Worker<'a> {
 
     fn retain(&self, percent: u64) -> Result<(), WalError> {
         let archive = self.plan.archive();
-        let disposal = match self.plan.retention {
+        let action = match self.plan.retention {
             Retention::None => return Ok(()),
-            Retention::Remove => Disposal::Remove,
-            Retention::Archive => Disposal::Archive(&archive),
+            Retention::Remove => RetentionAction::Remove,
+            Retention::Archive => RetentionAction::Archive(&archive),
         };
         let sequence = self.writer.head().sequence * percent / 100;
         self.teller.tell(Line::Retaining { sequence });
-        self.writer.retain_from(sequence, disposal).map(drop)
+        self.writer.retain_from(sequence, action).map(drop)
     }
 }
 

@@ -99,7 +99,7 @@ fn ours_exact(tenant: &Tenant) {
 fn ours_commits(tenant: &Tenant, actual: u64) {
     match black_box(tenant).try_reserve_scoped(black_box(Microunits::new(RESERVED))) {
         Ok(reservation) => {
-            drop(black_box(reservation.commit(black_box(Microunits::new(actual))).is_ok()))
+            let _: bool = black_box(reservation.commit(black_box(Microunits::new(actual))).is_ok());
         }
         Err(error) => panic!("{error}"),
     }
@@ -108,7 +108,7 @@ fn ours_commits(tenant: &Tenant, actual: u64) {
 fn ours_owned(tenant: &Tenant) {
     match black_box(tenant).try_reserve(black_box(Microunits::new(RESERVED))) {
         Ok(reservation) => {
-            drop(black_box(reservation.commit(black_box(Microunits::new(ACTUAL))).is_ok()))
+            let _: bool = black_box(reservation.commit(black_box(Microunits::new(ACTUAL))).is_ok());
         }
         Err(error) => panic!("{error}"),
     }

@@ -18,7 +18,13 @@
 //! lock.
 
 mod adjustment;
+mod broken;
 
+use std::sync::OnceLock;
+
+use calybris_units::{BrokenInvariant, invariant};
+
+use self::adjustment::within_headroom;
 use crate::rules::{Refusal, Rules};
 use crate::sync::{
     AtomicU8, AtomicU64, Lock,
@@ -26,10 +32,10 @@ use crate::sync::{
     pause,
 };
 
-/// How wide the two parts of the hot word are: four thousand and two thousand units of money. Loom
+/// How wide the two parts of the hot word are: four thousand and one thousand units of money. Loom
 /// explores narrow ones, so that it comes to their ends.
 const READY_BITS: u32 = if cfg!(loom) { 5 } else { 32 };
-const SPENT_BITS: u32 = if cfg!(loom) { 5 } else { 31 };
+const SPENT_BITS: u32 = if cfg!(loom) { 5 } else { 30 };
 
 /// The largest part of what is available that the hot word holds, in its lowest bits.
 const READY: u64 = (1 << READY_BITS) - 1;
@@ -45,6 +51,10 @@ const SPENT: u64 = (1 << SPENT_BITS) - 1;
 /// or several levels must admit it together. As it is part of the word, a debit that did not see it
 /// set cannot succeed after it was.
 const GUARDED: u64 = 1 << 63;
+
+/// The bit below it. Where it is set, the account is broken: nothing is debited or settled. It is never
+/// taken away.
+const BROKEN: u64 = 1 << 62;
 
 /// The words of a tenant.
 ///
@@ -75,6 +85,8 @@ pub(crate) struct Account {
     posted: AtomicU64,
     granted: AtomicU64,
     debt: AtomicU64,
+    /// The invariant that was found broken, once one was.
+    broken: OnceLock<Box<BrokenInvariant>>,
     rules: Rules,
 }
 
@@ -103,8 +115,11 @@ impl Balance {
     }
 
     /// INVARIANT (conservation) makes this the sum of the open debits, never negative.
-    pub(crate) fn reserved(&self) -> u64 {
-        self.granted + self.debt - self.available - self.committed
+    pub(crate) fn reserved(&self) -> Result<u64, BrokenInvariant> {
+        let owed = self.granted.checked_add(self.debt);
+        let rest =
+            owed.and_then(|owed| owed.checked_sub(self.available)?.checked_sub(self.committed));
+        invariant!(rest, "granted + debt covers what is available and committed")
     }
 }
 
@@ -141,6 +156,7 @@ impl Account {
             posted: AtomicU64::new(balance.committed),
             granted: AtomicU64::new(balance.granted),
             debt: AtomicU64::new(balance.debt),
+            broken: OnceLock::new(),
             rules: Rules::none(),
         }
     }
@@ -172,7 +188,7 @@ impl Account {
     pub(crate) fn debit(&self, amount: u64) -> Result<(), NotDebited> {
         let mut hot = self.hot.load(Relaxed);
         loop {
-            if hot & GUARDED != 0 {
+            if hot & (GUARDED | BROKEN) != 0 {
                 return Err(NotDebited::Guarded);
             }
             if amount > ready(hot) {
@@ -198,25 +214,29 @@ impl Account {
     ///
     /// The caller owns the debit and gives it up here: `actual <= reserved`, and a debit is
     /// settled once. By INVARIANT (conservation) neither sum can then exceed what was granted and
-    /// is owed, so by INVARIANT (headroom) neither wraps.
+    /// is owed, so by INVARIANT (headroom) neither wraps. A broken account settles nothing.
     #[inline]
-    pub(crate) fn settle(&self, reserved: u64, actual: u64) {
-        debug_assert!(actual <= reserved, "the caller checks for an overrun");
-        let mut hot = self.hot.load(Relaxed);
-        while let Some(after) = settled(hot, actual, reserved - actual) {
-            match self.hot.compare_exchange_weak(hot, after, Release, Relaxed) {
-                Ok(_) => return,
-                Err(found) => hot = found,
+    pub(crate) fn settle(&self, reserved: u64, actual: u64) -> Result<(), Refusal> {
+        if let Some(surplus) = reserved.checked_sub(actual) {
+            let mut hot = self.hot.load(Relaxed);
+            while let Some(after) = settled(hot, actual, surplus) {
+                if hot & BROKEN != 0 {
+                    return Err(self.finding().into());
+                }
+                match self.hot.compare_exchange_weak(hot, after, Release, Relaxed) {
+                    Ok(_) => return Ok(()),
+                    Err(found) => hot = found,
+                }
             }
         }
-        self.settle_aside(reserved, actual);
+        self.settle_aside(reserved, actual)
     }
 
     #[cold]
     #[inline(never)]
-    fn settle_aside(&self, reserved: u64, actual: u64) {
+    fn settle_aside(&self, reserved: u64, actual: u64) -> Result<(), Refusal> {
         // The account is flat, so its lock is that of its tree.
-        self.lock.with(|| self.settle_locked(reserved, actual));
+        self.lock.with(|| self.settle_locked(reserved, actual))
     }
 
     /// Reads all words as of one instant, without stopping anyone.
@@ -259,20 +279,24 @@ impl Account {
         answer
     }
 
-    /// Makes the account a level of a tree, or says how much somebody holds of it, who might settle
-    /// that without the lock.
-    pub(crate) fn become_level(&self) -> Result<(), u64> {
+    /// Makes the account a level of a tree if nothing of it is reserved, and answers how much is: a
+    /// reservation might be settled without the lock.
+    pub(crate) fn become_level(&self) -> Result<u64, BrokenInvariant> {
         if self.is_level() {
-            return Ok(());
+            return Ok(0);
         }
         self.guarded(|| {
-            let reserved = self.read().reserved();
-            if reserved > 0 {
-                return Err(reserved);
+            let reserved = self.reserved(&self.read())?;
+            if reserved == 0 {
+                self.shared.store(1, Relaxed);
             }
-            self.shared.store(1, Relaxed);
-            Ok(())
+            Ok(reserved)
         })
+    }
+
+    /// What is reserved in a balance of this account.
+    pub(crate) fn reserved(&self, balance: &Balance) -> Result<u64, BrokenInvariant> {
+        self.unless_broken(balance.reserved())
     }
 
     /// As [`become_level`](Self::become_level), for who is alone with the account.
@@ -286,14 +310,17 @@ impl Account {
     /// Meanwhile others can only settle, which makes more available and less reserved: a yes stays
     /// true until the lock is given up, and a no was true at the instant of the reading.
     pub(crate) fn admit(&self, amount: u64) -> Result<(), Refusal> {
+        self.check_sound()?;
         if self.ruled.load(Relaxed) != 0 {
-            self.rules.admit(&self.read(), amount)?;
+            let balance = self.read();
+            self.rules.admit(&balance, self.reserved(&balance)?, amount)?;
         }
         self.covers(amount)
     }
 
     /// Says whether what is available covers a debit, whatever the rules say.
     pub(crate) fn covers(&self, amount: u64) -> Result<(), Refusal> {
+        self.check_sound()?;
         if amount <= ready(self.hot.load(Relaxed)) {
             return Ok(());
         }
@@ -312,7 +339,8 @@ impl Account {
 
     /// Takes `amount` out of what is available whatever the rules say, or says how much there is.
     #[inline]
-    pub(crate) fn debit_locked(&self, amount: u64) -> Result<(), u64> {
+    pub(crate) fn debit_locked(&self, amount: u64) -> Result<(), Refusal> {
+        self.check_sound()?;
         let hot = self.hot.load(Relaxed);
         if self.is_level() && amount <= ready(hot) {
             // INVARIANT (one writer).
@@ -324,46 +352,56 @@ impl Account {
 
     #[cold]
     #[inline(never)]
-    fn debit_stock(&self, amount: u64) -> Result<(), u64> {
+    fn debit_stock(&self, amount: u64) -> Result<(), Refusal> {
         let available = self.available_locked();
         if amount > available {
-            return Err(available);
+            return Err(Refusal::Short { available });
         }
-        let mut debited = Ok(());
         self.adjust(|words| {
-            debited = words.shift(|available, committed| {
-                Ok((available.checked_sub(amount).ok_or(available)?, committed))
-            });
-        });
-        debited
+            words.shift(|available, committed| match available.checked_sub(amount) {
+                Some(rest) => Ok((rest, committed)),
+                None => Err(Refusal::Short { available }),
+            })
+        })
     }
 
     /// As [`settle`](Self::settle), for a level of a tree, or for what the hot word has no room for.
     #[inline]
-    pub(crate) fn settle_locked(&self, reserved: u64, actual: u64) {
-        let surplus = reserved - actual;
+    pub(crate) fn settle_locked(&self, reserved: u64, actual: u64) -> Result<(), Refusal> {
+        self.check_sound()?;
+        let surplus = reserved.checked_sub(actual);
+        let surplus = self
+            .unless_broken(invariant!(surplus, "a settlement spends at most what is reserved"))?;
         match settled(self.hot.load(Relaxed), actual, surplus) {
             // INVARIANT (one writer).
-            Some(after) if self.is_level() => self.hot.store(after, Release),
+            Some(after) if self.is_level() => {
+                self.hot.store(after, Release);
+                Ok(())
+            }
             _ => self.settle_stock(surplus, actual),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn settle_stock(&self, surplus: u64, actual: u64) {
+    fn settle_stock(&self, surplus: u64, actual: u64) -> Result<(), Refusal> {
         self.adjust(|words| {
-            words.raise(|available, committed| (available + surplus, committed + actual));
-        });
+            words.shift(|available, committed| {
+                Ok((within_headroom(available, surplus)?, within_headroom(committed, actual)?))
+            })
+        })
     }
 
     /// Takes as much as there is, up to `most`, whatever the rules say.
-    pub(crate) fn draw_locked(&self, most: u64) -> u64 {
+    pub(crate) fn draw_locked(&self, most: u64) -> Result<u64, Refusal> {
         let mut drawn = most;
-        while let Err(available) = self.debit_locked(drawn) {
-            drawn = available;
+        loop {
+            match self.debit_locked(drawn) {
+                Ok(()) => return Ok(drawn),
+                Err(Refusal::Short { available }) => drawn = available,
+                Err(refusal) => return Err(refusal),
+            }
         }
-        drawn
     }
 
     /// Sets the guard where a debit must ask, and takes it away where it need not any more.

@@ -29,8 +29,7 @@ impl Tenant {
         let amount = check_amount(amount)?;
         self.locked(|| {
             self.check_top_up_locked(amount)?;
-            self.top_up_locked(amount);
-            Ok(())
+            self.top_up_locked(amount)
         })
     }
 
@@ -41,13 +40,14 @@ impl Tenant {
         self.check_headroom(amount, owed)
     }
 
-    fn top_up_locked(&self, amount: u64) {
-        self.account().adjust(|words| {
+    fn top_up_locked(&self, amount: u64) -> Result<(), BudgetError> {
+        let topped_up = self.account().adjust(|words| {
             let paid = words.debt().min(amount);
-            words.raise_granted(amount);
-            words.lower_debt(paid);
-            words.raise_available(amount - paid);
+            words.raise_granted(amount)?;
+            words.lower_debt(paid)?;
+            words.raise_available(amount - paid)
         });
+        topped_up.map_err(|refusal| self.refused(amount, refusal))
     }
 
     /// Takes back a part of the grant that is still available and not owed. 0 takes nothing.
@@ -77,14 +77,11 @@ impl Tenant {
             }
             // The word of a root is shared with those who hold no lock, so it is debited as they
             // do it; a reader must not see the amount gone from one term and not from the other.
-            let mut debited = Ok(());
-            self.account().adjust(|words| {
-                debited = self.account().debit_locked(amount);
-                if debited.is_ok() {
-                    words.lower_granted(amount);
-                }
+            let reduced = self.account().adjust(|words| {
+                self.account().debit_locked(amount)?;
+                words.lower_granted(amount)
             });
-            debited.map_err(|available| self.refused(amount, Refusal::Short { available }))
+            reduced.map_err(|refusal| self.refused(amount, refusal))
         })
     }
 
@@ -113,12 +110,12 @@ impl Tenant {
         let amount = amount.get();
         self.locked(|| {
             self.check_refund_locked(amount)?;
-            for level in self.levels() {
-                level.account().adjust(|words| {
-                    words.refund(amount);
-                });
-            }
-            Ok(())
+            self.levels()
+                .try_for_each(|level| level.account().check_sound())
+                .and_then(|()| {
+                    self.each_level(|level| level.account().adjust(|words| words.refund(amount)))
+                })
+                .map_err(|refusal| self.refused(amount, refusal))
         })
     }
 
@@ -137,8 +134,12 @@ impl Tenant {
         Ok(())
     }
 
-    /// Pays debt with what is available (releases may have made some), up to `most`,
-    /// and says how much was paid.
+    /// Pays debt with what is available (releases may have made some), up to `most`, and says how much
+    /// was paid.
+    ///
+    /// # Errors
+    ///
+    /// [`Internal`](BudgetError::Internal) alone.
     ///
     /// ```
     /// use calybris_budget::{BudgetEngine, Microunits, OverrunPolicy, TenantRules};
@@ -151,20 +152,19 @@ impl Tenant {
     /// assert_eq!(acme.snapshot().debt, Microunits::new(15));
     ///
     /// second.release();
-    /// assert_eq!(acme.repay(Microunits::new(100)), Microunits::new(15));
+    /// assert_eq!(acme.repay(Microunits::new(100))?, Microunits::new(15));
     /// assert_eq!(acme.snapshot().available, Microunits::new(25));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use = "what was paid belongs in the log"]
-    pub fn repay(&self, most: Microunits) -> Microunits {
+    pub fn repay(&self, most: Microunits) -> Result<Microunits, BudgetError> {
         self.locked(|| {
-            let mut paid = 0;
-            self.account().adjust(|words| {
-                let debt = words.debt();
-                paid = self.account().draw_locked(debt.min(most.get()));
-                words.lower_debt(paid);
+            let repaid = self.account().adjust(|words| {
+                let paid = self.account().draw_locked(words.debt().min(most.get()))?;
+                words.lower_debt(paid)?;
+                Ok(Microunits::new(paid))
             });
-            Microunits::new(paid)
+            repaid.map_err(|refusal| self.refused(most.get(), refusal))
         })
     }
 
@@ -183,7 +183,7 @@ impl Tenant {
             return Err(self.refused(amount.get(), Refusal::Short { available }));
         }
         // Nobody else writes to a budget that is being replayed, so all of it is paid.
-        let _paid = self.repay(amount);
+        self.repay(amount)?;
         Ok(())
     }
 
@@ -224,12 +224,13 @@ impl Tenant {
             // but never more.
             let amount = self.snapshot().withdrawable().min(most).get();
             to.check_top_up_locked(amount)?;
-            let mut drawn = 0;
-            self.account().adjust(|words| {
-                drawn = self.account().draw_locked(amount);
-                words.lower_granted(drawn);
+            let drawn = self.account().adjust(|words| {
+                let drawn = self.account().draw_locked(amount)?;
+                words.lower_granted(drawn)?;
+                Ok(drawn)
             });
-            to.top_up_locked(drawn);
+            let drawn = drawn.map_err(|refusal| self.refused(amount, refusal))?;
+            to.top_up_locked(drawn)?;
             Ok(Microunits::new(drawn))
         })
     }

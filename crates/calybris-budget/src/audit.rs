@@ -134,7 +134,7 @@ impl Audit {
                 }
                 let amount = wide(*amount);
                 self.reservations.insert(*reservation, (tenant.clone(), amount));
-                self.each_level(tenant, |sums, _| {
+                self.each_level(tenant, |sums| {
                     sums.available -= amount;
                     sums.reserved += amount;
                 })?;
@@ -142,7 +142,7 @@ impl Audit {
             BudgetEvent::Extended { reservation, amount } => {
                 let amount = wide(*amount);
                 let tenant = self.change(*reservation, amount)?;
-                self.each_level(&tenant, |sums, _| {
+                self.each_level(&tenant, |sums| {
                     sums.available -= amount;
                     sums.reserved += amount;
                 })?;
@@ -150,17 +150,12 @@ impl Audit {
             BudgetEvent::Overdrawn { reservation, extra, drawn } => {
                 let extra = wide(*extra);
                 let tenant = self.change(*reservation, extra)?;
-                self.each_level(&tenant, |sums, level| {
-                    let drawn = drawn.get(level).copied().map_or(0, wide);
-                    sums.available -= drawn;
-                    sums.debt += extra - drawn;
-                    sums.reserved += extra;
-                })?;
+                self.overdraw(tenant, extra, drawn)?;
             }
             BudgetEvent::PartReleased { reservation, amount } => {
                 let amount = wide(*amount);
                 let tenant = self.take_from(*reservation, amount)?;
-                self.each_level(&tenant, |sums, _| {
+                self.each_level(&tenant, |sums| {
                     sums.reserved -= amount;
                     sums.available += amount;
                 })?;
@@ -168,7 +163,7 @@ impl Audit {
             BudgetEvent::PartCommitted { reservation, actual } => {
                 let actual = wide(*actual);
                 let tenant = self.take_from(*reservation, actual)?;
-                self.each_level(&tenant, |sums, _| {
+                self.each_level(&tenant, |sums| {
                     sums.reserved -= actual;
                     sums.committed += actual;
                 })?;
@@ -194,7 +189,7 @@ impl Audit {
             }
             BudgetEvent::Refunded { tenant, amount } => {
                 let amount = wide(*amount);
-                self.each_level(tenant, |sums, _| {
+                self.each_level(tenant, |sums| {
                     sums.committed -= amount;
                     sums.available += amount;
                 })?;
@@ -257,6 +252,28 @@ impl Audit {
         });
     }
 
+    fn overdraw(
+        &mut self,
+        tenant: String,
+        extra: i128,
+        drawn: &[Microunits],
+    ) -> Result<(), AuditError> {
+        let (event_index, path) = (self.applied, self.path(&tenant)?);
+        let (levels, drawn_levels) = (path.len(), drawn.len());
+        if levels != drawn_levels {
+            return Err(AuditError::LevelsDiffer { event_index, tenant, levels, drawn_levels });
+        }
+        for (level, drawn) in path.iter().zip(drawn) {
+            let drawn = wide(*drawn);
+            let sums = self.sums(level)?;
+            sums.available -= drawn;
+            sums.debt += extra - drawn;
+            sums.reserved += extra;
+            self.check(level)?;
+        }
+        Ok(())
+    }
+
     fn top_up(&mut self, tenant: &str, amount: i128) -> Result<(), AuditError> {
         let sums = self.sums(tenant)?;
         let paid = sums.debt.min(amount);
@@ -278,7 +295,7 @@ impl Audit {
         let Some((tenant, rest)) = self.reservations.remove(&reservation) else {
             return Err(self.out_of_turn(reservation));
         };
-        self.each_level(&tenant, |sums, _| {
+        self.each_level(&tenant, |sums| {
             sums.reserved -= actual + rest;
             sums.committed += actual;
             sums.available += rest;
@@ -309,24 +326,24 @@ impl Audit {
         }
     }
 
-    /// Changes the sums of a tenant (level 0) and of all above it, and checks each.
-    fn each_level(
-        &mut self,
-        tenant: &str,
-        change: impl Fn(&mut Sums, usize),
-    ) -> Result<(), AuditError> {
-        let mut name = tenant.to_owned();
-        for level in 0.. {
-            let account = self.account(&name)?;
-            change(&mut account.sums, level);
-            let parent = account.parent.clone();
-            self.check(&name)?;
-            match parent {
-                Some(parent) => name = parent,
-                None => break,
-            }
+    /// Changes the sums of a tenant and of all above it, and checks each.
+    fn each_level(&mut self, tenant: &str, change: impl Fn(&mut Sums)) -> Result<(), AuditError> {
+        for level in self.path(tenant)? {
+            change(self.sums(&level)?);
+            self.check(&level)?;
         }
         Ok(())
+    }
+
+    /// The names of a tenant and of all above it.
+    fn path(&mut self, tenant: &str) -> Result<Vec<String>, AuditError> {
+        let mut path = vec![tenant.to_owned()];
+        let mut parent = self.account(tenant)?.parent.clone();
+        while let Some(name) = parent {
+            parent = self.account(&name)?.parent.clone();
+            path.push(name);
+        }
+        Ok(path)
     }
 
     fn account(&mut self, tenant: &str) -> Result<&mut Account, AuditError> {

@@ -56,10 +56,11 @@ impl BudgetEngine {
             return Err(BudgetError::TooDeep { tenant: name.to_owned() });
         }
         if self.tenant(name).is_none() {
-            parent.locked(|| parent.account().become_level()).map_err(|reserved| {
-                let reserved = Microunits::new(reserved);
-                BudgetError::ParentInUse { tenant: parent.name().to_owned(), reserved }
-            })?;
+            let reserved = parent.locked(|| parent.account().become_level())?;
+            if reserved > 0 {
+                let (tenant, reserved) = (parent.name().to_owned(), Microunits::new(reserved));
+                return Err(BudgetError::ParentInUse { tenant, reserved });
+            }
         }
         Ok(())
     }

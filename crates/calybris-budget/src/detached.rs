@@ -1,6 +1,8 @@
 //! The engine's door for reservations that have an id: given into its keeping, listed, swept, and
 //! taken out again.
 
+use std::convert::Infallible;
+
 use calybris_units::UnixMillis;
 
 use crate::{BudgetEngine, BudgetError, OpenReservation, Reservation, ReservationId};
@@ -66,12 +68,17 @@ impl BudgetEngine {
     /// ```
     #[must_use]
     pub fn attach(&self, id: ReservationId) -> Option<Reservation> {
-        self.lengthen(id);
-        self.shared.holds.take(id, |_| Ok::<_, BudgetError>(())).ok().flatten()
+        self.lengthen(id).ok()?;
+        let Ok(taken) = self.shared.holds.take(id, |_| Ok::<_, Infallible>(()));
+        taken.map(|(reservation, ())| reservation)
     }
 
     /// Every hold that the engine keeps, in order of id: those known by an id, and those in
     /// suspense. A reservation that somebody owns is in its owner's hands and not listed.
+    ///
+    /// # Errors
+    ///
+    /// [`Internal`](BudgetError::Internal) alone.
     ///
     /// ```
     /// use calybris_budget::{BudgetEngine, Microunits};
@@ -79,12 +86,11 @@ impl BudgetEngine {
     /// let engine = BudgetEngine::new();
     /// engine.ensure_tenant("acme", Microunits::new(100))?;
     /// engine.try_reserve("acme", Microunits::new(70))?;
-    /// assert_eq!(engine.open_reservations()[0].amount, Microunits::new(70));
+    /// assert_eq!(engine.open_reservations()?[0].amount, Microunits::new(70));
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
-    #[must_use]
-    pub fn open_reservations(&self) -> Vec<OpenReservation> {
-        self.holds()
+    pub fn open_reservations(&self) -> Result<Vec<OpenReservation>, BudgetError> {
+        Ok(self.holds()?)
     }
 
     /// Takes back every reservation whose time has come at the caller's `now`, in order of id.

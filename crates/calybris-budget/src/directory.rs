@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Acquire, Ordering::Release};
 
+use calybris_units::{BrokenInvariant, invariant};
 use parking_lot::Mutex;
 
 use crate::Tenant;
@@ -37,85 +38,99 @@ type Table = Box<[AtomicU64]>;
 /// The size of the first block and of the first table.
 const FIRST: u32 = 16;
 
-/// How often both can double: up to 2^32 places.
-const DOUBLINGS: usize = 29;
+/// How often both can double: a quarter of the largest table is empty when all places are taken.
+const DOUBLINGS: usize = 30;
 
 impl Directory {
     #[inline]
-    pub(crate) fn find(&self, name: &str) -> Option<(Place, &Tenant)> {
+    pub(crate) fn find(&self, name: &str) -> Result<Option<(Place, &Tenant)>, BrokenInvariant> {
         self.find_hash(self.hash.of(name), name)
     }
 
     #[inline]
-    fn find_hash(&self, hash: u64, name: &str) -> Option<(Place, &Tenant)> {
-        let table = self.tables.get(self.newest.load(Acquire))?.get()?;
+    fn find_hash(
+        &self,
+        hash: u64,
+        name: &str,
+    ) -> Result<Option<(Place, &Tenant)>, BrokenInvariant> {
+        let Some(table) = self.newest_table() else { return Ok(None) };
         let mut index = first_cell(hash, table);
         loop {
-            let cell = table.get(index)?.load(Acquire);
-            let place = place_of(cell)?;
-            if (cell ^ hash) >> 32 == 0
-                && let Some(tenant) = self.at(place)
-                && tenant.is_named(name)
-            {
-                return Some((place, tenant));
+            let cell = cell(table, index)?.load(Acquire);
+            let Some(place) = place_of(cell) else { return Ok(None) };
+            if (cell ^ hash) >> 32 == 0 {
+                let tenant = self.at(place)?;
+                if tenant.is_named(name) {
+                    return Ok(Some((place, tenant)));
+                }
             }
             index = (index + 1) & (table.len() - 1);
         }
     }
 
-    /// The tenant that stands there.
+    /// The table that is searched; `None` before the first tenant.
     #[inline]
-    pub(crate) fn at(&self, place: Place) -> Option<&Tenant> {
+    fn newest_table(&self) -> Option<&Table> {
+        self.tables.get(self.newest.load(Acquire))?.get()
+    }
+
+    /// The tenant at a place that a cell or a reservation names.
+    #[inline]
+    pub(crate) fn at(&self, place: Place) -> Result<&Tenant, BrokenInvariant> {
         let (block, index) = block_of(place);
-        self.blocks.get(block)?.get()?.get(index)?.get()
+        let tenant = self.blocks.get(block).and_then(|block| block.get()?.get(index)?.get());
+        invariant!(tenant, "every place that is named has its tenant")
     }
 
     /// The tenant of this name: the one that exists, or else the one that `open` makes.
-    pub(crate) fn find_or_insert(&self, name: &str, open: impl FnOnce() -> Tenant) -> Tenant {
+    pub(crate) fn find_or_insert(
+        &self,
+        name: &str,
+        open: impl FnOnce() -> Tenant,
+    ) -> Result<Tenant, BrokenInvariant> {
         let hash = self.hash.of(name);
-        if let Some((_, found)) = self.find_hash(hash, name) {
-            return found.clone();
+        if let Some((_, found)) = self.find_hash(hash, name)? {
+            return Ok(found.clone());
         }
         let mut opened = self.opening.lock();
-        if let Some((_, found)) = self.find_hash(hash, name) {
-            return found.clone();
+        if let Some((_, found)) = self.find_hash(hash, name)? {
+            return Ok(found.clone());
         }
         let tenant = open();
-        self.insert(&mut opened, hash, tenant.clone());
-        tenant
+        self.insert(&mut opened, hash, tenant.clone())?;
+        Ok(tenant)
     }
 
-    /// Alone: nobody else writes to a block or a table meanwhile.
-    fn insert(&self, opened: &mut u32, hash: u64, tenant: Tenant) {
+    /// Alone: nobody else writes to a block or a table meanwhile. After a broken invariant nothing is
+    /// inserted any more: the place is written, and every later insertion finds that it is.
+    fn insert(&self, opened: &mut u32, hash: u64, tenant: Tenant) -> Result<(), BrokenInvariant> {
         let place = *opened;
+        let next = place.checked_add(1).filter(|next| *next <= u32::MAX - FIRST);
+        let next = invariant!(next, "an engine has fewer tenants than 2^32 - 16")?;
         let (block, index) = block_of(place);
-        let Some(block) = self.blocks.get(block) else { return };
-        // INVARIANT (place): the tenant stands at its place before any cell says so.
+        let block = invariant!(self.blocks.get(block), "every place has a block")?;
         let empty = || std::iter::repeat_with(OnceLock::new).take(block_len(place)).collect();
-        if let Some(slot) = block.get_or_init(empty).get(index) {
-            slot.get_or_init(|| tenant);
-        }
-        let newest = self.newest.load(Acquire);
-        let table = self.tables.get(newest).and_then(OnceLock::get);
-        match table {
-            Some(table) if place_index(place) < table.len() / 4 * 3 => write(table, hash, place),
-            _ => {
-                let newest = if table.is_some() { newest + 1 } else { newest };
+        let slot = block.get_or_init(empty).get(index);
+        // INVARIANT (place): the tenant stands at its place before any cell says so.
+        let set = invariant!(slot, "a block has all of its places")?.set(tenant);
+        invariant!(set.ok(), "a place is written once")?;
+        match self.newest_table() {
+            Some(table) if place_index(place) < table.len() / 4 * 3 => write(table, hash, place)?,
+            table => {
+                let newest = self.newest.load(Acquire) + usize::from(table.is_some());
                 let empty = || std::iter::repeat_with(AtomicU64::default);
                 let larger: Table = empty().take(place_index(FIRST) << newest).collect();
                 for place in 0..place {
-                    if let Some(tenant) = self.at(place) {
-                        write(&larger, self.hash.of(tenant.name()), place);
-                    }
+                    write(&larger, self.hash.of(self.at(place)?.name()), place)?;
                 }
-                write(&larger, hash, place);
-                if let Some(table) = self.tables.get(newest) {
-                    table.get_or_init(|| larger);
-                }
+                write(&larger, hash, place)?;
+                let table = invariant!(self.tables.get(newest), "there is a table for all places")?;
+                invariant!(table.set(larger).ok(), "a table is made once")?;
                 self.newest.store(newest, Release);
             }
         }
-        *opened = place + 1;
+        *opened = next;
+        Ok(())
     }
 
     /// Every tenant, sorted by name.
@@ -127,37 +142,48 @@ impl Directory {
     }
 }
 
-/// Writes a place into the first empty cell from where its hash says.
-fn write(table: &Table, hash: u64, place: Place) {
+/// Writes a place into the first empty cell from where its hash says. A quarter of all cells are empty.
+fn write(table: &Table, hash: u64, place: Place) -> Result<(), BrokenInvariant> {
     let mut index = first_cell(hash, table);
-    while let Some(cell) = table.get(index) {
+    loop {
+        let cell = cell(table, index)?;
         if place_of(cell.load(Acquire)).is_none() {
             // The lower half is the place and one, which never overflows: there are fewer places.
             cell.store((hash >> 32 << 32) | (u64::from(place) + 1), Release);
-            return;
+            return Ok(());
         }
         index = (index + 1) & (table.len() - 1);
     }
 }
 
 #[inline]
+fn cell(table: &Table, index: usize) -> Result<&AtomicU64, BrokenInvariant> {
+    invariant!(table.get(index), "an index is below the size of its table")
+}
+
+/// The place in a cell; `None` if the cell is empty.
+#[inline]
 fn place_of(cell: u64) -> Option<Place> {
-    u32::try_from(cell & u64::from(u32::MAX)).ok()?.checked_sub(1)
+    lower_half(cell).checked_sub(1)
 }
 
 #[inline]
 fn first_cell(hash: u64, table: &Table) -> usize {
-    let low = u32::try_from(hash & u64::from(u32::MAX)).unwrap_or(0);
-    place_index(low) & (table.len() - 1)
+    place_index(lower_half(hash)) & (table.len() - 1)
 }
 
-/// Which block a place is in, and where in it.
+#[inline]
+fn lower_half(number: u64) -> u32 {
+    let [a, b, c, d, ..] = number.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+/// Which block a place is in, and where in it. The last sixteen places of a `u32` are in none.
 #[inline]
 fn block_of(place: Place) -> (usize, usize) {
     let number = u64::from(place) + u64::from(FIRST);
     let block = number.ilog2() - FIRST.ilog2();
-    let index = number - (u64::from(FIRST) << block);
-    (place_index(block), usize::try_from(index).unwrap_or(usize::MAX))
+    (place_index(block), place_index(lower_half(number - (u64::from(FIRST) << block))))
 }
 
 /// How large the block of a place is.
@@ -166,8 +192,9 @@ fn block_len(place: Place) -> usize {
 }
 
 #[inline]
-fn place_index(number: u32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
+const fn place_index(number: u32) -> usize {
+    const { assert!(usize::BITS >= u32::BITS, "a place is an index") };
+    number as usize
 }
 
 impl Default for Directory {
@@ -197,14 +224,14 @@ mod tests {
         for hash in [7, 15, u64::MAX] {
             let directory = Directory::default();
             for name in ["a", "b", "c"] {
-                directory.insert(&mut directory.opening.lock(), hash, tenant(name));
+                directory.insert(&mut directory.opening.lock(), hash, tenant(name)).unwrap();
             }
             for name in ["a", "b", "c"] {
-                let (place, found) = directory.find_hash(hash, name).unwrap();
+                let (place, found) = directory.find_hash(hash, name).unwrap().unwrap();
                 assert_eq!(found.name(), name);
                 assert!(directory.at(place).unwrap().is(found));
             }
-            assert!(directory.find_hash(hash, "d").is_none());
+            assert!(directory.find_hash(hash, "d").unwrap().is_none());
         }
     }
 
@@ -214,14 +241,14 @@ mod tests {
         let names: Vec<String> = (0..5_000).map(|index| format!("tenant-{index}")).collect();
         let mut places = Vec::new();
         for (index, name) in names.iter().enumerate() {
-            assert!(directory.find(name).is_none());
-            let opened = directory.find_or_insert(name, || tenant(name));
-            let again = directory.find_or_insert(name, || tenant("another"));
+            assert!(directory.find(name).unwrap().is_none());
+            let opened = directory.find_or_insert(name, || tenant(name)).unwrap();
+            let again = directory.find_or_insert(name, || tenant("another")).unwrap();
             assert!(opened.is(&again));
-            places.push(directory.find(name).unwrap().0);
+            places.push(directory.find(name).unwrap().unwrap().0);
             if index % 500 == 0 {
                 for (name, place) in names.iter().zip(&places) {
-                    assert_eq!(directory.find(name).unwrap().0, *place);
+                    assert_eq!(directory.find(name).unwrap().unwrap().0, *place);
                     assert_eq!(directory.at(*place).unwrap().name(), name);
                 }
             }
@@ -234,7 +261,7 @@ mod tests {
         let directory = Directory::default();
         let open = || -> Vec<Tenant> {
             let names = (0..2_000).map(|index| format!("tenant-{index}"));
-            names.map(|name| directory.find_or_insert(&name, || tenant(&name))).collect()
+            names.map(|name| directory.find_or_insert(&name, || tenant(&name)).unwrap()).collect()
         };
         std::thread::scope(|scope| {
             let [first, second] = [scope.spawn(open), scope.spawn(open)];

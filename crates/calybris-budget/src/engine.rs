@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use calybris_units::Microunits;
+use calybris_units::{BrokenInvariant, Microunits};
 use parking_lot::Mutex;
 
 use crate::account::Balance;
@@ -103,7 +103,7 @@ impl BudgetEngine {
     ) -> Result<Tenant, BudgetError> {
         self.check_open(name, granted, parent)?;
         let balance = Balance::of_grant(granted.get());
-        let tenant = self.put(name, granted, balance, parent.cloned());
+        let tenant = self.put(name, granted, balance, parent.cloned())?;
         // Somebody else may have opened another of this name meanwhile.
         tenant.check_opened_so(granted, parent)?;
         Ok(tenant)
@@ -116,14 +116,15 @@ impl BudgetEngine {
         opened_with: Microunits,
         balance: Balance,
         parent: Option<Tenant>,
-    ) -> Tenant {
+    ) -> Result<Tenant, BrokenInvariant> {
         self.directory.find_or_insert(name, || {
             let shared = Arc::downgrade(&self.shared);
             Tenant::new(name, opened_with, balance, parent, shared)
         })
     }
 
-    /// The tenant of this name.
+    /// The tenant of this name. (Should the directory of names be broken, this is `None`, and opening or
+    /// reserving by the name is an [`Internal`](BudgetError::Internal) error.)
     ///
     /// ```
     /// use calybris_budget::{BudgetEngine, Microunits};
@@ -136,7 +137,7 @@ impl BudgetEngine {
     /// ```
     #[must_use]
     pub fn tenant(&self, name: &str) -> Option<Tenant> {
-        self.directory.find(name).map(|(_, tenant)| tenant.clone())
+        self.directory.find(name).ok().flatten().map(|(_, tenant)| tenant.clone())
     }
 
     /// All tenants, sorted by name.
@@ -177,7 +178,7 @@ impl BudgetEngine {
         tenant: &str,
         amount: Microunits,
     ) -> Result<ReservationId, BudgetError> {
-        let Some((place, tenant)) = self.directory.find(tenant) else {
+        let Some((place, tenant)) = self.directory.find(tenant)? else {
             return Err(BudgetError::UnknownTenant { tenant: tenant.to_owned() });
         };
         let amount = tenant.check_reservable(amount)?;
@@ -224,12 +225,12 @@ impl BudgetEngine {
     }
 
     /// Moves a reservation to where it can wait for an answer.
-    pub(crate) fn lengthen(&self, id: ReservationId) {
-        self.shared.holds.lengthen(id, &self.directory);
+    pub(crate) fn lengthen(&self, id: ReservationId) -> Result<(), BrokenInvariant> {
+        self.shared.holds.lengthen(id, &self.directory)
     }
 
     /// Every reservation that the engine keeps, in order of id.
-    pub(crate) fn holds(&self) -> Vec<OpenReservation> {
+    pub(crate) fn holds(&self) -> Result<Vec<OpenReservation>, BrokenInvariant> {
         self.shared.holds.list(&self.directory)
     }
 
@@ -278,11 +279,11 @@ impl BudgetEngine {
         actual: Microunits,
     ) -> Result<Settled, BudgetError> {
         if let Some(settled) = self.settle_short(tenant, id, actual) {
-            return Ok(settled);
+            return settled;
         }
         let covered = |held: &mut Reservation| held.cover_overrun(actual);
         let (reservation, covered) = self.take(tenant, id, covered)?;
-        reservation.commit(covered.commit).map_err(|refused| refused.error)
+        self.settle_taken(id, reservation, covered.commit)
     }
 
     /// Returns the whole amount of a reservation of this tenant to it.
@@ -303,12 +304,10 @@ impl BudgetEngine {
     /// ```
     pub fn release(&self, tenant: &str, id: ReservationId) -> Result<Settled, BudgetError> {
         if let Some(settled) = self.settle_short(tenant, id, Microunits::ZERO) {
-            return Ok(settled);
+            return settled;
         }
         let (reservation, ()) = self.take(tenant, id, |_| Ok(()))?;
-        let released = reservation.amount();
-        reservation.release();
-        Ok(Settled { committed: Microunits::new(0), released })
+        self.settle_taken(id, reservation, Microunits::ZERO)
     }
 
     /// The tenants that have reached their soft limit since the last call, in order. Each is kept
@@ -334,11 +333,20 @@ impl BudgetEngine {
 
     /// Spends `actual` of a reservation of this tenant that stands in the ring, if that is enough.
     #[inline]
-    fn settle_short(&self, tenant: &str, id: ReservationId, actual: Microunits) -> Option<Settled> {
+    fn settle_short(
+        &self,
+        tenant: &str,
+        id: ReservationId,
+        actual: Microunits,
+    ) -> Option<Result<Settled, BudgetError>> {
         let holds = &self.shared.holds;
         let (tenant, reserved) = holds.take_short(id, &self.directory, tenant, actual.get())?;
-        tenant.settle(reserved, actual.get());
-        Some(Settled { committed: actual, released: Microunits::new(reserved - actual.get()) })
+        if let Err(refusal) = tenant.settle(reserved, actual.get()) {
+            self.put_back(id, Reservation::new(tenant.clone(), reserved));
+            return Some(Err(tenant.refused(actual.get(), refusal)));
+        }
+        let released = Microunits::new(reserved - actual.get());
+        Some(Ok(Settled { committed: actual, released }))
     }
 
     /// Takes a reservation out of the engine's keeping if it is the tenant's and `check` lets it
@@ -351,14 +359,34 @@ impl BudgetEngine {
     ) -> Result<(Reservation, A), BudgetError> {
         let unknown =
             || BudgetError::UnknownReservation { tenant: tenant.to_owned(), reservation: id };
-        self.lengthen(id);
-        let mut answer = None;
+        self.lengthen(id)?;
         let taken = self.shared.holds.take(id, |held| {
-            let held = held.filter(|held| held.tenant().is_named(tenant));
-            answer = Some(check(held.ok_or_else(unknown)?)?);
-            Ok(())
+            if held.tenant().is_named(tenant) { check(held) } else { Err(unknown()) }
         })?;
-        taken.zip(answer).ok_or_else(unknown)
+        taken.ok_or_else(unknown)
+    }
+
+    /// Settles a reservation that was taken out of the engine's keeping. If its account is broken, it
+    /// goes back.
+    fn settle_taken(
+        &self,
+        id: ReservationId,
+        reservation: Reservation,
+        actual: Microunits,
+    ) -> Result<Settled, BudgetError> {
+        reservation.commit(actual).map_err(|refused| {
+            self.put_back(id, refused.reservation);
+            refused.error
+        })
+    }
+
+    /// Keeps a reservation under the id that it had a moment ago, or under another if a caller has
+    /// chosen that since.
+    #[cold]
+    fn put_back(&self, id: ReservationId, reservation: Reservation) {
+        if let Err(reservation) = self.shared.holds.keep_as(id, reservation, None) {
+            self.shared.holds.keep(reservation, None);
+        }
     }
 }
 

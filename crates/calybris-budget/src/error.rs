@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use calybris_units::Microunits;
+use calybris_units::{BrokenInvariant, Microunits};
 
 use crate::{
     AccountSnapshot, KEY_WINDOW, MAX_AMOUNT, MAX_LEVELS, MAX_NAME_BYTES, ReservationId, Sums,
@@ -215,6 +215,11 @@ pub enum BudgetError {
         /// What the event says was drawn from each level.
         drawn: Vec<Microunits>,
     },
+    /// An invariant of this crate does not hold: a defect, or broken memory. The account it belongs to
+    /// stands still: every later debit, settlement and change of its amounts is refused with this error,
+    /// and so is every debit of a tenant below it. What is reserved of it stays reserved.
+    #[error("internal error: {0}")]
+    Internal(#[from] BrokenInvariant),
     /// No reservation with this id is open.
     #[error("no reservation {reservation} is open")]
     NotOpen {
@@ -303,6 +308,9 @@ pub enum StateError {
         /// The key as given.
         key: String,
     },
+    /// An invariant of this crate does not hold: a defect, or broken memory.
+    #[error("internal error: {0}")]
+    Internal(#[from] BrokenInvariant),
     /// There are more idempotency keys than are ever remembered.
     #[error("the state has {keys} keys, at most {} are remembered", KEY_WINDOW)]
     TooManyKeys {
@@ -345,6 +353,18 @@ pub enum AuditError {
         open_microunits: i128,
         /// What the event says was committed or released of it.
         taken_microunits: i128,
+    },
+    /// An event says what was drawn for another number of levels than the tenant has.
+    #[error("event {event_index} draws from {drawn_levels} levels, tenant `{tenant}` has {levels}")]
+    LevelsDiffer {
+        /// The place of the event; the first is 0.
+        event_index: u64,
+        /// The tenant of the reservation.
+        tenant: String,
+        /// It and all above it.
+        levels: usize,
+        /// From how many levels the event draws.
+        drawn_levels: usize,
     },
     /// After an event, the quantities of a tenant do not add up, or one of them is negative.
     #[error(

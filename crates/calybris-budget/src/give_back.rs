@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use calybris_units::Microunits;
+use calybris_units::{Microunits, invariant};
 
 use crate::limits::check_amount;
 use crate::settlement::Overdraft;
@@ -32,9 +32,7 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     pub fn release_part(&mut self, amount: Microunits) -> Result<(), BudgetError> {
         self.check_commit(amount)?;
         let amount = amount.get();
-        self.amount -= amount;
-        self.tenant().settle(amount, 0);
-        Ok(())
+        self.settle_part(amount, 0)
     }
 
     /// Undoes what [`cover_overrun`](Self::cover_overrun) has just done, for a caller whose log did not take it:
@@ -99,11 +97,11 @@ impl Tenant {
             // A debt was there before and is not paid with it.
             let balance = self.account().read();
             self.check_headroom(amount, balance.granted + balance.debt)?;
-            self.account().adjust(|words| {
-                words.raise_granted(amount);
-                words.raise_available(amount);
+            let undone = self.account().adjust(|words| {
+                words.raise_granted(amount)?;
+                words.raise_available(amount)
             });
-            Ok(())
+            undone.map_err(|refusal| self.refused(amount, refusal))
         })
     }
 
@@ -115,13 +113,15 @@ impl Tenant {
                     return Err(self.overdraft_differs(extra, drawn_by_level));
                 }
             }
-            for (level, drawn) in self.levels().zip(drawn_by_level) {
+            let mut drawn = drawn_by_level.iter();
+            let undone = self.each_level(|level| {
+                let drawn = *invariant!(drawn.next(), "an overdraft names every level")?;
                 level.account().adjust(|words| {
-                    words.lower_debt(extra - drawn);
-                    words.raise_available(*drawn);
-                });
-            }
-            Ok(())
+                    words.lower_debt(extra - drawn)?;
+                    words.raise_available(drawn)
+                })
+            });
+            undone.map_err(|refusal| self.refused(extra, refusal))
         })
     }
 }

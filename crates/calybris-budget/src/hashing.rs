@@ -28,15 +28,15 @@ impl NameHash {
         }
         let rest = rest.iter().fold(0, |tail, byte| (tail << 8) | u64::from(*byte));
         // The length tells a name from the same one with zero bytes at its end.
-        let length = u64::try_from(name.len()).unwrap_or(u64::MAX);
+        let length = name.len() as u64;
         self.fold(self.fold(state ^ rest) ^ length)
     }
 
     #[inline]
     fn fold(&self, number: u64) -> u64 {
         let product = u128::from(number) * u128::from(self.factor);
-        let [low, high] = [product, product >> 64].map(|half| half & u128::from(u64::MAX));
-        u64::try_from(low ^ high).unwrap_or(0)
+        let [a, b, c, d, e, f, g, h, high @ ..] = product.to_le_bytes();
+        u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ u64::from_le_bytes(high)
     }
 }
 

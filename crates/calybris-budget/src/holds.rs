@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::BuildHasherDefault;
 
-use calybris_units::{Microunits, UnixMillis};
+use calybris_units::{BrokenInvariant, Microunits, UnixMillis};
 
 use crate::directory::{Directory, Place};
 use crate::hashing::NumberHasher;
@@ -118,21 +118,30 @@ impl Holds {
     ) -> Option<(&'a Tenant, u64)> {
         let slot = self.ring.slot(id.as_u64())?;
         let hold = slot.peek(id.as_u64())?;
-        let found = directory.at(hold.tenant)?;
-        let fits = found.is_named(tenant) && actual <= hold.amount && slot.take(id.as_u64());
+        // Whatever cannot be settled here is left to `lengthen` and `take`, which say why.
+        let found = directory.at(hold.tenant).ok()?;
+        let fits = found.is_named(tenant)
+            && actual <= hold.amount
+            && !found.account().is_broken()
+            && slot.take(id.as_u64());
         fits.then_some((found, hold.amount))
     }
 
     /// Moves a hold from the ring to the map, where it can wait for an answer.
-    pub(crate) fn lengthen(&self, id: ReservationId, directory: &Directory) {
+    pub(crate) fn lengthen(
+        &self,
+        id: ReservationId,
+        directory: &Directory,
+    ) -> Result<(), BrokenInvariant> {
         let mut shard = self.shard(id).lock();
-        let Some(slot) = self.ring.slot(id.as_u64()) else { return };
-        let Some(hold) = slot.peek(id.as_u64()) else { return };
-        let Some(tenant) = directory.at(hold.tenant) else { return };
+        let Some(slot) = self.ring.slot(id.as_u64()) else { return Ok(()) };
+        let Some(hold) = slot.peek(id.as_u64()) else { return Ok(()) };
+        let tenant = directory.at(hold.tenant)?;
         if slot.take(id.as_u64()) {
             let reservation = Reservation::new(tenant.clone(), hold.amount);
             shard.insert(id, Held { reservation, expires_at: None });
         }
+        Ok(())
     }
 
     #[inline]
@@ -190,17 +199,17 @@ impl Holds {
 
     /// Gives a reservation of the map up if `check` lets it go; whoever gets it is the one who settles
     /// it. What stands in the ring is to be [lengthened](Self::lengthen) first.
-    pub(crate) fn take<E>(
+    pub(crate) fn take<A, E>(
         &self,
         id: ReservationId,
-        check: impl FnOnce(Option<&mut Reservation>) -> Result<(), E>,
-    ) -> Result<Option<Reservation>, E> {
+        check: impl FnOnce(&mut Reservation) -> Result<A, E>,
+    ) -> Result<Option<(Reservation, A)>, E> {
         match self.shard(id).lock().entry(id) {
             Entry::Occupied(mut held) => {
-                check(Some(&mut held.get_mut().reservation))?;
-                Ok(Some(held.remove().reservation))
+                let answer = check(&mut held.get_mut().reservation)?;
+                Ok(Some((held.remove().reservation, answer)))
             }
-            Entry::Vacant(_) => check(None).map(|()| None),
+            Entry::Vacant(_) => Ok(None),
         }
     }
 
@@ -220,18 +229,19 @@ impl Holds {
 
     fn shard(&self, id: ReservationId) -> &Mutex<Shard> {
         let [first, ..] = &self.shards;
-        // The low four bits are an index below 16.
-        usize::try_from(id.as_u64() & 15)
-            .ok()
-            .and_then(|index| self.shards.get(index))
-            .unwrap_or(first)
+        let [low, ..] = id.as_u64().to_le_bytes();
+        // Any shard would do, as long as it is the same each time.
+        self.shards.get(usize::from(low) % SHARDS).unwrap_or(first)
     }
 
     /// Every hold, in order of id.
-    pub(crate) fn list(&self, directory: &Directory) -> Vec<OpenReservation> {
+    pub(crate) fn list(
+        &self,
+        directory: &Directory,
+    ) -> Result<Vec<OpenReservation>, BrokenInvariant> {
         // The ring first: what moves from it to the map meanwhile is seen twice rather than never.
         let short = |(id, hold): (u64, Short)| {
-            Some(OpenReservation {
+            Ok(OpenReservation {
                 id: id.into(),
                 tenant: directory.at(hold.tenant)?.name().to_owned(),
                 amount: Microunits::new(hold.amount),
@@ -239,7 +249,8 @@ impl Holds {
                 dispatched: false,
             })
         };
-        let mut list: Vec<_> = self.ring.list().into_iter().filter_map(short).collect();
+        let short = self.ring.list().into_iter().map(short);
+        let mut list = short.collect::<Result<Vec<_>, BrokenInvariant>>()?;
         for shard in &self.shards {
             list.extend(shard.lock().iter().map(|(id, held)| OpenReservation {
                 id: *id,
@@ -251,7 +262,7 @@ impl Holds {
         }
         list.sort_unstable_by_key(|hold| hold.id);
         list.dedup_by_key(|hold| hold.id);
-        list
+        Ok(list)
     }
 }
 
@@ -283,7 +294,7 @@ mod tests {
         acme.debit(7).unwrap();
         let given = holds.keep_short_as(on_its_way, 0, &acme, 7);
         assert_ne!(given, on_its_way);
-        let taken = |id| holds.take(id, |_| Ok::<_, ()>(())).unwrap().unwrap().amount().get();
+        let taken = |id| holds.take(id, |_| Ok::<_, ()>(())).unwrap().unwrap().0.amount().get();
         assert_eq!((taken(on_its_way), taken(given)), (5, 7));
         assert_eq!(acme.snapshot().available, Microunits::new(100));
     }

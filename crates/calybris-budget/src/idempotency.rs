@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use calybris_units::Microunits;
+use calybris_units::{BrokenInvariant, Microunits, invariant};
 
 use crate::limits::check_key;
 use crate::state::KeyState;
@@ -61,12 +61,14 @@ impl Keys {
     }
 
     /// Every answer, the oldest first.
-    pub(crate) fn list(&self) -> Vec<KeyState> {
+    pub(crate) fn list(&self) -> Result<Vec<KeyState>, BrokenInvariant> {
         let state = |key: &String| {
-            let Answer { tenant, amount, id } = self.answers.get(key)?;
+            let answer = self.answers.get(key);
+            let Answer { tenant, amount, id } =
+                invariant!(answer, "a key that is remembered has its answer")?;
             let (key, tenant, reservation) = (key.clone(), tenant.clone(), *id);
-            Some(KeyState { key, tenant, amount: *amount, reservation })
+            Ok(KeyState { key, tenant, amount: *amount, reservation })
         };
-        self.in_order.iter().filter_map(state).collect()
+        self.in_order.iter().map(state).collect()
     }
 }

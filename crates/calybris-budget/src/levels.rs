@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 use std::iter::successors;
 
-use calybris_units::Microunits;
+use calybris_units::{Microunits, invariant};
 
 use crate::account::NotDebited;
 use crate::limits::MAX_MICROUNITS;
@@ -78,7 +78,7 @@ impl Tenant {
                 let debited = level.account().debit_locked(amount);
                 // Every level covers it, so nothing was taken when one refuses: a replay may be
                 // the first to notice, on a flat tenant whose word others share.
-                debited.map_err(|available| level.refused(amount, Refusal::Short { available }))?;
+                debited.map_err(|refusal| level.refused(amount, refusal))?;
                 if admission == Admission::Ruled && level.account().is_ruled() {
                     level.warn();
                 }
@@ -87,22 +87,36 @@ impl Tenant {
         })
     }
 
-    /// Spends `actual` of a debit of `reserved` on every level and returns the rest.
+    /// Spends `actual` of a debit of `reserved` on every level and returns the rest. Where one level is
+    /// broken, none is changed.
     #[inline]
-    pub(crate) fn settle(&self, reserved: u64, actual: u64) {
+    pub(crate) fn settle(&self, reserved: u64, actual: u64) -> Result<(), Refusal> {
         if !self.account().is_level() {
             return self.account().settle(reserved, actual);
         }
-        self.settle_levels(reserved, actual);
+        self.settle_levels(reserved, actual)
     }
 
     #[inline(never)]
-    fn settle_levels(&self, reserved: u64, actual: u64) {
+    fn settle_levels(&self, reserved: u64, actual: u64) -> Result<(), Refusal> {
         self.locked(|| {
-            for level in self.levels() {
-                level.account().settle_locked(reserved, actual);
-            }
-        });
+            self.levels().try_for_each(|level| level.account().check_sound())?;
+            self.each_level(|level| level.account().settle_locked(reserved, actual))
+        })
+    }
+
+    /// Changes every level. If one of them is found broken on the way, the levels below it have
+    /// changed and it has not: then this tenant is broken off as well, so that nobody relies on its
+    /// books.
+    pub(crate) fn each_level(
+        &self,
+        change: impl FnMut(&Tenant) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        let changed = self.levels().try_for_each(change);
+        if let Err(Refusal::Broken(broken)) = changed {
+            self.account().break_off(broken);
+        }
+        changed
     }
 
     /// Takes what it can of `extra` from every level, or what a replay says was taken, and adds the
@@ -125,24 +139,33 @@ impl Tenant {
         extra: u64,
         replayed: Option<&[u64]>,
     ) -> Result<Vec<u64>, BudgetError> {
-        let most = |index: usize| replayed.and_then(|drawn| drawn.get(index)).copied();
+        let mut drawn_by_level = Vec::new();
         for (index, level) in self.levels().enumerate() {
+            level.account().check_sound().map_err(|refusal| level.refused(extra, refusal))?;
             let balance = level.account().read();
-            let drawn = most(index).unwrap_or(extra.min(balance.available));
-            if drawn > balance.available {
-                let available = balance.available;
+            let available = balance.available;
+            let drawn = match replayed {
+                None => extra.min(available),
+                Some(drawn) => *invariant!(drawn.get(index), "an overdraft names every level")?,
+            };
+            if drawn > available {
                 return Err(level.refused(drawn, Refusal::Short { available }));
             }
             level.check_headroom(extra - drawn, balance.granted + balance.debt)?;
+            drawn_by_level.push(drawn);
         }
-        let draw = |(index, level): (usize, &Tenant)| {
-            let drawn = level.account().draw_locked(most(index).unwrap_or(extra));
-            if drawn < extra {
-                level.account().adjust(|words| words.raise_debt(extra - drawn));
-            }
-            drawn
-        };
-        Ok(self.levels().enumerate().map(draw).collect())
+        // The levels are guarded, so what each was seen to have is there. A settlement may have added
+        // to it since, and that stays.
+        let mut drawn = drawn_by_level.iter();
+        let overdrawn = self.each_level(|level| {
+            let drawn = *invariant!(drawn.next(), "an overdraft names every level")?;
+            level.account().adjust(|words| {
+                level.account().debit_locked(drawn)?;
+                words.raise_debt(extra - drawn)
+            })
+        });
+        overdrawn.map_err(|refusal| self.refused(extra, refusal))?;
+        Ok(drawn_by_level)
     }
 
     /// Refuses an overdraft that nobody can have made: it has another number of levels, or drew
@@ -156,7 +179,9 @@ impl Tenant {
 
     /// Refuses what INVARIANT (headroom) has no room for beside what was granted and is owed.
     pub(crate) fn check_headroom(&self, amount: u64, owed: u64) -> Result<(), BudgetError> {
-        if amount > MAX_MICROUNITS - owed {
+        let room =
+            invariant!(MAX_MICROUNITS.checked_sub(owed), "a grant and its debt fit the maximum");
+        if amount > self.account().unless_broken(room)? {
             return Err(BudgetError::GrantTooLarge {
                 tenant: self.name().to_owned(),
                 granted: Microunits::new(owed),
@@ -171,9 +196,12 @@ impl Tenant {
         let account = self.account();
         let Some(limit) = account.rules().warning_due() else { return };
         let balance = account.read();
-        if balance.reserved() + balance.committed >= limit {
+        // A broken account warns of nothing, and was just broken off.
+        let Ok(reserved) = account.reserved(&balance) else { return };
+        if reserved + balance.committed >= limit {
             account.rules().set_warned();
             account.guard();
+            // Without an engine there is nobody to take the warning.
             if let Some(shared) = self.shared() {
                 shared.warn(self, Microunits::new(limit));
             }
@@ -191,6 +219,7 @@ impl Tenant {
                 available: Microunits::new(available),
             },
             Refusal::Frozen => BudgetError::Frozen { tenant },
+            Refusal::Broken(broken) => broken.into(),
             Refusal::InDebt { debt } => BudgetError::InDebt { tenant, debt: Microunits::new(debt) },
             Refusal::Exposed { cap, reserved } => {
                 let (reserved, cap) = (Microunits::new(reserved), Microunits::new(cap));

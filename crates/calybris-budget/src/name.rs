@@ -26,15 +26,16 @@ impl Name {
     #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match self {
-            Self::Short { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or(bytes),
+            // Without its end a name is that of nobody.
+            Self::Short { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or(&[]),
             Self::Long(name) => name.as_bytes(),
         }
     }
 
     pub(crate) fn as_str(&self) -> &str {
         match self {
-            // It was copied from a `str`, so it is one.
-            Self::Short { .. } => std::str::from_utf8(self.as_bytes()).unwrap_or_default(),
+            // It was copied from a `str`, so it is one; no tenant has the name of a broken one.
+            Self::Short { .. } => std::str::from_utf8(self.as_bytes()).unwrap_or("(broken name)"),
             Self::Long(name) => name,
         }
     }

@@ -7,6 +7,7 @@ use calybris_units::Microunits;
 
 use crate::levels::Admission;
 use crate::limits::check_amount;
+use crate::rules::Refusal;
 use crate::settlement::{Covered, Overdraft, SettleRefused, Settled};
 use crate::{BudgetError, OverrunPolicy, ReservationId, Tenant};
 
@@ -141,7 +142,7 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     #[inline]
     pub fn commit(self, actual: Microunits) -> Result<Settled, SettleRefused<T>> {
         if actual.get() <= self.amount {
-            return Ok(self.settle(actual.get()));
+            return self.settle(actual.get());
         }
         self.commit_overrun(actual)
     }
@@ -152,7 +153,7 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     #[inline(never)]
     fn commit_overrun(mut self, actual: Microunits) -> Result<Settled, SettleRefused<T>> {
         match self.cover_overrun(actual) {
-            Ok(covered) => Ok(self.settle(covered.commit.get())),
+            Ok(covered) => self.settle(covered.commit.get()),
             Err(error) => Err(SettleRefused { error, reservation: self }),
         }
     }
@@ -259,9 +260,14 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     /// ```
     pub fn commit_part(&mut self, actual: Microunits) -> Result<(), BudgetError> {
         self.check_commit(actual)?;
-        let actual = actual.get();
-        self.amount -= actual;
-        self.tenant().settle(actual, actual);
+        self.settle_part(actual.get(), actual.get())
+    }
+
+    /// Settles a part of the amount; the caller has checked that there is as much.
+    pub(crate) fn settle_part(&mut self, part: u64, actual: u64) -> Result<(), BudgetError> {
+        let settled = self.tenant().settle(part, actual);
+        settled.map_err(|refusal| self.tenant().refused(actual, refusal))?;
+        self.amount -= part;
         Ok(())
     }
 
@@ -325,7 +331,8 @@ impl<T: Borrow<Tenant>> Reservation<T> {
         }
     }
 
-    /// Returns the whole amount to the tenant.
+    /// Returns the whole amount to the tenant. To a broken account nothing is returned
+    /// ([`Internal`](BudgetError::Internal)): the amount stays reserved there.
     ///
     /// ```
     /// use calybris_budget::{BudgetEngine, Microunits};
@@ -338,19 +345,28 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     /// ```
     #[inline]
     pub fn release(self) {
-        self.settle(0);
+        drop(self.settle(0));
     }
 
     /// The caller has checked the actual amount.
     #[inline(always)]
-    fn settle(mut self, actual: u64) -> Settled {
+    fn settle(mut self, actual: u64) -> Result<Settled, SettleRefused<T>> {
         let reserved = self.amount;
+        if let Err(refusal) = self.tenant().settle(reserved, actual) {
+            return Err(self.refused(actual, refusal));
+        }
         // INVARIANT (settled once): the drop at the end of this function finds nothing to settle and
         // nobody to wait for.
         self.amount = 0;
         self.dispatched_as = None;
-        self.tenant().settle(reserved, actual);
-        Settled { committed: Microunits::new(actual), released: Microunits::new(reserved - actual) }
+        let (committed, released) = (Microunits::new(actual), Microunits::new(reserved - actual));
+        Ok(Settled { committed, released })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refused(self, actual: u64, refusal: Refusal) -> SettleRefused<T> {
+        SettleRefused { error: self.tenant().refused(actual, refusal), reservation: self }
     }
 
     #[cold]
@@ -370,7 +386,8 @@ impl<T: Borrow<Tenant>> Drop for Reservation<T> {
         // INVARIANT (settled once): a settlement has left neither an amount nor an id.
         match self.dispatched_as {
             Some(id) => suspend(self.tenant(), self.amount, id),
-            None if self.amount > 0 => self.tenant().settle(self.amount, 0),
+            // A broken account keeps the amount reserved: there is nobody to tell, and it has told.
+            None if self.amount > 0 => drop(self.tenant().settle(self.amount, 0)),
             None => {}
         }
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use calybris_units::BrokenInvariant;
+
 use crate::account::Balance;
 use crate::reservation_id::OWN_IDS;
 use crate::state::{reservation_label, tenant_label};
@@ -62,7 +64,7 @@ impl BudgetEngine {
             amount: owned.amount(),
             dispatched: owned.is_dispatched(),
         });
-        let kept = self.open_reservations().into_iter().map(|kept| ReservationState {
+        let kept = self.holds()?.into_iter().map(|kept| ReservationState {
             reservation: kept.id,
             tenant: kept.tenant,
             amount: kept.amount,
@@ -74,14 +76,14 @@ impl BudgetEngine {
         let last_id = self.shared.holds.last_id();
         let last_reservation =
             ids.find(|id| id.as_u64() < OWN_IDS).map_or(last_id, |id| id.max(last_id));
-        let (tenants, keys) = (tenants.collect(), self.remembered());
+        let (tenants, keys) = (tenants.collect(), self.remembered()?);
         let state = BudgetState { tenants, reservations, keys, last_reservation };
         state.check()?;
         Ok(state)
     }
 
     /// Every answer that is remembered, the oldest first.
-    fn remembered(&self) -> Vec<KeyState> {
+    fn remembered(&self) -> Result<Vec<KeyState>, BrokenInvariant> {
         self.keys.lock().list()
     }
 
@@ -109,7 +111,7 @@ impl BudgetEngine {
             available: account.available.get(),
             committed: account.committed.get(),
         };
-        let tenant = self.put(&state.tenant, state.opened_with, balance, parent);
+        let tenant = self.put(&state.tenant, state.opened_with, balance, parent)?;
         tenant.restore_rules(state.rules, state.frozen, state.warned);
         Ok(())
     }

@@ -155,6 +155,6 @@ fn slot_index(id: u64) -> Option<usize> {
     if !(1..OWN_IDS).contains(&id) {
         return None;
     }
-    let low = usize::try_from(id % 4_096).unwrap_or(0);
-    Some((low * 67) % SLOTS)
+    let [low, high, ..] = id.to_le_bytes();
+    Some((usize::from(u16::from_le_bytes([low, high]) % 4_096) * 67) % SLOTS)
 }

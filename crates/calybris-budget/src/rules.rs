@@ -1,6 +1,6 @@
 //! The rules of a tenant: what else than its balance decides whether a debit is admitted.
 
-use calybris_units::Microunits;
+use calybris_units::{BrokenInvariant, Microunits};
 
 use crate::BudgetError;
 use crate::account::Balance;
@@ -119,10 +119,25 @@ const NONE: u64 = u64::MAX;
 /// Why an account does not admit a debit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    Short { available: u64 },
+    Short {
+        available: u64,
+    },
     Frozen,
-    InDebt { debt: u64 },
-    Exposed { cap: u64, reserved: u64 },
+    InDebt {
+        debt: u64,
+    },
+    Exposed {
+        cap: u64,
+        reserved: u64,
+    },
+    /// The account is broken.
+    Broken(BrokenInvariant),
+}
+
+impl From<BrokenInvariant> for Refusal {
+    fn from(broken: BrokenInvariant) -> Self {
+        Self::Broken(broken)
+    }
 }
 
 impl Rules {
@@ -141,7 +156,12 @@ impl Rules {
         self.frozen() || self.exposure_cap().is_some() || self.warning_due().is_some()
     }
 
-    pub(crate) fn admit(&self, balance: &Balance, amount: u64) -> Result<(), Refusal> {
+    pub(crate) fn admit(
+        &self,
+        balance: &Balance,
+        reserved: u64,
+        amount: u64,
+    ) -> Result<(), Refusal> {
         if self.frozen() {
             return Err(Refusal::Frozen);
         }
@@ -149,8 +169,9 @@ impl Rules {
             return Err(Refusal::InDebt { debt: balance.debt });
         }
         let cap = self.exposure_cap.load(Relaxed);
-        if balance.reserved() + amount > cap {
-            return Err(Refusal::Exposed { cap, reserved: balance.reserved() });
+        // By INVARIANT (headroom) the sum of two amounts does not wrap.
+        if reserved + amount > cap {
+            return Err(Refusal::Exposed { cap, reserved });
         }
         Ok(())
     }
@@ -197,6 +218,7 @@ impl Rules {
         match self.overrun.load(Relaxed) {
             0 => OverrunPolicy::Reject,
             1 => OverrunPolicy::DrawThenDebt,
+            // `set_overrun` writes no other code than 2.
             _ => OverrunPolicy::CapAtReserved,
         }
     }

@@ -280,10 +280,12 @@ impl Tenant {
     #[must_use]
     pub fn snapshot(&self) -> AccountSnapshot {
         let balance = self.account().read();
+        // The books of a broken account are shown as they are, and do not add up.
+        let reserved = self.account().reserved(&balance).unwrap_or(0);
         AccountSnapshot {
             granted: Microunits::new(balance.granted),
             available: Microunits::new(balance.available),
-            reserved: Microunits::new(balance.reserved()),
+            reserved: Microunits::new(reserved),
             committed: Microunits::new(balance.committed),
             debt: Microunits::new(balance.debt),
         }

@@ -121,7 +121,7 @@ fn interrogate(replay: Replay) -> Vec<String> {
         }
         found.push(format!("warned: {:?}", engine.take_warnings()));
     }
-    for open in engine.open_reservations() {
+    for open in engine.open_reservations().unwrap() {
         let actual = Microunits::new(open.amount.get() + 5);
         found.push(format!("{:?}", engine.commit(&open.tenant, open.id, actual)));
     }

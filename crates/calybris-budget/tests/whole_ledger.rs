@@ -372,7 +372,7 @@ fn check(unit: u64, steps: Vec<Step>) {
             Step::Repay(t, most) => {
                 let account = &mut model.accounts[t];
                 let paid = account.debt.min(account.available).min(most.into());
-                let answer = tenants[t].repay(Microunits::new(most));
+                let answer = tenants[t].repay(Microunits::new(most)).unwrap();
                 assert_eq!(i128::from(answer.get()), paid);
                 account.debt -= paid;
                 account.available -= paid;

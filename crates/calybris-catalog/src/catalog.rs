@@ -215,6 +215,6 @@ impl CatalogFile {
             0 => format!("model `{first}` has"),
             more => format!("model `{first}` and {more} more have"),
         };
-        format!("{who} no `{field}`: say it in {file} or in a `[[model]]` rule of {policy_file}")
+        format!("{who} no `{field}`: set it in {file} or in a `[[model]]` rule of {policy_file}")
     }
 }

@@ -80,7 +80,7 @@ const DEEPEST: usize = 32;
 /// assert!(matches!(price.value, Value::Number("2.50")));
 ///
 /// let fault = parse(r#"{"a": 1, "a": 2}"#).unwrap_err();
-/// assert_eq!((fault.place.column, fault.what.as_str()), (Some(10), "`a` stands twice in one object"));
+/// assert_eq!((fault.place.column, fault.what.as_str()), (Some(10), "`a` appears twice in one object"));
 /// ```
 pub fn parse(text: &str) -> Result<Node<'_>, Fault> {
     let raw: &RawValue = serde_json::from_str(text).map_err(|error| fault_of(text, &error))?;
@@ -147,7 +147,7 @@ fn node<'a>(text: &'a str, raw: &'a RawValue) -> Result<Node<'a>, Fault> {
                 let offset = offset_in(text, key.get());
                 let name: String = serde_json::from_str(key.get()).map_err(library)?;
                 if !names.insert(name.clone()) {
-                    let what = format!("{} stands twice in one object", quoted(&name));
+                    let what = format!("{} appears twice in one object", quoted(&name));
                     return Err(fault(offset, what, true));
                 }
                 nodes.push((Key { offset, name }, node(text, raw)?));
@@ -248,10 +248,10 @@ mod tests {
 
     #[test]
     fn a_key_that_stands_twice_is_refused_at_every_depth() {
-        assert_eq!(fault("{\"a\": 1,\n \"a\": 1}"), "2:2: `a` stands twice in one object");
+        assert_eq!(fault("{\"a\": 1,\n \"a\": 1}"), "2:2: `a` appears twice in one object");
         assert_eq!(
             fault("{\"\u{fc}\": [0, {\"b\": {}, \"\\u0062\": 1}]}"),
-            "1:21: `b` stands twice in one object"
+            "1:21: `b` appears twice in one object"
         );
         assert!(parse("{\"a\": {\"b\": 1}, \"b\": {\"a\": 1}}").is_ok());
     }

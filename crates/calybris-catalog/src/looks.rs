@@ -126,7 +126,7 @@ impl fmt::Display for Looks {
             Self::Key => "a key file",
             Self::Anchor => "the line that `calybris anchor` prints",
             Self::TreeHead => "the line that `calybris anchor --tree` prints",
-            Self::Other => "no kind of file that is known here",
+            Self::Other => "an unknown kind of file",
         })
     }
 }

@@ -72,11 +72,11 @@ fn plain(message: &str) -> String {
     }
     for before in ["duplicate field ", "duplicate key "] {
         if let Some(name) = message.strip_prefix(before) {
-            return format!("{name} stands twice");
+            return format!("{name} appears twice");
         }
     }
     if message == "duplicate key" {
-        return "this key stands twice in its table".to_owned();
+        return "this key appears twice in its table".to_owned();
     }
     message
         .replace(RECURSION, "nested too deep")
@@ -184,8 +184,8 @@ mod tests {
                 "unknown key `a`; allowed are `b`, `c`",
             ),
             ("unknown field `a`, expected `b`", "unknown key `a`; allowed are `b`"),
-            ("duplicate field `a`", "`a` stands twice"),
-            ("duplicate key", "this key stands twice in its table"),
+            ("duplicate field `a`", "`a` appears twice"),
+            ("duplicate key", "this key appears twice in its table"),
         ] {
             assert_eq!(plain(theirs), ours);
         }

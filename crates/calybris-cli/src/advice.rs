@@ -16,7 +16,7 @@ pub(crate) fn on_log(dir: &Path, error: &WalError) -> Option<String> {
         WalError::Missing { .. } | WalError::AnchoredLogMissing { .. }
             if Reader::segments(&inside).is_ok() =>
         {
-            format!("there is one in `{}`: name that", inside.display())
+            format!("there is a log in `{}`: name that directory", inside.display())
         }
         WalError::Missing { .. } => format!(
             "check the path; `{program} demo` makes a log to look at, and \
@@ -54,7 +54,7 @@ pub(crate) fn on_log(dir: &Path, error: &WalError) -> Option<String> {
         ),
         WalError::Corrupt { .. } => format!(
             "keep the files as they are and look for a copy that `{program} verify COPY` finds intact; without one, \
-             `{program} repair {log}` keeps what stands before the damage"
+             `{program} repair {log}` keeps the records before the damage"
         ),
         WalError::MissingSegment { .. } => {
             "look for that file in your copies of the log and put it back".to_owned()
@@ -76,7 +76,7 @@ pub(crate) fn on_log(dir: &Path, error: &WalError) -> Option<String> {
              or an archive"
         ),
         WalError::SequencesUsedUp => "begin another log: name another directory".to_owned(),
-        WalError::Poisoned { .. } => "mend the cause first".to_owned(),
+        WalError::Poisoned { .. } => "fix the cause first".to_owned(),
         WalError::Io { source, .. } => system::remedy(source)?.to_owned(),
         _ => return None,
     })

@@ -86,7 +86,7 @@ impl Failure {
             return Self::not_intact(text, place_of(error));
         }
         if dir.is_file() {
-            return Self::at(dir, "is a file, and a log is a directory: name that");
+            return Self::at(dir, "is a file, and a log is a directory: name the directory");
         }
         Self::refused(text)
     }

@@ -164,7 +164,7 @@ fn check_replaced(path: &Path, found: &Metadata, replaces: Replaces) -> Result<(
     if !found.is_file() {
         return Err(Failure::at(
             path,
-            "is no regular file: name another, or `-` for standard output",
+            "is not a regular file: name another, or `-` for standard output",
         ));
     }
     if found.permissions().readonly() {
@@ -173,7 +173,7 @@ fn check_replaced(path: &Path, found: &Metadata, replaces: Replaces) -> Result<(
     if replaces == Replaces::Page
         && !is_page(path).map_err(|error| Failure::at(path, in_words(&error)))?
     {
-        let what = "exists and is no page; only a page is overwritten: name another file";
+        let what = "exists and is not a page of this program; only such a page is overwritten: name another file";
         return Err(Failure::at(path, what));
     }
     Ok(())

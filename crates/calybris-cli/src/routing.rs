@@ -325,8 +325,8 @@ impl Job<'_> {
 /// Refuses a request key that its tenant used for another request; `place` says where.
 fn reused_key(row: &Row, routed: &RoutedRequest, place: &str) -> InputError {
     let what = format!(
-        "found {}, which tenant {} used for another request, {place}: it is the same only with the same tokens, limits \
-         and model, from the row or the policy file, and the same catalog",
+        "found {}, which tenant {} used for another request, {place}: a request is the same only if its tokens, limits \
+         and model are the same, from the row or the policy file, and the catalog is the same",
         quoted(&routed.request_key),
         quoted(&routed.tenant),
     );

@@ -99,7 +99,7 @@ fn price_lists() {
     prices("2.5e-06", "1e99", &[":3:", "`1e99`", "at most"]);
     prices("2.5e-06", "[1]", &[":3:", "`[1]`"]);
     prices("\"litellm_provider\": \"p\", ", "", &[":3:", "`litellm_provider`", "missing"]);
-    prices("\"small\"", "\"large\"", &[":4:3: ", "`large` stands twice"]);
+    prices("\"small\"", "\"large\"", &[":4:3: ", "`large` appears twice"]);
     prices("1e-05},", "1e-05}", &[":4:", "not a price list"]);
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use calybris_core::engine::UnixMillis;
 use calybris_core::engine::{Decided, Engine, EngineOptions, Record, SCHEMA_ID};
-use calybris_core::wal::{Disposal, Reader, WalOptions, WalWriter};
+use calybris_core::wal::{Reader, RetentionAction, WalOptions, WalWriter};
 use program::*;
 use serde_json::Value;
 
@@ -63,7 +63,7 @@ fn a_log_whose_beginning_was_dropped_is_read_from_its_checkpoint_on() {
     let sequence = log_with_checkpoint(&log);
     let whole = run(program().arg("budget").arg(&log).arg("--json")).out;
     let engine = Engine::open(&log, &EngineOptions::default()).unwrap();
-    assert_eq!(engine.retain_from_checkpoint(Disposal::Remove).unwrap(), 1);
+    assert_eq!(engine.retain_from_checkpoint(RetentionAction::Remove).unwrap(), 1);
     engine.close().unwrap();
     let shown = run(program().arg("show").arg(&log));
     assert_eq!(shown.code, 0, "{}", shown.err);
@@ -119,7 +119,7 @@ fn every_reading_command_says_where_the_log_begins() {
         assert!(!ran(arguments, false).contains("begins at record"), "{arguments:?}");
     }
     let engine = Engine::open(&log, &EngineOptions::default()).unwrap();
-    engine.retain_from_checkpoint(Disposal::Remove).unwrap();
+    engine.retain_from_checkpoint(RetentionAction::Remove).unwrap();
     engine.close().unwrap();
     for arguments in commands {
         let words = ran(arguments, false);

@@ -119,7 +119,7 @@ fn a_mistyped_path_is_understood_with_an_anchor_too() {
     };
     let above = asked("demo");
     assert_eq!(above.code, 1);
-    assert!(above.err.contains(&format!("there is one in `{}`", log.display())), "{}", above.err);
+    assert!(above.err.contains(&format!("there is a log in `{}`", log.display())), "{}", above.err);
     let mistyped = asked("dmeo/log");
     assert_eq!(mistyped.code, 1);
     assert!(mistyped.err.contains("if the path is right, the log was removed"), "{}", mistyped.err);
@@ -170,7 +170,7 @@ fn every_directory_without_a_log_gets_one_true_answer() {
             with("foreign", &["LOCK", "notes.txt", "zz"]),
             "holds `notes.txt` and no log: name another",
         ),
-        (with("torn", &["LOCK", "notes.txt", torn]), "which was cut off a log"),
+        (with("torn", &["LOCK", "notes.txt", torn]), "which was set aside from a log"),
     ] {
         let before = contents(&made);
         let (appending, beginning) = (appended(&made, &[]), routed(&made));

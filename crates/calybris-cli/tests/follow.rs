@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdout, Stdio};
 use calybris_core::engine::{Engine, EngineOptions};
 use calybris_core::engine::{Microunits, UnixMillis};
 #[cfg(unix)]
-use calybris_core::wal::Disposal;
+use calybris_core::wal::RetentionAction;
 use program::*;
 use serde_json::Value;
 
@@ -138,7 +138,7 @@ fn a_reader_that_stays_goes_on_behind_records_that_are_dropped() {
     let mut following = Following::new(&log, &["--json", "--tail", "1"]);
     assert_eq!(following.sequence(), last);
     let first = engine.checkpoint(UnixMillis::new(1_793_610_000_000)).unwrap();
-    engine.retain_from_checkpoint(Disposal::Remove).unwrap();
+    engine.retain_from_checkpoint(RetentionAction::Remove).unwrap();
     engine.ensure_tenant("later", Microunits::new(1), UnixMillis::new(1_793_610_000_000)).unwrap();
     let end = engine.head().sequence;
     for sequence in first..=end {
@@ -157,7 +157,7 @@ fn a_reader_that_stays_goes_on_behind_records_that_are_dropped() {
             .unwrap();
         checkpoints.push(engine.checkpoint(UnixMillis::new(1_793_610_000_000)).unwrap());
     }
-    engine.retain_from_checkpoint(Disposal::Remove).unwrap();
+    engine.retain_from_checkpoint(RetentionAction::Remove).unwrap();
     engine.ensure_tenant("last", Microunits::new(1), UnixMillis::new(1_793_610_000_000)).unwrap();
     following.signal("CONT");
     // It has its segment open, and misses the one behind that.

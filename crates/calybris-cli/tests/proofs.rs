@@ -49,7 +49,11 @@ fn the_next_commands_name_the_key_of_a_keyed_log() {
     let prove = ["prove", "log", "3", "--output", "proof.json"];
     let proven = ran(dir, &[prove.as_slice(), &with].concat());
     assert_eq!(typed(dir, &proven.out), [0], "{}", proven.out);
-    assert!(proven.out.contains("a key that was shown is no secret any more"), "{}", proven.out);
+    assert!(
+        proven.out.contains("a key that was shown to somebody is no longer secret"),
+        "{}",
+        proven.out
+    );
     let segment = segment(&dir.join("log"));
     let mut bytes = std::fs::read(&segment).unwrap();
     let middle = bytes.len() / 2;

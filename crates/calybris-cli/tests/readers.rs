@@ -118,7 +118,7 @@ fn names_match_in_any_case_and_by_the_users_words() {
         "tenant,who,input_tokens,output_tokens\nchat,chat,1,1\n",
         &["--columns", "who=tenant"],
     );
-    assert!(text.starts_with(":1:8: column `tenant` (here `who`) stands twice"), "{text}");
+    assert!(text.starts_with(":1:8: column `tenant` (here `who`) appears twice"), "{text}");
 }
 
 #[test]
@@ -331,7 +331,7 @@ fn what_stands_twice_is_refused_in_every_file() {
     let place = Place::new();
     let text =
         place.refused("{\"input_tokens\": 1, \"output_tokens\": 1, \"input_tokens\": 1}\n", &[]);
-    assert!(text.starts_with(":1:41: `input_tokens` stands twice"), "{text}");
+    assert!(text.starts_with(":1:41: `input_tokens` appears twice"), "{text}");
     let twice = |name: &str, from: &str, to: &str| {
         let file = std::fs::read_to_string(input(name)).unwrap().replacen(from, to, 1);
         let file = place.write(name, file);
@@ -355,5 +355,5 @@ fn what_stands_twice_is_refused_in_every_file() {
             .starts_with(":8:8: model `large` is listed twice, first at 2:8")
     );
     let skipped = "\"embed\": {\"mode\": \"embedding\", \"x\": [{\"y\": 1, \"y\": 2}]}, \"e\"";
-    assert!(twice("prices.json", "\"embed\"", skipped).starts_with(":5:49: `y` stands twice"));
+    assert!(twice("prices.json", "\"embed\"", skipped).starts_with(":5:49: `y` appears twice"));
 }

@@ -235,7 +235,7 @@ fn only_a_page_is_overwritten() {
     let (_dir, log, policy) = world();
     let ran = replay(&log, &["--policy", text(&policy), "--html", text(&policy)]);
     assert_eq!(ran.code, 2);
-    assert!(ran.err.contains("only a page is overwritten"), "{}", ran.err);
+    assert!(ran.err.contains("only such a page is overwritten"), "{}", ran.err);
     assert_eq!(std::fs::read_to_string(&policy).unwrap(), PROPOSED);
 }
 
@@ -326,7 +326,7 @@ fn a_legend_is_printed_where_a_row_is_marked() {
 fn a_bad_range_or_file_is_refused_before_the_log_is_read() {
     let (_dir, log, policy) = world();
     for (range, part) in [
-        ("hard_limit=0..1:1", "these are: hard_risk_limit_bps, minimum_confidence_bps"),
+        ("hard_limit=0..1:1", "the numbers are: hard_risk_limit_bps, minimum_confidence_bps"),
         ("hard_risk_limit_bps=0..10000:1", "10001 values, at most 100 are allowed"),
         ("hard_risk_limit_bps=0..10000:0", "the step is 0"),
         ("hard_risk_limit_bps=0..10000", "key=from..to:step"),

@@ -11,7 +11,7 @@ use calybris_core::engine::{Call, Engine, EngineOptions, Names, Snapshot};
 use calybris_core::kernel::{
     BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,
 };
-use calybris_core::wal::Disposal;
+use calybris_core::wal::RetentionAction;
 use program::*;
 use serde_json::Value;
 
@@ -157,7 +157,7 @@ fn the_rows_of_any_grouping_add_up_to_what_is_committed() {
     let engine = write(&kept);
     engine.checkpoint(UnixMillis::new(MIDNIGHT_MS + 86_400_001)).unwrap();
     assert_adds_up(&kept, &[]);
-    engine.retain_from_checkpoint(Disposal::Remove).unwrap();
+    engine.retain_from_checkpoint(RetentionAction::Remove).unwrap();
     let ticket = engine.decide(&call("a", 9, false, MIDNIGHT_MS + 86_400_002)).unwrap().ticket;
     engine
         .settle(ticket.unwrap(), Microunits::new(150), UnixMillis::new(MIDNIGHT_MS + 86_400_003))
@@ -230,7 +230,7 @@ fn a_log_without_its_beginning_says_what_it_no_longer_knows() {
     let dir = tempfile::tempdir().unwrap();
     let engine = write(dir.path());
     let first = engine.checkpoint(UnixMillis::new(MIDNIGHT_MS + 90_000_000)).unwrap();
-    engine.retain_from_checkpoint(Disposal::Remove).unwrap();
+    engine.retain_from_checkpoint(RetentionAction::Remove).unwrap();
     let open = engine.open_tickets()[0].decision_sequence;
     engine
         .settle(

@@ -9,7 +9,7 @@ use calybris_catalog::{CatalogFile, Numbering, PolicyFile};
 use calybris_core::engine::UnixMillis;
 use calybris_core::engine::{Engine, EngineOptions, RecordedDecision};
 use calybris_core::kernel::Action;
-use calybris_core::wal::Disposal;
+use calybris_core::wal::RetentionAction;
 use program::*;
 use serde_json::Value;
 
@@ -84,7 +84,7 @@ fn the_names_stay_behind_a_checkpoint_and_when_a_log_goes_on() {
     assert_eq!(place.asked(), ["gone-1", "gone-1", "gone-2"]);
     // The records that named them first are gone: the checkpoint has the names.
     let engine = Engine::open(&place.log, &EngineOptions::default()).unwrap();
-    engine.retain_from_checkpoint(Disposal::Remove).unwrap();
+    engine.retain_from_checkpoint(RetentionAction::Remove).unwrap();
     engine.close().unwrap();
     assert_eq!(place.asked(), ["gone-1", "gone-2"]);
 }

@@ -54,7 +54,7 @@ fn a_flipped_byte_is_found_with_its_place() {
                 }
             }
             ("true", 0) => {
-                assert!(ran.out.contains("8 records") && ran.out.contains("no record yet"));
+                assert!(ran.out.contains("8 records") && ran.out.contains("not a whole record"));
             }
             (_, code) => panic!("byte {at}: {code} {} {}", ran.out, ran.err),
         }
@@ -120,11 +120,11 @@ fn what_cannot_be_checked_is_never_called_intact() {
 fn a_directory_that_has_the_log_in_it_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let above = verify(dir.path());
-    assert!(!above.err.contains("there is one in"), "{}", above.err);
+    assert!(!above.err.contains("there is a log in"), "{}", above.err);
     let log = routed(dir.path());
     let above = verify(dir.path());
     assert_eq!(above.code, 2);
-    let hint = format!("there is one in `{}`", log.display());
+    let hint = format!("there is a log in `{}`", log.display());
     assert!(above.err.contains(&hint), "{}", above.err);
     let below = verify(&segment(&log));
     assert_eq!(below.code, 2);
@@ -141,7 +141,7 @@ fn a_log_without_a_beginning_is_not_repaired_and_left_as_it_is() {
     let repaired = run(program().arg("repair").arg(&log));
     assert_eq!(repaired.code, 1);
     assert!(
-        repaired.err.contains("nothing could be kept; nothing was changed"),
+        repaired.err.contains("there is nothing to keep; nothing was changed"),
         "{}",
         repaired.err
     );

@@ -216,7 +216,7 @@ fn what_cannot_be_written_is_refused_before_the_log_is_read() {
     for (name, part) in [
         ("nowhere/new", "there is no such file or directory: check the path"),
         ("demo", "is a directory"),
-        ("/dev/null", "is no regular file"),
+        ("/dev/null", "is not a regular file"),
         ("link", ""),
     ] {
         let ran = typed(dir.path(), &format!("{REPLAY} --html {name}"));

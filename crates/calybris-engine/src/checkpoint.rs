@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use calybris_budget::{Audit, Replay};
 use calybris_units::UnixMillis;
-use calybris_wal::Disposal;
+use calybris_wal::RetentionAction;
 
 use crate::active_snapshot::ActiveSnapshot;
 use crate::engine::Engine;
@@ -80,19 +80,22 @@ impl Engine {
     /// # use calybris_engine::{Engine, EngineOptions, Microunits, UnixMillis};
     /// # let dir = tempfile::tempdir()?;
     /// # let dir = dir.path().join("log");
-    /// use calybris_wal::Disposal;
+    /// use calybris_wal::RetentionAction;
     ///
     /// let engine = Engine::open(&dir, &EngineOptions::default())?;
     /// engine.ensure_tenant("acme", Microunits::new(1_000_000), UnixMillis::new(1))?;
-    /// assert_eq!(engine.retain_from_checkpoint(Disposal::Remove)?, 0);
+    /// assert_eq!(engine.retain_from_checkpoint(RetentionAction::Remove)?, 0);
     /// engine.checkpoint(UnixMillis::new(2))?;
-    /// assert_eq!(engine.retain_from_checkpoint(Disposal::Remove)?, 1);
+    /// assert_eq!(engine.retain_from_checkpoint(RetentionAction::Remove)?, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn retain_from_checkpoint(&self, disposal: Disposal<'_>) -> Result<usize, EngineError> {
+    pub fn retain_from_checkpoint(
+        &self,
+        action: RetentionAction<'_>,
+    ) -> Result<usize, EngineError> {
         self.while_sound(|| {
             let checkpoint_sequence = self.in_force.read().checkpoint_sequence;
-            Ok(self.log.retain_from(checkpoint_sequence, disposal)?)
+            Ok(self.log.retain_from(checkpoint_sequence, action)?)
         })
     }
 

@@ -92,7 +92,7 @@ impl Engine {
             Some(key) => WalWriter::open_keyed(dir, &wal_options, key)?,
             None => WalWriter::open(dir, &wal_options)?,
         };
-        let recovered = recover::recover(dir, options, log.recovery().clone())?;
+        let recovered = recover::recover(dir, options, log.open_report().clone())?;
         let Recovered { budget, open, keys, in_force, checkpoint_time, recovery } = recovered;
         let due_at = match options.checkpoint_every_records {
             0 => u64::MAX,
@@ -369,7 +369,10 @@ mod tests {
             ("freeze", engine.freeze("a", UnixMillis::new(3))),
             ("unfreeze", engine.unfreeze("a", UnixMillis::new(3))),
             ("checkpoint", engine.checkpoint(UnixMillis::new(4)).map(drop)),
-            ("retain", engine.retain_from_checkpoint(calybris_wal::Disposal::Remove).map(drop)),
+            (
+                "retain",
+                engine.retain_from_checkpoint(calybris_wal::RetentionAction::Remove).map(drop),
+            ),
         ]
     }
 

@@ -100,7 +100,7 @@ impl Iterator for History {
         if self.failed {
             return None;
         }
-        let entry = self.reader.lend()?.map_err(EngineError::from).and_then(|entry| {
+        let entry = self.reader.next_ref()?.map_err(EngineError::from).and_then(|entry| {
             let (sequence, hash) = (entry.sequence(), entry.hash());
             let record = Record::decode(sequence, entry.payload())?;
             if let Some(snapshot) = installed_by(&record) {

@@ -208,7 +208,7 @@ impl Engine {
             }
             let name = tenant.name().to_owned();
             let sequence = log(BudgetEvent::Repaid { tenant: name, amount })?;
-            let paid = tenant.repay(amount);
+            let paid = tenant.repay(amount)?;
             invariant!((paid == amount).then_some(()), "debt that was due is repaid as logged")?;
             Ok(Some(sequence))
         })?;

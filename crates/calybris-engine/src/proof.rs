@@ -237,7 +237,7 @@ fn records_in(dir: &Path, key: Option<&Key>) -> Result<u64, EngineError> {
     let last_segment = Reader::segments(dir)?.last().copied().unwrap_or(1);
     let mut reader = open_reader_at(dir, key, last_segment)?;
     let mut last = last_segment.saturating_sub(1);
-    while let Some(record) = reader.lend() {
+    while let Some(record) = reader.next_ref() {
         last = record?.sequence();
     }
     Ok(last)

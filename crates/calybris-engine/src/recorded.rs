@@ -90,7 +90,7 @@ pub(crate) fn record_at(
     sequence: u64,
 ) -> Result<(Hash, Record<'static>), EngineError> {
     let mut reader = open_reader_at(dir, key, sequence)?;
-    match reader.lend() {
+    match reader.next_ref() {
         Some(record) => {
             let record = record?;
             Ok((record.hash(), Record::decode(sequence, record.payload())?))

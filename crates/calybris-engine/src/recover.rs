@@ -20,7 +20,7 @@ use crate::ticket::Hold;
 #[non_exhaustive]
 pub struct Recovery {
     /// What the log itself found, such as a torn tail that it set aside.
-    pub log: calybris_wal::Recovery,
+    pub log: calybris_wal::OpenReport,
     /// Where reading began: the last checkpoint, or the log's first record; 0 for an empty log.
     pub first_sequence: u64,
     /// Records read, from there on.
@@ -48,7 +48,7 @@ pub(crate) struct Recovered {
 pub(crate) fn recover(
     dir: &Path,
     options: &EngineOptions,
-    log: calybris_wal::Recovery,
+    log: calybris_wal::OpenReport,
 ) -> Result<Recovered, EngineError> {
     let key = options.key.as_ref();
     let mut fold = Fold::new(options.request_keys);
@@ -76,7 +76,7 @@ fn begin(dir: &Path, key: Option<&Key>, fold: &mut Fold) -> Result<Reader, Engin
     Ok(Reader::open(dir, key)?)
 }
 
-fn resume(fold: Fold, log: calybris_wal::Recovery) -> Result<Recovered, EngineError> {
+fn resume(fold: Fold, log: calybris_wal::OpenReport) -> Result<Recovered, EngineError> {
     let (budget, open) = fold::finish(fold.first_sequence, fold.budget, fold.tickets)?;
     let reserved = open.values().map(|hold| u128::from(hold.reserved().get()));
     let recovery = Recovery {

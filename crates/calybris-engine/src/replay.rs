@@ -153,7 +153,7 @@ pub fn replay(
             progress(ReplayProgress { records, bytes, bytes_in_log });
         }
     };
-    if let Some(first) = reader.lend().transpose()? {
+    if let Some(first) = reader.next_ref().transpose()? {
         course.begin(first)?;
     }
     let threads = options.threads.unwrap_or(NonZeroUsize::MIN);

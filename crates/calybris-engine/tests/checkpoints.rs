@@ -11,7 +11,7 @@ use calybris_engine::{
     Checkpoint, DecisionProof, Engine, EngineError, EngineOptions, History, Ledger, LoggedTicket,
     Record, SCHEMA_ID,
 };
-use calybris_wal::{Disposal, Durability, Reader, WalError, WalOptions, WalWriter};
+use calybris_wal::{Durability, Reader, RetentionAction, WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;
 
@@ -250,11 +250,11 @@ fn what_stands_before_a_checkpoint_can_be_dropped() {
     let engine = open(dir.path());
     engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let _open = engine.decide(&call("a", 1, 9_000)).unwrap();
-    assert_eq!(engine.retain_from_checkpoint(Disposal::Remove).unwrap(), 0);
+    assert_eq!(engine.retain_from_checkpoint(RetentionAction::Remove).unwrap(), 0);
     engine.checkpoint(UnixMillis::new(2)).unwrap();
     let _other = engine.decide(&call("a", 2, 9_000)).unwrap();
     engine.checkpoint(UnixMillis::new(3)).unwrap();
-    assert_eq!(engine.retain_from_checkpoint(Disposal::Remove).unwrap(), 2);
+    assert_eq!(engine.retain_from_checkpoint(RetentionAction::Remove).unwrap(), 2);
     let before = state(&engine);
     drop(engine);
     let ledger = Ledger::read(dir.path(), None).unwrap();
@@ -289,7 +289,7 @@ fn a_log_whose_retention_was_cut_short_begins_with_its_first_checkpoint() {
         let [first, second, checkpoint] = names[..] else { panic!("{names:?}") };
         let name = |segment: u64| dir.path().join(format!("{segment:020}.cwal"));
         let whole = [first, second].map(|segment| std::fs::read(name(segment)).unwrap());
-        assert_eq!(engine.retain_from_checkpoint(Disposal::Remove).unwrap(), 2);
+        assert_eq!(engine.retain_from_checkpoint(RetentionAction::Remove).unwrap(), 2);
         let before = state(&engine);
         drop(engine);
         for &number in left {
@@ -399,7 +399,7 @@ fn a_log_that_begins_with_a_hold_without_a_ticket_or_a_ticket_without_a_hold_is_
         let checkpoint = Checkpoint { tickets: tickets.into(), ..honest.clone() };
         let first = log.append(&Record::Checkpoint(checkpoint)).unwrap().sequence;
         // With nothing before it to compare it with, a reader takes it as it is, as the engine does.
-        log.retain_from(first, Disposal::Remove).unwrap();
+        log.retain_from(first, RetentionAction::Remove).unwrap();
         log.close().unwrap();
         let read = Ledger::read(copy.path(), None);
         let opened = Engine::open(copy.path(), &EngineOptions::default());
@@ -423,7 +423,7 @@ fn a_log_whose_beginning_is_gone_without_a_checkpoint_is_refused() {
     log.rotate().unwrap();
     let abandoned = Record::Abandoned { time: UnixMillis::new(0), decision_sequence: 1 };
     log.append(&abandoned).unwrap();
-    log.retain_from(3, Disposal::Remove).unwrap();
+    log.retain_from(3, RetentionAction::Remove).unwrap();
     drop(log);
     let refused = Ledger::read(dir.path(), None).unwrap_err();
     assert!(refused.to_string().contains("the records before it are gone"), "{refused}");

@@ -12,7 +12,7 @@ use calybris_engine::{
     Record, RecordedDecision, ReplayOptions, ReplayReport, SCHEMA_ID, Snapshot, replay,
 };
 use calybris_kernel::{BasisPoints, Decision, PolicySnapshot};
-use calybris_wal::{Disposal, Tail, WalError, WalOptions, WalWriter};
+use calybris_wal::{RetentionAction, Tail, WalError, WalOptions, WalWriter};
 use world::*;
 
 const THREADS: [usize; 3] = [1, 2, 5];
@@ -549,7 +549,7 @@ fn a_log_whose_beginning_was_dropped_replays_from_there() {
     engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
     let old = engine.decide(&call("a", 1, 4_000)).unwrap().ticket.unwrap();
     engine.checkpoint(UnixMillis::new(2)).unwrap();
-    assert_eq!(engine.retain_from_checkpoint(Disposal::Remove).unwrap(), 1);
+    assert_eq!(engine.retain_from_checkpoint(RetentionAction::Remove).unwrap(), 1);
     let new = engine.decide(&call("a", 2, 4_000)).unwrap().ticket.unwrap();
     let _open = engine.fall_back(old, UnixMillis::new(3)).unwrap();
     let _open = engine.fall_back(new, UnixMillis::new(3)).unwrap();
@@ -576,7 +576,7 @@ fn a_log_whose_beginning_was_dropped_replays_from_there() {
     log.append(&Record::Decided(decided(1, 4_000))).unwrap();
     log.rotate().unwrap();
     log.append(&Record::Decided(decided(2, 4_000))).unwrap();
-    log.retain_from(3, Disposal::Remove).unwrap();
+    log.retain_from(3, RetentionAction::Remove).unwrap();
     log.close().unwrap();
     let (report, visited) = replayed(dir.path(), 2).unwrap();
     assert_eq!((report.decisions, report.without_snapshot), (0, 1));

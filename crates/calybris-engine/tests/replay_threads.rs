@@ -14,7 +14,7 @@ use calybris_engine::{
 };
 use calybris_kernel::{Decision, Policy, PolicySnapshot};
 use calybris_units::BasisPoints;
-use calybris_wal::{Anchor, Disposal, Durability, Key, Reader, Tail, WalOptions, WalWriter};
+use calybris_wal::{Anchor, Durability, Key, Reader, RetentionAction, Tail, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;
 
@@ -184,7 +184,7 @@ fn write(dir: &Path, keyed: bool, stretches: &[(u64, Step)]) -> Option<Key> {
             Step::Checkpoint => drop(open.checkpoint(UnixMillis::new(number)).unwrap()),
             Step::Retain => {
                 open.checkpoint(UnixMillis::new(number)).unwrap();
-                open.retain_from_checkpoint(Disposal::Remove).unwrap();
+                open.retain_from_checkpoint(RetentionAction::Remove).unwrap();
             }
             Step::Rotate | Step::NewKey => {
                 open.close().unwrap();

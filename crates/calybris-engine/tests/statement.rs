@@ -8,7 +8,7 @@ use std::path::Path;
 
 use calybris_budget::{OverrunPolicy, TenantRules};
 use calybris_engine::{Engine, EngineOptions, Ledger, Posting, PostingKind, Record, Statement};
-use calybris_wal::Disposal;
+use calybris_wal::RetentionAction;
 use proptest::prelude::*;
 use world::*;
 
@@ -100,7 +100,7 @@ fn what_was_spent_before_the_first_record_is_brought_forward_for_each_tenant() {
     engine.refund("a", Microunits::new(400), UnixMillis::new(11)).unwrap();
     let open_over_the_checkpoint = ticket("a", 2).unwrap();
     engine.checkpoint(UnixMillis::new(12)).unwrap();
-    engine.retain_from_checkpoint(Disposal::Remove).unwrap();
+    engine.retain_from_checkpoint(RetentionAction::Remove).unwrap();
     engine.settle(open_over_the_checkpoint, Microunits::new(700), UnixMillis::new(13)).unwrap();
     drop(engine);
     let (postings, _) = read(dir.path());
@@ -158,7 +158,7 @@ proptest! {
                     engine.set_rules(tenant, rules, UnixMillis::new(sequence)).unwrap();
                 }
                 (11, _) => drop(engine.checkpoint(UnixMillis::new(sequence))),
-                (12, _) => drop(engine.retain_from_checkpoint(Disposal::Remove)),
+                (12, _) => drop(engine.retain_from_checkpoint(RetentionAction::Remove)),
                 (13, _) => {
                     drop(engine);
                     engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();

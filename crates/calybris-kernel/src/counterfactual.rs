@@ -1,9 +1,9 @@
-//! What if one number of one model were different: how far a winner may move, and what a loser lacks.
+//! One number of one model changes: how far may the winner move, and what does a loser lack?
 //!
-//! A model's fate depends on its own numbers and on the best of the others, who stay what they are.
-//! Being worse in one number never helps (INVARIANT (preference); gates and formulas are monotone),
-//! so the number at which the fate turns is found by bisection, each step of which runs the exact
-//! gates and formulas on one model.
+//! Whether a model wins depends on its own numbers and on the best of the others, which do not change.
+//! Being worse in one number never helps (INVARIANT (preference); gates and formulas are monotone).
+//! So bisection finds the number at which the decision turns; each step runs the exact gates and
+//! formulas on one model.
 
 use calybris_units::{BasisPoints, Microunits};
 
@@ -85,15 +85,12 @@ pub(crate) fn margin(snapshot: &PolicySnapshot, request: &Request) -> Option<Mar
 
     // Each search starts at the present value, which wins.
     let lowest = |present: BasisPoints, changed: &dyn Fn(BasisPoints) -> Model| {
-        let holds = |bps: u64| wins(changed(share_of(bps)));
-        share_of(turning_point(present.get().into(), 0, holds))
-    };
-    let highest = |present: u64, most: u64, changed: &dyn Fn(u64) -> Model| {
-        turning_point(present, most, |number| wins(changed(number)))
+        let holds = |bps| wins(changed(BasisPoints::new(bps)));
+        BasisPoints::new(turning_point(present.get(), 0, holds))
     };
     let dearest = |present: Microunits, changed: &dyn Fn(Microunits) -> Model| {
-        let changed = |price: u64| changed(Microunits::new(price));
-        Microunits::new(highest(present.get(), u64::MAX, &changed))
+        let holds = |price| wins(changed(Microunits::new(price)));
+        Microunits::new(turning_point(present.get(), u64::MAX, holds))
     };
     Some(Margin {
         model_id: model.model_id,
@@ -101,11 +98,9 @@ pub(crate) fn margin(snapshot: &PolicySnapshot, request: &Request) -> Option<Mar
         lowest_risk_ceiling: lowest(model.risk_ceiling, &|ceiling| {
             model.with_risk_ceiling(ceiling)
         }),
-        highest_p95_latency_ms: latency_of(highest(
-            model.p95_latency_ms.into(),
-            u32::MAX.into(),
-            &|latency_ms| model.with_p95_latency_ms(latency_of(latency_ms)),
-        )),
+        highest_p95_latency_ms: turning_point(model.p95_latency_ms, u32::MAX, |latency_ms| {
+            wins(model.with_p95_latency_ms(latency_ms))
+        }),
         highest_input_price_per_million_tokens: dearest(
             model.input_price_per_million_tokens,
             &|price| model.with_input_price_per_million_tokens(price),
@@ -137,27 +132,21 @@ pub(crate) fn what_would_win(
     let wins =
         |model: Model| valuation.as_ref().is_some_and(|valuation| beats(valuation, &model, rival));
 
-    // Each search starts at the best value there is; if that doesn't win, none does.
-    let nearest = |best: u64, present: u64, changed: &dyn Fn(u64) -> Model| {
-        wins(changed(best)).then(|| turning_point(best, present, |number| wins(changed(number))))
-    };
     let lowest = |present: BasisPoints, changed: &dyn Fn(BasisPoints) -> Model| {
-        let whole = BasisPoints::WHOLE.get();
-        let changed = |bps: u64| changed(share_of(bps));
-        nearest(whole.into(), present.get().into(), &changed).map(share_of)
+        let holds = |bps| wins(changed(BasisPoints::new(bps)));
+        nearest(BasisPoints::WHOLE.get(), present.get(), holds).map(BasisPoints::new)
     };
     let dearest = |present: Microunits, changed: &dyn Fn(Microunits) -> Model| {
-        let changed = |price: u64| changed(Microunits::new(price));
-        nearest(0, present.get(), &changed).map(Microunits::new)
+        let holds = |price| wins(changed(Microunits::new(price)));
+        nearest(0, present.get(), holds).map(Microunits::new)
     };
     Some(WinningChanges {
         model_id,
         quality: lowest(model.quality, &|quality| model.with_quality(quality)),
         risk_ceiling: lowest(model.risk_ceiling, &|ceiling| model.with_risk_ceiling(ceiling)),
-        p95_latency_ms: nearest(0, model.p95_latency_ms.into(), &|latency_ms| {
-            model.with_p95_latency_ms(latency_of(latency_ms))
-        })
-        .map(latency_of),
+        p95_latency_ms: nearest(0, model.p95_latency_ms, |latency_ms| {
+            wins(model.with_p95_latency_ms(latency_ms))
+        }),
         input_price_per_million_tokens: dearest(model.input_price_per_million_tokens, &|price| {
             model.with_input_price_per_million_tokens(price)
         }),
@@ -171,20 +160,42 @@ pub(crate) fn what_would_win(
 /// Whether a model is eligible and preferred to the best of the others.
 fn beats(valuation: &Valuation<'_>, model: &Model, rival: Option<Candidate>) -> bool {
     match admit_model(valuation, model) {
-        Ok(appraisal) => rival.is_none_or(|rival| Candidate::new(model, appraisal) > rival),
+        Ok(worth) => rival.is_none_or(|rival| Candidate::new(model, worth) > rival),
         Err(_) => false,
     }
 }
 
+/// The search from the best value there is towards the present one; nothing if the best does not win.
+fn nearest<N: Number>(best: N, present: N, holds: impl Fn(N) -> bool) -> Option<N> {
+    holds(best).then(|| turning_point(best, present, holds))
+}
+
+/// A number that can be halved between two others.
+trait Number: Copy {
+    /// A number between two others, or nothing if they are neighbours or equal.
+    fn between(self, other: Self) -> Option<Self>;
+}
+
+macro_rules! numbers {
+    ($($number:ident),*) => {
+        $(impl Number for $number {
+            fn between(self, other: Self) -> Option<Self> {
+                (self.abs_diff(other) > 1).then(|| self.midpoint(other))
+            }
+        })*
+    };
+}
+
+numbers!(u16, u32, u64);
+
 /// The number nearest to `end`, on the way there from `start`, up to which `holds` is true. It is
 /// true at `start`, and once false it stays so.
-fn turning_point(start: u64, end: u64, holds: impl Fn(u64) -> bool) -> u64 {
+fn turning_point<N: Number>(start: N, end: N, holds: impl Fn(N) -> bool) -> N {
     if holds(end) {
         return end;
     }
     let (mut holding, mut failing) = (start, end);
-    while holding.abs_diff(failing) > 1 {
-        let middle = holding.midpoint(failing);
+    while let Some(middle) = holding.between(failing) {
         if holds(middle) {
             holding = middle;
         } else {
@@ -192,14 +203,4 @@ fn turning_point(start: u64, end: u64, holds: impl Fn(u64) -> bool) -> u64 {
         }
     }
     holding
-}
-
-/// A number that is known to be in the range of a share of at most one whole.
-fn share_of(number: u64) -> BasisPoints {
-    u16::try_from(number).map_or(BasisPoints::WHOLE, BasisPoints::new)
-}
-
-/// A number that is known to be in the range of a latency.
-fn latency_of(number: u64) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }

@@ -242,7 +242,7 @@ impl Decision {
         }
     }
 
-    /// Checks what holds for every decision of the kernel.
+    /// Checks the rules that every decision of the kernel keeps.
     ///
     /// ```
     /// use calybris_kernel::{Action, Decision, Microunits, Reason};

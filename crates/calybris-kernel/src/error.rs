@@ -1,8 +1,8 @@
-//! What can be wrong with a policy or a catalog.
+//! The errors of a policy or a catalog.
 
 use calybris_units::BasisPoints;
 
-/// Why no snapshot could be made; nothing was.
+/// Why a policy and a catalog make no snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {

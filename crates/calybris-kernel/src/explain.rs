@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::gates::{admit_model, admit_request};
-use crate::utility::{Appraisal, UtilityTerms};
+use crate::utility::{CostAndUtility, UtilityTerms};
 use crate::{Decision, PolicySnapshot, Refusal, Request};
 
 /// A decision with its grounds.
@@ -21,7 +21,7 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// What the model with this id came to; nothing if the catalog does not have it, or the request
+    /// The verdict on the model with this id; nothing if the catalog does not have it, or the request
     /// was rejected before any model was looked at.
     ///
     /// ```
@@ -49,14 +49,14 @@ impl Explanation {
     }
 }
 
-/// What one model came to.
+/// The verdict on one model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct ModelVerdict {
     /// The model.
     pub model_id: u32,
-    /// What it came to.
+    /// The verdict.
     pub verdict: Verdict,
 }
 
@@ -88,7 +88,7 @@ pub(crate) fn explain(snapshot: &PolicySnapshot, request: &Request) -> Explanati
         .iter()
         .map(|model| {
             let verdict = match admit_model(&valuation, model) {
-                Ok(Appraisal { utility_microunits, .. }) => {
+                Ok(CostAndUtility { utility_microunits, .. }) => {
                     Verdict::Eligible { utility_microunits, terms: valuation.terms(model) }
                 }
                 Err(refusal) => Verdict::Refused(refusal),

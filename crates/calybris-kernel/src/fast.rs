@@ -9,8 +9,9 @@
 //! - [`min_cost`]: a cost that no model is below;
 //! - [`bounds`]: bounds on a model's utility and cost, from its codes alone;
 //! - [`slack`]: by how much models clear the gates on numbers;
-//! - [`bitmap_index`]: one bit per model for each capability, region and provider;
-//! - [`skyline`]: the models of a block that at most one other of it outdoes;
+//! - [`bitmap_index`]: one bit per model for each capability and region;
+//! - [`provider_bitmap`]: the same for each provider;
+//! - [`skyline`]: the models of a block that at most one other of it dominates;
 //! - [`zone_map`]: what the best and the worst corner of a block prove of all its models;
 //! - [`index`]: the catalog in blocks of 64 models that are alike, with all of the above;
 //! - [`block_filter`]: which models of a block are eligible, may be, or may get a place;
@@ -33,6 +34,7 @@ mod bounds;
 mod slack;
 
 mod bitmap_index;
+mod provider_bitmap;
 
 mod skyline;
 
@@ -74,8 +76,8 @@ pub(crate) fn is_small(models: &[Model]) -> bool {
 
 /// Gives the best models their places. It finds what [`scan`] finds.
 ///
-/// What comes from a call is taken apart and put together again, so that the compiler keeps the
-/// outcome of a single block in registers instead of where a call would leave its own.
+/// The outcome of each call is unpacked and packed again, so that the compiler keeps the outcome of a
+/// single block in registers and not in memory.
 #[inline(always)]
 pub(crate) fn search<R: Ranking>(
     ranking: R,

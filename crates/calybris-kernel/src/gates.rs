@@ -1,8 +1,8 @@
-//! The eleven gates, in their order: what turns a request or a model away, and with what evidence.
+//! The eleven gates in their order, and the evidence with which each refuses a request or a model.
 
 use calybris_units::{BasisPoints, Microunits};
 
-use crate::utility::{Appraisal, UtilityTerms, Valuation};
+use crate::utility::{CostAndUtility, UtilityTerms, Valuation};
 use crate::{CapabilitySet, Model, Policy, Reason, RegionSet, Request};
 
 /// A hard limit that a request or a model must pass. Gates are passed in this order, and the
@@ -81,7 +81,7 @@ impl Gate {
     }
 }
 
-/// Why a request or a model was turned away: what was measured, and the limit it failed.
+/// Why a request or a model was refused: the number that was measured, and the limit that it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[expect(clippy::exhaustive_enums, reason = "one for each gate, and those are complete")]
@@ -242,7 +242,10 @@ pub(crate) fn admit_request(policy: &Policy, request: &Request) -> Result<(), Re
 
 /// The gates on one model, 3 to 11; a model that passes them all is eligible.
 #[inline(always)]
-pub(crate) fn admit_model(valuation: &Valuation<'_>, model: &Model) -> Result<Appraisal, Refusal> {
+pub(crate) fn admit_model(
+    valuation: &Valuation<'_>,
+    model: &Model,
+) -> Result<CostAndUtility, Refusal> {
     let request = valuation.request();
     if !model.enabled {
         return Err(Refusal::Disabled);
@@ -273,8 +276,11 @@ pub(crate) fn admit_model(valuation: &Valuation<'_>, model: &Model) -> Result<Ap
 
 /// The last two gates on a model, 10 and 11, for one that has passed the others.
 #[inline(always)]
-pub(crate) fn admit_price(valuation: &Valuation<'_>, model: &Model) -> Result<Appraisal, Refusal> {
-    let Appraisal { cost_microunits, utility_microunits } = valuation.appraise(model);
+pub(crate) fn admit_price(
+    valuation: &Valuation<'_>,
+    model: &Model,
+) -> Result<CostAndUtility, Refusal> {
+    let CostAndUtility { cost_microunits, utility_microunits } = valuation.cost_and_utility(model);
     let limit = valuation.request().budget_limit;
     let cost = Microunits::new(cost_microunits);
     if cost > limit {
@@ -283,5 +289,5 @@ pub(crate) fn admit_price(valuation: &Valuation<'_>, model: &Model) -> Result<Ap
     if utility_microunits <= 0 {
         return Err(Refusal::Utility { utility_microunits, terms: valuation.terms(model) });
     }
-    Ok(Appraisal { cost_microunits, utility_microunits })
+    Ok(CostAndUtility { cost_microunits, utility_microunits })
 }

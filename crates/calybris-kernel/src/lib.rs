@@ -3,7 +3,7 @@
 //!
 //! The law it implements is written down in `SEMANTICS.md` beside this crate. One door leads in:
 //! build a [`PolicySnapshot`] once, ask it to [`prescribe`](PolicySnapshot::prescribe) for each
-//! [`Request`], and [`explain`](PolicySnapshot::explain) a decision that somebody questions.
+//! [`Request`], and [`explain`](PolicySnapshot::explain) a decision when someone asks why.
 //!
 //! ```
 //! use calybris_kernel::{Action, BasisPoints, Microunits, Model, Policy, PolicySnapshot, Request};

@@ -6,7 +6,7 @@ use core::hint::select_unpredictable;
 use calybris_units::{BasisPoints, Microunits};
 
 use crate::Model;
-use crate::utility::Appraisal;
+use crate::utility::CostAndUtility;
 
 /// A model that passed every gate. Its order is the order of preference: the greatest is best.
 ///
@@ -24,19 +24,19 @@ pub(crate) struct Candidate {
 
 impl Candidate {
     /// Less than any eligible model, whose utility is above 0.
-    const NOBODY: Self =
+    const NONE: Self =
         Self { utility_microunits: 0, cost_microunits: Reverse(u64::MAX), quality_and_id: 0 };
 
     #[inline(always)]
-    fn somebody(&self) -> Option<&Self> {
+    fn if_eligible(&self) -> Option<&Self> {
         (self.utility_microunits > 0).then_some(self)
     }
 
     #[inline(always)]
-    pub(crate) fn new(model: &Model, appraisal: Appraisal) -> Self {
+    pub(crate) fn new(model: &Model, worth: CostAndUtility) -> Self {
         Self {
-            utility_microunits: appraisal.utility_microunits,
-            cost_microunits: Reverse(appraisal.cost_microunits),
+            utility_microunits: worth.utility_microunits,
+            cost_microunits: Reverse(worth.cost_microunits),
             quality_and_id: quality_and_id(model.quality.get(), model.model_id),
         }
     }
@@ -50,8 +50,8 @@ impl Candidate {
         self.utility_microunits > other.utility_microunits
     }
 
-    /// This candidate if `chosen`, or else the other, without a branch: which of two good ones is
-    /// better is anybody's guess.
+    /// This candidate if `chosen`, or else the other, without a branch: a processor cannot predict
+    /// which of two good ones is better.
     #[inline(always)]
     fn or(self, other: Self, chosen: bool) -> Self {
         Self {
@@ -91,7 +91,7 @@ pub(crate) trait Ranking {
     /// How many places there are.
     fn places(&self) -> usize;
 
-    /// Gives the candidate the place it deserves, if any.
+    /// Inserts the candidate in order, if it belongs to the best.
     fn offer(&mut self, candidate: Candidate);
 
     /// The same for two.
@@ -101,7 +101,7 @@ pub(crate) trait Ranking {
         self.offer(second);
     }
 
-    /// The same for as many as come.
+    /// The same for any number.
     #[inline(always)]
     fn offer_all(&mut self, mut candidates: impl Iterator<Item = Candidate>) {
         // There are usually two.
@@ -113,32 +113,32 @@ pub(crate) trait Ranking {
         }
     }
 
-    /// The utility of the last place, if all are taken: nobody with less gets one.
+    /// The utility of the last place, if all are taken: a candidate of less utility gets none.
     fn least_utility_microunits(&self) -> Option<i64>;
 }
 
 /// The two best candidates seen so far.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Podium {
+pub(crate) struct TopTwo {
     winner: Candidate,
     runner_up: Candidate,
 }
 
-impl Podium {
-    pub(crate) const EMPTY: Self = Self { winner: Candidate::NOBODY, runner_up: Candidate::NOBODY };
+impl TopTwo {
+    pub(crate) const EMPTY: Self = Self { winner: Candidate::NONE, runner_up: Candidate::NONE };
 
     #[inline(always)]
     pub(crate) fn winner(&self) -> Option<&Candidate> {
-        self.winner.somebody()
+        self.winner.if_eligible()
     }
 
     #[inline(always)]
     pub(crate) fn runner_up(&self) -> Option<&Candidate> {
-        self.runner_up.somebody()
+        self.runner_up.if_eligible()
     }
 }
 
-impl Ranking for Podium {
+impl Ranking for TopTwo {
     #[inline(always)]
     fn places(&self) -> usize {
         2
@@ -214,12 +214,12 @@ impl From<Candidate> for RankedModel {
 
 /// As many places as the caller has room for, the best first.
 #[derive(Debug)]
-pub(crate) struct Leaders<'a> {
+pub(crate) struct TopK<'a> {
     places: &'a mut [RankedModel],
     taken: usize,
 }
 
-impl<'a> Leaders<'a> {
+impl<'a> TopK<'a> {
     pub(crate) fn new(places: &'a mut [RankedModel]) -> Self {
         Self { places, taken: 0 }
     }
@@ -229,17 +229,17 @@ impl<'a> Leaders<'a> {
     }
 }
 
-impl Ranking for Leaders<'_> {
+impl Ranking for TopK<'_> {
     fn places(&self) -> usize {
         self.places.len()
     }
 
     fn offer(&mut self, candidate: Candidate) {
-        let leaders = self.places.get(..self.taken).unwrap_or_default();
-        let place = leaders.iter().rposition(|leader| leader.candidate() > candidate);
+        let best = self.places.get(..self.taken).unwrap_or_default();
+        let place = best.iter().rposition(|better| better.candidate() > candidate);
         let place = place.map_or(0, |better| better + 1);
         self.taken = (self.taken + 1).min(self.places.len());
-        // The last of them all loses its place.
+        // If all places were taken, the last candidate drops out.
         if let Some(moving) = self.places.get_mut(place..self.taken)
             && let [_, ..] = moving
         {

@@ -1,5 +1,5 @@
-//! The readable scan: every model through every gate, the best given their places, the refusals
-//! counted.
+//! The readable scan: every model goes through every gate, the eligible are ranked, and the refusals
+//! are counted.
 
 use crate::gates::{Gate, admit_model};
 use crate::ranking::{Candidate, Ranking};
@@ -60,10 +60,10 @@ fn later_if_as_many(most: (u32, Gate), later: (u32, Gate)) -> (u32, Gate) {
     if later.0 >= most.0 { later } else { most }
 }
 
-/// Who got a place, and how many models are eligible; or, if none is, the reason.
+/// The ranking and the number of eligible models; or the reason of the reject, if there are none.
 pub(crate) type Outcome<R> = Result<(R, u32), Reason>;
 
-/// Judges every model, one after the other, and gives the best their places.
+/// Sends every model through the gates, one after the other, and ranks the eligible.
 #[inline(always)]
 pub(crate) fn scan<R: Ranking>(
     mut ranking: R,
@@ -74,9 +74,9 @@ pub(crate) fn scan<R: Ranking>(
     let mut tally = Tally::default();
     for model in models {
         match admit_model(&valuation, model) {
-            Ok(appraisal) => {
+            Ok(worth) => {
                 eligible_models = eligible_models.saturating_add(1);
-                ranking.offer(Candidate::new(model, appraisal));
+                ranking.offer(Candidate::new(model, worth));
             }
             Err(refusal) => {
                 if let Some(gate) = refusal.gate() {

@@ -7,7 +7,7 @@ use calybris_units::{BasisPoints, Microunits};
 
 use crate::fast::{Index, is_small, search};
 use crate::gates::admit_request;
-use crate::ranking::{Candidate, Leaders, Podium};
+use crate::ranking::{Candidate, TopK, TopTwo};
 use crate::scan::{Outcome, scan};
 use crate::utility::{Valuation, has_narrow_prices};
 use crate::{
@@ -131,7 +131,7 @@ impl PolicySnapshot {
     /// # Ok::<(), SnapshotError>(())
     /// ```
     #[must_use]
-    #[inline(never)] // In line, the decision would be copied once more.
+    #[inline(never)] // Inlined, it would copy the decision once more.
     pub fn prescribe(&self, request: &Request) -> Decision {
         if let Err(refusal) = admit_request(&self.policy, request) {
             return self.reject(request, refusal.reason(), 0);
@@ -142,25 +142,25 @@ impl PolicySnapshot {
         self.decide(request)
     }
 
-    /// Decides an admitted request by a scan alone. It is a function of its own because all that the
-    /// index needs would only take its time.
+    /// Decides an admitted request by a scan. It is a separate function so that a small catalog does not
+    /// pay for the preparations of the index.
     #[inline(never)]
     fn decide_among_few(&self, request: &Request) -> Decision {
-        self.conclude(request, scan(Podium::EMPTY, self.valuation(request), &self.models))
+        self.conclude(request, scan(TopTwo::EMPTY, self.valuation(request), &self.models))
     }
 
-    /// Decides an admitted request. It is a function of its own because so large a one first makes
-    /// room on the stack, which a request that isn't admitted need not wait for.
+    /// Decides an admitted request. It is a separate function so that a request that is not admitted does
+    /// not pay for its large stack frame.
     #[inline(never)]
     fn decide(&self, request: &Request) -> Decision {
         let valuation = self.valuation(request);
-        self.conclude(request, search(Podium::EMPTY, &self.index, &self.models, &valuation))
+        self.conclude(request, search(TopTwo::EMPTY, &self.index, &self.models, &valuation))
     }
 
     #[inline(always)]
-    fn conclude(&self, request: &Request, outcome: Outcome<Podium>) -> Decision {
+    fn conclude(&self, request: &Request, outcome: Outcome<TopTwo>) -> Decision {
         match outcome {
-            Ok((podium, eligible_models)) => self.select(request, &podium, eligible_models),
+            Ok((top, eligible_models)) => self.select(request, &top, eligible_models),
             Err(reason) => self.reject(request, reason, self.model_count),
         }
     }
@@ -188,8 +188,8 @@ impl PolicySnapshot {
             return 0;
         }
         let valuation = self.valuation(request);
-        match search(Leaders::new(best), &self.index, &self.models, &valuation) {
-            Ok((leaders, _)) => leaders.taken(),
+        match search(TopK::new(best), &self.index, &self.models, &valuation) {
+            Ok((top, _)) => top.taken(),
             Err(_) => 0,
         }
     }
@@ -231,7 +231,7 @@ impl PolicySnapshot {
         counterfactual::what_would_win(self, request, model_id)
     }
 
-    /// Says what each model came to: the gate that turned it away, with what was measured and the
+    /// Gives the verdict on each model: the gate that refused it, with what was measured and the
     /// limit, or the terms of its utility.
     ///
     /// Runs the gates and the terms that [`prescribe`](Self::prescribe) runs, and holds the same
@@ -256,7 +256,7 @@ impl PolicySnapshot {
         explain::explain(self, request)
     }
 
-    /// Feeds the canonical bytes of the policy and the catalog to `sink`, piece by piece.
+    /// Passes the canonical bytes of the policy and the catalog to `sink`, piece by piece.
     ///
     /// Two snapshots with the same bytes decide every request alike, so a digest of the bytes
     /// names a behaviour. The form is laid out byte by byte in `SEMANTICS.md`.
@@ -281,13 +281,14 @@ impl PolicySnapshot {
         Valuation::new(&self.policy, request, self.narrow_prices)
     }
 
-    /// The decision for the model that leads the podium.
+    /// The decision for the model that leads the top.
     #[inline]
-    fn select(&self, request: &Request, podium: &Podium, eligible_models: u32) -> Decision {
-        let Some(winner) = podium.winner() else {
+    fn select(&self, request: &Request, top: &TopTwo, eligible_models: u32) -> Decision {
+        // Eligible models were counted, so one of them won. If none had, a reject is the safe answer.
+        let Some(winner) = top.winner() else {
             return self.reject(request, Reason::NoEnabledModel, self.model_count);
         };
-        let runner_up = podium.runner_up();
+        let runner_up = top.runner_up();
         let (action, reason) = if winner.model_id() == request.requested_model_id {
             (Action::ExecuteRequested, Reason::RequestedModelMaximizesUtility)
         } else {
@@ -356,7 +357,8 @@ fn check_policy(policy: &Policy) -> Result<(), SnapshotError> {
 
 /// Checks models that stand in ascending order of their ids.
 fn check_models(models: &[Model]) -> Result<(), SnapshotError> {
-    // Before the fields, or which of two models with one id is blamed would be a matter of chance.
+    // Ids are checked before fields: the order of two models with one id is arbitrary, so an error in a
+    // field of one of them would be, too.
     let duplicate = models.windows(2).find_map(|pair| match pair {
         [first, second] if first.model_id == second.model_id => Some(first.model_id),
         _ => None,

@@ -141,7 +141,7 @@ pub(crate) struct Valuation<'a> {
     narrow_risk_penalty_microunits: u64,
 }
 
-/// What is known to be [`narrow`].
+/// Which numbers are known to be [`narrow`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Narrow {
     Nothing,
@@ -151,9 +151,9 @@ enum Narrow {
     All,
 }
 
-/// What a model comes to.
+/// The cost and the utility of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Appraisal {
+pub(crate) struct CostAndUtility {
     pub(crate) cost_microunits: u64,
     pub(crate) utility_microunits: i64,
 }
@@ -202,25 +202,25 @@ impl<'a> Valuation<'a> {
 
     /// The cost and the utility of a model, in 64 bits if they are enough.
     #[inline(always)]
-    pub(crate) fn appraise(&self, model: &Model) -> Appraisal {
+    pub(crate) fn cost_and_utility(&self, model: &Model) -> CostAndUtility {
         match self.narrow {
-            Narrow::All => self.narrow_appraisal(model),
-            Narrow::Terms | Narrow::Nothing => self.checked_appraisal(model),
+            Narrow::All => self.narrow_cost_and_utility(model),
+            Narrow::Terms | Narrow::Nothing => self.checked_cost_and_utility(model),
         }
     }
 
-    /// Of a model whose prices may not be narrow.
+    /// The same for a model whose prices may not be narrow.
     #[inline(never)]
-    fn checked_appraisal(self, model: &Model) -> Appraisal {
+    fn checked_cost_and_utility(self, model: &Model) -> CostAndUtility {
         if self.narrow == Narrow::Terms && narrow::holds_prices(model) {
-            self.narrow_appraisal(model)
+            self.narrow_cost_and_utility(model)
         } else {
-            self.wide_appraisal(model)
+            self.wide_cost_and_utility(model)
         }
     }
 
     #[inline(always)]
-    fn narrow_appraisal(&self, model: &Model) -> Appraisal {
+    fn narrow_cost_and_utility(&self, model: &Model) -> CostAndUtility {
         let confidence_bps = self.request.confidence.get();
         let value = narrow::share(self.value_microunits, confidence_bps, model.quality.get());
         let penalty_per_ms = self.policy.latency_penalty_per_ms.get();
@@ -228,15 +228,15 @@ impl<'a> Valuation<'a> {
         let cost_microunits = narrow_cost_microunits(self.request, model);
         let deductions = self.narrow_risk_penalty_microunits + cost_microunits + latency_penalty;
         let utility_microunits = value.cast_signed() - deductions.cast_signed();
-        Appraisal { cost_microunits, utility_microunits }
+        CostAndUtility { cost_microunits, utility_microunits }
     }
 
     #[cold]
     #[inline(never)]
-    fn wide_appraisal(self, model: &Model) -> Appraisal {
+    fn wide_cost_and_utility(self, model: &Model) -> CostAndUtility {
         let terms = self.terms(model);
         let utility_microunits = terms.utility_microunits();
-        Appraisal { cost_microunits: terms.cost.get(), utility_microunits }
+        CostAndUtility { cost_microunits: terms.cost.get(), utility_microunits }
     }
 
     /// The terms of one model's utility. In line, so that nothing is computed where a refusal's
@@ -244,12 +244,13 @@ impl<'a> Valuation<'a> {
     #[inline(always)]
     pub(crate) fn terms(&self, model: &Model) -> UtilityTerms {
         let confidence_bps = self.request.confidence.get();
-        // It never exceeds the value, because confidence and quality are at most one whole.
+        // It never exceeds the value, because confidence and quality are at most one whole. If it
+        // did, the value would count as 0, so the model would be refused.
         let adjusted_value =
             wide::share(self.value_microunits, confidence_bps, model.quality.get());
         let penalty_per_ms = self.policy.latency_penalty_per_ms.get();
         UtilityTerms {
-            adjusted_value: u64::try_from(adjusted_value).map_or(Microunits::MAX, Microunits::new),
+            adjusted_value: u64::try_from(adjusted_value).map_or(Microunits::ZERO, Microunits::new),
             risk_penalty_microunits: self.risk_penalty_microunits(),
             cost: Microunits::new(cost_microunits(self.request, model)),
             latency_penalty_microunits: wide::latency_penalty(model.p95_latency_ms, penalty_per_ms),
@@ -332,12 +333,14 @@ mod tests {
                                 .with_business_value_microunits(business_value.cast_signed())
                                 .with_tokens(tokens, tokens);
                             let valuation = Valuation::new(&policy, &request, narrow_prices);
-                            let (appraisal, terms) =
-                                (valuation.appraise(&model), valuation.wide_appraisal(&model));
-                            assert_eq!(appraisal, terms, "{policy:?} {model:?} {request:?}");
+                            let (worth, terms) = (
+                                valuation.cost_and_utility(&model),
+                                valuation.wide_cost_and_utility(&model),
+                            );
+                            assert_eq!(worth, terms, "{policy:?} {model:?} {request:?}");
                             let cost = cost_microunits(&request, &model);
                             assert_eq!(cost, wide_cost_microunits(&request, &model));
-                            assert_eq!(cost, appraisal.cost_microunits);
+                            assert_eq!(cost, worth.cost_microunits);
                             let risk = valuation.risk_penalty_microunits();
                             assert_eq!(risk, valuation.wide_risk_penalty_microunits());
                         }

@@ -8,8 +8,8 @@ use std::io;
 use std::path::Path;
 
 use crate::error::WalError;
-use crate::segment::{io_error, segments_in};
-use crate::storage::Storage;
+use crate::segment_files::segments_in;
+use crate::storage::{Storage, io_error};
 
 /// Creates the directory of a log or of an archive if it does not exist, and says which segments are in it.
 ///

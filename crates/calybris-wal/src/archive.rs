@@ -5,8 +5,7 @@ use std::path::Path;
 
 use crate::ancestors::create;
 use crate::error::WalError;
-use crate::segment::io_error;
-use crate::storage::{Mode, Storage, StoredFile, copy_range, create_anew, read_up_to};
+use crate::storage::{Mode, Storage, StoredFile, copy_range, create_anew, io_error, read_up_to};
 
 /// How much is compared at once, in bytes.
 const PIECE_BYTES: usize = 64 << 10;

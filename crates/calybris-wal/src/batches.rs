@@ -3,7 +3,7 @@
 //! One thread at a time reads a chunk ahead and steps over the headers of its frames. Then it verifies the chunk and
 //! works on its records, beside the others. The calling thread does the same, and visits the batches in order. At
 //! anything that is not in order, at the end of a segment and at a record that has to be alone, the threads finish what
-//! was read, and the [`Walk`] goes on from there by one record.
+//! was read, and the [`LogScan`] goes on from there by one record.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -11,13 +11,14 @@ use std::thread::Builder;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::chunk::{Chunk, Reached, ReadAhead, Records};
+use crate::chunk::{Chunk, ReadAhead, Records};
 use crate::error::WalError;
+use crate::log_scan::LogScan;
 use crate::parallel::THREADS_MAX;
+use crate::progress::Reached;
 use crate::reader::Reader;
-use crate::record_ref::RecordRef;
+use crate::record::RecordRef;
 use crate::segment::Segment;
-use crate::walk::Walk;
 
 /// How many batches may be under way per thread.
 const BATCHES_PER_THREAD: u64 = 4;
@@ -103,7 +104,7 @@ impl Reader {
         work: &W,
         visit: impl FnMut(Handed<'_, W::Batch>, u64) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Some(walk) = self.walk_mut() else { return Ok(()) };
+        let Some(scan) = self.scan_mut() else { return Ok(()) };
         let threads = threads.get().min(THREADS_MAX);
         let crew = Crew::new(work, threads as u64);
         let read = std::thread::scope(|scope| {
@@ -114,7 +115,7 @@ impl Reader {
                     break;
                 }
             }
-            read_through(walk, &crew, visit)
+            read_through(scan, &crew, visit)
         });
         if read.is_err() {
             self.fail();
@@ -125,28 +126,28 @@ impl Reader {
 
 /// Hands over everything up to the end of the log.
 fn read_through<W: BatchWork, E: From<WalError>>(
-    walk: &mut Walk,
+    scan: &mut LogScan,
     crew: &Crew<'_, W>,
     mut visit: impl FnMut(Handed<'_, W::Batch>, u64) -> Result<(), E>,
 ) -> Result<(), E> {
     loop {
-        if walk.may_read_ahead() {
-            let (_, bytes) = walk.extent();
-            let before_segment = bytes - walk.segment().cursor.offset();
-            crew.read_ahead(walk.segment());
+        if scan.may_read_ahead() {
+            let (_, bytes) = scan.extent();
+            let before_segment = bytes - scan.segment().cursor.offset();
+            crew.read_ahead(scan.segment());
             while let Some(mut slot) = crew.next() {
                 let end = before_segment + slot.chunk.end_offset();
                 visit(Handed::Batch(&mut slot.batch), end)?;
                 crew.reuse(slot);
             }
             let Some((reached, not_before)) = crew.stop() else { return Ok(()) };
-            walk.go_to(reached, not_before);
+            scan.go_to(reached, not_before);
         }
-        if !walk.advance()? {
+        if !scan.advance()? {
             return Ok(());
         }
-        let record = walk.segment().record().map_err(WalError::from)?;
-        visit(Handed::Record(record), walk.extent().1)?;
+        let record = scan.segment().record().map_err(WalError::from)?;
+        visit(Handed::Record(record), scan.extent().1)?;
     }
 }
 
@@ -166,7 +167,7 @@ struct Slot<B> {
 }
 
 struct State<B> {
-    /// What is read ahead; `None` while the walk goes on by itself.
+    /// What is read ahead; `None` while the scan goes on by itself.
     ahead: Option<ReadAhead>,
     done: BTreeMap<u64, Slot<B>>,
     spares: Vec<Slot<B>>,

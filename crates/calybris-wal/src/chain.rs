@@ -5,11 +5,10 @@
 //! hashed once per log and the state after it is cloned, so it costs nothing per record.
 
 use hmac::block_api::HmacCore;
-use sha2::digest::Output;
-use sha2::digest::block_api::{Buffer, EagerHash, FixedOutputCore, UpdateCore};
-use sha2::digest::consts::{U32, U64};
+use sha2::digest::block_api::EagerHash;
 use sha2::{Digest, Sha256};
 
+use crate::digest::{finish, started};
 use crate::hash::{Hash, LogId};
 use crate::key::Key;
 
@@ -86,22 +85,6 @@ impl Start {
             Self::Hmac(core) => finish(core.clone(), bytes),
         }
     }
-}
-
-/// The state behind one more block.
-fn started<C: UpdateCore<BlockSize = U64>>(mut core: C, block: [u8; 64]) -> C {
-    core.update_blocks(&[block.into()]);
-    core
-}
-
-/// The hash when `bytes` are the last.
-#[inline]
-pub(crate) fn finish<C: FixedOutputCore<OutputSize = U32>>(mut core: C, bytes: &[u8]) -> Hash {
-    let mut buffer = Buffer::<C>::default();
-    buffer.digest_blocks(bytes, |blocks| core.update_blocks(blocks));
-    let mut hash = Output::<C>::default();
-    core.finalize_fixed_core(&mut buffer, &mut hash);
-    Hash::from_bytes(hash.into())
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use crate::cursor::Frame;
 use crate::error::WalError;
 use crate::format::frame::{FRAME_HEADER_BYTES, FrameHeader, KIND_DATA, open_frame};
 use crate::hash::{HASH_BYTES, Hash};
-use crate::progress::Progress;
-use crate::record_ref::RecordRef;
+use crate::progress::Reached;
+use crate::record::RecordRef;
 use crate::segment::Segment;
 use crate::storage::{StoredFile, read_up_to};
 
@@ -23,13 +23,6 @@ pub(crate) const CHUNK_BYTES: usize = 64 << 10;
 
 /// The longest frame that is read ahead, in bytes. A chunk that is longer than the others holds just one.
 const FRAME_BYTES_MAX: usize = 256 << 10;
-
-/// A place between two frames, and what the frames before it said.
-#[derive(Clone, Copy)]
-pub(crate) struct Reached {
-    pub(crate) offset: u64,
-    pub(crate) progress: Progress,
-}
 
 /// Whole frames of one segment, in order. They are not verified yet.
 pub(crate) struct Chunk {
@@ -175,7 +168,7 @@ impl ReadAhead {
     /// Reads the next whole frames that are in order into the chunk, up to the first record for which `stop` answers
     /// yes. `false` when there are none: then nothing more is read.
     ///
-    /// What is not in order, or cannot be read, is left to the [`Walk`](crate::walk::Walk), which alone knows what damage
+    /// What is not in order, or cannot be read, is left to the [`LogScan`](crate::log_scan::LogScan), which alone knows what damage
     /// means.
     pub(crate) fn read(&mut self, chunk: &mut Chunk, stop: impl Fn(&[u8]) -> bool) -> bool {
         self.ended = self.ended || self.read_whole(chunk, stop).is_none();
@@ -212,7 +205,7 @@ impl ReadAhead {
         let from = self.place.offset - HASH_BYTES as u64;
         let filled = read_up_to(self.file.as_ref(), from, &mut chunk.bytes)?;
         chunk.bytes.truncate(filled);
-        // A file that ends before the place has become shorter, which is for the walk to find.
+        // A file that ends before the place has become shorter, which is for the scan to find.
         let mut rest = chunk.bytes.get(HASH_BYTES..).unwrap_or_default();
         while let Some(frame) = self.whole_frame(rest) {
             if frame.header.kind == KIND_DATA && stop(frame.payload) {

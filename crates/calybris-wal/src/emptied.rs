@@ -3,8 +3,7 @@
 use crate::disk::LOCK_NAME;
 use crate::error::WalError;
 use crate::format::header::SEGMENT_HEADER_BYTES;
-use crate::segment::io_error;
-use crate::storage::{Lock, Mode, Storage};
+use crate::storage::{Lock, Mode, Storage, io_error};
 
 /// Refuses a directory without segments that holds bytes cut off a log, or whose lock file says that a log has begun: its
 /// segments were removed, and a new log in their place would look as if there never had been another.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use calybris_units::BrokenInvariant;
 
 use crate::anchor::Anchor;
+use crate::format::name::segment_name;
 use crate::hash::{Hash, LogId};
-use crate::segment::segment_name;
 
 /// Why a log was not opened, read, written or verified.
 ///

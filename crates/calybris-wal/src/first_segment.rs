@@ -10,15 +10,16 @@ use std::io;
 use calybris_units::invariant;
 
 use crate::chain::Chain;
+use crate::claims::claims_behind;
 use crate::error::WalError;
 use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::format::name::segment_name;
 use crate::hash::{HASH_BYTES, LogId};
 use crate::key::Key;
 use crate::seal::end_before;
-use crate::segment::{Opening, Position, Segment, SegmentStep, io_error, segment_name, unreadable};
-use crate::storage::{Mode, Storage, read_up_to};
-use crate::tail::claims_behind;
-use crate::walk::existing_segments;
+use crate::segment::{Opening, Position, Segment, SegmentStep, unreadable};
+use crate::segment_files::existing_segments;
+use crate::storage::{Mode, Storage, io_error, read_up_to};
 
 /// Opens something in the segments of a log, from its first on; once more whenever a writer has dropped one of them since
 /// they were listed.

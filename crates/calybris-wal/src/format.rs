@@ -4,6 +4,7 @@ pub(crate) mod control;
 mod crc16;
 pub(crate) mod frame;
 pub(crate) mod header;
+pub(crate) mod name;
 
 /// The `N` bytes of `bytes` that begin at `at`; `None` when there are not so many.
 fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {

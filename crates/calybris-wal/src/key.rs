@@ -10,7 +10,7 @@ use sha2::Sha256;
 use sha2::digest::block_api::EagerHash;
 use sha2::digest::zeroize::ZeroizeOnDrop;
 
-use crate::chain::finish;
+use crate::digest::finish;
 use crate::error::WalError;
 
 /// The least length of a key, in bytes.

@@ -12,40 +12,46 @@ mod key;
 mod options;
 mod proof;
 mod reader;
+mod receipt;
+mod record;
 mod record_proof;
-mod record_ref;
 mod verify;
 mod writer;
 
 // Writing.
 mod archive;
-mod begin;
-mod commit;
+mod create_segment;
 mod emptied;
-mod pen;
+mod frame_builder;
+mod group_commit;
 mod quarantine;
 mod recover;
 mod repair;
 mod retention;
 
 // Reading.
+mod anchor_check;
 mod chunk;
+mod claims;
 mod cursor;
 mod first_segment;
+mod log_scan;
 mod parallel;
 mod progress;
 mod seal;
 mod seek;
 mod segment;
-mod tail;
-mod walk;
+mod segment_files;
+mod torn_tail;
 
 // The bytes.
 mod chain;
 mod codec;
+mod digest;
 mod format;
 mod hash;
 mod merkle;
+mod text_form;
 
 // What it stands on.
 mod ancestors;
@@ -55,7 +61,7 @@ mod storage;
 mod sync;
 
 #[cfg(test)]
-mod faults;
+mod fault_injection;
 
 pub use anchor::Anchor;
 pub use batches::{BatchWork, Handed};
@@ -64,15 +70,16 @@ pub use codec::{decode, decode_borrowed};
 pub use error::{Damage, WalError};
 pub use hash::{Hash, HexFault, LogId, ParseHexError};
 pub use key::Key;
+pub use log_scan::Tail;
 pub use options::{Durability, WalOptions};
 pub use proof::{ConsistencyProof, InclusionProof, TreeHead};
 pub use quarantine::Quarantine;
-pub use reader::{Reader, Record};
+pub use reader::Reader;
+pub use receipt::Receipt;
+pub use record::{Record, RecordRef};
 pub use record_proof::RecordProof;
-pub use record_ref::RecordRef;
-pub use recover::Recovery;
+pub use recover::OpenReport;
 pub use repair::{Repair, RepairOptions, repair};
-pub use retention::Disposal;
+pub use retention::RetentionAction;
 pub use verify::{Report, VerifyOptions, verify};
-pub use walk::Tail;
-pub use writer::{Receipt, WalWriter};
+pub use writer::WalWriter;

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use crate::disk::LOCK_NAME;
 use crate::error::{Damage, WalError};
-use crate::segment::{io_error, segment_name, segments_in};
-use crate::storage::{Lock, Mode, Storage, StoredFile};
+use crate::format::name::segment_name;
+use crate::segment_files::segments_in;
+use crate::storage::{Lock, Mode, Storage, StoredFile, io_error};
 
 /// Locks the log until the answer is dropped.
 pub(crate) fn lock(storage: &dyn Storage) -> Result<Box<dyn Lock>, WalError> {
@@ -84,7 +85,7 @@ pub(crate) fn check_files(storage: &dyn Storage, segments: &[u64]) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::faults::memory::Memory;
+    use crate::fault_injection::memory::Memory;
     use crate::hash::LogId;
     use crate::{WalOptions, WalWriter};
 
@@ -109,7 +110,7 @@ mod tests {
         writer.append_bytes(b"two").unwrap();
         let Some(writer) = Arc::into_inner(writer) else { panic!("the hook has run") };
         writer.close().unwrap();
-        assert_eq!(open(&disk).unwrap().recovery().sequence, 2);
+        assert_eq!(open(&disk).unwrap().open_report().sequence, 2);
     }
 
     #[test]

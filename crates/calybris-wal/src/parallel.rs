@@ -1,7 +1,7 @@
 //! Verifies the frames of a segment in chunks, on one core or several.
 //!
 //! The threads take turns at reading ahead, and each verifies its own chunk beside the others. This only goes ahead over
-//! frames that are in order: at anything else it stops, and the [`Walk`](crate::walk::Walk) goes on from there, which
+//! frames that are in order: at anything else it stops, and the [`LogScan`](crate::log_scan::LogScan) goes on from there, which
 //! alone knows what damage means.
 
 use std::io;
@@ -10,8 +10,9 @@ use std::thread::Builder;
 
 use parking_lot::Mutex;
 
-use crate::chunk::{CHUNK_BYTES, Chunk, Reached, ReadAhead};
+use crate::chunk::{CHUNK_BYTES, Chunk, ReadAhead};
 use crate::hash::Hash;
+use crate::progress::Reached;
 use crate::segment::Segment;
 
 /// The most threads: more than a machine has cores are of no use, and each keeps a chunk.
@@ -95,7 +96,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::faults::memory::Memory;
+    use crate::fault_injection::memory::Memory;
     use crate::segment::{Opening, Position};
     use crate::storage::Mode;
     use crate::{Durability, WalOptions, WalWriter};

@@ -118,6 +118,13 @@ impl Progress {
     }
 }
 
+/// A place between two frames, and what the frames before it said.
+#[derive(Clone, Copy)]
+pub(crate) struct Reached {
+    pub(crate) offset: u64,
+    pub(crate) progress: Progress,
+}
+
 /// Why a frame whose hash verifies cannot stand where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Misplaced {

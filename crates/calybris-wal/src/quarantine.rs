@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use calybris_units::invariant;
 
 use crate::error::WalError;
-use crate::segment::{io_error, segment_name};
-use crate::storage::{Mode, Storage, StoredFile, read_up_to, write_all};
+use crate::format::name::segment_name;
+use crate::storage::{Mode, Storage, StoredFile, io_error, read_up_to, write_all};
 
 /// Bytes that a crash tore, or that [`repair`](crate::repair()) cut off (whole segments of them, it may
 /// be), moved out of the log into a file of their own.

@@ -3,17 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
-
-use crate::codec;
 use crate::disk::Disk;
 use crate::error::WalError;
 use crate::format::header::Algorithm;
-use crate::hash::{Hash, LogId};
+use crate::hash::LogId;
 use crate::key::Key;
-use crate::record_ref::RecordRef;
+use crate::log_scan::{LogScan, Tail};
+use crate::record::{Record, RecordRef};
+use crate::segment_files::existing_segments;
 use crate::storage::Storage;
-use crate::walk::{Tail, Walk, existing_segments};
 
 /// An iterator over the records of a log.
 ///
@@ -41,7 +39,7 @@ use crate::walk::{Tail, Walk, existing_segments};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Reader {
-    walk: Walk,
+    scan: LogScan,
     failed: bool,
 }
 
@@ -103,7 +101,7 @@ impl Reader {
         sequence: u64,
     ) -> Result<Self, WalError> {
         let storage: Arc<dyn Storage> = Arc::new(Disk::at(directory.as_ref()));
-        Ok(Self { walk: Walk::open_at(&storage, key, sequence)?, failed: false })
+        Ok(Self { scan: LogScan::open_at(&storage, key, sequence)?, failed: false })
     }
 
     /// The sequence that each segment of the log in `directory` begins with, in order, as the names
@@ -136,30 +134,30 @@ impl Reader {
     }
 
     pub(crate) fn open_in(storage: Arc<dyn Storage>, key: Option<&Key>) -> Result<Self, WalError> {
-        Ok(Self { walk: Walk::open(storage, key)?, failed: false })
+        Ok(Self { scan: LogScan::open(storage, key)?, failed: false })
     }
 
     /// The log's id.
     #[must_use]
     pub fn log_id(&self) -> LogId {
-        self.walk.segment().header.log_id
+        self.scan.segment().header.log_id
     }
 
     /// The schema id that the log was created with.
     #[must_use]
     pub fn schema_id(&self) -> u64 {
-        self.walk.segment().header.schema_id
+        self.scan.segment().header.schema_id
     }
 
     /// Whether the log is chained with a key.
     #[must_use]
     pub fn is_keyed(&self) -> bool {
-        self.walk.segment().header.algorithm == Algorithm::HmacSha256
+        self.scan.segment().header.algorithm == Algorithm::HmacSha256
     }
 
     /// The id of the key that the segment at hand is hashed with; `None` in a log without a key.
     pub(crate) fn key_id(&self) -> Option<u64> {
-        self.is_keyed().then_some(self.walk.segment().header.key_id)
+        self.is_keyed().then_some(self.scan.segment().header.key_id)
     }
 
     /// The next record, lent until the call after: what `next` answers, without a copy of it.
@@ -171,21 +169,21 @@ impl Reader {
     /// WalWriter::open(&path, &WalOptions::new(1))?.append("first")?;
     ///
     /// let mut reader = Reader::open(&path, None)?;
-    /// let record = reader.lend().expect("a record was appended")?;
+    /// let record = reader.next_ref().expect("a record was appended")?;
     /// assert_eq!(record.decode::<&str>()?, "first");
-    /// assert!(reader.lend().is_none());
+    /// assert!(reader.next_ref().is_none());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// Those of `next`; after an error it answers `None` for good.
-    pub fn lend(&mut self) -> Option<Result<RecordRef<'_>, WalError>> {
+    pub fn next_ref(&mut self) -> Option<Result<RecordRef<'_>, WalError>> {
         if self.failed {
             return None;
         }
-        match self.walk.advance() {
+        match self.scan.advance() {
             Ok(false) => None,
-            Ok(true) => Some(self.walk.segment().record().map_err(WalError::from)),
+            Ok(true) => Some(self.scan.segment().record().map_err(WalError::from)),
             Err(error) => {
                 self.failed = true;
                 Some(Err(error))
@@ -193,9 +191,9 @@ impl Reader {
         }
     }
 
-    /// The walk, unless an error came before.
-    pub(crate) fn walk_mut(&mut self) -> Option<&mut Walk> {
-        (!self.failed).then_some(&mut self.walk)
+    /// The scan, unless an error came before.
+    pub(crate) fn scan_mut(&mut self) -> Option<&mut LogScan> {
+        (!self.failed).then_some(&mut self.scan)
     }
 
     /// Answers `None` from now on.
@@ -206,7 +204,7 @@ impl Reader {
     /// How many bytes of the segments it has gone over, headers and control frames included.
     #[must_use]
     pub fn bytes_read(&self) -> u64 {
-        self.walk.extent().1
+        self.scan.extent().1
     }
 
     /// How many bytes the log's segments have now, so that a long reading can say how far it is.
@@ -214,13 +212,13 @@ impl Reader {
     /// # Errors
     /// [`WalError::Io`].
     pub fn bytes_in_log(&self) -> Result<u64, WalError> {
-        self.walk.bytes_in_log()
+        self.scan.bytes_in_log()
     }
 
     /// What stands behind the last record; only known after `next` has answered `None`.
     #[must_use]
     pub fn tail(&self) -> Tail {
-        self.walk.tail()
+        self.scan.tail()
     }
 }
 
@@ -228,63 +226,12 @@ impl Iterator for Reader {
     type Item = Result<Record, WalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.lend()?.map(RecordRef::to_record))
+        Some(self.next_ref()?.map(RecordRef::to_record))
     }
 }
 
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reader").field("path", &self.walk.path()).finish_non_exhaustive()
-    }
-}
-
-/// A record of a log, verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    pub(crate) sequence: u64,
-    pub(crate) hash: Hash,
-    pub(crate) segment: u64,
-    pub(crate) offset: u64,
-    pub(crate) payload: Vec<u8>,
-}
-
-impl Record {
-    /// Its place among the records of the log, from 1, without gaps.
-    #[must_use]
-    pub fn sequence(&self) -> u64 {
-        self.sequence
-    }
-
-    /// Its hash, which covers the record and everything before it.
-    #[must_use]
-    pub fn hash(&self) -> Hash {
-        self.hash
-    }
-
-    /// The segment that it stands in, by the sequence that the segment's name says.
-    #[must_use]
-    pub fn segment(&self) -> u64 {
-        self.segment
-    }
-
-    /// Where its frame begins, in bytes from the segment's start.
-    #[must_use]
-    pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    /// The bytes that were appended.
-    #[must_use]
-    pub fn payload(&self) -> &[u8] {
-        &self.payload
-    }
-
-    /// The value that was appended, if it was one of this type.
-    ///
-    /// # Errors
-    /// [`WalError::Decode`] when the payload does not decode, or not to its last byte.
-    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, WalError> {
-        codec::decode(&self.payload)
-            .map_err(|source| WalError::Decode { sequence: self.sequence, source })
+        f.debug_struct("Reader").field("path", &self.scan.path()).finish_non_exhaustive()
     }
 }

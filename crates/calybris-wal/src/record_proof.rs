@@ -68,7 +68,7 @@ impl RecordProof {
         let InclusionProof { path, .. } = InclusionProof::of(directory, key, sequence, size)?;
         let mut reader = Reader::open_at(directory, key, sequence)?;
         let missing = WalError::NoSuchRecord { sequence, head: sequence - 1 };
-        let record = reader.lend().ok_or(missing)??;
+        let record = reader.next_ref().ok_or(missing)??;
         let (previous_hash, payload) = (record.previous_hash(), record.payload().to_vec());
         let key_id = reader.key_id();
         Ok(Self { sequence, previous_hash, payload, key_id, path })

@@ -4,30 +4,29 @@ use std::sync::Arc;
 
 use calybris_units::invariant;
 
-use crate::begin::{End, begin_segment, create_segment};
 use crate::codec::CODEC_BINCODE_2;
+use crate::create_segment::{End, begin_segment, create_segment};
 use crate::error::{Damage, WalError};
 use crate::first_segment::first_of;
 use crate::format::header::{Algorithm, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::format::name::segment_name;
+use crate::frame_builder::FrameBuilder;
 use crate::hash::{HASH_BYTES, Hash, LogId};
 use crate::key::Key;
 use crate::locks::check_last;
 use crate::options::WalOptions;
-use crate::pen::Pen;
 use crate::progress::Progress;
 use crate::quarantine::{Quarantine, quarantine};
 use crate::seal::sealed_end;
-use crate::segment::{
-    Opening, Position, Segment, SegmentEnd, SegmentStep, Unfinished, check_start, io_error,
-    segment_name,
-};
-use crate::storage::{Mode, Storage, read_up_to, write_all};
-use crate::tail::{Evidence, Place, Verdict, judge};
+use crate::segment::{Opening, Position, Segment, SegmentEnd, SegmentStep, Unfinished};
+use crate::segment_files::check_start;
+use crate::storage::{Mode, Storage, io_error, read_up_to, write_all};
+use crate::torn_tail::{Place, Verdict, judge};
 
 /// What opening a log found and did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Recovery {
+pub struct OpenReport {
     /// Whether the log was created, because there was none.
     pub created: bool,
     /// The last sequence that the log holds; 0 when it holds no record.
@@ -44,11 +43,11 @@ pub(crate) fn create(
     storage: &dyn Storage,
     options: &WalOptions,
     key: Option<&Key>,
-) -> Result<(End, Recovery), WalError> {
+) -> Result<(End, OpenReport), WalError> {
     let header = first_header(storage, options, key)?;
     let end = create_segment(storage, header, None, key)?;
-    let recovery = Recovery { created: true, sequence: 0, quarantined: None, resynced_bytes: 0 };
-    Ok((end, recovery))
+    let report = OpenReport { created: true, sequence: 0, quarantined: None, resynced_bytes: 0 };
+    Ok((end, report))
 }
 
 /// Finds the end of an existing log and makes it fit to be written on.
@@ -60,7 +59,7 @@ pub(crate) fn recover(
     options: &WalOptions,
     key: Option<&Key>,
     segments: &[u64],
-) -> Result<(End, Recovery), WalError> {
+) -> Result<(End, OpenReport), WalError> {
     let first = first_of(storage, key, segments)?;
     let sealed = check_seals(
         storage,
@@ -70,18 +69,18 @@ pub(crate) fn recover(
     let position = sealed.before.as_ref().map_or(Position::First, Position::Behind);
     let opened = Segment::open(storage, sealed.last, Mode::Write, key, position)?;
     check_last(storage, sealed.last)?;
-    let (end, recovery) = match opened {
+    let (end, report) = match opened {
         Opening::Segment(segment) => resume(storage, options, key, &sealed, *segment)?,
         Opening::Unfinished(unfinished) => {
             begin_unfinished(storage, options, key, &sealed, unfinished)?
         }
     };
-    let start = end.pen.log_start();
+    let start = end.builder.log_start();
     // Where none begins with that record, those before are needed to reach it.
     if segments.binary_search(&start).is_ok() {
         remove_before(storage, segments, start)?;
     }
-    Ok((end, recovery))
+    Ok((end, report))
 }
 
 /// What the segments of a log say whose last is still to be looked at.
@@ -149,12 +148,12 @@ fn resume(
     key: Option<&Key>,
     sealed: &Sealed,
     mut segment: Segment,
-) -> Result<(End, Recovery), WalError> {
+) -> Result<(End, OpenReport), WalError> {
     check_identity(storage, options, &segment.header)?;
     if let (Some(anchor), Some(end)) = (options.anchor, &sealed.before) {
         anchor.check_record(end.sequence, end.record_hash)?;
     }
-    let damage = walk_to_end(storage, options, &mut segment)?;
+    let damage = scan_to_end(storage, options, &mut segment)?;
     let verdict =
         damage.map(|what| judge_end(storage, &segment, sealed.first, what)).transpose()?;
     check_start(sealed.first, segment.progress.log_start)?;
@@ -168,13 +167,13 @@ fn resume(
     };
     let resynced_bytes = rewrite_unsynced(storage, &mut segment)?;
     let sequence = segment.progress.sequence;
-    let recovery = Recovery { created: false, sequence, quarantined, resynced_bytes };
+    let report = OpenReport { created: false, sequence, quarantined, resynced_bytes };
     let end = match segment.end() {
         // A crash came between the seal and the next segment.
         Some(end) => create_segment(storage, SegmentHeader::after(&end), Some(&end), key)?,
         None => end_of(storage, segment)?,
     };
-    Ok((end, recovery))
+    Ok((end, report))
 }
 
 /// Removes the segments before the one that the log is kept from, and says how many there were: what
@@ -204,13 +203,13 @@ pub(crate) fn end_of(storage: &dyn Storage, segment: Segment) -> Result<End, Wal
     read_up_to(file.as_ref(), offset - HASH_BYTES as u64, &mut last_hash)
         .map_err(|source| io_error(storage, "read", &name, source))?;
     let last_hash = Hash::from_bytes(last_hash);
-    let mut pen = Pen::new(header, chain, offset, last_hash, &progress);
-    pen.note_synced(progress.sequence, offset);
-    Ok(End { file, pen })
+    let mut builder = FrameBuilder::new(header, chain, offset, last_hash, &progress);
+    builder.note_synced(progress.sequence, offset);
+    Ok(End { file, builder })
 }
 
 /// Steps over every frame that verifies; what follows the last of them is the answer.
-fn walk_to_end(
+fn scan_to_end(
     storage: &dyn Storage,
     options: &WalOptions,
     segment: &mut Segment,
@@ -242,7 +241,8 @@ fn judge_end(
     what: Damage,
 ) -> Result<Verdict, WalError> {
     let offset = segment.cursor.offset();
-    let evidence = Evidence::about(segment, first, false)
+    let evidence = segment
+        .evidence(first, false)
         .map_err(|source| io_error(storage, "read", &segment.name(), source))?;
     match judge(Place::Frames { offset }, evidence) {
         Verdict::Corrupt => Err(WalError::Corrupt {
@@ -282,7 +282,7 @@ fn begin_unfinished(
     key: Option<&Key>,
     sealed: &Sealed,
     unfinished: Unfinished,
-) -> Result<(End, Recovery), WalError> {
+) -> Result<(End, OpenReport), WalError> {
     let Unfinished { file, bytes } = unfinished;
     let before = sealed.before.as_ref();
     check_start(sealed.first, before.map_or(1, |end| end.log_start))?;
@@ -299,8 +299,8 @@ fn begin_unfinished(
         _ => Some(quarantine(storage, file.as_ref(), sealed.last, 0)?),
     };
     let end = begin_segment(storage, file, header, before, key)?;
-    let (created, sequence) = (before.is_none(), end.pen.head().sequence);
-    Ok((end, Recovery { created, sequence, quarantined, resynced_bytes: 0 }))
+    let (created, sequence) = (before.is_none(), end.builder.head().sequence);
+    Ok((end, OpenReport { created, sequence, quarantined, resynced_bytes: 0 }))
 }
 
 /// The header of the first segment of a new log.

@@ -5,19 +5,21 @@ use std::sync::Arc;
 
 use calybris_units::invariant;
 
-use crate::begin::{End, begin_segment};
 use crate::chain::Chain;
+use crate::create_segment::{End, begin_segment};
 use crate::disk::Disk;
 use crate::error::{Damage, WalError};
 use crate::first_segment::claimed_start;
 use crate::format::header::SegmentHeader;
+use crate::format::name::segment_name;
 use crate::key::Key;
 use crate::locks::{LastSegment, check_files, lock, lock_last};
+use crate::log_scan::LogScan;
 use crate::quarantine::{Quarantine, copy_aside, cut, move_aside};
 use crate::recover::{check_key, end_of};
-use crate::segment::{Segment, io_error, segment_name, segments_in};
-use crate::storage::{Mode, Storage, StoredFile, copy_range, create_anew, write_all};
-use crate::walk::{Walk, existing_segments};
+use crate::segment::Segment;
+use crate::segment_files::{existing_segments, segments_in};
+use crate::storage::{Mode, Storage, StoredFile, copy_range, create_anew, io_error, write_all};
 
 /// What repairing a log found and did.
 #[derive(Debug)]
@@ -71,7 +73,7 @@ pub struct RepairOptions {
 ///
 /// let done = repair(&path, &RepairOptions::default())?.expect("something is wrong");
 /// assert_eq!(done.sequence, 1);
-/// assert_eq!(WalWriter::open(&path, &WalOptions::new(1))?.recovery().sequence, 1);
+/// assert_eq!(WalWriter::open(&path, &WalOptions::new(1))?.open_report().sequence, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -113,13 +115,13 @@ fn repair_locked(
         // The last of those that the log has by now.
         let last = lock_last(storage.as_ref())?;
         check_files(storage.as_ref(), &segments_in(storage.as_ref())?)?;
-        let walk = Walk::open(Arc::clone(storage), options.key.as_ref());
-        let (damage, aside) = match walk {
+        let scan = LogScan::open(Arc::clone(storage), options.key.as_ref());
+        let (damage, aside) = match scan {
             // No record has this sequence, so the file belongs to no log.
             Err(damage @ WalError::Corrupt { segment: 0, .. }) => {
                 (damage, Some(move_all_aside(storage.as_ref(), &[0])?))
             }
-            walk => match repair_once(storage, &last, options, walk?)? {
+            scan => match repair_once(storage, &last, options, scan?)? {
                 Round::Sound(sequence) => {
                     if let Some(repaired) = repaired {
                         repaired.sequence = sequence;
@@ -139,7 +141,7 @@ fn repair_locked(
     }
 }
 
-/// What one walk through a log finds.
+/// What one scan through a log finds.
 enum Round {
     /// Nothing is wrong up to the end, whose sequence this is.
     Sound(u64),
@@ -152,13 +154,13 @@ fn repair_once(
     storage: &Arc<dyn Storage>,
     last: &LastSegment,
     options: &RepairOptions,
-    mut walk: Walk,
+    mut scan: LogScan,
 ) -> Result<Round, WalError> {
     let damage = loop {
-        match walk.advance() {
+        match scan.advance() {
             Ok(true) => {}
             // What is left has been verified now.
-            Ok(false) => return Ok(Round::Sound(walk.head().sequence)),
+            Ok(false) => return Ok(Round::Sound(scan.head().sequence)),
             Err(damage) => break damage,
         }
     };
@@ -167,13 +169,13 @@ fn repair_once(
         WalError::Corrupt { what: Damage::NotAFile, .. } => return Err(damage),
         WalError::Corrupt { segment, offset: 0, what, .. } => (segment, 0, what),
         // It may be a key change before the damage that cannot be kept either.
-        WalError::Corrupt { segment, what, .. } => (segment, walk.segment().cursor.offset(), what),
-        WalError::MissingSegment { segment } if segment >= walk.first_sequence() => {
+        WalError::Corrupt { segment, what, .. } => (segment, scan.segment().cursor.offset(), what),
+        WalError::MissingSegment { segment } if segment >= scan.first_sequence() => {
             (segment, 0, Damage::Header)
         }
         // The beginning is missing, as the end was reached without a word about it.
         WalError::MissingSegment { .. } => {
-            let end = walk.segment();
+            let end = scan.segment();
             (end.first_sequence, end.cursor.offset(), Damage::Control)
         }
         other => return Err(other),
@@ -183,16 +185,16 @@ fn repair_once(
             let mut others = segments_in(storage.as_ref())?;
             others.retain(|other| *other != segment);
             let claimed = claimed_start(storage.as_ref(), options.key.as_ref(), &others, None)?;
-            check_beginning(options, &walk, claimed)?;
+            check_beginning(options, &scan, claimed)?;
             Some(move_all_aside(storage.as_ref(), &[segment])?)
         }
-        (segment, offset, _) => cut_log(last, storage, options, walk, segment, offset)?,
+        (segment, offset, _) => cut_log(last, storage, options, scan, segment, offset)?,
     };
     Ok(Round::Damaged(damage, aside))
 }
 
 /// Sets aside what begins at `offset` in the segment that begins with the sequence `damaged`, and all
-/// later segments. The walk stands where the last frame ends that is kept. `None`, and nothing is set
+/// later segments. The scan stands where the last frame ends that is kept. `None`, and nothing is set
 /// aside, when what is kept would not be a log.
 ///
 /// The beginning of the log comes first: where segments were dropped before it, a frame says so, and
@@ -202,15 +204,15 @@ fn cut_log(
     last: &LastSegment,
     shared: &Arc<dyn Storage>,
     options: &RepairOptions,
-    walk: Walk,
+    scan: LogScan,
     damaged: u64,
     offset: u64,
 ) -> Result<Option<Vec<Quarantine>>, WalError> {
     let (storage, key) = (shared.as_ref(), options.key.as_ref());
     let segments = segments_in(storage)?;
     let (_, later) = segments.split_at(segments.partition_point(|first| *first < damaged));
-    let (first, log_id) = (walk.first_sequence(), walk.segment().header.log_id);
-    let chain = next_chain(walk.segment(), key);
+    let (first, log_id) = (scan.first_sequence(), scan.segment().header.log_id);
+    let chain = next_chain(scan.segment(), key);
     let log_start = claimed_start(storage, key, later, Some((log_id, &chain)))?;
     let kept = segments.partition_point(|segment| *segment < log_start);
     let (dropped, kept) = invariant!(segments.split_at_checked(kept), "some of them are kept")?;
@@ -218,8 +220,8 @@ fn cut_log(
         // The damage is in what a retention was about to remove when a crash came.
         return move_all_aside(storage, dropped).map(Some);
     }
-    check_beginning(options, &walk, log_start)?;
-    let mut end = walk.into_segment();
+    check_beginning(options, &scan, log_start)?;
+    let mut end = scan.into_segment();
     let lacks_start = end.progress.log_start < first;
     // Where no record is kept, there is none that the log could be kept from.
     if lacks_start && end.progress.sequence < first {
@@ -272,11 +274,11 @@ fn cut_log(
     Ok(Some(aside))
 }
 
-/// Refuses a log that lost its beginning, unless that is accepted. `claimed` is what stands behind the walk about where the
+/// Refuses a log that lost its beginning, unless that is accepted. `claimed` is what stands behind the scan about where the
 /// log begins. Nothing has been changed when it is asked.
-fn check_beginning(options: &RepairOptions, walk: &Walk, claimed: u64) -> Result<(), WalError> {
-    let said = walk.segment().progress.log_start;
-    if options.accept_beginning || said.max(claimed) >= walk.first_sequence() {
+fn check_beginning(options: &RepairOptions, scan: &LogScan, claimed: u64) -> Result<(), WalError> {
+    let said = scan.segment().progress.log_start;
+    if options.accept_beginning || said.max(claimed) >= scan.first_sequence() {
         return Ok(());
     }
     Err(WalError::MissingSegment { segment: said })
@@ -289,9 +291,9 @@ fn begins_with(
     segments: &[u64],
     first: u64,
 ) -> bool {
-    let walk = Walk::at_first(segments, Arc::clone(storage), key);
+    let scan = LogScan::at_first(segments, Arc::clone(storage), key);
     segments.first() == Some(&first)
-        && walk.is_ok_and(|mut walk| matches!(walk.advance(), Ok(true)))
+        && scan.is_ok_and(|mut scan| matches!(scan.advance(), Ok(true)))
 }
 
 /// Moves whole segments aside.
@@ -329,9 +331,9 @@ fn replace_segment(
         move |source| io_error(storage, action, &part, source)
     };
     // One may be left from a repair that a crash cut short.
-    let End { file, mut pen } = begin(create_anew(storage, &part).map_err(failed("create"))?)?;
-    pen.push_log_start(first)?;
-    let (at, frames) = pen.pending()?;
+    let End { file, mut builder } = begin(create_anew(storage, &part).map_err(failed("create"))?)?;
+    builder.push_log_start(first)?;
+    let (at, frames) = builder.pending()?;
     write_all(file.as_ref(), at, frames).map_err(failed("write"))?;
     file.sync().map_err(failed("sync"))?;
     storage.rename(&part, &name).map_err(failed("rename"))?;

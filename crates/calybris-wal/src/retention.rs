@@ -4,15 +4,16 @@ use std::path::Path;
 
 use crate::archive::archive;
 use crate::error::WalError;
+use crate::format::name::segment_name;
 use crate::recover::remove_before;
 use crate::seal::end_before;
-use crate::segment::{segment_name, segments_in};
+use crate::segment_files::segments_in;
 use crate::writer::WalWriter;
 
 /// What becomes of segments that a log keeps no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Disposal<'a> {
+pub enum RetentionAction<'a> {
     /// They are removed.
     Remove,
     /// They are copied into this directory, which is created if need be, and removed once the
@@ -31,7 +32,7 @@ impl WalWriter {
     /// says, which they wait for.
     ///
     /// ```
-    /// use calybris_wal::{Disposal, VerifyOptions, WalOptions, WalWriter, verify};
+    /// use calybris_wal::{RetentionAction, VerifyOptions, WalOptions, WalWriter, verify};
     ///
     /// # let directory = tempfile::tempdir()?;
     /// # let path = directory.path().join("log");
@@ -40,7 +41,7 @@ impl WalWriter {
     /// writer.append("old")?;
     /// writer.rotate()?;
     /// writer.append("new")?;
-    /// assert_eq!(writer.retain_from(2, Disposal::Archive(&archive))?, 1);
+    /// assert_eq!(writer.retain_from(2, RetentionAction::Archive(&archive))?, 1);
     ///
     /// let options = VerifyOptions::default();
     /// assert_eq!(verify(&path, &options)?.first_sequence, 2);
@@ -54,24 +55,28 @@ impl WalWriter {
     /// the log's own directory: then nothing is dropped. [`WalError::Io`]; the segments that were not
     /// dropped yet are dropped by the next call, and those that were archived already are known by
     /// their bytes. [`WalError::Poisoned`] after an earlier failure.
-    pub fn retain_from(&self, sequence: u64, disposal: Disposal<'_>) -> Result<usize, WalError> {
-        let storage = self.committer.storage();
+    pub fn retain_from(
+        &self,
+        sequence: u64,
+        action: RetentionAction<'_>,
+    ) -> Result<usize, WalError> {
+        let storage = self.group_commit.storage();
         // A segment without records says nothing of those before it: the one before it stays.
-        let last_kept = self.committer.head().sequence.min(sequence);
+        let last_kept = self.group_commit.head().sequence.min(sequence);
         let mut segments = segments_in(storage)?;
         segments.retain(|first| *first <= last_kept);
         let Some(start) = segments.pop() else { return Ok(0) };
         if let Some(before) = segments.last() {
             // A file too many would take the place of the segment that holds the record.
-            end_before(storage, self.committer.key(), *before, start)?;
+            end_before(storage, self.group_commit.key(), *before, start)?;
         }
         // None of these is written to any more.
-        if let Disposal::Archive(directory) = disposal {
+        if let RetentionAction::Archive(directory) = action {
             for segment in &segments {
                 archive(storage, &segment_name(*segment), directory)?;
             }
         }
-        self.committer.declare_start(start)?;
+        self.group_commit.declare_start(start)?;
         remove_before(storage, &segments, start)
     }
 }

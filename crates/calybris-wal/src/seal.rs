@@ -7,8 +7,8 @@ use crate::format::frame::{
 };
 use crate::hash::{HASH_BYTES, Hash};
 use crate::key::Key;
-use crate::segment::{KEY_CHANGE_FRAME_BYTES, Opening, Position, Segment, SegmentEnd, io_error};
-use crate::storage::{Mode, Storage, read_up_to};
+use crate::segment::{KEY_CHANGE_FRAME_BYTES, Opening, Position, Segment, SegmentEnd};
+use crate::storage::{Mode, Storage, io_error, read_up_to};
 
 const SEAL_FRAME_BYTES: usize = FRAME_OVERHEAD_BYTES + SEAL_BYTES;
 

@@ -3,7 +3,7 @@
 //! The names of the segments say in which of them the record is. Inside it the frames before the
 //! record are passed over by the lengths in their headers. Only what is rare and says something
 //! about the log, the control frames other than durable marks, is verified on the way, and the
-//! record before the wanted one; anything that is not in order is left to [`Walk::advance`], which
+//! record before the wanted one; anything that is not in order is left to [`LogScan::advance`], which
 //! alone knows what damage means.
 
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use crate::error::{Damage, WalError};
 use crate::first_segment::open_from_first;
 use crate::format::frame::{KIND_DATA, KIND_DURABLE_MARK};
 use crate::key::Key;
+use crate::log_scan::LogScan;
 use crate::seal::end_before;
 use crate::segment::{Opening, Position, Segment, unreadable};
 use crate::storage::{Mode, Storage};
-use crate::walk::Walk;
 
-impl Walk {
+impl LogScan {
     /// Stands before the record with this sequence, or at the end of the log if the record is the
     /// next that will be appended.
     pub(crate) fn open_at(
@@ -90,18 +90,18 @@ struct Log<'a> {
 }
 
 impl Log<'_> {
-    fn seek(&self, sequence: u64) -> Result<Walk, WalError> {
+    fn seek(&self, sequence: u64) -> Result<LogScan, WalError> {
         let first = *invariant!(self.segments.first(), "a log that is sought in has a segment")?;
         if sequence >= first {
-            let mut walk = self.walk_from(sequence)?;
-            if walk.go_before(sequence)? {
-                return Ok(walk);
+            let mut scan = self.scan_from(sequence)?;
+            if scan.go_before(sequence)? {
+                return Ok(scan);
             }
         }
         // What the answer says of the log is verified, up to the log's end.
-        let mut walk = self.walk_from(u64::MAX)?;
-        while walk.advance()? {}
-        let head = walk.segment().progress.sequence;
+        let mut scan = self.scan_from(u64::MAX)?;
+        while scan.advance()? {}
+        let head = scan.segment().progress.sequence;
         if !(1..first).contains(&sequence) {
             return Err(WalError::NoSuchRecord { sequence, head });
         }
@@ -110,21 +110,21 @@ impl Log<'_> {
     }
 
     /// Stands at the beginning of the last segment whose first sequence is not above `sequence`.
-    fn walk_from(&self, sequence: u64) -> Result<Walk, WalError> {
+    fn scan_from(&self, sequence: u64) -> Result<LogScan, WalError> {
         let count = self.segments.partition_point(|first| *first <= sequence);
         let (upto, after) = self.segments.split_at(count);
         let &[.., before, last] = upto else {
-            return Walk::at_first(self.segments, Arc::clone(self.storage), self.key);
+            return LogScan::at_first(self.segments, Arc::clone(self.storage), self.key);
         };
         let end = end_before(self.storage.as_ref(), self.key, before, last)?;
         let (storage, position) = (self.storage.as_ref(), Position::Behind(&end));
         let segment = match Segment::open(storage, last, Mode::Read, self.key, position)? {
             Opening::Segment(segment) => segment,
             // The writer is creating it, or a crash came between: the log ends before it.
-            Opening::Unfinished(_) if after.is_empty() => return self.walk_from(last - 1),
+            Opening::Unfinished(_) if after.is_empty() => return self.scan_from(last - 1),
             Opening::Unfinished(_) => return Err(WalError::segment_damaged(last, Damage::Header)),
         };
         let first = *invariant!(self.segments.first(), "a log that is sought in has a segment")?;
-        Ok(Walk::at(Arc::clone(self.storage), self.key, segment, first))
+        Ok(LogScan::at(Arc::clone(self.storage), self.key, segment, first))
     }
 }

@@ -6,60 +6,22 @@ use std::sync::Arc;
 use calybris_units::BrokenInvariant;
 
 use crate::chain::Chain;
-use crate::chunk::Reached;
+use crate::claims::{claims_behind, only_zeros_behind};
 use crate::cursor::{FrameCursor, Step, Unreadable};
 use crate::error::{Damage, WalError};
 use crate::format::control::NUMBER_BYTES;
 use crate::format::frame::FRAME_OVERHEAD_BYTES;
 use crate::format::header::{Algorithm, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader, hash_in};
+use crate::format::name::segment_name;
 use crate::hash::Hash;
 use crate::key::Key;
-use crate::progress::{Misplaced, Progress};
-use crate::record_ref::RecordRef;
-use crate::storage::{Mode, Storage, StoredFile, read_up_to};
-use crate::tail::{Evidence, Place, Verdict, judge};
+use crate::progress::{Misplaced, Progress, Reached};
+use crate::record::RecordRef;
+use crate::storage::{Mode, Storage, StoredFile, io_error, read_up_to};
+use crate::torn_tail::{Evidence, Place, Verdict, judge};
 
 /// The length of a key change's frame, in bytes.
 pub(crate) const KEY_CHANGE_FRAME_BYTES: usize = FRAME_OVERHEAD_BYTES + NUMBER_BYTES;
-
-/// The name of the segment whose first record has this sequence.
-pub(crate) fn segment_name(first_sequence: u64) -> String {
-    format!("{first_sequence:020}.cwal")
-}
-
-/// The first sequences that the names in a directory say, in order; other names are passed over.
-pub(crate) fn segments_in(storage: &dyn Storage) -> Result<Vec<u64>, WalError> {
-    let names = storage.list().map_err(|source| io_error(storage, "list", "", source))?;
-    let first_in = |name: &String| {
-        let first = name.strip_suffix(".cwal")?.parse().ok()?;
-        (segment_name(first) == *name).then_some(first)
-    };
-    let mut segments: Vec<u64> = names.iter().filter_map(first_in).collect();
-    segments.sort_unstable();
-    Ok(segments)
-}
-
-/// Refuses a log whose first segment is another than the log says: those before it are missing.
-/// There may be more than it says, when a crash came before they were dropped.
-pub(crate) fn check_start(first_segment: u64, log_start: u64) -> Result<(), WalError> {
-    if first_segment <= log_start {
-        return Ok(());
-    }
-    Err(WalError::MissingSegment { segment: log_start })
-}
-
-/// A [`WalError::Io`] about a file of the log, or [`WalError::Locked`] where another writer has it open.
-pub(crate) fn io_error(
-    storage: &dyn Storage,
-    action: &'static str,
-    name: &str,
-    source: io::Error,
-) -> WalError {
-    if source.kind() == io::ErrorKind::WouldBlock {
-        return WalError::Locked { path: storage.path("") };
-    }
-    WalError::Io { action, path: storage.path(name), source }
-}
 
 /// Why the next frame of a segment could not be looked at.
 pub(crate) fn unreadable(storage: &dyn Storage, name: &str, failure: Unreadable) -> WalError {
@@ -145,7 +107,7 @@ impl SegmentHeader {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Position<'a> {
     /// It is the first that is kept. Whether those before it were dropped rightly is for the log
-    /// itself to say: see [`check_start`].
+    /// itself to say: see [`check_start`](crate::segment_files::check_start).
     First,
     /// It continues this sealed segment.
     Behind(&'a SegmentEnd),
@@ -273,6 +235,21 @@ impl Segment {
     /// The segment's name.
     pub(crate) fn name(&self) -> String {
         segment_name(self.first_sequence)
+    }
+
+    /// What is known of the damage at the cursor, in a log whose first segment that there is begins with the sequence
+    /// `first`.
+    pub(crate) fn evidence(&self, first: u64, has_successor: bool) -> io::Result<Evidence> {
+        let (file, offset, progress) =
+            (self.cursor.file().as_ref(), self.cursor.offset(), self.progress);
+        let claims = claims_behind(file, &self.chain, self.first_sequence, offset)?;
+        Ok(Evidence {
+            has_successor,
+            sealed: progress.seal.is_some(),
+            zeros: only_zeros_behind(file, offset)?,
+            vouches_for_beginning: progress.log_start < first && first <= claims.log_start,
+            durable_offset: progress.durable_offset.max(claims.durable_offset),
+        })
     }
 
     /// Steps to the next frame and takes note of what it says. The cursor shows a record.

@@ -8,6 +8,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::error::WalError;
+
 /// A directory with files.
 pub(crate) trait Storage: Debug + Send + Sync {
     /// Where `name` stands, for messages; the directory itself for an empty name.
@@ -167,4 +169,17 @@ pub(crate) fn copy_range(
         write_all(to, copied, read)?;
         copied += read.len() as u64;
     }
+}
+
+/// A [`WalError::Io`] about a file of the log, or [`WalError::Locked`] where another writer has it open.
+pub(crate) fn io_error(
+    storage: &dyn Storage,
+    action: &'static str,
+    name: &str,
+    source: io::Error,
+) -> WalError {
+    if source.kind() == io::ErrorKind::WouldBlock {
+        return WalError::Locked { path: storage.path("") };
+    }
+    WalError::Io { action, path: storage.path(name), source }
 }

@@ -10,8 +10,8 @@ use crate::error::WalError;
 use crate::format::header::Algorithm;
 use crate::hash::LogId;
 use crate::key::Key;
+use crate::log_scan::{LogScan, Tail};
 use crate::storage::Storage;
-use crate::walk::{Tail, Walk};
 
 /// What a log is verified with.
 #[derive(Debug, Clone, Default)]
@@ -90,56 +90,56 @@ pub(crate) fn verify_in(
     storage: Arc<dyn Storage>,
     options: &VerifyOptions,
 ) -> Result<Report, WalError> {
-    let walk = Walk::open(storage, options.key.as_ref());
-    let mut walk = walk.map_err(|error| match &options.anchor {
+    let scan = LogScan::open(storage, options.key.as_ref());
+    let mut scan = scan.map_err(|error| match &options.anchor {
         Some(anchor) => anchor.judge_absence(error),
         None => error,
     })?;
-    let header = walk.segment().header;
+    let header = scan.segment().header;
     if let Some(anchor) = options.anchor {
-        anchor.check_log(walk.storage(), header.log_id)?;
-        let (sequence, first) = (anchor.sequence, walk.first_sequence());
+        anchor.check_log(scan.storage(), header.log_id)?;
+        let (sequence, first) = (anchor.sequence, scan.first_sequence());
         if first > 1 && sequence < first {
             return Err(WalError::Dropped { sequence, first });
         }
-        anchor.check_record(walk.head().sequence, walk.head().hash)?;
+        anchor.check_record(scan.head().sequence, scan.head().hash)?;
     }
     let threads = options.threads.unwrap_or(NonZeroUsize::MIN);
     let wanted = options.anchor.map(|anchor| anchor.sequence);
     let mut records = 0;
     loop {
-        let (passed, hash) = walk.fast_forward(threads, wanted)?;
+        let (passed, hash) = scan.fast_forward(threads, wanted)?;
         records += passed;
         if let (Some(anchor), Some(hash)) = (options.anchor, hash) {
             anchor.check_record(anchor.sequence, hash)?;
         }
-        if !walk.advance()? {
+        if !scan.advance()? {
             break;
         }
         records += 1;
         if let Some(anchor) = options.anchor {
-            anchor.check_record(walk.head().sequence, walk.head().hash)?;
+            anchor.check_record(scan.head().sequence, scan.head().hash)?;
         }
     }
-    let head = walk.head();
+    let head = scan.head();
     if let Some(anchor) = options.anchor {
         anchor.check_head(head.sequence)?;
     }
     if records == 0 {
-        return Err(WalError::Empty { path: walk.path() });
+        return Err(WalError::Empty { path: scan.path() });
     }
-    let (segments, bytes) = walk.extent();
+    let (segments, bytes) = scan.extent();
     Ok(Report {
         log_id: header.log_id,
         schema_id: header.schema_id,
         keyed: header.algorithm == Algorithm::HmacSha256,
         segments,
-        first_sequence: walk.first_sequence(),
+        first_sequence: scan.first_sequence(),
         records,
         bytes,
         head,
-        durable_through: walk.segment().progress.durable_sequence,
-        tail: walk.tail(),
+        durable_through: scan.segment().progress.durable_sequence,
+        tail: scan.tail(),
         anchored: options.anchor.is_some(),
     })
 }

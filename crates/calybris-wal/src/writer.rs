@@ -8,32 +8,19 @@ use serde::Serialize;
 use crate::ancestors;
 use crate::anchor::Anchor;
 use crate::codec;
-use crate::commit::Committer;
 use crate::disk::Disk;
 use crate::emptied::check_not_emptied;
 use crate::error::WalError;
 use crate::format::header::SegmentHeader;
-use crate::hash::{Hash, LogId};
+use crate::group_commit::GroupCommit;
+use crate::hash::LogId;
 use crate::key::Key;
 use crate::locks::{check_files, lock};
 use crate::options::WalOptions;
-use crate::recover::{Recovery, create, recover};
-use crate::segment::segments_in;
+use crate::receipt::Receipt;
+use crate::recover::{OpenReport, create, recover};
+use crate::segment_files::{existing_segments, segments_in};
 use crate::storage::{Lock, Storage};
-use crate::walk::existing_segments;
-
-/// What an append answers: where the record stands and what pins it down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Receipt {
-    /// The record's place among the records of the log, from 1, without gaps.
-    pub sequence: u64,
-    /// The record's hash, which covers the record and everything before it.
-    pub hash: Hash,
-    /// The segment that the record stands in, by the sequence of its first record. Where that is
-    /// the record's own sequence, the record is the first of a new segment: of all that append at
-    /// the same time, one is told.
-    pub segment: u64,
-}
 
 /// The one writer of a log.
 ///
@@ -58,8 +45,8 @@ pub struct Receipt {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct WalWriter {
-    pub(crate) committer: Committer,
-    recovery: Recovery,
+    pub(crate) group_commit: GroupCommit,
+    open_report: OpenReport,
     log_id: LogId,
     max_record_bytes: u32,
     /// Dropped last: the lock is held as long as anything can be written.
@@ -69,7 +56,7 @@ pub struct WalWriter {
 impl WalWriter {
     /// Opens the log in `directory`, or creates the directory and an empty log.
     ///
-    /// What a crash tore off the end is set aside, as [`WalWriter::recovery`] tells; a log that is
+    /// What a crash tore off the end is set aside, as [`WalWriter::open_report`] tells; a log that is
     /// damaged otherwise is refused and left as it is.
     ///
     /// ```
@@ -78,7 +65,7 @@ impl WalWriter {
     /// # let directory = tempfile::tempdir()?;
     /// # let path = directory.path().join("log");
     /// let writer = WalWriter::open(&path, &WalOptions::new(1))?;
-    /// assert!(writer.recovery().created);
+    /// assert!(writer.open_report().created);
     /// let second = WalWriter::open(&path, &WalOptions::new(1));
     /// assert!(matches!(second, Err(WalError::Locked { .. })));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -142,17 +129,17 @@ impl WalWriter {
         let lock = lock(storage.as_ref())?;
         let segments = list(storage.as_ref())?;
         check_files(storage.as_ref(), &segments)?;
-        let (end, recovery) = if segments.is_empty() {
+        let (end, report) = if segments.is_empty() {
             check_not_emptied(storage.as_ref(), lock.as_ref())?;
             create(storage.as_ref(), options, key)?
         } else {
             recover(storage.as_ref(), options, key, &segments)?
         };
         lock.note_begun();
-        let SegmentHeader { log_id, max_record_bytes, .. } = *end.pen.header();
-        let committer =
-            Committer::new(storage, options.durability, options.segment_bytes, key.cloned(), end);
-        Ok(Self { committer, recovery, log_id, max_record_bytes, _lock: lock })
+        let SegmentHeader { log_id, max_record_bytes, .. } = *end.builder.header();
+        let group_commit =
+            GroupCommit::new(storage, options.durability, options.segment_bytes, key.cloned(), end);
+        Ok(Self { group_commit, open_report: report, log_id, max_record_bytes, _lock: lock })
     }
 
     /// Appends a record, and returns when it is as safe as the [`Durability`](crate::Durability) of the log demands:
@@ -163,7 +150,9 @@ impl WalWriter {
     /// [`WalError::Io`] stops the writer, and from then on the answer is [`WalError::Poisoned`].
     /// [`WalError::SequencesUsedUp`] after the last of 2^64 - 1 records.
     pub fn append<T: Serialize + ?Sized>(&self, record: &T) -> Result<Receipt, WalError> {
-        codec::with_encoded(record, self.max_record_bytes, |payload| self.committer.append(payload))
+        codec::with_encoded(record, self.max_record_bytes, |payload| {
+            self.group_commit.append(payload)
+        })
     }
 
     /// Appends a record that is bytes already; they are read back by
@@ -186,7 +175,7 @@ impl WalWriter {
         if payload.len() > self.max_record_bytes as usize {
             return Err(WalError::RecordTooLarge { limit: self.max_record_bytes });
         }
-        self.committer.append(payload)
+        self.group_commit.append(payload)
     }
 
     /// Appends a record as the first of a segment: of the one that is written to if it has none, or else of a new one.
@@ -207,7 +196,7 @@ impl WalWriter {
     /// As [`WalWriter::append`]: what cannot be encoded or is too large begins no segment.
     pub fn append_first<T: Serialize + ?Sized>(&self, record: &T) -> Result<Receipt, WalError> {
         codec::with_encoded(record, self.max_record_bytes, |payload| {
-            self.committer.append_first(payload)
+            self.group_commit.append_first(payload)
         })
     }
 
@@ -230,7 +219,7 @@ impl WalWriter {
     /// # Errors
     /// [`WalError::Io`] stops the writer; [`WalError::Poisoned`] after it has stopped.
     pub fn flush(&self) -> Result<(), WalError> {
-        self.committer.flush()
+        self.group_commit.flush()
     }
 
     /// Waits until everything appended so far is on disk.
@@ -252,13 +241,13 @@ impl WalWriter {
     /// [`WalError::Io`] stops the writer: what was not acknowledged as synced before may be lost.
     /// [`WalError::Poisoned`] after it has stopped.
     pub fn flush_and_sync(&self) -> Result<(), WalError> {
-        self.committer.sync()
+        self.group_commit.sync()
     }
 
     /// What opening the log found and did.
     #[must_use]
-    pub fn recovery(&self) -> &Recovery {
-        &self.recovery
+    pub fn open_report(&self) -> &OpenReport {
+        &self.open_report
     }
 
     /// The last record appended, which may not be on disk yet; sequence 0 when there is none.
@@ -283,7 +272,7 @@ impl WalWriter {
     /// ```
     #[must_use]
     pub fn head(&self) -> Anchor {
-        let receipt = self.committer.head();
+        let receipt = self.group_commit.head();
         Anchor { log_id: self.log_id, sequence: receipt.sequence, hash: receipt.hash }
     }
 
@@ -292,7 +281,7 @@ impl WalWriter {
     /// appended and begun the next; [`Receipt::segment`] cannot be overtaken so.
     #[must_use]
     pub fn segment_first_sequence(&self) -> u64 {
-        self.committer.head().segment
+        self.group_commit.head().segment
     }
 
     /// Finishes the segment and begins another, as happens by itself when a segment has reached
@@ -315,7 +304,7 @@ impl WalWriter {
     /// [`WalError::Io`] stops the writer; [`WalError::Poisoned`] after it has stopped.
     /// [`WalError::SequencesUsedUp`] after the last of 2^64 - 1 records.
     pub fn rotate(&self) -> Result<(), WalError> {
-        self.committer.rotate()
+        self.group_commit.rotate()
     }
 
     /// Syncs the log, notes in it that it was synced, and gives up the lock.
@@ -326,7 +315,7 @@ impl WalWriter {
     /// # Errors
     /// As [`WalWriter::flush_and_sync`].
     pub fn close(self) -> Result<Anchor, WalError> {
-        self.committer.finish()?;
+        self.group_commit.finish()?;
         Ok(self.head())
     }
 }
@@ -334,7 +323,7 @@ impl WalWriter {
 impl std::fmt::Debug for WalWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WalWriter")
-            .field("path", &self.committer.storage().path(""))
+            .field("path", &self.group_commit.storage().path(""))
             .finish_non_exhaustive()
     }
 }

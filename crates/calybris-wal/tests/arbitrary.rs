@@ -78,12 +78,12 @@ fn handle(path: &Path, key: Option<&Key>) {
     }
     let before = fs::read(segment(path)).unwrap();
     match open(path, key) {
-        Ok(writer) => assert_eq!(writer.recovery().sequence, records),
+        Ok(writer) => assert_eq!(writer.open_report().sequence, records),
         Err(error) => {
             assert_eq!(fs::read(segment(path)).unwrap(), before, "a refused log is left alone");
             let options = RepairOptions { key: key.cloned(), ..RepairOptions::default() };
             if error.is_tampering() && repair(path, &options).is_ok() {
-                assert_eq!(open(path, key).unwrap().recovery().sequence, records);
+                assert_eq!(open(path, key).unwrap().open_report().sequence, records);
             }
         }
     }
@@ -147,5 +147,5 @@ fn a_length_that_lies_claims_no_memory() {
     let report = verify(directory.path(), &VerifyOptions::default()).unwrap();
     assert_eq!(report.records, 1);
     let writer = WalWriter::open(directory.path(), &options).unwrap();
-    assert_eq!(writer.recovery().quarantined.as_ref().unwrap().bytes, 1016);
+    assert_eq!(writer.open_report().quarantined.as_ref().unwrap().bytes, 1016);
 }

@@ -43,11 +43,11 @@ fn a_log_cut_at_any_byte_keeps_every_whole_record_and_takes_more() {
             }
 
             let writer = open(directory.path(), key.as_ref()).unwrap();
-            let recovery = writer.recovery().clone();
-            assert_eq!(recovery.sequence, whole as u64, "cut at {cut}");
-            assert_eq!(recovery.created, cut < HEADER);
-            assert_eq!(recovery.quarantined.is_some(), kept_end < cut && !room, "cut at {cut}");
-            if let Some(cut_off) = recovery.quarantined {
+            let report = writer.open_report().clone();
+            assert_eq!(report.sequence, whole as u64, "cut at {cut}");
+            assert_eq!(report.created, cut < HEADER);
+            assert_eq!(report.quarantined.is_some(), kept_end < cut && !room, "cut at {cut}");
+            if let Some(cut_off) = report.quarantined {
                 assert_eq!(fs::read(cut_off.path).unwrap(), &bytes[kept_end..cut]);
             }
             assert_eq!(read_payloads(directory.path(), key.as_ref()), payloads()[..whole]);
@@ -55,8 +55,8 @@ fn a_log_cut_at_any_byte_keeps_every_whole_record_and_takes_more() {
             assert_eq!(writer.append("one more").unwrap().sequence, whole as u64 + 1);
             drop(writer);
             let reopened = open(directory.path(), key.as_ref()).unwrap();
-            assert_eq!(reopened.recovery().sequence, whole as u64 + 1);
-            assert_eq!(reopened.recovery().quarantined, None);
+            assert_eq!(reopened.open_report().sequence, whole as u64 + 1);
+            assert_eq!(reopened.open_report().quarantined, None);
         }
     }
 }
@@ -69,7 +69,7 @@ fn a_quarantined_tail_never_replaces_an_earlier_one() {
     for torn in [5, 9] {
         log_of(directory.path(), &[&bytes[..], &vec![7; torn]].concat());
         let writer = open(directory.path(), None).unwrap();
-        let cut_off = writer.recovery().quarantined.clone().unwrap();
+        let cut_off = writer.open_report().quarantined.clone().unwrap();
         assert_eq!(fs::read(cut_off.path).unwrap(), vec![7; torn]);
     }
     let torn = fs::read_dir(directory.path()).unwrap().filter(|entry| {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use calybris_wal::{
-    Damage, Disposal, Reader, RepairOptions, VerifyOptions, WalError, WalOptions, WalWriter,
+    Damage, Reader, RepairOptions, RetentionAction, VerifyOptions, WalError, WalOptions, WalWriter,
     repair, verify,
 };
 use logs::options;
@@ -60,11 +60,11 @@ fn removing_the_lock_lets_no_second_writer_in() {
         assert!(is_locked(WalWriter::open(&path, &options())));
     }
     remove();
-    assert_eq!(writer.retain_from(3, Disposal::Archive(&archive)).unwrap(), 2);
+    assert_eq!(writer.retain_from(3, RetentionAction::Archive(&archive)).unwrap(), 2);
     assert!(is_locked(WalWriter::open(&path, &options())));
     writer.append(&5_u64).unwrap();
     writer.close().unwrap();
-    assert_eq!(WalWriter::open(&path, &options()).unwrap().recovery().sequence, 5);
+    assert_eq!(WalWriter::open(&path, &options()).unwrap().open_report().sequence, 5);
     assert_eq!(verify(&path, &VerifyOptions::default()).unwrap().records, 3);
     assert_eq!(verify(&archive, &VerifyOptions::default()).unwrap().records, 2);
 }
@@ -191,7 +191,7 @@ fn what_is_no_file_in_the_archive_drops_nothing() {
         fs::create_dir(&archive).unwrap();
         make(&segment(&archive, 1));
         expect_refusal(
-            writer.retain_from(5, Disposal::Archive(&archive)),
+            writer.retain_from(5, RetentionAction::Archive(&archive)),
             &segment(&archive, 1),
             found,
         );
@@ -208,7 +208,7 @@ fn a_copy_that_was_cut_short_is_made_anew() {
         fs::create_dir(&archive).unwrap();
         let part = archive.join(format!("{:020}.cwal.part", 1));
         fs::write(&part, vec![7; leftover]).unwrap();
-        assert_eq!(writer.retain_from(5, Disposal::Archive(&archive)).unwrap(), 2);
+        assert_eq!(writer.retain_from(5, RetentionAction::Archive(&archive)).unwrap(), 2);
         assert!(!part.exists());
         assert_eq!(verify(&archive, &VerifyOptions::default()).unwrap().records, 4);
     }
@@ -260,7 +260,7 @@ fn a_directory_that_holds_a_lock_or_foreign_files_is_begun() {
     fs::write(directory.path().join("README"), "mine").unwrap();
     fs::write(directory.path().join("0.cwal"), "no segment's name").unwrap();
     let writer = WalWriter::open(directory.path(), &WalOptions::new(1)).unwrap();
-    assert!(writer.recovery().created);
+    assert!(writer.open_report().created);
     assert_eq!(fs::read(directory.path().join("README")).unwrap(), b"mine");
 }
 
@@ -291,7 +291,7 @@ fn a_log_whose_segments_were_removed_is_not_begun_anew_while_something_tells_of_
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join(name), vec![7; bytes]).unwrap();
         match (WalWriter::open(directory.path(), &options()), segment) {
-            (Ok(writer), None) => assert!(writer.recovery().created),
+            (Ok(writer), None) => assert!(writer.open_report().created),
             (Err(WalError::MissingSegment { segment }), Some(expected)) => {
                 assert_eq!(segment, expected, "{name}");
                 assert!(Reader::segments(directory.path()).is_err(), "{name}");

@@ -158,7 +158,7 @@ fn a_log_has_one_writer() {
     assert!(matches!(open(directory.path(), None), Err(WalError::Locked { .. })));
     writer.append("still here").unwrap();
     drop(writer);
-    assert_eq!(open(directory.path(), None).unwrap().recovery().sequence, 1);
+    assert_eq!(open(directory.path(), None).unwrap().open_report().sequence, 1);
 }
 
 #[test]
@@ -334,7 +334,7 @@ fn opening_with_an_anchor_refuses_a_log_that_does_not_reach_it() {
         let report = verify(&path, &VerifyOptions { key: key.clone(), ..without_key() }).unwrap();
         let head = report.head;
         let open_with = |anchor| logs::open_with(&path, &options().anchor(anchor), key.as_ref());
-        assert_eq!(open_with(head).unwrap().recovery().sequence, 6);
+        assert_eq!(open_with(head).unwrap().open_report().sequence, 6);
 
         let bytes = fs::read(segment(&path)).unwrap();
         let fifth = logs::frames(&bytes).iter().find(|frame| frame.sequence == 5).unwrap().end;

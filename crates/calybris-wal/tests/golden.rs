@@ -8,7 +8,7 @@ mod logs;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use calybris_wal::{Disposal, Key, LogId, VerifyOptions, WalOptions, WalWriter, verify};
+use calybris_wal::{Key, LogId, RetentionAction, VerifyOptions, WalOptions, WalWriter, verify};
 use logs::{key, new_key, options, payloads, read_payloads, segment, write_sample, write_segments};
 
 fn golden(name: &str) -> PathBuf {
@@ -94,7 +94,7 @@ fn a_log_whose_beginning_was_dropped_is_written_as_ever() {
     compare_or_bless("retained", |path| {
         write_segments(path, &options(), None);
         let writer = logs::open(path, None).unwrap();
-        assert_eq!(writer.retain_from(4, Disposal::Remove).unwrap(), 1);
+        assert_eq!(writer.retain_from(4, RetentionAction::Remove).unwrap(), 1);
         writer.rotate().unwrap();
         writer.append("seventh").unwrap();
         writer.close().unwrap();

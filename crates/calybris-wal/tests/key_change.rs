@@ -61,7 +61,7 @@ fn a_key_change_counts_only_with_its_seal() {
 
                 // The change did not take place: either key may go on.
                 let writer = open(path, Some(&go_on)).unwrap();
-                assert_eq!(writer.recovery().quarantined.is_none(), clean, "{cut}");
+                assert_eq!(writer.open_report().quarantined.is_none(), clean, "{cut}");
                 writer.append("more").unwrap();
                 writer.rotate().unwrap();
                 writer.append("and more").unwrap();

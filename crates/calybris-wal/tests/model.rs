@@ -81,7 +81,7 @@ proptest! {
                     writer = reopen(writer, directory.path(), key.as_ref());
                 }
             }
-            if writer.head().sequence == writer.recovery().sequence {
+            if writer.head().sequence == writer.open_report().sequence {
                 // It has just been opened, which syncs what it found.
                 note_synced(&mut model, directory.path());
             }

@@ -149,7 +149,7 @@ fn told_by_threads(directory: &Path, key: Option<&Key>, threads: usize) -> (Vec<
     match end {
         Ok(()) => (all, format!("{:?} {}", reader.tail(), reader.bytes_read())),
         Err(error) => {
-            assert!(reader.lend().is_none(), "a reader that failed answers nothing more");
+            assert!(reader.next_ref().is_none(), "a reader that failed answers nothing more");
             (all, format!("{error:?}"))
         }
     }
@@ -162,7 +162,7 @@ fn told_by_reader(directory: &Path, key: Option<&Key>) -> (Vec<Told>, String) {
         Ok(reader) => reader,
         Err(error) => return (all, format!("{error:?}")),
     };
-    while let Some(record) = reader.lend() {
+    while let Some(record) = reader.next_ref() {
         match record {
             Ok(record) => all.push(told(record)),
             Err(error) => return (all, format!("{error:?}")),
@@ -184,7 +184,7 @@ fn an_error_of_the_visitor_ends_the_reading_at_its_batch() {
         });
         assert!(matches!(refused, Err(WalError::SequencesUsedUp)));
         assert_eq!(visits, 5);
-        assert!(reader.lend().is_none());
+        assert!(reader.next_ref().is_none());
     }
 }
 
@@ -204,7 +204,7 @@ fn threads_find_the_damage_that_a_reader_finds_first() {
         let step_by_step = || {
             let mut records = 0;
             let mut reader = Reader::open(directory.path(), key.as_ref()).unwrap();
-            while let Some(record) = reader.lend() {
+            while let Some(record) = reader.next_ref() {
                 record.map_err(|error| format!("{error:?}"))?;
                 records += 1;
             }

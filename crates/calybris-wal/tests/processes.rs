@@ -74,7 +74,7 @@ fn a_log_has_one_writer_among_all_processes() {
     child.kill().unwrap();
     child.wait().unwrap();
     let writer = WalWriter::open(directory.path(), &options()).unwrap();
-    assert_eq!(writer.recovery().sequence, 1);
+    assert_eq!(writer.open_report().sequence, 1);
 }
 
 fn small(durability: Durability) -> WalOptions {
@@ -133,5 +133,5 @@ fn kill_and_check(path: &Path, round: usize) {
     }
     assert!(found >= acknowledged, "round {round}: {found} of {acknowledged}");
     let writer = WalWriter::open(path, &small(Durability::Os)).unwrap();
-    assert_eq!(writer.recovery().sequence, found);
+    assert_eq!(writer.open_report().sequence, found);
 }

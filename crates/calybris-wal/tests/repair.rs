@@ -6,7 +6,9 @@ mod logs;
 use std::fs;
 use std::path::Path;
 
-use calybris_wal::{Damage, Disposal, Key, Repair, RepairOptions, VerifyOptions, WalError, verify};
+use calybris_wal::{
+    Damage, Key, Repair, RepairOptions, RetentionAction, VerifyOptions, WalError, verify,
+};
 use logs::{
     HEADER, frames, key, keys, log_of, open, options, payloads, read_payloads, segment_from,
     write_sample, write_segments,
@@ -68,7 +70,7 @@ fn a_log_that_lost_a_segment_is_kept_up_to_it() {
     let done = repair(directory.path(), None).unwrap().unwrap();
     assert!(matches!(done.damage, WalError::MissingSegment { segment: 3 }));
     assert_eq!((done.sequence, done.quarantined.len()), (2, 1));
-    assert_eq!(open(directory.path(), None).unwrap().recovery().sequence, 2);
+    assert_eq!(open(directory.path(), None).unwrap().open_report().sequence, 2);
 }
 
 #[test]
@@ -187,7 +189,7 @@ fn a_retained_log_is_cut_at_its_damage_and_still_says_where_it_begins() {
         let path = directory.path();
         write_segments(path, &options(), key.as_ref());
         let writer = open(path, key.as_ref()).unwrap();
-        writer.retain_from(3, Disposal::Remove).unwrap();
+        writer.retain_from(3, RetentionAction::Remove).unwrap();
         writer.close().unwrap();
         let name = segment_from(path, 3);
         let mut bytes = fs::read(&name).unwrap();

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use calybris_wal::{
-    Anchor, Damage, Disposal, InclusionProof, LogId, TreeHead, VerifyOptions, WalError, WalWriter,
-    verify,
+    Anchor, Damage, InclusionProof, LogId, RetentionAction, TreeHead, VerifyOptions, WalError,
+    WalWriter, verify,
 };
 use logs::{keys, open, options, payloads, read, read_payloads, segment_from, write_segments};
 
@@ -27,8 +27,8 @@ fn whole_segments_before_a_record_are_dropped_and_no_others() {
         let path = directory.path();
         write_segments(path, &options(), None);
         let writer = open(path, None).unwrap();
-        assert_eq!(writer.retain_from(sequence, Disposal::Remove).unwrap(), dropped);
-        assert_eq!(writer.retain_from(sequence, Disposal::Remove).unwrap(), 0);
+        assert_eq!(writer.retain_from(sequence, RetentionAction::Remove).unwrap(), dropped);
+        assert_eq!(writer.retain_from(sequence, RetentionAction::Remove).unwrap(), 0);
         let kept = [1, 3, 5].map(|first| exists(path, first));
         assert_eq!(kept, [dropped < 1, dropped < 2, true], "{sequence}");
         drop(writer);
@@ -45,7 +45,7 @@ fn a_file_too_many_does_not_take_the_place_of_the_segment_to_be_kept() {
         let writer = open(path, key.as_ref()).unwrap();
         for (inside, what) in [(4, Damage::Overlap), (6, Damage::Unsealed)] {
             fs::copy(segment_from(path, 1), segment_from(path, inside)).unwrap();
-            let refused = writer.retain_from(inside, Disposal::Remove);
+            let refused = writer.retain_from(inside, RetentionAction::Remove);
             let found =
                 matches!(refused, Err(WalError::Corrupt { what: found, .. }) if found == what);
             assert!(found, "{refused:?}");
@@ -55,7 +55,7 @@ fn a_file_too_many_does_not_take_the_place_of_the_segment_to_be_kept() {
         writer.close().unwrap();
         assert_eq!(read_payloads(path, key.as_ref()), payloads());
         let writer = open(path, key.as_ref()).unwrap();
-        assert_eq!(writer.retain_from(4, Disposal::Remove).unwrap(), 1);
+        assert_eq!(writer.retain_from(4, RetentionAction::Remove).unwrap(), 1);
     }
 }
 
@@ -68,7 +68,7 @@ fn what_is_kept_goes_on_and_verifies() {
         write_segments(path, &options(), key);
         let head = verify(path, &with(key, None)).unwrap().head;
         let writer = open(path, key).unwrap();
-        writer.retain_from(5, Disposal::Remove).unwrap();
+        writer.retain_from(5, RetentionAction::Remove).unwrap();
         drop(writer);
         let report = verify(path, &with(key, Some(head))).unwrap();
         assert_eq!((report.first_sequence, report.records, report.head), (5, 2, head));
@@ -81,7 +81,7 @@ fn what_is_kept_goes_on_and_verifies() {
         let report = verify(path, &with(key, Some(head))).unwrap();
         assert_eq!((report.first_sequence, report.records), (5, 8));
         let writer = open(path, key).unwrap();
-        assert_eq!(writer.retain_from(10, Disposal::Remove).unwrap(), 2);
+        assert_eq!(writer.retain_from(10, RetentionAction::Remove).unwrap(), 2);
         drop(writer);
         assert_eq!(verify(path, &with(key, None)).unwrap().first_sequence, 10);
         let error = verify(path, &with(key, Some(head))).unwrap_err();
@@ -98,7 +98,7 @@ fn a_segment_that_goes_missing_without_consent_is_found() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         write_segments(path, &options(), key);
-        open(path, key).unwrap().retain_from(3, Disposal::Remove).unwrap();
+        open(path, key).unwrap().retain_from(3, RetentionAction::Remove).unwrap();
         fs::remove_file(segment_from(path, 3)).unwrap();
         let before = fs::read(segment_from(path, 5)).unwrap();
         for error in [
@@ -120,7 +120,7 @@ fn write_half_retained(path: &Path, key: Option<&calybris_wal::Key>, left: &[u64
     writer.rotate().unwrap();
     writer.append("seventh").unwrap();
     let whole = [1, 3].map(|first| (first, fs::read(segment_from(path, first)).unwrap()));
-    assert_eq!(writer.retain_from(5, Disposal::Remove).unwrap(), 2);
+    assert_eq!(writer.retain_from(5, RetentionAction::Remove).unwrap(), 2);
     writer.close().unwrap();
     for (first, bytes) in whole {
         if left.contains(&first) {
@@ -171,7 +171,7 @@ fn a_former_key_finds_no_fault_in_a_retention_that_was_cut_short() {
     }
     writer.append("more").unwrap();
     let first = fs::read(segment_from(path, 1)).unwrap();
-    assert_eq!(writer.retain_from(4, Disposal::Remove).unwrap(), 3);
+    assert_eq!(writer.retain_from(4, RetentionAction::Remove).unwrap(), 3);
     drop(writer);
     // Of three removals two have reached the disk.
     fs::write(segment_from(path, 1), first).unwrap();
@@ -203,8 +203,8 @@ fn an_archive_is_a_log_of_its_own() {
     let (path, archive) = (directory.path().join("log"), directory.path().join("a/rchive"));
     write_segments(&path, &options(), None);
     let writer = open(&path, None).unwrap();
-    assert_eq!(writer.retain_from(3, Disposal::Archive(&archive)).unwrap(), 1);
-    assert_eq!(writer.retain_from(5, Disposal::Archive(&archive)).unwrap(), 1);
+    assert_eq!(writer.retain_from(3, RetentionAction::Archive(&archive)).unwrap(), 1);
+    assert_eq!(writer.retain_from(5, RetentionAction::Archive(&archive)).unwrap(), 1);
     assert_eq!(read_payloads(&archive, None), payloads()[..4]);
     assert_eq!(read_payloads(&path, None), payloads()[4..]);
     // Together they are the log as it was.
@@ -224,7 +224,7 @@ fn a_log_is_not_archived_into_itself() {
     let writer = open(&path, None).unwrap();
     let before = [1, 3, 5].map(|first| fs::read(segment_from(&path, first)).unwrap());
     for archive in [path.clone(), directory.path().join("other/../log")] {
-        let error = writer.retain_from(5, Disposal::Archive(&archive)).unwrap_err();
+        let error = writer.retain_from(5, RetentionAction::Archive(&archive)).unwrap_err();
         assert!(
             matches!(&error, WalError::ArchiveTaken { path } if *path == segment_from(&archive, 1)),
             "{error}"
@@ -243,11 +243,11 @@ fn two_logs_do_not_overwrite_each_other_in_one_archive() {
     write_segments(&first, &options(), None);
     write_segments(&second, &options().log_id(LogId::from_bytes([9; 16])), None);
     let writer = open(&first, None).unwrap();
-    assert_eq!(writer.retain_from(3, Disposal::Archive(&archive)).unwrap(), 1);
+    assert_eq!(writer.retain_from(3, RetentionAction::Archive(&archive)).unwrap(), 1);
     let archived = fs::read(segment_from(&archive, 1)).unwrap();
     let writer = WalWriter::open(&second, &options().log_id(LogId::from_bytes([9; 16]))).unwrap();
     let before = [1, 3, 5].map(|first| fs::read(segment_from(&second, first)).unwrap());
-    let error = writer.retain_from(5, Disposal::Archive(&archive)).unwrap_err();
+    let error = writer.retain_from(5, RetentionAction::Archive(&archive)).unwrap_err();
     assert!(
         matches!(&error, WalError::ArchiveTaken { path } if *path == segment_from(&archive, 1)),
         "{error}"
@@ -267,7 +267,7 @@ fn a_copy_that_was_archived_before_a_crash_is_archived_already() {
     fs::write(segment_from(&archive, 1), &first).unwrap();
     fs::write(archive.join("00000000000000000003.cwal.part"), "half of it").unwrap();
     let writer = open(&path, None).unwrap();
-    assert_eq!(writer.retain_from(5, Disposal::Archive(&archive)).unwrap(), 2);
+    assert_eq!(writer.retain_from(5, RetentionAction::Archive(&archive)).unwrap(), 2);
     assert_eq!(read_payloads(&archive, None), payloads()[..4]);
     // One that is a byte shorter, or one longer, is no copy.
     for bytes in [&first[..first.len() - 1], &[&first[..], &[0]].concat()] {
@@ -277,7 +277,7 @@ fn a_copy_that_was_archived_before_a_crash_is_archived_already() {
         fs::create_dir(&archive).unwrap();
         fs::write(segment_from(&archive, 1), bytes).unwrap();
         let writer = open(&path, None).unwrap();
-        let refused = writer.retain_from(5, Disposal::Archive(&archive));
+        let refused = writer.retain_from(5, RetentionAction::Archive(&archive));
         assert!(matches!(refused, Err(WalError::ArchiveTaken { .. })));
         assert_eq!(fs::read(segment_from(&archive, 1)).unwrap(), bytes);
         assert!(exists(&path, 1));
@@ -288,7 +288,7 @@ fn a_copy_that_was_archived_before_a_crash_is_archived_already() {
 fn a_proof_over_what_was_dropped_is_not_made_up() {
     let directory = tempfile::tempdir().unwrap();
     write_segments(directory.path(), &options(), None);
-    open(directory.path(), None).unwrap().retain_from(3, Disposal::Remove).unwrap();
+    open(directory.path(), None).unwrap().retain_from(3, RetentionAction::Remove).unwrap();
     for error in [
         TreeHead::of(directory.path(), None, 6).unwrap_err(),
         InclusionProof::of(directory.path(), None, 5, 6).unwrap_err(),

@@ -6,7 +6,7 @@ mod logs;
 use std::fs;
 use std::path::Path;
 
-use calybris_wal::{Disposal, Key, Reader, Record, WalError};
+use calybris_wal::{Key, Reader, Record, RetentionAction, WalError};
 use logs::{HEADER, keys, open, open_with, options, read, segment_from, write_segments};
 
 /// The lengths of a seal's frame, and of a durable mark's.
@@ -127,7 +127,7 @@ fn a_record_that_was_dropped_is_told_from_one_that_is_missing() {
         let path = directory.path();
         write_segments(path, &options(), key);
         let writer = open(path, key).unwrap();
-        writer.retain_from(3, Disposal::Remove).unwrap();
+        writer.retain_from(3, RetentionAction::Remove).unwrap();
         expect_found(path, key);
         writer.rotate().unwrap();
         writer.append("seventh").unwrap();

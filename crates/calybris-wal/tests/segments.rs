@@ -42,7 +42,7 @@ fn segments_read_through_as_one_log() {
         let reader = Reader::open(directory.path(), key.as_ref());
         assert_eq!(reader.unwrap().bytes_in_log().unwrap(), bytes as u64);
         let writer = open(directory.path(), key.as_ref()).unwrap();
-        assert_eq!((writer.head(), writer.recovery().sequence), (report.head, 6));
+        assert_eq!((writer.head(), writer.open_report().sequence), (report.head, 6));
     }
 }
 
@@ -412,7 +412,7 @@ fn room_that_was_made_ahead_is_no_damage_and_is_given_up() {
     // As a crash leaves it: with the room.
     fs::write(&file, &with_room).unwrap();
     let writer = open_with(directory.path(), &options, None).unwrap();
-    assert_eq!(writer.recovery().quarantined, None);
+    assert_eq!(writer.open_report().quarantined, None);
     assert_eq!(writer.append("two").unwrap().sequence, 2);
     writer.rotate().unwrap();
     assert!(fs::metadata(&file).unwrap().len() < 1000);

@@ -32,7 +32,7 @@ fn every_flipped_bit_is_found_and_judged_by_what_was_synced() {
             // Reading, opening and verifying share the verdict; once per byte shows that they do.
             let opened = (bit % 8 == bit / 8 % 8).then(|| {
                 open(directory.path(), key.as_ref()).map(|writer| {
-                    writer.recovery().quarantined.as_ref().map(|cut| (cut.offset, cut.bytes))
+                    writer.open_report().quarantined.as_ref().map(|cut| (cut.offset, cut.bytes))
                 })
             });
             if bit / 8 < HEADER {

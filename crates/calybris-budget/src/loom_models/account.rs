@@ -3,6 +3,8 @@
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 
+use calybris_units::BrokenInvariant;
+
 use super::{account, must_fail};
 
 use crate::account::{Account, NotDebited};
@@ -25,13 +27,13 @@ fn a_reading_is_one_instant() {
             move || account.debit(3).unwrap()
         });
         account.debit(6).unwrap();
-        account.settle(6, 2);
+        account.settle(6, 2).unwrap();
         let seen = reader.join().unwrap();
-        assert!(matches!(seen.reserved(), 0 | 3 | 4 | 6 | 7 | 9), "{seen:?}");
+        assert!(matches!(seen.reserved().unwrap(), 0 | 3 | 4 | 6 | 7 | 9), "{seen:?}");
         assert!(seen.committed == 0 || seen.committed == 2, "{seen:?}");
         other.join().unwrap();
         let now = account.read();
-        assert_eq!((now.available, now.reserved(), now.committed), (5, 3, 2));
+        assert_eq!((now.available, now.reserved().unwrap(), now.committed), (5, 3, 2));
     });
 }
 
@@ -67,7 +69,7 @@ fn what_stands_in_the_stock_is_admitted_exactly() {
         });
         assert!(reserve(&account, 12), "a phantom refusal");
         let now = account.read();
-        assert!(matches!(now.reserved(), 12 | 20), "{now:?}");
+        assert!(matches!(now.reserved().unwrap(), 12 | 20), "{now:?}");
         assert!(rival.join().unwrap(), "a phantom refusal");
         assert!(!reserve(&account, 1), "overspent");
     });
@@ -107,14 +109,14 @@ fn what_has_no_room_in_the_hot_word_is_settled_beside_it() {
         assert!(reserve(&account, 40));
         let rival = thread::spawn({
             let account = account.clone();
-            move || account.settle(20, 17)
+            move || account.settle(20, 17).unwrap()
         });
-        account.settle(20, 16);
+        account.settle(20, 16).unwrap();
         let now = account.read();
-        assert!(matches!((now.committed, now.reserved()), (16, 20) | (33, 0)), "{now:?}");
+        assert!(matches!((now.committed, now.reserved().unwrap()), (16, 20) | (33, 0)), "{now:?}");
         rival.join().unwrap();
         let now = account.read();
-        assert_eq!((now.available, now.committed, now.reserved()), (27, 33, 0));
+        assert_eq!((now.available, now.committed, now.reserved().unwrap()), (27, 33, 0));
     });
 }
 
@@ -194,9 +196,9 @@ fn ordering(log_then_credit: bool) {
     });
     if log_then_credit {
         log.lock().unwrap().push(1);
-        account.settle(1, 0);
+        account.settle(1, 0).unwrap();
     } else {
-        account.settle(1, 0);
+        account.settle(1, 0).unwrap();
         log.lock().unwrap().push(1);
     }
     taker.join().unwrap();
@@ -227,14 +229,15 @@ fn an_adjustment_is_seen_whole() {
         let owner = thread::spawn({
             let account = account.clone();
             move || {
-                account.adjust(|words| {
-                    words.raise_granted(5);
-                    words.raise_available(5);
+                let raised = account.adjust(|words| {
+                    words.raise_granted(5)?;
+                    words.raise_available(5)
                 });
+                raised.unwrap();
             }
         });
         let now = account.read();
-        assert!(now.reserved() == 4, "{now:?}");
+        assert!(now.reserved().unwrap() == 4, "{now:?}");
         assert!(now.granted == 10 || now.granted == 15);
         owner.join().unwrap();
     });
@@ -304,5 +307,44 @@ fn control_a_rule_beside_the_word() {
         let at_freeze = available.load(Acquire);
         caller.join().unwrap();
         assert_eq!(available.load(Relaxed), at_freeze, "reserved after the freeze");
+    });
+}
+
+/// An account is broken off while its owner lifts a freeze: the guard stays, and no debit passes it.
+#[test]
+fn a_broken_account_stays_guarded() {
+    loom::model(|| {
+        let account = account(10);
+        account.rules().freeze(true);
+        account.guard();
+        let owner = thread::spawn({
+            let account = account.clone();
+            move || {
+                account.lock().with(|| {
+                    account.rules().freeze(false);
+                    account.guard();
+                });
+            }
+        });
+        account.break_off(BrokenInvariant::found("a model says so", file!(), line!()));
+        assert_eq!(account.debit(6), Err(NotDebited::Guarded), "reserved from a broken account");
+        owner.join().unwrap();
+        assert_eq!(account.debit(6), Err(NotDebited::Guarded), "reserved from a broken account");
+        assert!(account.settle(0, 0).is_err());
+    });
+}
+
+/// The control of the broken account: no bit of its own, so that who lifts a guard lifts both.
+#[test]
+fn control_a_broken_account_with_the_guard_for_a_sign() {
+    must_fail(|| {
+        let hot = Arc::new(AtomicU64::new(1));
+        let owner = thread::spawn({
+            let hot = hot.clone();
+            move || hot.fetch_and(!1, Ordering::AcqRel)
+        });
+        hot.fetch_or(1, Ordering::AcqRel);
+        owner.join().unwrap();
+        assert_eq!(hot.load(Acquire), 1, "reserved from a broken account");
     });
 }

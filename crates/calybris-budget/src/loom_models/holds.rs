@@ -7,23 +7,23 @@ use loom::thread;
 use super::must_fail;
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use crate::{BudgetEngine, ReservationId};
+use crate::{BudgetEngine, Microunits, ReservationId};
 
 /// An engine with a tenant of 100 and one of 50. Its ring has one slot here.
 fn engine() -> Arc<BudgetEngine> {
     let engine = BudgetEngine::new();
-    engine.ensure_tenant("acme", 100).unwrap();
-    engine.ensure_tenant("globex", 50).unwrap();
+    engine.ensure_tenant("acme", Microunits::new(100)).unwrap();
+    engine.ensure_tenant("globex", Microunits::new(50)).unwrap();
     Arc::new(engine)
 }
 
 /// What all holds hold is what their tenants have reserved.
 fn check_books(engine: &BudgetEngine) {
-    let open = engine.open_reservations();
+    let open = engine.open_reservations().unwrap();
     for tenant in engine.tenants() {
         let of_tenant = open.iter().filter(|open| open.tenant == tenant.name());
-        let held: u64 = of_tenant.map(|open| open.amount).sum();
-        assert_eq!(held, tenant.snapshot().reserved, "a hold was lost or doubled");
+        let held: u64 = of_tenant.map(|open| open.amount.get()).sum();
+        assert_eq!(held, tenant.snapshot().reserved.get(), "a reservation was lost or doubled");
     }
 }
 
@@ -32,16 +32,16 @@ fn check_books(engine: &BudgetEngine) {
 fn a_hold_by_id_is_settled_once() {
     loom::model(|| {
         let engine = engine();
-        let id = engine.try_reserve("acme", 6).unwrap();
+        let id = engine.try_reserve("acme", Microunits::new(6)).unwrap();
         let rival = thread::spawn({
             let engine = engine.clone();
             move || engine.release("acme", id).is_ok()
         });
-        let mine = engine.commit("acme", id, 4).is_ok();
+        let mine = engine.commit("acme", id, Microunits::new(4)).is_ok();
         assert!(mine != rival.join().unwrap(), "settled twice, or by nobody");
         let now = engine.tenant("acme").unwrap().snapshot();
         let committed = if mine { 4 } else { 0 };
-        assert_eq!((now.reserved, now.committed), (0, committed));
+        assert_eq!((now.reserved.get(), now.committed.get()), (0, committed));
     });
 }
 
@@ -51,12 +51,12 @@ fn a_hold_by_id_is_settled_once() {
 fn a_hold_on_its_way_from_the_ring_to_the_map_is_settled_once() {
     loom::model(|| {
         let engine = engine();
-        let id = engine.try_reserve("acme", 6).unwrap();
+        let id = engine.try_reserve("acme", Microunits::new(6)).unwrap();
         let rival = thread::spawn({
             let engine = engine.clone();
             move || engine.attach(id).map(drop).is_some()
         });
-        let mine = engine.commit("acme", id, 4).is_ok();
+        let mine = engine.commit("acme", id, Microunits::new(4)).is_ok();
         assert!(mine != rival.join().unwrap(), "settled twice, or by nobody");
         check_books(&engine);
     });
@@ -68,19 +68,19 @@ fn a_hold_on_its_way_from_the_ring_to_the_map_is_settled_once() {
 fn the_next_hold_of_a_slot_is_not_taken_for_the_one_before() {
     loom::model(|| {
         let engine = engine();
-        let first = engine.try_reserve("acme", 6).unwrap();
+        let first = engine.try_reserve("acme", Microunits::new(6)).unwrap();
         let next = thread::spawn({
             let engine = engine.clone();
             move || {
                 let mine = engine.release("acme", first).is_ok();
-                (mine, engine.try_reserve("globex", 3).unwrap())
+                (mine, engine.try_reserve("globex", Microunits::new(3)).unwrap())
             }
         });
-        let mine = engine.commit("acme", first, 4).is_ok();
+        let mine = engine.commit("acme", first, Microunits::new(4)).is_ok();
         let (theirs, second) = next.join().unwrap();
         assert!(mine != theirs, "settled twice, or by nobody");
         check_books(&engine);
-        assert_eq!(engine.release("globex", second).unwrap().released, 3);
+        assert_eq!(engine.release("globex", second).unwrap().released.get(), 3);
     });
 }
 
@@ -112,18 +112,18 @@ fn an_id_is_the_engines_or_the_callers() {
         let engine = engine();
         // The ring is there already: that it is made once is the word of the standard library, whose
         // cell loom does not see into.
-        let before = engine.try_reserve("acme", 1).unwrap();
+        let before = engine.try_reserve("acme", Microunits::new(1)).unwrap();
         engine.release("acme", before).unwrap();
         let next = ReservationId::from(before.as_u64() + 1);
         let acme = engine.tenant("acme").unwrap();
-        let chosen = acme.try_reserve(5).unwrap();
+        let chosen = acme.try_reserve(Microunits::new(5)).unwrap();
         let caller = thread::spawn({
             let engine = engine.clone();
             move || engine.detach_as(next, chosen, None).is_ok()
         });
-        let given = engine.try_reserve("acme", 3).unwrap();
+        let given = engine.try_reserve("acme", Microunits::new(3)).unwrap();
         let chosen = caller.join().unwrap();
-        assert!(!(chosen && given == next), "two holds have one id");
+        assert!(!(chosen && given == next), "two reservations have one id");
         check_books(&engine);
     });
 }
@@ -143,7 +143,7 @@ fn control_two_claims_that_are_in_no_one_order() {
             move || claim(&words.0, &words.1)
         });
         let mine = claim(&words.1, &words.0);
-        assert!(!(mine && rival.join().unwrap()), "two holds have one id");
+        assert!(!(mine && rival.join().unwrap()), "two reservations have one id");
     });
 }
 
@@ -153,16 +153,16 @@ fn control_two_claims_that_are_in_no_one_order() {
 fn a_listing_shows_each_hold_whole() {
     loom::model(|| {
         let engine = engine();
-        let first = engine.try_reserve("acme", 6).unwrap();
+        let first = engine.try_reserve("acme", Microunits::new(6)).unwrap();
         let reader = thread::spawn({
             let engine = engine.clone();
-            move || engine.open_reservations()
+            move || engine.open_reservations().unwrap()
         });
         engine.release("acme", first).unwrap();
-        let second = engine.try_reserve("globex", 3).unwrap();
+        let second = engine.try_reserve("globex", Microunits::new(3)).unwrap();
         for open in reader.join().unwrap() {
             let whole = [(first, "acme", 6), (second, "globex", 3)];
-            let found = (open.id, open.tenant.as_str(), open.amount);
+            let found = (open.id, open.tenant.as_str(), open.amount.get());
             assert!(whole.contains(&found), "{open:?}");
         }
         check_books(&engine);

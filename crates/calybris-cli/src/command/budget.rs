@@ -135,7 +135,7 @@ fn words(
     tickets(ledger, origins, top, page);
     page.line(paint.good("The money adds up."));
     page.line("For every tenant, after every event, granted + debt = available + reserved +");
-    page.line("committed; and a second sum over all events is what the budgets say.");
+    page.line("committed; and a second sum over all events agrees with the balances.");
 }
 
 fn accounts(ledger: &Ledger, total: &Totals, page: &mut Page) {

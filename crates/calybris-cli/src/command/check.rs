@@ -81,7 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         serde_json::from_str(&text).map_err(|error| refuse(strict::fault_of(&text, &error)))?;
     let Some(head) = head else {
         let what = format!(
-            "a proof is checked against a tree head that comes from elsewhere: name it with --tree-head\n  \
+            "a proof is checked against a tree head that does not come with it: name one with --tree-head\n  \
              the proof itself says that it is for {}",
             proof.head()
         );
@@ -91,7 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let proven = proof.head();
     if proven.log_id == head.log_id && proven.size != head.size {
         let what = format!(
-            "cannot be checked with this tree head: it is over {} records, and the proof is for that over {}\n  \
+            "cannot be checked with this tree head: it is for a log of {} records, and the proof is for one of {}\n  \
              ask for `calybris prove DIR {} --tree-head {head}`",
             head.size,
             proven.size,
@@ -168,11 +168,11 @@ fn words(arguments: &Arguments, recorded: &RecordedDecision, head: &TreeHead, pa
     page.line(format_args!("{file}: {}, decision {sequence}", paint.good("proven")));
     header::decision(&recorded.decided, &recorded.snapshot, paint, page);
     page.line("\nThis establishes that");
-    page.line("  - this decision, to the bit, is that record of the log of the tree head");
+    page.line("  - this decision is, bit for bit, that record of the log with the tree head");
     page.line(format_args!("    {head}"));
-    page.line("  - the policy and the catalog it was made under stand before it in the same log");
-    page.line("  - the kernel decides so: it was run again now");
+    page.line("  - its policy and its catalog are earlier records of the same log");
+    page.line("  - the kernel makes the same decision: it was run again now");
     page.line("It does not establish that");
-    page.line("  - the tree head is the one that the log's keeper gave away: compare it");
-    page.line("  - what was asked was true, or what became of the decision");
+    page.line("  - the tree head is the one that the log's keeper published: compare it");
+    page.line("  - the request was true, or how the decision ended");
 }

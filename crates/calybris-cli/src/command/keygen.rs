@@ -79,8 +79,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         if let Some(former) = &arguments.replaces {
             page.line(format_args!("It holds the keys of {} too.", former.display()));
         }
-        page.line("Give it to `route`, `verify` and the others with --key-file. Keep a copy where");
-        page.line("whoever can write the log cannot read it.");
+        page.line("Give it to `route`, `verify` and the others with --key-file. Keep a copy that");
+        page.line("nobody who can write the log can read.");
     }
     Ok(page)
 }

@@ -83,12 +83,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         page.line(format_args!("{}: proof of decision {sequence}", file.display()));
         page.line(format_args!("  for the tree head over {} records", head.size));
         page.line(format_args!("  {head}"));
-        page.line("Who has this tree head from elsewhere can check it, without the log:");
+        page.line("Anybody who has this tree head from elsewhere can check it without the log:");
         let (proof, key) = (shell_word(file), arguments.log.key.typed_again());
         page.line(format_args!("  {} check {proof} --tree-head HEAD{key}", program_name()));
         if !key.is_empty() {
-            page.line("The log has a key, and nothing can be checked without it: whoever checks has to be");
-            page.line("given the key, and a key that was shown is no secret any more.");
+            page.line(
+                "The log has a key, and nothing can be checked without it: to check the proof, one",
+            );
+            page.line("needs the key, and a key that was shown to somebody is no longer secret.");
         }
     }
     Ok(page)

@@ -71,18 +71,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         ));
         page.line(format_args!("         {}", aside.path.display()));
     }
-    page.line("\nThe records set aside are no longer part of the log. An anchor that lies behind");
-    page.line("the damage stays contradicted. Verify, and look at the budgets:");
+    page.line(
+        "\nThe records set aside are no longer part of the log. An anchor for a record after",
+    );
+    page.line("the damage no longer matches. Verify the log, and look at the budgets:");
     let (dir, key) = (shell_word(dir), arguments.log.key.typed_again());
     let program = program_name();
     page.line(format_args!("  {program} verify {dir}{key}\n  {program} budget {dir}{key}"));
     Ok(page)
 }
 
-const BEGINNING_GONE: &str = "nothing was changed: the segments before the first one are gone, and nothing that is left says that \
-     they were dropped on purpose; put them back, or type --accept-beginning to keep what there is";
+const BEGINNING_GONE: &str = "nothing was changed: the segments before the first one are gone, and nothing in the rest says that \
+     they were dropped on purpose; put them back, or keep the rest with --accept-beginning";
 
-const NOTHING_KEPT: &str = "not even its beginning verifies, so nothing could be kept; nothing was changed: look for a copy that verifies";
+const NOTHING_KEPT: &str = "not even its beginning verifies, so there is nothing to keep; nothing was changed: look for a copy that verifies";
 
 fn json_of(repaired: Option<&Repair>) -> serde_json::Value {
     let Some(done) = repaired else { return json!({ "repaired": false }) };

@@ -34,7 +34,7 @@ pub(crate) fn page(job: &Job<'_>, routed: &Routed, json: bool) -> Page {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        page.line(format_args!("requests passed over in each: {}{more}", names.join(", ")));
+        page.line(format_args!("requests ignored in each: {}{more}", names.join(", ")));
     }
     if routed.times_without_zone > 0 {
         let times = grouped(routed.times_without_zone);
@@ -134,12 +134,12 @@ fn inputs(job: &Job<'_>, page: &mut Page) {
         } else {
             format!("{} enabled models cost", grouped(free_models))
         };
-        page.line(format_args!("         {models} nothing: is that so?"));
+        page.line(format_args!("         {models} nothing: is that right?"));
         page.line("         `calybris catalog check --json` lists them");
     }
     if oddly_priced_models > 0 {
         page.line(format_args!(
-            "         {} a price that is not {PLAUSIBLE_PRICES}: is that so?",
+            "         {} a price that is not {PLAUSIBLE_PRICES}: is that right?",
             if oddly_priced_models == 1 {
                 "1 enabled model has".to_owned()
             } else {

@@ -107,7 +107,11 @@ fn parse_range(text: &str) -> Result<(&'static PolicyNumber, Vec<u64>), String> 
     let (to, step) = rest.split_once(':').ok_or_else(shape)?;
     let number = POLICY_NUMBERS.iter().find(|number| number.key == key).ok_or_else(|| {
         let known: Vec<&str> = POLICY_NUMBERS.iter().map(|number| number.key).collect();
-        format!("{} is no number of a policy; these are: {}", quoted(key), known.join(", "))
+        format!(
+            "{} is not a number of the policy; the numbers are: {}",
+            quoted(key),
+            known.join(", ")
+        )
     })?;
     let limit = number.limit;
     let parse = |what: &str, text: &str| {
@@ -119,7 +123,7 @@ fn parse_range(text: &str) -> Result<(&'static PolicyNumber, Vec<u64>), String> 
         value.filter(|value| *value <= limit).ok_or_else(|| {
             let (key, limit) = (number.key, grouped(limit));
             format!(
-                "{what} {} is not a whole number from 0 to {limit}, which {key} is",
+                "{what} {} is not a whole number from 0 to {limit}, as {key} must be",
                 quoted(text)
             )
         })

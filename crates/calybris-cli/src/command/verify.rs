@@ -93,8 +93,8 @@ fn words(dir: &Path, report: &Report, page: &mut Page) {
     let torn = torn_bytes(report.tail);
     if torn > 0 {
         let text = format!(
-            "{} at the end are no record yet: cut short by a crash, or being written now. Nothing says that they were \
-             ever acknowledged; opening the log to write sets them aside",
+            "{} at the end are not a whole record: a crash cut it short, or it is being written now. No acknowledged record \
+             is known to be among them; opening the log for writing sets them aside",
             counted(torn, "byte")
         );
         page.wrapped("  ", &text);
@@ -113,8 +113,8 @@ fn words(dir: &Path, report: &Report, page: &mut Page) {
 /// What verification establishes.
 fn established(report: &Report) -> Vec<String> {
     let mut claims = vec![
-        "every record is what its hash and all later hashes were made from: none was changed, \
-         removed from the middle, inserted, swapped or from another log"
+        "every record matches its hash and all later hashes: none was changed, removed from the \
+         middle, inserted, swapped or taken from another log"
             .to_owned(),
     ];
     if report.keyed {
@@ -136,23 +136,23 @@ fn not_established(report: &Report) -> Vec<String> {
     if dropped(report.first_sequence).is_some() {
         let first = report.first_sequence;
         claims.push(format!(
-            "what stood before record {first} was as it should be: balances before record {first} are taken from the \
-             checkpoint, and nothing here can add them up again"
+            "the records before {first} were correct: balances before record {first} are taken from the \
+             checkpoint, and cannot be added up again"
         ));
     }
     if report.anchored {
-        let anew = if report.keyed { "" } else { ", or written anew by somebody else" };
+        let anew = if report.keyed { "" } else { ", or rewritten by somebody else" };
         claims.push(format!("nothing after the anchor was cut off{anew}"));
     } else {
         let cut = "nothing was cut from the end: only an anchor, kept elsewhere, shows that";
         claims.push(cut.to_owned());
         if !report.keyed {
-            let anew = "nobody wrote the whole log anew: a key or an anchor shows that";
+            let anew = "nobody rewrote the whole log: only a key or an anchor shows that";
             claims.push(anew.to_owned());
         }
     }
-    let truth = "what was written was true: it is what the writer wrote. `calybris budget` adds up its money again, \
-                 `calybris replay` makes its decisions again";
+    let truth = "the contents are true: they are what the writer wrote. `calybris budget` adds up the amounts again, \
+                 `calybris replay` makes the decisions again";
     claims.push(truth.to_owned());
     claims
 }

@@ -53,7 +53,7 @@ impl<R: BufRead> Records<R> {
                 Some(',') => self.pass(','),
                 Some(other) => {
                     let what = format!(
-                        "found {} behind a closing quote: a cell in quotes ends there, and a quote inside is written twice \
+                        "found {} after a closing quote: a cell in quotes ends there, and a quote inside it is doubled \
                          (the cell begins at {place})",
                         quoted(&other.to_string())
                     );
@@ -70,10 +70,10 @@ impl<R: BufRead> Records<R> {
         while let Some(letter) = self.peek().filter(|letter| *letter != ',') {
             if letter == '"' {
                 let what = if has_blanks_around(&text) && text.trim().is_empty() {
-                    "blanks before a quote: take them away, a cell in quotes begins with its quote"
+                    "blanks before a quote: take them away, because a cell in quotes begins with its quote"
                 } else {
-                    "a quote inside a cell that has none around it: put the whole cell in quotes, and write a quote \
-                     inside twice"
+                    "a quote inside a cell without quotes: put the whole cell in quotes, and double the quotes \
+                     inside it"
                 };
                 return Err(self.refuse(self.place(), what));
             }
@@ -128,9 +128,9 @@ impl<R: BufRead> Records<R> {
                 "a carriage return without a line feed: end lines with a line feed, or with both"
             }
             '\t' => {
-                "a tab: columns are separated by commas, and a cell that holds a tab stands in quotes"
+                "a tab: columns are separated by commas, and a cell with a tab must be in quotes"
             }
-            '\0' => "a NUL byte: the file is damaged, or no text",
+            '\0' => "a NUL byte: the file is damaged, or is not text",
             letter if letter.is_control() => {
                 let what = format!("found the control character {}", quoted(&letter.to_string()));
                 return Err(self.refuse(self.place(), what));
@@ -208,8 +208,8 @@ mod tests {
     fn what_its_writer_cannot_have_meant_is_refused_at_its_place() {
         for (text, place, part) in [
             ("a,b\n1, \"x\"\n", "r:2:4: ", "blanks before a quote"),
-            ("a\n\"la\"rge\n", "r:2:5: ", "behind a closing quote"),
-            ("a\n\"x\" ,1\n", "r:2:4: ", "behind a closing quote"),
+            ("a\n\"la\"rge\n", "r:2:5: ", "after a closing quote"),
+            ("a\n\"x\" ,1\n", "r:2:4: ", "after a closing quote"),
             ("a\nla\"rge\n", "r:2:3: ", "a quote inside a cell"),
             ("a\n1\n\"x\n2\n", "r:3:1: ", "never closed"),
             ("a\nx \n", "r:2:1: ", "blanks around"),

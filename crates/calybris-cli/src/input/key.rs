@@ -79,7 +79,7 @@ impl KeyFile {
 fn secret(digits: &str) -> Result<Zeroizing<Vec<u8>>, String> {
     let bytes = base16ct::mixed::decode_vec(digits)
         .map(Zeroizing::new)
-        .map_err(|_| "holds something else than pairs of hexadecimal digits")?;
+        .map_err(|_| "holds something other than pairs of hexadecimal digits")?;
     if bytes.len() < SHORTEST_KEY_BYTES {
         return Err(format!("holds {} digits", digits.len()));
     }

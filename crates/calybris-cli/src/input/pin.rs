@@ -26,7 +26,7 @@ fn read_line<T: FromStr<Err = WalError>>(given: &Path, printed_by: &str) -> Resu
         return Ok(found);
     }
     if !is_stdin(given) && !given.exists() {
-        let what = format!("is no file, and not the line that `{printed_by}` prints");
+        let what = format!("is neither a file nor the line that `{printed_by}` prints");
         return Err(InputError::in_file(given, what));
     }
     let text = read(given)?;

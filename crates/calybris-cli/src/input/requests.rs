@@ -153,8 +153,9 @@ impl Source {
             return Ok(Self::Memory(bytes));
         }
         let limit = grouped(MOST_PIPED_BYTES);
-        let what =
-            format!("a pipe with more than {limit} bytes: write them to a file, and route that");
+        let what = format!(
+            "a pipe with more than {limit} bytes: write them to a file, and route the file"
+        );
         Err(InputError::in_file(path, what))
     }
 }

@@ -53,7 +53,7 @@ impl<'a> Rows<'a> {
             if matches!(meaning, Meaning::Field(_)) && meanings.contains(&meaning) {
                 return refuse(
                     cell.place,
-                    format!("column {} stands twice", same_as(meaning, &cell.text)),
+                    format!("column {} appears twice", same_as(meaning, &cell.text)),
                 );
             }
             meanings.push(meaning);
@@ -132,7 +132,7 @@ impl<'a> Rows<'a> {
                     let place =
                         cells.get(header.len()).map_or(Place::line(line), |cell| cell.place);
                     let what = format!(
-                        "found {}, the header has {}: a cell that holds a comma stands in quotes",
+                        "found {}, the header has {}: a cell with a comma must be in quotes",
                         counted(cells.len(), "cell"),
                         header.len()
                     );
@@ -179,7 +179,7 @@ impl<'a> Rows<'a> {
             let meaning = columns.meaning(&key.name, trace);
             match meaning {
                 Meaning::Field(_) if fields.contains(&meaning) => {
-                    let what = format!("{} stands twice", same_as(meaning, &key.name));
+                    let what = format!("{} appears twice", same_as(meaning, &key.name));
                     return Err(InputError::at(file, place(key.offset), what));
                 }
                 Meaning::Field(field) => {
@@ -247,7 +247,7 @@ fn check_known(
         false => format!("\n  the fields are {}", FIELDS.join(", ")),
     };
     let what = format!(
-        "unknown {kind}{plural} {}{hint}; type `--columns {typed}`, or `--ignore-unknown` to pass over what is not \
+        "unknown {kind}{plural} {}{hint}; type `--columns {typed}`, or `--ignore-unknown` to ignore what is not \
          known{fields}",
         names.join(", "),
     );
@@ -324,14 +324,14 @@ mod tests {
 
     #[test]
     fn a_field_that_stands_twice_under_any_names_is_refused() {
-        assert_eq!(refusal("time,Time\n1,2\n"), "r:1:6: column `time` (here `Time`) stands twice");
+        assert_eq!(refusal("time,Time\n1,2\n"), "r:1:6: column `time` (here `Time`) appears twice");
         assert_eq!(
             refusal("{\"tenant\": 1, \"tenant\": 2}"),
-            "r:1:15: `tenant` stands twice in one object"
+            "r:1:15: `tenant` appears twice in one object"
         );
         assert_eq!(
             refusal("{\"time\": 1, \"TIMESTAMP\": 2, \"ContextTokens\": 1}"),
-            "r:1:13: `time` (here `TIMESTAMP`) stands twice"
+            "r:1:13: `time` (here `TIMESTAMP`) appears twice"
         );
     }
 

@@ -57,7 +57,7 @@ pub(crate) fn find(
     Ok(Found { followed, snapshot, read_through })
 }
 
-/// Why there is no decision at `sequence`; if there is another record, what it is.
+/// Why there is not a decision at `sequence`; if there is another record, what it is.
 pub(crate) fn not_found(
     dir: &Path,
     key: Option<&Key>,
@@ -113,15 +113,17 @@ fn no_decision(sequence: u64, record: &Record<'_>) -> String {
         Record::Abandoned { decision_sequence, .. } => ("abandons", decision_sequence),
         Record::FellBack { decision_sequence, .. } => ("is a fallback of", decision_sequence),
         Record::SnapshotInstalled { .. } => {
-            return format!("record {sequence} is no decision: it installs a policy and a catalog");
+            return format!(
+                "record {sequence} is not a decision: it installs a policy and a catalog"
+            );
         }
         Record::BudgetChanged { .. } => {
-            return format!("record {sequence} is no decision: it changes a budget");
+            return format!("record {sequence} is not a decision: it changes a budget");
         }
         Record::Checkpoint(_) => {
-            return format!("record {sequence} is no decision: it is a checkpoint");
+            return format!("record {sequence} is not a decision: it is a checkpoint");
         }
-        _ => return format!("record {sequence} is no decision"),
+        _ => return format!("record {sequence} is not a decision"),
     };
-    format!("record {sequence} is no decision: it {verb} decision {decision}, ask for that one")
+    format!("record {sequence} is not a decision: it {verb} decision {decision}, ask for that one")
 }

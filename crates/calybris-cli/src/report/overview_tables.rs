@@ -76,7 +76,7 @@ pub(crate) fn facts(overview: &Overview) -> Vec<(&'static str, String)> {
     }
     let key = match overview.keyed {
         true => "with the key",
-        false => "without a key, so a whole log written anew would pass: compare the anchor",
+        false => "without a key, so a rewritten log would verify as well: compare the anchor",
     };
     facts.push((
         "verified",

@@ -45,8 +45,8 @@ impl Job<'_> {
         // These refusals are the same with and without `--append`.
         if let Some(torn) = torn {
             return refused(format!(
-                "holds {torn}, which was cut off a log, and nothing else of that log: it is not begun anew here. \
-                 Restore it from a copy, or name another directory"
+                "holds {torn}, which was set aside from a log, and nothing else of that log: no new log is begun here. \
+                 Restore the log from a copy, or name another directory"
             ));
         }
         if begun {
@@ -115,9 +115,8 @@ impl Contents {
 const LOG_THERE: &str = "holds a log, and a log is never overwritten: \
      name another directory, or continue the log in it with --append";
 
-const EMPTIED: &str = "a log was begun here, as its file LOCK says, and its segments are gone: it is not begun anew. \
+const EMPTIED: &str = "a log was begun here, as the file LOCK says, but its segments are gone: no new log is begun here. \
      Restore them from a copy, or name another directory";
 
-const WITHOUT_RECORD: &str = "the log holds no record: a run that ended in its first moment leaves that, and so does whoever \
-     empties a log, which must not begin anew with full budgets. If there was never a record, remove the directory and \
-     begin again, without --append";
+const WITHOUT_RECORD: &str = "the log holds no record: either a run ended in its first moment, or somebody emptied the log, which \
+     must not start over with full budgets. If there never was a record, remove the directory and begin again, without --append";

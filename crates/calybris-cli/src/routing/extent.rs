@@ -43,7 +43,7 @@ impl Job<'_> {
                 format!("{decided} {of_all} were decided before that was found")
             }
             Ok(Written { decisions, .. }) => format!(
-                "{} {of_all} are decided in the log {}, and stay so; continue it with --append: with all of the file if \
+                "{} {of_all} are decided in the log {}, and stay decided; continue it with --append: with the whole file if \
                  its requests have a `request_key`, otherwise with the rest of it",
                 decisions.saturating_add(repeated),
                 self.log.display()

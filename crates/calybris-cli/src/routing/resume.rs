@@ -44,7 +44,7 @@ impl Resumed {
             decisions: recovery.decisions,
             torn: recovery.log.quarantined.as_ref().map(|torn| {
                 let (bytes, path) = (torn.bytes, torn.path.display());
-                format!("{bytes} bytes at the end were no whole record and are now in {path}")
+                format!("{bytes} bytes at the end were not a whole record and are now in {path}")
             }),
             abandoned_tickets: 0,
             abandoned_microunits: 0,

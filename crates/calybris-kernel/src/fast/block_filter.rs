@@ -8,7 +8,7 @@ use super::lanes::{Bits, Mask, Splat, Sums, each, gather};
 use super::quantize::Codes;
 use super::slack::{Limits, Slacks, Work};
 
-/// What is asked of a block.
+/// The question to a block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlockFilter {
     /// The code of the minimum quality.
@@ -18,10 +18,10 @@ pub(crate) struct BlockFilter {
     pub(crate) live: u64,
     /// Whether all enabled models are live.
     pub(crate) all_live: bool,
-    /// No score that is less than this by the shortfall or more gets a place, whoever else is in the
-    /// block; 0 or more.
+    /// No score that is less than this by the shortfall or more gets a place, whatever other models are in
+    /// the block; 0 or more.
     pub(crate) floor: Splat,
-    /// How many places of the ranking the block contends for; of none, nobody gets one.
+    /// How many places of the ranking the block contends for; if none, there are no contenders.
     pub(crate) places: usize,
 }
 
@@ -76,8 +76,8 @@ impl<const N: usize> Work for Judge<'_, N> {
     }
 }
 
-/// A function of its own, of what fits registers: only there does the compiler recognise that half
-/// of each product is wanted.
+/// Not inlined, and its arguments fit registers: otherwise the compiler does not recognise that only half
+/// of each product is used.
 #[inline(never)]
 fn judge<const N: usize, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(
     bounds: &Bounds,
@@ -89,14 +89,14 @@ fn judge<const N: usize, const BUDGET: u8, const FIXED: bool, const LATENCY: boo
         return (0, 0);
     }
     let minimum_quality = asked.minimum_quality.lanes().signed();
-    let clearances = Slacks::<BUDGET, FIXED, LATENCY>::new(bounds);
-    let almost_sure = clearances.almost_sure();
+    let slacks = Slacks::<BUDGET, FIXED, LATENCY>::new(bounds);
+    let almost_sure = slacks.almost_sure();
     let parts = each(codes, |codes| {
-        let (clearance, scores) = clearances.of(codes);
+        let (slack, scores) = slacks.of(codes);
         let too_bad = minimum_quality.above(codes.quality.signed());
-        let clearance = clearance.negative_where(too_bad);
-        let sure = clearance.above(almost_sure);
-        Part { sure: sure.bits(), impossible: clearance.negative(), scores: scores.only(sure) }
+        let slack = slack.negative_where(too_bad);
+        let sure = slack.above(almost_sure);
+        Part { sure: sure.bits(), impossible: slack.negative(), scores: scores.only(sure) }
     });
     let eligible = gather(&parts, |part| part.sure) & asked.live;
     let possible = !gather(&parts, |part| part.impossible) & asked.live;
@@ -135,12 +135,11 @@ pub(super) struct CountEligible<'a> {
     pub(super) outliers: &'a [u64],
     /// The models that pass the gates on capabilities, providers and regions.
     pub(super) live: &'a [u64],
-    /// The models that may be eligible or not: nobody yet, and afterwards those of the blocks that
-    /// have any.
+    /// Output: the models that may be eligible or not, in those blocks that have any. All 0 before.
     pub(super) doubtful: &'a mut [u64; GROUP],
 }
 
-/// What was found.
+/// The result.
 #[derive(Default)]
 pub(super) struct Counted {
     /// How many are surely eligible.
@@ -155,8 +154,8 @@ impl Work for CountEligible<'_> {
     #[inline(never)]
     fn with<const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(self) -> Counted {
         let Self { bounds, limits, blocks, codes, outliers, live, doubtful } = self;
-        let clearances = Slacks::<BUDGET, FIXED, LATENCY>::new(bounds);
-        let almost_sure = clearances.almost_sure();
+        let slacks = Slacks::<BUDGET, FIXED, LATENCY>::new(bounds);
+        let almost_sure = slacks.almost_sure();
         let mut surveyed = Counted::default();
         for block in Bits(blocks) {
             let (Some(codes), Some(outliers), Some(live), Some(doubtful)) =
@@ -165,9 +164,9 @@ impl Work for CountEligible<'_> {
                 break;
             };
             let parts = each(codes, |codes| {
-                let (clearance, _) = clearances.of(codes);
-                let clearance = clearance.negative_unless(limits.passing(codes));
-                (clearance.above(almost_sure).bits(), clearance.negative())
+                let (slack, _) = slacks.of(codes);
+                let slack = slack.negative_unless(limits.passing(codes));
+                (slack.above(almost_sure).bits(), slack.negative())
             });
             // The codes of an outlier say less, but what they rule out is out.
             let eligible = gather(&parts, |(sure, _)| *sure) & live & !outliers;

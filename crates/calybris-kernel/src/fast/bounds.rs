@@ -1,4 +1,4 @@
-//! Between which limits a model's utility and cost lie, judged by its codes alone.
+//! Bounds on a model's utility and cost, from its codes alone.
 //!
 //! Utility is reckoned in *units* of `2^k` hundred-millionths of a microunit, with `k` as small as
 //! the weights allow ([`quantize`](super::quantize), where the same unit is counted in grains). Write `A` for `value * confidence * quality`, `D`
@@ -35,9 +35,9 @@ use super::quantize::{AMOUNT_GUARD, Codes, Quanta, TokenWeight, Unit, column_wei
 use crate::Policy;
 use crate::utility::Valuation;
 
-/// What the value falls short by at most.
+/// By how much the term of the value falls short at most, in units.
 const VALUE_SHORTFALL: u16 = 2;
-/// What the risk penalty falls short by at most.
+/// By how much the risk penalty falls short at most, in units.
 const RISK_SHORTFALL: u16 = 1;
 
 /// The weights of one request.
@@ -81,7 +81,7 @@ pub(crate) struct Budget {
     shortfall: i16,
 }
 
-/// What weights and limits of all requests have in common. Weights are those of 65,536 codes, in
+/// The part of weights and limits that is the same for all requests. Weights are those of 65,536 codes, in
 /// grains.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scale {
@@ -91,9 +91,9 @@ pub(crate) struct Scale {
     fixed_weight: u64,
     latency_weight: u64,
     pub(crate) min_cost: MinCost,
-    /// What the three costs fall short by at most, and 1 for rounding that.
+    /// By how much the three costs fall short at most, and 1 for rounding that.
     cost_shortfall: u64,
-    /// What the value and all deductions fall short by at most, and 1 for rounding that.
+    /// By how much the value and all deductions fall short at most, and 1 for rounding that.
     shortfall: u64,
 }
 
@@ -180,10 +180,10 @@ impl Bounds {
         codes.quality.mul_high(self.value.lanes()).signed().less(deductions)
     }
 
-    /// A model that clears the budget and utility 0 by so much is surely let through by both,
-    /// outliers aside.
+    /// A model with at least this slack surely passes the gates on the budget and the utility, outliers
+    /// aside.
     #[inline(always)]
-    pub(super) fn sure_clearance(&self, budget: &Budget) -> i16 {
+    pub(super) fn sure_slack(&self, budget: &Budget) -> i16 {
         budget.shortfall.max(self.shortfall)
     }
 
@@ -250,8 +250,8 @@ impl Budget {
         }
     }
 
-    /// A function of its own without a branch: only there does the compiler recognise that half of each
-    /// product is wanted.
+    /// Not inlined and without a branch: otherwise the compiler does not recognise that only half of each
+    /// product is used.
     #[inline(never)]
     fn costs_of<const N: usize, const FIXED: bool>(&self, codes: &[Codes; N]) -> [Sums; N] {
         each(codes, |codes| self.costs.of::<FIXED>(codes))
@@ -286,7 +286,7 @@ fn capped(number: u64) -> i16 {
     i16::from_le_bytes([low, high])
 }
 
-/// Two less than a number, or than the greatest sum, which no score reaches anyway.
+/// Two less than a number, or than the greatest sum, which no score reaches.
 #[inline(always)]
 fn two_below(number: u64) -> i16 {
     capped(number) - 2

@@ -14,14 +14,18 @@ pub(crate) const PARTS: usize = BLOCK / LANES;
 /// How many times sixteen models make half a block.
 pub(crate) const HALF: usize = PARTS / 2;
 
-/// Of so many models one may be an outlier.
+/// At most one outlier per this many models.
 const MODELS_PER_OUTLIER: usize = 4 * BLOCK;
 
-/// What the fast path knows of a catalog.
+/// A catalog as the fast path searches it.
 ///
 /// INVARIANT (positions): position `p` is bit `p % 64` of block `p / 64` in every row, and lane
 /// `p % 16` of codes `p / 16`; `order` says which model stands there. Bits that belong to no enabled
 /// model are 0, and so are the codes of such lanes.
+///
+/// INVARIANT (shape): every row, code, skyline, corner and group is there, for each block of the
+/// catalog, so no look-up below is absent and its default stands for nothing.
+/// [`is_complete`](Self::is_complete) checks it once; if it did not hold, models would be scanned.
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
     /// Nothing if numbers are beyond the guards: then models are scanned.
@@ -33,12 +37,12 @@ pub(crate) struct Index {
     /// models then.
     single: Option<SingleBlock>,
     /// One per block.
-    challengers: Vec<Skyline>,
-    /// One per block: at most as good in every column as any enabled model of it.
+    skylines: Vec<Skyline>,
+    /// One per block: its worst corner.
     worst: Vec<Code>,
     groups: Vec<Group>,
-    /// Sixteen blocks as twice sixteen models that need not exist: one at least as good in every
-    /// column as any enabled model of its block, and one at most as good.
+    /// Zone maps, for sixteen blocks at a time: the best corner of a block is at least as good in every
+    /// column as any of its enabled models, the worst corner at most as good.
     corners: Vec<[Codes; 2]>,
 }
 
@@ -49,7 +53,7 @@ pub(crate) struct SingleBlock {
     half: bool,
     /// The enabled models.
     pub(crate) enabled: u64,
-    challengers: Skyline,
+    skyline: Skyline,
     /// One less than the greatest p95 latency of an enabled model, or 0.
     slowest_less_one_ms: u32,
     /// The lowest risk ceiling of an enabled model.
@@ -65,7 +69,7 @@ pub(crate) enum SingleCodes<'a> {
     Whole(&'a [Codes; PARTS]),
 }
 
-/// What is known of 64 blocks.
+/// A summary of up to 64 blocks.
 #[derive(Clone, Copy, Debug)]
 struct Group {
     blocks_with_outliers: u64,
@@ -109,7 +113,7 @@ impl Index {
             .filter_map(|place| Some((models.get(place.index as usize)?, place.outlier)))
             .collect();
         let worst: Vec<Code> = blocks.iter().map(|block| block.1).collect();
-        let challengers: Vec<Skyline> = placed.chunks(BLOCK).map(Skyline::new).collect();
+        let skylines: Vec<Skyline> = placed.chunks(BLOCK).map(Skyline::new).collect();
         let rows = BitmapIndex::new(&placed);
         let groups = rows.enabled().chunks(GROUP).zip(rows.outliers().chunks(GROUP));
         let groups = groups
@@ -121,24 +125,48 @@ impl Index {
                 enabled_models: enabled.iter().map(|word| word.count_ones()).sum(),
             })
             .collect();
-        let single =
-            rows.enabled().first().zip(challengers.first()).filter(|_| is_single).map(
-                |(&enabled, &challengers)| SingleBlock::new(half, enabled, challengers, models),
-            );
-        Self {
+        let single = rows
+            .enabled()
+            .first()
+            .zip(skylines.first())
+            .filter(|_| is_single)
+            .map(|(&enabled, &skyline)| SingleBlock::new(half, enabled, skyline, models));
+        let mut index = Self {
             single,
             worst,
             groups,
-            challengers,
+            skylines,
             scale: Scale::new(policy, quanta, MinCost::new(models)),
             order,
             codes,
             rows,
             corners,
+        };
+        if !index.is_complete(models) {
+            index.scale = None;
         }
+        index
     }
 
-    /// How many groups of 64 blocks there are, the last of which may have fewer.
+    /// Whether INVARIANT (shape) holds.
+    fn is_complete(&self, models: &[Model]) -> bool {
+        let blocks = models.len().div_ceil(BLOCK);
+        let codes = match &self.single {
+            Some(SingleBlock { half: true, .. }) => HALF,
+            _ => blocks * PARTS,
+        };
+        let has_model = |index: &u32| models.get(*index as usize).is_some();
+        self.order.len() == models.len()
+            && self.order.iter().all(has_model)
+            && self.codes.len() == codes
+            && self.skylines.len() == blocks
+            && self.worst.len() == blocks
+            && self.groups.len() == blocks.div_ceil(GROUP)
+            && self.corners.len() == blocks.div_ceil(LANES)
+            && self.rows.is_complete(models)
+    }
+
+    /// The number of groups. Each has 64 blocks, the last may have fewer.
     pub(crate) fn group_count(&self) -> usize {
         self.rows.enabled().len().div_ceil(GROUP)
     }
@@ -166,7 +194,7 @@ impl Index {
     /// fails the gates on capabilities, provider and regions.
     #[inline(always)]
     pub(crate) fn skyline_of(&self, block: usize, open: bool, places: usize) -> u64 {
-        self.challengers.get(block).copied().unwrap_or_default().of(open, places)
+        self.skylines.get(block).copied().unwrap_or_default().of(open, places)
     }
 
     /// The best and the worst corners of the blocks of a group.
@@ -196,7 +224,7 @@ impl Index {
         words
     }
 
-    /// Codes at most as good in every column as those of any enabled model of a block.
+    /// The worst corner of a block.
     #[inline]
     pub(crate) fn worst_of(&self, block: usize) -> Option<&Code> {
         self.worst.get(block)
@@ -263,9 +291,9 @@ struct Place {
     enabled: bool,
 }
 
-/// Quanta that fit every model, or all but a few if that makes codes several times finer: a few extreme
-/// prices shall not coarsen all others. What doesn't fit is an outlier and always valued exactly, which
-/// takes as long as judging a part by its codes.
+/// Quanta that fit every model, or all but a few if that makes codes several times finer, so that a few
+/// extreme prices do not coarsen all others. A model that does not fit is an outlier. It is always valued
+/// exactly, which takes as long as judging sixteen models by their codes.
 fn quanta(models: &[Model]) -> Quanta {
     let mut column = Vec::with_capacity(models.len());
     let mut largest = |number: fn(&Model) -> u64| {
@@ -321,14 +349,14 @@ fn gather_alike(places: &mut [Place]) {
 }
 
 impl SingleBlock {
-    fn new(half: bool, enabled: u64, challengers: Skyline, models: &[Model]) -> Self {
+    fn new(half: bool, enabled: u64, skyline: Skyline, models: &[Model]) -> Self {
         let all = || models.iter().filter(|model| model.enabled);
         let slowest_ms = all().map(|model| model.p95_latency_ms).max().unwrap_or(0);
         let lowest_ceiling_bps = all().map(|model| model.risk_ceiling.get()).min().unwrap_or(0);
         Self {
             half,
             enabled,
-            challengers,
+            skyline,
             slowest_less_one_ms: slowest_ms.saturating_sub(1),
             lowest_ceiling_bps,
             highest_quality_bps: all().map(|model| model.quality.get()).max().unwrap_or(0),
@@ -338,15 +366,15 @@ impl SingleBlock {
     /// Whether all enabled models pass the gates on latency and risk ceiling.
     #[inline(always)]
     pub(crate) fn all_within_limits_of(&self, request: &Request) -> bool {
-        // Less one, no limit is a high limit.
+        // 0 (no limit) wraps to `u32::MAX`.
         (self.slowest_less_one_ms <= request.max_p95_latency_ms.wrapping_sub(1))
             & (self.lowest_ceiling_bps >= request.risk.get())
     }
 
     /// See [`Index::skyline_of`].
     #[inline(always)]
-    pub(crate) fn challengers(&self, open: bool, places: usize) -> u64 {
-        self.challengers.of(open, places)
+    pub(crate) fn skyline(&self, open: bool, places: usize) -> u64 {
+        self.skyline.of(open, places)
     }
 }
 
@@ -355,4 +383,71 @@ fn corners(block: &[Place]) -> (Code, Code) {
     let mut codes = block.iter().filter(|place| place.enabled).map(|place| place.code);
     let Some(first) = codes.next() else { return (Code::default(), Code::default()) };
     codes.fold((first, first), |(best, worst), code| (best.best(code), worst.worst(code)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ranking::TopTwo;
+    use crate::scan::scan;
+    use crate::utility::Valuation;
+    use crate::{BasisPoints, CapabilitySet, Microunits, Request};
+
+    /// Capabilities, regions and providers that differ, and more blocks than a set of codes has lanes.
+    fn catalog(models: u32) -> Vec<Model> {
+        (0..models)
+            .map(|id| {
+                let [provider_id, ..] = id.to_le_bytes();
+                Model::new(id, provider_id % 5, BasisPoints::percent(90))
+                    .with_enabled(!id.is_multiple_of(7))
+                    .with_capabilities(CapabilitySet::from_bits(u64::from(id % 3)))
+                    .with_fixed_price(Microunits::new(u64::from(id * 37 % 101)))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_built_is_complete_and_without_any_part_it_is_not() {
+        let damages: [fn(&mut Index); 11] = [
+            |index| index.order.truncate(1),
+            |index| index.order.fill(u32::MAX),
+            |index| index.codes.clear(),
+            |index| index.skylines.clear(),
+            |index| index.worst.clear(),
+            |index| index.groups.clear(),
+            |index| index.corners.clear(),
+            |index| index.rows.parts()[0].fill(0),
+            |index| index.rows.parts()[1].clear(),
+            |index| index.rows.parts()[2].clear(),
+            |index| index.rows.parts()[3].clear(),
+        ];
+        for models in [9, 22, 32, 33, 64, 65, 1_025, 4_097].map(catalog) {
+            let index = Index::new(&Policy::new(), &models);
+            assert!(index.scale.is_some() && index.is_complete(&models));
+            for (number, damage) in damages.iter().enumerate() {
+                let mut damaged = index.clone();
+                damage(&mut damaged);
+                assert!(
+                    !damaged.is_complete(&models),
+                    "damage {number} of {} models",
+                    models.len()
+                );
+            }
+        }
+        assert!(Index::new(&Policy::new(), &[]).is_complete(&[]));
+    }
+
+    #[test]
+    fn a_catalog_whose_index_is_not_complete_is_scanned() {
+        let models = catalog(300);
+        let request = Request::new(1, 1, 0, 0).with_business_value_microunits(1_000);
+        let policy = Policy::new();
+        let valuation = Valuation::new(&policy, &request, false);
+        let mut index = Index::new(&policy, &models);
+        (index.scale, index.codes) = (None, Vec::new());
+        let (found, eligible) =
+            super::super::search(TopTwo::EMPTY, &index, &models, &valuation).unwrap();
+        let (expected, expected_eligible) = scan(TopTwo::EMPTY, valuation, &models).unwrap();
+        assert_eq!((found.winner(), eligible), (expected.winner(), expected_eligible));
+    }
 }

@@ -104,8 +104,8 @@ pub(crate) fn above<const N: usize>(scores: &[Sums; N], bar: i16) -> u64 {
     gather(scores, |score| score.above(bar).bits())
 }
 
-/// What is done to the codes of sixteen models, done to all of a block. Written out, because in a
-/// loop the compiler converts every weight to another width and back.
+/// Maps the parts of a block (sixteen models each). Written out, because in a loop the compiler converts
+/// every weight to another width and back.
 #[inline(always)]
 pub(crate) fn each<P, T: Copy + Default, const N: usize>(
     parts: &[P; N],

@@ -1,19 +1,19 @@
-//! What even the cheapest model costs: a budget below that turns everyone away.
+//! A cost that no enabled model is below: a budget below it rejects every model.
 
 use crate::utility::TOKENS_PER_PRICE;
 use crate::{Model, Request};
 
-/// Amounts are reckoned in microunits of so many fractional bits.
+/// Amounts are microunits with this many fractional bits.
 const FRACTION_BITS: u32 = 20;
-/// What a token costs is cut at this, and the fixed price at that: no sum of costs exceeds 64 bits.
-/// Cutting and rounding down are harmless, because a model costs no less.
+/// The greatest price of a token and the greatest fixed price: no sum of costs exceeds 64 bits. Cutting and
+/// rounding down are harmless, because a model costs no less.
 const MOST_PER_TOKEN: u64 = 1 << 30;
 const MOST_FIXED: u64 = 1 << 61;
 
 /// Requests rarely have more tokens than this, in or out.
 const MANY_TOKENS: u32 = 1 << 17;
 
-/// No enabled model has a price below these, which need not be one model's.
+/// The lowest prices of all enabled models, not necessarily of one model.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct MinCost {
     per_input_token: u64,
@@ -43,8 +43,8 @@ impl MinCost {
         cheapest
     }
 
-    /// Whether every enabled model costs more than the request's budget limit, outliers too. Not
-    /// all requests of which that is true are found.
+    /// Whether every enabled model, outliers included, surely costs more than the request's budget limit.
+    /// `false` proves nothing.
     #[inline(always)]
     pub(crate) const fn is_beyond_budget(&self, request: &Request) -> bool {
         let limit_microunits = request.budget_limit.get();

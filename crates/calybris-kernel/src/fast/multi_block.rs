@@ -15,10 +15,10 @@ use crate::gates::admit_model;
 use crate::ranking::{Candidate, Ranking};
 use crate::utility::Valuation;
 
-/// Up to this many models of a block of which all are eligible are valued one by one.
+/// In a block whose models are all eligible, up to this many contenders are valued without a visit.
 const FEW: u32 = 2;
 
-/// What is searched, and what was found so far.
+/// The state of a search.
 struct Search<'a, R> {
     index: &'a Index,
     models: &'a [Model],
@@ -77,7 +77,7 @@ impl<R: Ranking> Search<'_, R> {
         let sure = judged.sure & hopeful & !self.index.blocks_with_outliers(group);
         let whole = sure & judged.passing;
 
-        // The best block first: what it holds spares others a visit.
+        // The best block first: its models raise the bar for the others.
         let mut contending = best_of(&judged.scores, hopeful);
         let mut visited = 0;
         while contending != 0 {
@@ -91,7 +91,7 @@ impl<R: Ranking> Search<'_, R> {
             contending = hopeful & !visited & above(&judged.scores, self.bar);
         }
 
-        // Nobody else can win.
+        // No other model can get a place.
         let others = hopeful & !visited;
         for block in Bits(others & sure & !whole) {
             self.count_passing(first_block + block, live.get(block).copied().unwrap_or(0));
@@ -173,7 +173,7 @@ impl<R: Ranking> Search<'_, R> {
         few
     }
 
-    /// What is known of the blocks of a group by their corners.
+    /// The verdicts on the blocks of a group, by their zone maps.
     #[inline(always)]
     fn judge(&self, group: usize) -> ZoneVerdicts {
         let (bounds, limits) = (self.bounds, &self.limits);
@@ -206,22 +206,24 @@ impl<R: Ranking> Search<'_, R> {
         }
         let Self { index, models, valuation, .. } = *self;
         let contenders = Bits(contenders).map_while(|bit| index.model(models, block, bit));
-        self.ranking
-            .offer_all(contenders.map(|model| Candidate::new(model, valuation.appraise(model))));
+        self.ranking.offer_all(
+            contenders.map(|model| Candidate::new(model, valuation.cost_and_utility(model))),
+        );
         if let Some(least) = self.ranking.least_utility_microunits() {
+            // Every utility in the ranking is above 0; a bar of 0 would let more through, never fewer.
             self.bar = self.bounds.bar(u64::try_from(least).unwrap_or(0));
         }
     }
 
-    /// Sends models of whom their codes say too little through all gates.
+    /// Sends the models that the codes leave in doubt through all gates.
     #[inline(never)]
     fn judge_exactly(&mut self, block: usize, bits: u64) {
         for bit in Bits(bits) {
             if let Some(model) = self.index.model(self.models, block, bit)
-                && let Ok(appraisal) = admit_model(&self.valuation, model)
+                && let Ok(worth) = admit_model(&self.valuation, model)
             {
                 self.eligible_models += 1;
-                self.ranking.offer(Candidate::new(model, appraisal));
+                self.ranking.offer(Candidate::new(model, worth));
             }
         }
     }

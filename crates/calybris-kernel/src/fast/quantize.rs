@@ -42,7 +42,7 @@ impl Quantum {
         }
     }
 
-    /// The same, but codes are exact: what does not fit is an outlier.
+    /// The same, but codes are exact: a number that does not fit is an outlier.
     pub(crate) const fn exact(largest: u64) -> Self {
         Self { right: 0, left: Self::new(largest).left }
     }
@@ -206,7 +206,7 @@ const AMOUNT_FACTOR: u64 = BPS_SQUARED >> AMOUNT_FACTOR_SHIFT;
 const AMOUNT_FACTOR_SHIFT: u32 = BPS_SQUARED.trailing_zeros();
 /// By how much the factor overstates grains.
 const AMOUNT_SHIFT: u32 = GRAIN_BITS - AMOUNT_FACTOR_SHIFT;
-/// What weights have at most.
+/// The most bits of a weight.
 const WEIGHT_BITS: u32 = 15;
 
 /// An amount below the guard, in grains.

@@ -12,7 +12,7 @@ use crate::utility::Valuation;
 
 /// Counts, block by block and gate by gate in their order, what each gate turned away.
 ///
-/// No model is eligible, so whoever is left after the budget fell at the utility.
+/// No model is eligible, so every model that passes the gate on the budget fails the one on the utility.
 #[inline(never)]
 pub(crate) fn count_refusals(
     index: &Index,
@@ -37,7 +37,7 @@ pub(crate) fn count_refusals(
     count.tally
 }
 
-/// What is known of the costs of those models that get as far as the budget.
+/// How the costs of the models that reach the gate on the budget compare with it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Costs<'a> {
     /// All are within it.
@@ -63,7 +63,7 @@ impl RefusalCount<'_> {
         let Self { index, models, valuation, limits, costs, ref mut tally } = *self;
         let request = valuation.request();
         let outliers = index.outliers_of(block);
-        // Where even the worst of a block passes a gate, all do.
+        // If the worst corner of a block passes a gate, all its models do.
         let worst = index.worst_of(block).map(|worst| limits.passes(worst)).unwrap_or_default();
         let mut live = index.enabled_of_block(block);
         let mut keep = |gate: Gate, kept: u64| {

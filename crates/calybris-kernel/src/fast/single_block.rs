@@ -54,7 +54,7 @@ pub(super) fn search_single<R: Ranking, const N: usize>(
     } else {
         Filtered::new(bounds, codes, &asked)
     };
-    contenders &= single.challengers(open, ranking.places());
+    contenders &= single.skyline(open, ranking.places());
     let mut eligible_models = eligible.count_ones();
     if doubtful != 0 {
         let admitted;
@@ -62,7 +62,9 @@ pub(super) fn search_single<R: Ranking, const N: usize>(
         eligible_models += admitted;
     }
     let contenders = Bits(contenders).map_while(|bit| models.get(bit));
-    ranking.offer_all(contenders.map(|model| Candidate::new(model, valuation.appraise(model))));
+    ranking.offer_all(
+        contenders.map(|model| Candidate::new(model, valuation.cost_and_utility(model))),
+    );
     (ranking, eligible_models)
 }
 
@@ -76,9 +78,9 @@ fn judge_exactly<R: Ranking>(
 ) -> (R, u32) {
     let mut admitted = 0;
     for model in Bits(bits).filter_map(|bit| models.get(bit)) {
-        if let Ok(appraisal) = admit_price(&valuation, model) {
+        if let Ok(worth) = admit_price(&valuation, model) {
             admitted += 1;
-            ranking.offer(Candidate::new(model, appraisal));
+            ranking.offer(Candidate::new(model, worth));
         }
     }
     (ranking, admitted)

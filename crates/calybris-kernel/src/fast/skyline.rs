@@ -1,19 +1,19 @@
-//! The models of a block that not two others of it outdo: nobody else of the block can win, or come
-//! second.
+//! The models of a block that at most one other model of it dominates (its 2-skyband): no other model
+//! of the block can win or be the runner-up.
 
 use crate::Model;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-/// How many places challengers contend for: whom so many others outdo gets none of them.
-const PODIUM: usize = 2;
+/// The places for which a skyline is kept: a model that this many others dominate gets none of them.
+const PLACES: usize = 2;
 
-/// The models of a block that not two others of it outdo.
+/// The models of a block that may win or be the runner-up.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Skyline {
-    /// Whatever the request asks for.
+    /// For any request.
     of_any_request: u64,
-    /// If it asks for no capability, provider or region that an enabled model lacks.
+    /// For a request that every enabled model satisfies in capabilities, provider and regions.
     of_open_request: u64,
 }
 
@@ -21,18 +21,20 @@ impl Skyline {
     #[inline(always)]
     pub(crate) const fn of(self, open: bool, places: usize) -> u64 {
         match (places, open) {
-            (..=PODIUM, true) => self.of_open_request,
-            (..=PODIUM, false) => self.of_any_request,
+            (..=PLACES, true) => self.of_open_request,
+            (..=PLACES, false) => self.of_any_request,
             _ => !0,
         }
     }
 
-    /// A model that two others outdo cannot place.
+    /// A model dominated by two others cannot place.
     ///
-    /// Only a model of more quality, or of as much and a lower id, can outdo another, so each model is compared with
-    /// those before it in that order. Of these, only those that are challengers themselves: outdoing is transitive, so
-    /// if a model is outdone by two others, it is outdone by the first two of them in that order, and these are
-    /// outdone by at most one (the skyband by sort and filter; Chomicki, Godfrey, Gryz and Liang 2003).
+    /// Only a model of higher quality, or of the same quality and a lower id, can dominate another. So the models
+    /// are sorted in that order, and each is compared with those before it. Comparing it with members of the skyline
+    /// is enough: dominance is transitive, so if a model is dominated at all, the first and the second of its
+    /// dominators in that order are dominated by none and by at most one other, and are members (sort-filter-skyline;
+    /// Chomicki, Godfrey, Gryz and Liang 2003). At two dominators the comparison stops.
+    /// The members compared with are those for any request, which include the others.
     pub(crate) fn new(block: &[(&Model, bool)]) -> Self {
         let mut enabled: Vec<(usize, &Model)> = block
             .iter()
@@ -41,32 +43,32 @@ impl Skyline {
             .filter(|(_, model)| model.enabled)
             .collect();
         enabled.sort_unstable_by_key(|(_, model)| (Reverse(model.quality), model.model_id));
-        let mut challengers = Self::default();
-        let mut band: Vec<&Model> = Vec::with_capacity(enabled.len());
+        let mut skyline = Self::default();
+        let mut members: Vec<&Model> = Vec::with_capacity(enabled.len());
         for (bit, model) in enabled {
-            let (mut outdoing, mut everywhere) = (0, 0);
-            for other in band.iter().filter(|other| outdoes(other, model)) {
-                outdoing += 1;
+            let (mut dominating, mut everywhere) = (0, 0);
+            for other in members.iter().filter(|other| dominates(other, model)) {
+                dominating += 1;
                 everywhere += usize::from(passes_wherever(other, model));
-                if everywhere == PODIUM {
+                if everywhere == PLACES {
                     break;
                 }
             }
-            challengers.of_open_request |= u64::from(outdoing < PODIUM) << bit;
-            if everywhere < PODIUM {
-                challengers.of_any_request |= 1 << bit;
-                band.push(model);
+            skyline.of_open_request |= u64::from(dominating < PLACES) << bit;
+            if everywhere < PLACES {
+                skyline.of_any_request |= 1 << bit;
+                members.push(model);
             }
         }
-        challengers
+        skyline
     }
 }
 
 /// Whether one model is preferred to another by any request for which both are eligible, and
 /// passes the gates on numbers if the other does: it is at least as good in every number, so its
 /// utility is no less and its cost no more, and if both are equal its quality or its id decides.
-fn outdoes(model: &Model, other: &Model) -> bool {
-    // Without branches: they would be anybody's guess.
+fn dominates(model: &Model, other: &Model) -> bool {
+    // Without branches, which could not be predicted.
     (model.quality.get() >= other.quality.get())
         & (model.risk_ceiling.get() >= other.risk_ceiling.get())
         & (model.p95_latency_ms <= other.p95_latency_ms)

@@ -13,8 +13,8 @@ const UNLIMITED: u8 = 0;
 const IN_UNITS_OF_UTILITY: u8 = 1;
 const IN_UNITS_OF_ITS_OWN: u8 = 2;
 
-/// What is done with [`Slacks`], compiled for each set of terms. A function of its own: only
-/// there does the compiler recognise that half of each product is wanted.
+/// Work on [`Slacks`], compiled for each set of terms. It must be a function that is not inlined:
+/// otherwise the compiler does not recognise that only half of each product is used.
 pub(super) trait Work {
     type Answer;
 
@@ -66,7 +66,7 @@ impl<const N: usize> Work for Scores<'_, N> {
     }
 }
 
-/// What costs and scores are held against.
+/// The limits that costs and scores are compared with.
 pub(super) struct Slacks<'a, const BUDGET: u8, const FIXED: bool, const LATENCY: bool> {
     bounds: &'a Bounds,
     budget: Budget,
@@ -77,7 +77,7 @@ pub(super) struct Slacks<'a, const BUDGET: u8, const FIXED: bool, const LATENCY:
 impl<'a, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>
     Slacks<'a, BUDGET, FIXED, LATENCY>
 {
-    /// Whoever clears less than 0 is surely turned away by the budget or by utility 0.
+    /// A model with a slack below 0 surely fails the gate on the budget or on the utility.
     #[inline(always)]
     pub(super) fn new(bounds: &'a Bounds) -> Self {
         let budget = bounds.budget.unwrap_or_default();
@@ -89,7 +89,7 @@ impl<'a, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>
         }
     }
 
-    /// Whoever clears 0 or more is surely let through by both, outliers aside.
+    /// A model with a slack of 0 or more surely passes both gates, outliers aside.
     #[inline(always)]
     pub(super) fn sure(bounds: &'a Bounds) -> Self {
         let budget = bounds.budget.unwrap_or_default();
@@ -104,27 +104,28 @@ impl<'a, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>
         }
     }
 
-    /// By how much each model clears utility 0 and the budget, whichever is nearer; and the scores.
+    /// The slack of each model: by how much it clears utility 0 or the budget, whichever is nearer. And the
+    /// scores.
     #[inline(always)]
     pub(super) fn of(&self, codes: &Codes) -> (Sums, Sums) {
         let cost = self.bounds.costs.of::<FIXED>(codes);
         let scores = self.bounds.score::<LATENCY>(cost, codes);
-        let mut clearance = scores.less(self.least_score);
+        let mut slack = scores.less(self.least_score);
         if BUDGET == IN_UNITS_OF_UTILITY {
-            clearance = self.cost_limit.less(cost).min(clearance);
+            slack = self.cost_limit.less(cost).min(slack);
         }
         if BUDGET == IN_UNITS_OF_ITS_OWN {
-            clearance = self.cost_limit.less(self.budget.costs.of::<FIXED>(codes)).min(clearance);
+            slack = self.cost_limit.less(self.budget.costs.of::<FIXED>(codes)).min(slack);
         }
-        (clearance, scores)
+        (slack, scores)
     }
 
-    /// What clears more is surely let through by both, outliers aside.
+    /// A model with a slack above this surely passes both gates, outliers aside.
     #[inline(always)]
     pub(super) fn almost_sure(&self) -> Sums {
         let least = match BUDGET {
             UNLIMITED => self.bounds.shortfall,
-            _ => self.bounds.sure_clearance(&self.budget),
+            _ => self.bounds.sure_slack(&self.budget),
         };
         Sums::splat(least - 1)
     }
@@ -231,12 +232,12 @@ mod tests {
         type Answer = [[u16; 3]; HALF];
 
         fn with<const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(self) -> Self::Answer {
-            let clearances = Slacks::<BUDGET, FIXED, LATENCY>::new(self.0);
+            let slacks = Slacks::<BUDGET, FIXED, LATENCY>::new(self.0);
             let sure = Slacks::<BUDGET, FIXED, LATENCY>::sure(self.0);
             self.1.map(|codes| {
-                let (clearance, _) = clearances.of(&codes);
-                let let_through = clearance.above(clearances.almost_sure()).bits();
-                [clearance.negative(), let_through, !sure.of(&codes).0.negative()]
+                let (slack, _) = slacks.of(&codes);
+                let let_through = slack.above(slacks.almost_sure()).bits();
+                [slack.negative(), let_through, !sure.of(&codes).0.negative()]
             })
         }
     }
@@ -299,7 +300,7 @@ mod tests {
                     // Each model's utility is brought to the edge once.
                     for edge in &models {
                         let valuation = Valuation::new(&policy, &request, true);
-                        let utility = valuation.appraise(edge).utility_microunits;
+                        let utility = valuation.cost_and_utility(edge).utility_microunits;
                         let share = i64::from(edge.quality.get()) * i64::from(request.confidence.get());
                         let missing = utility.saturating_mul(100_000_000) / share;
                         let value = request.business_value_microunits - missing;

@@ -1,4 +1,4 @@
-//! What the corners of blocks prove of all their models.
+//! Zone maps: what the best and the worst corner of a block prove of all its models.
 
 use super::bitmap_index::GROUP;
 use super::bounds::Bounds;
@@ -17,11 +17,11 @@ pub(super) struct ZoneMaps<'a> {
 /// One bit per block, and the scores.
 #[derive(Default)]
 pub(super) struct ZoneVerdicts {
-    /// Those that may hold an eligible model.
+    /// Blocks that may hold an eligible model.
     pub(super) hopeful: u64,
-    /// Those of which each model but outliers is within the budget and has a positive utility.
+    /// Blocks whose models, outliers aside, are all within the budget and have a positive utility.
     pub(super) sure: u64,
-    /// Those of which each model but outliers passes the gates on quality, latency and risk ceiling.
+    /// Blocks whose models, outliers aside, all pass the gates on quality, latency and risk ceiling.
     pub(super) passing: u64,
     /// No model's score is above that of its block.
     pub(super) scores: [Sums; GROUP / LANES],
@@ -38,11 +38,11 @@ impl Work for ZoneMaps<'_> {
         let mut judged = ZoneVerdicts::default();
         let mut shift = 0;
         for ([best, worst], scores) in corners.iter().zip(&mut judged.scores) {
-            let (clearance, score) = possible.of(best);
-            let clearance = clearance.negative_unless(limits.passing(best));
-            judged.hopeful |= u64::from(!clearance.negative()) << shift;
-            let (clearance, _) = sure.of(worst);
-            judged.sure |= u64::from(!clearance.negative()) << shift;
+            let (slack, score) = possible.of(best);
+            let slack = slack.negative_unless(limits.passing(best));
+            judged.hopeful |= u64::from(!slack.negative()) << shift;
+            let (slack, _) = sure.of(worst);
+            judged.sure |= u64::from(!slack.negative()) << shift;
             judged.passing |= u64::from(limits.passing(worst).bits()) << shift;
             *scores = score;
             shift += LANES;

@@ -360,11 +360,11 @@ fn model(dice: &mut Dice, flavour: Flavour, selective: bool) -> Model {
             0 => model.p95_latency_ms += dice.pick(&[40_000, 1 << 17]),
             1 => {
                 model.input_price_per_million_tokens =
-                    plus(model.input_price_per_million_tokens, 1 << 33)
+                    plus(model.input_price_per_million_tokens, 1 << 33);
             }
             2 => {
                 model.output_price_per_million_tokens =
-                    plus(model.output_price_per_million_tokens, 1 << 33)
+                    plus(model.output_price_per_million_tokens, 1 << 33);
             }
             _ => model.fixed_price = plus(model.fixed_price, 1 << 30),
         }

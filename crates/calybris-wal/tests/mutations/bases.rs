@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use calybris_wal::{Disposal, Hash, Key, LogId, WalError, WalOptions, WalWriter};
+use calybris_wal::{Hash, Key, LogId, RetentionAction, WalError, WalOptions, WalWriter};
 
 use crate::logs::{NEW_SECRET, SECRET, frames};
 use crate::random::Random;
@@ -196,8 +196,10 @@ impl Kind {
         for time in 1..=self.retain {
             let kept = firsts[(firsts.len() - 1) * time / (self.retain + 1).max(2)].max(firsts[1]);
             match self.leave {
-                Leave::Archive => writer.retain_from(kept, Disposal::Archive(&archive)).unwrap(),
-                _ => writer.retain_from(kept, Disposal::Remove).unwrap(),
+                Leave::Archive => {
+                    writer.retain_from(kept, RetentionAction::Archive(&archive)).unwrap()
+                }
+                _ => writer.retain_from(kept, RetentionAction::Remove).unwrap(),
             };
             base.log_start = kept;
             base.versions.extend(image_of(path));

@@ -207,7 +207,7 @@ impl<'a> Laws<'a> {
                 return;
             }
         };
-        let recovery = writer.recovery().clone();
+        let report = writer.open_report().clone();
         let read = self.reading.error.as_ref();
         let may = match read {
             None | Some(WalError::Empty { .. } | WalError::Missing { .. }) => true,
@@ -221,9 +221,9 @@ impl<'a> Laws<'a> {
         let text = format!("opening accepts what reading refuses: {read:?}");
         self.expect(may, || text);
         let whole = self.reading.error.is_none() && !self.reading.records.is_empty();
-        let same = !whole || recovery.sequence == self.reading.last();
-        self.expect(same, || format!("recovers to another record: {recovery:?}"));
-        if let Some(aside) = &recovery.quarantined {
+        let same = !whole || report.sequence == self.reading.last();
+        self.expect(same, || format!("recovers to another record: {report:?}"));
+        if let Some(aside) = &report.quarantined {
             let name = format!("{:020}.cwal", aside.segment);
             let before = self.mutant.image.get(&name).map(Vec::as_slice).unwrap_or_default();
             let from = usize::try_from(aside.offset).unwrap_or(usize::MAX);

@@ -103,7 +103,7 @@ impl<'a> Found<'a> {
         if self.lacking.is_empty() {
             "would be installed"
         } else {
-            "would be installed with a policy file that says the rest"
+            "would be installed with a policy file that sets the rest"
         }
     }
 
@@ -156,11 +156,11 @@ impl<'a> Found<'a> {
             line("disabled", listed(&self.disabled));
         }
         if !self.free.is_empty() {
-            line("cost nothing", format!("{}: is that so?", listed(&self.free)));
+            line("cost nothing", format!("{}: is that right?", listed(&self.free)));
         }
         if !self.oddly_priced.is_empty() {
             let what = format!(
-                "{}: a price is not {PLAUSIBLE_PRICES}: is that so?",
+                "{}: a price is not {PLAUSIBLE_PRICES}: is that right?",
                 listed(&self.oddly_priced)
             );
             line("odd prices", what);

@@ -130,7 +130,7 @@ fn one(explained: &Explained<'_>, model_id: u32, page: &mut Page) {
     }
     let lines = lines(model, &changes);
     if lines.is_empty() {
-        page.line(format_args!("  {name}: no number of it alone would do"));
+        page.line(format_args!("  {name}: no single number would be enough"));
         return;
     }
     page.line(format_args!("  {name}"));

@@ -42,7 +42,7 @@ impl<'a> Explained<'a> {
         let id = named.or_else(|| name.parse().ok());
         id.filter(|id| self.snapshot.policy_snapshot().model(*id).is_some()).ok_or_else(|| {
             let name = quoted(name);
-            format!("model {name} is not in the catalog that decided; --all lists its models")
+            format!("model {name} is not in the catalog of this decision; --all lists its models")
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The lanes as arrays, for those who want no dependency.
+//! The lanes as plain arrays, without a dependency.
 
 use super::{BIT, LANES};
 

@@ -131,9 +131,9 @@ impl Sums {
     /// greatest.
     #[inline(always)]
     pub(crate) fn reached_twice(self) -> Self {
-        // A knockout: who won so far, and the best of those who lost. In the end each of the eight
-        // has met every other; who lost to its fellow of the other half is forgotten, so this may be
-        // less than the second greatest.
+        // A tournament: each lane keeps the greatest number so far and the greatest of those that lost. In
+        // the end each of the eight has met every other. The losers of `greater_half` are dropped, so
+        // the result may be less than the second greatest.
         let winners = self.greater_half();
         let rivals = swap_fours(winners);
         let (losers, winners) = (winners.min(rivals), winners.max(rivals));
@@ -150,7 +150,7 @@ impl Sums {
     }
 }
 
-/// Who lost and who won when all have met their rivals.
+/// The losers and the winners after each lane has met its rival.
 #[inline(always)]
 fn next_round(losers: i16x8, winners: i16x8, rivals: fn(i16x8) -> i16x8) -> (i16x8, i16x8) {
     let rival_winners = rivals(winners);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::faults::memory::{Dice, Fault, Memory};
+use crate::fault_injection::memory::{Dice, Fault, Memory};
 use crate::{Durability, LogId, Reader, VerifyOptions, WalError, WalOptions, WalWriter};
 
 fn options(durability: Durability) -> WalOptions {
@@ -24,7 +24,7 @@ fn payload(sequence: u64) -> Vec<u8> {
 fn write(disk: &Memory, durability: Durability, acknowledged: &mut u64) -> Result<(), WalError> {
     let writer = open(disk, durability)?;
     // What was found when opening was synced by opening.
-    *acknowledged = (*acknowledged).max(writer.recovery().sequence);
+    *acknowledged = (*acknowledged).max(writer.open_report().sequence);
     for _ in 0..14 {
         let receipt = writer.append_bytes(&payload(writer.head().sequence + 1))?;
         if durability == Durability::Synced {
@@ -105,7 +105,7 @@ fn what_a_killed_process_left_unsynced_is_synced_by_the_next() {
                 // The process is gone, the machine is not: what it wrote is still to be seen.
                 disk.heal();
                 let writer = open(&disk, durability).unwrap();
-                let found = writer.recovery().sequence;
+                let found = writer.open_report().sequence;
                 let more = seed % 2;
                 if more == 1 {
                     writer.append_bytes(&payload(found + 1)).unwrap();
@@ -114,7 +114,7 @@ fn what_a_killed_process_left_unsynced_is_synced_by_the_next() {
                 disk.crash(&mut Dice(at * 100 + seed));
                 drop(writer);
                 check(&disk, found + more, &context);
-                let kept = open(&disk, durability).unwrap().recovery().sequence;
+                let kept = open(&disk, durability).unwrap().open_report().sequence;
                 assert_eq!(kept, found + more, "{context}");
             }
         }
@@ -125,18 +125,18 @@ fn what_a_killed_process_left_unsynced_is_synced_by_the_next() {
 fn what_no_mark_vouches_for_is_written_again_and_no_more() {
     let disk = Memory::default();
     let writer = open(&disk, Durability::Os).unwrap();
-    let name = crate::segment::segment_name(1);
+    let name = crate::format::name::segment_name(1);
     writer.append_bytes(b"one").unwrap();
     drop(writer);
     // No mark yet: all of the file, its header too.
     let bytes = disk.read(&name).len() as u64;
     let writer = open(&disk, Durability::Os).unwrap();
-    assert_eq!(writer.recovery().resynced_bytes, bytes);
+    assert_eq!(writer.open_report().resynced_bytes, bytes);
     // The mark goes with the next record and vouches for what stands before it.
     writer.append_bytes(b"two").unwrap();
     drop(writer);
     let behind = disk.read(&name).len() as u64 - bytes;
-    assert_eq!(open(&disk, Durability::Os).unwrap().recovery().resynced_bytes, behind);
+    assert_eq!(open(&disk, Durability::Os).unwrap().open_report().resynced_bytes, behind);
 }
 
 #[test]
@@ -153,8 +153,8 @@ fn a_long_end_whose_sync_failed_is_all_written_again() {
     drop(writer);
     disk.heal();
     let writer = open().unwrap();
-    assert_eq!(writer.recovery().sequence, 1_500);
-    assert!(writer.recovery().resynced_bytes > 2 * 64 * 1024);
+    assert_eq!(writer.open_report().sequence, 1_500);
+    assert!(writer.open_report().resynced_bytes > 2 * 64 * 1024);
     for seed in 0..4 {
         disk.crash(&mut Dice(seed));
         check(&disk, 1_500, "a long end");
@@ -169,7 +169,7 @@ fn torn_bytes_are_never_lost_while_they_are_set_aside() {
         writer.append_bytes(&payload(sequence)).unwrap();
     });
     drop(writer);
-    let name = crate::segment::segment_name(1);
+    let name = crate::format::name::segment_name(1);
     let torn = [0xEE; 100];
     let bytes = [&whole.read(&name)[..], &torn].concat();
     for at in 0..12 {
@@ -181,7 +181,7 @@ fn torn_bytes_are_never_lost_while_they_are_set_aside() {
             disk.crash(&mut Dice(at * 100 + seed));
             let mut places = disk.files().into_iter().map(|name| disk.read(&name));
             assert!(places.any(|bytes| bytes.ends_with(&torn)), "call {at}, seed {seed}");
-            assert_eq!(open(&disk, Durability::Os).unwrap().recovery().sequence, 3);
+            assert_eq!(open(&disk, Durability::Os).unwrap().open_report().sequence, 3);
         }
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::faults::content::Content;
-use crate::faults::fault::{Fault, LeftOut};
-use crate::faults::memory::Memory;
-use crate::faults::names::Directory;
+use crate::fault_injection::content::Content;
+use crate::fault_injection::fault::{Fault, LeftOut};
+use crate::fault_injection::memory::Memory;
+use crate::fault_injection::names::Directory;
 use crate::storage::{Lock, StoredFile};
 
 /// An open file.

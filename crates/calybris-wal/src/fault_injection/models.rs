@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use loom::thread;
 
-use crate::faults::memory::{Fault, Memory};
-use crate::segment::segment_name;
+use crate::fault_injection::memory::{Fault, Memory};
+use crate::format::name::segment_name;
 use crate::{Durability, LogId, Receipt, WalError, WalOptions, WalWriter};
 
 fn open(disk: &Memory, durability: Durability) -> Arc<WalWriter> {

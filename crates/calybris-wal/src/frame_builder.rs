@@ -12,15 +12,15 @@ use crate::format::frame::{
 use crate::format::header::SegmentHeader;
 use crate::hash::{HASH_BYTES, Hash};
 use crate::progress::Progress;
+use crate::receipt::Receipt;
 use crate::segment::SegmentEnd;
-use crate::writer::Receipt;
 
 /// How much memory a buffer keeps for the next frames, in bytes: more than is gathered in it as a
 /// rule. What a long record took beyond that is given back.
 const BUFFER_BYTES_KEPT: usize = 2 << 20;
 
 /// The end of a log, with the frames that were built and not yet handed over to be written.
-pub(crate) struct Pen {
+pub(crate) struct FrameBuilder {
     header: SegmentHeader,
     chain: Chain,
     /// INVARIANT (hash in front): it begins with the 32 bytes that stand before the first frame
@@ -42,7 +42,7 @@ pub(crate) struct Pen {
     log_start: u64,
 }
 
-impl Pen {
+impl FrameBuilder {
     /// At `offset` in a segment, behind `last_hash` and what `progress` tells of.
     pub(crate) fn new(
         header: SegmentHeader,
@@ -208,7 +208,7 @@ impl Pen {
 }
 
 #[cfg(test)]
-impl Pen {
+impl FrameBuilder {
     /// Loses the frames that were built and not handed over, as a defect would.
     pub(crate) fn lose_frames(&mut self) {
         self.buffer.truncate(HASH_BYTES);
@@ -235,18 +235,18 @@ mod tests {
         let header = SegmentHeader { max_record_bytes: 256 << 20, ..SegmentHeader::FIRST };
         let chain = Chain::new(LogId::from_bytes([1; 16]), None);
         let progress = Progress::at_start(&header, Hash::ZERO);
-        let mut pen = Pen::new(header, chain, 144, Hash::ZERO, &progress);
+        let mut builder = FrameBuilder::new(header, chain, 144, Hash::ZERO, &progress);
         let long = vec![7; 3 * BUFFER_BYTES_KEPT];
-        pen.push_record(&long).unwrap();
-        pen.clear_pending().unwrap();
-        assert!(pen.buffer.capacity() <= BUFFER_BYTES_KEPT);
+        builder.push_record(&long).unwrap();
+        builder.clear_pending().unwrap();
+        assert!(builder.buffer.capacity() <= BUFFER_BYTES_KEPT);
 
         // One buffer is written while the other is filled: each is given back when its turn comes.
         let mut other = Vec::new();
-        pen.push_record(&long).unwrap();
-        pen.swap_pending(&mut other).unwrap();
+        builder.push_record(&long).unwrap();
+        builder.swap_pending(&mut other).unwrap();
         assert!(other.len() > long.len());
-        pen.swap_pending(&mut other).unwrap();
-        assert!(pen.buffer.capacity() <= BUFFER_BYTES_KEPT);
+        builder.swap_pending(&mut other).unwrap();
+        assert!(builder.buffer.capacity() <= BUFFER_BYTES_KEPT);
     }
 }

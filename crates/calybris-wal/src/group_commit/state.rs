@@ -5,17 +5,17 @@ use std::sync::Arc;
 use calybris_units::{BrokenInvariant, invariant};
 
 use crate::error::WalError;
+use crate::frame_builder::FrameBuilder;
 use crate::hash::HASH_BYTES;
-use crate::pen::Pen;
 use crate::storage::StoredFile;
 
 /// The end of a log, under the lock.
 pub(super) struct State {
-    pub(super) pen: Pen,
+    pub(super) builder: FrameBuilder,
     pub(super) file: Arc<dyn StoredFile>,
     /// How long the file has been made ahead of what is written, in bytes.
     pub(super) room: u64,
-    /// The buffer that is not the pen's.
+    /// The buffer that is not the builder's.
     pub(super) spare: Vec<u8>,
     /// Whether a leader is at work.
     pub(super) leading: bool,
@@ -25,7 +25,7 @@ pub(super) struct State {
     pub(super) last_group: u64,
     /// Why nothing more is written.
     pub(super) poisoned: Option<String>,
-    /// Whether the pen is at work; once the lock is free again, whether it never finished.
+    /// Whether the builder is at work; once the lock is free again, whether it never finished.
     pub(super) unfinished: bool,
 }
 
@@ -39,15 +39,15 @@ impl State {
         Err(WalError::Poisoned { cause })
     }
 
-    /// Lets the pen work. If that breaks an invariant or panics, the writer is poisoned before the lock
+    /// Lets the builder work. If that breaks an invariant or panics, the writer is poisoned before the lock
     /// is given up.
     #[inline]
-    pub(super) fn with_pen<T, E: Into<WalError>>(
+    pub(super) fn with_builder<T, E: Into<WalError>>(
         &mut self,
-        work: impl FnOnce(&mut Pen) -> Result<T, E>,
+        work: impl FnOnce(&mut FrameBuilder) -> Result<T, E>,
     ) -> Result<T, WalError> {
         self.unfinished = true;
-        let outcome = work(&mut self.pen);
+        let outcome = work(&mut self.builder);
         self.unfinished = false;
         outcome.map_err(|error| match error.into() {
             WalError::Internal(broken) => self.broken(broken),
@@ -65,16 +65,16 @@ impl State {
 
     /// How many records are not known to be on disk.
     pub(super) fn unsynced(&self) -> u64 {
-        self.pen.head().sequence - self.synced
+        self.builder.head().sequence - self.synced
     }
 
-    /// Takes the pen's frames, in exchange for an empty buffer, and says where they go.
+    /// Takes the builder's frames, in exchange for an empty buffer, and says where they go.
     pub(super) fn hand_over<'a>(
         &mut self,
         buffer: &'a mut Vec<u8>,
     ) -> Result<(u64, &'a [u8]), WalError> {
         self.check()?;
-        let at = self.with_pen(|pen| pen.swap_pending(buffer))?;
+        let at = self.with_builder(|builder| builder.swap_pending(buffer))?;
         let frames = invariant!(buffer.get(HASH_BYTES..), "frames stand behind a hash");
         Ok((at, frames.map_err(|broken| self.broken(broken))?))
     }

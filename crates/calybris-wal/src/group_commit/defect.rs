@@ -1,9 +1,9 @@
 //! A writer that is poisoned by a defect leaves no thread waiting.
 
-use super::Committer;
+use super::GroupCommit;
 use crate::error::WalError;
 
-impl Committer {
+impl GroupCommit {
     /// Does some of the writer's work, and tells every waiting thread if that poisons the writer by a
     /// broken invariant or a panic.
     #[inline]
@@ -11,7 +11,7 @@ impl Committer {
         &self,
         work: impl FnOnce() -> Result<T, WalError>,
     ) -> Result<T, WalError> {
-        let mut panicked = TellOfPanic { committer: self, armed: true };
+        let mut panicked = TellOfPanic { group_commit: self, armed: true };
         let outcome = work();
         panicked.armed = false;
         if let Err(WalError::Internal(_)) = &outcome {
@@ -34,14 +34,14 @@ impl Committer {
 
 /// Tells every waiting thread when it is dropped by a panic.
 struct TellOfPanic<'a> {
-    committer: &'a Committer,
+    group_commit: &'a GroupCommit,
     armed: bool,
 }
 
 impl Drop for TellOfPanic<'_> {
     fn drop(&mut self) {
         if self.armed {
-            self.committer.tell_of_defect();
+            self.group_commit.tell_of_defect();
         }
     }
 }

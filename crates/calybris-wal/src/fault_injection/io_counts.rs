@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::faults::memory::Memory;
+use crate::fault_injection::memory::Memory;
 use crate::{Durability, LogId, WalOptions, WalWriter};
 
 fn open(disk: &Memory, durability: Durability) -> WalWriter {
@@ -67,10 +67,10 @@ fn a_start_that_is_declared_already_is_not_declared_again() {
         writer.rotate().unwrap();
     }
     writer.append_bytes(&[7; 1000]).unwrap();
-    assert_eq!(writer.retain_from(2, crate::Disposal::Remove).unwrap(), 1);
+    assert_eq!(writer.retain_from(2, crate::RetentionAction::Remove).unwrap(), 1);
     let log = || disk.segments().iter().map(|name| disk.read(name)).collect::<Vec<_>>();
     let before = log();
-    assert_eq!(writer.retain_from(2, crate::Disposal::Remove).unwrap(), 0);
+    assert_eq!(writer.retain_from(2, crate::RetentionAction::Remove).unwrap(), 0);
     assert_eq!(log(), before);
 }
 
@@ -115,7 +115,7 @@ fn a_record_is_found_with_what_is_read_of_its_segment() {
     for sequence in [1, 2, 500, 501, 999, 1000, 1001] {
         let before = disk.bytes_read();
         let storage: Arc<dyn crate::storage::Storage> = Arc::new(disk.clone());
-        crate::walk::Walk::open_at(&storage, None, sequence).unwrap();
+        crate::log_scan::LogScan::open_at(&storage, None, sequence).unwrap();
         let read = disk.bytes_read() - before;
         assert!(read < (64 + 2) * 1024, "{read} bytes for record {sequence}");
     }

@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::faults::memory::{Dice, Fault, Memory};
-use crate::segment::segment_name;
+use crate::fault_injection::memory::{Dice, Fault, Memory};
+use crate::format::name::segment_name;
 use crate::{Durability, LogId, Reader, WalError, WalOptions, WalWriter};
 
 const DURABILITIES: [Durability; 3] = [Durability::Os, Durability::Buffered, Durability::Synced];
@@ -21,7 +21,7 @@ fn open(disk: &Memory, durability: Durability) -> Result<WalWriter, WalError> {
 /// Appends ten numbers, synced every third, and says how many were acknowledged as on disk.
 fn write(disk: &Memory, durability: Durability, acknowledged: &mut u64) -> Result<(), WalError> {
     let writer = open(disk, durability)?;
-    *acknowledged = (*acknowledged).max(writer.recovery().sequence);
+    *acknowledged = (*acknowledged).max(writer.open_report().sequence);
     for _ in 0..10 {
         let outcome = writer.append(&(writer.head().sequence + 1, [7_u8; 32]));
         let outcome = outcome.and_then(|receipt| {
@@ -123,9 +123,9 @@ fn a_failure_while_recovering_leaves_a_log_that_recovers() {
         }
         disk.put(&last, &torn[..torn.len() - 70]);
         disk.fail(at, Fault::Error(ErrorKind::StorageFull));
-        let first = open(&disk, Durability::Os).map(|writer| writer.recovery().sequence);
+        let first = open(&disk, Durability::Os).map(|writer| writer.open_report().sequence);
         disk.heal();
-        let again = open(&disk, Durability::Os).unwrap().recovery().sequence;
+        let again = open(&disk, Durability::Os).unwrap().open_report().sequence;
         assert!(first.is_err() || first.is_ok_and(|sequence| sequence == again), "call {at}");
         check(&disk, again, "recovered");
     }
@@ -171,7 +171,7 @@ fn a_full_disk_stops_the_writer_and_nothing_more() {
         }
         disk.set_space(None);
         let writer = open(&disk, Durability::Os).unwrap();
-        assert_eq!(writer.recovery().sequence, written, "with {space} bytes");
+        assert_eq!(writer.open_report().sequence, written, "with {space} bytes");
         assert_eq!(writer.append("there is room again").unwrap().sequence, written + 1);
     }
 }
@@ -209,7 +209,7 @@ fn every_thread_that_waits_for_a_failed_sync_is_told() {
         drop(writer);
         disk.heal();
         disk.crash(&mut Dice(at));
-        let recovered = open(&disk, Durability::Synced).unwrap().recovery().sequence;
+        let recovered = open(&disk, Durability::Synced).unwrap().open_report().sequence;
         assert!(recovered >= acknowledged, "{recovered} of {acknowledged}, failure at {at}");
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::faults::memory::{Dice, Fault, Memory};
-use crate::faults::story::{payload, read};
+use crate::fault_injection::memory::{Dice, Fault, Memory};
+use crate::fault_injection::story::{payload, read};
 use crate::storage::Storage;
 use crate::{Durability, Key, LogId, RepairOptions, WalError, WalOptions, WalWriter};
 
@@ -49,7 +49,7 @@ fn begun(durability: Durability, closed: bool) -> Memory {
 /// Goes on under the new key, until something fails, and says how many records were acknowledged as on disk.
 fn change(disk: &Memory, durability: Durability, acknowledged: &mut u64) -> Result<(), WalError> {
     let writer = open(disk, durability, Some(&new()))?;
-    *acknowledged = writer.recovery().sequence;
+    *acknowledged = writer.open_report().sequence;
     for _ in 0..2 {
         let next = writer.head().sequence + 1;
         let receipt = writer.append_bytes(&payload(next))?;
@@ -85,13 +85,13 @@ fn goes_on(disk: &Memory, key: Option<&Key>, acknowledged: u64, context: &str) -
             return false;
         }
     };
-    let next = writer.recovery().sequence + 1;
+    let next = writer.open_report().sequence + 1;
     assert!(next > acknowledged, "{context}: {next} after {acknowledged}");
     writer.append_bytes(&payload(next)).unwrap();
     writer.close().unwrap();
     assert_eq!(read(&disk, key), Ok((1, next)), "{context}");
     // And once more, and it is read by nobody else.
-    assert_eq!(open(&disk, Durability::Os, key).unwrap().recovery().sequence, next, "{context}");
+    assert_eq!(open(&disk, Durability::Os, key).unwrap().open_report().sequence, next, "{context}");
     true
 }
 

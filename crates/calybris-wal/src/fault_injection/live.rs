@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::faults::memory::Memory;
-use crate::segment::segment_name;
+use crate::fault_injection::memory::Memory;
+use crate::format::name::segment_name;
 use crate::storage::{FileId, Lock, Mode, Storage, StoredFile};
-use crate::{Disposal, Durability, LogId, Reader, WalError, WalOptions, WalWriter};
+use crate::{Durability, LogId, Reader, RetentionAction, WalError, WalOptions, WalWriter};
 
 /// Shows a file as it was when only `visible` bytes of it had been written, for some reads.
 #[derive(Debug)]
@@ -171,7 +171,7 @@ fn a_reader_begins_with_what_is_kept_if_segments_are_dropped_while_it_opens_the_
     let disk = Memory::default();
     let writer = four_segments(&disk);
     disk.before_opening(&segment_name(1), Mode::Read, move || {
-        writer.retain_from(3, Disposal::Remove).unwrap();
+        writer.retain_from(3, RetentionAction::Remove).unwrap();
     });
     let reader = Reader::open_in(Arc::new(disk.clone()), None).unwrap();
     let sequences: Vec<_> = reader.map(|record| record.unwrap().sequence()).collect();
@@ -185,7 +185,7 @@ fn a_reader_says_what_was_dropped_between_two_segments() {
     let mut reader = Reader::open_in(Arc::new(disk.clone()), None).unwrap();
     assert_eq!(reader.next().unwrap().unwrap().sequence(), 1);
     disk.before_opening(&segment_name(2), Mode::Read, move || {
-        writer.retain_from(3, Disposal::Remove).unwrap();
+        writer.retain_from(3, RetentionAction::Remove).unwrap();
     });
     let refused = reader.next().unwrap();
     let expected = matches!(refused, Err(WalError::Dropped { sequence: 2, first: 3 }));

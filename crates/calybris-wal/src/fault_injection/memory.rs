@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::faults::content::Content;
-pub(crate) use crate::faults::content::Dice;
-use crate::faults::fault::outcome;
-pub(crate) use crate::faults::fault::{Fault, LeftOut};
-use crate::faults::file::{MemoryFile, MemoryLock};
-use crate::faults::names::{Aftermath, Directory, Node};
+use crate::fault_injection::content::Content;
+pub(crate) use crate::fault_injection::content::Dice;
+use crate::fault_injection::fault::outcome;
+pub(crate) use crate::fault_injection::fault::{Fault, LeftOut};
+use crate::fault_injection::file::{MemoryFile, MemoryLock};
+use crate::fault_injection::names::{Aftermath, Directory, Node};
 use crate::storage::{FileId, Lock, Mode, Storage, StoredFile};
 
 /// A directory on the disk. Clones are the same directory.

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::faults::memory::{Dice, Fault, LeftOut, Memory};
-use crate::faults::story::{Story, Witness};
+use crate::fault_injection::memory::{Dice, Fault, LeftOut, Memory};
+use crate::fault_injection::story::{Story, Witness};
 
 /// How many power cuts lose something when this is left out in this directory.
 fn losses(what: Option<LeftOut>, directory: &str, stories: &[Story]) -> usize {

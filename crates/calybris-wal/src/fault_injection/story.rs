@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::faults::memory::{Dice, Memory};
+use crate::fault_injection::memory::{Dice, Memory};
 use crate::storage::{Mode, Storage};
 use crate::{
-    Disposal, Durability, Key, LogId, Reader, VerifyOptions, WalError, WalOptions, WalWriter,
+    Durability, Key, LogId, Reader, RetentionAction, VerifyOptions, WalError, WalOptions, WalWriter,
 };
 
 /// How many things happen in a story.
@@ -92,7 +92,7 @@ impl Story {
         let log = log(disk);
         if self.foreign_file && log.list().is_err() {
             let put = log.create().and_then(|()| log.open("notes", Mode::CreateNew));
-            put.map_err(|source| crate::segment::io_error(&log, "create", "notes", source))?;
+            put.map_err(|source| crate::storage::io_error(&log, "create", "notes", source))?;
         }
         Ok(())
     }
@@ -103,7 +103,7 @@ impl Story {
         let mut dice = Dice(self.seed);
         let mut writer = self.open(disk, witness)?;
         // What was found when opening was synced by opening.
-        witness.acknowledged = writer.recovery().sequence;
+        witness.acknowledged = writer.open_report().sequence;
         for _ in 0..STEPS {
             let next = writer.head().sequence + 1;
             match dice.roll(14) {
@@ -114,23 +114,23 @@ impl Story {
                 }
                 8 | 9 => writer.rotate()?,
                 10 => {
-                    let receipt = writer.committer.append_first(&payload(next))?;
+                    let receipt = writer.group_commit.append_first(&payload(next))?;
                     self.acknowledge(receipt.sequence, witness);
                 }
                 11 => {
                     let start = 1 + dice.roll(next);
                     witness.start = witness.start.max(start);
                     let directory = archive_path();
-                    let disposal = match self.archives {
-                        true => Disposal::Archive(&directory),
-                        false => Disposal::Remove,
+                    let action = match self.archives {
+                        true => RetentionAction::Archive(&directory),
+                        false => RetentionAction::Remove,
                     };
-                    writer.retain_from(start, disposal)?;
+                    writer.retain_from(start, action)?;
                 }
                 12 => {
                     drop(writer);
                     writer = self.open(disk, witness)?;
-                    witness.acknowledged = writer.recovery().sequence;
+                    witness.acknowledged = writer.open_report().sequence;
                 }
                 _ => {
                     witness.acknowledged = writer.close()?.sequence;
@@ -200,7 +200,8 @@ pub(crate) fn read(log: &Memory, key: Option<&Key>) -> Result<(u64, u64), String
         Some(found) => Ok(found),
         // No records: the name of the only segment says where the next would stand.
         None => {
-            let first = crate::segment::segments_in(log).map_err(|error| error.to_string())?;
+            let first =
+                crate::segment_files::segments_in(log).map_err(|error| error.to_string())?;
             let first = first.first().copied().unwrap_or(1);
             Ok((first, first - 1))
         }

@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 
 use crate::WalError;
-use crate::faults::memory::{Dice, Fault, Memory};
-use crate::faults::story::{Story, Witness, log};
+use crate::fault_injection::memory::{Dice, Fault, Memory};
+use crate::fault_injection::story::{Story, Witness, log};
 
 #[test]
 fn no_story_loses_what_was_acknowledged_in_a_power_cut_at_any_call() {

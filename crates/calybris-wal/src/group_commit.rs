@@ -17,16 +17,16 @@
 
 use std::sync::Arc;
 
-use crate::begin::{End, create_segment};
+use crate::create_segment::{End, create_segment};
 use crate::error::WalError;
 use crate::format::header::SegmentHeader;
+use crate::format::name::segment_name;
+use crate::frame_builder::FrameBuilder;
 use crate::key::Key;
 use crate::options::Durability;
-use crate::pen::Pen;
-use crate::segment::{io_error, segment_name};
-use crate::storage::{Storage, write_all};
+use crate::receipt::Receipt;
+use crate::storage::{Storage, io_error, write_all};
 use crate::sync::{Condvar, Mutex, MutexGuard, yield_now};
-use crate::writer::Receipt;
 
 use state::State;
 
@@ -45,10 +45,10 @@ const BUFFER_BYTES_MAX: u64 = 4 * BUFFER_BYTES;
 const ROOM_BYTES: u64 = 1 << 20;
 
 /// How often a leader lets other threads run without one of them joining before it goes ahead.
-const YIELDS_WITHOUT_COMPANY: u32 = if cfg!(all(test, loom)) { 1 } else { 16 };
+const YIELDS_WITHOUT_JOINING: u32 = if cfg!(all(test, loom)) { 1 } else { 16 };
 
 /// The end of a log, shared by threads.
-pub(crate) struct Committer {
+pub(crate) struct GroupCommit {
     storage: Arc<dyn Storage>,
     durability: Durability,
     segment_bytes: u64,
@@ -58,7 +58,7 @@ pub(crate) struct Committer {
     done: Condvar,
 }
 
-impl Committer {
+impl GroupCommit {
     /// At the end of a log, all of which is on disk.
     pub(crate) fn new(
         storage: Arc<dyn Storage>,
@@ -67,10 +67,10 @@ impl Committer {
         key: Option<Key>,
         end: End,
     ) -> Self {
-        let End { file, pen } = end;
+        let End { file, builder } = end;
         let state = State {
-            synced: pen.head().sequence,
-            pen,
+            synced: builder.head().sequence,
+            builder,
             file,
             room: 0,
             spare: Vec::new(),
@@ -85,7 +85,7 @@ impl Committer {
 
     /// The last record appended.
     pub(crate) fn head(&self) -> Receipt {
-        self.state.lock().pen.head()
+        self.state.lock().builder.head()
     }
 
     /// The key that the log was opened with.
@@ -110,7 +110,7 @@ impl Committer {
     pub(crate) fn append_first(&self, payload: &[u8]) -> Result<Receipt, WalError> {
         self.or_tell(|| {
             let mut state = self.when_nobody_leads()?;
-            if state.pen.records() > 0 {
+            if state.builder.records() > 0 {
                 self.begin_next_segment(&mut state)?;
             }
             self.append_here(state, payload)
@@ -123,7 +123,7 @@ impl Committer {
         mut state: MutexGuard<'_, State>,
         payload: &[u8],
     ) -> Result<Receipt, WalError> {
-        let receipt = state.with_pen(|pen| pen.push_record(payload))?;
+        let receipt = state.with_builder(|builder| builder.push_record(payload))?;
         match self.durability {
             Durability::Os => self.write_pending(&mut state)?,
             Durability::Buffered => self.write_if_full(state)?,
@@ -142,7 +142,7 @@ impl Committer {
         self.or_tell(|| {
             let state = self.state.lock();
             state.check()?;
-            let sequence = state.pen.head().sequence;
+            let sequence = state.builder.head().sequence;
             self.wait_until_synced(state, sequence)
         })
     }
@@ -152,10 +152,10 @@ impl Committer {
         self.sync()?;
         self.or_tell(|| {
             let mut state = self.when_nobody_leads()?;
-            state.with_pen(Pen::push_due_mark)?;
+            state.with_builder(FrameBuilder::push_due_mark)?;
             self.write_pending(&mut state)?;
             self.give_up_room(&mut state)?;
-            Ok(state.pen.head())
+            Ok(state.builder.head())
         })
     }
 
@@ -163,7 +163,7 @@ impl Committer {
     pub(crate) fn rotate(&self) -> Result<(), WalError> {
         self.or_tell(|| {
             let mut state = self.when_nobody_leads()?;
-            if state.pen.records() == 0 {
+            if state.builder.records() == 0 {
                 return Ok(());
             }
             self.begin_next_segment(&mut state)
@@ -174,8 +174,8 @@ impl Committer {
     pub(crate) fn declare_start(&self, start: u64) -> Result<(), WalError> {
         self.or_tell(|| {
             let mut state = self.when_nobody_leads()?;
-            if start > state.pen.log_start() {
-                state.with_pen(|pen| pen.push_log_start(start))?;
+            if start > state.builder.log_start() {
+                state.with_builder(|builder| builder.push_log_start(start))?;
                 self.write_pending(&mut state)?;
                 if let Err(source) = state.file.sync() {
                     return Err(self.poison(&mut state, "sync", source));
@@ -190,9 +190,9 @@ impl Committer {
         let mut state = self.state.lock();
         loop {
             state.check()?;
-            let too_long = state.pen.length_with(payload_bytes) > self.segment_bytes;
-            let rotation_due = too_long || self.key_id() != state.pen.header().key_id;
-            if !rotation_due || state.pen.records() == 0 {
+            let too_long = state.builder.length_with(payload_bytes) > self.segment_bytes;
+            let rotation_due = too_long || self.key_id() != state.builder.header().key_id;
+            if !rotation_due || state.builder.records() == 0 {
                 return Ok(state);
             }
             if state.leading {
@@ -218,9 +218,9 @@ impl Committer {
         }
     }
 
-    /// Writes what the pen holds, under the lock, so that the order of writes is that of frames.
+    /// Writes what the builder holds, under the lock, so that the order of writes is that of frames.
     fn write_pending(&self, state: &mut State) -> Result<(), WalError> {
-        let written = match state.pen.pending() {
+        let written = match state.builder.pending() {
             Ok((_, [])) => return Ok(()),
             Ok((at, frames)) => write_all(state.file.as_ref(), at, frames),
             Err(broken) => return Err(state.broken(broken)),
@@ -228,12 +228,12 @@ impl Committer {
         if let Err(source) = written {
             return Err(self.poison(state, "write", source));
         }
-        state.with_pen(Pen::clear_pending)
+        state.with_builder(FrameBuilder::clear_pending)
     }
 
     fn write_if_full(&self, mut state: MutexGuard<'_, State>) -> Result<(), WalError> {
         loop {
-            let pending = state.pen.pending_bytes();
+            let pending = state.builder.pending_bytes();
             if pending < BUFFER_BYTES || (state.leading && pending < BUFFER_BYTES_MAX) {
                 return Ok(());
             }
@@ -262,7 +262,7 @@ impl Committer {
             }
             state.leading = true;
             if self.durability == Durability::Synced {
-                state = self.wait_for_company(state);
+                state = self.batch_delay(state);
             }
             state = self.lead(state, true)?;
         }
@@ -272,10 +272,10 @@ impl Committer {
     ///
     /// A sync costs the same for one record as for many. The last group tells how many may come;
     /// a thread that is alone waits for nobody.
-    fn wait_for_company<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn batch_delay<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let mut gathered = state.unsynced();
         let mut yields = 0;
-        while gathered < state.last_group && yields < YIELDS_WITHOUT_COMPANY {
+        while gathered < state.last_group && yields < YIELDS_WITHOUT_JOINING {
             drop(state);
             yield_now();
             state = self.state.lock();
@@ -285,7 +285,7 @@ impl Committer {
         state
     }
 
-    /// Writes what the pen holds, without the lock, and syncs it if that is asked for.
+    /// Writes what the builder holds, without the lock, and syncs it if that is asked for.
     ///
     /// The caller has set `leading`; it is cleared here, whatever happens.
     fn lead<'a>(
@@ -301,7 +301,7 @@ impl Committer {
                 return Err(error);
             }
         };
-        let (sequence, offset) = (state.pen.head().sequence, state.pen.offset());
+        let (sequence, offset) = (state.builder.head().sequence, state.builder.offset());
         let file = Arc::clone(&state.file);
         let make_room = self.durability == Durability::Synced && offset > state.room;
         if make_room {
@@ -325,7 +325,7 @@ impl Committer {
                 if sync {
                     state.last_group = sequence - state.synced;
                     state.synced = sequence;
-                    state.pen.note_synced(sequence, offset);
+                    state.builder.note_synced(sequence, offset);
                 }
             }),
             Err((action, source)) => Err(self.poison(&mut state, action, source)),
@@ -336,10 +336,10 @@ impl Committer {
 
     /// Ends the segment and begins the next one, under the lock.
     fn begin_next_segment(&self, state: &mut State) -> Result<(), WalError> {
-        if state.pen.head().sequence == u64::MAX {
+        if state.builder.head().sequence == u64::MAX {
             return Err(WalError::SequencesUsedUp);
         }
-        let end = state.with_pen(|pen| pen.push_seal(self.key_id()))?;
+        let end = state.with_builder(|builder| builder.push_seal(self.key_id()))?;
         self.write_pending(state)?;
         self.give_up_room(state)?;
         if let Err(source) = state.file.sync() {
@@ -348,7 +348,8 @@ impl Committer {
         state.synced = end.sequence;
         let header = SegmentHeader::after(&end);
         let begun = create_segment(self.storage.as_ref(), header, Some(&end), self.key.as_ref());
-        let outcome = begun.map(|End { file, pen }| (state.file, state.pen) = (file, pen));
+        let outcome =
+            begun.map(|End { file, builder }| (state.file, state.builder) = (file, builder));
         if let Err(error) = &outcome {
             state.poisoned = Some(error.to_string());
         }
@@ -358,17 +359,17 @@ impl Committer {
 
     /// Cuts off the room that was made ahead and not used.
     fn give_up_room(&self, state: &mut State) -> Result<(), WalError> {
-        if std::mem::take(&mut state.room) > state.pen.offset() {
+        if std::mem::take(&mut state.room) > state.builder.offset() {
             state
                 .file
-                .set_length(state.pen.offset())
+                .set_length(state.builder.offset())
                 .map_err(|source| self.poison(state, "set the length of", source))?;
         }
         Ok(())
     }
 
     fn poison(&self, state: &mut State, action: &'static str, source: std::io::Error) -> WalError {
-        let name = segment_name(state.pen.header().first_sequence);
+        let name = segment_name(state.builder.header().first_sequence);
         let error = io_error(self.storage.as_ref(), action, &name, source);
         state.poisoned = Some(error.to_string());
         self.done.notify_all();
@@ -376,7 +377,7 @@ impl Committer {
     }
 }
 
-impl Drop for Committer {
+impl Drop for GroupCommit {
     /// Hands what is buffered to the operating system, if nothing has failed before.
     fn drop(&mut self) {
         let mut state = self.state.lock();
@@ -390,10 +391,14 @@ impl Drop for Committer {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::OnceLock;
+
     use super::*;
     use crate::Reader;
-    use crate::faults::memory::Memory;
+    use crate::fault_injection::memory::Memory;
     use crate::hash::Hash;
+    use crate::storage::StoredFile;
 
     #[test]
     fn the_record_after_the_last_sequence_is_refused_and_stops_nothing() {
@@ -408,7 +413,7 @@ mod tests {
             let storage = Arc::new(Memory::default());
             let end = create_segment(storage.as_ref(), header, None, None).unwrap();
             // The second record would also make the segment too long.
-            let log = Committer::new(storage, durability, 200, None, end);
+            let log = GroupCommit::new(storage, durability, 200, None, end);
             let last = log.append(b"last").unwrap();
             assert_eq!(last.sequence, u64::MAX);
             for refused in [log.append(b"more"), log.append_first(b"more"), log.append(b"more")] {
@@ -420,9 +425,9 @@ mod tests {
     }
 
     /// An empty log on a disk.
-    fn log_on(disk: &Memory, durability: Durability) -> Committer {
+    fn log_on(disk: &Memory, durability: Durability) -> GroupCommit {
         let end = create_segment(disk, SegmentHeader::FIRST, None, None).unwrap();
-        Committer::new(Arc::new(disk.clone()), durability, 1 << 20, None, end)
+        GroupCommit::new(Arc::new(disk.clone()), durability, 1 << 20, None, end)
     }
 
     /// How many records a reader finds on a disk, all of which must verify.
@@ -432,7 +437,7 @@ mod tests {
     }
 
     /// Asks the log for everything, which is refused for a defect that was found before.
-    fn is_stopped(log: &Committer, defect: &str) {
+    fn is_stopped(log: &GroupCommit, defect: &str) {
         for refused in [
             log.append(b"more").map(drop),
             log.append_first(b"more").map(drop),
@@ -456,7 +461,7 @@ mod tests {
             let log = log_on(&disk, durability);
             log.append(b"acknowledged").unwrap();
             log.sync().unwrap();
-            log.state.lock().pen.lose_last_hash();
+            log.state.lock().builder.lose_last_hash();
             let refused = log.append(b"lost");
             assert!(matches!(refused, Err(WalError::Internal(_))), "{refused:?}");
             is_stopped(&log, "the hash before them");
@@ -467,12 +472,12 @@ mod tests {
 
     #[test]
     fn frames_that_were_lost_before_they_were_written_are_not_acknowledged() {
-        type Write = fn(&Committer) -> Result<(), WalError>;
+        type Write = fn(&GroupCommit) -> Result<(), WalError>;
         let writes: [Write; 5] = [
-            Committer::flush,
-            Committer::sync,
+            GroupCommit::flush,
+            GroupCommit::sync,
             |log| log.finish().map(drop),
-            Committer::rotate,
+            GroupCommit::rotate,
             |log| log.append_first(b"more").map(drop),
         ];
         for write in writes {
@@ -481,7 +486,7 @@ mod tests {
             log.append(b"written").unwrap();
             log.flush().unwrap();
             log.append(b"lost").unwrap();
-            log.state.lock().pen.lose_frames();
+            log.state.lock().builder.lose_frames();
             let refused = write(&log);
             assert!(matches!(refused, Err(WalError::Internal(_))), "{refused:?}");
             is_stopped(&log, "handed over");
@@ -506,7 +511,7 @@ mod tests {
             }
             {
                 let mut state = log.state.lock();
-                state.pen.lose_frames();
+                state.builder.lose_frames();
                 state.leading = false;
             }
             log.done.notify_all();
@@ -522,20 +527,47 @@ mod tests {
         assert_eq!(records_on(&disk), 1);
     }
 
+    /// A file; while it is synced, somebody else breaks an invariant of the log.
+    struct Disturbed {
+        file: Arc<dyn StoredFile>,
+        log: OnceLock<Arc<GroupCommit>>,
+    }
+
+    impl StoredFile for Disturbed {
+        fn length(&self) -> io::Result<u64> {
+            self.file.length()
+        }
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+            self.file.read_at(offset, buffer)
+        }
+        fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+            self.file.write_at(offset, bytes)
+        }
+        fn set_length(&self, length: u64) -> io::Result<()> {
+            self.file.set_length(length)
+        }
+        fn sync(&self) -> io::Result<()> {
+            let log = self.log.get().unwrap();
+            log.state.lock().builder.lose_last_hash();
+            assert!(matches!(log.append(b"lost"), Err(WalError::Internal(_))));
+            self.file.sync()
+        }
+    }
+
     #[test]
     fn a_leader_acknowledges_nothing_once_another_thread_has_broken_an_invariant() {
         let disk = Memory::default();
-        let log = log_on(&disk, Durability::Buffered);
-        log.append(b"buffered").unwrap();
-        let mut state = log.state.lock();
-        state.leading = true;
-        state.poisoned = Some("internal error: of another thread".to_owned());
-        let refused = log.lead(state, true).map(drop);
+        let log = Arc::new(log_on(&disk, Durability::Buffered));
+        log.append(b"written").unwrap();
+        let file = Arc::clone(&log.state.lock().file);
+        let disturbed = Arc::new(Disturbed { file, log: OnceLock::new() });
+        assert!(disturbed.log.set(Arc::clone(&log)).is_ok());
+        log.state.lock().file = disturbed;
+        let refused = log.sync();
         assert!(matches!(refused, Err(WalError::Poisoned { .. })), "{refused:?}");
         assert_eq!(log.state.lock().synced, 0);
-        is_stopped(&log, "of another thread");
-        drop(log);
-        assert_eq!(records_on(&disk), 0);
+        is_stopped(&log, "the hash before them");
+        assert_eq!(records_on(&disk), 1);
     }
 
     #[test]
@@ -552,7 +584,7 @@ mod tests {
             {
                 // Nobody is told that the leader is gone.
                 let mut state = log.state.lock();
-                state.pen.count_to_the_end();
+                state.builder.count_to_the_end();
                 state.leading = false;
             }
             let append = std::panic::AssertUnwindSafe(|| log.append(b"lost"));

@@ -11,20 +11,18 @@ use std::sync::Arc;
 use calybris_units::BrokenInvariant;
 
 use crate::anchor::Anchor;
-use crate::chunk::Reached;
 use crate::cursor::Frame;
 use crate::error::{Damage, WalError};
 use crate::first_segment::open_from_first;
+use crate::format::name::segment_name;
 use crate::hash::Hash;
 use crate::key::Key;
 use crate::parallel::{WORTH_BYTES, fast_forward};
-use crate::progress::Progress;
-use crate::segment::{
-    Opening, Position, Segment, SegmentEnd, SegmentStep, Unfinished, check_start, io_error,
-    segment_name, segments_in,
-};
-use crate::storage::{Mode, Storage};
-use crate::tail::{Evidence, Place, Verdict, judge};
+use crate::progress::{Progress, Reached};
+use crate::segment::{Opening, Position, Segment, SegmentEnd, SegmentStep, Unfinished};
+use crate::segment_files::{check_start, missing, segments_in};
+use crate::storage::{Mode, Storage, io_error};
+use crate::torn_tail::{Evidence, Place, Verdict, judge};
 
 /// What stands behind the last record that verifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +44,7 @@ pub enum Tail {
 }
 
 /// A place in a log.
-pub(crate) struct Walk {
+pub(crate) struct LogScan {
     storage: Arc<dyn Storage>,
     key: Option<Key>,
     segment: Box<Segment>,
@@ -61,7 +59,7 @@ pub(crate) struct Walk {
     finished: (u64, u64),
 }
 
-impl Walk {
+impl LogScan {
     /// Stands before the first record of the log.
     pub(crate) fn open(storage: Arc<dyn Storage>, key: Option<&Key>) -> Result<Self, WalError> {
         open_from_first(storage.as_ref(), key, |segments| {
@@ -118,28 +116,28 @@ impl Walk {
         self.storage.as_ref()
     }
 
-    /// The segment that the walk has come to, to be gone on in.
+    /// The segment that the scan has come to, to be gone on in.
     pub(crate) fn segment_mut(&mut self) -> &mut Segment {
         &mut self.segment
     }
 
-    /// The segment that the walk has come to, without the walk.
+    /// The segment that the scan has come to, without the scan.
     pub(crate) fn into_segment(self) -> Segment {
         *self.segment
     }
 
-    /// The segment that the walk has come to.
+    /// The segment that the scan has come to.
     pub(crate) fn segment(&self) -> &Segment {
         &self.segment
     }
 
-    /// The last record that the walk has come to; the log's beginning if there was none.
+    /// The last record that the scan has come to; the log's beginning if there was none.
     pub(crate) fn head(&self) -> Anchor {
         let Progress { sequence, record_hash, .. } = self.segment.progress;
         Anchor { log_id: self.segment.header.log_id, sequence, hash: record_hash }
     }
 
-    /// How many segments the walk has come to, and how many bytes of them verify.
+    /// How many segments the scan has come to, and how many bytes of them verify.
     pub(crate) fn extent(&self) -> (u64, u64) {
         (self.finished.0 + 1, self.finished.1 + self.segment.cursor.offset())
     }
@@ -161,7 +159,7 @@ impl Walk {
         Ok(bytes)
     }
 
-    /// What stands behind the last record, after [`Walk::advance`] has found no more.
+    /// What stands behind the last record, after [`LogScan::advance`] has found no more.
     pub(crate) fn tail(&self) -> Tail {
         self.tail
     }
@@ -171,7 +169,7 @@ impl Walk {
         self.first_segment
     }
 
-    /// The record that [`Walk::advance`] has stepped over last.
+    /// The record that [`LogScan::advance`] has stepped over last.
     pub(crate) fn record(&self) -> Result<Frame<'_>, BrokenInvariant> {
         self.segment.cursor.frame()
     }
@@ -231,9 +229,10 @@ impl Walk {
                     if damage.is_none() && !has_successor {
                         return self.end_with(Tail::Clean);
                     }
-                    let evidence =
-                        Evidence::about(&self.segment, self.first_segment, has_successor)
-                            .map_err(|source| self.unreadable(source))?;
+                    let evidence = self
+                        .segment
+                        .evidence(self.first_segment, has_successor)
+                        .map_err(|source| self.unreadable(source))?;
                     self.suspect = Some((offset, evidence));
                     self.segment.cursor.refresh();
                     continue;
@@ -337,19 +336,4 @@ impl Walk {
             }
         }
     }
-}
-
-/// The segments of a log that exists.
-pub(crate) fn existing_segments(storage: &dyn Storage) -> Result<Vec<u64>, WalError> {
-    match segments_in(storage) {
-        Err(WalError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
-            Err(missing(storage))
-        }
-        Ok(segments) if segments.is_empty() => Err(missing(storage)),
-        other => other,
-    }
-}
-
-fn missing(storage: &dyn Storage) -> WalError {
-    WalError::Missing { path: storage.path("") }
 }

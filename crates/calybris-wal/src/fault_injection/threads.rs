@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::faults::memory::{Dice, Fault, Memory};
-use crate::{Disposal, Durability, LogId, Reader, WalError, WalOptions, WalWriter};
+use crate::fault_injection::memory::{Dice, Fault, Memory};
+use crate::{Durability, LogId, Reader, RetentionAction, WalError, WalOptions, WalWriter};
 
 fn open(disk: &Memory, durability: Durability) -> Result<WalWriter, WalError> {
     let options = WalOptions::new(1)
@@ -51,7 +51,7 @@ fn what_any_thread_was_told_is_on_disk_survives_a_power_cut_at_any_call() {
                     .collect();
                 for sequence in [5, 12] {
                     start = sequence;
-                    drop(writer.retain_from(sequence, Disposal::Remove));
+                    drop(writer.retain_from(sequence, RetentionAction::Remove));
                 }
                 threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
             });
@@ -67,7 +67,7 @@ fn what_any_thread_was_told_is_on_disk_survives_a_power_cut_at_any_call() {
                 assert_eq!(found.get(sequence), Some(payload), "{context}: record {sequence}");
             }
             let last = found.keys().next_back().copied().unwrap_or(0);
-            let recovered = open(&disk, durability).unwrap().recovery().sequence;
+            let recovered = open(&disk, durability).unwrap().open_report().sequence;
             assert!(recovered >= last, "{context}: {recovered} of {last}");
         }
     }

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use crate::chain::Chain;
 use crate::error::WalError;
 use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader, hash_in};
+use crate::format::name::segment_name;
+use crate::frame_builder::FrameBuilder;
 use crate::key::Key;
-use crate::pen::Pen;
 use crate::progress::Progress;
-use crate::segment::{SegmentEnd, io_error, segment_name};
-use crate::storage::{Mode, Storage, StoredFile, write_all};
+use crate::segment::SegmentEnd;
+use crate::storage::{Mode, Storage, StoredFile, io_error, write_all};
 
 /// The end of a log: the file that it is written to, and what is written next.
 pub(crate) struct End {
     pub(crate) file: Arc<dyn StoredFile>,
-    pub(crate) pen: Pen,
+    pub(crate) builder: FrameBuilder,
 }
 
 /// Creates the file of a segment and begins it.
@@ -50,6 +51,7 @@ pub(crate) fn begin_segment(
     let record_hash = before.map_or(header_hash, |end| end.record_hash);
     let mut progress = Progress::at_start(&header, record_hash);
     progress.log_start = before.map_or(1, |end| end.log_start);
-    let pen = Pen::new(header, chain, SEGMENT_HEADER_BYTES as u64, header_hash, &progress);
-    Ok(End { file, pen })
+    let builder =
+        FrameBuilder::new(header, chain, SEGMENT_HEADER_BYTES as u64, header_hash, &progress);
+    Ok(End { file, builder })
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::chain::Chain;
-use crate::faults::memory::Memory;
+use crate::fault_injection::memory::Memory;
 use crate::format::header::{SEGMENT_HEADER_BYTES, SegmentHeader};
-use crate::segment::segment_name;
+use crate::format::name::segment_name;
 use crate::{Damage, Hash, Key, LogId, Reader, VerifyOptions, WalError, WalOptions, WalWriter};
 
 const RECORDS: [&[u8]; 6] = [b"one", b"", &[3; 90], b"four", &[0; 33], b"six"];
@@ -69,12 +69,12 @@ fn a_log_of_segments_cut_at_any_byte_keeps_every_whole_record_and_takes_more() {
                     ),
                 }
                 let writer = open(&disk, key).unwrap();
-                assert_eq!(writer.recovery().sequence, whole as u64, "{name} cut at {cut}");
-                assert_eq!(writer.recovery().created, last == 0 && cut < SEGMENT_HEADER_BYTES);
+                assert_eq!(writer.open_report().sequence, whole as u64, "{name} cut at {cut}");
+                assert_eq!(writer.open_report().created, last == 0 && cut < SEGMENT_HEADER_BYTES);
                 assert_eq!(writer.append_bytes(b"more").unwrap().sequence, whole as u64 + 1);
                 drop(writer);
                 let writer = open(&disk, key).unwrap();
-                assert_eq!(writer.recovery().quarantined, None);
+                assert_eq!(writer.open_report().quarantined, None);
                 drop(writer);
                 let records: Vec<Vec<u8>> = Reader::open_in(Arc::new(disk), key)
                     .unwrap()
@@ -92,8 +92,8 @@ fn an_empty_file_leaves_nothing_to_set_aside() {
     let disk = Memory::default();
     disk.put(&segment_name(1), &[]);
     let writer = open(&disk, None).unwrap();
-    assert_eq!(writer.recovery().quarantined, None);
-    assert!(writer.recovery().created);
+    assert_eq!(writer.open_report().quarantined, None);
+    assert!(writer.open_report().created);
     assert_eq!(
         disk.segments(),
         disk.files().into_iter().filter(|name| name != "LOCK").collect::<Vec<_>>()

@@ -4,16 +4,16 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use crate::chain::Chain;
-use crate::faults::memory::{Dice, Fault, Memory};
+use crate::fault_injection::memory::{Dice, Fault, Memory};
 use crate::format::frame::{
     FRAME_OVERHEAD_BYTES, KIND_DATA, KIND_KEY_CHANGE, KIND_LOG_START, push_frame,
 };
 use crate::format::header::SEGMENT_HEADER_BYTES;
+use crate::format::name::segment_name;
 use crate::repair::{Repair, RepairOptions, repair_in};
-use crate::segment::segment_name;
 use crate::storage::Storage;
 use crate::verify::verify_in;
-use crate::{Disposal, Key, LogId, Reader, VerifyOptions, WalError, WalOptions, WalWriter};
+use crate::{Key, LogId, Reader, RetentionAction, VerifyOptions, WalError, WalOptions, WalWriter};
 
 /// A kind of log: what it is called, its key, and its files.
 struct Sample {
@@ -71,7 +71,7 @@ fn samples() -> Vec<Sample> {
                 writer.rotate().unwrap();
             }
             append(&writer, 2);
-            writer.retain_from(5, Disposal::Remove).unwrap();
+            writer.retain_from(5, RetentionAction::Remove).unwrap();
             append(&writer, 2);
             writer.close().unwrap();
         });
@@ -83,7 +83,7 @@ fn samples() -> Vec<Sample> {
             }
             append(&writer, 2);
             let left = disk.read(&segment_name(3));
-            writer.retain_from(5, Disposal::Remove).unwrap();
+            writer.retain_from(5, RetentionAction::Remove).unwrap();
             disk.put(&segment_name(3), &left);
         });
         sample(kinds[4], key, &|disk| {
@@ -92,7 +92,7 @@ fn samples() -> Vec<Sample> {
                 append(&writer, 2);
                 writer.rotate().unwrap();
                 append(&writer, 2);
-                writer.retain_from(start, Disposal::Remove).unwrap();
+                writer.retain_from(start, RetentionAction::Remove).unwrap();
             }
             writer.rotate().unwrap();
             append(&writer, 1);
@@ -115,7 +115,7 @@ fn samples() -> Vec<Sample> {
         append(&writer, 3);
         writer.rotate().unwrap();
         append(&writer, 1);
-        writer.retain_from(4, Disposal::Remove).unwrap();
+        writer.retain_from(4, RetentionAction::Remove).unwrap();
         append(&writer, 1);
     });
     samples
@@ -188,7 +188,7 @@ fn check(disk: &Memory, key: Option<&Key>, context: &str) -> (bool, bool) {
         assert_eq!(report.unwrap().head.sequence, repaired.sequence, "{context}");
     }
     let writer = open(disk, key);
-    assert_eq!(writer.recovery().sequence, repaired.sequence, "{context}");
+    assert_eq!(writer.open_report().sequence, repaired.sequence, "{context}");
     append(&writer, 1);
     (true, accepted)
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::faults::content::{Content, Dice};
+use crate::fault_injection::content::{Content, Dice};
 
 /// What a name stands for.
 #[derive(Debug, Clone)]
