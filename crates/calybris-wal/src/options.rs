@@ -24,6 +24,10 @@ pub struct WalOptions {
 
 /// When an append returns.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "memory, the operating system, the disk: there is no fourth place"
+)]
 pub enum Durability {
     /// When the operating system has the record: it survives the end of the process, and a power
     /// cut once it is synced.

@@ -4,6 +4,7 @@ use crate::hash::Hash;
 
 /// What an append answers: where the record stands and what pins it down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Receipt {
     /// The record's place among the records of the log, from 1, without gaps.
     pub sequence: u64,

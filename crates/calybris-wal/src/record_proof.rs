@@ -40,6 +40,7 @@ use crate::reader::Reader;
 /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "all that a record's hash covers, and its path")]
 pub struct RecordProof {
     /// The record's sequence, from 1.
     pub sequence: u64,

@@ -35,6 +35,7 @@ pub struct Repair {
 
 /// What a log is repaired with.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct RepairOptions {
     /// The key, if the log is keyed.
     pub key: Option<Key>,
@@ -42,6 +43,22 @@ pub struct RepairOptions {
     /// says that those before it were dropped on purpose. Such a log lost its beginning, or it lost
     /// the end that said so: only its keeper can know.
     pub accept_beginning: bool,
+}
+
+impl RepairOptions {
+    /// With this key, or with none.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<Option<Key>>) -> Self {
+        self.key = key.into();
+        self
+    }
+
+    /// Accepts that the log begins with the first segment that is left, or not.
+    #[must_use]
+    pub fn with_accept_beginning(mut self, accept_beginning: bool) -> Self {
+        self.accept_beginning = accept_beginning;
+        self
+    }
 }
 
 /// Cuts a corrupt log at its first damage. `None` when nothing is wrong with it, and nothing is

@@ -15,6 +15,7 @@ use crate::storage::Storage;
 
 /// What a log is verified with.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct VerifyOptions {
     /// The key, if the log is keyed.
     pub key: Option<Key>,
@@ -23,6 +24,29 @@ pub struct VerifyOptions {
     pub anchor: Option<Anchor>,
     /// How many threads may verify at the same time; one unless told, and never more than 256.
     pub threads: Option<NonZeroUsize>,
+}
+
+impl VerifyOptions {
+    /// With this key, or with none.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<Option<Key>>) -> Self {
+        self.key = key.into();
+        self
+    }
+
+    /// With this anchor, or with none.
+    #[must_use]
+    pub fn with_anchor(mut self, anchor: impl Into<Option<Anchor>>) -> Self {
+        self.anchor = anchor.into();
+        self
+    }
+
+    /// With so many threads, the calling one included; `None` is one.
+    #[must_use]
+    pub fn with_threads(mut self, threads: impl Into<Option<NonZeroUsize>>) -> Self {
+        self.threads = threads.into();
+        self
+    }
 }
 
 /// What was found in a log that verifies.
@@ -72,7 +96,7 @@ pub struct Report {
 /// writer.append(&(7_u32, "a decision"))?;
 /// let anchor = writer.close()?;
 ///
-/// let options = VerifyOptions { anchor: Some(anchor), ..VerifyOptions::default() };
+/// let options = VerifyOptions::default().with_anchor(anchor);
 /// let report = verify(&path, &options)?;
 /// assert_eq!((report.records, report.anchored), (1, true));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -267,7 +267,7 @@ impl WalWriter {
     /// let kept_elsewhere = anchor.to_string();
     ///
     /// let anchor = Some(kept_elsewhere.parse()?);
-    /// assert!(verify(&path, &VerifyOptions { anchor, ..VerifyOptions::default() })?.anchored);
+    /// assert!(verify(&path, &VerifyOptions::default().with_anchor(anchor))?.anchored);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
