@@ -33,7 +33,7 @@ use crate::merkle::{
 ///     (0..7_u32).map(|number| writer.append(&number)).collect::<Result<_, _>>()?;
 /// let head = TreeHead::of(&path, None, 7)?;
 ///
-/// // Who was given the head and a receipt can check that the record is in the log.
+/// // With the head and a receipt, anyone can check that the record is in the log.
 /// let proof = InclusionProof::of(&path, None, 3, head.size)?;
 /// assert!(proof.proves(receipts[2].hash, &head));
 /// assert!(!proof.proves(receipts[3].hash, &head));

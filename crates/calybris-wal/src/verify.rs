@@ -13,7 +13,7 @@ use crate::key::Key;
 use crate::log_scan::{LogScan, Tail};
 use crate::storage::Storage;
 
-/// What a log is verified with.
+/// How a log is verified.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct VerifyOptions {
@@ -49,7 +49,7 @@ impl VerifyOptions {
     }
 }
 
-/// What was found in a log that verifies.
+/// The facts about a log that verifies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -72,7 +72,7 @@ pub struct Report {
     pub head: Anchor,
     /// The last sequence that the log itself claims to be on disk; 0 when it claims none.
     pub durable_through: u64,
-    /// What stands behind the last record.
+    /// The bytes behind the last record.
     pub tail: Tail,
     /// Whether an anchor was supplied, and confirmed. Without one, nothing here rules out that
     /// the log's end was cut off.
@@ -103,7 +103,7 @@ pub struct Report {
 /// ```
 ///
 /// # Errors
-/// Those for which [`WalError::is_tampering`] is true say that the log is not what was written;
+/// Those for which [`WalError::is_tampering`] is true say that the log was changed after it was written;
 /// all others, that it could not be checked. A log without records, or no log at all, is an error of the second kind,
 /// unless an anchor names a record that should be there.
 pub fn verify(directory: impl AsRef<Path>, options: &VerifyOptions) -> Result<Report, WalError> {
