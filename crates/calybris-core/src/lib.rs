@@ -52,7 +52,7 @@
 //! engine.settle(ticket, Microunits::new(450), UnixMillis::new(1_700_000_000_900))?;
 //! let anchor = engine.close()?;
 //!
-//! let options = calybris_core::wal::VerifyOptions { anchor: Some(anchor), ..Default::default() };
+//! let options = calybris_core::wal::VerifyOptions::default().with_anchor(anchor);
 //! assert_eq!(calybris_core::wal::verify(&dir, &options)?.records, 4);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
