@@ -18,43 +18,25 @@
 //! lock.
 
 mod adjustment;
+mod balance;
 mod broken;
+mod hot_word;
+mod rules;
 
 use std::sync::OnceLock;
 
 use calybris_units::{BrokenInvariant, invariant};
 
-use self::adjustment::within_headroom;
-use crate::rules::{Refusal, Rules};
+pub(crate) use self::balance::Balance;
+use self::hot_word::{BROKEN, GUARDED, READY_AT_REST, ready, settled, spent};
+pub(crate) use self::rules::Rules;
+use crate::limits::MAX_MICROUNITS;
+use crate::refusal::Refusal;
 use crate::sync::{
     AtomicU8, AtomicU64, Lock,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
     pause,
 };
-
-/// How wide the two parts of the hot word are: four thousand and one thousand units of money. Loom
-/// explores narrow ones, so that it comes to their ends.
-const READY_BITS: u32 = if cfg!(loom) { 5 } else { 32 };
-const SPENT_BITS: u32 = if cfg!(loom) { 5 } else { 30 };
-
-/// The largest part of what is available that the hot word holds, in its lowest bits.
-const READY: u64 = (1 << READY_BITS) - 1;
-
-/// How much of what is available an adjustment leaves in the hot word: as much as it can, with as
-/// much room for what will be returned.
-const READY_AT_REST: u64 = READY / 2 + 1;
-
-/// The largest part of what was committed that the hot word holds, above `READY`.
-const SPENT: u64 = (1 << SPENT_BITS) - 1;
-
-/// The top bit of the hot word. Where it is set, a debit goes through the lock: a rule must be asked,
-/// or several levels must admit it together. As it is part of the word, a debit that did not see it
-/// set cannot succeed after it was.
-const GUARDED: u64 = 1 << 63;
-
-/// The bit below it. Where it is set, the account is broken: nothing is debited or settled. It is never
-/// taken away.
-const BROKEN: u64 = 1 << 62;
 
 /// The words of a tenant.
 ///
@@ -90,15 +72,6 @@ pub(crate) struct Account {
     rules: Rules,
 }
 
-/// The words of an account as they were together at one instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Balance {
-    pub(crate) granted: u64,
-    pub(crate) debt: u64,
-    pub(crate) available: u64,
-    pub(crate) committed: u64,
-}
-
 /// Why a lock-free debit did not happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotDebited {
@@ -108,38 +81,10 @@ pub(crate) enum NotDebited {
     Guarded,
 }
 
-impl Balance {
-    /// All of a grant is available.
-    pub(crate) fn of_grant(granted: u64) -> Self {
-        Self { granted, debt: 0, available: granted, committed: 0 }
-    }
-
-    /// INVARIANT (conservation) makes this the sum of the open debits, never negative.
-    pub(crate) fn reserved(&self) -> Result<u64, BrokenInvariant> {
-        let owed = self.granted.checked_add(self.debt);
-        let rest =
-            owed.and_then(|owed| owed.checked_sub(self.available)?.checked_sub(self.committed));
-        invariant!(rest, "granted + debt covers what is available and committed")
-    }
-}
-
-/// The part of what is available in a hot word.
-#[inline]
-fn ready(hot: u64) -> u64 {
-    hot & READY
-}
-
-/// The part of what was committed in a hot word.
-#[inline]
-fn spent(hot: u64) -> u64 {
-    (hot >> READY_BITS) & SPENT
-}
-
-/// The hot word after a settlement, if both parts have room for it.
-#[inline]
-fn settled(hot: u64, actual: u64, surplus: u64) -> Option<u64> {
-    let fits = surplus <= READY - ready(hot) && actual <= SPENT - spent(hot);
-    fits.then(|| hot + (actual << READY_BITS) + surplus)
+/// The sum, which INVARIANT (headroom) has room for.
+fn within_headroom(word: u64, amount: u64) -> Result<u64, BrokenInvariant> {
+    let sum = word.checked_add(amount).filter(|sum| *sum <= MAX_MICROUNITS);
+    invariant!(sum, "no word of an account exceeds 2^63 - 1")
 }
 
 impl Account {
@@ -313,7 +258,7 @@ impl Account {
         self.check_sound()?;
         if self.ruled.load(Relaxed) != 0 {
             let balance = self.read();
-            self.rules.admit(&balance, self.reserved(&balance)?, amount)?;
+            self.rules.admit(balance.debt, self.reserved(&balance)?, amount)?;
         }
         self.covers(amount)
     }

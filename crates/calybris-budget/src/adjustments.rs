@@ -3,8 +3,9 @@
 
 use calybris_units::Microunits;
 
-use crate::limits::check_amount;
-use crate::rules::{Refusal, Rules};
+use crate::account::Rules;
+use crate::checks::check_amount;
+use crate::refusal::Refusal;
 use crate::{BudgetError, Tenant, TenantRules};
 
 impl Tenant {
@@ -318,14 +319,14 @@ impl Tenant {
     /// ```
     pub fn set_rules(&self, rules: TenantRules) -> Result<(), BudgetError> {
         rules.check()?;
-        self.rule(|of_account| rules.replace(of_account));
+        self.rule(|of_account| of_account.replace(&rules));
         Ok(())
     }
 
     /// All that a state says of the rules, checked before.
     pub(crate) fn restore_rules(&self, rules: TenantRules, frozen: bool, warned: bool) {
         self.rule(|of_account| {
-            rules.replace(of_account);
+            of_account.replace(&rules);
             of_account.freeze(frozen);
             if warned {
                 of_account.set_warned();

@@ -213,10 +213,17 @@ impl Default for Directory {
 mod tests {
     use super::*;
     use crate::account::Balance;
+    use crate::shared::Shared;
     use std::sync::Weak;
 
     fn tenant(name: &str) -> Tenant {
-        Tenant::new(name, calybris_units::Microunits::ZERO, Balance::of_grant(0), None, Weak::new())
+        Tenant::new(
+            name,
+            calybris_units::Microunits::ZERO,
+            Balance::of_grant(0),
+            None,
+            Weak::<Shared>::new(),
+        )
     }
 
     #[test]

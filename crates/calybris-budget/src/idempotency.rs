@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use calybris_units::{BrokenInvariant, Microunits, invariant};
 
-use crate::limits::check_key;
+use crate::checks::check_key;
 use crate::state::KeyState;
 use crate::{BudgetError, KEY_WINDOW, ReservationId};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use calybris_units::Microunits;
 
-use crate::limits::check_amount;
+use crate::checks::check_amount;
 use crate::{
     BudgetEngine, BudgetError, BudgetEvent, ReplayError, Reservation, ReservationId, Tenant,
 };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use calybris_units::Microunits;
 
-use crate::limits::{check_amount, check_key, check_name};
+use crate::checks::{check_amount, check_key, check_name};
 use crate::reservation_id::OWN_IDS;
 use crate::{
     AccountSnapshot, KEY_WINDOW, MAX_AMOUNT, MAX_LEVELS, ReservationId, StateError, TenantRules,

@@ -1,5 +1,4 @@
-//! The atomics and the locks of an account and of the holds: the real ones, or those that loom
-//! explores.
+//! The atomics and the locks of an account and of the slots: the real ones, or those that loom explores.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};

@@ -29,7 +29,7 @@ pub struct Totals {
     pub granted_microunits: u128,
     /// What they may still reserve.
     pub available_microunits: u128,
-    /// What their open reservations hold.
+    /// The sum of their open reservations.
     pub reserved_microunits: u128,
     /// What they spent, less what was refunded.
     pub committed_microunits: u128,

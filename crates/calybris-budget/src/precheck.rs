@@ -3,7 +3,7 @@
 
 use calybris_units::Microunits;
 
-use crate::limits::{check_amount, check_name};
+use crate::checks::{check_amount, check_name};
 use crate::{BudgetEngine, BudgetError, MAX_LEVELS, Tenant};
 
 impl BudgetEngine {

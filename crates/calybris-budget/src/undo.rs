@@ -4,12 +4,12 @@ use std::borrow::Borrow;
 
 use calybris_units::{Microunits, invariant};
 
-use crate::limits::check_amount;
+use crate::checks::check_amount;
 use crate::settlement::Overdraft;
 use crate::{BudgetError, Reservation, Tenant};
 
 impl<T: Borrow<Tenant>> Reservation<T> {
-    /// Returns a part of what is held to the tenant and keeps the rest open, 0 included: the call
+    /// Returns a part of the reservation to the tenant and keeps the rest open, 0 included: the call
     /// will cost less than was thought.
     ///
     /// # Errors
@@ -43,7 +43,7 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     ///
     /// # Errors
     ///
-    /// [`Overrun`](BudgetError::Overrun) when less is held than the overdraft added,
+    /// [`Overrun`](BudgetError::Overrun) when the reservation is smaller than the overdraft,
     /// [`OverdraftDiffers`](BudgetError::OverdraftDiffers) when it has another number of levels or a
     /// level owes less than it left there; nothing has changed then.
     ///
