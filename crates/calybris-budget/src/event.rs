@@ -68,7 +68,6 @@ use crate::{ReservationId, TenantRules};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum BudgetEvent {
     /// Discriminant 0: a tenant was opened.
@@ -76,7 +75,6 @@ pub enum BudgetEvent {
         /// Its name.
         tenant: String,
         /// What it was granted.
-        #[cfg_attr(feature = "serde", serde(rename = "granted_microunits"))]
         granted: Microunits,
     },
     /// Discriminant 1: an amount was reserved.
@@ -84,25 +82,20 @@ pub enum BudgetEvent {
         /// Whose amount.
         tenant: String,
         /// The id by which later events name the reservation.
-        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
         reservation: ReservationId,
         /// How much.
-        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
         amount: Microunits,
     },
     /// Discriminant 2: a reservation was committed; the rest was released.
     Committed {
         /// Which one.
-        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
         reservation: ReservationId,
         /// What was spent of it.
-        #[cfg_attr(feature = "serde", serde(rename = "actual_microunits"))]
         actual: Microunits,
     },
     /// Discriminant 3: a reservation was released.
     Released {
         /// Which one.
-        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
         reservation: ReservationId,
     },
     /// Discriminant 4: a tenant was opened below another.
@@ -112,7 +105,6 @@ pub enum BudgetEvent {
         /// The name of the one above it.
         parent: String,
         /// What it was granted.
-        #[cfg_attr(feature = "serde", serde(rename = "granted_microunits"))]
         granted: Microunits,
     },
     /// Discriminant 5: a grant was raised; debt was paid first.
@@ -120,7 +112,6 @@ pub enum BudgetEvent {
         /// Whose grant.
         tenant: String,
         /// By how much.
-        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
         amount: Microunits,
     },
     /// Discriminant 6: a grant was lowered.
@@ -128,7 +119,6 @@ pub enum BudgetEvent {
         /// Whose grant.
         tenant: String,
         /// By how much.
-        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
         amount: Microunits,
     },
     /// Discriminant 7: a part of what was committed was given back, on every level.
@@ -136,7 +126,6 @@ pub enum BudgetEvent {
         /// To whom.
         tenant: String,
         /// How much.
-        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
         amount: Microunits,
     },
     /// Discriminant 8: debt was paid with what was available.
@@ -144,7 +133,6 @@ pub enum BudgetEvent {
         /// Whose debt.
         tenant: String,
         /// How much of it.
-        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
         amount: Microunits,
     },
     /// Discriminant 9: a tenant was frozen.
@@ -172,44 +160,35 @@ pub enum BudgetEvent {
     /// Discriminant 13: a reservation grew.
     Extended {
         /// Which one.
-        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
         reservation: ReservationId,
         /// By how much.
-        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
         amount: Microunits,
     },
     /// Discriminant 14: a reservation grew beyond what was available, to cover what its call cost.
     Overdrawn {
         /// Which one.
-        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
         reservation: ReservationId,
         /// By how much.
-        #[cfg_attr(feature = "serde", serde(rename = "extra_microunits"))]
         extra: Microunits,
         /// How much of it was drawn from what was available, for the tenant and each level above
         /// it in turn; the rest is debt of that level.
-        #[cfg_attr(feature = "serde", serde(rename = "drawn_microunits"))]
         drawn: Vec<Microunits>,
     },
     /// Discriminant 15: a part of a reservation was committed; the rest stays open.
     PartCommitted {
         /// Which one.
-        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
         reservation: ReservationId,
         /// How much was spent.
-        #[cfg_attr(feature = "serde", serde(rename = "actual_microunits"))]
         actual: Microunits,
     },
     /// Discriminant 16: the call that a reservation pays for was sent.
     Dispatched {
         /// Which one.
-        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
         reservation: ReservationId,
     },
     /// Discriminant 17: a reservation was released because its time had come.
     Expired {
         /// Which one.
-        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
         reservation: ReservationId,
     },
     /// Discriminant 18: as `Reserved`, under an idempotency key.
@@ -217,10 +196,8 @@ pub enum BudgetEvent {
         /// Whose amount.
         tenant: String,
         /// The id by which later events name the reservation.
-        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
         reservation: ReservationId,
         /// How much.
-        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
         amount: Microunits,
         /// The key.
         key: String,
@@ -232,16 +209,13 @@ pub enum BudgetEvent {
         /// To whom.
         to: String,
         /// How much.
-        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
         amount: Microunits,
     },
     /// Discriminant 20: a part of a reservation was released; the rest stays open.
     PartReleased {
         /// Which one.
-        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
         reservation: ReservationId,
         /// How much of it.
-        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
         amount: Microunits,
     },
 }

@@ -7,7 +7,6 @@ use crate::checks::check_amount;
 
 /// What happens when a call cost more than was reserved for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum OverrunPolicy {
     /// The commit is refused; the reservation stays open and is given back.
@@ -33,16 +32,13 @@ pub enum OverrunPolicy {
 /// assert_eq!(rules.soft_limit, None);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct TenantRules {
     /// The most that may be reserved at once; `None` for no cap, 0 for nothing.
-    #[cfg_attr(feature = "serde", serde(rename = "exposure_cap_microunits"))]
     pub exposure_cap: Option<Microunits>,
     /// The use (reserved and committed) at which the engine warns, once for each time the rules are
     /// set: [`take_warnings`](crate::BudgetEngine::take_warnings). `None` for no warning, 0 for one
     /// with the next reservation.
-    #[cfg_attr(feature = "serde", serde(rename = "soft_limit_microunits"))]
     pub soft_limit: Option<Microunits>,
     /// What happens when a call cost more than was reserved for it.
     pub overrun: OverrunPolicy,

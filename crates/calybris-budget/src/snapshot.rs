@@ -8,24 +8,18 @@ use calybris_units::Microunits;
 ///
 /// `granted + debt = available + reserved + committed`, in every snapshot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct AccountSnapshot {
     /// What the tenant was given in all.
-    #[cfg_attr(feature = "serde", serde(rename = "granted_microunits"))]
     pub granted: Microunits,
     /// What may still be reserved.
-    #[cfg_attr(feature = "serde", serde(rename = "available_microunits"))]
     pub available: Microunits,
     /// The sum of the open reservations.
-    #[cfg_attr(feature = "serde", serde(rename = "reserved_microunits"))]
     pub reserved: Microunits,
     /// What was spent, less what was refunded.
-    #[cfg_attr(feature = "serde", serde(rename = "committed_microunits"))]
     pub committed: Microunits,
     /// What was spent beyond the grant, under
     /// [`DrawThenDebt`](crate::OverrunPolicy::DrawThenDebt). Zero under the other policies.
-    #[cfg_attr(feature = "serde", serde(default, rename = "debt_microunits"))]
     pub debt: Microunits,
 }
 
