@@ -1,7 +1,6 @@
 //! The account of one tenant: a few atomic words, and the protocol that keeps them exact.
 //!
-//! What a call changes is in one word, `hot`: a part of what is available and a part of what was
-//! committed. So a debit is one compare-and-swap and a settlement is one, and nobody can see half of
+//! A call changes one word, `hot`: it has a part of the available and a part of the committed amount. So a debit is one compare-and-swap and a settlement is one, and nobody can see half of
 //! either. The rest of both amounts stands in two wider words; now and then some of it is moved.
 //!
 //! ```text
@@ -45,7 +44,7 @@ use crate::sync::{
 /// between those terms, and an adjustment that changes two words hides the instant in between from
 /// every reader, so nobody sees a moment without it.
 ///
-/// What every call uses comes first and stays together.
+/// The words that every call uses come first and stay together.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Account {
@@ -60,10 +59,10 @@ pub(crate) struct Account {
     lock: Lock,
     /// Odd while an adjustment is under way.
     version: AtomicU64,
-    /// What is available beside the hot word. Like all words from here on it is changed by
+    /// The part of the available amount that is not in the hot word. Like all words from here on it is changed by
     /// adjustments only.
     stock: AtomicU64,
-    /// What was committed beside the hot word.
+    /// The part of the committed amount that is not in the hot word.
     posted: AtomicU64,
     granted: AtomicU64,
     debt: AtomicU64,
@@ -106,7 +105,7 @@ impl Account {
         }
     }
 
-    /// Whether the account is a level of a tree. Who holds a debit of it may ask without the lock:
+    /// Whether the account is a level of a tree. The owner of a debit may ask without the lock:
     /// the answer changes only while there is none.
     #[inline]
     pub(crate) fn is_level(&self) -> bool {
@@ -126,8 +125,8 @@ impl Account {
     /// Admission is exact: what is checked and what is replaced are the same word, and a debit
     /// that will be refused never touches it, so it cannot make another one fail.
     ///
-    /// Acquire pairs with the Release of [`settle`](Self::settle): who spends an amount that
-    /// another thread gave back sees all that thread did before, its append to the log included.
+    /// Acquire pairs with the Release of [`settle`](Self::settle): a thread that spends an
+    /// amount which another one gave back sees everything the other did before, its append to the log included.
     /// A log behind a lock would have the two in order by itself; with the pair any log has.
     #[inline]
     pub(crate) fn debit(&self, amount: u64) -> Result<(), NotDebited> {
@@ -188,10 +187,10 @@ impl Account {
     ///
     /// A call changes the hot word alone, so whatever is read there is the account between two
     /// calls. Every other word changes in adjustments, and an adjustment is either seen whole or not
-    /// at all: each of its writes is a Release behind the odd version, so who acquires one of them
-    /// finds the version changed.
+    /// at all: each of its writes is a Release behind the odd version, so a reader that acquires one of
+    /// them finds the version changed.
     ///
-    /// A retry means that somebody adjusted: the account as a whole makes progress, and those who
+    /// A retry means that an adjustment was made: the account as a whole makes progress, and callers that
     /// debit and settle are neither waited for nor kept waiting.
     #[inline]
     pub(crate) fn read(&self) -> Balance {
@@ -213,7 +212,7 @@ impl Account {
     }
 }
 
-/// What is done under the lock of the account, or of the root of its tree. While it is held, no
+/// Operations under the lock of the account, or of the root of its tree. While it is held, no
 /// guarded account is debited by anyone else, and nobody adjusts.
 impl Account {
     /// Runs `section` while nobody debits the account without the lock.
@@ -239,18 +238,18 @@ impl Account {
         })
     }
 
-    /// What is reserved in a balance of this account.
+    /// The reserved amount in a balance of this account.
     pub(crate) fn reserved(&self, balance: &Balance) -> Result<u64, BrokenInvariant> {
         self.unless_broken(balance.reserved())
     }
 
-    /// As [`become_level`](Self::become_level), for who is alone with the account.
+    /// As [`become_level`](Self::become_level), for a caller that is alone with the account.
     pub(crate) fn become_level_alone(&self) {
         self.shared.store(1, Relaxed);
         self.guard();
     }
 
-    /// Says whether the rules and what is available admit a debit.
+    /// Whether the rules and the available amount admit a debit.
     ///
     /// Meanwhile others can only settle, which makes more available and less reserved: a yes stays
     /// true until the lock is given up, and a no was true at the instant of the reading.

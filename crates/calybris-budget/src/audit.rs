@@ -40,7 +40,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Audit {
     accounts: BTreeMap<String, Account>,
-    /// Whose it is and how much of it is open.
+    /// The tenant of each open reservation, and the amount that is left of it.
     reservations: BTreeMap<ReservationId, (String, i128)>,
     applied: u64,
 }
@@ -189,7 +189,7 @@ impl Audit {
     /// Compares the live budget with the events, account by account, and gives the sum over all
     /// tenants without a parent.
     ///
-    /// It asks for a moment of quiet: what is done and not yet logged, or logged and not yet done,
+    /// It needs a moment of quiet: a change that was made and not yet logged, or logged and not yet made,
     /// is a difference.
     ///
     /// # Errors
@@ -206,7 +206,7 @@ impl Audit {
         }
         let mut totals = Totals::default();
         for (name, Account { parent, sums }) in &self.accounts {
-            // Every tenant of the budget was compared above: what is left to find is one that the budget does not have.
+            // Every tenant of the budget was compared above: so only a tenant that the budget does not have is left to find.
             let (Some(account), Some(_)) = (sums.snapshot(), engine.tenant(name)) else {
                 let (tenant, logged) = (name.clone(), logged(name).map(Box::new));
                 return Err(AuditError::Differs { tenant, logged, live: None });
@@ -276,7 +276,7 @@ impl Audit {
         })
     }
 
-    /// Takes a part of a reservation, and says whose it is.
+    /// Takes a part of a reservation, and answers its tenant.
     fn take_from(&mut self, reservation: ReservationId, taken: i128) -> Result<String, AuditError> {
         match self.reservations.get(&reservation) {
             Some((_, open)) if taken > *open => Err(AuditError::ReservationExceeded {
@@ -289,7 +289,7 @@ impl Audit {
         }
     }
 
-    /// Changes the amount of a reservation, and says whose it is.
+    /// Changes the amount of a reservation, and answers its tenant.
     fn change(&mut self, reservation: ReservationId, by: i128) -> Result<String, AuditError> {
         match self.reservations.get_mut(&reservation) {
             Some((tenant, amount)) => {

@@ -60,8 +60,8 @@ impl BudgetEngine {
         self.open(name, granted, None)
     }
 
-    /// Opens a tenant below another, or finds the one that was opened so before. What it reserves
-    /// is taken from its own budget and from that of every tenant above it.
+    /// Opens a tenant below another, or finds the one that was opened so before. Its reservations are
+    /// taken from its own budget and from the budget of every tenant above it.
     ///
     /// # Errors
     ///
@@ -190,8 +190,8 @@ impl BudgetEngine {
     /// key gets the same answer, though the reservation may have been settled since.
     ///
     /// The last [`KEY_WINDOW`](crate::KEY_WINDOW) keys are remembered, 1 to
-    /// [`MAX_NAME_BYTES`](crate::MAX_NAME_BYTES) bytes each. A refusal is not: who tries again may
-    /// have better luck.
+    /// [`MAX_NAME_BYTES`](crate::MAX_NAME_BYTES) bytes each. A refusal is not remembered: the same call may be
+    /// admitted later.
     ///
     /// # Errors
     ///

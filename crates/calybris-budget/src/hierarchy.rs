@@ -14,7 +14,7 @@ use crate::limits::MAX_MICROUNITS;
 use crate::refusal::Refusal;
 use crate::{BudgetError, Tenant};
 
-/// What decides about a debit.
+/// The checks that a debit has to pass.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Admission {
     /// The balance and the rules of every level.
@@ -37,7 +37,7 @@ impl Tenant {
     /// Runs `section` under the locks of two trees, which may be one.
     pub(crate) fn locked_with<T>(&self, other: &Tenant, section: impl FnOnce() -> T) -> T {
         let (mine, theirs) = (self.root().account().lock(), other.root().account().lock());
-        // Whoever takes two locks takes them in the order of their addresses, so no two wait for
+        // Two locks are always taken in the order of their addresses, so no two threads wait for
         // each other.
         match std::ptr::from_ref(mine).cmp(&std::ptr::from_ref(theirs)) {
             Ordering::Less => mine.with(|| theirs.with(section)),

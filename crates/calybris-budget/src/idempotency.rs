@@ -1,4 +1,4 @@
-//! The window of idempotency keys: what was answered to whom, for the last keys that came.
+//! The window of idempotency keys: the answers to the last calls that had one.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -14,7 +14,7 @@ pub(crate) struct Keys {
     in_order: VecDeque<String>,
 }
 
-/// What was asked under a key, and what was answered.
+/// The question under a key, and the answer.
 #[derive(Debug)]
 struct Answer {
     tenant: String,

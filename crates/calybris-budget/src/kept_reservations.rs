@@ -54,7 +54,7 @@ impl BudgetEngine {
         self.shared.reservations.keep_as(id, reservation, expires_at)
     }
 
-    /// Takes a reservation back from the engine. Who gets it is the only one who can settle it.
+    /// Takes a reservation back from the engine. The caller that gets it is the only one that can settle it.
     ///
     /// ```
     /// use calybris_budget::{BudgetEngine, Microunits};
@@ -93,9 +93,9 @@ impl BudgetEngine {
         Ok(self.kept()?)
     }
 
-    /// Takes back every reservation whose time has come at the caller's `now`, in order of id.
+    /// Takes back every reservation that has expired by the caller's time `now`, in order of id.
     /// To drop them is to release them; a caller with a log appends `Expired` for each of them
-    /// first. What was dispatched does not expire: it stays in suspense.
+    /// first. A dispatched reservation does not expire: it stays in suspense.
     ///
     /// ```
     /// use calybris_budget::{BudgetEngine, Microunits, UnixMillis};

@@ -31,7 +31,7 @@
 //!
 //! It knows no price, no request and no log, and it reads no clock. It moves amounts that it
 //! cannot interpret; one unit, the microunit, goes through all of it. It writes nothing: a caller
-//! who wants to find the money again after a crash appends a [`BudgetEvent`] for every change to a
+//! that wants its money back after a crash appends a [`BudgetEvent`] for every change to a
 //! log of its own and gives them to [`Replay`] at the start. The order in which to do both is
 //! stated at [`BudgetEvent`].
 //!

@@ -227,8 +227,8 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     /// released, for the call may have cost something: the engine keeps it in suspense under `id`
     /// (or one of its own, should that be taken), lists it in
     /// [`open_reservations`](crate::BudgetEngine::open_reservations), and gives it back with
-    /// [`attach`](crate::BudgetEngine::attach) to whoever finds out what it cost. That goes for one
-    /// of amount 0 as well.
+    /// [`attach`](crate::BudgetEngine::attach) once the cost is known. That goes for one of amount 0 as
+    /// well.
     ///
     /// ```
     /// use calybris_budget::{BudgetEngine, Microunits, ReservationId};
@@ -275,7 +275,7 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn into_owned(mut self) -> Reservation {
-        // INVARIANT (settled once): what is left behind has no amount and was never dispatched.
+        // INVARIANT (settled once): the rest that stays here has no amount and was never dispatched.
         Reservation {
             tenant: self.tenant().clone(),
             amount: std::mem::take(&mut self.amount),

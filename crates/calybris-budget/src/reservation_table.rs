@@ -22,7 +22,7 @@ use crate::{Reservation, ReservationId, Tenant};
 pub struct OpenReservation {
     /// Its name.
     pub id: ReservationId,
-    /// Whose amount it is.
+    /// The name of its tenant.
     pub tenant: String,
     /// How much is reserved.
     pub amount: Microunits,
@@ -197,8 +197,7 @@ impl ReservationTable {
         }
     }
 
-    /// Gives a reservation of the map up if `check` lets it go; whoever gets it is the one who settles
-    /// it. A reservation in a slot has to be [promoted](Self::promote) first.
+    /// Takes a reservation out of the map if `check` lets it go; its new owner alone can settle it. A reservation in a slot has to be [promoted](Self::promote) first.
     pub(crate) fn take<A, E>(
         &self,
         id: ReservationId,
@@ -213,7 +212,7 @@ impl ReservationTable {
         }
     }
 
-    /// Gives up everything that was not dispatched and whose time has come, in order of id.
+    /// Takes out every reservation that has expired and was not dispatched, in order of id.
     pub(crate) fn take_expired(&self, now: UnixMillis) -> Vec<(ReservationId, Reservation)> {
         let mut taken = Vec::new();
         for shard in &self.shards {

@@ -5,17 +5,17 @@ use calybris_units::Microunits;
 use crate::BudgetError;
 use crate::checks::check_amount;
 
-/// What happens when a call cost more than was reserved for it.
+/// The policy for a call that cost more than was reserved for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OverrunPolicy {
     /// The commit is refused; the reservation stays open and is given back.
     #[default]
     Reject,
-    /// The truth is posted: the rest is drawn from what is available, and what is missing becomes
-    /// debt. A tenant in debt reserves nothing until a top-up or a repayment has cleared it.
+    /// The actual cost is committed: the excess is drawn from the available amount, and the missing part
+    /// becomes debt. A tenant in debt reserves nothing until a top-up or a repayment has cleared it.
     DrawThenDebt,
-    /// What was reserved is committed and no more; the rest is not charged to the tenant.
+    /// The reserved amount is committed; the excess is not charged to the tenant.
     CapAtReserved,
 }
 
@@ -40,7 +40,7 @@ pub struct TenantRules {
     /// set: [`take_warnings`](crate::BudgetEngine::take_warnings). `None` for no warning, 0 for one
     /// with the next reservation.
     pub soft_limit: Option<Microunits>,
-    /// What happens when a call cost more than was reserved for it.
+    /// The policy for a call that cost more than was reserved for it.
     pub overrun: OverrunPolicy,
 }
 

@@ -1,32 +1,32 @@
-//! What came of a reservation: settled, or grown to cover an overrun.
+//! The results of settling a reservation and of covering an overrun.
 
 use calybris_units::Microunits;
 
 #[cfg(doc)]
 use crate::OverrunPolicy;
 
-/// What a settlement did with the amount that was reserved: the two parts add up to it.
+/// The two parts of a settled reservation; they add up to the reserved amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settled {
-    /// What was spent.
+    /// The amount that was spent.
     pub committed: Microunits,
-    /// What became available again.
+    /// The amount that became available again.
     pub released: Microunits,
 }
 
-/// What had to be done so that a reservation covers the actual cost.
+/// The result of making a reservation cover its actual cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Covered {
-    /// What is to be committed now: the actual cost, or less under
+    /// The amount to commit now: the actual cost, or less under
     /// [`CapAtReserved`](OverrunPolicy::CapAtReserved).
     pub commit: Microunits,
-    /// What was taken beyond the reservation, if anything was.
+    /// The overdraft, if the reservation had to grow.
     pub overdraft: Option<Overdraft>,
 }
 
-/// What an overrun took beyond its reservation.
+/// The amount that an overrun took beyond its reservation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Overdraft {

@@ -20,7 +20,7 @@ pub(crate) struct Shared {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SoftLimitReached {
-    /// Who.
+    /// The tenant.
     pub tenant: String,
     /// The limit that was reached by what is reserved and committed.
     pub soft_limit: Microunits,

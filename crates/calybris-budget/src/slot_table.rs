@@ -61,7 +61,7 @@ impl Slot {
     /// [`settled`](Self::settled): either this one hears that the id is taken, or the other one sees
     /// that the slot is.
     ///
-    /// Both words are stored with Release, so that whoever reads one of them by way of an Acquire
+    /// Both words are stored with Release, so that a thread that reads one of them with Acquire
     /// finds that the slot has been busy since: see [`seen`](Self::seen).
     #[inline]
     pub(crate) fn keep(&self, id: u64, entry: SlotEntry, is_taken: impl FnOnce() -> bool) -> bool {
@@ -108,7 +108,7 @@ impl Slot {
         entry.filter(|_| self.state.load(Relaxed) == id).map(|entry| (id, entry))
     }
 
-    /// What the slot shows, as soon as nobody is about to change it.
+    /// The state of the slot, as soon as no thread is about to change it.
     fn settled(&self) -> u64 {
         loop {
             match self.state.load(SeqCst) {
@@ -136,7 +136,7 @@ impl SlotTable {
 
     /// Whether a reservation of this id is in its slot, or will be in a moment.
     ///
-    /// It makes the slots if there are none: who found none and went on would have asked nothing of
+    /// It makes the slots if there are none: a thread that found none and went on would have asked nothing of
     /// the slot, and the order of the two SeqCst pairs of [`Slot::keep`] is an order of accesses to
     /// one slot.
     pub(crate) fn has(&self, id: u64) -> bool {

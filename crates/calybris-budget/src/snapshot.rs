@@ -1,4 +1,4 @@
-//! What the account of a tenant was at one instant.
+//! The account of a tenant at one instant.
 
 use std::fmt;
 
@@ -10,15 +10,15 @@ use calybris_units::Microunits;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AccountSnapshot {
-    /// What the tenant was given in all.
+    /// The sum of all grants.
     pub granted: Microunits,
-    /// What may still be reserved.
+    /// The amount that may still be reserved.
     pub available: Microunits,
     /// The sum of the open reservations.
     pub reserved: Microunits,
-    /// What was spent, less what was refunded.
+    /// The amount that was spent, less refunds.
     pub committed: Microunits,
-    /// What was spent beyond the grant, under
+    /// The amount that was spent beyond the grant, under
     /// [`DrawThenDebt`](crate::OverrunPolicy::DrawThenDebt). Zero under the other policies.
     pub debt: Microunits,
 }
@@ -37,7 +37,7 @@ impl fmt::Display for AccountSnapshot {
 }
 
 impl AccountSnapshot {
-    /// What is available beyond the debt: the most that may leave the grant.
+    /// The available amount less the debt: the most that may leave the grant.
     ///
     /// By conservation this is never more than the grant, while what is available may be: a refund
     /// to a tenant in debt makes some available and pays nothing.

@@ -12,11 +12,11 @@ use crate::AccountSnapshot;
 pub struct Sums {
     /// All that was granted.
     pub granted: i128,
-    /// What is left to reserve.
+    /// The amount that is left to reserve.
     pub available: i128,
     /// The sum of the open reservations.
     pub reserved: i128,
-    /// What was spent.
+    /// The amount that was spent.
     pub committed: i128,
     /// All that is owed.
     pub debt: i128,

@@ -24,7 +24,7 @@ impl<T> Mutex<T> {
 pub(crate) struct Lock(Mutex<()>);
 
 impl Lock {
-    /// Runs `section` while nobody else runs one under this lock.
+    /// Runs `section` while no other thread runs one under this lock.
     #[inline]
     pub(crate) fn with<T>(&self, section: impl FnOnce() -> T) -> T {
         let _held = self.0.lock();
@@ -40,7 +40,7 @@ pub(crate) fn pause() {
     loom::thread::yield_now();
 }
 
-/// What stands in a word, in the one order of all `SeqCst` accesses: this load and a `SeqCst` change
+/// The value of a word, in the one order of all `SeqCst` accesses: this load and a `SeqCst` change
 /// of another word before it are not exchanged. Loom takes such a load for an `Acquire`; there a
 /// change of nothing stands in for it, which reads the last store as well.
 #[inline]

@@ -18,7 +18,7 @@ pub struct Tenant {
     record: Arc<Record>,
 }
 
-/// What a tenant tells its engine. (The engine knows reservations, which know their tenants; so a
+/// The messages of a tenant to its engine. (The engine knows reservations, which know their tenants; so a
 /// tenant knows no more of its engine than this.)
 pub(crate) trait Keeper: Send + Sync {
     /// The tenant has reached its soft limit.
@@ -103,7 +103,7 @@ impl Tenant {
         self.record.name.as_bytes() == name.as_bytes()
     }
 
-    /// The tenant above this one, whose budget its reservations are taken from as well.
+    /// The tenant above this one. Its reservations are taken from that tenant's budget as well.
     ///
     /// ```
     /// use calybris_budget::{BudgetEngine, Microunits};

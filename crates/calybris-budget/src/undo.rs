@@ -1,4 +1,4 @@
-//! What a reservation gives back while it stays open: a part of it, or an overdraft that came to nothing.
+//! Releasing a part of a reservation, and undoing debits that a log did not take.
 
 use std::borrow::Borrow;
 
@@ -36,7 +36,7 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     }
 
     /// Undoes what [`cover_overrun`](Self::cover_overrun) has just done, for a caller whose log did not take it:
-    /// what was drawn is available again, what was owed is not owed.
+    /// the amount drawn is available again, and the debt is gone.
     ///
     /// The overdraft is the one that this reservation gave, nothing was committed of it since, and
     /// no debt of its tenant was paid meanwhile.

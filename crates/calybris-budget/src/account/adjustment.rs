@@ -76,9 +76,9 @@ impl Adjustment<'_> {
         })
     }
 
-    /// Replaces what is available and what was committed by what `change` makes of them, and leaves
-    /// room in the hot word for the calls to come. Those who debit and settle meanwhile change the
-    /// hot word alone, so the change is made to what they have left.
+    /// Replaces the available and the committed amount by the results of `change`, and leaves
+    /// room in the hot word for the calls to come. Concurrent debits and settlements change the
+    /// hot word alone, so the change is applied to what they have left.
     pub(super) fn shift(
         &self,
         change: impl Fn(u64, u64) -> Result<(u64, u64), Refusal>,

@@ -52,6 +52,7 @@ impl Account {
 }
 
 #[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 mod tests {
     use calybris_units::{BrokenInvariant, Microunits};
 

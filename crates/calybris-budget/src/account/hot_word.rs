@@ -1,4 +1,4 @@
-//! The hot word of an account: what is ready, what was spent, and two signs.
+//! The hot word of an account: the ready amount, the spent amount, and two flags.
 
 /// How wide the two parts of the hot word are: four thousand and one thousand units of money. Loom
 /// explores narrow ones, so that it comes to their ends.
