@@ -57,8 +57,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
-
 pub use calybris_budget as budget;
 pub use calybris_engine as engine;
 pub use calybris_kernel as kernel;
