@@ -46,7 +46,7 @@ fn measure(criterion: &mut Criterion) -> Result<(), Box<dyn std::error::Error>> 
     group.throughput(Throughput::Elements(50_000)).sample_size(20);
     for threads in [1, 2] {
         let threads = NonZeroUsize::new(threads);
-        let options = VerifyOptions { threads, ..VerifyOptions::default() };
+        let options = VerifyOptions::default().with_threads(threads);
         let name = format!("{} threads", threads.map_or(1, NonZeroUsize::get));
         group.bench_function(name, |bencher| bencher.iter(|| verify(&path, &options).is_ok()));
     }

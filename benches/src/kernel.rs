@@ -6,6 +6,7 @@ use calybris_core::kernel::{
 
 /// A policy, a catalog and a pool of requests.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Workload {
     /// The policy.
     pub policy: Policy,

@@ -161,7 +161,7 @@ impl Contents<'_> {
     fn verify(&self, last: u64) -> Result<(), Verdict> {
         let broken = |what: String| Verdict::Broken(format!("verifying: {what}"));
         let key = self.plan.key(self.session.key).map_err(|error| broken(error.to_string()))?;
-        match verify(self.plan.log(), &VerifyOptions { key, ..VerifyOptions::default() }) {
+        match verify(self.plan.log(), &VerifyOptions::default().with_key(key)) {
             Ok(report) if report.head.sequence == last => Ok(()),
             Ok(report) => Err(broken(format!("{} of {last} records", report.head.sequence))),
             Err(WalError::Empty { .. }) if last == 0 => Ok(()),

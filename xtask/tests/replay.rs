@@ -117,7 +117,7 @@ proptest! {
         }
         let live = engine.account("t").unwrap();
         let anchor = engine.close().unwrap();
-        let verified = VerifyOptions { key: Some(key.clone()), anchor: Some(anchor), ..VerifyOptions::default() };
+        let verified = VerifyOptions::default().with_key(key.clone()).with_anchor(anchor);
         prop_assert!(verify(dir.path(), &verified).unwrap().anchored);
 
         // From here on there is only the log.

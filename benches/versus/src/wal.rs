@@ -106,10 +106,10 @@ fn verification(report: &mut Report, root: &Path, keyed: bool) {
     let records = 20_000;
     write_logs(&root, records, keyed);
     let log = root.join("ours");
-    let options = |threads| VerifyOptions {
-        key: key(keyed),
-        threads: std::num::NonZeroUsize::new(threads),
-        ..VerifyOptions::default()
+    let options = |threads| {
+        VerifyOptions::default()
+            .with_key(key(keyed))
+            .with_threads(std::num::NonZeroUsize::new(threads))
     };
     let run = |threads| {
         let (log, options) = (&log, options(threads));

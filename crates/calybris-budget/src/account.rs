@@ -1,7 +1,6 @@
 //! The account of one tenant: a few atomic words, and the protocol that keeps them exact.
 //!
-//! What a call changes is in one word, `hot`: a part of what is available and a part of what was
-//! committed. So a debit is one compare-and-swap and a settlement is one, and nobody can see half of
+//! A call changes one word, `hot`: it has a part of the available and a part of the committed amount. So a debit is one compare-and-swap and a settlement is one, and nobody can see half of
 //! either. The rest of both amounts stands in two wider words; now and then some of it is moved.
 //!
 //! ```text
@@ -18,43 +17,25 @@
 //! lock.
 
 mod adjustment;
+mod balance;
 mod broken;
+mod hot_word;
+mod rules;
 
 use std::sync::OnceLock;
 
 use calybris_units::{BrokenInvariant, invariant};
 
-use self::adjustment::within_headroom;
-use crate::rules::{Refusal, Rules};
+pub(crate) use self::balance::Balance;
+use self::hot_word::{BROKEN, GUARDED, READY_AT_REST, ready, settled, spent};
+pub(crate) use self::rules::Rules;
+use crate::limits::MAX_MICROUNITS;
+use crate::refusal::Refusal;
 use crate::sync::{
     AtomicU8, AtomicU64, Lock,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
     pause,
 };
-
-/// How wide the two parts of the hot word are: four thousand and one thousand units of money. Loom
-/// explores narrow ones, so that it comes to their ends.
-const READY_BITS: u32 = if cfg!(loom) { 5 } else { 32 };
-const SPENT_BITS: u32 = if cfg!(loom) { 5 } else { 30 };
-
-/// The largest part of what is available that the hot word holds, in its lowest bits.
-const READY: u64 = (1 << READY_BITS) - 1;
-
-/// How much of what is available an adjustment leaves in the hot word: as much as it can, with as
-/// much room for what will be returned.
-const READY_AT_REST: u64 = READY / 2 + 1;
-
-/// The largest part of what was committed that the hot word holds, above `READY`.
-const SPENT: u64 = (1 << SPENT_BITS) - 1;
-
-/// The top bit of the hot word. Where it is set, a debit goes through the lock: a rule must be asked,
-/// or several levels must admit it together. As it is part of the word, a debit that did not see it
-/// set cannot succeed after it was.
-const GUARDED: u64 = 1 << 63;
-
-/// The bit below it. Where it is set, the account is broken: nothing is debited or settled. It is never
-/// taken away.
-const BROKEN: u64 = 1 << 62;
 
 /// The words of a tenant.
 ///
@@ -63,7 +44,7 @@ const BROKEN: u64 = 1 << 62;
 /// between those terms, and an adjustment that changes two words hides the instant in between from
 /// every reader, so nobody sees a moment without it.
 ///
-/// What every call uses comes first and stays together.
+/// The words that every call uses come first and stay together.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Account {
@@ -78,25 +59,16 @@ pub(crate) struct Account {
     lock: Lock,
     /// Odd while an adjustment is under way.
     version: AtomicU64,
-    /// What is available beside the hot word. Like all words from here on it is changed by
+    /// The part of the available amount that is not in the hot word. Like all words from here on it is changed by
     /// adjustments only.
     stock: AtomicU64,
-    /// What was committed beside the hot word.
+    /// The part of the committed amount that is not in the hot word.
     posted: AtomicU64,
     granted: AtomicU64,
     debt: AtomicU64,
     /// The invariant that was found broken, once one was.
     broken: OnceLock<Box<BrokenInvariant>>,
     rules: Rules,
-}
-
-/// The words of an account as they were together at one instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Balance {
-    pub(crate) granted: u64,
-    pub(crate) debt: u64,
-    pub(crate) available: u64,
-    pub(crate) committed: u64,
 }
 
 /// Why a lock-free debit did not happen.
@@ -108,38 +80,10 @@ pub(crate) enum NotDebited {
     Guarded,
 }
 
-impl Balance {
-    /// All of a grant is available.
-    pub(crate) fn of_grant(granted: u64) -> Self {
-        Self { granted, debt: 0, available: granted, committed: 0 }
-    }
-
-    /// INVARIANT (conservation) makes this the sum of the open debits, never negative.
-    pub(crate) fn reserved(&self) -> Result<u64, BrokenInvariant> {
-        let owed = self.granted.checked_add(self.debt);
-        let rest =
-            owed.and_then(|owed| owed.checked_sub(self.available)?.checked_sub(self.committed));
-        invariant!(rest, "granted + debt covers what is available and committed")
-    }
-}
-
-/// The part of what is available in a hot word.
-#[inline]
-fn ready(hot: u64) -> u64 {
-    hot & READY
-}
-
-/// The part of what was committed in a hot word.
-#[inline]
-fn spent(hot: u64) -> u64 {
-    (hot >> READY_BITS) & SPENT
-}
-
-/// The hot word after a settlement, if both parts have room for it.
-#[inline]
-fn settled(hot: u64, actual: u64, surplus: u64) -> Option<u64> {
-    let fits = surplus <= READY - ready(hot) && actual <= SPENT - spent(hot);
-    fits.then(|| hot + (actual << READY_BITS) + surplus)
+/// The sum, which INVARIANT (headroom) has room for.
+fn within_headroom(word: u64, amount: u64) -> Result<u64, BrokenInvariant> {
+    let sum = word.checked_add(amount).filter(|sum| *sum <= MAX_MICROUNITS);
+    invariant!(sum, "no word of an account exceeds 2^63 - 1")
 }
 
 impl Account {
@@ -161,7 +105,7 @@ impl Account {
         }
     }
 
-    /// Whether the account is a level of a tree. Who holds a debit of it may ask without the lock:
+    /// Whether the account is a level of a tree. The owner of a debit may ask without the lock:
     /// the answer changes only while there is none.
     #[inline]
     pub(crate) fn is_level(&self) -> bool {
@@ -181,8 +125,8 @@ impl Account {
     /// Admission is exact: what is checked and what is replaced are the same word, and a debit
     /// that will be refused never touches it, so it cannot make another one fail.
     ///
-    /// Acquire pairs with the Release of [`settle`](Self::settle): who spends an amount that
-    /// another thread gave back sees all that thread did before, its append to the log included.
+    /// Acquire pairs with the Release of [`settle`](Self::settle): a thread that spends an
+    /// amount which another one gave back sees everything the other did before, its append to the log included.
     /// A log behind a lock would have the two in order by itself; with the pair any log has.
     #[inline]
     pub(crate) fn debit(&self, amount: u64) -> Result<(), NotDebited> {
@@ -243,10 +187,10 @@ impl Account {
     ///
     /// A call changes the hot word alone, so whatever is read there is the account between two
     /// calls. Every other word changes in adjustments, and an adjustment is either seen whole or not
-    /// at all: each of its writes is a Release behind the odd version, so who acquires one of them
-    /// finds the version changed.
+    /// at all: each of its writes is a Release behind the odd version, so a reader that acquires one of
+    /// them finds the version changed.
     ///
-    /// A retry means that somebody adjusted: the account as a whole makes progress, and those who
+    /// A retry means that an adjustment was made: the account as a whole makes progress, and callers that
     /// debit and settle are neither waited for nor kept waiting.
     #[inline]
     pub(crate) fn read(&self) -> Balance {
@@ -268,7 +212,7 @@ impl Account {
     }
 }
 
-/// What is done under the lock of the account, or of the root of its tree. While it is held, no
+/// Operations under the lock of the account, or of the root of its tree. While it is held, no
 /// guarded account is debited by anyone else, and nobody adjusts.
 impl Account {
     /// Runs `section` while nobody debits the account without the lock.
@@ -294,18 +238,18 @@ impl Account {
         })
     }
 
-    /// What is reserved in a balance of this account.
+    /// The reserved amount in a balance of this account.
     pub(crate) fn reserved(&self, balance: &Balance) -> Result<u64, BrokenInvariant> {
         self.unless_broken(balance.reserved())
     }
 
-    /// As [`become_level`](Self::become_level), for who is alone with the account.
+    /// As [`become_level`](Self::become_level), for a caller that is alone with the account.
     pub(crate) fn become_level_alone(&self) {
         self.shared.store(1, Relaxed);
         self.guard();
     }
 
-    /// Says whether the rules and what is available admit a debit.
+    /// Whether the rules and the available amount admit a debit.
     ///
     /// Meanwhile others can only settle, which makes more available and less reserved: a yes stays
     /// true until the lock is given up, and a no was true at the instant of the reading.
@@ -313,7 +257,7 @@ impl Account {
         self.check_sound()?;
         if self.ruled.load(Relaxed) != 0 {
             let balance = self.read();
-            self.rules.admit(&balance, self.reserved(&balance)?, amount)?;
+            self.rules.admit(balance.debt, self.reserved(&balance)?, amount)?;
         }
         self.covers(amount)
     }

@@ -1,14 +1,15 @@
-//! What the owner of a budget does to it: grants, refunds, rules. All of it is under the lock, none
-//! of it stops a call that reserves or settles.
+//! Operations of the owner of a budget: grants, refunds, rules. All of them take the lock, and none of
+//! them stops a call that reserves or settles.
 
 use calybris_units::Microunits;
 
-use crate::limits::check_amount;
-use crate::rules::{Refusal, Rules};
+use crate::account::Rules;
+use crate::checks::check_amount;
+use crate::refusal::Refusal;
 use crate::{BudgetError, Tenant, TenantRules};
 
 impl Tenant {
-    /// Adds to the grant. What the tenant owes is paid first; the rest becomes available. 0 adds
+    /// Adds to the grant. The debt is paid first; the rest becomes available. 0 adds
     /// nothing.
     ///
     /// # Errors
@@ -251,7 +252,7 @@ impl Tenant {
         Ok(())
     }
 
-    /// Admits no reservation any more, here and below. What is open is settled as ever.
+    /// Admits no reservation any more, here and below. Open reservations are settled as before.
     ///
     /// ```
     /// use calybris_budget::{BudgetEngine, Microunits};
@@ -299,7 +300,7 @@ impl Tenant {
         self.locked(|| self.account().rules().frozen())
     }
 
-    /// Replaces the rules. They hold for every reservation from here on; what is open stays open.
+    /// Replaces the rules. They apply to every later reservation; open reservations stay open.
     ///
     /// # Errors
     ///
@@ -318,14 +319,14 @@ impl Tenant {
     /// ```
     pub fn set_rules(&self, rules: TenantRules) -> Result<(), BudgetError> {
         rules.check()?;
-        self.rule(|of_account| rules.replace(of_account));
+        self.rule(|of_account| of_account.replace(&rules));
         Ok(())
     }
 
     /// All that a state says of the rules, checked before.
     pub(crate) fn restore_rules(&self, rules: TenantRules, frozen: bool, warned: bool) {
         self.rule(|of_account| {
-            rules.replace(of_account);
+            of_account.replace(&rules);
             of_account.freeze(frozen);
             if warned {
                 of_account.set_warned();

@@ -2,13 +2,13 @@
 //!
 //! It shares nothing with the ledger: no account, no rule, no identity that derives one quantity
 //! from the others. Every quantity of every tenant is summed up from the events for itself, in wide
-//! signed integers; then the sums are held against each other, and against the live budget.
+//! signed integers; then the sums are compared with each other, and with the live budget.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use calybris_units::Microunits;
 
+use crate::sums::Sums;
 use crate::{
     AccountSnapshot, AuditError, BudgetEngine, BudgetEvent, BudgetState, ReservationId,
     ReservationState, StateError, TenantState, Totals,
@@ -40,7 +40,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Audit {
     accounts: BTreeMap<String, Account>,
-    /// Whose it is and how much of it is open.
+    /// The tenant of each open reservation, and the amount that is left of it.
     reservations: BTreeMap<ReservationId, (String, i128)>,
     applied: u64,
 }
@@ -49,32 +49,6 @@ pub struct Audit {
 struct Account {
     parent: Option<String>,
     sums: Sums,
-}
-
-/// The quantities of one tenant, in microunits, each summed up for itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Sums {
-    /// All that was granted.
-    pub granted: i128,
-    /// What is left to reserve.
-    pub available: i128,
-    /// The sum of the open reservations.
-    pub reserved: i128,
-    /// What was spent.
-    pub committed: i128,
-    /// All that is owed.
-    pub debt: i128,
-}
-
-impl fmt::Display for Sums {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { granted, available, reserved, committed, debt } = self;
-        write!(
-            f,
-            "{granted} granted, {available} available, {reserved} reserved, {committed} committed, {debt} debt"
-        )
-    }
 }
 
 impl Audit {
@@ -212,10 +186,10 @@ impl Audit {
         Ok(())
     }
 
-    /// Holds the live budget against the events, account by account, and gives the sum over all
+    /// Compares the live budget with the events, account by account, and gives the sum over all
     /// tenants without a parent.
     ///
-    /// It asks for a moment of quiet: what is done and not yet logged, or logged and not yet done,
+    /// It needs a moment of quiet: a change that was made and not yet logged, or logged and not yet made,
     /// is a difference.
     ///
     /// # Errors
@@ -232,7 +206,7 @@ impl Audit {
         }
         let mut totals = Totals::default();
         for (name, Account { parent, sums }) in &self.accounts {
-            // Every tenant of the budget was compared above: what is left to find is one that the budget does not have.
+            // Every tenant of the budget was compared above: so only a tenant that the budget does not have is left to find.
             let (Some(account), Some(_)) = (sums.snapshot(), engine.tenant(name)) else {
                 let (tenant, logged) = (name.clone(), logged(name).map(Box::new));
                 return Err(AuditError::Differs { tenant, logged, live: None });
@@ -302,7 +276,7 @@ impl Audit {
         })
     }
 
-    /// Takes a part of a reservation, and says whose it is.
+    /// Takes a part of a reservation, and answers its tenant.
     fn take_from(&mut self, reservation: ReservationId, taken: i128) -> Result<String, AuditError> {
         match self.reservations.get(&reservation) {
             Some((_, open)) if taken > *open => Err(AuditError::ReservationExceeded {
@@ -315,7 +289,7 @@ impl Audit {
         }
     }
 
-    /// Changes the amount of a reservation, and says whose it is.
+    /// Changes the amount of a reservation, and answers its tenant.
     fn change(&mut self, reservation: ReservationId, by: i128) -> Result<String, AuditError> {
         match self.reservations.get_mut(&reservation) {
             Some((tenant, amount)) => {
@@ -373,22 +347,6 @@ impl Audit {
     }
 }
 
-impl Sums {
-    fn snapshot(&self) -> Option<AccountSnapshot> {
-        Some(AccountSnapshot {
-            granted: narrow(self.granted)?,
-            available: narrow(self.available)?,
-            reserved: narrow(self.reserved)?,
-            committed: narrow(self.committed)?,
-            debt: narrow(self.debt)?,
-        })
-    }
-}
-
 fn wide(amount: Microunits) -> i128 {
     amount.get().into()
-}
-
-fn narrow(microunits: i128) -> Option<Microunits> {
-    u64::try_from(microunits).ok().map(Microunits::new)
 }

@@ -14,18 +14,18 @@ use crate::hashing::NameHash;
 ///
 /// No tenant is ever removed or moved, so a look-up takes no lock and writes nothing. It reads a
 /// table of cells, each of which is written once: part of a hash beside a place. When three quarters
-/// of a table are written, a table twice as large takes its content over; the old one stays for who
-/// is still reading it, so all old ones together are as large as the newest.
+/// of a table are written, a table twice as large takes its content over; the old one stays for threads
+/// that still read it, so all old ones together are as large as the newest.
 ///
-/// A cell, and the number of the newest table, is stored with Release and read with Acquire: who
-/// reads one finds what it leads to.
+/// A cell, and the number of the newest table, is stored with Release and read with Acquire: a
+/// reader finds what it leads to.
 pub(crate) struct Directory {
     hash: NameHash,
     /// By place. Each block is twice as large as the one before.
     blocks: [OnceLock<Box<[OnceLock<Tenant>]>>; DOUBLINGS],
     tables: [OnceLock<Table>; DOUBLINGS],
     newest: AtomicUsize,
-    /// How many tenants there are. Who opens one holds it.
+    /// How many tenants there are. It is locked while one is opened.
     opening: Mutex<u32>,
 }
 
@@ -101,7 +101,7 @@ impl Directory {
         Ok(tenant)
     }
 
-    /// Alone: nobody else writes to a block or a table meanwhile. After a broken invariant nothing is
+    /// Under the lock: no other thread writes to a block or a table meanwhile. After a broken invariant nothing is
     /// inserted any more: the place is written, and every later insertion finds that it is.
     fn insert(&self, opened: &mut u32, hash: u64, tenant: Tenant) -> Result<(), BrokenInvariant> {
         let place = *opened;
@@ -213,10 +213,17 @@ impl Default for Directory {
 mod tests {
     use super::*;
     use crate::account::Balance;
+    use crate::shared::Shared;
     use std::sync::Weak;
 
     fn tenant(name: &str) -> Tenant {
-        Tenant::new(name, calybris_units::Microunits::ZERO, Balance::of_grant(0), None, Weak::new())
+        Tenant::new(
+            name,
+            calybris_units::Microunits::ZERO,
+            Balance::of_grant(0),
+            None,
+            Weak::<Shared>::new(),
+        )
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The engine: all tenants by name, and the convenient door for callers who hold no handle.
+//! The engine: all tenants by name, and the convenient door for callers without a handle.
 
 use std::fmt;
 use std::sync::Arc;
@@ -60,8 +60,8 @@ impl BudgetEngine {
         self.open(name, granted, None)
     }
 
-    /// Opens a tenant below another, or finds the one that was opened so before. What it reserves
-    /// is taken from its own budget and from that of every tenant above it.
+    /// Opens a tenant below another, or finds the one that was opened so before. Its reservations are
+    /// taken from its own budget and from the budget of every tenant above it.
     ///
     /// # Errors
     ///
@@ -183,15 +183,15 @@ impl BudgetEngine {
         };
         let amount = tenant.check_reservable(amount)?;
         tenant.debit(amount)?;
-        Ok(self.shared.holds.keep_short(place, tenant, amount))
+        Ok(self.shared.reservations.keep_in_slot(place, tenant, amount))
     }
 
     /// As [`try_reserve`](Self::try_reserve), once for each key: the same question under the same
     /// key gets the same answer, though the reservation may have been settled since.
     ///
     /// The last [`KEY_WINDOW`](crate::KEY_WINDOW) keys are remembered, 1 to
-    /// [`MAX_NAME_BYTES`](crate::MAX_NAME_BYTES) bytes each. A refusal is not: who tries again may
-    /// have better luck.
+    /// [`MAX_NAME_BYTES`](crate::MAX_NAME_BYTES) bytes each. A refusal is not remembered: the same call may be
+    /// admitted later.
     ///
     /// # Errors
     ///
@@ -225,18 +225,18 @@ impl BudgetEngine {
     }
 
     /// Moves a reservation to where it can wait for an answer.
-    pub(crate) fn lengthen(&self, id: ReservationId) -> Result<(), BrokenInvariant> {
-        self.shared.holds.lengthen(id, &self.directory)
+    pub(crate) fn promote(&self, id: ReservationId) -> Result<(), BrokenInvariant> {
+        self.shared.reservations.promote(id, &self.directory)
     }
 
     /// Every reservation that the engine keeps, in order of id.
-    pub(crate) fn holds(&self) -> Result<Vec<OpenReservation>, BrokenInvariant> {
-        self.shared.holds.list(&self.directory)
+    pub(crate) fn kept(&self) -> Result<Vec<OpenReservation>, BrokenInvariant> {
+        self.shared.reservations.list(&self.directory)
     }
 
     /// Gives out no id up to this one any more.
     pub(crate) fn skip_ids_to(&self, id: ReservationId) {
-        self.shared.holds.skip_to(id);
+        self.shared.reservations.skip_to(id);
     }
 
     /// Remembers an answer that a log has kept.
@@ -278,10 +278,10 @@ impl BudgetEngine {
         id: ReservationId,
         actual: Microunits,
     ) -> Result<Settled, BudgetError> {
-        if let Some(settled) = self.settle_short(tenant, id, actual) {
+        if let Some(settled) = self.settle_in_slot(tenant, id, actual) {
             return settled;
         }
-        let covered = |held: &mut Reservation| held.cover_overrun(actual);
+        let covered = |kept: &mut Reservation| kept.cover_overrun(actual);
         let (reservation, covered) = self.take(tenant, id, covered)?;
         self.settle_taken(id, reservation, covered.commit)
     }
@@ -303,7 +303,7 @@ impl BudgetEngine {
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     pub fn release(&self, tenant: &str, id: ReservationId) -> Result<Settled, BudgetError> {
-        if let Some(settled) = self.settle_short(tenant, id, Microunits::ZERO) {
+        if let Some(settled) = self.settle_in_slot(tenant, id, Microunits::ZERO) {
             return settled;
         }
         let (reservation, ()) = self.take(tenant, id, |_| Ok(()))?;
@@ -331,16 +331,16 @@ impl BudgetEngine {
         self.shared.take_warnings()
     }
 
-    /// Spends `actual` of a reservation of this tenant that stands in the ring, if that is enough.
+    /// Spends `actual` of a reservation of this tenant that is in a slot, if that is enough.
     #[inline]
-    fn settle_short(
+    fn settle_in_slot(
         &self,
         tenant: &str,
         id: ReservationId,
         actual: Microunits,
     ) -> Option<Result<Settled, BudgetError>> {
-        let holds = &self.shared.holds;
-        let (tenant, reserved) = holds.take_short(id, &self.directory, tenant, actual.get())?;
+        let table = &self.shared.reservations;
+        let (tenant, reserved) = table.take_from_slot(id, &self.directory, tenant, actual.get())?;
         if let Err(refusal) = tenant.settle(reserved, actual.get()) {
             self.put_back(id, Reservation::new(tenant.clone(), reserved));
             return Some(Err(tenant.refused(actual.get(), refusal)));
@@ -359,9 +359,9 @@ impl BudgetEngine {
     ) -> Result<(Reservation, A), BudgetError> {
         let unknown =
             || BudgetError::UnknownReservation { tenant: tenant.to_owned(), reservation: id };
-        self.lengthen(id)?;
-        let taken = self.shared.holds.take(id, |held| {
-            if held.tenant().is_named(tenant) { check(held) } else { Err(unknown()) }
+        self.promote(id)?;
+        let taken = self.shared.reservations.take(id, |kept| {
+            if kept.tenant().is_named(tenant) { check(kept) } else { Err(unknown()) }
         })?;
         taken.ok_or_else(unknown)
     }
@@ -384,8 +384,8 @@ impl BudgetEngine {
     /// chosen that since.
     #[cold]
     fn put_back(&self, id: ReservationId, reservation: Reservation) {
-        if let Err(reservation) = self.shared.holds.keep_as(id, reservation, None) {
-            self.shared.holds.keep(reservation, None);
+        if let Err(reservation) = self.shared.reservations.keep_as(id, reservation, None) {
+            self.shared.reservations.keep(reservation, None);
         }
     }
 }

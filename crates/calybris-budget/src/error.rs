@@ -25,9 +25,9 @@ pub enum BudgetError {
     Insufficient {
         /// The tenant that lacks it: the one that was asked, or one above it.
         tenant: String,
-        /// What the caller wanted to take.
+        /// The amount that the caller wanted to take.
         requested: Microunits,
-        /// What was available at the instant of the refusal: always less than requested.
+        /// The available amount at the instant of the refusal: always less than requested.
         available: Microunits,
     },
     /// A reservation of nothing was asked for. A call that costs nothing needs no reservation.
@@ -36,7 +36,7 @@ pub enum BudgetError {
         /// The tenant that was asked.
         tenant: String,
     },
-    /// The tenant is frozen. Who froze it may unfreeze it.
+    /// The tenant is frozen. Unfreeze it first.
     #[error("tenant `{tenant}` is frozen")]
     Frozen {
         /// The tenant that is frozen: the one that was asked, or one above it.
@@ -48,7 +48,7 @@ pub enum BudgetError {
     InDebt {
         /// The tenant in debt: the one that was asked, or one above it.
         tenant: String,
-        /// What it owes.
+        /// Its debt.
         debt: Microunits,
     },
     /// More would be reserved at once than the tenant's cap allows. It may fit once others settle.
@@ -58,9 +58,9 @@ pub enum BudgetError {
     Exposed {
         /// The tenant with the cap: the one that was asked, or one above it.
         tenant: String,
-        /// What the caller wanted to reserve.
+        /// The amount that the caller wanted to reserve.
         requested: Microunits,
-        /// What was reserved at the instant of the refusal.
+        /// The reserved amount at the instant of the refusal.
         reserved: Microunits,
         /// The most that may be reserved at once.
         cap: Microunits,
@@ -72,9 +72,9 @@ pub enum BudgetError {
     RefundTooLarge {
         /// The tenant that has spent less: the one that was asked, or one above it.
         tenant: String,
-        /// What the caller wanted to refund.
+        /// The amount that the caller wanted to refund.
         requested: Microunits,
-        /// What was committed.
+        /// The committed amount.
         committed: Microunits,
     },
     /// An event repays more than was owed.
@@ -83,9 +83,9 @@ pub enum BudgetError {
     RepaymentTooLarge {
         /// The tenant that owes less.
         tenant: String,
-        /// What the event says was repaid.
+        /// The amount that the event says was repaid.
         requested: Microunits,
-        /// What was owed.
+        /// Its debt.
         debt: Microunits,
     },
     /// The grant (and the debt) of the tenant would exceed [`MAX_AMOUNT`].
@@ -96,9 +96,9 @@ pub enum BudgetError {
     GrantTooLarge {
         /// The tenant.
         tenant: String,
-        /// What it was granted and owes.
+        /// Its grant and its debt together.
         granted: Microunits,
-        /// What was to be added.
+        /// The amount that was to be added.
         requested: Microunits,
     },
     /// The amount is above [`MAX_AMOUNT`].
@@ -117,9 +117,9 @@ pub enum BudgetError {
     Overrun {
         /// The tenant of the reservation.
         tenant: String,
-        /// What is reserved.
+        /// The amount of the reservation.
         reserved: Microunits,
-        /// What was to be committed.
+        /// The amount that was to be committed.
         actual: Microunits,
     },
     /// The name is empty or longer than [`MAX_NAME_BYTES`].
@@ -185,7 +185,7 @@ pub enum BudgetError {
     ParentInUse {
         /// The tenant that was to become a parent.
         tenant: String,
-        /// What it has reserved.
+        /// The reserved amount.
         reserved: Microunits,
     },
     /// The tenant would be deeper below its root than [`MAX_LEVELS`] allows.
@@ -212,12 +212,12 @@ pub enum BudgetError {
         levels: usize,
         /// By how much the reservation was to grow.
         extra: Microunits,
-        /// What the event says was drawn from each level.
+        /// The amounts that the event says were drawn, one for each level.
         drawn: Vec<Microunits>,
     },
     /// An invariant of this crate does not hold: a defect, or broken memory. The account it belongs to
     /// stands still: every later debit, settlement and change of its amounts is refused with this error,
-    /// and so is every debit of a tenant below it. What is reserved of it stays reserved.
+    /// and so is every debit of a tenant below it. Its reserved amount stays reserved.
     #[error("internal error: {0}")]
     Internal(#[from] BrokenInvariant),
     /// No reservation with this id is open.
@@ -235,7 +235,7 @@ pub enum BudgetError {
 pub struct ReplayError {
     /// The place of the event in the sequence; the first is 0.
     pub event_index: u64,
-    /// What is wrong with it.
+    /// The reason.
     pub error: BudgetError,
 }
 
@@ -248,7 +248,7 @@ pub enum StateError {
     Invalid {
         /// The name as given.
         tenant: String,
-        /// What is wrong with it.
+        /// The reason.
         error: BudgetError,
     },
     /// Two tenants have one name.
@@ -263,7 +263,7 @@ pub enum StateError {
     UnknownTenant {
         /// The name that was not found.
         tenant: String,
-        /// What names it.
+        /// The part of the state that names it.
         named_by: String,
     },
     /// A tenant is deeper below its root than [`MAX_LEVELS`] allows.
@@ -278,19 +278,19 @@ pub enum StateError {
         MAX_AMOUNT.get()
     )]
     Unbalanced {
-        /// Whose books.
+        /// The tenant.
         tenant: String,
         /// The books.
         account: Box<AccountSnapshot>,
     },
-    /// What a tenant has reserved is not the sum of the open reservations of it and of all below it.
+    /// The reserved amount of a tenant is not the sum of the open reservations of it and of all below it.
     #[error(
         "tenant `{tenant}` has {reserved} microunits reserved, \
          its open reservations add up to {open_microunits}", reserved = reserved.get())]
     ReservedDiffers {
         /// The tenant.
         tenant: String,
-        /// What its account says.
+        /// The reserved amount in its account.
         reserved: Microunits,
         /// The sum of the reservations, in microunits.
         open_microunits: u128,
@@ -319,7 +319,7 @@ pub enum StateError {
     },
 }
 
-/// What an audit finds.
+/// A finding of an audit.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AuditError {
@@ -349,9 +349,9 @@ pub enum AuditError {
         event_index: u64,
         /// The id as given.
         reservation: ReservationId,
-        /// What was reserved before the event.
+        /// The amount before the event, in microunits.
         open_microunits: i128,
-        /// What the event says was committed or released of it.
+        /// The amount that the event says was committed or released, in microunits.
         taken_microunits: i128,
     },
     /// An event says what was drawn for another number of levels than the tenant has.
@@ -373,7 +373,7 @@ pub enum AuditError {
     Unbalanced {
         /// The place of the event; the first is 0.
         event_index: u64,
-        /// Whose books.
+        /// The tenant.
         tenant: String,
         /// The books.
         sums: Box<Sums>,
@@ -385,11 +385,11 @@ pub enum AuditError {
         account_or_none(logged.as_deref())
     )]
     Differs {
-        /// Whose account.
+        /// The tenant.
         tenant: String,
-        /// What the events say; `None` when they know no such tenant.
+        /// The account by the events; `None` when they know no such tenant.
         logged: Option<Box<AccountSnapshot>>,
-        /// What the budget says; `None` when it knows no such tenant.
+        /// The account in the budget; `None` when it knows no such tenant.
         live: Option<Box<AccountSnapshot>>,
     },
 }

@@ -1,4 +1,4 @@
-//! The events: every change of a budget, as a caller's log persists it.
+//! The events: every change of a budget, for a caller with a log.
 
 use calybris_units::Microunits;
 
@@ -13,8 +13,8 @@ use crate::{ReservationId, TenantRules};
 ///
 /// # In which order to log and to change
 ///
-/// *Debit, then log; log, then credit.* What takes from `available` is done first and logged
-/// after; what gives to it is logged first and done after:
+/// *Debit, then log; log, then credit.* A change that takes from `available` is made first
+/// and logged after; a change that gives to it is logged first and made after:
 ///
 /// | event | order |
 /// |---|---|
@@ -36,15 +36,11 @@ use crate::{ReservationId, TenantRules};
 ///
 /// Then every prefix of the log replays to a valid ledger, though no lock is held from the change
 /// to the append: an amount that was given back cannot be reserved again before the log says that
-/// it was given back. What moves debt (`Overdrawn`, `ToppedUp`, `Repaid`) and what may be refused
-/// after it was appended (`ToppedUp`, `Refunded`) is rare: the caller does it for one tenant at a
-/// time.
+/// it was given back. Events that move debt (`Overdrawn`, `ToppedUp`, `Repaid`) and events that may be
+/// refused after they were appended (`ToppedUp`, `Refunded`) are rare: the caller makes them one at a time
+/// for each tenant.
 ///
-/// A replay asks the balance and not the rules: what a rule admitted stays admitted.
-///
-/// # Permanence
-///
-/// The variants keep their names, their order and their fields; new ones are added at the end.
+/// A replay checks the balance and not the rules: the rules admitted the change when it was made.
 ///
 /// ```
 /// use calybris_budget::{BudgetEngine, BudgetEvent, Microunits};
@@ -68,180 +64,154 @@ use crate::{ReservationId, TenantRules};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum BudgetEvent {
-    /// Discriminant 0: a tenant was opened.
+    /// A tenant was opened.
     TenantOpened {
         /// Its name.
         tenant: String,
-        /// What it was granted.
-        #[cfg_attr(feature = "serde", serde(rename = "granted_microunits"))]
+        /// Its grant.
         granted: Microunits,
     },
-    /// Discriminant 1: an amount was reserved.
+    /// An amount was reserved.
     Reserved {
-        /// Whose amount.
+        /// The tenant that reserved.
         tenant: String,
         /// The id by which later events name the reservation.
-        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
         reservation: ReservationId,
         /// How much.
-        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
         amount: Microunits,
     },
-    /// Discriminant 2: a reservation was committed; the rest was released.
+    /// A reservation was committed; the rest was released.
     Committed {
         /// Which one.
-        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
         reservation: ReservationId,
-        /// What was spent of it.
-        #[cfg_attr(feature = "serde", serde(rename = "actual_microunits"))]
+        /// The amount that was spent.
         actual: Microunits,
     },
-    /// Discriminant 3: a reservation was released.
+    /// A reservation was released.
     Released {
         /// Which one.
-        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
         reservation: ReservationId,
     },
-    /// Discriminant 4: a tenant was opened below another.
+    /// A tenant was opened below another.
     ChildOpened {
         /// Its name.
         tenant: String,
         /// The name of the one above it.
         parent: String,
-        /// What it was granted.
-        #[cfg_attr(feature = "serde", serde(rename = "granted_microunits"))]
+        /// Its grant.
         granted: Microunits,
     },
-    /// Discriminant 5: a grant was raised; debt was paid first.
+    /// A grant was raised; debt was paid first.
     ToppedUp {
-        /// Whose grant.
+        /// The tenant.
         tenant: String,
         /// By how much.
-        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
         amount: Microunits,
     },
-    /// Discriminant 6: a grant was lowered.
+    /// A grant was lowered.
     Reduced {
-        /// Whose grant.
+        /// The tenant.
         tenant: String,
         /// By how much.
-        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
         amount: Microunits,
     },
-    /// Discriminant 7: a part of what was committed was given back, on every level.
+    /// A part of what was committed was given back, on every level.
     Refunded {
-        /// To whom.
+        /// The tenant that receives it.
         tenant: String,
         /// How much.
-        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
         amount: Microunits,
     },
-    /// Discriminant 8: debt was paid with what was available.
+    /// Debt was paid with what was available.
     Repaid {
-        /// Whose debt.
+        /// The tenant in debt.
         tenant: String,
         /// How much of it.
-        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
         amount: Microunits,
     },
-    /// Discriminant 9: a tenant was frozen.
+    /// A tenant was frozen.
     Frozen {
-        /// Who.
+        /// The tenant.
         tenant: String,
     },
-    /// Discriminant 10: a tenant was unfrozen.
+    /// A tenant was unfrozen.
     Unfrozen {
-        /// Who.
+        /// The tenant.
         tenant: String,
     },
-    /// Discriminant 11: the rules of a tenant were replaced.
+    /// The rules of a tenant were replaced.
     RulesSet {
-        /// Whose rules.
+        /// The tenant.
         tenant: String,
         /// The rules from here on.
         rules: TenantRules,
     },
-    /// Discriminant 12: a tenant was warned of its soft limit.
+    /// A tenant was warned of its soft limit.
     SoftLimitReached {
-        /// Who.
+        /// The tenant.
         tenant: String,
     },
-    /// Discriminant 13: a reservation grew.
+    /// A reservation grew.
     Extended {
         /// Which one.
-        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
         reservation: ReservationId,
         /// By how much.
-        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
         amount: Microunits,
     },
-    /// Discriminant 14: a reservation grew beyond what was available, to cover what its call cost.
+    /// A reservation grew beyond what was available, to cover what its call cost.
     Overdrawn {
         /// Which one.
-        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
         reservation: ReservationId,
         /// By how much.
-        #[cfg_attr(feature = "serde", serde(rename = "extra_microunits"))]
         extra: Microunits,
         /// How much of it was drawn from what was available, for the tenant and each level above
         /// it in turn; the rest is debt of that level.
-        #[cfg_attr(feature = "serde", serde(rename = "drawn_microunits"))]
         drawn: Vec<Microunits>,
     },
-    /// Discriminant 15: a part of a reservation was committed; the rest stays open.
+    /// A part of a reservation was committed; the rest stays open.
     PartCommitted {
         /// Which one.
-        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
         reservation: ReservationId,
         /// How much was spent.
-        #[cfg_attr(feature = "serde", serde(rename = "actual_microunits"))]
         actual: Microunits,
     },
-    /// Discriminant 16: the call that a reservation pays for was sent.
+    /// The call that a reservation pays for was sent.
     Dispatched {
         /// Which one.
-        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
         reservation: ReservationId,
     },
-    /// Discriminant 17: a reservation was released because its time had come.
+    /// A reservation was released because its time had come.
     Expired {
         /// Which one.
-        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
         reservation: ReservationId,
     },
-    /// Discriminant 18: as `Reserved`, under an idempotency key.
+    /// As `Reserved`, under an idempotency key.
     ReservedOnce {
-        /// Whose amount.
+        /// The tenant that reserved.
         tenant: String,
         /// The id by which later events name the reservation.
-        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
         reservation: ReservationId,
         /// How much.
-        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
         amount: Microunits,
         /// The key.
         key: String,
     },
-    /// Discriminant 19: what was available to one tenant was added to the grant of another.
+    /// An available amount of one tenant was moved into the grant of another.
     CarriedOver {
-        /// From whom.
+        /// The tenant that gives.
         from: String,
-        /// To whom.
+        /// The tenant that receives it.
         to: String,
         /// How much.
-        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
         amount: Microunits,
     },
-    /// Discriminant 20: a part of a reservation was released; the rest stays open.
+    /// A part of a reservation was released; the rest stays open.
     PartReleased {
         /// Which one.
-        #[cfg_attr(feature = "serde", serde(rename = "hold"))]
         reservation: ReservationId,
         /// How much of it.
-        #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
         amount: Microunits,
     },
 }

@@ -1,10 +1,10 @@
-//! The window of idempotency keys: what was answered to whom, for the last keys that came.
+//! The window of idempotency keys: the answers to the last calls that had one.
 
 use std::collections::{HashMap, VecDeque};
 
 use calybris_units::{BrokenInvariant, Microunits, invariant};
 
-use crate::limits::check_key;
+use crate::checks::check_key;
 use crate::state::KeyState;
 use crate::{BudgetError, KEY_WINDOW, ReservationId};
 
@@ -14,7 +14,7 @@ pub(crate) struct Keys {
     in_order: VecDeque<String>,
 }
 
-/// What was asked under a key, and what was answered.
+/// The question under a key, and the answer.
 #[derive(Debug)]
 struct Answer {
     tenant: String,

@@ -31,7 +31,7 @@
 //!
 //! It knows no price, no request and no log, and it reads no clock. It moves amounts that it
 //! cannot interpret; one unit, the microunit, goes through all of it. It writes nothing: a caller
-//! who wants to find the money again after a crash appends a [`BudgetEvent`] for every change to a
+//! that wants its money back after a crash appends a [`BudgetEvent`] for every change to a
 //! log of its own and gives them to [`Replay`] at the start. The order in which to do both is
 //! stated at [`BudgetEvent`].
 //!
@@ -39,30 +39,37 @@
 
 mod error;
 mod limits;
+mod refusal;
 mod reservation_id;
+mod rules;
+mod settlement;
+mod snapshot;
+mod sums;
+mod totals;
+
+mod checks;
 mod sync;
 
 mod account;
-mod rules;
+mod name;
+mod tenant;
 
 mod adjustments;
-mod beforehand;
-mod give_back;
-mod levels;
-mod name;
+mod hierarchy;
+mod overrun;
 mod reservation;
-mod settlement;
-mod tenant;
-mod totals;
+mod reserve;
+mod undo;
 
-mod detached;
 mod directory;
 mod engine;
 mod hashing;
-mod holds;
 mod idempotency;
-mod ring;
+mod kept_reservations;
+mod precheck;
+mod reservation_table;
 mod shared;
+mod slot_table;
 
 mod audit;
 mod event;
@@ -75,20 +82,22 @@ mod loom_models;
 
 pub use calybris_units::{Microunits, UnixMillis};
 
-pub use audit::{Audit, Sums};
+pub use audit::Audit;
 pub use engine::BudgetEngine;
 pub use error::{AuditError, BudgetError, ReplayError, StateError};
 pub use event::BudgetEvent;
-pub use holds::OpenReservation;
 pub use limits::{KEY_WINDOW, MAX_AMOUNT, MAX_LEVELS, MAX_NAME_BYTES};
 pub use replay::{RebuiltBudget, Replay};
-pub use reservation::Reservation;
+pub use reservation::{Reservation, SettleRefused};
 pub use reservation_id::ReservationId;
+pub use reservation_table::OpenReservation;
 pub use rules::{OverrunPolicy, TenantRules};
-pub use settlement::{Covered, Overdraft, SettleRefused, Settled};
+pub use settlement::{Covered, Overdraft, Settled};
 pub use shared::SoftLimitReached;
+pub use snapshot::AccountSnapshot;
 pub use state::{BudgetState, KeyState, ReservationState, TenantState};
-pub use tenant::{AccountSnapshot, Tenant};
+pub use sums::Sums;
+pub use tenant::Tenant;
 pub use totals::Totals;
 
 /// The examples of the README, compiled and run with the others.

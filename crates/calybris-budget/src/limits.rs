@@ -1,8 +1,6 @@
-//! The limits on amounts, names and keys, checked once at the door.
+//! The limits on amounts, names and keys.
 
 use calybris_units::Microunits;
-
-use crate::BudgetError;
 
 /// The largest amount that can be granted, reserved or committed: 2^63 - 1 microunits.
 ///
@@ -22,27 +20,3 @@ pub const MAX_LEVELS: usize = 32;
 
 /// How many idempotency keys are remembered. When one more comes, the oldest is forgotten.
 pub const KEY_WINDOW: usize = 65_536;
-
-/// Refuses an amount that no account can have; answers its microunits.
-pub(crate) fn check_amount(amount: Microunits) -> Result<u64, BudgetError> {
-    if amount > MAX_AMOUNT {
-        return Err(BudgetError::AmountTooLarge { amount });
-    }
-    Ok(amount.get())
-}
-
-/// Refuses a name that is empty or too long.
-pub(crate) fn check_name(name: &str) -> Result<(), BudgetError> {
-    if name.is_empty() || name.len() > MAX_NAME_BYTES {
-        return Err(BudgetError::NameLength { bytes: name.len() });
-    }
-    Ok(())
-}
-
-/// Refuses a key that is empty or too long.
-pub(crate) fn check_key(key: &str) -> Result<(), BudgetError> {
-    if key.is_empty() || key.len() > MAX_NAME_BYTES {
-        return Err(BudgetError::KeyLength { bytes: key.len() });
-    }
-    Ok(())
-}

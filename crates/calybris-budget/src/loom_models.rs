@@ -1,5 +1,5 @@
 //! Every interleaving of the account, explored by loom: the hot word and the stock beside it, the
-//! order of log and ledger, the guard, and that a hold is settled once. Each model has a control: the same with one
+//! order of log and ledger, the guard, and that a reservation is settled once. Each model has a control: the same with one
 //! thing done wrong, which loom must catch.
 //!
 //! Of the accesses to a word loom remembers the last: where one thread reads and another reads and then
@@ -11,8 +11,8 @@
 //! ```
 
 mod account;
-mod holds;
-mod levels;
+mod hierarchy;
+mod reservations;
 
 use loom::sync::Arc;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use calybris_units::Microunits;
 
-use crate::limits::check_amount;
+use crate::checks::check_amount;
 use crate::{
     BudgetEngine, BudgetError, BudgetEvent, ReplayError, Reservation, ReservationId, Tenant,
 };
@@ -170,8 +170,8 @@ impl Replay {
             }
             BudgetEvent::ChildOpened { tenant, parent, granted } => {
                 let parent = self.opened(&parent)?;
-                // The log may be ahead of the settlements that the live tenant waited for; here
-                // is nobody else who could settle meanwhile.
+                // The log may be ahead of the settlements that the live tenant waited for; here no
+                // other thread can settle meanwhile.
                 parent.account().become_level_alone();
                 self.engine.ensure_child(&tenant, granted, &parent)?;
             }
@@ -193,7 +193,7 @@ impl Replay {
                 self.open(reservation)?.overdraw(extra, Some(&drawn))?;
             }
             BudgetEvent::Dispatched { reservation } => {
-                self.open(reservation)?.mark_dispatched(reservation)
+                self.open(reservation)?.mark_dispatched(reservation);
             }
             BudgetEvent::PartCommitted { reservation, actual } => {
                 self.open(reservation)?.commit_part(actual)?;
@@ -202,7 +202,7 @@ impl Replay {
                 self.open(reservation)?.release_part(amount)?;
             }
             BudgetEvent::Committed { reservation, actual } => {
-                // What an overrun took stands in an event before this one, so the policy of the
+                // An overrun has an event of its own before this one, so the policy of the
                 // tenant, as it is by now, is not asked.
                 self.open(reservation)?.check_commit(actual)?;
                 self.close(reservation)?.commit(actual).map_err(|refused| refused.error)?;
@@ -251,7 +251,7 @@ impl Replay {
     }
 
     fn keep(&mut self, id: ReservationId, reservation: Reservation) {
-        // A key may still answer with this id after it was settled, so nobody else gets it.
+        // A key may still answer with this id after it was settled, so no other reservation gets it.
         self.engine.skip_ids_to(id);
         self.open_reservations.insert(id, reservation);
     }

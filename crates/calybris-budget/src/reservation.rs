@@ -1,15 +1,16 @@
 //! A reservation: an amount that somebody owns until it is settled, once.
 
 use std::borrow::Borrow;
+use std::error::Error;
 use std::fmt;
 
 use calybris_units::Microunits;
 
-use crate::levels::Admission;
-use crate::limits::check_amount;
-use crate::rules::Refusal;
-use crate::settlement::{Covered, Overdraft, SettleRefused, Settled};
-use crate::{BudgetError, OverrunPolicy, ReservationId, Tenant};
+use crate::checks::check_amount;
+use crate::hierarchy::Admission;
+use crate::refusal::Refusal;
+use crate::settlement::Settled;
+use crate::{BudgetError, ReservationId, Tenant};
 
 /// An amount that is set aside for one call. It is settled once: committed, released, or dropped.
 ///
@@ -35,6 +36,16 @@ pub struct Reservation<T: Borrow<Tenant> = Tenant> {
     pub(crate) amount: u64,
     /// The id under which it goes to suspense if it is dropped.
     dispatched_as: Option<ReservationId>,
+}
+
+/// A commit that was refused. It gives the reservation back, open as it was.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SettleRefused<T: Borrow<Tenant> = Tenant> {
+    /// Why.
+    pub error: BudgetError,
+    /// The reservation, to be committed with another amount or released.
+    pub reservation: Reservation<T>,
 }
 
 impl Reservation {
@@ -158,65 +169,6 @@ impl<T: Borrow<Tenant>> Reservation<T> {
         }
     }
 
-    /// Makes the reservation cover an actual cost, as the tenant's [`OverrunPolicy`] says, and says
-    /// what is to be committed.
-    ///
-    /// [`commit`](Self::commit) does this by itself. A caller with a log does it first, appends the
-    /// overdraft if there was one, then the commit, and then commits.
-    ///
-    /// # Errors
-    ///
-    /// [`Overrun`](BudgetError::Overrun) under [`Reject`](OverrunPolicy::Reject);
-    /// [`AmountTooLarge`](BudgetError::AmountTooLarge) and
-    /// [`GrantTooLarge`](BudgetError::GrantTooLarge) for a cost or a debt beyond the maximum. The
-    /// reservation is then as before.
-    ///
-    /// ```
-    /// use calybris_budget::{BudgetEngine, Microunits, OverrunPolicy, TenantRules};
-    ///
-    /// let engine = BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
-    /// acme.set_rules(TenantRules::default().with_overrun(OverrunPolicy::DrawThenDebt))?;
-    ///
-    /// let mut reservation = acme.try_reserve(Microunits::new(70))?;
-    /// let covered = reservation.cover_overrun(Microunits::new(120))?;
-    ///
-    /// assert_eq!(covered.commit, Microunits::new(120));
-    /// assert_eq!(covered.overdraft.unwrap().drawn, [Microunits::new(30)]);
-    /// assert_eq!(acme.snapshot().debt, Microunits::new(20));
-    /// # reservation.commit(Microunits::new(120))?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn cover_overrun(&mut self, actual: Microunits) -> Result<Covered, BudgetError> {
-        if actual <= self.amount() {
-            return Ok(Covered { commit: actual, overdraft: None });
-        }
-        match self.tenant().rules().overrun {
-            OverrunPolicy::Reject => Err(self.overrun(actual)),
-            OverrunPolicy::CapAtReserved => {
-                check_amount(actual)?;
-                Ok(Covered { commit: self.amount(), overdraft: None })
-            }
-            OverrunPolicy::DrawThenDebt => {
-                let extra = check_amount(actual)? - self.amount;
-                let drawn = self.overdraw(extra, None)?.into_iter().map(Microunits::new).collect();
-                let overdraft = Overdraft { extra: Microunits::new(extra), drawn };
-                Ok(Covered { commit: actual, overdraft: Some(overdraft) })
-            }
-        }
-    }
-
-    /// Grows by `extra`, drawn and owed; see [`Tenant::overdraw`].
-    pub(crate) fn overdraw(
-        &mut self,
-        extra: u64,
-        replayed: Option<&[u64]>,
-    ) -> Result<Vec<u64>, BudgetError> {
-        let drawn = self.tenant().overdraw(extra, replayed)?;
-        self.amount += extra;
-        Ok(drawn)
-    }
-
     /// Reserves more: a stream goes on for longer than was thought.
     ///
     /// # Errors
@@ -275,8 +227,8 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     /// released, for the call may have cost something: the engine keeps it in suspense under `id`
     /// (or one of its own, should that be taken), lists it in
     /// [`open_reservations`](crate::BudgetEngine::open_reservations), and gives it back with
-    /// [`attach`](crate::BudgetEngine::attach) to whoever finds out what it cost. That goes for one
-    /// of amount 0 as well.
+    /// [`attach`](crate::BudgetEngine::attach) once the cost is known. That goes for one of amount 0 as
+    /// well.
     ///
     /// ```
     /// use calybris_budget::{BudgetEngine, Microunits, ReservationId};
@@ -323,7 +275,7 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn into_owned(mut self) -> Reservation {
-        // INVARIANT (settled once): what is left behind has no amount and was never dispatched.
+        // INVARIANT (settled once): the rest that stays here has no amount and was never dispatched.
         Reservation {
             tenant: self.tenant().clone(),
             amount: std::mem::take(&mut self.amount),
@@ -368,16 +320,6 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     fn refused(self, actual: u64, refusal: Refusal) -> SettleRefused<T> {
         SettleRefused { error: self.tenant().refused(actual, refusal), reservation: self }
     }
-
-    #[cold]
-    #[inline(never)]
-    fn overrun(&self, actual: Microunits) -> BudgetError {
-        BudgetError::Overrun {
-            tenant: self.tenant().name().to_owned(),
-            reserved: self.amount(),
-            actual,
-        }
-    }
 }
 
 impl<T: Borrow<Tenant>> Drop for Reservation<T> {
@@ -385,23 +327,16 @@ impl<T: Borrow<Tenant>> Drop for Reservation<T> {
     fn drop(&mut self) {
         // INVARIANT (settled once): a settlement has left neither an amount nor an id.
         match self.dispatched_as {
-            Some(id) => suspend(self.tenant(), self.amount, id),
+            // Without an engine there is nobody to reconcile it: it stays reserved.
+            Some(id) => {
+                if let Some(keeper) = self.tenant().keeper() {
+                    keeper.suspend(self.tenant(), self.amount, id);
+                }
+            }
             // A broken account keeps the amount reserved: there is nobody to tell, and it has told.
             None if self.amount > 0 => drop(self.tenant().settle(self.amount, 0)),
             None => {}
         }
-    }
-}
-
-/// Hands an amount whose owner is gone to the engine. Without an engine there is nobody to
-/// reconcile it: it stays reserved.
-#[cold]
-#[inline(never)]
-fn suspend(tenant: &Tenant, amount: u64, id: ReservationId) {
-    let Some(shared) = tenant.shared() else { return };
-    let suspended = Reservation { tenant: tenant.clone(), amount, dispatched_as: Some(id) };
-    if let Err(suspended) = shared.holds.keep_as(id, suspended, None) {
-        shared.holds.keep(suspended, None);
     }
 }
 
@@ -414,3 +349,11 @@ impl<T: Borrow<Tenant>> fmt::Debug for Reservation<T> {
             .finish()
     }
 }
+
+impl<T: Borrow<Tenant>> fmt::Display for SettleRefused<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the reservation stays open: {}", self.error)
+    }
+}
+
+impl<T: Borrow<Tenant> + fmt::Debug> Error for SettleRefused<T> {}

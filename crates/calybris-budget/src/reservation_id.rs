@@ -11,8 +11,6 @@ pub(crate) const OWN_IDS: u64 = 1 << 63;
 /// The engine goes on from the greatest number below 2^63 that a caller has chosen, and steps over
 /// those above.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(transparent))]
 pub struct ReservationId(u64);
 
 impl ReservationId {

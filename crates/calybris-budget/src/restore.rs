@@ -64,7 +64,7 @@ impl BudgetEngine {
             amount: owned.amount(),
             dispatched: owned.is_dispatched(),
         });
-        let kept = self.holds()?.into_iter().map(|kept| ReservationState {
+        let kept = self.kept()?.into_iter().map(|kept| ReservationState {
             reservation: kept.id,
             tenant: kept.tenant,
             amount: kept.amount,
@@ -73,7 +73,7 @@ impl BudgetEngine {
         let mut reservations: Vec<_> = owned.chain(kept).collect();
         reservations.sort_unstable_by_key(|state| state.reservation);
         let mut ids = reservations.iter().rev().map(|state| state.reservation);
-        let last_id = self.shared.holds.last_id();
+        let last_id = self.shared.reservations.last_id();
         let last_reservation =
             ids.find(|id| id.as_u64() < OWN_IDS).map_or(last_id, |id| id.max(last_id));
         let (tenants, keys) = (tenants.collect(), self.remembered()?);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use calybris_units::Microunits;
 
-use crate::limits::{check_amount, check_key, check_name};
+use crate::checks::{check_amount, check_key, check_name};
 use crate::reservation_id::OWN_IDS;
 use crate::{
     AccountSnapshot, KEY_WINDOW, MAX_AMOUNT, MAX_LEVELS, ReservationId, StateError, TenantRules,
@@ -48,25 +48,21 @@ use crate::{
 /// checked when a replay or an audit begins with it. The time at which a kept reservation expires is
 /// not part of it: the caller gives it anew, as after every replay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct BudgetState {
     /// Every tenant; a parent comes before its children.
     pub tenants: Vec<TenantState>,
     /// Every open reservation, in order of id.
-    #[cfg_attr(feature = "serde", serde(rename = "holds"))]
     pub reservations: Vec<ReservationState>,
     /// Every idempotency key that is remembered, the oldest first.
     pub keys: Vec<KeyState>,
     /// The greatest id so far below 2^63, of an open reservation or a settled one: no new reservation
     /// gets it. 0 before the first.
-    #[cfg_attr(feature = "serde", serde(rename = "last_hold"))]
     pub last_reservation: ReservationId,
 }
 
 /// A tenant in a [`BudgetState`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct TenantState {
     /// Its name.
@@ -74,7 +70,6 @@ pub struct TenantState {
     /// The name of the tenant above it, if there is one.
     pub parent: Option<String>,
     /// The grant with which it was opened.
-    #[cfg_attr(feature = "serde", serde(rename = "opened_with_microunits"))]
     pub opened_with: Microunits,
     /// Its account.
     pub account: AccountSnapshot,
@@ -88,16 +83,13 @@ pub struct TenantState {
 
 /// An open reservation in a [`BudgetState`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ReservationState {
     /// Its id.
-    #[cfg_attr(feature = "serde", serde(rename = "hold"))]
     pub reservation: ReservationId,
     /// The name of its tenant.
     pub tenant: String,
     /// How much is reserved.
-    #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
     pub amount: Microunits,
     /// Whether the call it pays for was sent.
     pub dispatched: bool,
@@ -105,7 +97,6 @@ pub struct ReservationState {
 
 /// An idempotency key in a [`BudgetState`], with what was asked under it and answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct KeyState {
     /// The key.
@@ -113,10 +104,8 @@ pub struct KeyState {
     /// The name of the tenant that was asked.
     pub tenant: String,
     /// The amount that was asked for.
-    #[cfg_attr(feature = "serde", serde(rename = "amount_microunits"))]
     pub amount: Microunits,
     /// The reservation that was the answer; it may have been settled since.
-    #[cfg_attr(feature = "serde", serde(rename = "hold"))]
     pub reservation: ReservationId,
 }
 

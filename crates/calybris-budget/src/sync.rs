@@ -1,5 +1,4 @@
-//! The atomics and the locks of an account and of the holds: the real ones, or those that loom
-//! explores.
+//! The atomics and the locks of an account and of the slots: the real ones, or those that loom explores.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
@@ -25,7 +24,7 @@ impl<T> Mutex<T> {
 pub(crate) struct Lock(Mutex<()>);
 
 impl Lock {
-    /// Runs `section` while nobody else runs one under this lock.
+    /// Runs `section` while no other thread runs one under this lock.
     #[inline]
     pub(crate) fn with<T>(&self, section: impl FnOnce() -> T) -> T {
         let _held = self.0.lock();
@@ -41,7 +40,7 @@ pub(crate) fn pause() {
     loom::thread::yield_now();
 }
 
-/// What stands in a word, in the one order of all `SeqCst` accesses: this load and a `SeqCst` change
+/// The value of a word, in the one order of all `SeqCst` accesses: this load and a `SeqCst` change
 /// of another word before it are not exchanged. Loom takes such a load for an `Acquire`; there a
 /// change of nothing stands in for it, which reads the last store as well.
 #[inline]

@@ -6,10 +6,8 @@ use std::sync::{Arc, Weak};
 use calybris_units::Microunits;
 
 use crate::account::{Account, Balance};
-use crate::limits::{MAX_MICROUNITS, check_amount};
 use crate::name::Name;
-use crate::shared::Shared;
-use crate::{BudgetError, Reservation};
+use crate::{AccountSnapshot, ReservationId};
 
 /// A tenant of a [`BudgetEngine`](crate::BudgetEngine), found once by its name.
 ///
@@ -18,6 +16,16 @@ use crate::{BudgetError, Reservation};
 #[derive(Clone)]
 pub struct Tenant {
     record: Arc<Record>,
+}
+
+/// The messages of a tenant to its engine. (The engine knows reservations, which know their tenants; so a
+/// tenant knows no more of its engine than this.)
+pub(crate) trait Keeper: Send + Sync {
+    /// The tenant has reached its soft limit.
+    fn warn(&self, tenant: &Tenant, soft_limit: Microunits);
+
+    /// The owner of a reservation is gone after its call was sent: keep it in suspense.
+    fn suspend(&self, tenant: &Tenant, amount: u64, id: ReservationId);
 }
 
 /// The name and the hot words of the account come first and together: a look-up by name compares
@@ -30,68 +38,7 @@ struct Record {
     /// The last of the parents, whose lock is that of the whole tree.
     root: Option<Tenant>,
     opened_with: Microunits,
-    shared: Weak<Shared>,
-}
-
-/// An account at one instant.
-///
-/// `granted + debt = available + reserved + committed`, in every snapshot.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub struct AccountSnapshot {
-    /// What the tenant was given in all.
-    #[cfg_attr(feature = "serde", serde(rename = "granted_microunits"))]
-    pub granted: Microunits,
-    /// What may still be reserved.
-    #[cfg_attr(feature = "serde", serde(rename = "available_microunits"))]
-    pub available: Microunits,
-    /// The sum of the open reservations.
-    #[cfg_attr(feature = "serde", serde(rename = "reserved_microunits"))]
-    pub reserved: Microunits,
-    /// What was spent, less what was refunded.
-    #[cfg_attr(feature = "serde", serde(rename = "committed_microunits"))]
-    pub committed: Microunits,
-    /// What was spent beyond the grant, under
-    /// [`DrawThenDebt`](crate::OverrunPolicy::DrawThenDebt). Zero under the other policies.
-    #[cfg_attr(feature = "serde", serde(default, rename = "debt_microunits"))]
-    pub debt: Microunits,
-}
-
-impl fmt::Display for AccountSnapshot {
-    /// In microunits.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [granted, available, reserved, committed, debt] =
-            [self.granted, self.available, self.reserved, self.committed, self.debt]
-                .map(Microunits::get);
-        write!(
-            f,
-            "{granted} granted, {available} available, {reserved} reserved, {committed} committed, {debt} debt"
-        )
-    }
-}
-
-impl AccountSnapshot {
-    /// What is available beyond the debt: the most that may leave the grant.
-    ///
-    /// By conservation this is never more than the grant, while what is available may be: a refund
-    /// to a tenant in debt makes some available and pays nothing.
-    ///
-    /// ```
-    /// use calybris_budget::{BudgetEngine, Microunits, OverrunPolicy, TenantRules};
-    ///
-    /// let engine = BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
-    /// acme.set_rules(TenantRules::default().with_overrun(OverrunPolicy::DrawThenDebt))?;
-    /// acme.try_reserve(Microunits::new(60))?.commit(Microunits::new(130))?;
-    /// acme.refund(Microunits::new(50))?;
-    /// assert_eq!(acme.snapshot().withdrawable(), Microunits::new(20));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn withdrawable(&self) -> Microunits {
-        self.available.checked_sub(self.debt).unwrap_or(Microunits::ZERO)
-    }
+    keeper: Weak<dyn Keeper>,
 }
 
 impl Tenant {
@@ -101,7 +48,7 @@ impl Tenant {
         opened_with: Microunits,
         balance: Balance,
         parent: Option<Tenant>,
-        shared: Weak<Shared>,
+        keeper: Weak<dyn Keeper>,
     ) -> Self {
         let account = Account::new(balance);
         if parent.is_some() {
@@ -109,7 +56,7 @@ impl Tenant {
         }
         let root = parent.as_ref().map(|parent| parent.root().clone());
         let name = Name::new(name);
-        let record = Record { account, parent, root, name, opened_with, shared };
+        let record = Record { account, parent, root, name, opened_with, keeper };
         Self { record: Arc::new(record) }
     }
 
@@ -131,9 +78,9 @@ impl Tenant {
         Arc::ptr_eq(&self.record, &other.record)
     }
 
-    /// What the engine shares with its tenants, for as long as there is an engine.
-    pub(crate) fn shared(&self) -> Option<Arc<Shared>> {
-        self.record.shared.upgrade()
+    /// The keeper of the engine, for as long as there is an engine.
+    pub(crate) fn keeper(&self) -> Option<Arc<dyn Keeper>> {
+        self.record.keeper.upgrade()
     }
 
     /// The name under which the tenant was opened.
@@ -156,7 +103,7 @@ impl Tenant {
         self.record.name.as_bytes() == name.as_bytes()
     }
 
-    /// The tenant above this one, whose budget its reservations are taken from as well.
+    /// The tenant above this one. Its reservations are taken from that tenant's budget as well.
     ///
     /// ```
     /// use calybris_budget::{BudgetEngine, Microunits};
@@ -170,97 +117,6 @@ impl Tenant {
     #[must_use]
     pub fn parent(&self) -> Option<&Tenant> {
         self.record.parent.as_ref()
-    }
-
-    /// Reserves 1 microunit to [`MAX_AMOUNT`](crate::MAX_AMOUNT) for one call, until
-    /// the reservation is settled or dropped.
-    ///
-    /// A child takes the amount from its own budget and from that of every tenant above it, or
-    /// from none. A reservation that fits is never refused, whatever other threads try meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// [`Insufficient`](BudgetError::Insufficient) when less is available, naming the level that
-    /// lacks it; [`Frozen`](BudgetError::Frozen), [`InDebt`](BudgetError::InDebt) and
-    /// [`Exposed`](BudgetError::Exposed) when a rule forbids it;
-    /// [`ZeroAmount`](BudgetError::ZeroAmount), because a call that costs nothing needs no
-    /// reservation and a price of nothing is more often a mistake;
-    /// [`AmountTooLarge`](BudgetError::AmountTooLarge).
-    ///
-    /// ```
-    /// use calybris_budget::{BudgetEngine, BudgetError, Microunits};
-    ///
-    /// let engine = BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
-    /// let reservation = acme.try_reserve(Microunits::new(70))?;
-    /// assert_eq!(acme.snapshot().reserved, Microunits::new(70));
-    ///
-    /// let refused = acme.try_reserve(Microunits::new(31)).unwrap_err();
-    /// let BudgetError::Insufficient { available, .. } = refused else { panic!("{refused}") };
-    /// assert_eq!(available, Microunits::new(30));
-    /// # reservation.release();
-    /// # Ok::<(), BudgetError>(())
-    /// ```
-    #[inline]
-    pub fn try_reserve(&self, amount: Microunits) -> Result<Reservation, BudgetError> {
-        let amount = self.check_reservable(amount)?;
-        self.debit(amount)?;
-        Ok(Reservation::new(self.clone(), amount))
-    }
-
-    /// As [`try_reserve`](Self::try_reserve), and 0 is an amount like any other: a call that is free
-    /// as far as is known, and may come to cost something. The rules are asked as for any amount.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_reserve`](Self::try_reserve), without [`ZeroAmount`](BudgetError::ZeroAmount).
-    ///
-    /// ```
-    /// use calybris_budget::{BudgetEngine, Microunits};
-    ///
-    /// let engine = BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
-    /// let mut reservation = acme.try_reserve_allowing_zero(Microunits::new(0))?;
-    /// reservation.extend(Microunits::new(5))?;
-    /// assert_eq!(reservation.commit(Microunits::new(5)).unwrap().committed, Microunits::new(5));
-    /// acme.freeze();
-    /// assert!(acme.try_reserve_allowing_zero(Microunits::new(0)).is_err());
-    /// # Ok::<(), calybris_budget::BudgetError>(())
-    /// ```
-    #[inline]
-    pub fn try_reserve_allowing_zero(
-        &self,
-        amount: Microunits,
-    ) -> Result<Reservation, BudgetError> {
-        let amount = check_amount(amount)?;
-        self.debit(amount)?;
-        Ok(Reservation::new(self.clone(), amount))
-    }
-
-    /// As [`try_reserve`](Self::try_reserve), for a call that ends before the handle does. The
-    /// reservation borrows the handle instead of cloning it, which is the fastest way there is.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_reserve`](Self::try_reserve).
-    ///
-    /// ```
-    /// use calybris_budget::{BudgetEngine, Microunits};
-    ///
-    /// let engine = BudgetEngine::new();
-    /// let acme = engine.ensure_tenant("acme", Microunits::new(100))?;
-    /// let settled = acme.try_reserve_scoped(Microunits::new(70))?.commit(Microunits::new(50)).unwrap();
-    /// assert_eq!(settled.released, Microunits::new(20));
-    /// # Ok::<(), calybris_budget::BudgetError>(())
-    /// ```
-    #[inline]
-    pub fn try_reserve_scoped(
-        &self,
-        amount: Microunits,
-    ) -> Result<Reservation<&Tenant>, BudgetError> {
-        let amount = self.check_reservable(amount)?;
-        self.debit(amount)?;
-        Ok(Reservation::new(self, amount))
     }
 
     /// The account at one instant, exactly, without stopping anyone who reserves or settles.
@@ -288,25 +144,6 @@ impl Tenant {
             reserved: Microunits::new(reserved),
             committed: Microunits::new(balance.committed),
             debt: Microunits::new(balance.debt),
-        }
-    }
-
-    /// Refuses an amount that cannot be reserved, 0 or above the maximum; answers its microunits.
-    #[inline]
-    pub(crate) fn check_reservable(&self, amount: Microunits) -> Result<u64, BudgetError> {
-        // A zero wraps to the largest number, so one comparison sends both aside.
-        if amount.get().wrapping_sub(1) >= MAX_MICROUNITS {
-            return Err(self.unreservable(amount));
-        }
-        Ok(amount.get())
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn unreservable(&self, amount: Microunits) -> BudgetError {
-        match check_amount(amount) {
-            Err(error) => error,
-            Ok(_) => BudgetError::ZeroAmount { tenant: self.name().to_owned() },
         }
     }
 }

@@ -22,18 +22,17 @@ use crate::AccountSnapshot;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Totals {
-    /// What the tenants were given in all.
+    /// The sum of their grants.
     pub granted_microunits: u128,
-    /// What they may still reserve.
+    /// The amount that they may still reserve.
     pub available_microunits: u128,
-    /// What their open reservations hold.
+    /// The sum of their open reservations.
     pub reserved_microunits: u128,
-    /// What they spent, less what was refunded.
+    /// The amount that they spent, less refunds.
     pub committed_microunits: u128,
-    /// What they spent beyond their grants.
+    /// The amount that they spent beyond their grants.
     pub debt_microunits: u128,
 }
 

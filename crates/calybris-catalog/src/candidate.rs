@@ -22,7 +22,7 @@ pub struct Candidate {
     pub output_price_per_million_tokens: Microunits,
     /// Names of what it can do.
     pub capabilities: Vec<String>,
-    /// What the catalog itself says of quality, latency and so on, and what the rules add once they are applied.
+    /// Quality, latency and so on, from the catalog and, once they are applied, from the rules.
     pub traits: Traits,
 }
 
@@ -36,7 +36,7 @@ pub enum Skipped {
     NoPrice,
 }
 
-/// What a catalog lists, whichever its form.
+/// The contents of a catalog in either form.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Listed {
     pub(crate) candidates: Vec<Candidate>,
@@ -52,7 +52,7 @@ impl Candidate {
         self.traits.enabled.unwrap_or(true)
     }
 
-    /// Whether it costs nothing; in a price list that mostly means that nobody knows its price.
+    /// Whether it costs nothing. In a price list that mostly means that its price is unknown.
     #[must_use]
     pub fn is_free(&self) -> bool {
         let fixed_price = self.traits.fixed_price.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The catalog file, ours or a price list: what it lists, and what keeps it from being installed.
+//! The catalog file, ours or a price list: its contents, and its problems.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub(crate) const MOST_PROVIDERS: u16 = 256;
 pub(crate) const MOST_CAPABILITIES: u16 = 64;
 pub(crate) const MOST_REGIONS: u16 = 64;
 
-/// What a catalog file holds, whichever its form.
+/// The contents of a catalog file in either form.
 ///
 /// A JSON object is read as a LiteLLM price list, everything else as TOML with a table `[[model]]` for each model.
 ///
@@ -47,11 +47,11 @@ pub struct CatalogFile {
 }
 
 impl CatalogFile {
-    /// Parses a catalog or a price list. `file` is what messages call it; nothing is opened.
+    /// Parses a catalog or a price list. `file` is its name in messages; nothing is opened.
     ///
     /// # Errors
-    /// [`InputError::Refused`] with the place: neither JSON nor TOML, a key that stands twice, a key that is unknown or missing
-    /// in our TOML, a price that is no number, a name with blanks around it.
+    /// [`InputError::Refused`] with the place: neither JSON nor TOML, a duplicate key, an unknown or missing key in our TOML, a
+    /// price that is not a number, a name with blanks around it.
     pub fn parse(file: impl AsRef<Path>, contents: impl Into<Vec<u8>>) -> Result<Self, InputError> {
         let file = file.as_ref();
         let text = decode(file, contents)?;
@@ -63,13 +63,13 @@ impl CatalogFile {
         Ok(Self { file: file.to_path_buf(), listed, policy_file: None })
     }
 
-    /// What messages call the file.
+    /// The name of the file in messages.
     #[must_use]
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// The models, in the order of the file; once rules are applied, by name.
+    /// The models: in the order of the file, or by name once rules are applied.
     #[must_use]
     pub fn candidates(&self) -> &[Candidate] {
         &self.listed.candidates
@@ -112,8 +112,8 @@ impl CatalogFile {
         regions.flatten().map(String::as_str).collect()
     }
 
-    /// Adds what the rules of the policy say of each model and the catalog does not, and sorts the models by name. Answers
-    /// with the patterns of the rules that match no model: most likely typing errors.
+    /// Fills in what the catalog leaves out from the rules of the policy, and sorts the models by name. Returns the patterns of
+    /// the rules that match no model: most likely typing errors.
     pub fn apply_rules(&mut self, policy: &PolicyFile) -> Vec<String> {
         self.policy_file = Some(policy.file().to_path_buf());
         self.listed.candidates.sort_by(|a, b| a.name.cmp(&b.name));
@@ -133,7 +133,7 @@ impl CatalogFile {
         rules.map(|(rule, _)| rule.name.as_str().to_owned()).collect()
     }
 
-    /// What every model must have from the catalog or from a rule, and how many models lack it; without those that none lacks.
+    /// The required fields that models lack, with the number of those models; empty if every model has all of them.
     #[must_use]
     pub fn lacking(&self) -> Vec<(&'static str, usize)> {
         let counts = REQUIRED.iter().map(|(field, is_said)| {
@@ -143,8 +143,8 @@ impl CatalogFile {
         counts.filter(|(_, count)| *count > 0).collect()
     }
 
-    /// Everything that keeps the catalog from being installed; empty if nothing does. What models lack is a problem once the
-    /// rules of a policy are applied, because before that a rule may still say it.
+    /// All problems that prevent the catalog from being installed. A missing field is a problem only after the rules of a policy
+    /// were applied, because a rule may still set it.
     ///
     /// ```
     /// use calybris_catalog::CatalogFile;
@@ -208,7 +208,7 @@ impl CatalogFile {
         problems
     }
 
-    /// What is said of the models that lack a field: the first, and how many more.
+    /// The message about models that lack a field: the first of them, and how many more.
     fn lacks(&self, first: &str, more: usize, field: &str, policy_file: &Path) -> String {
         let (file, policy_file) = (self.file.display(), policy_file.display());
         let who = match more {

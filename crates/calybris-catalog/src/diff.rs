@@ -1,4 +1,4 @@
-//! What changed from one catalog to the next, the largest change first.
+//! The changes from one catalog to the next, the largest first.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,7 @@ use crate::candidate::Candidate;
 use crate::catalog::CatalogFile;
 use crate::traits::Traits;
 
-/// What changed from one catalog to the next. Models are compared by name.
+/// The changes from one catalog to the next. Models are compared by name.
 ///
 /// ```
 /// use calybris_catalog::{CatalogDiff, CatalogFile, Values};
@@ -47,7 +47,7 @@ pub struct Change<'a> {
     pub model: &'a str,
     /// The field, in words.
     pub field: &'static str,
-    /// What it was, and what it is.
+    /// The old and the new value.
     pub values: Values,
 }
 
@@ -151,14 +151,14 @@ impl Values {
         }
     }
 
-    /// What is sorted by: prices before all else, the largest relative change first, a price from or to nothing before
-    /// all others.
+    /// The sort key: prices before all else, the largest relative change first, prices from or to 0 before
+    /// all other prices.
     fn size(&self) -> (u8, u128) {
         match self {
             Self::Price(old, _) if old.is_zero() => (2, u128::MAX),
             Self::Price(_, new) if new.is_zero() => (2, u128::MAX - 1),
             Self::Price(old, new) => {
-                // The ratio of the larger to the smaller: so twice and half the price are as large a change.
+                // The ratio of the larger to the smaller, so doubling and halving a price are equally large changes.
                 let (less, more) = (u128::from(old.min(new).get()), u128::from(old.max(new).get()));
                 (2, (more << 60) / less)
             }

@@ -1,22 +1,22 @@
-//! What a proposed catalog has otherwise than the recorded one, so that a replay says what it could not compare.
+//! How a proposed catalog differs from the recorded one, so that a replay can report what it could not match.
 
 use std::collections::BTreeSet;
 
 use calybris_engine::Snapshot;
 
-/// What a new catalog has otherwise than a recorded one, by name.
+/// How a new catalog differs from a recorded one, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Differences {
     /// Models in both.
     pub kept_models: BTreeSet<String>,
-    /// Recorded models that nothing in the new catalog matches: they are chosen no more.
+    /// Recorded models that no model of the new catalog matches: they are never chosen.
     pub gone_models: BTreeSet<String>,
     /// Models that the recorded catalog does not have.
     pub new_models: BTreeSet<String>,
-    /// Recorded providers, capabilities and regions that no new model has: who asks for one is served by nobody.
+    /// Recorded providers, capabilities and regions that no new model has: requests that need one are rejected.
     pub gone_names: BTreeSet<String>,
-    /// Providers that a recorded request can only allow by allowing all.
+    /// New providers: only recorded requests that allow every provider allow them.
     pub new_providers: BTreeSet<String>,
 }
 

@@ -24,10 +24,11 @@ use crate::place::Place;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputError {
-    /// The input is not what it should be.
+    /// The input is invalid.
     #[error("{}", refusal(file, problem, *more_problems))]
+    #[non_exhaustive]
     Refused {
-        /// The name under which the caller gave the input.
+        /// The name that the caller gave the input.
         file: PathBuf,
         /// What is wrong, and where.
         problem: Problem,

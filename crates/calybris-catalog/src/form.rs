@@ -25,7 +25,7 @@ where
     F::deserialize(deserializer).map(Form::value)
 }
 
-/// The name of something, with nothing unseen around it.
+/// A name without invisible characters around it.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Name(String);
 

@@ -1,4 +1,4 @@
-//! A catalog and a policy together: what the engine installs.
+//! Joining a catalog and a policy into the snapshot that the engine installs.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ impl CatalogFile {
         self.join_numbered(policy, &Numbering::default())
     }
 
-    /// Joins the catalog with its policy, and everything that has a number in `numbering` keeps it.
+    /// Joins the catalog with its policy; everything that has a number in `numbering` keeps it.
     ///
     /// # Errors
     /// As [`join`](Self::join), and [`InputError::Refused`] if there is no number left for a provider, capability or region.
@@ -101,7 +101,7 @@ fn number_of(numbers: &BTreeMap<String, u8>, name: &str) -> Result<u8, BrokenInv
     invariant!(numbers.get(name).copied(), "every name of a catalog is numbered")
 }
 
-/// A set of names as the bits that they are numbered by, each below 64.
+/// A set of names as bits; their numbers are below 64.
 fn bits<'a>(
     numbers: &BTreeMap<String, u8>,
     names: impl IntoIterator<Item = &'a String>,

@@ -1,7 +1,7 @@
-//! JSON with the place of every value, in which no key stands twice, at any depth.
+//! Strict JSON: every value has its place, and duplicate keys are refused at any depth.
 //!
-//! The library reads the grammar. Its maps would drop all but the last of two equal keys, and its values the digits and the
-//! place; so an object is read as the list of its entries, and each value as the text that it was.
+//! The library reads the grammar. Its maps would drop all but the last of two equal keys, and its values lose their digits
+//! and places; so an object is read as a list of entries, and each value as its raw text.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -60,17 +60,17 @@ pub struct Fault {
     pub place: Place,
     /// What is wrong there.
     pub what: String,
-    /// Whether the text is JSON, and refused for a key that stands twice or for its depth.
+    /// Whether the text is valid JSON that was refused for a duplicate key or for its depth.
     pub is_json: bool,
 }
 
-/// The deepest nesting that is read; the deepest of our inputs has eight levels. Each level is read once more for every level above it.
+/// The deepest nesting that is read; our deepest input has eight levels. Each level is read once more for every level above.
 const DEEPEST: usize = 32;
 
 /// Reads a text that is one JSON value.
 ///
 /// # Errors
-/// [`Fault`] if the text is no JSON, an object has a key twice, or the value is nested more than 32 levels deep.
+/// [`Fault`] if the text is not JSON, an object has a key twice, or the value is nested more than 32 levels deep.
 ///
 /// ```
 /// use calybris_catalog::json::{Value, parse};
@@ -91,7 +91,7 @@ pub fn parse(text: &str) -> Result<Node<'_>, Fault> {
     node(text, raw)
 }
 
-/// Where a text that is JSON is nested too deep, if it is.
+/// The offset at which a JSON text is nested too deep, if it is.
 fn too_deep(text: &str) -> Option<usize> {
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
     for (offset, byte) in text.bytes().enumerate() {
@@ -190,7 +190,7 @@ impl<'de> Deserialize<'de> for Entries<'de> {
 }
 
 impl Fault {
-    /// What is wrong, behind `is_not` if the text is no JSON: `not a price list: the file ends inside an object`.
+    /// What is wrong, prefixed with `is_not` if the text is not JSON: `not a price list: the file ends inside an object`.
     #[must_use]
     pub fn explained(&self, is_not: &str) -> String {
         if self.is_json { self.what.clone() } else { format!("{is_not}: {}", self.what) }
@@ -268,7 +268,7 @@ mod tests {
             matches!(items.as_slice(), [Node { value: Value::Number("1E-007"), offset: 8 }, x] if x.value.as_text() == Some("x"))
         );
         assert_eq!(items[0].written(text), "1E-007");
-        // What the library uses inside for a number is an object like any other.
+        // The library's internal form of a number is an object like any other.
         let text = "{\"$serde_json::private::Number\": \"1\"}";
         assert!(matches!(parse(text).unwrap().value, Value::Object(_)));
     }
@@ -296,7 +296,7 @@ mod tests {
         assert!(parse(&nested(DEEPEST)).is_ok());
         assert!(fault(&nested(DEEPEST + 1)).starts_with("1:33: nested more than 32 levels"));
         assert!(fault(&nested(1_000_000)).starts_with("1:33: nested more than 32 levels"));
-        // Brackets in a text are letters.
+        // Brackets inside a string do not count.
         let text = format!("[\"{}\\\"{}\"]", "[".repeat(100), "{".repeat(100));
         assert!(parse(&text).is_ok());
     }

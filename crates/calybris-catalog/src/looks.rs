@@ -1,4 +1,4 @@
-//! What a text looks like, so that a file given in the place of another is named for what it is.
+//! What kind of file a text looks like, so that a message can name a file that was given by mistake.
 
 use std::fmt;
 use std::path::Path;
@@ -91,7 +91,7 @@ impl Looks {
         if first.contains([',', ';', '\t']) { Self::Csv } else { Self::Other }
     }
 
-    /// Refuses a text that looks like one of these. `wanted` says what the file should be.
+    /// Refuses a text that looks like one of these kinds. `wanted` says what the file should be.
     ///
     /// # Errors
     /// [`InputError::Refused`], which says what it looks like, at the place where the text begins.

@@ -1,4 +1,4 @@
-//! The numbers of a recorded catalog, kept in a new one by name, so that recorded requests mean there what they meant.
+//! The numbers of a recorded catalog, kept in a new one by name, so that recorded requests keep their meaning.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,8 +9,8 @@ use calybris_units::{BrokenInvariant, invariant};
 use crate::candidate::Candidate;
 use crate::error::InputError;
 
-/// The first id that no model gets because of its place in a catalog: from here on ids are made of the names of models that a
-/// catalog does not list.
+/// The first id for models that a catalog does not list: from here on, ids are made of their names. Listed models get lower
+/// ids.
 pub(crate) const FIRST_UNLISTED_ID: u32 = 1 << 31;
 
 /// Numbers that are taken; the default takes none.
@@ -18,7 +18,7 @@ pub(crate) const FIRST_UNLISTED_ID: u32 = 1 << 31;
 pub struct Numbering {
     /// Name and provider to the id.
     models: BTreeMap<(String, String), u32>,
-    /// Models that were asked for and not listed: name to the id.
+    /// Models that were requested and not listed: name to the id.
     unlisted: BTreeMap<String, u32>,
     model_ids: BTreeSet<u32>,
     pub(crate) providers: Taken,
@@ -72,8 +72,8 @@ impl Numbering {
         }
     }
 
-    /// An id for each model: the recorded one of that name and provider, or the one under which it was asked for when no
-    /// catalog listed it, or else the next free above all recorded.
+    /// An id for each model: the recorded one with that name and provider, or else the one under which it was requested when no
+    /// catalog listed it, or else the next free one above all recorded.
     pub(crate) fn model_ids(&self, models: &[Candidate]) -> Result<Vec<u32>, BrokenInvariant> {
         let highest = self.model_ids.range(..FIRST_UNLISTED_ID).next_back();
         let above = highest.map_or(0, |highest| highest.saturating_add(1));
@@ -118,7 +118,7 @@ impl Taken {
         Self { by_name, numbers: names.keys().copied().chain(used).collect() }
     }
 
-    /// A number below `limit` for each name: the recorded one, or else the lowest free, in alphabetical order.
+    /// A number below `limit` for each name: the recorded one, or else the lowest free one, in alphabetical order.
     pub(crate) fn number(
         &self,
         file: &Path,

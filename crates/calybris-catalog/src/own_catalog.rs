@@ -38,7 +38,7 @@ struct OwnEntry {
     enabled: Option<bool>,
 }
 
-/// Parses the text of a catalog; `file` is what messages call it.
+/// Parses the text of a catalog; `file` is its name in messages.
 pub(crate) fn parse(file: &Path, text: &str) -> Result<Listed, InputError> {
     let wanted = "a catalog is TOML with `[[model]]` tables, or a price list: a JSON object of model name to prices";
     let refused = [

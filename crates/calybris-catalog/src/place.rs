@@ -32,7 +32,7 @@ impl Place {
         Self { line, column: None }
     }
 
-    /// The place of the byte at `offset`, which is moved back to the beginning of its character and to the end of the text.
+    /// The place of the byte at `offset`: of the character that contains it, or of the end of the text if it lies beyond.
     #[must_use]
     pub fn of(text: &str, offset: usize) -> Self {
         let mut offset = offset.min(text.len());
@@ -52,10 +52,10 @@ impl Place {
     }
 }
 
-/// The places of many offsets in one text, each behind the one before: the text is gone through once.
+/// The places of many ascending offsets in one text, found in a single pass.
 pub(crate) struct Places<'a> {
     text: &'a str,
-    /// Where the line begins that was reached, and its number.
+    /// Where the current line begins, and its number.
     begin: usize,
     line: u64,
 }

@@ -1,4 +1,4 @@
-//! The policy file: the kernel's limits, what tenants may spend, what requests and catalogs leave out.
+//! The policy file: the kernel's limits, the budgets of tenants, and defaults for requests and models.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,8 +20,8 @@ use crate::words::toml_error;
 
 /// A policy file, parsed and checked.
 ///
-/// It is TOML: `[policy]` with the kernel's limits, `[tenants]` with a budget for each, and, if they are wanted,
-/// `[request]` with defaults for requests and `[[model]]` with rules for models that a catalog says too little of.
+/// It is TOML: `[policy]` with the kernel's limits, `[tenants]` with their budgets, and optionally `[request]` with defaults
+/// for requests and `[[model]]` with rules that fill in what a catalog leaves out.
 ///
 /// ```
 /// use calybris_catalog::PolicyFile;
@@ -49,7 +49,7 @@ use crate::words::toml_error;
 #[derive(Clone, Debug)]
 pub struct PolicyFile {
     file: PathBuf,
-    /// For the places of what is found later.
+    /// The text of the file, to find the places of later problems.
     text: String,
     policy: Policy,
     tenants: BTreeMap<String, Microunits>,
@@ -57,7 +57,7 @@ pub struct PolicyFile {
     pub(crate) rules: Vec<Rule>,
 }
 
-/// What the file holds, in its form.
+/// The contents of the file as they are written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Contents {
@@ -82,20 +82,20 @@ struct Limits {
     latency_penalty_microunits_per_ms: u64,
 }
 
-/// What a request is taken to say where it says nothing itself; `None` and empty lists where the file says nothing either.
+/// Defaults for requests; `None` and empty lists where the file has none.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RequestDefaults {
-    /// Who pays.
+    /// The tenant that pays.
     #[serde(default, deserialize_with = "form::read::<_, Option<Name>>")]
     pub tenant: Option<String>,
-    /// The name of the model that is asked for.
+    /// The name of the requested model.
     #[serde(default, deserialize_with = "form::read::<_, Option<Name>>")]
     pub requested_model: Option<String>,
-    /// What an answer is worth, in microunits; it may be negative.
+    /// The value of an answer in microunits; it may be negative.
     pub business_value_microunits: Option<i64>,
-    /// The most that the answer may cost.
+    /// The highest cost of an answer.
     #[serde(rename = "budget_limit_microunits")]
     pub budget_limit: Option<Microunits>,
     /// Risk, 0 to 10,000.
@@ -128,7 +128,7 @@ pub struct RequestDefaults {
     pub required_regions: Vec<String>,
 }
 
-/// What models of a kind are taken to be.
+/// A rule that sets traits of the models that match it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rule {
@@ -142,11 +142,11 @@ pub(crate) struct Rule {
 }
 
 impl PolicyFile {
-    /// Parses and checks a policy file. `file` is what messages call it; nothing is opened.
+    /// Parses and checks a policy file. `file` is its name in messages; nothing is opened.
     ///
     /// # Errors
-    /// [`InputError::Refused`] with the place: no TOML, a key that is unknown, missing or there twice, a number outside of its
-    /// range, a pattern that is none, a tenant whose name or amount the budget refuses, or no tenant at all.
+    /// [`InputError::Refused`] with the place: not TOML, an unknown, missing or duplicate key, a number outside of its range, an
+    /// invalid pattern, a tenant whose name or amount the budget refuses, or no tenant at all.
     pub fn parse(file: impl AsRef<Path>, contents: impl Into<Vec<u8>>) -> Result<Self, InputError> {
         let refused = [
             Looks::JsonObject,
@@ -175,7 +175,7 @@ impl PolicyFile {
             let what = "nobody has a budget: add a table `[tenants]` with a line `NAME = MICROUNITS` for each tenant";
             return Err(parsed.refuse(&["tenants"], what));
         }
-        // A budget engine of its own says what names and amounts are allowed, before there is a log.
+        // A temporary budget engine checks names and amounts before there is a log.
         let trial = BudgetEngine::new();
         for (tenant, granted) in &parsed.tenants {
             trial.ensure_tenant(tenant, *granted).map_err(|error| {
@@ -185,7 +185,7 @@ impl PolicyFile {
         Ok(parsed)
     }
 
-    /// What messages call the file.
+    /// The name of the file in messages.
     #[must_use]
     pub fn file(&self) -> &Path {
         &self.file
@@ -197,19 +197,19 @@ impl PolicyFile {
         self.policy
     }
 
-    /// Each tenant with what it may spend; there is at least one.
+    /// The budget of each tenant; there is at least one.
     #[must_use]
     pub const fn tenants(&self) -> &BTreeMap<String, Microunits> {
         &self.tenants
     }
 
-    /// What requests leave out.
+    /// The defaults for requests.
     #[must_use]
     pub const fn request_defaults(&self) -> &RequestDefaults {
         &self.request_defaults
     }
 
-    /// What the rules say of a model. Of several rules that match it, the last that says a thing decides it.
+    /// The traits that the rules set for a model. If several matching rules set a field, the last one counts.
     #[must_use]
     pub fn traits_of(&self, model: &str, provider: &str) -> Traits {
         let mut traits = Traits::default();
@@ -218,8 +218,8 @@ impl PolicyFile {
         traits
     }
 
-    /// A refusal of the file for what stands under these keys, each in the table of the one before it; at their place, if they
-    /// are there.
+    /// A refusal of the file for the value under these keys, each in the table of the one before; with its place, if it is
+    /// there.
     #[must_use]
     pub fn refuse(&self, keys: &[&str], what: impl fmt::Display) -> InputError {
         Problem::new(place_of(&self.text, keys), what).in_file(&self.file)
@@ -245,7 +245,7 @@ impl Rule {
     }
 }
 
-/// Where the last of these keys stands, each in the table of the one before it.
+/// The place of the last of these keys, each in the table of the one before it.
 fn place_of(text: &str, keys: &[&str]) -> Option<Place> {
     let root = toml::de::DeTable::parse(text).ok()?;
     let mut table = root.get_ref();

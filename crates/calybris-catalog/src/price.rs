@@ -16,9 +16,9 @@ pub(crate) struct Price {
 
 /// Parses a price in currency units per token: `0.0000025`, `2.5e-06`.
 ///
-/// One unit per token is 10^12 microunits per million tokens. What is not whole is rounded up, so that nothing is
-/// reserved too low. But what is off a whole number by no more than one part in 10^9 is that number: price lists were
-/// written from floats (`1.0000000000000001e-07`), and such noise is no price. On refusal, says what is allowed.
+/// One unit per token is 10^12 microunits per million tokens. A fraction is rounded up, so that nothing is
+/// reserved too low. But a price within one part in 10^9 of a whole number is that number: price lists were
+/// written from floats (`1.0000000000000001e-07`), and such noise is not a price. A refusal says what is allowed.
 pub(crate) fn parse_per_token(text: &str) -> Result<Price, String> {
     if !is_number(text) {
         return Err(NOT_A_DECIMAL.to_owned());
@@ -55,7 +55,7 @@ pub(crate) fn parse_per_token(text: &str) -> Result<Price, String> {
     Ok(Price { per_million_tokens, rounded_up })
 }
 
-/// Whether a price is in the range in which prices are: none is too little, and 0 is a question of its own.
+/// Whether a price is in the plausible range; 0 counts as plausible here, because free models are reported separately.
 ///
 /// A price per million tokens that was written as one per token is far above the range, and one per token that was
 /// written as one per million tokens far below. The dearest model of the public list costs 9,710 a million, the cheapest 0.001.
@@ -69,7 +69,7 @@ const MOST_PLAUSIBLE: Microunits = Microunits::new(20_000_000_000);
 /// The range of plausible prices in words, in currency units.
 pub const PLAUSIBLE_PRICES: &str = "0.001 to 20,000 per million tokens";
 
-/// One part in so many is noise.
+/// A difference of one part in this many is noise.
 const NOISE: u128 = 1_000_000_000;
 
 const NOT_A_DECIMAL: &str = "a price is a decimal number in currency units per token with at most 28 digits, such as `0.0000025` or `2.5e-06`";

@@ -11,7 +11,7 @@ use crate::text::{name_fault, quoted};
 use crate::traits::Traits;
 
 /// Parses a price list. Models that do not chat, or whose prices per token are not both listed, are skipped and counted.
-/// What stands twice is refused wherever it stands, also in entries that are skipped.
+/// Duplicate keys are refused everywhere, also in entries that are skipped.
 pub(crate) fn parse(file: &Path, text: &str) -> Result<Listed, InputError> {
     let list = json::parse(text)
         .map_err(|fault| InputError::at(file, fault.place, fault.explained("not a price list")))?;

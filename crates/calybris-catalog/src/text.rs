@@ -1,4 +1,4 @@
-//! Text that people wrote: bytes to text, what kind of file it is, what a name may be, how a message quotes it.
+//! Text that people wrote: decoding bytes, recognising other kinds of files, checking names, quoting in messages.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use crate::error::InputError;
 pub use crate::looks::Looks;
 use crate::place::Place;
 
-/// The text of a file, without the byte order mark that some editors put first. `file` is what messages call it.
+/// The text of a file, without the byte order mark that some editors put first. `file` is its name in messages.
 ///
 /// # Errors
-/// [`InputError::Refused`] if the bytes are compressed, a spreadsheet, text in UTF-16, or otherwise no UTF-8.
+/// [`InputError::Refused`] if the bytes are compressed, a spreadsheet, text in UTF-16, or otherwise not UTF-8.
 ///
 /// ```
 /// use calybris_catalog::text::decode;
@@ -39,7 +39,7 @@ fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// What is said of bytes that begin with one that is no part of a character.
+/// The message about bytes of which the first is not valid UTF-8.
 #[must_use]
 pub fn not_utf8(bytes: &[u8]) -> String {
     let byte = bytes.first().map(|byte| format!("0x{byte:02x} "));
@@ -57,7 +57,7 @@ pub fn check_kind(file: impl AsRef<Path>, beginning: &[u8]) -> Result<(), InputE
     what.map_or(Ok(()), |what| Err(InputError::in_file(file, what)))
 }
 
-/// Whether this is text in two bytes a letter without a mark: every second byte of plain words is zero.
+/// Whether this is UTF-16 without a byte order mark: in plain words every second byte is zero.
 fn is_utf_16(beginning: &[u8]) -> bool {
     let pairs = || beginning.chunks_exact(2).take(LETTERS_LOOKED_AT);
     let high_first = |pair: &[u8]| matches!(pair, [0, low] if *low != 0);
@@ -105,14 +105,14 @@ pub fn quoted(text: &str) -> String {
 
 const LONGEST_QUOTE_LETTERS: usize = 60;
 
-/// Whether a text begins or ends with a blank, or with a byte order mark, which is one without width.
+/// Whether a text begins or ends with a blank or with a byte order mark, which is invisible.
 #[must_use]
 pub fn has_blanks_around(text: &str) -> bool {
     let blank = |letter: char| letter.is_whitespace() || letter == '\u{feff}';
     text.starts_with(blank) || text.ends_with(blank)
 }
 
-/// What is wrong with a name, or `None`. Names are compared letter by letter, so nothing unseen may stand around one.
+/// What is wrong with a name, or `None`. Names are compared letter by letter, so invisible characters around them are refused.
 ///
 /// ```
 /// use calybris_catalog::text::name_fault;

@@ -1,11 +1,11 @@
-//! What a model is beside its prices: quality, risk, latency, regions. Price lists do not say it, so rules do.
+//! The properties of a model that price lists lack: quality, risk, latency, regions. Rules fill them in.
 
 use calybris_units::{BasisPoints, Microunits};
 use serde::Deserialize;
 
 use crate::form::{self, Amount, Name, Share};
 
-/// What a catalog, or a rule of a policy file, says of a model beside its prices; `None` where it says nothing.
+/// The properties of a model beside its token prices, from a catalog or from rules; `None` where neither sets one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -20,25 +20,25 @@ pub struct Traits {
         deserialize_with = "form::read::<_, Option<Share>>"
     )]
     pub risk_ceiling: Option<BasisPoints>,
-    /// The latency that 95 of 100 calls stay within.
+    /// The latency that 95 of 100 calls do not exceed.
     pub p95_latency_ms: Option<u32>,
     /// Names of the regions in which it runs.
     #[serde(default, deserialize_with = "form::read::<_, Option<Vec<Name>>>")]
     pub regions: Option<Vec<String>>,
-    /// A price of each request beside that of its tokens; nothing if nobody says.
+    /// A price per request in addition to the tokens; the default is 0.
     #[serde(
         default,
         rename = "fixed_price_microunits",
         deserialize_with = "form::read::<_, Option<Amount>>"
     )]
     pub fixed_price: Option<Microunits>,
-    /// Whether it may be chosen; it may if nobody says.
+    /// Whether it may be chosen; the default is yes.
     pub enabled: Option<bool>,
 }
 
 type IsSaid = fn(&Traits) -> bool;
 
-/// What every model must have from its catalog or from a rule, and whether it has it.
+/// The required fields, each with a function that tells whether it is set.
 pub(crate) const REQUIRED: [(&str, IsSaid); 3] = [
     ("quality_bps", |traits| traits.quality.is_some()),
     ("risk_ceiling_bps", |traits| traits.risk_ceiling.is_some()),
@@ -46,7 +46,7 @@ pub(crate) const REQUIRED: [(&str, IsSaid); 3] = [
 ];
 
 impl Traits {
-    /// Takes from `other` what it says.
+    /// Overwrites the fields that `other` sets.
     pub(crate) fn overlay(&mut self, other: &Self) {
         let Self { quality, risk_ceiling, p95_latency_ms, regions, fixed_price, enabled } = other;
         self.quality = quality.or(self.quality);

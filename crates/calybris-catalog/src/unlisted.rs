@@ -1,4 +1,4 @@
-//! Models that requests ask for and the catalog does not list: an id made of the name, so that a log can say which it was.
+//! Requested models that the catalog does not list: their ids are made of their names, so that a log can keep the names.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::join::Catalog;
 use crate::numbering::FIRST_UNLISTED_ID;
 
-/// The most names that a snapshot keeps for models outside of its catalog, and the longest.
+/// The most names that a snapshot keeps for unlisted models, and the length of the longest.
 const MOST_NAMES: usize = 4_096;
 const LONGEST_NAME_BYTES: usize = 256;
 
@@ -60,7 +60,7 @@ pub struct UnlistedModels {
 }
 
 impl UnlistedModels {
-    /// Adds a model by its name. Answers with its id.
+    /// Adds a model by its name and returns its id.
     pub fn add(&mut self, name: &str) -> u32 {
         let id = unlisted_model_id(name);
         self.add_as(id, name);
@@ -80,8 +80,8 @@ impl UnlistedModels {
 }
 
 impl Catalog {
-    /// The snapshot with the names of models outside of the catalog. It decides as [`snapshot`](Self::snapshot) does, and its
-    /// digest is the same; a log in which it is installed says by name what requests asked for.
+    /// The snapshot with the names of unlisted models. It decides as [`snapshot`](Self::snapshot) does and has the same
+    /// digest. A log in which it is installed has the names of the models that requests asked for.
     #[must_use]
     pub fn snapshot_naming(&self, unlisted: &UnlistedModels) -> Snapshot {
         let mut names: Names = self.snapshot.names().clone();

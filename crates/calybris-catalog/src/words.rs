@@ -1,4 +1,4 @@
-//! What the libraries for TOML and JSON say of a file, in words for those who wrote it.
+//! The errors of the TOML and JSON libraries in words for people who wrote the file.
 
 use std::path::Path;
 
@@ -36,8 +36,8 @@ fn of_toml(text: &str, error: &toml::de::Error) -> (Option<Place>, String) {
     }
 }
 
-/// Where a text begins to be nested deeper than the library reads, which then gives no place: the last line of the
-/// shortest beginning that it refuses for that.
+/// The place where a text is nested deeper than the library reads (the library gives none): the last line of the shortest
+/// beginning that it refuses for that reason.
 fn nested_too_deep(text: &str) -> Place {
     let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).chain([text.len()]).collect();
     let is_too_deep = |end: &usize| {
@@ -48,10 +48,10 @@ fn nested_too_deep(text: &str) -> Place {
     Place::line(u64::try_from(lines_before).unwrap_or(u64::MAX).saturating_add(1))
 }
 
-/// What the TOML library says of a text that is nested too deep.
+/// The message of the TOML library about a text that is nested too deep.
 const RECURSION: &str = "recursion limit";
 
-/// Serde's sentences, which name types and not values, as ours.
+/// Serde's messages, which name Rust types, in plain words.
 fn plain(message: &str) -> String {
     let message = shortened(message);
     for before in ["invalid type: ", "invalid value: ", "invalid length "] {
@@ -142,7 +142,7 @@ fn signed(number: i64) -> String {
     format!("{sign}{rest}{text}")
 }
 
-/// A message may repeat what was found at any length.
+/// Shortens a message, which may quote a value of any length.
 fn shortened(message: &str) -> String {
     if message.chars().count() <= LONGEST_MESSAGE_LETTERS {
         return message.replace('\n', " ");

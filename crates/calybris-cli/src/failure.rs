@@ -285,7 +285,7 @@ impl From<BrokenInvariant> for Failure {
 impl From<InputError> for Failure {
     fn from(error: InputError) -> Self {
         match error {
-            InputError::Refused { file, problem, more_problems: more @ 1.. } => {
+            InputError::Refused { file, problem, more_problems: more @ 1.., .. } => {
                 let first = problem.in_file(file);
                 let program = program_name();
                 Self::refused(format_args!("{first}; `{program} catalog check` lists {more} more"))

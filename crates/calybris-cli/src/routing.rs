@@ -212,11 +212,7 @@ impl Job<'_> {
         self.give_back(&engine, &BTreeSet::new(), &mut resumed)?;
         let accounts = engine.accounts();
         let anchor = engine.close().map_err(refuse)?;
-        let options = VerifyOptions {
-            key: self.key.clone(),
-            anchor: Some(anchor),
-            ..VerifyOptions::default()
-        };
+        let options = VerifyOptions::default().with_key(self.key.clone()).with_anchor(anchor);
         let report =
             verify(self.log, &options).map_err(|error| Failure::of_log(self.log, &error))?;
         let ignored = checked.ignored.clone();

@@ -66,7 +66,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let anchor = gateway(&log)?;
 
     // Is it whole, up to the anchor that was kept elsewhere?
-    let options = VerifyOptions { anchor: Some(anchor), ..VerifyOptions::default() };
+    let options = VerifyOptions::default().with_anchor(anchor);
     let report = verify(&log, &options)?;
     println!("{} records are what was written", report.records);
 

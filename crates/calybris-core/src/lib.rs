@@ -47,12 +47,10 @@
 //! engine.settle(ticket, Microunits::new(450), UnixMillis::new(1_700_000_000_900))?;
 //! let anchor = engine.close()?;
 //!
-//! let options = calybris_core::wal::VerifyOptions { anchor: Some(anchor), ..Default::default() };
+//! let options = calybris_core::wal::VerifyOptions::default().with_anchor(anchor);
 //! assert_eq!(calybris_core::wal::verify(&dir, &options)?.records, 4);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-
-#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 pub use calybris_budget as budget;
 pub use calybris_engine as engine;

@@ -153,7 +153,7 @@ impl Engine {
     /// let anchor = engine.head();
     /// engine.flush_and_sync()?;
     /// let kept_elsewhere = anchor.to_string();
-    /// # let options = calybris_wal::VerifyOptions { anchor: Some(kept_elsewhere.parse()?), ..Default::default() };
+    /// # let options = calybris_wal::VerifyOptions::default().with_anchor(kept_elsewhere.parse::<calybris_wal::Anchor>()?);
     /// # calybris_wal::verify(&dir, &options)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -237,29 +237,29 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A flipped bit, or an end that is cut off; each at a fraction of all bytes of the log.
+/// A flipped bit, or an end that is cut off; each at that many thousandths of all bytes of the log.
 #[derive(Clone, Copy, Debug)]
 enum Damage {
     None,
-    Flip(f64),
-    Cut(f64),
+    Flip(usize),
+    Cut(usize),
 }
 
 fn any_damage() -> impl Strategy<Value = Damage> {
     prop_oneof![
         1 => Just(Damage::None),
-        2 => (0.0..1.0).prop_map(Damage::Flip),
-        1 => (0.0..1.0).prop_map(Damage::Cut),
+        2 => (0..1_000_usize).prop_map(Damage::Flip),
+        1 => (0..1_000_usize).prop_map(Damage::Cut),
     ]
 }
 
-/// Damages the byte at a fraction of all bytes, or cuts off the segment from it on.
+/// Damages that byte, or cuts off the segment from it on.
 fn damage(dir: &Path, damage: Damage) {
-    let (Damage::Flip(fraction) | Damage::Cut(fraction)) = damage else { return };
+    let (Damage::Flip(thousandths) | Damage::Cut(thousandths)) = damage else { return };
     let segments: Vec<_> =
         segments(dir).into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect();
     let bytes: usize = segments.iter().map(|(bytes, _)| bytes.len()).sum();
-    let mut at = (bytes as f64 * fraction) as usize;
+    let mut at = bytes * thousandths / 1_000;
     for (mut bytes, path) in segments {
         if at < bytes.len() {
             match damage {
@@ -313,7 +313,7 @@ fn damage_at_any_place_is_found_where_a_loop_finds_it() {
     let mut errors = std::collections::BTreeSet::new();
     for step in 0..14 {
         for kind in [Damage::Flip, Damage::Cut] {
-            damage(dir.path(), kind(f64::from(step) / 14.0));
+            damage(dir.path(), kind(step * 1_000 / 14));
             if let Err(error) = all_agree(dir.path(), None, &[]).end {
                 errors.insert(error);
             }

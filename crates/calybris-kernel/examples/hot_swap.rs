@@ -2,7 +2,7 @@
 //!
 //! Every worker owns a handle to the snapshot it decides with, and a channel on which newer ones
 //! arrive. Between two requests it looks whether one has: that is a few atomic loads if none
-//! has, and no lock is shared with anybody. The new snapshot is built and checked on the thread that found
+//! has, and no lock is shared. The new snapshot is built and checked on the thread that found
 //! out about the change; a catalog that is refused never reaches a worker. The worker that
 //! moves on last frees the old snapshot: about fifteen deallocations, however large the catalog. A decision holds the epochs it was made under, so a log
 //! shows which side of the change it is on.

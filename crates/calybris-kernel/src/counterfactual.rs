@@ -73,7 +73,46 @@ pub struct WinningChanges {
     pub fixed_price: Option<Microunits>,
 }
 
-pub(crate) fn margin(snapshot: &PolicySnapshot, request: &Request) -> Option<Margin> {
+impl PolicySnapshot {
+    /// How far the selected model may move in each of its numbers before another is selected, or
+    /// none; nothing if the request is rejected.
+    ///
+    /// ```
+    /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
+    /// # use calybris_kernel::*;
+    /// # use plain::{POLICY, REQUEST, model};
+    /// let snapshot = PolicySnapshot::new(POLICY, [model(1, 300), model(2, 100)])?;
+    /// let margin = snapshot.margin(&REQUEST).expect("a model is selected");
+    /// assert_eq!(margin.model_id, 2);
+    /// assert_eq!(margin.highest_fixed_price.get(), 299); // at 300 the lower id decides
+    /// # Ok::<(), SnapshotError>(())
+    /// ```
+    #[must_use]
+    pub fn margin(&self, request: &Request) -> Option<Margin> {
+        margin(self, request)
+    }
+
+    /// What one number of a model would have to be for the kernel to select that model, each
+    /// number by itself; nothing if the catalog has no such model.
+    ///
+    /// ```
+    /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
+    /// # use calybris_kernel::*;
+    /// # use plain::{POLICY, REQUEST, model};
+    /// let snapshot = PolicySnapshot::new(POLICY, [model(1, 200), model(2, 150)])?;
+    /// let changes = snapshot.what_would_win(&REQUEST, 1).expect("the catalog has it");
+    /// assert_eq!(changes.fixed_price, Some(Microunits::new(150))); // then the lower id decides
+    /// assert_eq!(changes.quality, Some(BasisPoints::new(9_510)));
+    /// assert_eq!(changes.p95_latency_ms, None);
+    /// # Ok::<(), SnapshotError>(())
+    /// ```
+    #[must_use]
+    pub fn what_would_win(&self, request: &Request, model_id: u32) -> Option<WinningChanges> {
+        what_would_win(self, request, model_id)
+    }
+}
+
+fn margin(snapshot: &PolicySnapshot, request: &Request) -> Option<Margin> {
     let mut best = [RankedModel::default(); 2];
     let found = snapshot.rank(request, &mut best);
     let [winner, runner_up] = best;
@@ -113,7 +152,7 @@ pub(crate) fn margin(snapshot: &PolicySnapshot, request: &Request) -> Option<Mar
     })
 }
 
-pub(crate) fn what_would_win(
+fn what_would_win(
     snapshot: &PolicySnapshot,
     request: &Request,
     model_id: u32,

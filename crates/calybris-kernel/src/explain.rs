@@ -76,7 +76,34 @@ pub enum Verdict {
     },
 }
 
-pub(crate) fn explain(snapshot: &PolicySnapshot, request: &Request) -> Explanation {
+impl PolicySnapshot {
+    /// Gives the verdict on each model: the gate that refused it, with what was measured and the
+    /// limit, or the terms of its utility.
+    ///
+    /// Runs the gates and the terms that [`prescribe`](Self::prescribe) runs, and holds the same
+    /// decision. A request that is rejected before any model is looked at has no verdicts on
+    /// models but a refusal of its own.
+    ///
+    /// ```
+    /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
+    /// # use calybris_kernel::*;
+    /// # use plain::{POLICY, REQUEST, model};
+    /// let snapshot = PolicySnapshot::new(POLICY, [model(1, 700)])?;
+    /// let explanation = snapshot.explain(&REQUEST);
+    /// assert_eq!(explanation.decision, snapshot.prescribe(&REQUEST));
+    /// assert_eq!(
+    ///     explanation.models[0].verdict,
+    ///     Verdict::Refused(Refusal::Budget { cost: Microunits::new(700), limit: Microunits::new(500) }),
+    /// );
+    /// # Ok::<(), SnapshotError>(())
+    /// ```
+    #[must_use]
+    pub fn explain(&self, request: &Request) -> Explanation {
+        explain(self, request)
+    }
+}
+
+fn explain(snapshot: &PolicySnapshot, request: &Request) -> Explanation {
     let policy = snapshot.policy();
     let decision = snapshot.prescribe(request);
     if let Err(refusal) = admit_request(policy, request) {

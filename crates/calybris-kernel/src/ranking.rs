@@ -17,8 +17,8 @@ use crate::utility::CostAndUtility;
 pub(crate) struct Candidate {
     pub(crate) utility_microunits: i64,
     pub(crate) cost_microunits: Reverse<u64>,
-    /// The quality in the upper half, and in the lower one what the id is less than `u32::MAX`:
-    /// one number is compared and copied faster than two.
+    /// The quality in the upper half and `u32::MAX` minus the id in the lower: one number is compared and
+    /// copied faster than two.
     quality_and_id: u64,
 }
 

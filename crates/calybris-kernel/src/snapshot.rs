@@ -11,8 +11,7 @@ use crate::ranking::{Candidate, TopK, TopTwo};
 use crate::scan::{Outcome, scan};
 use crate::utility::{Valuation, has_narrow_prices};
 use crate::{
-    Action, Decision, Explanation, Margin, Model, Policy, RankedModel, Reason, Request,
-    SnapshotError, WinningChanges, canonical, counterfactual, explain,
+    Action, Decision, Model, Policy, RankedModel, Reason, Request, SnapshotError, canonical,
 };
 
 /// A policy and a catalog that were checked once and never change again.
@@ -192,68 +191,6 @@ impl PolicySnapshot {
             Ok((top, _)) => top.taken(),
             Err(_) => 0,
         }
-    }
-
-    /// How far the selected model may move in each of its numbers before another is selected, or
-    /// none; nothing if the request is rejected.
-    ///
-    /// ```
-    /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
-    /// # use calybris_kernel::*;
-    /// # use plain::{POLICY, REQUEST, model};
-    /// let snapshot = PolicySnapshot::new(POLICY, [model(1, 300), model(2, 100)])?;
-    /// let margin = snapshot.margin(&REQUEST).expect("a model is selected");
-    /// assert_eq!(margin.model_id, 2);
-    /// assert_eq!(margin.highest_fixed_price.get(), 299); // at 300 the lower id decides
-    /// # Ok::<(), SnapshotError>(())
-    /// ```
-    #[must_use]
-    pub fn margin(&self, request: &Request) -> Option<Margin> {
-        counterfactual::margin(self, request)
-    }
-
-    /// What one number of a model would have to be for the kernel to select that model, each
-    /// number by itself; nothing if the catalog has no such model.
-    ///
-    /// ```
-    /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
-    /// # use calybris_kernel::*;
-    /// # use plain::{POLICY, REQUEST, model};
-    /// let snapshot = PolicySnapshot::new(POLICY, [model(1, 200), model(2, 150)])?;
-    /// let changes = snapshot.what_would_win(&REQUEST, 1).expect("the catalog has it");
-    /// assert_eq!(changes.fixed_price, Some(Microunits::new(150))); // then the lower id decides
-    /// assert_eq!(changes.quality, Some(BasisPoints::new(9_510)));
-    /// assert_eq!(changes.p95_latency_ms, None);
-    /// # Ok::<(), SnapshotError>(())
-    /// ```
-    #[must_use]
-    pub fn what_would_win(&self, request: &Request, model_id: u32) -> Option<WinningChanges> {
-        counterfactual::what_would_win(self, request, model_id)
-    }
-
-    /// Gives the verdict on each model: the gate that refused it, with what was measured and the
-    /// limit, or the terms of its utility.
-    ///
-    /// Runs the gates and the terms that [`prescribe`](Self::prescribe) runs, and holds the same
-    /// decision. A request that is rejected before any model is looked at has no verdicts on
-    /// models but a refusal of its own.
-    ///
-    /// ```
-    /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
-    /// # use calybris_kernel::*;
-    /// # use plain::{POLICY, REQUEST, model};
-    /// let snapshot = PolicySnapshot::new(POLICY, [model(1, 700)])?;
-    /// let explanation = snapshot.explain(&REQUEST);
-    /// assert_eq!(explanation.decision, snapshot.prescribe(&REQUEST));
-    /// assert_eq!(
-    ///     explanation.models[0].verdict,
-    ///     Verdict::Refused(Refusal::Budget { cost: Microunits::new(700), limit: Microunits::new(500) }),
-    /// );
-    /// # Ok::<(), SnapshotError>(())
-    /// ```
-    #[must_use]
-    pub fn explain(&self, request: &Request) -> Explanation {
-        explain::explain(self, request)
     }
 
     /// Passes the canonical bytes of the policy and the catalog to `sink`, piece by piece.

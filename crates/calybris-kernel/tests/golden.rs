@@ -1,6 +1,6 @@
 //! Decisions and canonical bytes that must never change: they are in files, in plain words.
 //!
-//! `CALYBRIS_BLESS=1` rewrites the files; a difference that nobody meant is a broken promise to
+//! `CALYBRIS_BLESS=1` rewrites the files; an unintended difference is a broken promise to
 //! every log that was ever written.
 #![allow(
     clippy::unwrap_used,

@@ -2,7 +2,6 @@
 
 #![doc = include_str!("../README.md")]
 #![no_std]
-#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 #![forbid(unsafe_code)]
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use crate::hash::{Hash, LogId};
 /// # Ok::<(), calybris_wal::WalError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "its text form has these three fields and no more")]
 pub struct Anchor {
     /// The log's id.
     pub log_id: LogId,

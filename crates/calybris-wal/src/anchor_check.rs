@@ -22,7 +22,7 @@ impl Anchor {
         Err(WalError::AnchorContradicted { anchor: *self, found: hash })
     }
 
-    /// What it means that no log can be opened: the anchor proves that there was one.
+    /// The error for a log that cannot be opened although the anchor proves that there was one.
     pub(crate) fn judge_absence(&self, error: WalError) -> WalError {
         match error {
             WalError::Empty { .. } if self.sequence > 0 => {

@@ -22,7 +22,7 @@ pub(crate) fn archive(storage: &dyn Storage, name: &str, directory: &Path) -> Re
     }
     let original =
         storage.open(name, Mode::Read).map_err(|source| io_error(storage, "open", name, source))?;
-    // Windows syncs only what may be written.
+    // Windows syncs only files that are open for writing.
     let mode = if cfg!(windows) { Mode::Write } else { Mode::Read };
     match archive.open(name, mode) {
         Ok(copy) => {
@@ -35,7 +35,7 @@ pub(crate) fn archive(storage: &dyn Storage, name: &str, directory: &Path) -> Re
             copy.sync().map_err(|source| io_error(archive, "sync", name, source))?;
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // Under another name until it is whole, so that what has the name is the file.
+            // The copy has another name until it is whole, so a file with the final name is never partial.
             let part = format!("{name}.part");
             let copy = create_anew(archive, &part)
                 .map_err(|source| io_error(archive, "create", &part, source))?;

@@ -23,24 +23,25 @@ use crate::segment::Segment;
 /// How many batches may be under way per thread.
 const BATCHES_PER_THREAD: u64 = 4;
 
-/// What [`Reader::read_batches`] does with the records of a log, on several threads.
+/// The work that [`Reader::read_batches`] does on the records of a log, on several threads.
 pub trait BatchWork: Sync {
-    /// What the work on some records leads to. A batch that was visited is used again, as the visitor left it.
+    /// The result of the work on some records. A batch that was visited is used again, in the state in which the visitor
+    /// left it.
     type Batch: Default + Send;
 
-    /// Whether the record with this payload has to be alone: it is handed over after everything before it was visited,
-    /// and before any work on what follows it. The payload is not verified yet.
+    /// Whether the record with this payload is handed over alone: after every record before it was visited, and before any
+    /// record behind it is worked on. The payload is not verified yet.
     fn is_alone(&self, payload: &[u8]) -> bool;
 
     /// Works on records that follow one another. They are verified; records before them may not have been visited yet.
     fn work(&self, records: Records<'_>, batch: &mut Self::Batch);
 }
 
-/// What [`Reader::read_batches`] hands over.
+/// A result or a record that [`Reader::read_batches`] hands over.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a record was worked on or it was not")]
 pub enum Handed<'a, B> {
-    /// What the work on the next records led to.
+    /// The result of the work on the next records.
     Batch(&'a mut B),
     /// The next record, on which nothing was done: one that has to be alone, or one at a place where the log is read
     /// record by record, such as the beginning of a segment or before damage.
@@ -159,7 +160,7 @@ struct Crew<'w, W: BatchWork> {
     changed: Condvar,
 }
 
-/// A chunk, and what the work on its records leads to.
+/// A chunk, and the result of the work on its records.
 struct Slot<B> {
     chunk: Chunk,
     batch: B,
@@ -167,7 +168,7 @@ struct Slot<B> {
 }
 
 struct State<B> {
-    /// What is read ahead; `None` while the scan goes on by itself.
+    /// The segment that is read ahead; `None` while the scan goes on by itself.
     ahead: Option<ReadAhead>,
     done: BTreeMap<u64, Slot<B>>,
     spares: Vec<Slot<B>>,
@@ -190,7 +191,7 @@ impl<'w, W: BatchWork> Crew<'w, W> {
             bad: None,
             closed: false,
         };
-        // Alone, there is nobody to work ahead for.
+        // A single thread has nobody to work ahead for.
         let most_under_way = if threads > 1 { threads * BATCHES_PER_THREAD } else { 1 };
         Self { work, most_under_way, state: Mutex::new(state), changed: Condvar::new() }
     }
@@ -215,7 +216,7 @@ impl<'w, W: BatchWork> Crew<'w, W> {
                     self.changed.notify_all();
                     return Some(slot);
                 }
-                // What was read behind a chunk that does not verify is of no use.
+                // Chunks behind one that does not verify are of no use.
                 let bad = (slot.chunk.start(), slot.chunk.end_offset());
                 state.bad.get_or_insert(bad);
                 if let Some(ahead) = &mut state.ahead {
@@ -251,7 +252,7 @@ impl<'w, W: BatchWork> Crew<'w, W> {
 
     /// Works until there is nothing more to be done.
     fn work_until_closed(&self) {
-        // The calling thread would wait for ever for what this thread has taken.
+        // Otherwise the calling thread would wait for ever for the chunk that this thread has taken.
         let _closed_in_a_panic = Closing { crew: self, only_in_a_panic: true };
         let mut state = self.state.lock();
         while !state.closed {

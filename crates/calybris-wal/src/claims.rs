@@ -1,4 +1,4 @@
-//! What control frames behind damage claim. They verify by themselves, wherever they stand.
+//! Finds the claims of control frames behind damage. Such a frame verifies by itself, wherever it stands.
 
 use std::io;
 
@@ -35,7 +35,7 @@ const SCAN_BYTES: usize = 64 << 10;
 /// The length of the longest frame that claims something, with the hash before it, in bytes.
 const CLAIM_BYTES: usize = HASH_BYTES + FRAME_HEADER_BYTES + SEAL_BYTES + HASH_BYTES;
 
-/// What control frames claim that verify by themselves.
+/// The claims of control frames that verify by themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Claims {
     /// The greatest offset that a durable mark claims to have been synced; 0 if there is none.
@@ -46,7 +46,7 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
-    /// The greater of what the two claim.
+    /// The greater claim of the two, for each field.
     fn or(self, other: Self) -> Self {
         Self {
             durable_offset: self.durable_offset.max(other.durable_offset),
@@ -55,7 +55,7 @@ impl Claims {
     }
 }
 
-/// What the control frames behind `from` claim, wherever they stand.
+/// The claims of the control frames behind `from`, wherever they stand.
 ///
 /// Every byte is tried as the beginning of one. They are short, so the time is linear in the
 /// length whatever the bytes are.
@@ -88,7 +88,7 @@ pub(crate) fn claims_behind(
     }
 }
 
-/// What the frame behind the one at `from` claims, if the latter is whole but for its stored hash.
+/// The claims of the frame behind the one at `from`, if the latter is whole except for its stored hash.
 ///
 /// The stored hash is also what the next frame continues, so damage to it alone would silence the
 /// claim. The hash that it should be is known: it can be computed.
@@ -120,8 +120,8 @@ fn claims_behind_damaged_hash(
     Ok(claims_at(&next, chain, segment).unwrap_or_default())
 }
 
-/// What the frame that `bytes` begin with claims, if it is one. A claim about more than lies
-/// before it is as good as any: what it speaks of was removed.
+/// The claims of the frame at the beginning of `bytes`, if there is one. A claim about more bytes than lie before it
+/// counts as well: those bytes were removed.
 fn claims_at(bytes: &[u8], chain: &Chain, segment: u64) -> Option<Claims> {
     let header_bytes = bytes.get(HASH_BYTES..)?.first_chunk::<FRAME_HEADER_BYTES>()?;
     let length = match header_bytes.get(4) {

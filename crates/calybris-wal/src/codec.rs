@@ -126,7 +126,7 @@ impl Writer for Payload {
 /// ```
 ///
 /// # Errors
-/// What the codec answers when the bytes are not a value of this type, or go on behind it.
+/// The codec's error when the bytes are not a value of this type, or more bytes follow it.
 pub fn decode<'a, T: Deserialize<'a>>(
     payload: &'a [u8],
 ) -> Result<T, Box<dyn std::error::Error + Send + Sync>> {

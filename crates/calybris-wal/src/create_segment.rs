@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::segment::SegmentEnd;
 use crate::storage::{Mode, Storage, StoredFile, io_error, write_all};
 
-/// The end of a log: the file that it is written to, and what is written next.
+/// The end of a log: the file that is written, and the builder of the next frames.
 pub(crate) struct End {
     pub(crate) file: Arc<dyn StoredFile>,
     pub(crate) builder: FrameBuilder,

@@ -14,7 +14,7 @@ use crate::storage::{StoredFile, read_up_to};
 /// How much is read at once, in bytes. The buffer grows beyond it only for a longer frame.
 const READ_BYTES: usize = 64 << 10;
 
-/// What stands at the cursor.
+/// The result of looking at the bytes behind the cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     /// A frame whose hash verifies. The cursor has moved behind it, and
@@ -69,7 +69,7 @@ pub(crate) struct FrameCursor {
     max_record_bytes: u32,
     /// The next frame's place, in bytes from the segment's start.
     offset: u64,
-    /// What was read and not yet stepped over; its first 32 bytes are those before `offset`.
+    /// Bytes that were read and not yet stepped over; the first 32 are those before `offset`.
     buffer: Vec<u8>,
     start: usize,
     filled: usize,
@@ -77,7 +77,7 @@ pub(crate) struct FrameCursor {
     last: FrameHeader,
 }
 
-/// What no frame has been stepped over yet looks like.
+/// Stands for the last frame before the cursor has stepped over any.
 const NO_FRAME: FrameHeader = FrameHeader { length: 0, kind: 0, flags: 0, sequence: 0 };
 
 impl FrameCursor {
@@ -108,7 +108,7 @@ impl FrameCursor {
         self.refresh();
     }
 
-    /// Forgets what was read ahead, so that the next step sees what the file holds then.
+    /// Discards the bytes that were read ahead, so that the next step reads the file again.
     pub(crate) fn refresh(&mut self) {
         self.start = 0;
         self.filled = 0;

@@ -1,5 +1,4 @@
-//! Hashes at the level of blocks, without the buffer of a hash that takes its bytes in pieces: what is hashed is always
-//! one slice.
+//! Hashes one slice at the level of blocks, without the buffer that a hash over pieces needs.
 
 use sha2::digest::Output;
 use sha2::digest::block_api::{Buffer, FixedOutputCore, UpdateCore};

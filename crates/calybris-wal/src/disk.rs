@@ -12,7 +12,7 @@ use crate::storage::{FileId, Lock, Mode, Storage, StoredFile};
 /// The file inside the log's directory whose lock is the writer's.
 pub(crate) const LOCK_NAME: &str = "LOCK";
 
-/// What stands in the lock file once a log has begun, for whoever looks into it.
+/// The text of the lock file once a log has begun, for people who open it.
 const LOCK_NOTE: &str = "The writer of this log holds a lock on this file. Do not remove the file while a writer runs.\n";
 
 /// A directory.
@@ -43,7 +43,7 @@ impl Disk {
         match options.open(&path) {
             Ok(file) => refuse_other_kinds(&file.metadata()?).map(|()| file),
             Err(error) => {
-                // What has the place of the file says more than that it cannot be opened.
+                // Naming the thing in the file's place says more than that the file cannot be opened.
                 if let Ok(found) = path.symlink_metadata() {
                     refuse_other_kinds(&found)?;
                 }
@@ -189,7 +189,7 @@ fn try_lock(file: &File) -> Result<(), TryLockError> {
     file.try_lock()
 }
 
-/// Says what has the place of a file, if it is something else.
+/// Names the thing in a file's place, if it is not a regular file.
 fn refuse_other_kinds(metadata: &fs::Metadata) -> io::Result<()> {
     let kind = metadata.file_type();
     let found = match (kind.is_file(), kind.is_dir(), kind.is_symlink()) {

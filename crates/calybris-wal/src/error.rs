@@ -1,4 +1,4 @@
-//! What can go wrong, one variant for each, with its evidence.
+//! The errors of the log, each a variant with its evidence.
 
 use std::path::PathBuf;
 
@@ -19,11 +19,11 @@ pub enum WalError {
     /// and open the log again.
     #[error("cannot {action} `{}`: {source}", path.display())]
     Io {
-        /// What was attempted, as a verb phrase.
+        /// The operation that failed, as a verb phrase.
         action: &'static str,
         /// The file or directory concerned.
         path: PathBuf,
-        /// What the operating system answered.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// There is no log at this path. Check the path; opening for writing creates a log.
@@ -137,7 +137,7 @@ pub enum WalError {
         found: LogId,
     },
     /// The record is longer than the log allows. Nothing was written; make the record smaller.
-    #[error("a record of more than {limit} bytes was appended, this log allows {limit} bytes")]
+    #[error("the record is longer than the {limit} bytes that this log allows")]
     RecordTooLarge {
         /// The greatest payload length, in bytes.
         limit: u32,
@@ -145,7 +145,7 @@ pub enum WalError {
     /// The record could not be encoded. Nothing was written; the source says why.
     #[error("the record cannot be encoded: {source}")]
     Encode {
-        /// What the codec or the record's own `Serialize` answered.
+        /// The error of the codec or of the record's own `Serialize`.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The record is intact and is not of the type asked for. Decode it as the type it was
@@ -154,7 +154,7 @@ pub enum WalError {
     Decode {
         /// The record's sequence.
         sequence: u64,
-        /// What the codec answered.
+        /// The error of the codec.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The record is intact and could not be written as a line of JSON: it has no form in JSON, such
@@ -164,7 +164,7 @@ pub enum WalError {
     Export {
         /// The record's sequence.
         sequence: u64,
-        /// What the serialiser or the output answered.
+        /// The error of the serialiser or of the output.
         source: std::io::Error,
     },
     /// The log is not what was written: edited, damaged, spliced or incomplete. Nothing was
@@ -180,7 +180,7 @@ pub enum WalError {
         offset: u64,
         /// The sequence of the record that should be there.
         sequence: u64,
-        /// What is wrong there.
+        /// The damage.
         what: Damage,
     },
     /// A segment is gone from the middle or the beginning of the log. Restore it from a copy.
@@ -256,7 +256,7 @@ pub enum WalError {
     InvalidAnchor {
         /// The text supplied.
         text: String,
-        /// What an anchor has at the place where this one differs.
+        /// The part of the form that the text lacks.
         expected: &'static str,
     },
     /// The text is not a tree head.
@@ -304,7 +304,7 @@ impl WalError {
     }
 }
 
-/// What is wrong at the place that [`WalError::Corrupt`] names.
+/// The damage at the place that [`WalError::Corrupt`] names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Damage {
@@ -319,7 +319,7 @@ pub enum Damage {
     #[error("the file is another segment as well, under a second name")]
     SharedFile,
     /// A directory, a link, a pipe or a device has the segment's name.
-    #[error("what has its name is no regular file")]
+    #[error("the segment's name belongs to a directory, a link, a pipe or a device")]
     NotAFile,
     /// The segment ends without a seal although another follows.
     #[error("the segment ends without its seal")]
@@ -345,7 +345,7 @@ pub enum Damage {
     /// A frame verifies and its sequence does not follow the one before.
     #[error("the sequence does not follow the one before")]
     Sequence,
-    /// A control frame verifies and claims what cannot be.
+    /// A control frame verifies and contradicts the log before it.
     #[error("the control frame contradicts the log")]
     Control,
 }

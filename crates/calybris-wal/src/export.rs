@@ -23,7 +23,7 @@ impl Reader {
     ///
     /// A line is an object: `sequence`, a number; `hash`, the record's hash in 64 lower-case
     /// hexadecimal digits; `record`, what `T` serialises to. Integers are written in full, beyond
-    /// 2^53 too; whoever reads the lines must not take them for floating point. Each line is one
+    /// 2^53 too, so a reader of the lines must not parse them as floating point. Each line is one
     /// call of `out`, so hand over a buffered writer.
     ///
     /// ```

@@ -63,7 +63,7 @@ pub(crate) fn first_of(
         // Nothing was dropped, so all of them belong to it.
         return Ok(0);
     }
-    // What is missing is for those to judge who read the log from its first segment on.
+    // Readers of the log report a missing segment; this only finds the beginning.
     let Ok(kept) = segments.binary_search(&start) else { return Ok(0) };
     // Segments that are left from before belong to it as far as each continues the one before.
     let mut first = kept;
@@ -77,8 +77,8 @@ pub(crate) fn first_of(
     Ok(first)
 }
 
-/// Whether none is missing between the first and the last, by the indexes in their headers. What cannot
-/// be opened is left to those to report who read the log.
+/// Whether no segment is missing between the first and the last, by the indexes in their headers. A segment that cannot
+/// be opened counts as present: readers of the log report it.
 fn is_gapless(storage: &dyn Storage, key: Option<&Key>, segments: &[u64]) -> bool {
     let [first, .., last] = segments else { return true };
     let (index, log_id) = match standing_of(storage, key, *first) {
@@ -99,7 +99,7 @@ fn is_gapless(storage: &dyn Storage, key: Option<&Key>, segments: &[u64]) -> boo
     }
 }
 
-/// What the header of a segment says of the segment's place.
+/// A segment's place in the log, by its header.
 enum Standing {
     /// The index, and the id of the log.
     At(u64, LogId),
@@ -119,7 +119,7 @@ fn standing_of(
         }
         Ok(Opening::Unfinished(_)) => Ok(Standing::NotBegun),
         Err(error) if error.is_tampering() => Ok(Standing::Damaged),
-        // The place is no secret: whoever has a former key only must not be told of a missing segment.
+        // The index is no secret, and a reader with a former key must not be told that a segment is missing.
         Err(WalError::WrongKey { .. }) => {
             let name = segment_name(segment);
             let failed = |source| io_error(storage, "read", &name, source);
@@ -187,7 +187,7 @@ pub(crate) fn claimed_start(
     Ok(1)
 }
 
-/// What a segment says of the log's start, without hashing its records.
+/// The log's start by the control frames of a segment, without hashing its records.
 fn start_in(storage: &dyn Storage, mut segment: Segment) -> Result<u64, WalError> {
     loop {
         segment

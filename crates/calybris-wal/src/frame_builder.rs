@@ -1,4 +1,4 @@
-//! Builds the frames at the end of a log, in memory: what is next in the chain, and what it says.
+//! Builds the next frames of a log in memory.
 
 use calybris_units::{BrokenInvariant, invariant};
 
@@ -16,7 +16,7 @@ use crate::receipt::Receipt;
 use crate::segment::SegmentEnd;
 
 /// How much memory a buffer keeps for the next frames, in bytes: more than is gathered in it as a
-/// rule. What a long record took beyond that is given back.
+/// rule. Memory that a long record took beyond that is given back.
 const BUFFER_BYTES_KEPT: usize = 2 << 20;
 
 /// The end of a log, with the frames that were built and not yet handed over to be written.
@@ -24,7 +24,7 @@ pub(crate) struct FrameBuilder {
     header: SegmentHeader,
     chain: Chain,
     /// INVARIANT (hash in front): it begins with the 32 bytes that stand before the first frame
-    /// in it. Frames are built behind them, so that what is hashed is always one slice.
+    /// in it. Frames are built behind them, so the bytes to hash are always one slice.
     buffer: Vec<u8>,
     /// Where the frame after those in the buffer goes, in bytes from the segment's start.
     offset: u64,
@@ -43,7 +43,7 @@ pub(crate) struct FrameBuilder {
 }
 
 impl FrameBuilder {
-    /// At `offset` in a segment, behind `last_hash` and what `progress` tells of.
+    /// At `offset` in a segment, behind `last_hash` and the frames that `progress` counts.
     pub(crate) fn new(
         header: SegmentHeader,
         chain: Chain,
@@ -145,7 +145,7 @@ impl FrameBuilder {
         Ok(())
     }
 
-    /// Builds the end of the segment, and says what the next one continues.
+    /// Builds the end of the segment, and returns the state that the next one continues.
     pub(crate) fn push_seal(&mut self, next_key_id: u64) -> Result<SegmentEnd, BrokenInvariant> {
         self.due_mark = None;
         let Receipt { sequence, hash: record_hash, .. } = self.head;

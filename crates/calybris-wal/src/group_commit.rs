@@ -1,12 +1,12 @@
 //! Takes records from many threads and brings them to disk: leader and followers over two buffers.
 //!
 //! Frames are built in one buffer, in the order of the chain, under the lock. A thread that needs
-//! them written becomes the leader: it swaps the buffer for an empty one, gives up the lock, and
-//! writes, and syncs if that is asked for. Meanwhile others build frames in the empty buffer; who
-//! needs those written waits, and one of the waiting becomes the next leader, for all of them.
+//! them written becomes the leader: it swaps the buffer for an empty one, gives up the lock, writes, and syncs if
+//! asked to. Meanwhile other threads build frames in the empty buffer. A thread that needs those written waits, and one
+//! of the waiting threads becomes the next leader and writes for all of them.
 //!
-//! INVARIANT (one leader): whoever sets `leading` is the only one to write from a swapped buffer,
-//! to rotate, or to sync, until it clears it.
+//! INVARIANT (one leader): the thread that sets `leading` is the only one to write from a swapped
+//! buffer, to rotate, or to sync, until it clears `leading`.
 //!
 //! INVARIANT (no false acknowledgement): `synced` is raised only by a leader whose sync succeeded,
 //! and only to the sequence that stood in the buffer that it took. After a failure nothing raises
@@ -218,7 +218,7 @@ impl GroupCommit {
         }
     }
 
-    /// Writes what the builder holds, under the lock, so that the order of writes is that of frames.
+    /// Writes the pending frames under the lock, so that they are written in the order of the chain.
     fn write_pending(&self, state: &mut State) -> Result<(), WalError> {
         let written = match state.builder.pending() {
             Ok((_, [])) => return Ok(()),
@@ -285,7 +285,7 @@ impl GroupCommit {
         state
     }
 
-    /// Writes what the builder holds, without the lock, and syncs it if that is asked for.
+    /// Writes the pending frames without the lock, and syncs them if asked to.
     ///
     /// The caller has set `leading`; it is cleared here, whatever happens.
     fn lead<'a>(
@@ -378,7 +378,7 @@ impl GroupCommit {
 }
 
 impl Drop for GroupCommit {
-    /// Hands what is buffered to the operating system, if nothing has failed before.
+    /// Hands the buffered frames to the operating system, unless an earlier write failed.
     fn drop(&mut self) {
         let mut state = self.state.lock();
         if state.check().is_ok() {

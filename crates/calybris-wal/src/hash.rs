@@ -76,7 +76,7 @@ impl std::hash::Hash for Hash {
 pub struct ParseHexError {
     /// How many digits the form has.
     pub expected_digits: usize,
-    /// What the text is instead.
+    /// How the text differs.
     pub found: HexFault,
 }
 

@@ -23,7 +23,7 @@ const _: () = {
     overwrites_itself::<<Sha256 as EagerHash>::Core>();
 };
 
-/// What a key's id is the HMAC of.
+/// A key's id is the HMAC of this label.
 const KEY_ID_LABEL: &[u8] = b"calybris-wal 1 key id";
 
 /// A secret of at least 16 bytes, without which a keyed log can neither be written nor verified.
@@ -32,10 +32,10 @@ const KEY_ID_LABEL: &[u8] = b"calybris-wal 1 key id";
 /// so that a wrong key is told apart from a changed log. Take the bytes from a random source: the
 /// id lets anyone test a guess.
 ///
-/// What is kept in memory is the state of the HMAC behind the key, not the secret; whoever reads
-/// it can write the log all the same. The key, and every copy of it in a reader or a writer, is
-/// overwritten when it is dropped. Not overwritten are the secret that the caller holds, and what
-/// is left on the stack when a key is made or moved. While the process runs, its memory (and so core
+/// Memory holds the state of the HMAC behind the key, not the secret; a program that reads this state
+/// can write the log all the same. The key, and every copy of it in a reader or a writer, is
+/// overwritten when it is dropped. The secret that the caller holds is not overwritten, nor are copies
+/// that are left on the stack when a key is made or moved. While the process runs, its memory (and so core
 /// dumps and swap) must be as safe as the secret.
 ///
 /// ```

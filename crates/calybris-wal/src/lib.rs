@@ -53,7 +53,7 @@ mod hash;
 mod merkle;
 mod text_form;
 
-// What it stands on.
+// Files, locks and the operating system.
 mod ancestors;
 mod disk;
 mod locks;

@@ -1,4 +1,4 @@
-//! One writer: the lock on the log, and what is looked at again once a lock is held.
+//! One writer: the lock on the log, and the checks that are repeated once the lock is held.
 //!
 //! The file `LOCK` keeps a second writer out. It can be removed, and the next writer then locks a new one. So the
 //! segment that is written is locked as well, from before its first byte is written until the next one is locked.

@@ -24,7 +24,7 @@ use crate::segment_files::{check_start, missing, segments_in};
 use crate::storage::{Mode, Storage, io_error};
 use crate::torn_tail::{Evidence, Place, Verdict, judge};
 
-/// What stands behind the last record that verifies.
+/// The bytes behind the last record that verifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Tail {
@@ -48,7 +48,7 @@ pub(crate) struct LogScan {
     storage: Arc<dyn Storage>,
     key: Option<Key>,
     segment: Box<Segment>,
-    /// The damage at the cursor and what was found out about it, until the bytes are read again.
+    /// The offset of the damage at the cursor and the evidence about it, until the bytes are read again.
     suspect: Option<(u64, Evidence)>,
     tail: Tail,
     /// Where in the segment it may be of use again to go fast forward.
@@ -159,7 +159,7 @@ impl LogScan {
         Ok(bytes)
     }
 
-    /// What stands behind the last record, after [`LogScan::advance`] has found no more.
+    /// The bytes behind the last record, after [`LogScan::advance`] has found no more.
     pub(crate) fn tail(&self) -> Tail {
         self.tail
     }
@@ -284,8 +284,8 @@ impl LogScan {
         io_error(self.storage.as_ref(), "read", &self.segment.name(), source)
     }
 
-    /// Goes on to the segment behind the sealed one that ended so. Answers what stands behind this
-    /// one if the next is not there yet.
+    /// Goes on to the segment behind the sealed one with this end. If the next segment is not there yet, returns the
+    /// tail of the log.
     fn enter_next_segment(&mut self, end: &SegmentEnd) -> Result<Option<Tail>, WalError> {
         let next = self.segment.progress.next_sequence();
         let segments = segments_in(self.storage.as_ref())?;

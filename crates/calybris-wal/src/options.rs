@@ -5,7 +5,7 @@ use crate::error::WalError;
 use crate::format::header::RECORD_BYTES_CAP;
 use crate::hash::LogId;
 
-/// What the creator of a log decides; every choice but the schema has a default.
+/// How a log is opened for writing; every option but the schema has a default.
 ///
 /// ```
 /// use calybris_wal::WalOptions;
@@ -24,6 +24,10 @@ pub struct WalOptions {
 
 /// When an append returns.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "memory, the operating system, the disk: there is no fourth place"
+)]
 pub enum Durability {
     /// When the operating system has the record: it survives the end of the process, and a power
     /// cut once it is synced.
@@ -44,8 +48,7 @@ const SEGMENT_BYTES_MAX: u64 = 1 << 40;
 
 impl WalOptions {
     /// Options for a log whose records have this schema. The id stands in the log's header, and a
-    /// log is opened only with the id that it was created with. What it means is the caller's
-    /// affair; 0 is an id like any other.
+    /// log is opened only with the id that it was created with. The caller gives it a meaning; 0 is an id like any other.
     #[must_use]
     pub fn new(schema_id: u64) -> Self {
         Self {

@@ -61,7 +61,7 @@ fn work(front: &Mutex<Front>) {
     }
 }
 
-/// How far the segment has been handed out, and what came of it.
+/// How far the segment was read, and the results so far.
 struct Front {
     ahead: ReadAhead,
     /// The beginning of the first chunk that does not verify.
@@ -82,7 +82,7 @@ impl Front {
         taken
     }
 
-    /// Takes note of a chunk that does not verify. What stands behind it is of no use.
+    /// Notes a chunk that does not verify. Chunks behind it are of no use.
     fn refuse(&mut self, start: Reached) {
         self.ahead.end();
         if self.first_bad.is_none_or(|bad| start.offset < bad.offset) {

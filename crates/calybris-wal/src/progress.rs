@@ -1,4 +1,4 @@
-//! What the frames of a segment say, taken in their order.
+//! The state that the frames of a segment lead to, taken in order.
 
 use crate::cursor::Frame;
 use crate::error::Damage;
@@ -9,7 +9,7 @@ use crate::format::frame::{
 use crate::format::header::{Algorithm, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::hash::Hash;
 
-/// What the frames of a segment have said so far.
+/// The state that the frames of a segment have led to so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Progress {
     /// The last record's sequence; that before the segment's first if there is none.
@@ -118,7 +118,7 @@ impl Progress {
     }
 }
 
-/// A place between two frames, and what the frames before it said.
+/// A place between two frames, and the state that the frames before it lead to.
 #[derive(Clone, Copy)]
 pub(crate) struct Reached {
     pub(crate) offset: u64,
@@ -130,7 +130,7 @@ pub(crate) struct Reached {
 pub(crate) enum Misplaced {
     /// It contradicts what came before.
     Contradiction(Damage),
-    /// It is of a newer format: which part, and what was found.
+    /// It is of a newer format: the part, and the value found.
     Newer(&'static str, u64),
 }
 

@@ -33,7 +33,7 @@ use crate::merkle::{
 ///     (0..7_u32).map(|number| writer.append(&number)).collect::<Result<_, _>>()?;
 /// let head = TreeHead::of(&path, None, 7)?;
 ///
-/// // Who was given the head and a receipt can check that the record is in the log.
+/// // With the head and a receipt, anyone can check that the record is in the log.
 /// let proof = InclusionProof::of(&path, None, 3, head.size)?;
 /// assert!(proof.proves(receipts[2].hash, &head));
 /// assert!(!proof.proves(receipts[3].hash, &head));
@@ -45,6 +45,7 @@ use crate::merkle::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "its text form has these three fields and no more")]
 pub struct TreeHead {
     /// The log's id.
     pub log_id: LogId,
@@ -56,6 +57,7 @@ pub struct TreeHead {
 
 /// Shows that a record is among the first `size` of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "RFC 9162 says what such a proof is")]
 pub struct InclusionProof {
     /// The record's sequence, from 1.
     pub sequence: u64,
@@ -67,6 +69,7 @@ pub struct InclusionProof {
 
 /// Shows that the first `old_size` records of a log are the same in two of its trees.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "RFC 9162 says what such a proof is")]
 pub struct ConsistencyProof {
     /// How many records the earlier tree is over, from 1.
     pub old_size: u64,

@@ -62,7 +62,7 @@ impl Reader {
     /// in which the record is, and inside that one the headers of the frames before the record are
     /// read, without hashing them.
     ///
-    /// What is proven is therefore less. Verified are the header of the segment, the seal of the
+    /// So less is proven. Verified are the header of the segment, the seal of the
     /// one before it, which that header names, the record before the wanted one, and as always
     /// everything that is handed out: it was written to this log with this sequence (with a key, by
     /// a holder of the key), directly behind the records that came out before it. Not verified is
@@ -94,7 +94,7 @@ impl Reader {
     /// As [`Reader::open`]; and [`WalError::NoSuchRecord`] for sequence 0 and for one past the end,
     /// [`WalError::Dropped`] for one before the first that the log says it is kept from,
     /// [`WalError::MissingSegment`] for one in a segment that is gone without the log saying so,
-    /// [`WalError::Corrupt`] when what has to be verified on the way is damaged.
+    /// [`WalError::Corrupt`] when a part that has to be verified on the way is damaged.
     pub fn open_at(
         directory: impl AsRef<Path>,
         key: Option<&Key>,
@@ -160,7 +160,7 @@ impl Reader {
         self.is_keyed().then_some(self.scan.segment().header.key_id)
     }
 
-    /// The next record, lent until the call after: what `next` answers, without a copy of it.
+    /// The record that `next` would return, borrowed from the read buffer until the following call.
     ///
     /// ```
     /// # use calybris_wal::{Reader, WalOptions, WalWriter};
@@ -215,7 +215,7 @@ impl Reader {
         self.scan.bytes_in_log()
     }
 
-    /// What stands behind the last record; only known after `next` has answered `None`.
+    /// The bytes behind the last record; only known after `next` has answered `None`.
     #[must_use]
     pub fn tail(&self) -> Tail {
         self.scan.tail()

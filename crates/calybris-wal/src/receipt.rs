@@ -1,9 +1,10 @@
-//! What an append answers.
+//! The answer to an append.
 
 use crate::hash::Hash;
 
-/// What an append answers: where the record stands and what pins it down.
+/// The answer to an append: the record's place in the log, and its hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Receipt {
     /// The record's place among the records of the log, from 1, without gaps.
     pub sequence: u64,

@@ -1,4 +1,4 @@
-//! One record, with what is needed to recompute its hash and to find that in a tree head.
+//! One record, with everything that is needed to recompute its hash and to find that in a tree head.
 
 use std::path::Path;
 
@@ -12,13 +12,13 @@ use crate::reader::Reader;
 
 /// A record that proves itself: its payload, all else that its hash covers, and its way to the root of a tree.
 ///
-/// Who has a [`TreeHead`] of the log can check that exactly these bytes were appended at that place, without the log.
+/// With a [`TreeHead`] of the log, anyone can check without the log that exactly these bytes were appended at that place.
 ///
 /// # Keyed logs
 ///
-/// The hash of a record in a keyed log cannot be computed without the key. To a holder of the key the proof says what
-/// it says for a log without one, as long as the tree head was kept elsewhere before the key was shown: to find other
-/// bytes with the same hash is not easier for who knows the key. To anyone else it says nothing about the bytes.
+/// The hash of a record in a keyed log cannot be computed without the key. For a holder of the key the proof is as
+/// good as in a log without one, as long as the tree head was kept elsewhere before the key was shown: knowing the key
+/// makes it no easier to find other bytes with the same hash. For anyone else it says nothing about the bytes.
 ///
 /// ```
 /// use calybris_wal::{RecordProof, TreeHead, WalOptions, WalWriter};
@@ -40,6 +40,7 @@ use crate::reader::Reader;
 /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "all that a record's hash covers, and its path")]
 pub struct RecordProof {
     /// The record's sequence, from 1.
     pub sequence: u64,

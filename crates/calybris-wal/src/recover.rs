@@ -1,4 +1,4 @@
-//! Opens a log for writing: finds its end, sets aside what a crash tore, and refuses the rest.
+//! Opens a log for writing: finds its end, sets a torn tail aside, and refuses any other damage.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::segment_files::check_start;
 use crate::storage::{Mode, Storage, io_error, read_up_to, write_all};
 use crate::torn_tail::{Place, Verdict, judge};
 
-/// What opening a log found and did.
+/// The findings and actions of opening a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OpenReport {
@@ -31,7 +31,7 @@ pub struct OpenReport {
     pub created: bool,
     /// The last sequence that the log holds; 0 when it holds no record.
     pub sequence: u64,
-    /// What was cut off the end of the log and set aside, if anything was.
+    /// The torn tail that was set aside, if there was one.
     pub quarantined: Option<Quarantine>,
     /// How many bytes at the end of the log were written again and synced, because nothing said
     /// that they were on disk.
@@ -83,7 +83,7 @@ pub(crate) fn recover(
     Ok((end, report))
 }
 
-/// What the segments of a log say whose last is still to be looked at.
+/// The state of a log whose last segment is still to be looked at.
 struct Sealed {
     /// The first of them, by the sequence in its name.
     first: u64,
@@ -208,7 +208,7 @@ pub(crate) fn end_of(storage: &dyn Storage, segment: Segment) -> Result<End, Wal
     Ok(End { file, builder })
 }
 
-/// Steps over every frame that verifies; what follows the last of them is the answer.
+/// Steps over every frame that verifies, and returns the damage behind the last of them.
 fn scan_to_end(
     storage: &dyn Storage,
     options: &WalOptions,
@@ -255,7 +255,7 @@ fn judge_end(
     }
 }
 
-/// Cuts off what was judged; what a crash tore is set aside.
+/// Cuts off the bytes that were judged; a torn tail is set aside.
 fn cut(
     storage: &dyn Storage,
     segment: &mut Segment,
@@ -360,7 +360,7 @@ fn check_identity(
 /// How much is written again at once, in bytes.
 const COPY_BYTES: usize = 64 << 10;
 
-/// Writes what nothing claims to be on disk again, and syncs it.
+/// Writes the frames that no mark claims to be on disk a second time, and syncs them.
 ///
 /// After a failed sync the operating system may hold pages that it takes for written, and which a
 /// later sync would pass over. Written again, they are written.

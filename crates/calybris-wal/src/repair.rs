@@ -21,20 +21,21 @@ use crate::segment::Segment;
 use crate::segment_files::{existing_segments, segments_in};
 use crate::storage::{Mode, Storage, StoredFile, copy_range, create_anew, io_error, write_all};
 
-/// What repairing a log found and did.
+/// The findings and actions of a repair.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Repair {
     /// The last record that is kept.
     pub sequence: u64,
-    /// What was wrong, at the first place where something was.
+    /// The first damage that was found.
     pub damage: WalError,
-    /// What was set aside.
+    /// The parts that were set aside.
     pub quarantined: Vec<Quarantine>,
 }
 
-/// What a log is repaired with.
+/// How a log is repaired.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct RepairOptions {
     /// The key, if the log is keyed.
     pub key: Option<Key>,
@@ -44,14 +45,30 @@ pub struct RepairOptions {
     pub accept_beginning: bool,
 }
 
+impl RepairOptions {
+    /// With this key, or with none.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<Option<Key>>) -> Self {
+        self.key = key.into();
+        self
+    }
+
+    /// Accepts that the log begins with the first segment that is left, or not.
+    #[must_use]
+    pub fn with_accept_beginning(mut self, accept_beginning: bool) -> Self {
+        self.accept_beginning = accept_beginning;
+        self
+    }
+}
+
 /// Cuts a corrupt log at its first damage. `None` when nothing is wrong with it, and nothing is
 /// done then.
 ///
 /// Everything from the damage on, whole records and later segments as well, is moved into `.torn`
-/// files in the log's directory: nothing is deleted, and nothing is guessed. What could be read
-/// before can be read after, and what is left verifies: where segments were dropped by
-/// [`retain_from`](crate::WalWriter::retain_from) and what is set aside said so, the end of what is
-/// kept says it again. What is lost from the log is for the caller to judge, and an anchor that lies
+/// files in the log's directory: nothing is deleted, and nothing is guessed. Every record that could be read before can
+/// be read after, and the log that is left verifies. Where segments were dropped by
+/// [`retain_from`](crate::WalWriter::retain_from) and the frame that says so is set aside, the end of
+/// the log says it again. The caller judges the loss, and an anchor that lies
 /// behind the damage stays contradicted.
 ///
 /// ```
@@ -141,11 +158,11 @@ fn repair_locked(
     }
 }
 
-/// What one scan through a log finds.
+/// The result of one scan through a log.
 enum Round {
     /// Nothing is wrong up to the end, whose sequence this is.
     Sound(u64),
-    /// This is wrong, and this was set aside; `None` when what is kept would not be a log.
+    /// The damage, and the parts that were set aside; `None` when the rest would not be a log.
     Damaged(WalError, Option<Vec<Quarantine>>),
 }
 
@@ -159,7 +176,7 @@ fn repair_once(
     let damage = loop {
         match scan.advance() {
             Ok(true) => {}
-            // What is left has been verified now.
+            // The rest has been verified now.
             Ok(false) => return Ok(Round::Sound(scan.head().sequence)),
             Err(damage) => break damage,
         }
@@ -217,7 +234,7 @@ fn cut_log(
     let kept = segments.partition_point(|segment| *segment < log_start);
     let (dropped, kept) = invariant!(segments.split_at_checked(kept), "some of them are kept")?;
     if log_start > damaged && begins_with(shared, key, kept, log_start) {
-        // The damage is in what a retention was about to remove when a crash came.
+        // The damage is in segments that a retention was about to remove when a crash came.
         return move_all_aside(storage, dropped).map(Some);
     }
     check_beginning(options, &scan, log_start)?;

@@ -1,4 +1,4 @@
-//! Drops the oldest segments of a log, so that what is kept still verifies.
+//! Drops the oldest segments of a log; the rest still verifies.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::seal::end_before;
 use crate::segment_files::segments_in;
 use crate::writer::WalWriter;
 
-/// What becomes of segments that a log keeps no longer.
+/// What to do with segments that a log no longer keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RetentionAction<'a> {
@@ -27,7 +27,7 @@ impl WalWriter {
     /// many there were. The segment that holds `sequence` is kept whole, and so is the last.
     ///
     /// Before they are removed the log says, durably and in its chain, from which record on it is
-    /// kept. So what is kept verifies by itself, and a segment that is missing for another reason is
+    /// kept. So the rest verifies by itself, and a segment that is missing for another reason is
     /// still found. Other threads go on appending meanwhile, but for the one sync of what the log
     /// says, which they wait for.
     ///

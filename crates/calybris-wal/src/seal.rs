@@ -28,7 +28,7 @@ pub(crate) fn end_before(
 
 /// How a segment that has a successor ended. The successor's first sequence is `next`.
 ///
-/// What is verified is the seal's own hash and what it says about the segment as a whole; damage
+/// This verifies the seal's own hash and its statements about the segment as a whole; damage
 /// to the records is for [`verify`](crate::verify()) to find.
 pub(crate) fn sealed_end(
     storage: &dyn Storage,
@@ -52,7 +52,7 @@ pub(crate) fn sealed_end(
         let (segment, what) = (segment.first_sequence, Damage::Unsealed);
         return Err(WalError::Corrupt { segment, offset, sequence: next, what });
     };
-    // A seal may say anything; what is too great is not `next`.
+    // A seal may hold any number; one that is too great is not `next`.
     let continued_at = segment.first_sequence.saturating_add(seal.records);
     if continued_at > next {
         return Err(WalError::segment_damaged(next, Damage::Overlap));

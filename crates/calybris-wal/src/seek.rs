@@ -1,4 +1,4 @@
-//! Finds a record in a log by its sequence, without hashing what stands before it.
+//! Finds a record in a log by its sequence, without hashing the records before it.
 //!
 //! The names of the segments say in which of them the record is. Inside it the frames before the
 //! record are passed over by the lengths in their headers. Only what is rare and says something
@@ -98,7 +98,7 @@ impl Log<'_> {
                 return Ok(scan);
             }
         }
-        // What the answer says of the log is verified, up to the log's end.
+        // The error names the log's end, so the log is verified up to there.
         let mut scan = self.scan_from(u64::MAX)?;
         while scan.advance()? {}
         let head = scan.segment().progress.sequence;

@@ -122,7 +122,7 @@ pub(crate) struct Unfinished {
     pub(crate) bytes: u64,
 }
 
-/// What opening a segment finds.
+/// The result of opening a segment.
 pub(crate) enum Opening {
     Segment(Box<Segment>),
     Unfinished(Unfinished),
@@ -160,7 +160,7 @@ impl Segment {
             // Records have sequences from 1.
             return Err(corrupt(Damage::Discontinuity));
         }
-        // What a successor means for an unfinished segment is for those to judge who know of it.
+        // Callers that know of a successor judge an unfinished segment by it.
         let place = Place::Header { file_ends: length <= SEGMENT_HEADER_BYTES as u64 };
         let unfinished = judge(place, Evidence::NONE) == Verdict::Torn;
         let header = match SegmentHeader::decode(&bytes) {
@@ -237,7 +237,7 @@ impl Segment {
         segment_name(self.first_sequence)
     }
 
-    /// What is known of the damage at the cursor, in a log whose first segment that there is begins with the sequence
+    /// The evidence about the damage at the cursor, in a log whose first segment that there is begins with the sequence
     /// `first`.
     pub(crate) fn evidence(&self, first: u64, has_successor: bool) -> io::Result<Evidence> {
         let (file, offset, progress) =
@@ -252,7 +252,7 @@ impl Segment {
         })
     }
 
-    /// Steps to the next frame and takes note of what it says. The cursor shows a record.
+    /// Steps to the next frame and updates the progress. The cursor shows a record.
     ///
     /// INVARIANT (a key change counts with its seal): the two are one write, so a key change whose
     /// seal is not there is damaged itself, and the cursor goes back to where it begins. Behind a frame that contradicts
@@ -276,7 +276,7 @@ impl Segment {
             Ok(true) => Ok(SegmentStep::Record),
             Ok(false) => Ok(SegmentStep::Control),
             Err(Misplaced::Contradiction(what)) => {
-                // The cursor stands where what could be kept ends.
+                // The cursor stays behind the last frame that can be kept.
                 self.cursor.move_to(at);
                 self.take_back_key_change();
                 Err(WalError::Corrupt { segment, offset: at, sequence, what })
@@ -299,7 +299,7 @@ impl Segment {
     }
 }
 
-/// What stands at the end of what was read of a segment.
+/// The result of a step through a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SegmentStep {
     Record,

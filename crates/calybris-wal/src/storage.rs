@@ -100,12 +100,12 @@ pub(crate) fn read_up_to(
     Ok(filled)
 }
 
-/// More was read or written than was asked for: the file is not what it should be.
+/// More bytes were read or written than were asked for: the file misbehaves.
 fn too_much() -> io::Error {
     io::Error::other("more bytes were taken than there are")
 }
 
-/// Reads as much of what stands at `offset` as fits into `buffer`.
+/// Reads from `offset` on, until `buffer` is full or the file ends.
 pub(crate) fn read_slice<'a>(
     file: &dyn StoredFile,
     offset: u64,
@@ -135,7 +135,7 @@ pub(crate) fn write_all(
     Ok(())
 }
 
-/// Creates a file, in the place of what has its name.
+/// Creates a file and replaces one with the same name.
 pub(crate) fn create_anew(storage: &dyn Storage, name: &str) -> io::Result<Arc<dyn StoredFile>> {
     match storage.open(name, Mode::CreateNew) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

@@ -31,7 +31,7 @@ impl FromStr for TreeHead {
     }
 }
 
-/// The three fields behind the first word, or what is expected where the text differs.
+/// The three fields behind the first word, or the expectation that the text does not meet.
 fn fields_of(fields: &str) -> Result<(LogId, u64, Hash), &'static str> {
     let mut fields = fields.split(':');
     let log_id = fields.next().and_then(|digits| digits.parse().ok());

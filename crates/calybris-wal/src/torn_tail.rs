@@ -1,8 +1,8 @@
-//! Torn or corrupt: what the first bytes that do not verify mean.
+//! Torn or corrupt: the meaning of the first bytes that do not verify.
 //!
-//! A crash can tear only what was not synced. So the verdict rests on claims of what was: durable
+//! A crash can tear only bytes that were not synced. So the verdict rests on claims about synced bytes: durable
 //! marks, which verify by themselves wherever they stand, before the damage or after it. A seal is
-//! no such claim, since it is synced together with what stands before it; the next segment is.
+//! no such claim, since it is synced together with the frames before it; the next segment is.
 //!
 //! | the damage X is in         | and                                          | verdict |
 //! |----------------------------|----------------------------------------------|---------|
@@ -41,7 +41,7 @@ pub(crate) enum Place {
     },
 }
 
-/// What is known besides.
+/// The evidence beside the place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Evidence {
     /// Whether the log has a later segment.
@@ -58,7 +58,7 @@ pub(crate) struct Evidence {
     pub(crate) durable_offset: u64,
 }
 
-/// What the damage means.
+/// The meaning of the damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Room for frames to come.
@@ -85,7 +85,7 @@ pub(crate) fn judge(place: Place, evidence: Evidence) -> Verdict {
 }
 
 impl Evidence {
-    /// Nothing is known besides.
+    /// No evidence.
     pub(crate) const NONE: Self = Self {
         has_successor: false,
         sealed: false,

@@ -13,8 +13,9 @@ use crate::key::Key;
 use crate::log_scan::{LogScan, Tail};
 use crate::storage::Storage;
 
-/// What a log is verified with.
+/// How a log is verified.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct VerifyOptions {
     /// The key, if the log is keyed.
     pub key: Option<Key>,
@@ -25,7 +26,30 @@ pub struct VerifyOptions {
     pub threads: Option<NonZeroUsize>,
 }
 
-/// What was found in a log that verifies.
+impl VerifyOptions {
+    /// With this key, or with none.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<Option<Key>>) -> Self {
+        self.key = key.into();
+        self
+    }
+
+    /// With this anchor, or with none.
+    #[must_use]
+    pub fn with_anchor(mut self, anchor: impl Into<Option<Anchor>>) -> Self {
+        self.anchor = anchor.into();
+        self
+    }
+
+    /// With so many threads, the calling one included; `None` is one.
+    #[must_use]
+    pub fn with_threads(mut self, threads: impl Into<Option<NonZeroUsize>>) -> Self {
+        self.threads = threads.into();
+        self
+    }
+}
+
+/// The facts about a log that verifies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -48,7 +72,7 @@ pub struct Report {
     pub head: Anchor,
     /// The last sequence that the log itself claims to be on disk; 0 when it claims none.
     pub durable_through: u64,
-    /// What stands behind the last record.
+    /// The bytes behind the last record.
     pub tail: Tail,
     /// Whether an anchor was supplied, and confirmed. Without one, nothing here rules out that
     /// the log's end was cut off.
@@ -72,14 +96,14 @@ pub struct Report {
 /// writer.append(&(7_u32, "a decision"))?;
 /// let anchor = writer.close()?;
 ///
-/// let options = VerifyOptions { anchor: Some(anchor), ..VerifyOptions::default() };
+/// let options = VerifyOptions::default().with_anchor(anchor);
 /// let report = verify(&path, &options)?;
 /// assert_eq!((report.records, report.anchored), (1, true));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
-/// Those for which [`WalError::is_tampering`] is true say that the log is not what was written;
+/// Those for which [`WalError::is_tampering`] is true say that the log was changed after it was written;
 /// all others, that it could not be checked. A log without records, or no log at all, is an error of the second kind,
 /// unless an anchor names a record that should be there.
 pub fn verify(directory: impl AsRef<Path>, options: &VerifyOptions) -> Result<Report, WalError> {

@@ -56,7 +56,7 @@ pub struct WalWriter {
 impl WalWriter {
     /// Opens the log in `directory`, or creates the directory and an empty log.
     ///
-    /// What a crash tore off the end is set aside, as [`WalWriter::open_report`] tells; a log that is
+    /// A torn tail is set aside, as [`WalWriter::open_report`] tells; a log that is
     /// damaged otherwise is refused and left as it is.
     ///
     /// ```
@@ -81,7 +81,7 @@ impl WalWriter {
     ///   [`WalError::AnchorContradicted`] and [`WalError::AnchorOfAnotherLog`].
     /// - [`WalError::Corrupt`] and [`WalError::MissingSegment`] for a log that is damaged.
     /// - [`WalError::Unsupported`] for a log of a newer version.
-    /// - [`WalError::Io`] for what the operating system refuses.
+    /// - [`WalError::Io`] for an operation that the operating system refuses.
     pub fn open(directory: impl AsRef<Path>, options: &WalOptions) -> Result<Self, WalError> {
         Self::open_in(Arc::new(Disk::at(directory.as_ref())), options, None)
     }
@@ -179,7 +179,7 @@ impl WalWriter {
     }
 
     /// Appends a record as the first of a segment: of the one that is written to if it has none, or else of a new one.
-    /// For a record that whoever reads the log begins with, such as all that the records before it lead to.
+    /// This is for a record with which reading begins, such as a summary of all records before it.
     ///
     /// ```
     /// # use calybris_wal::{Reader, WalOptions, WalWriter};
@@ -193,7 +193,7 @@ impl WalWriter {
     /// ```
     ///
     /// # Errors
-    /// As [`WalWriter::append`]: what cannot be encoded or is too large begins no segment.
+    /// As [`WalWriter::append`]: a record that cannot be encoded or is too large begins no segment.
     pub fn append_first<T: Serialize + ?Sized>(&self, record: &T) -> Result<Receipt, WalError> {
         codec::with_encoded(record, self.max_record_bytes, |payload| {
             self.group_commit.append_first(payload)
@@ -238,13 +238,13 @@ impl WalWriter {
     /// ```
     ///
     /// # Errors
-    /// [`WalError::Io`] stops the writer: what was not acknowledged as synced before may be lost.
+    /// [`WalError::Io`] stops the writer: records that were not acknowledged as synced before may be lost.
     /// [`WalError::Poisoned`] after it has stopped.
     pub fn flush_and_sync(&self) -> Result<(), WalError> {
         self.group_commit.sync()
     }
 
-    /// What opening the log found and did.
+    /// The findings and actions of opening the log.
     #[must_use]
     pub fn open_report(&self) -> &OpenReport {
         &self.open_report
@@ -267,7 +267,7 @@ impl WalWriter {
     /// let kept_elsewhere = anchor.to_string();
     ///
     /// let anchor = Some(kept_elsewhere.parse()?);
-    /// assert!(verify(&path, &VerifyOptions { anchor, ..VerifyOptions::default() })?.anchored);
+    /// assert!(verify(&path, &VerifyOptions::default().with_anchor(anchor))?.anchored);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]

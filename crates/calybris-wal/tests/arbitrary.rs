@@ -70,7 +70,7 @@ fn handle(path: &Path, key: Option<&Key>) {
         (records.len() as u64, error)
     };
     let (records, error) = prefix(path);
-    let options = VerifyOptions { key: key.cloned(), ..VerifyOptions::default() };
+    let options = VerifyOptions::default().with_key(key.cloned());
     match verify(path, &options) {
         Ok(report) => assert!(error.is_none() && report.records == records),
         Err(WalError::Empty { .. }) => assert_eq!(records, 0),
@@ -81,7 +81,7 @@ fn handle(path: &Path, key: Option<&Key>) {
         Ok(writer) => assert_eq!(writer.open_report().sequence, records),
         Err(error) => {
             assert_eq!(fs::read(segment(path)).unwrap(), before, "a refused log is left alone");
-            let options = RepairOptions { key: key.cloned(), ..RepairOptions::default() };
+            let options = RepairOptions::default().with_key(key.cloned());
             if error.is_tampering() && repair(path, &options).is_ok() {
                 assert_eq!(open(path, key).unwrap().open_report().sequence, records);
             }

@@ -25,7 +25,7 @@ fn a_log_cut_at_any_byte_keeps_every_whole_record_and_takes_more() {
             // Zeros are room, and nothing that could be torn.
             let room = cut >= HEADER && bytes[kept_end..cut].iter().all(|byte| *byte == 0);
 
-            let options = VerifyOptions { key: key.clone(), ..VerifyOptions::default() };
+            let options = VerifyOptions::default().with_key(key.clone());
             match verify(directory.path(), &options) {
                 Ok(report) => {
                     assert_eq!(report.records, whole as u64);

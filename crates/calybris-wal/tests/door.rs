@@ -28,21 +28,14 @@ fn a_keyed_log_opens_with_its_key_alone() {
     for error in [
         open(directory.path(), Some(&wrong)).unwrap_err(),
         read(directory.path(), Some(&wrong)).1.unwrap(),
-        verify(
-            directory.path(),
-            &VerifyOptions { key: Some(wrong.clone()), ..VerifyOptions::default() },
-        )
-        .unwrap_err(),
+        verify(directory.path(), &VerifyOptions::default().with_key(wrong.clone())).unwrap_err(),
     ] {
         assert!(!error.is_tampering());
         assert!(matches!(error, WalError::WrongKey { expected, found, .. }
             if expected == key().id() && found == wrong.id()));
     }
     assert_eq!(fs::read(segment(directory.path())).unwrap(), before);
-    assert!(
-        verify(directory.path(), &VerifyOptions { key: Some(key()), ..VerifyOptions::default() })
-            .is_ok()
-    );
+    assert!(verify(directory.path(), &VerifyOptions::default().with_key(key())).is_ok());
 }
 
 #[test]
@@ -60,8 +53,7 @@ fn one_log_does_not_stand_in_for_another_under_the_same_key() {
     let writer = WalWriter::open_keyed(other.path(), &WalOptions::new(0x5eed), &key()).unwrap();
     writer.append("other").unwrap();
     let anchor = writer.close().unwrap();
-    let with_anchor =
-        VerifyOptions { key: Some(key()), anchor: Some(anchor), ..VerifyOptions::default() };
+    let with_anchor = VerifyOptions::default().with_key(key()).with_anchor(anchor);
     assert!(verify(other.path(), &with_anchor).unwrap().anchored);
     let error = verify(one.path(), &with_anchor).unwrap_err();
     assert!(matches!(error, WalError::AnchorOfAnotherLog { .. }) && error.is_tampering());
@@ -73,29 +65,16 @@ fn an_anchor_finds_a_log_that_was_cut_at_its_end() {
     for key in keys() {
         let directory = tempfile::tempdir().unwrap();
         write_sample(directory.path(), key.as_ref(), true);
-        let report = verify(
-            directory.path(),
-            &VerifyOptions { key: key.clone(), ..VerifyOptions::default() },
-        );
+        let report = verify(directory.path(), &VerifyOptions::default().with_key(key.clone()));
         let report = report.unwrap();
         assert!(!report.anchored);
-        let with = |anchor| VerifyOptions {
-            key: key.clone(),
-            anchor: Some(anchor),
-            ..VerifyOptions::default()
-        };
+        let with = |anchor| VerifyOptions::default().with_key(key.clone()).with_anchor(anchor);
         assert!(verify(directory.path(), &with(report.head)).unwrap().anchored);
 
         let bytes = fs::read(segment(directory.path())).unwrap();
         let fifth = logs::frames(&bytes).iter().find(|frame| frame.sequence == 5).unwrap().end;
         log_of(directory.path(), &bytes[..fifth]);
-        assert!(
-            verify(
-                directory.path(),
-                &VerifyOptions { key: key.clone(), ..VerifyOptions::default() }
-            )
-            .is_ok()
-        );
+        assert!(verify(directory.path(), &VerifyOptions::default().with_key(key.clone())).is_ok());
         let error = verify(directory.path(), &with(report.head)).unwrap_err();
         assert!(matches!(error, WalError::AnchorAhead { head: 5, .. }) && error.is_tampering());
 
@@ -251,8 +230,7 @@ fn the_chain_goes_on_after_reopening() {
         }
         let payloads = read_payloads(once.path(), key.as_ref());
         assert_eq!(payloads, read_payloads(often.path(), key.as_ref()));
-        let report =
-            verify(often.path(), &VerifyOptions { key: key.clone(), ..VerifyOptions::default() });
+        let report = verify(often.path(), &VerifyOptions::default().with_key(key.clone()));
         assert_eq!(report.unwrap().records, 5);
     }
 }
@@ -331,7 +309,7 @@ fn opening_with_an_anchor_refuses_a_log_that_does_not_reach_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         write_sample(&path, key.as_ref(), true);
-        let report = verify(&path, &VerifyOptions { key: key.clone(), ..without_key() }).unwrap();
+        let report = verify(&path, &without_key().with_key(key.clone())).unwrap();
         let head = report.head;
         let open_with = |anchor| logs::open_with(&path, &options().anchor(anchor), key.as_ref());
         assert_eq!(open_with(head).unwrap().open_report().sequence, 6);
@@ -364,7 +342,7 @@ fn with_an_anchor_whatever_is_left_of_a_log_that_was_emptied_is_a_verdict() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         write_sample(&path, key.as_ref(), true);
-        let with = |anchor| VerifyOptions { key: key.clone(), anchor, ..without_key() };
+        let with = |anchor| without_key().with_key(key.clone()).with_anchor(anchor);
         let head = verify(&path, &with(None)).unwrap().head;
         let before_the_first = Anchor { sequence: 0, hash: Hash::from_bytes([0; 32]), ..head };
         let bytes = fs::read(segment(&path)).unwrap();

@@ -51,7 +51,7 @@ fn still_reads(name: &str, key: Option<&Key>) {
         fs::copy(golden(name).join(&segment), directory.path().join(&segment)).unwrap();
     }
     assert_eq!(read_payloads(directory.path(), key), payloads());
-    let options = VerifyOptions { key: key.cloned(), ..VerifyOptions::default() };
+    let options = VerifyOptions::default().with_key(key.cloned());
     assert_eq!(verify(directory.path(), &options).unwrap().records, 6);
     let writer = logs::open(directory.path(), key).unwrap();
     assert_eq!(writer.append("one more").unwrap().sequence, 7);

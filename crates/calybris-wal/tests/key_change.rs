@@ -51,7 +51,7 @@ fn a_key_change_counts_only_with_its_seal() {
                 let directory = tempfile::tempdir().unwrap();
                 let path = directory.path();
                 fs::write(segment_from(path, 1), &bytes).unwrap();
-                let options = VerifyOptions { key: Some(new()), ..VerifyOptions::default() };
+                let options = VerifyOptions::default().with_key(new());
                 let report = verify(path, &options).unwrap();
                 let offset = change.start as u64;
                 let torn = Tail::Torn { segment: 1, offset, bytes: bytes.len() as u64 - offset };

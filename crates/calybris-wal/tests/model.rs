@@ -88,7 +88,7 @@ proptest! {
             prop_assert_eq!(writer.head().sequence, model.records.len() as u64);
         }
         prop_assert_eq!(&read_payloads(directory.path(), key.as_ref()), &model.records);
-        match verify(directory.path(), &VerifyOptions { key, anchor: Some(writer.head()), ..VerifyOptions::default() }) {
+        match verify(directory.path(), &VerifyOptions::default().with_key(key).with_anchor(writer.head())) {
             Ok(report) => prop_assert_eq!(report.records, model.records.len() as u64),
             Err(error) => {
                 let empty = matches!(error, WalError::Empty { .. });

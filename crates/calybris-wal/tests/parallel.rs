@@ -34,10 +34,11 @@ fn threads_change_no_verdict() {
             sequence: receipt.sequence,
             hash: receipt.hash,
         });
-        let with = |threads, anchor| VerifyOptions {
-            key: key.clone(),
-            anchor,
-            threads: NonZeroUsize::new(threads),
+        let with = |threads, anchor| {
+            VerifyOptions::default()
+                .with_key(key.clone())
+                .with_anchor(anchor)
+                .with_threads(NonZeroUsize::new(threads))
         };
         let alone = verify(directory.path(), &with(1, Some(head))).unwrap();
         for threads in [2, 8] {
@@ -195,7 +196,7 @@ fn threads_find_the_damage_that_a_reader_finds_first() {
         let segments = write_long(directory.path(), key.as_ref());
         let verdict = |threads| {
             let threads = NonZeroUsize::new(threads);
-            let options = VerifyOptions { key: key.clone(), threads, ..VerifyOptions::default() };
+            let options = VerifyOptions::default().with_key(key.clone()).with_threads(threads);
             verify(directory.path(), &options)
                 .map(|found| (found.records, found.tail))
                 .map_err(|error| format!("{error:?}"))

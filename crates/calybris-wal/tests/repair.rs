@@ -15,7 +15,7 @@ use logs::{
 };
 
 fn repair(path: &Path, key: Option<&Key>) -> Result<Option<Repair>, WalError> {
-    calybris_wal::repair(path, &RepairOptions { key: key.cloned(), ..RepairOptions::default() })
+    calybris_wal::repair(path, &RepairOptions::default().with_key(key.cloned()))
 }
 
 /// All files of a log and their bytes.
@@ -155,7 +155,7 @@ fn a_beginning_that_nothing_vouches_for_is_kept_where_it_is_accepted() {
     let path = directory.path();
     write_segments(path, &options(), None);
     fs::remove_file(segment_from(path, 1)).unwrap();
-    let accepting = RepairOptions { accept_beginning: true, ..RepairOptions::default() };
+    let accepting = RepairOptions::default().with_accept_beginning(true);
     let done = calybris_wal::repair(path, &accepting).unwrap().unwrap();
     assert!(matches!(done.damage, WalError::MissingSegment { segment: 1 }));
     assert_eq!((done.sequence, done.quarantined.len()), (6, 0));
@@ -220,7 +220,7 @@ fn a_repair_without_the_key_that_goes_on_writes_nothing() {
     let repair = |key: &Key| {
         calybris_wal::repair(
             path,
-            &RepairOptions { key: Some(key.clone()), accept_beginning: true },
+            &RepairOptions::default().with_key(key.clone()).with_accept_beginning(true),
         )
     };
     let refused = repair(&key()).map(drop);
@@ -242,7 +242,7 @@ fn a_damaged_header_in_the_middle_is_damage_with_a_place() {
                 let mut bytes = fs::read(&name).unwrap();
                 bytes[..HEADER].fill(fill);
                 fs::write(&name, &bytes).unwrap();
-                let options = VerifyOptions { key: key.clone(), ..VerifyOptions::default() };
+                let options = VerifyOptions::default().with_key(key.clone());
                 for error in [
                     verify(path, &options).map(drop).unwrap_err(),
                     open(path, key.as_ref()).map(drop).unwrap_err(),
@@ -273,7 +273,7 @@ fn a_repair_that_cannot_go_on_puts_everything_back() {
     let refused = repair(path, None).unwrap_err();
     assert!(matches!(refused, WalError::MissingSegment { segment: 1 }), "{refused}");
     assert_eq!(files(path), before);
-    let accepting = RepairOptions { accept_beginning: true, ..RepairOptions::default() };
+    let accepting = RepairOptions::default().with_accept_beginning(true);
     let done = calybris_wal::repair(path, &accepting).unwrap().unwrap();
     assert_eq!((done.sequence, done.quarantined.len()), (6, 1));
     assert_eq!(read_payloads(path, None), payloads()[2..]);

@@ -13,7 +13,7 @@ use calybris_wal::{
 use logs::{keys, open, options, payloads, read, read_payloads, segment_from, write_segments};
 
 fn with(key: Option<&calybris_wal::Key>, anchor: Option<Anchor>) -> VerifyOptions {
-    VerifyOptions { key: key.cloned(), anchor, ..VerifyOptions::default() }
+    VerifyOptions::default().with_key(key.cloned()).with_anchor(anchor)
 }
 
 fn exists(path: &Path, first: u64) -> bool {

@@ -26,7 +26,7 @@ fn write(path: &Path, first: u64, bytes: &[u8]) {
 }
 
 fn options_with(key: Option<&Key>) -> VerifyOptions {
-    VerifyOptions { key: key.cloned(), ..VerifyOptions::default() }
+    VerifyOptions::default().with_key(key.cloned())
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_first_record_is_the_first_whoever_else_appends() {
             }
         });
         let head = writer.close().unwrap();
-        let options = VerifyOptions { anchor: Some(head), ..VerifyOptions::default() };
+        let options = VerifyOptions::default().with_anchor(head);
         let report = verify(directory.path(), &options).unwrap();
         assert_eq!((report.records, report.segments), (60, 12));
     }
@@ -259,11 +259,7 @@ fn a_log_goes_on_under_a_new_key_that_the_old_one_vouches_for() {
     let anchor = writer.close().unwrap();
 
     assert_eq!(read_payloads(directory.path(), Some(&newest)).len(), 3);
-    let options = VerifyOptions {
-        key: Some(newest.clone()),
-        anchor: Some(anchor),
-        ..VerifyOptions::default()
-    };
+    let options = VerifyOptions::default().with_key(newest.clone()).with_anchor(anchor);
     assert_eq!(verify(directory.path(), &options).unwrap().segments, 3);
     for insufficient in [&old, &alone, &new] {
         assert!(matches!(

@@ -27,7 +27,7 @@ fn every_flipped_bit_is_found_and_judged_by_what_was_synced() {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             log_of(directory.path(), &flipped);
-            let options = VerifyOptions { key: key.clone(), ..VerifyOptions::default() };
+            let options = VerifyOptions::default().with_key(key.clone());
             let verdict = verify(directory.path(), &options);
             // Reading, opening and verifying share the verdict; once per byte shows that they do.
             let opened = (bit % 8 == bit / 8 % 8).then(|| {
@@ -106,7 +106,7 @@ fn expect_corrupt(whole: usize, change: impl Fn(&[&[u8]], &[&[u8]]) -> Vec<u8>) 
         let (records, error) = read(directory.path(), key.as_ref());
         assert_eq!(records.len(), whole);
         assert!(error.unwrap().is_tampering());
-        let options = VerifyOptions { key: key.clone(), ..VerifyOptions::default() };
+        let options = VerifyOptions::default().with_key(key.clone());
         assert!(verify(directory.path(), &options).unwrap_err().is_tampering());
         assert!(open(directory.path(), key.as_ref()).unwrap_err().is_tampering());
         assert_eq!(fs::read(segment(directory.path())).unwrap(), changed);
@@ -154,7 +154,7 @@ fn the_frames_of_another_log_behind_this_header_are_found() {
         // no record is handed out.
         let (records, error) = read(directory.path(), key.as_ref());
         assert!(records.is_empty() && error.is_none());
-        let options = VerifyOptions { key: key.clone(), ..VerifyOptions::default() };
+        let options = VerifyOptions::default().with_key(key.clone());
         assert!(matches!(verify(directory.path(), &options), Err(WalError::Empty { .. })));
     }
 }

@@ -1,10 +1,10 @@
 //! The adjustment: a change of several words of an account, seen whole or not at all.
 
-use calybris_units::{BrokenInvariant, invariant};
+use calybris_units::invariant;
 
-use super::{Account, BROKEN, GUARDED, READY_AT_REST, ready, spent};
-use crate::limits::MAX_MICROUNITS;
-use crate::rules::Refusal;
+use super::hot_word::{BROKEN, GUARDED, READY_AT_REST, ready, spent};
+use super::{Account, within_headroom};
+use crate::refusal::Refusal;
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::{AcqRel, Relaxed, Release};
 
@@ -76,9 +76,9 @@ impl Adjustment<'_> {
         })
     }
 
-    /// Replaces what is available and what was committed by what `change` makes of them, and leaves
-    /// room in the hot word for the calls to come. Those who debit and settle meanwhile change the
-    /// hot word alone, so the change is made to what they have left.
+    /// Replaces the available and the committed amount by the results of `change`, and leaves
+    /// room in the hot word for the calls to come. Concurrent debits and settlements change the
+    /// hot word alone, so the change is applied to what they have left.
     pub(super) fn shift(
         &self,
         change: impl Fn(u64, u64) -> Result<(u64, u64), Refusal>,
@@ -101,12 +101,6 @@ impl Adjustment<'_> {
             }
         }
     }
-}
-
-/// The sum, which INVARIANT (headroom) has room for.
-pub(super) fn within_headroom(word: u64, amount: u64) -> Result<u64, BrokenInvariant> {
-    let sum = word.checked_add(amount).filter(|sum| *sum <= MAX_MICROUNITS);
-    invariant!(sum, "no word of an account exceeds 2^63 - 1")
 }
 
 // An adjustment is the only writer of its words, so each is read and then replaced.

@@ -6,8 +6,9 @@
 
 use calybris_units::BrokenInvariant;
 
-use super::{Account, BROKEN};
-use crate::rules::Refusal;
+use super::Account;
+use super::hot_word::BROKEN;
+use crate::refusal::Refusal;
 use crate::sync::Ordering::{AcqRel, Relaxed};
 
 impl Account {
@@ -51,10 +52,11 @@ impl Account {
 }
 
 #[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 mod tests {
     use calybris_units::{BrokenInvariant, Microunits};
 
-    use crate::rules::Refusal;
+    use crate::refusal::Refusal;
     use crate::{
         BudgetEngine, BudgetError, BudgetEvent, OverrunPolicy, Replay, Reservation, Tenant,
         TenantRules,

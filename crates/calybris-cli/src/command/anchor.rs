@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let key = arguments.log.key()?;
     let dir = arguments.log.dir();
     let failed = |error| Failure::of_log(dir, &error);
-    let options = VerifyOptions { key: key.clone(), ..VerifyOptions::default() };
+    let options = VerifyOptions::default().with_key(key.clone());
     let report = verify(dir, &options).map_err(failed)?;
     let head = report.head;
     let (what, line) = if arguments.tree {

@@ -41,7 +41,8 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let key = arguments.log.key()?;
     let dir = arguments.log.dir();
-    let options = RepairOptions { key, accept_beginning: arguments.accept_beginning };
+    let options =
+        RepairOptions::default().with_key(key).with_accept_beginning(arguments.accept_beginning);
     let repaired = repair(dir, &options).map_err(|error| {
         let alone = || Failure::of_log_alone(dir, &error);
         match &error {

@@ -44,7 +44,8 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let key = arguments.log.key()?;
     let anchor = arguments.anchor.as_deref().map(read_anchor).transpose()?;
-    let options = VerifyOptions { key, anchor, threads: arguments.threads };
+    let options =
+        VerifyOptions::default().with_key(key).with_anchor(anchor).with_threads(arguments.threads);
     let report = verify(arguments.log.dir(), &options)
         .map_err(|error| Failure::of_log(arguments.log.dir(), &error))?;
     let mut page = Page::default();

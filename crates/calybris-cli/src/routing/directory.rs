@@ -30,7 +30,7 @@ impl Job<'_> {
         let refused = |what: String| Err(Failure::at(self.log, what));
         if let Some(anchor) = self.anchor {
             let key = self.key.clone();
-            let options = VerifyOptions { key, anchor: Some(anchor), ..VerifyOptions::default() };
+            let options = VerifyOptions::default().with_key(key).with_anchor(anchor);
             verify(self.log, &options).map_err(|error| Failure::of_log(self.log, &error))?;
         }
         let Contents { segment, torn, begun, other } = Contents::of(self.log)?;

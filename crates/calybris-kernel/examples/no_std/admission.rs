@@ -13,7 +13,7 @@ pub(crate) const ON_DEVICE: u32 = 1;
 pub(crate) const REMOTE: u32 = 2;
 
 /// The rules under which the device was shipped: the same bytes in all of them, so that the same
-/// question gets the same answer in the field and on the desk of whoever looks into it.
+/// question gets the same answer in the field and at the desk where it is examined.
 ///
 /// # Errors
 ///
@@ -41,7 +41,7 @@ pub(crate) fn shipped_rules() -> Result<PolicySnapshot, SnapshotError> {
     PolicySnapshot::new(policy, Vec::from([on_device, remote]))
 }
 
-/// Who answers a question of this many tokens and this risk, in basis points.
+/// The model that answers a question of this many tokens and this risk, in basis points.
 #[must_use]
 pub(crate) fn admit(rules: &PolicySnapshot, sequence: u64, tokens: u32, risk_bps: u16) -> Decision {
     rules.prescribe(

@@ -26,8 +26,8 @@ fn main() -> Result<(), SnapshotError> {
         println!("{sequence:8}  {tokens:6}  {risk_bps:8}  {by:11}  {cost:15}  {}", decision.reason);
         answers.push((decision.selected_model_id, decision.reason));
     }
-    // A risk above its ceiling is not for the model on board; a long question at that risk costs
-    // more than the line may; a risk above the policy's limit nobody answers.
+    // The model on board takes no risk above its ceiling. A long question at that risk costs more than
+    // the line may. A risk above the policy's limit is rejected.
     assert_eq!(answers.first().map(|answer| answer.0), Some(Some(ON_DEVICE)));
     assert_eq!(answers.get(1).map(|answer| answer.0), Some(Some(REMOTE)));
     assert_eq!(answers.get(2).map(|answer| answer.0), Some(None));

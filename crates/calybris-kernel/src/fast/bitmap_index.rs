@@ -60,13 +60,9 @@ impl BitmapIndex {
 
     /// The parts of which [`is_complete`](Self::is_complete) speaks, for tests that take some away.
     #[cfg(test)]
-    pub(crate) fn parts(&mut self) -> [&mut Vec<u64>; 4] {
-        [
-            &mut self.enabled,
-            &mut self.outliers,
-            &mut self.capabilities.words,
-            self.providers.words(),
-        ]
+    pub(crate) fn parts(&mut self) -> [&mut Vec<u64>; 5] {
+        let Self { enabled, outliers, capabilities, regions, providers } = self;
+        [enabled, outliers, &mut capabilities.words, &mut regions.words, providers.words()]
     }
 
     pub(crate) fn enabled(&self) -> &[u64] {

@@ -131,7 +131,7 @@ impl Index {
             .zip(skylines.first())
             .filter(|_| is_single)
             .map(|(&enabled, &skyline)| SingleBlock::new(half, enabled, skyline, models));
-        let mut index = Self {
+        let index = Self {
             single,
             worst,
             groups,
@@ -142,10 +142,13 @@ impl Index {
             rows,
             corners,
         };
-        if !index.is_complete(models) {
-            index.scale = None;
-        }
-        index
+        index.or_scanned(models)
+    }
+
+    /// The index if INVARIANT (shape) holds, or else one with which models are scanned.
+    fn or_scanned(self, models: &[Model]) -> Self {
+        let scale = self.scale.filter(|_| self.is_complete(models));
+        Self { scale, ..self }
     }
 
     /// Whether INVARIANT (shape) holds.
@@ -391,7 +394,7 @@ mod tests {
     use crate::ranking::TopTwo;
     use crate::scan::scan;
     use crate::utility::Valuation;
-    use crate::{BasisPoints, CapabilitySet, Microunits, Request};
+    use crate::{BasisPoints, CapabilitySet, Microunits, RegionSet, Request};
 
     /// Capabilities, regions and providers that differ, and more blocks than a set of codes has lanes.
     fn catalog(models: u32) -> Vec<Model> {
@@ -401,6 +404,7 @@ mod tests {
                 Model::new(id, provider_id % 5, BasisPoints::percent(90))
                     .with_enabled(!id.is_multiple_of(7))
                     .with_capabilities(CapabilitySet::from_bits(u64::from(id % 3)))
+                    .with_regions(RegionSet::from_bits(u64::from(id % 4)))
                     .with_fixed_price(Microunits::new(u64::from(id * 37 % 101)))
             })
             .collect()
@@ -408,7 +412,7 @@ mod tests {
 
     #[test]
     fn what_is_built_is_complete_and_without_any_part_it_is_not() {
-        let damages: [fn(&mut Index); 11] = [
+        let damages: [fn(&mut Index); 12] = [
             |index| index.order.truncate(1),
             |index| index.order.fill(u32::MAX),
             |index| index.codes.clear(),
@@ -420,6 +424,7 @@ mod tests {
             |index| index.rows.parts()[1].clear(),
             |index| index.rows.parts()[2].clear(),
             |index| index.rows.parts()[3].clear(),
+            |index| index.rows.parts()[4].clear(),
         ];
         for models in [9, 22, 32, 33, 64, 65, 1_025, 4_097].map(catalog) {
             let index = Index::new(&Policy::new(), &models);
@@ -444,7 +449,9 @@ mod tests {
         let policy = Policy::new();
         let valuation = Valuation::new(&policy, &request, false);
         let mut index = Index::new(&policy, &models);
-        (index.scale, index.codes) = (None, Vec::new());
+        assert!(index.scale.is_some());
+        index.codes.clear();
+        let index = index.or_scanned(&models);
         let (found, eligible) =
             super::super::search(TopTwo::EMPTY, &index, &models, &valuation).unwrap();
         let (expected, expected_eligible) = scan(TopTwo::EMPTY, valuation, &models).unwrap();

@@ -7,27 +7,13 @@
 mod portable;
 #[cfg(all(feature = "simd", target_endian = "little"))]
 mod simd;
+mod width;
 
 #[cfg(not(all(feature = "simd", target_endian = "little")))]
 pub(crate) use portable::{Lanes, Mask, Sums};
 #[cfg(all(feature = "simd", target_endian = "little"))]
 pub(crate) use simd::{Lanes, Mask, Sums};
-
-/// How many numbers there are.
-pub(crate) const LANES: usize = 16;
-
-/// The bit of each lane in a set of lanes.
-const BIT: [u16; LANES] = {
-    let mut bits = [1; LANES];
-    let mut rest: &mut [u16] = &mut bits;
-    let mut bit = 1;
-    while let [first, others @ ..] = rest {
-        *first = bit;
-        bit = bit.wrapping_shl(1);
-        rest = others;
-    }
-    bits
-};
+pub(crate) use width::LANES;
 
 /// One number for all lanes. It is kept in 32 bits because memory is read back fastest in the width
 /// in which it was written, and no narrower read makes lanes.

@@ -1,6 +1,6 @@
-//! A catalog of many blocks, or with outliers. Blocks that hold no eligible model are left out. Those
-//! that may hold a winner are visited, the best first, until no other can. Of the rest the eligible
-//! models are counted: all at once, by the gates that are left, or by their codes.
+//! The search of a catalog of many blocks, or with outliers. Blocks without an eligible model are skipped.
+//! Blocks that may hold a winner are visited, the best first, until no other block can. In the rest the
+//! eligible models are counted: all at once, by the gates that are left, or by their codes.
 
 use super::bitmap_index::GROUP;
 use super::block_filter::{BlockFilter, CountEligible, Counted, Filtered};
@@ -102,7 +102,7 @@ impl<R: Ranking> Search<'_, R> {
         }
         let counted = others & whole;
         if self.open {
-            // Most blocks are counted, so it is shorter to take the others off.
+            // Most blocks are counted, so it is faster to count all and subtract the others.
             self.eligible_models += self.index.enabled_models_of(group);
             let beyond = GROUP.saturating_sub(live.len());
             for block in Bits(!counted << beyond >> beyond) {
@@ -157,7 +157,7 @@ impl<R: Ranking> Search<'_, R> {
     }
 
     /// Counts the live models of a block, all of them eligible, and offers the ranking those that may
-    /// get a place, if they are few: if not, the block deserves a visit.
+    /// get a place, if they are few. `false` means that the block must be visited.
     #[inline(always)]
     fn contend(&mut self, block: usize, live: u64) -> bool {
         let Some(codes) = self.index.codes_of(block) else { return false };
@@ -229,7 +229,7 @@ impl<R: Ranking> Search<'_, R> {
     }
 }
 
-/// Those of some blocks that have the highest score, or else all of them.
+/// Those of `blocks` that have the highest score, or all of them if their scores are below 0.
 #[inline(always)]
 fn best_of(scores: &[Sums; GROUP / LANES], blocks: u64) -> u64 {
     let scores_and_masks = scores.iter().zip(Mask::of_word(blocks));

@@ -6,7 +6,7 @@ use calybris_kernel::{
     BasisPoints, CapabilitySet, Microunits, Model, Policy, ProviderSet, RegionSet, Request,
 };
 
-/// A policy that gets in nobody's way.
+/// A policy without penalties that rejects few requests.
 pub(crate) const POLICY: Policy = Policy::new()
     .with_policy_epoch(7)
     .with_catalog_epoch(11)

@@ -103,10 +103,10 @@ fn the_winner_may_stand_in_a_block_that_clears_zero_and_budget_by_little() {
     assert_eq!(decision.eligible_models, 67);
 }
 
-/// Who two others outdo in every number is on no podium, but may come third: in a catalog of one
+/// A model dominated by two others cannot be first or second, but it may be third: in a catalog of one
 /// block, and of several.
 #[test]
-fn the_third_place_may_go_to_a_model_that_two_others_outdo() {
+fn the_third_place_may_go_to_a_model_that_two_others_dominate() {
     for count in [9, 40, 64, 200] {
         let models: Vec<Model> = (0..count).map(|model_id| MODEL.with_model_id(model_id)).collect();
         let mut best = [calybris_kernel::RankedModel::default(); 3];

@@ -24,7 +24,7 @@ proptest! {
                 expected = oracle::ranking(&case.policy, &case.models, request);
                 expected.truncate(places);
             }
-            // What stands in the places beforehand has no say, however good it looks.
+            // The previous contents of the places are ignored, however good they look.
             let mut untouched = RankedModel::default();
             untouched.utility_microunits = i64::MAX;
             let mut best = vec![untouched; places];

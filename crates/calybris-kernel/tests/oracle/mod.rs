@@ -1,7 +1,7 @@
 //! The oracle: the law of `SEMANTICS.md` as a person would work it out with a pencil.
 //!
 //! It shares the data types with the crate and no code: it multiplies in 128 bits, judges every
-//! model, sorts whoever is left, and counts.
+//! model, sorts the eligible, and counts.
 #![allow(clippy::manual_div_ceil, reason = "the oracle spells rounding out")]
 #![allow(dead_code, reason = "each test uses a part of the oracle")]
 

@@ -60,7 +60,7 @@ fn a_log_of_segments_cut_at_any_byte_keeps_every_whole_record_and_takes_more() {
                 disk.put(name, &bytes[..cut]);
                 let whole = 2 * last + counts[cut];
 
-                let options = VerifyOptions { key: key.cloned(), ..VerifyOptions::default() };
+                let options = VerifyOptions::default().with_key(key.cloned());
                 match crate::verify::verify_in(Arc::new(disk.clone()), &options) {
                     Ok(report) => assert_eq!(report.records, whole as u64),
                     Err(error) => assert!(

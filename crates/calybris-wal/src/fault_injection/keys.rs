@@ -106,7 +106,7 @@ fn check(disk: &Memory, acknowledged: u64, context: &str) {
     assert!(on == not_changed || on == changed, "{context}: {on:?}");
 
     // A repair finds nothing to do.
-    let options = RepairOptions { key: Some(new()), ..RepairOptions::default() };
+    let options = RepairOptions::default().with_key(new());
     let copy: Arc<dyn Storage> = Arc::new(disk.copy());
     let repaired = crate::repair::repair_in(&copy, &options);
     assert!(repaired.is_ok_and(|done| done.is_none()), "{context}");

@@ -147,7 +147,10 @@ fn repair(
     accept_beginning: bool,
 ) -> Result<Option<Repair>, WalError> {
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
-    repair_in(&storage, &RepairOptions { key: key.cloned(), accept_beginning })
+    repair_in(
+        &storage,
+        &RepairOptions::default().with_key(key.cloned()).with_accept_beginning(accept_beginning),
+    )
 }
 
 /// Repairs what a damage has made of a log and checks the law. Answers whether something was wrong,
@@ -183,7 +186,7 @@ fn check(disk: &Memory, key: Option<&Key>, context: &str) -> (bool, bool) {
         assert_eq!(disk.read(name).len() as u64, aside.bytes, "{context}");
     }
     if !after.is_empty() {
-        let options = VerifyOptions { key: key.cloned(), ..VerifyOptions::default() };
+        let options = VerifyOptions::default().with_key(key.cloned());
         let report = verify_in(Arc::new(disk.clone()), &options);
         assert_eq!(report.unwrap().head.sequence, repaired.sequence, "{context}");
     }

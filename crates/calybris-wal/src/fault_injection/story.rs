@@ -175,7 +175,7 @@ impl Story {
                 return Err(format!("{oldest} to {newest} archived, kept from {first} on"));
             }
         }
-        let options = VerifyOptions { key: ring, ..VerifyOptions::default() };
+        let options = VerifyOptions::default().with_key(ring);
         match crate::verify::verify_in(Arc::new(log(disk)), &options) {
             Ok(_) | Err(WalError::Empty { .. }) => Ok(()),
             Err(error) => Err(format!("verify: {error}")),

@@ -3,7 +3,7 @@
 use crate::format::array_at;
 use crate::hash::Hash;
 
-/// A durable mark: what was synced before the mark was written.
+/// A durable mark: how far the log was synced before the mark was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DurableMark {
     /// The last sequence that is known to be on disk.
@@ -30,7 +30,7 @@ impl DurableMark {
     }
 }
 
-/// A seal: what a finished segment holds.
+/// A seal: the contents of a finished segment, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seal {
     /// How many records the segment holds.

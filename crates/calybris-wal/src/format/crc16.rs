@@ -33,7 +33,7 @@ const fn of_zeros(count: usize) -> u16 {
     crc
 }
 
-/// What each value of each of `N` bytes adds to the checksum of `N` zero bytes.
+/// The summand of each value of each of `N` bytes, added to the checksum of `N` zero bytes.
 #[allow(clippy::indexing_slicing, reason = "evaluated at compile time, where a panic is an error")]
 const fn tables<const N: usize>() -> &'static [[u16; 256]; N] {
     const {

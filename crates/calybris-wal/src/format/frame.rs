@@ -32,7 +32,7 @@ const CONTROL_BYTES_MAX: u32 = 4096;
 pub(crate) struct FrameHeader {
     /// The payload's length, in bytes.
     pub(crate) length: u32,
-    /// What the frame is.
+    /// The frame's kind.
     pub(crate) kind: u8,
     /// No flag is defined yet.
     pub(crate) flags: u8,

@@ -30,7 +30,7 @@ pub(crate) enum Algorithm {
     HmacSha256,
 }
 
-/// What a segment's header says.
+/// The fields of a segment's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SegmentHeader {
     pub(crate) algorithm: Algorithm,
@@ -53,7 +53,7 @@ pub(crate) struct SegmentHeader {
 pub(crate) enum HeaderFault {
     /// The bytes are no header, or one that was changed.
     Damaged,
-    /// A header of a newer format: which part, and what was found.
+    /// A header of a newer format: the part, and the value found.
     Newer(&'static str, u64),
 }
 

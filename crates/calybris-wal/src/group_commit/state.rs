@@ -1,4 +1,4 @@
-//! What the threads that append share: the end of the log, and whether anything may still be written.
+//! The state that appending threads share: the end of the log, and whether anything may still be written.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::storage::StoredFile;
 pub(super) struct State {
     pub(super) builder: FrameBuilder,
     pub(super) file: Arc<dyn StoredFile>,
-    /// How long the file has been made ahead of what is written, in bytes.
+    /// The length that the file was given ahead of writing, in bytes.
     pub(super) room: u64,
     /// The buffer that is not the builder's.
     pub(super) spare: Vec<u8>,

@@ -46,7 +46,7 @@ impl Reading {
 }
 
 fn verify_with(path: &Path, key: Option<&Key>, anchor: Option<Anchor>) -> Result<Report, WalError> {
-    verify(path, &VerifyOptions { key: key.cloned(), anchor, ..VerifyOptions::default() })
+    verify(path, &VerifyOptions::default().with_key(key.cloned()).with_anchor(anchor))
 }
 
 /// The laws for one log: `path` has its files, `scratch` is a place for copies.
@@ -259,7 +259,9 @@ impl<'a> Laws<'a> {
 
     fn repair_keeps_what_could_be_read(&mut self, accept_beginning: bool) {
         write_image(self.scratch, &self.mutant.image);
-        let options = RepairOptions { key: self.key.cloned(), accept_beginning };
+        let options = RepairOptions::default()
+            .with_key(self.key.cloned())
+            .with_accept_beginning(accept_beginning);
         let done = unlocked(|| repair(self.scratch, &options));
         let image = image_of(self.scratch);
         let tampering = self.verdict.as_ref().is_err_and(WalError::is_tampering);

@@ -9,7 +9,7 @@ use calybris_wal::{Key, Report, Tail, VerifyOptions, WalError, verify};
 
 /// What this crate says of a log, in the words of the other verifier.
 pub fn verdict(path: &Path, key: Option<&Key>) -> String {
-    in_words(&verify(path, &VerifyOptions { key: key.cloned(), ..VerifyOptions::default() }))
+    in_words(&verify(path, &VerifyOptions::default().with_key(key.cloned())))
 }
 
 /// A verdict in the words of the other verifier, to which a missing segment is damage where it

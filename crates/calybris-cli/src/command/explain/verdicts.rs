@@ -102,13 +102,14 @@ fn eligible(explained: &Explained<'_>, all: bool, paint: Paint, page: &mut Page)
         row.extend(any_folded.then_some(resellers));
         Some(row)
     });
-    let mut header = vec!["", "model", "value", "- risk", "- cost", "- latency", "= utility"];
+    let mut header = vec!["#", "model", "value", "- risk", "- cost", "- latency", "= utility"];
     header.extend(any_folded.then_some("more"));
     page.line(table(&header, &[0, 2, 3, 4, 5, 6, 7], rows));
     let listed: usize = lines.iter().take(shown).map(|line| 1 + line.resellers).sum();
     let others = explained.rank.len().saturating_sub(listed);
     if any_folded {
-        page.line("`more` counts others that sell the same model; --all lists them");
+        let note = "`more` counts other resellers of the same model, whose places (#) are skipped; --all lists them";
+        page.wrapped("", note);
     }
     if others > 0 {
         page.line(format_args!("and {} more; --all lists them", grouped(others)));

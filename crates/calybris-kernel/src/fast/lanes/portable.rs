@@ -1,6 +1,6 @@
 //! The lanes as plain arrays, without a dependency.
 
-use super::{BIT, LANES};
+use super::width::{BIT, LANES};
 
 /// Sixteen unsigned 16-bit numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use wide::bytemuck::cast;
 use wide::{i16x8, i16x16, u16x8, u16x16};
 
-use super::{BIT, LANES};
+use super::width::{BIT, LANES};
 
 /// Sixteen unsigned 16-bit numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -11,10 +11,10 @@ use calybris_units::{Microunits, invariant};
 
 use crate::account::NotDebited;
 use crate::limits::MAX_MICROUNITS;
-use crate::rules::Refusal;
+use crate::refusal::Refusal;
 use crate::{BudgetError, Tenant};
 
-/// What decides about a debit.
+/// The checks that a debit has to pass.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Admission {
     /// The balance and the rules of every level.
@@ -37,7 +37,7 @@ impl Tenant {
     /// Runs `section` under the locks of two trees, which may be one.
     pub(crate) fn locked_with<T>(&self, other: &Tenant, section: impl FnOnce() -> T) -> T {
         let (mine, theirs) = (self.root().account().lock(), other.root().account().lock());
-        // Whoever takes two locks takes them in the order of their addresses, so no two wait for
+        // Two locks are always taken in the order of their addresses, so no two threads wait for
         // each other.
         match std::ptr::from_ref(mine).cmp(&std::ptr::from_ref(theirs)) {
             Ordering::Less => mine.with(|| theirs.with(section)),
@@ -119,64 +119,6 @@ impl Tenant {
         changed
     }
 
-    /// Takes what it can of `extra` from every level, or what a replay says was taken, and adds the
-    /// rest to the debt of that level. Says what was taken from each, this tenant first.
-    pub(crate) fn overdraw(
-        &self,
-        extra: u64,
-        replayed: Option<&[u64]>,
-    ) -> Result<Vec<u64>, BudgetError> {
-        if let Some(drawn) = replayed {
-            self.check_drawn(extra, drawn)?;
-        }
-        // A flat tenant is debited by others without the lock; what it can draw has to stay until it
-        // is drawn, or the debt would be another than the one that was checked.
-        self.locked(|| self.account().guarded(|| self.overdraw_locked(extra, replayed)))
-    }
-
-    fn overdraw_locked(
-        &self,
-        extra: u64,
-        replayed: Option<&[u64]>,
-    ) -> Result<Vec<u64>, BudgetError> {
-        let mut drawn_by_level = Vec::new();
-        for (index, level) in self.levels().enumerate() {
-            level.account().check_sound().map_err(|refusal| level.refused(extra, refusal))?;
-            let balance = level.account().read();
-            let available = balance.available;
-            let drawn = match replayed {
-                None => extra.min(available),
-                Some(drawn) => *invariant!(drawn.get(index), "an overdraft names every level")?,
-            };
-            if drawn > available {
-                return Err(level.refused(drawn, Refusal::Short { available }));
-            }
-            level.check_headroom(extra - drawn, balance.granted + balance.debt)?;
-            drawn_by_level.push(drawn);
-        }
-        // The levels are guarded, so what each was seen to have is there. A settlement may have added
-        // to it since, and that stays.
-        let mut drawn = drawn_by_level.iter();
-        let overdrawn = self.each_level(|level| {
-            let drawn = *invariant!(drawn.next(), "an overdraft names every level")?;
-            level.account().adjust(|words| {
-                level.account().debit_locked(drawn)?;
-                words.raise_debt(extra - drawn)
-            })
-        });
-        overdrawn.map_err(|refusal| self.refused(extra, refusal))?;
-        Ok(drawn_by_level)
-    }
-
-    /// Refuses an overdraft that nobody can have made: it has another number of levels, or drew
-    /// more from one than was missing.
-    pub(crate) fn check_drawn(&self, extra: u64, drawn: &[u64]) -> Result<(), BudgetError> {
-        if drawn.len() != self.levels().count() || drawn.iter().any(|drawn| *drawn > extra) {
-            return Err(self.overdraft_differs(extra, drawn));
-        }
-        Ok(())
-    }
-
     /// Refuses what INVARIANT (headroom) has no room for beside what was granted and is owed.
     pub(crate) fn check_headroom(&self, amount: u64, owed: u64) -> Result<(), BudgetError> {
         let room =
@@ -202,8 +144,8 @@ impl Tenant {
             account.rules().set_warned();
             account.guard();
             // Without an engine there is nobody to take the warning.
-            if let Some(shared) = self.shared() {
-                shared.warn(self, Microunits::new(limit));
+            if let Some(keeper) = self.keeper() {
+                keeper.warn(self, Microunits::new(limit));
             }
         }
     }
@@ -225,16 +167,6 @@ impl Tenant {
                 let (reserved, cap) = (Microunits::new(reserved), Microunits::new(cap));
                 BudgetError::Exposed { tenant, requested, reserved, cap }
             }
-        }
-    }
-
-    #[cold]
-    pub(crate) fn overdraft_differs(&self, extra: u64, drawn: &[u64]) -> BudgetError {
-        BudgetError::OverdraftDiffers {
-            tenant: self.name().to_owned(),
-            levels: self.levels().count(),
-            extra: Microunits::new(extra),
-            drawn: drawn.iter().copied().map(Microunits::new).collect(),
         }
     }
 }

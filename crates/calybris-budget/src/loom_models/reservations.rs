@@ -1,4 +1,4 @@
-//! The holds: each is settled once, whoever comes for it, and none has the id of another.
+//! The kept reservations: each is settled once, and no two have one id.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::sync::AtomicU64;
 use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::{BudgetEngine, Microunits, ReservationId};
 
-/// An engine with a tenant of 100 and one of 50. Its ring has one slot here.
+/// An engine with a tenant of 100 and one of 50. There is one slot here.
 fn engine() -> Arc<BudgetEngine> {
     let engine = BudgetEngine::new();
     engine.ensure_tenant("acme", Microunits::new(100)).unwrap();
@@ -17,19 +17,19 @@ fn engine() -> Arc<BudgetEngine> {
     Arc::new(engine)
 }
 
-/// What all holds hold is what their tenants have reserved.
+/// The sum of all reservations is what their tenants have reserved.
 fn check_books(engine: &BudgetEngine) {
     let open = engine.open_reservations().unwrap();
     for tenant in engine.tenants() {
         let of_tenant = open.iter().filter(|open| open.tenant == tenant.name());
-        let held: u64 = of_tenant.map(|open| open.amount.get()).sum();
-        assert_eq!(held, tenant.snapshot().reserved.get(), "a reservation was lost or doubled");
+        let kept: u64 = of_tenant.map(|open| open.amount.get()).sum();
+        assert_eq!(kept, tenant.snapshot().reserved.get(), "a reservation was lost or doubled");
     }
 }
 
-/// Two threads settle the hold of one id by name: one of them does.
+/// Two threads settle the reservation of one id by name: one of them does.
 #[test]
-fn a_hold_by_id_is_settled_once() {
+fn a_reservation_by_id_is_settled_once() {
     loom::model(|| {
         let engine = engine();
         let id = engine.try_reserve("acme", Microunits::new(6)).unwrap();
@@ -45,10 +45,10 @@ fn a_hold_by_id_is_settled_once() {
     });
 }
 
-/// One thread takes the hold out of the ring by way of the map, as who attaches it does; another
+/// One thread moves the reservation from its slot to the map and takes it, as `attach` does; another
 /// settles it where it stands, and looks in both.
 #[test]
-fn a_hold_on_its_way_from_the_ring_to_the_map_is_settled_once() {
+fn a_reservation_on_its_way_from_the_slot_to_the_map_is_settled_once() {
     loom::model(|| {
         let engine = engine();
         let id = engine.try_reserve("acme", Microunits::new(6)).unwrap();
@@ -62,10 +62,10 @@ fn a_hold_on_its_way_from_the_ring_to_the_map_is_settled_once() {
     });
 }
 
-/// A hold is settled and the next one, of another tenant, comes into its slot, while a third thread
+/// A reservation is settled and the next one, of another tenant, comes into its slot, while a third thread
 /// settles the first one's id as well: nobody gets the next one for it.
 #[test]
-fn the_next_hold_of_a_slot_is_not_taken_for_the_one_before() {
+fn the_next_reservation_of_a_slot_is_not_taken_for_the_one_before() {
     loom::model(|| {
         let engine = engine();
         let first = engine.try_reserve("acme", Microunits::new(6)).unwrap();
@@ -84,9 +84,9 @@ fn the_next_hold_of_a_slot_is_not_taken_for_the_one_before() {
     });
 }
 
-/// The control of the three: who has seen the hold frees the slot, whatever stands there by now.
+/// The control of the three: the thread that has seen the reservation frees the slot, whatever is there by now.
 #[test]
-fn control_a_hold_that_is_taken_without_a_second_look() {
+fn control_a_reservation_that_is_taken_without_a_second_look() {
     must_fail(|| {
         let state = Arc::new(AtomicU64::new(1));
         let take = |state: &AtomicU64| {
@@ -110,7 +110,7 @@ fn control_a_hold_that_is_taken_without_a_second_look() {
 fn an_id_is_the_engines_or_the_callers() {
     loom::model(|| {
         let engine = engine();
-        // The ring is there already: that it is made once is the word of the standard library, whose
+        // The slots are there already: that they are made once is the word of the standard library, whose
         // cell loom does not see into.
         let before = engine.try_reserve("acme", Microunits::new(1)).unwrap();
         engine.release("acme", before).unwrap();
@@ -147,10 +147,10 @@ fn control_two_claims_that_are_in_no_one_order() {
     });
 }
 
-/// A listing beside one who settles a hold and puts another into its slot: it shows each as it was,
+/// A listing beside a thread that settles a reservation and puts another into its slot: it shows each as it was,
 /// and no mixture of the two.
 #[test]
-fn a_listing_shows_each_hold_whole() {
+fn a_listing_shows_each_reservation_whole() {
     loom::model(|| {
         let engine = engine();
         let first = engine.try_reserve("acme", Microunits::new(6)).unwrap();
@@ -169,7 +169,7 @@ fn a_listing_shows_each_hold_whole() {
     });
 }
 
-/// The control of the listing: the words of the next hold are stored with nothing that says that the
+/// The control of the listing: the words of the next reservation are stored with nothing that says that the
 /// slot has been busy since.
 #[test]
 fn control_a_listing_of_words_that_say_nothing() {
@@ -187,7 +187,7 @@ fn control_a_listing_of_words_that_say_nothing() {
         let amount = slot.1.load(Relaxed);
         crate::sync::fence(Acquire);
         if slot.0.load(Relaxed) == id && id == 1 {
-            assert_eq!(amount, 6, "the amount of another hold");
+            assert_eq!(amount, 6, "the amount of another reservation");
         }
         writer.join().unwrap();
     });

@@ -1,15 +1,15 @@
-//! What a reservation gives back while it stays open: a part of it, or an overdraft that came to nothing.
+//! Releasing a part of a reservation, and undoing debits that a log did not take.
 
 use std::borrow::Borrow;
 
 use calybris_units::{Microunits, invariant};
 
-use crate::limits::check_amount;
+use crate::checks::check_amount;
 use crate::settlement::Overdraft;
 use crate::{BudgetError, Reservation, Tenant};
 
 impl<T: Borrow<Tenant>> Reservation<T> {
-    /// Returns a part of what is held to the tenant and keeps the rest open, 0 included: the call
+    /// Returns a part of the reservation to the tenant and keeps the rest open, 0 included: the call
     /// will cost less than was thought.
     ///
     /// # Errors
@@ -36,14 +36,14 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     }
 
     /// Undoes what [`cover_overrun`](Self::cover_overrun) has just done, for a caller whose log did not take it:
-    /// what was drawn is available again, what was owed is not owed.
+    /// the amount drawn is available again, and the debt is gone.
     ///
     /// The overdraft is the one that this reservation gave, nothing was committed of it since, and
     /// no debt of its tenant was paid meanwhile.
     ///
     /// # Errors
     ///
-    /// [`Overrun`](BudgetError::Overrun) when less is held than the overdraft added,
+    /// [`Overrun`](BudgetError::Overrun) when the reservation is smaller than the overdraft,
     /// [`OverdraftDiffers`](BudgetError::OverdraftDiffers) when it has another number of levels or a
     /// level owes less than it left there; nothing has changed then.
     ///

@@ -1,6 +1,6 @@
-//! The holds that the engine keeps: known by an id and owned by nobody else.
+//! The reservations that the engine keeps: known by an id, and owned by nobody else.
 //!
-//! A plain hold by name stands in the ring, for as long as its slot is free; all others are
+//! A reservation that was made by name is kept in a slot if the slot of its id is free; all others are
 //! reservations in a map. Nobody outside of this file has to know which.
 
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use calybris_units::{BrokenInvariant, Microunits, UnixMillis};
 use crate::directory::{Directory, Place};
 use crate::hashing::NumberHasher;
 use crate::reservation_id::OWN_IDS;
-use crate::ring::{Ring, Short};
+use crate::slot_table::{SlotEntry, SlotTable};
 use crate::sync::{AtomicU64, Mutex, Ordering::Relaxed, Ordering::SeqCst, load_in_one_order};
 use crate::{Reservation, ReservationId, Tenant};
 
@@ -22,7 +22,7 @@ use crate::{Reservation, ReservationId, Tenant};
 pub struct OpenReservation {
     /// Its name.
     pub id: ReservationId,
-    /// Whose amount it is.
+    /// The name of its tenant.
     pub tenant: String,
     /// How much is reserved.
     pub amount: Microunits,
@@ -36,24 +36,24 @@ pub struct OpenReservation {
 /// How many locks share the ids. Ids are given out in turn, so threads seldom meet on one.
 const SHARDS: usize = 16;
 
-type Shard = HashMap<ReservationId, Held, BuildHasherDefault<NumberHasher>>;
+type Shard = HashMap<ReservationId, Kept, BuildHasherDefault<NumberHasher>>;
 
 #[derive(Debug)]
-pub(crate) struct Holds {
-    ring: Ring,
+pub(crate) struct ReservationTable {
+    slots: SlotTable,
     shards: [Mutex<Shard>; SHARDS],
     last_id: AtomicU64,
-    /// The greatest id that a caller has chosen of those that come to the ring.
+    /// The greatest id below 2^63 that a caller has chosen.
     named: AtomicU64,
 }
 
 #[derive(Debug)]
-struct Held {
+struct Kept {
     reservation: Reservation,
     expires_at: Option<UnixMillis>,
 }
 
-impl Holds {
+impl ReservationTable {
     /// Keeps a reservation under an id that was never given out.
     pub(crate) fn keep(
         &self,
@@ -72,74 +72,74 @@ impl Holds {
 
     /// Keeps what was debited of a tenant, under an id that was never given out.
     #[inline]
-    pub(crate) fn keep_short(&self, place: Place, tenant: &Tenant, amount: u64) -> ReservationId {
-        self.keep_short_as(self.next_id(), place, tenant, amount)
+    pub(crate) fn keep_in_slot(&self, place: Place, tenant: &Tenant, amount: u64) -> ReservationId {
+        self.keep_in_slot_as(self.next_id(), place, tenant, amount)
     }
 
     /// The id is new; but a caller may choose the same until it stands somewhere.
     #[inline]
-    fn keep_short_as(
+    fn keep_in_slot_as(
         &self,
         id: ReservationId,
         place: Place,
         tenant: &Tenant,
         amount: u64,
     ) -> ReservationId {
-        let hold = Short { tenant: place, amount };
+        let entry = SlotEntry { tenant: place, amount };
         let is_taken = || id.as_u64() <= load_in_one_order(&self.named);
         if self
-            .ring
+            .slots
             .slot_for(id.as_u64())
-            .is_some_and(|slot| slot.keep(id.as_u64(), hold, is_taken))
+            .is_some_and(|slot| slot.keep(id.as_u64(), entry, is_taken))
         {
             return id;
         }
-        self.keep_long(id, Reservation::new(tenant.clone(), amount))
+        self.keep_in_map(id, Reservation::new(tenant.clone(), amount))
     }
 
     #[cold]
     #[inline(never)]
-    fn keep_long(&self, id: ReservationId, reservation: Reservation) -> ReservationId {
+    fn keep_in_map(&self, id: ReservationId, reservation: Reservation) -> ReservationId {
         match self.put(id, reservation, None) {
             Ok(()) => id,
             Err(back) => self.keep(back, None),
         }
     }
 
-    /// Takes a hold of this tenant that stands in the ring and covers `actual`: the tenant and what
-    /// is held. Otherwise nothing is done, and the caller asks [`take`](Self::take).
+    /// Takes a reservation of this tenant out of its slot, if it is in one and covers `actual`: the tenant
+    /// and the amount. Otherwise nothing is done, and the caller asks [`take`](Self::take).
     #[inline]
-    pub(crate) fn take_short<'a>(
+    pub(crate) fn take_from_slot<'a>(
         &self,
         id: ReservationId,
         directory: &'a Directory,
         tenant: &str,
         actual: u64,
     ) -> Option<(&'a Tenant, u64)> {
-        let slot = self.ring.slot(id.as_u64())?;
-        let hold = slot.peek(id.as_u64())?;
-        // Whatever cannot be settled here is left to `lengthen` and `take`, which say why.
-        let found = directory.at(hold.tenant).ok()?;
+        let slot = self.slots.slot(id.as_u64())?;
+        let entry = slot.peek(id.as_u64())?;
+        // Whatever cannot be settled here is left to `promote` and `take`, which say why.
+        let found = directory.at(entry.tenant).ok()?;
         let fits = found.is_named(tenant)
-            && actual <= hold.amount
+            && actual <= entry.amount
             && !found.account().is_broken()
             && slot.take(id.as_u64());
-        fits.then_some((found, hold.amount))
+        fits.then_some((found, entry.amount))
     }
 
-    /// Moves a hold from the ring to the map, where it can wait for an answer.
-    pub(crate) fn lengthen(
+    /// Moves a reservation from its slot to the map, where it can wait for an answer.
+    pub(crate) fn promote(
         &self,
         id: ReservationId,
         directory: &Directory,
     ) -> Result<(), BrokenInvariant> {
         let mut shard = self.shard(id).lock();
-        let Some(slot) = self.ring.slot(id.as_u64()) else { return Ok(()) };
-        let Some(hold) = slot.peek(id.as_u64()) else { return Ok(()) };
-        let tenant = directory.at(hold.tenant)?;
+        let Some(slot) = self.slots.slot(id.as_u64()) else { return Ok(()) };
+        let Some(entry) = slot.peek(id.as_u64()) else { return Ok(()) };
+        let tenant = directory.at(entry.tenant)?;
         if slot.take(id.as_u64()) {
-            let reservation = Reservation::new(tenant.clone(), hold.amount);
-            shard.insert(id, Held { reservation, expires_at: None });
+            let reservation = Reservation::new(tenant.clone(), entry.amount);
+            shard.insert(id, Kept { reservation, expires_at: None });
         }
         Ok(())
     }
@@ -175,7 +175,7 @@ impl Holds {
         if id.as_u64() < OWN_IDS {
             self.named.fetch_max(id.as_u64(), SeqCst);
         }
-        if self.ring.has(id.as_u64()) {
+        if self.slots.has(id.as_u64()) {
             return Err(reservation);
         }
         self.put(id, reservation, expires_at)
@@ -191,37 +191,36 @@ impl Holds {
         match self.shard(id).lock().entry(id) {
             Entry::Occupied(_) => Err(reservation),
             Entry::Vacant(vacant) => {
-                vacant.insert(Held { reservation, expires_at });
+                vacant.insert(Kept { reservation, expires_at });
                 Ok(())
             }
         }
     }
 
-    /// Gives a reservation of the map up if `check` lets it go; whoever gets it is the one who settles
-    /// it. What stands in the ring is to be [lengthened](Self::lengthen) first.
+    /// Takes a reservation out of the map if `check` lets it go; its new owner alone can settle it. A reservation in a slot has to be [promoted](Self::promote) first.
     pub(crate) fn take<A, E>(
         &self,
         id: ReservationId,
         check: impl FnOnce(&mut Reservation) -> Result<A, E>,
     ) -> Result<Option<(Reservation, A)>, E> {
         match self.shard(id).lock().entry(id) {
-            Entry::Occupied(mut held) => {
-                let answer = check(&mut held.get_mut().reservation)?;
-                Ok(Some((held.remove().reservation, answer)))
+            Entry::Occupied(mut kept) => {
+                let answer = check(&mut kept.get_mut().reservation)?;
+                Ok(Some((kept.remove().reservation, answer)))
             }
             Entry::Vacant(_) => Ok(None),
         }
     }
 
-    /// Gives up everything that was not dispatched and whose time has come, in order of id.
+    /// Takes out every reservation that has expired and was not dispatched, in order of id.
     pub(crate) fn take_expired(&self, now: UnixMillis) -> Vec<(ReservationId, Reservation)> {
         let mut taken = Vec::new();
         for shard in &self.shards {
-            let expired = |_: &ReservationId, held: &mut Held| {
-                held.expires_at.is_some_and(|at| at <= now) && !held.reservation.is_dispatched()
+            let expired = |_: &ReservationId, kept: &mut Kept| {
+                kept.expires_at.is_some_and(|at| at <= now) && !kept.reservation.is_dispatched()
             };
-            let mut held = shard.lock();
-            taken.extend(held.extract_if(expired).map(|(id, held)| (id, held.reservation)));
+            let mut kept = shard.lock();
+            taken.extend(kept.extract_if(expired).map(|(id, kept)| (id, kept.reservation)));
         }
         taken.sort_unstable_by_key(|(id, _)| *id);
         taken
@@ -234,42 +233,42 @@ impl Holds {
         self.shards.get(usize::from(low) % SHARDS).unwrap_or(first)
     }
 
-    /// Every hold, in order of id.
+    /// Every reservation, in order of id.
     pub(crate) fn list(
         &self,
         directory: &Directory,
     ) -> Result<Vec<OpenReservation>, BrokenInvariant> {
-        // The ring first: what moves from it to the map meanwhile is seen twice rather than never.
-        let short = |(id, hold): (u64, Short)| {
+        // The slots first: a reservation that moves to the map meanwhile is seen twice rather than never.
+        let short = |(id, entry): (u64, SlotEntry)| {
             Ok(OpenReservation {
                 id: id.into(),
-                tenant: directory.at(hold.tenant)?.name().to_owned(),
-                amount: Microunits::new(hold.amount),
+                tenant: directory.at(entry.tenant)?.name().to_owned(),
+                amount: Microunits::new(entry.amount),
                 expires_at: None,
                 dispatched: false,
             })
         };
-        let short = self.ring.list().into_iter().map(short);
+        let short = self.slots.list().into_iter().map(short);
         let mut list = short.collect::<Result<Vec<_>, BrokenInvariant>>()?;
         for shard in &self.shards {
-            list.extend(shard.lock().iter().map(|(id, held)| OpenReservation {
+            list.extend(shard.lock().iter().map(|(id, kept)| OpenReservation {
                 id: *id,
-                tenant: held.reservation.tenant().name().to_owned(),
-                amount: held.reservation.amount(),
-                expires_at: held.expires_at,
-                dispatched: held.reservation.is_dispatched(),
+                tenant: kept.reservation.tenant().name().to_owned(),
+                amount: kept.reservation.amount(),
+                expires_at: kept.expires_at,
+                dispatched: kept.reservation.is_dispatched(),
             }));
         }
-        list.sort_unstable_by_key(|hold| hold.id);
-        list.dedup_by_key(|hold| hold.id);
+        list.sort_unstable_by_key(|entry| entry.id);
+        list.dedup_by_key(|entry| entry.id);
         Ok(list)
     }
 }
 
-impl Default for Holds {
+impl Default for ReservationTable {
     fn default() -> Self {
         Self {
-            ring: Ring::default(),
+            slots: SlotTable::default(),
             shards: std::array::from_fn(|_| Mutex::default()),
             last_id: AtomicU64::new(0),
             named: AtomicU64::new(0),
@@ -281,36 +280,47 @@ impl Default for Holds {
 mod tests {
     use super::*;
     use crate::account::Balance;
+    use crate::shared::Shared;
     use std::sync::Weak;
 
     #[test]
     fn an_id_that_a_caller_chose_before_it_stood_anywhere_is_not_given_out() {
-        let acme =
-            Tenant::new("acme", Microunits::new(100), Balance::of_grant(100), None, Weak::new());
-        let holds = Holds::default();
-        let on_its_way = holds.next_id();
-        holds.keep_as(on_its_way, acme.try_reserve(Microunits::new(5)).unwrap(), None).unwrap();
+        let acme = Tenant::new(
+            "acme",
+            Microunits::new(100),
+            Balance::of_grant(100),
+            None,
+            Weak::<Shared>::new(),
+        );
+        let table = ReservationTable::default();
+        let on_its_way = table.next_id();
+        table.keep_as(on_its_way, acme.try_reserve(Microunits::new(5)).unwrap(), None).unwrap();
 
         acme.debit(7).unwrap();
-        let given = holds.keep_short_as(on_its_way, 0, &acme, 7);
+        let given = table.keep_in_slot_as(on_its_way, 0, &acme, 7);
         assert_ne!(given, on_its_way);
-        let taken = |id| holds.take(id, |_| Ok::<_, ()>(())).unwrap().unwrap().0.amount().get();
+        let taken = |id| table.take(id, |_| Ok::<_, ()>(())).unwrap().unwrap().0.amount().get();
         assert_eq!((taken(on_its_way), taken(given)), (5, 7));
         assert_eq!(acme.snapshot().available, Microunits::new(100));
     }
 
     #[test]
-    fn a_caller_cannot_choose_an_id_that_stands_in_the_ring() {
-        let acme =
-            Tenant::new("acme", Microunits::new(100), Balance::of_grant(100), None, Weak::new());
-        let holds = Holds::default();
+    fn a_caller_cannot_choose_an_id_that_is_in_a_slot() {
+        let acme = Tenant::new(
+            "acme",
+            Microunits::new(100),
+            Balance::of_grant(100),
+            None,
+            Weak::<Shared>::new(),
+        );
+        let table = ReservationTable::default();
         acme.debit(7).unwrap();
-        let given = holds.keep_short(0, &acme, 7);
-        assert!(holds.ring.has(given.as_u64()));
-        holds
+        let given = table.keep_in_slot(0, &acme, 7);
+        assert!(table.slots.has(given.as_u64()));
+        table
             .keep_as(given, acme.try_reserve(Microunits::new(5)).unwrap(), None)
             .unwrap_err()
             .release();
-        assert!(holds.ring.has(given.as_u64()));
+        assert!(table.slots.has(given.as_u64()));
     }
 }

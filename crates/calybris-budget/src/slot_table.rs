@@ -1,8 +1,8 @@
-//! The ring: where the newest holds by name and id stand, a few words each and no lock.
+//! The slots: where the newest reservations by name and id are kept, a few words each and no lock.
 //!
-//! An id says its slot. A slot is claimed, filled, and then shows the id; who replaces the id takes
-//! the hold. What finds its slot taken, or is more than a tenant and an amount, goes into the map
-//! instead.
+//! The slot follows from the id. A slot is claimed, filled, and then shows the id; the thread that replaces
+//! the id takes the reservation. A reservation whose slot is taken, or that has more than a tenant and an
+//! amount, goes into the map instead.
 //!
 //! ```text
 //! keep     state free -> busy; tenant, amount; state id
@@ -19,13 +19,13 @@ use crate::sync::{
     fence, pause,
 };
 
-/// The newest holds by id.
+/// The newest reservations by id.
 #[derive(Debug, Default)]
-pub(crate) struct Ring {
+pub(crate) struct SlotTable {
     slots: OnceLock<Box<[Slot]>>,
 }
 
-/// One hold.
+/// The place of one reservation.
 #[derive(Debug)]
 #[repr(align(32))]
 pub(crate) struct Slot {
@@ -34,19 +34,19 @@ pub(crate) struct Slot {
     amount: AtomicU64,
 }
 
-/// A hold as it stands in a slot.
+/// A reservation in a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Short {
+pub(crate) struct SlotEntry {
     pub(crate) tenant: Place,
     pub(crate) amount: u64,
 }
 
-// Neither is the id of a reservation in the ring: those are 1 to below `OWN_IDS`.
+// Neither is the id of a reservation: those in slots are 1 to below `OWN_IDS`.
 const FREE: u64 = 0;
 const BUSY: u64 = u64::MAX;
 
-/// How many holds fit: few enough to stay in a cache, enough for those that are settled soon. Loom
-/// explores one slot, so that every hold comes to it.
+/// How many slots there are: few enough to stay in a cache, enough for the reservations that are settled
+/// soon. Loom explores one slot, so that every reservation comes to it.
 const SLOTS: usize = if cfg!(loom) { 1 } else { 4_096 };
 
 impl Slot {
@@ -54,17 +54,17 @@ impl Slot {
         Self { state: AtomicU64::new(FREE), tenant: AtomicU32::new(0), amount: AtomicU64::new(0) }
     }
 
-    /// Shows a hold, if the slot is free and nobody else has taken the id for another. An id comes
-    /// to a slot once and never again.
+    /// Puts a reservation into the slot, if the slot is free and no caller has taken the id for another. An id
+    /// comes to a slot once and never again.
     ///
     /// The claim and the question are SeqCst, as are the other's claim and its look at
     /// [`settled`](Self::settled): either this one hears that the id is taken, or the other one sees
     /// that the slot is.
     ///
-    /// Both words are stored with Release, so that whoever reads one of them by way of an Acquire
+    /// Both words are stored with Release, so that a thread that reads one of them with Acquire
     /// finds that the slot has been busy since: see [`seen`](Self::seen).
     #[inline]
-    pub(crate) fn keep(&self, id: u64, hold: Short, is_taken: impl FnOnce() -> bool) -> bool {
+    pub(crate) fn keep(&self, id: u64, entry: SlotEntry, is_taken: impl FnOnce() -> bool) -> bool {
         if self.state.compare_exchange(FREE, BUSY, SeqCst, Relaxed).is_err() {
             return false;
         }
@@ -72,23 +72,23 @@ impl Slot {
             self.state.store(FREE, Release);
             return false;
         }
-        self.tenant.store(hold.tenant, Release);
-        self.amount.store(hold.amount, Release);
+        self.tenant.store(entry.tenant, Release);
+        self.amount.store(entry.amount, Release);
         self.state.store(id, Release);
         true
     }
 
-    /// The hold of this id. It may be gone already.
+    /// The reservation of this id. It may be gone already.
     #[inline]
-    pub(crate) fn peek(&self, id: u64) -> Option<Short> {
+    pub(crate) fn peek(&self, id: u64) -> Option<SlotEntry> {
         if self.state.load(Acquire) != id {
             return None;
         }
         let (tenant, amount) = (self.tenant.load(Relaxed), self.amount.load(Relaxed));
-        Some(Short { tenant, amount })
+        Some(SlotEntry { tenant, amount })
     }
 
-    /// Takes the hold that was seen under this id: who is told `true` is the only one.
+    /// Takes the reservation that was seen under this id. One caller alone is told `true`.
     ///
     /// As the id comes to the slot once, it was there from the peek until now, and what was seen
     /// then belongs to it. The readings come before the Release, so they cannot be of the next.
@@ -97,18 +97,18 @@ impl Slot {
         self.state.compare_exchange(id, FREE, Release, Relaxed).is_ok()
     }
 
-    /// The hold that stands here, if any does.
+    /// The reservation in the slot, if there is one.
     ///
-    /// Whoever lists the holds does not take them, so the id is looked at again: was one of the words
-    /// of another hold already, then the fence acquires it, and with it that the id had gone before.
-    fn seen(&self) -> Option<(u64, Short)> {
+    /// A listing takes nothing, so it looks at the id again. If one of the words belonged to another
+    /// reservation already, the fence acquires that word, and with it that the id had gone before.
+    fn seen(&self) -> Option<(u64, SlotEntry)> {
         let id = self.settled();
-        let hold = if id == FREE { None } else { self.peek(id) };
+        let entry = if id == FREE { None } else { self.peek(id) };
         fence(Acquire);
-        hold.filter(|_| self.state.load(Relaxed) == id).map(|hold| (id, hold))
+        entry.filter(|_| self.state.load(Relaxed) == id).map(|entry| (id, entry))
     }
 
-    /// What the slot shows, as soon as nobody is about to change it.
+    /// The state of the slot, as soon as no thread is about to change it.
     fn settled(&self) -> u64 {
         loop {
             match self.state.load(SeqCst) {
@@ -119,7 +119,7 @@ impl Slot {
     }
 }
 
-impl Ring {
+impl SlotTable {
     /// The slot of an id, once there are any.
     #[inline]
     pub(crate) fn slot(&self, id: u64) -> Option<&Slot> {
@@ -134,17 +134,17 @@ impl Ring {
         self.slots.get_or_init(slots).get(index)
     }
 
-    /// Whether a hold of this id stands here, or will in a moment.
+    /// Whether a reservation of this id is in its slot, or will be in a moment.
     ///
-    /// It makes the slots if there are none: who found none and went on would have asked nothing of
+    /// It makes the slots if there are none: a thread that found none and went on would have asked nothing of
     /// the slot, and the order of the two SeqCst pairs of [`Slot::keep`] is an order of accesses to
     /// one slot.
     pub(crate) fn has(&self, id: u64) -> bool {
         self.slot_for(id).is_some_and(|slot| slot.settled() == id)
     }
 
-    /// Every hold.
-    pub(crate) fn list(&self) -> Vec<(u64, Short)> {
+    /// Every reservation in a slot.
+    pub(crate) fn list(&self) -> Vec<(u64, SlotEntry)> {
         self.slots.get().into_iter().flatten().filter_map(Slot::seen).collect()
     }
 }

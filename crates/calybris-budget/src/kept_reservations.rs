@@ -25,15 +25,15 @@ impl BudgetEngine {
         reservation: Reservation,
         expires_at: Option<UnixMillis>,
     ) -> ReservationId {
-        self.shared.holds.keep(reservation, expires_at)
+        self.shared.reservations.keep(reservation, expires_at)
     }
 
-    /// As [`detach`](Self::detach), under an id of the caller's: a hold that came back from a log
-    /// keeps the number it had. The engine gives out greater ones from then on.
+    /// As [`detach`](Self::detach), under an id of the caller's: a reservation that came back from a log
+    /// keeps the id it had. The engine gives out greater ones from then on.
     ///
     /// # Errors
     ///
-    /// The reservation, when the id names an open hold already.
+    /// The reservation, when the id names an open reservation already.
     ///
     /// ```
     /// use calybris_budget::{BudgetEngine, Microunits, ReservationId};
@@ -51,10 +51,10 @@ impl BudgetEngine {
         reservation: Reservation,
         expires_at: Option<UnixMillis>,
     ) -> Result<(), Reservation> {
-        self.shared.holds.keep_as(id, reservation, expires_at)
+        self.shared.reservations.keep_as(id, reservation, expires_at)
     }
 
-    /// Takes a reservation back from the engine. Who gets it is the only one who can settle it.
+    /// Takes a reservation back from the engine. The caller that gets it is the only one that can settle it.
     ///
     /// ```
     /// use calybris_budget::{BudgetEngine, Microunits};
@@ -68,12 +68,12 @@ impl BudgetEngine {
     /// ```
     #[must_use]
     pub fn attach(&self, id: ReservationId) -> Option<Reservation> {
-        self.lengthen(id).ok()?;
-        let Ok(taken) = self.shared.holds.take(id, |_| Ok::<_, Infallible>(()));
+        self.promote(id).ok()?;
+        let Ok(taken) = self.shared.reservations.take(id, |_| Ok::<_, Infallible>(()));
         taken.map(|(reservation, ())| reservation)
     }
 
-    /// Every hold that the engine keeps, in order of id: those known by an id, and those in
+    /// Every reservation that the engine keeps, in order of id: those known by an id, and those in
     /// suspense. A reservation that somebody owns is in its owner's hands and not listed.
     ///
     /// # Errors
@@ -90,12 +90,12 @@ impl BudgetEngine {
     /// # Ok::<(), calybris_budget::BudgetError>(())
     /// ```
     pub fn open_reservations(&self) -> Result<Vec<OpenReservation>, BudgetError> {
-        Ok(self.holds()?)
+        Ok(self.kept()?)
     }
 
-    /// Takes back every reservation whose time has come at the caller's `now`, in order of id.
+    /// Takes back every reservation that has expired by the caller's time `now`, in order of id.
     /// To drop them is to release them; a caller with a log appends `Expired` for each of them
-    /// first. What was dispatched does not expire: it stays in suspense.
+    /// first. A dispatched reservation does not expire: it stays in suspense.
     ///
     /// ```
     /// use calybris_budget::{BudgetEngine, Microunits, UnixMillis};
@@ -110,6 +110,6 @@ impl BudgetEngine {
     /// ```
     #[must_use = "what is dropped is released"]
     pub fn take_expired(&self, now: UnixMillis) -> Vec<(ReservationId, Reservation)> {
-        self.shared.holds.take_expired(now)
+        self.shared.reservations.take_expired(now)
     }
 }

@@ -1,9 +1,8 @@
-//! What a change would be refused for, asked before it is made: by a caller who logs a credit first and makes it
-//! afterwards, when nothing may refuse it any more.
+//! Prechecks for callers that log a credit before they apply it, when it must not be refused any more.
 
 use calybris_units::Microunits;
 
-use crate::limits::{check_amount, check_name};
+use crate::checks::{check_amount, check_name};
 use crate::{BudgetEngine, BudgetError, MAX_LEVELS, Tenant};
 
 impl BudgetEngine {
@@ -11,7 +10,7 @@ impl BudgetEngine {
     /// [`ensure_child`](Self::ensure_child) would refuse, and opens nothing. A parent is made ready for
     /// children, which changes none of its amounts.
     ///
-    /// A yes stays true until somebody else opens a tenant of this name.
+    /// The answer stays true until another thread opens a tenant of this name.
     ///
     /// # Errors
     ///
@@ -67,7 +66,7 @@ impl BudgetEngine {
 }
 
 impl Tenant {
-    /// Refuses what [`top_up`](Self::top_up) would refuse. A yes stays true while nobody else tops up or lets a cost
+    /// Refuses what [`top_up`](Self::top_up) would refuse. The answer stays true as long as no other thread tops up or lets a cost
     /// become debt.
     ///
     /// # Errors
@@ -88,7 +87,7 @@ impl Tenant {
         self.locked(|| self.check_top_up_locked(amount))
     }
 
-    /// Refuses what [`refund`](Self::refund) would refuse. A yes stays true while nobody else refunds.
+    /// Refuses what [`refund`](Self::refund) would refuse. The answer stays true as long as no other thread refunds.
     ///
     /// # Errors
     ///
