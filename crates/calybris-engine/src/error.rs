@@ -190,6 +190,7 @@ pub(crate) fn superseded(sequence: u64, named: u64) -> EngineError {
 /// A settlement, an abandonment or a step to the next model that did not happen, with the ticket given back.
 #[derive(Debug, Error)]
 #[error("{error}")]
+#[non_exhaustive]
 pub struct SettleRefused {
     /// Why.
     pub error: EngineError,

@@ -40,6 +40,7 @@ pub struct History {
 
 /// A record of an engine's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Entry {
     /// Its place in the log, from 1, without gaps.
     pub sequence: u64,

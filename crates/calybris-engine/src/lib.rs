@@ -78,6 +78,7 @@ mod fall_back;
 mod owner;
 mod rules;
 mod settle;
+mod soundness;
 
 mod keys;
 mod preference;

@@ -72,6 +72,7 @@ pub enum Record<'a> {
 /// decision is shown the record that it names, and should not see every balance. If a crash comes between the two, the
 /// next opening writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "whoever writes a record says all of it")]
 pub struct Checkpoint<'a> {
     /// When, by the caller's clock.
     pub time: UnixMillis,
@@ -89,6 +90,7 @@ pub struct Checkpoint<'a> {
 
 /// An open ticket, but for its money.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "whoever writes a record says all of it")]
 pub struct LoggedTicket {
     /// Sequence of the `Decided` record.
     pub decision_sequence: u64,
@@ -102,6 +104,7 @@ pub struct LoggedTicket {
 
 /// A decision that was made under a request key: what the same call is answered again.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "whoever writes a record says all of it")]
 pub struct KeyedDecision<'a> {
     /// Sequence of the `Decided` record.
     pub decision_sequence: u64,
@@ -119,6 +122,7 @@ pub struct KeyedDecision<'a> {
 
 /// A policy and a catalog with their names, as a record holds them.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "whoever writes a record says all of it")]
 pub struct LoggedSnapshot<'a> {
     /// SHA-256 over the canonical bytes of policy and catalog.
     pub digest: SnapshotDigest,
@@ -133,6 +137,7 @@ pub struct LoggedSnapshot<'a> {
 /// Where a ticket went whose model failed: the best by the snapshot's rank among those that the ticket has not tried and
 /// whose cost the ticket's hold and the tenant's available budget can pay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "whoever writes a record says all of it")]
 pub struct Fallback {
     /// The model to call now.
     pub model_id: u32,
@@ -144,6 +149,7 @@ pub struct Fallback {
 
 /// One decision with everything that is needed to make it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "whoever writes a record says all of it")]
 pub struct Decided<'a> {
     /// When, by the caller's clock.
     pub time: UnixMillis,
@@ -165,6 +171,7 @@ pub struct Decided<'a> {
 
 /// What the budget said to a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "callers tell every answer of the budget apart")]
 pub enum Admission {
     /// The kernel rejected the request: there was nothing to pay for.
     NotAsked,

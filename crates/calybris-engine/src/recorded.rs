@@ -26,6 +26,7 @@ use crate::snapshot::Snapshot;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct RecordedDecision {
     /// Its sequence in the log.
     pub sequence: u64,

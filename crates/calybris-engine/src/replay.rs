@@ -23,6 +23,7 @@ use trial::{Propose, Trials};
 
 /// How a log is replayed.
 #[derive(Clone, Copy, Default)]
+#[expect(clippy::exhaustive_structs, reason = "callers build it from the default")]
 pub struct ReplayOptions<'a> {
     /// How many threads may decide at the same time, the calling one included; one unless told.
     pub threads: Option<NonZeroUsize>,
@@ -32,6 +33,7 @@ pub struct ReplayOptions<'a> {
 
 /// How far a replay has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReplayProgress {
     /// Records read.
     pub records: u64,
@@ -43,6 +45,7 @@ pub struct ReplayProgress {
 
 /// A decision of the log that came out again as it was recorded.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Replayed<'a> {
     /// Its sequence in the log.
     pub sequence: u64,

@@ -15,6 +15,7 @@ use crate::record::LoggedSnapshot;
 ///
 /// Any name may be missing; a name decides nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "callers build it from the default")]
 pub struct Names {
     /// Model id to name.
     pub models: BTreeMap<u32, String>,

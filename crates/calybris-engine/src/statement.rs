@@ -67,6 +67,7 @@ pub struct Posting {
 
 /// Why a spent amount changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "committed amounts change in no other way")]
 pub enum PostingKind {
     /// It was spent before the first record that the log still holds. The checkpoint there says how much, and nothing says
     /// when or for which models.

@@ -27,7 +27,7 @@ fn call_on(engine: &Engine, caller: u64) {
             3 => drop(engine.extend(&mut ticket, Microunits::new(50), UnixMillis::new(2))),
             4 => drop(engine.fall_back(ticket, UnixMillis::new(2))),
             5 => {
-                drop(engine.settle(ticket, Microunits::new(reserved + 20_000), UnixMillis::new(2)))
+                drop(engine.settle(ticket, Microunits::new(reserved + 20_000), UnixMillis::new(2)));
             }
             _ => {}
         }

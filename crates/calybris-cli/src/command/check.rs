@@ -103,7 +103,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let recorded = checked.map_err(|error| Failure::of_proof(file, &error))?;
     let mut page = Page::default();
     if arguments.json {
-        let RecordedDecision { sequence, hash, decided, snapshot } = recorded;
+        let RecordedDecision { sequence, hash, decided, snapshot, .. } = recorded;
         let followed = Followed::new(sequence, hash, decided, snapshot.names());
         let mut record = json::followed(&followed, snapshot.names())?;
         // A proof contains no later records.

@@ -108,7 +108,7 @@ fn read_decisions(
     waiting: &mut Waiting,
     out: &mut Stream,
 ) -> Result<(), Failure> {
-    while let Some(Entry { sequence, hash, record }) = journal.next()? {
+    while let Some(Entry { sequence, hash, record, .. }) = journal.next()? {
         if let Record::Decided(decided) = record {
             let names = journal.names(decided.snapshot_sequence);
             waiting.push(Followed::new(sequence, hash, decided, names));

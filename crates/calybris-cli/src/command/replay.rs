@@ -130,7 +130,7 @@ fn compare(arguments: &Arguments, policy: &Path) -> Result<Page, Failure> {
             }
         },
     )?;
-    let what_if = comparison.finish().map_err(|error| Failure::refused(error))?;
+    let what_if = comparison.finish().map_err(Failure::refused)?;
     let log = arguments.of.log.dir();
     let report = Report { log, replayed: &replayed, proposal: &proposal, what_if: &what_if };
     let forms = Forms {

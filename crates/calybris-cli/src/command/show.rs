@@ -183,7 +183,7 @@ impl Show {
     fn follow_decisions(&mut self, waiting: &mut Waiting, last: &mut Last) -> Result<(), Failure> {
         // If outcomes do not matter, only the last decisions are kept.
         let at_once = self.limit != usize::MAX && !self.filter.needs_outcome();
-        while let Some(Entry { sequence, hash, record }) = self.journal.next()? {
+        while let Some(Entry { sequence, hash, record, .. }) = self.journal.next()? {
             let Record::Decided(decided) = record else {
                 let names = self.journal.names_of(&record);
                 if !waiting.take(sequence, &record, names) {
