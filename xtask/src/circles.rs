@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use self::imports::{Import, Imports};
 
 /// Crates in which circles are left, by their roots, and how many files the largest may have. To be emptied.
-const KNOWN: [(&str, usize); 1] = [("crates/calybris-engine/src/lib.rs", 4)];
+const KNOWN: [(&str, usize); 1] = [("crates/calybris-engine/src/lib.rs", 3)];
 
 /// More than so many files are a circle.
 const PAIR: usize = 2;
