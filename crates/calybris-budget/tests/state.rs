@@ -172,7 +172,6 @@ proptest! {
         }
         prop_assert_eq!(&all.state().unwrap(), &whole);
     }
-
 }
 
 /// A live budget that logs what it does, with reservations of its own and of the engine.
