@@ -79,7 +79,7 @@ impl Stage {
                 None => Admission::NotAsked,
             };
             let decided = Decided {
-                time: UnixMillis::new(1_760_000_000_000) + number,
+                time: UnixMillis::new(1_760_000_000_000 + number),
                 tenant: "search".into(),
                 correlation_id: id.as_str().into(),
                 request_key: "".into(),
