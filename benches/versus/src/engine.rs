@@ -4,11 +4,11 @@
 use std::path::Path;
 use std::time::Instant;
 
-use calybris_engine::{Microunits, UnixMillis};
 use calybris_engine::{
     Admission, Call, Decided, Engine, EngineOptions, Names, RecordedDecision, ReplayOptions,
     ReplayReport, SCHEMA_ID, Snapshot, replay,
 };
+use calybris_engine::{Microunits, UnixMillis};
 use calybris_kernel::{PolicySnapshot, Request};
 use calybris_wal::{Durability, WalOptions, WalWriter};
 use peer_1_3::budget::BudgetEngine as PeerBudget;
@@ -65,7 +65,9 @@ impl Stage {
     fn write_log(&self, path: &Path, decisions: u64) {
         let engine = Engine::open(path, &EngineOptions::default()).expect("the engine opens");
         engine.install(self.snapshot.clone(), UnixMillis::new(0)).expect("the snapshot is logged");
-        engine.ensure_tenant("search", Microunits::new(GRANTED), UnixMillis::new(0)).expect("the name is new");
+        engine
+            .ensure_tenant("search", Microunits::new(GRANTED), UnixMillis::new(0))
+            .expect("the name is new");
         engine.close().expect("the log closes");
         let options = WalOptions::new(SCHEMA_ID).durability(Durability::Buffered);
         let log = WalWriter::open(path, &options).expect("the log opens");
@@ -99,7 +101,9 @@ fn decide_settle(report: &mut Report, stage: &Stage, root: &Path) {
     let options = EngineOptions::default();
     let engine = Engine::open(root.join("engine"), &options).expect("the engine opens");
     engine.install(stage.snapshot.clone(), UnixMillis::new(0)).expect("the snapshot is logged");
-    engine.ensure_tenant("search", Microunits::new(GRANTED), UnixMillis::new(0)).expect("the name is new");
+    engine
+        .ensure_tenant("search", Microunits::new(GRANTED), UnixMillis::new(0))
+        .expect("the name is new");
 
     let budget = PeerBudget::new();
     budget.ensure_tenant("search", GRANTED.cast_signed());
@@ -116,10 +120,13 @@ fn decide_settle(report: &mut Report, stage: &Stage, root: &Path) {
         "ns/call",
         Contestant::new("ours", |iterations| {
             for request in turn.by_ref().take(iterations as usize) {
-                let call = Call::new("search", UnixMillis::new(1_760_000_000_000), *request).with_correlation_id("4bf92f3577b34da6a3ce929d0e0e4736");
+                let call = Call::new("search", UnixMillis::new(1_760_000_000_000), *request)
+                    .with_correlation_id("4bf92f3577b34da6a3ce929d0e0e4736");
                 if let Some(ticket) = engine.decide(&call).expect("the log takes it").ticket {
                     let cost = ticket.reserved().get();
-                    engine.settle(ticket, Microunits::new(cost), UnixMillis::new(1_760_000_000_001)).expect("the ticket is open");
+                    engine
+                        .settle(ticket, Microunits::new(cost), UnixMillis::new(1_760_000_000_001))
+                        .expect("the ticket is open");
                 }
             }
         }),
@@ -212,16 +219,21 @@ fn recover_1m(report: &mut Report, stage: &Stage, root: &Path) {
     let options = EngineOptions::default().checkpoint_every_records(every);
     let engine = Engine::open(&path, &options).expect("the engine opens");
     engine.install(stage.snapshot.clone(), UnixMillis::new(0)).expect("the snapshot is logged");
-    engine.ensure_tenant("search", Microunits::new(GRANTED), UnixMillis::new(0)).expect("the name is new");
+    engine
+        .ensure_tenant("search", Microunits::new(GRANTED), UnixMillis::new(0))
+        .expect("the name is new");
     let mut open = std::collections::VecDeque::new();
     for request in stage.requests() {
-        let call = Call::new("search", UnixMillis::new(1_760_000_000_000), request).with_correlation_id("4bf92f3577b34da6a3ce929d0e0e4736");
+        let call = Call::new("search", UnixMillis::new(1_760_000_000_000), request)
+            .with_correlation_id("4bf92f3577b34da6a3ce929d0e0e4736");
         let outcome = engine.decide(&call).expect("the log takes it");
         open.extend(outcome.ticket);
         if open.len() > 1_000
             && let Some(ticket) = open.pop_front()
         {
-            engine.settle(ticket, Microunits::new(0), UnixMillis::new(1_760_000_000_001)).expect("the ticket is open");
+            engine
+                .settle(ticket, Microunits::new(0), UnixMillis::new(1_760_000_000_001))
+                .expect("the ticket is open");
         }
         let last = engine.head().sequence;
         // Up to just before the next checkpoint.

@@ -13,7 +13,7 @@
 //! | [`engine`] | `calybris-engine` | the three joined: decide, reserve, log, settle, recover |
 //!
 //! ```
-//! use calybris_core::engine::{Call, Engine, EngineOptions, Names, Snapshot};
+//! use calybris_core::engine::{Call, Engine, EngineOptions, Names, Snapshot, UnixMillis};
 //! use calybris_core::kernel::{BasisPoints, Microunits, Model, Policy, PolicySnapshot, Request};
 //!
 //! let policy = Policy::new().with_hard_risk_limit(BasisPoints::percent(90));
@@ -36,13 +36,8 @@
 //! let request = Request::new(1, 1, 1_000, 500)
 //!     .with_business_value_microunits(20_000)
 //!     .with_budget_limit(Microunits::new(10_000));
-//! let call = Call {
-//!     tenant: "search",
-//!     time: UnixMillis::new(1_700_000_000_001),
-//!     correlation_id: "trace-1",
-//!     request_key: "",
-//!     request,
-//! };
+//! let call = Call::new("search", UnixMillis::new(1_700_000_000_001), request)
+//!     .with_correlation_id("trace-1");
 //! let outcome = engine.decide(&call)?;
 //!
 //! // The small model wins: 15 points of quality are not worth 7,050 microunits here.

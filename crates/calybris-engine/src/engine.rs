@@ -177,7 +177,7 @@ impl Engine {
     #[doc = include_str!("doc_world.txt")]
     /// drop(engine.decide(&call)?); // whoever had the ticket is gone
     /// for open in engine.open_tickets() {
-    ///     println!("`{}` holds {} microunits", open.tenant, open.reserved_microunits);
+    ///     println!("`{}` has {} reserved", open.tenant, open.reserved);
     ///     let ticket = engine.ticket(open.decision_sequence).ok_or("closed meanwhile")?;
     ///     engine.abandon(ticket, UnixMillis::new(3))?;
     /// }
