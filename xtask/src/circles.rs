@@ -14,9 +14,6 @@ use std::collections::HashMap;
 
 use self::imports::{Import, Imports};
 
-/// Crates in which circles are left, by their roots, and how many files the largest may have. To be emptied.
-const KNOWN: [(&str, usize); 1] = [("crates/calybris-engine/src/lib.rs", 4)];
-
 /// More than so many files are a circle.
 const PAIR: usize = 2;
 
@@ -25,15 +22,12 @@ pub(crate) fn findings(files: &[(String, String)]) -> Result<Vec<String>, String
     let mut findings = Vec::new();
     for (root, imports) in crates(files)? {
         findings.extend(imports.lost.iter().cloned());
-        let known = KNOWN.iter().find(|(known, _)| *known == root).map_or(PAIR, |known| known.1);
-        let circles = imports.circles();
-        let new = circles.iter().filter(|circle| circle.len() > known);
-        findings.extend(new.map(|circle| imports.finding(&root, circle)));
+        findings.extend(imports.circles().iter().map(|circle| imports.finding(&root, circle)));
     }
     Ok(findings)
 }
 
-/// All circles with every import in them, known or not.
+/// All circles with every import in them.
 pub(crate) fn report(files: &[(String, String)]) -> Result<String, String> {
     let mut report = String::new();
     for (root, imports) in crates(files)? {

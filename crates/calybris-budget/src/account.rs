@@ -238,7 +238,7 @@ impl Account {
         })
     }
 
-    /// The reserved amount in a balance of this account.
+    /// The reserved amount in a balance of this account; breaks it off, under the lock, if there is none.
     pub(crate) fn reserved(&self, balance: &Balance) -> Result<u64, BrokenInvariant> {
         self.unless_broken(balance.reserved())
     }
@@ -259,12 +259,17 @@ impl Account {
             let balance = self.read();
             self.rules.admit(balance.debt, self.reserved(&balance)?, amount)?;
         }
-        self.covers(amount)
+        self.is_available(amount)
     }
 
     /// Says whether what is available covers a debit, whatever the rules say.
     pub(crate) fn covers(&self, amount: u64) -> Result<(), Refusal> {
         self.check_sound()?;
+        self.is_available(amount)
+    }
+
+    #[inline]
+    fn is_available(&self, amount: u64) -> Result<(), Refusal> {
         if amount <= ready(self.hot.load(Relaxed)) {
             return Ok(());
         }
@@ -284,8 +289,10 @@ impl Account {
     /// Takes `amount` out of what is available whatever the rules say, or says how much there is.
     #[inline]
     pub(crate) fn debit_locked(&self, amount: u64) -> Result<(), Refusal> {
-        self.check_sound()?;
         let hot = self.hot.load(Relaxed);
+        if hot & BROKEN != 0 {
+            return Err(self.finding().into());
+        }
         if self.is_level() && amount <= ready(hot) {
             // INVARIANT (one writer).
             self.hot.store(hot - amount, Release);
@@ -312,11 +319,14 @@ impl Account {
     /// As [`settle`](Self::settle), for a level of a tree, or for what the hot word has no room for.
     #[inline]
     pub(crate) fn settle_locked(&self, reserved: u64, actual: u64) -> Result<(), Refusal> {
-        self.check_sound()?;
+        let hot = self.hot.load(Relaxed);
+        if hot & BROKEN != 0 {
+            return Err(self.finding().into());
+        }
         let surplus = reserved.checked_sub(actual);
         let surplus = self
             .unless_broken(invariant!(surplus, "a settlement spends at most what is reserved"))?;
-        match settled(self.hot.load(Relaxed), actual, surplus) {
+        match settled(hot, actual, surplus) {
             // INVARIANT (one writer).
             Some(after) if self.is_level() => {
                 self.hot.store(after, Release);

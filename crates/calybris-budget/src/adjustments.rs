@@ -70,10 +70,10 @@ impl Tenant {
     pub fn reduce(&self, amount: Microunits) -> Result<(), BudgetError> {
         let amount = amount.get();
         self.locked(|| {
-            let now = self.snapshot();
-            let available = now.withdrawable().get();
+            let now = self.account().read();
+            let available = now.withdrawable();
             // With a debt nobody debits without the lock, so what is seen here stays.
-            if !now.debt.is_zero() && amount > available {
+            if now.debt > 0 && amount > available {
                 return Err(self.refused(amount, Refusal::Short { available }));
             }
             // The word of a root is shared with those who hold no lock, so it is debited as they
@@ -223,7 +223,7 @@ impl Tenant {
         self.locked_with(to, || {
             // Others may debit without the lock meanwhile, so less may be drawn than is seen here,
             // but never more.
-            let amount = self.snapshot().withdrawable().min(most).get();
+            let amount = self.account().read().withdrawable().min(most.get());
             to.check_top_up_locked(amount)?;
             let drawn = self.account().adjust(|words| {
                 let drawn = self.account().draw_locked(amount)?;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use calybris_units::Microunits;
+use calybris_units::{BrokenInvariant, Microunits};
 
 use crate::account::{Account, Balance};
 use crate::name::Name;
@@ -119,6 +119,13 @@ impl Tenant {
         self.record.parent.as_ref()
     }
 
+    /// Breaks the account off, for a caller without the lock.
+    #[cold]
+    #[inline(never)]
+    fn break_off(&self, broken: BrokenInvariant) {
+        self.root().account().lock().with(|| self.account().break_off(broken));
+    }
+
     /// The account at one instant, exactly, without stopping anyone who reserves or settles.
     ///
     /// ```
@@ -137,7 +144,10 @@ impl Tenant {
     pub fn snapshot(&self) -> AccountSnapshot {
         let balance = self.account().read();
         // The books of a broken account are shown as they are, and do not add up.
-        let reserved = self.account().reserved(&balance).unwrap_or(0);
+        let reserved = balance.reserved().unwrap_or_else(|broken| {
+            self.break_off(broken);
+            0
+        });
         AccountSnapshot {
             granted: Microunits::new(balance.granted),
             available: Microunits::new(balance.available),

@@ -320,7 +320,7 @@ fn ids_go_on_around_the_half_that_is_the_callers() {
         engine.try_reserve("acme", Microunits::new(7)).unwrap();
     }
     let open = engine.open_reservations().unwrap();
-    assert_eq!(open.len(), 8, "two holds have one number");
+    assert_eq!(open.len(), 8, "two reservations have one id");
     for open in open {
         assert_eq!(engine.attach(open.id).unwrap().amount(), open.amount);
     }
@@ -367,7 +367,7 @@ fn ten_thousand_holds_by_name_are_kept_listed_and_settled() {
     }
 }
 
-/// Threads settle each other's holds by id, each hold by two threads at once: one of them does it.
+/// Threads settle each other's reservations by id, each by two threads at once: one of them does it.
 #[test]
 fn of_two_threads_that_settle_one_id_one_does() {
     let engine = BudgetEngine::new();
@@ -419,7 +419,7 @@ fn a_number_of_the_callers_and_one_of_the_engines_never_name_two_holds() {
         });
         let open = engine.open_reservations().unwrap();
         let held: u64 = open.iter().map(|open| open.amount.get()).sum();
-        assert_eq!(held, acme.snapshot().reserved.get(), "two holds have one number");
+        assert_eq!(held, acme.snapshot().reserved.get(), "two reservations have one id");
         for open in open {
             engine.release("acme", open.id).unwrap();
         }

@@ -172,25 +172,9 @@ proptest! {
         }
         prop_assert_eq!(&all.state().unwrap(), &whole);
     }
-
-    #[cfg(feature = "serde")]
-    #[test]
-    fn a_checkpoint_is_the_same_after_it_was_encoded(
-        events in prop::collection::vec(events(), 0..70)
-    ) {
-        use calybris_budget::BudgetState;
-
-        let checkpoint = replayed(&events).state().unwrap();
-        let line = serde_json::to_string(&checkpoint).unwrap();
-        prop_assert_eq!(&serde_json::from_str::<BudgetState>(&line).unwrap(), &checkpoint);
-        let bytes = bincode::serde::encode_to_vec(&checkpoint, bincode::config::standard()).unwrap();
-        let (decoded, read): (BudgetState, _) =
-            bincode::serde::decode_from_slice(&bytes, bincode::config::standard()).unwrap();
-        prop_assert_eq!((decoded, read), (checkpoint, bytes.len()));
-    }
 }
 
-/// A live budget that logs what it does, with holds in its own hands and in the engine's.
+/// A live budget that logs what it does, with reservations of its own and of the engine.
 fn live() -> (BudgetEngine, Vec<BudgetEvent>, BTreeMap<ReservationId, calybris_budget::Reservation>)
 {
     let engine = BudgetEngine::new();

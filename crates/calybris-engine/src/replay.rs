@@ -2,23 +2,24 @@
 
 mod batch;
 mod fallback;
+mod replayed;
 mod trial;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
-use calybris_kernel::Decision;
 use calybris_wal::{Anchor, BatchWork, Handed, Hash, Key, LogId, RecordRef, Records, Tail};
 use parking_lot::RwLock;
 
 use crate::error::EngineError;
 use crate::history::{installed_by, open_reader};
-use crate::record::{Decided, Record};
+use crate::record::Record;
 use crate::snapshot::Snapshot;
 use crate::wire::installs_nothing;
 use batch::Batch;
 use fallback::{Fallbacks, FellBack};
+pub use replayed::Replayed;
 use trial::{Propose, Trials};
 
 /// How a log is replayed.
@@ -41,22 +42,6 @@ pub struct ReplayProgress {
     pub bytes: u64,
     /// Bytes that the log had when the replay began.
     pub bytes_in_log: u64,
-}
-
-/// A decision of the log that came out again as it was recorded.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Replayed<'a> {
-    /// Its sequence in the log.
-    pub sequence: u64,
-    /// What was asked and answered.
-    pub decided: Decided<'a>,
-    /// What it was decided under.
-    pub snapshot: &'a Arc<Snapshot>,
-    /// The snapshots that were proposed in place of `snapshot`, as `propose` answered them.
-    pub proposals: &'a [Arc<Snapshot>],
-    /// What each of them decides on the same request.
-    pub proposed: &'a [Decision],
 }
 
 /// What a replay went over.

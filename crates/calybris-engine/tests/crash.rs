@@ -44,7 +44,7 @@ fn load(engine: &Engine) {
                 assert_eq!(
                     engine.extend(&mut ticket, Microunits::new(100), UnixMillis::new(60)).unwrap(),
                     Admission::Reserved
-                )
+                );
             }
             4 => drop(engine.fall_back(ticket, UnixMillis::new(60)).unwrap()),
             _ => {

@@ -17,6 +17,11 @@ impl Balance {
         Self { granted, debt: 0, available: granted, committed: 0 }
     }
 
+    /// The available amount less the debt.
+    pub(crate) fn withdrawable(&self) -> u64 {
+        self.available.saturating_sub(self.debt)
+    }
+
     /// INVARIANT (conservation) makes this the sum of the open debits, never negative.
     pub(crate) fn reserved(&self) -> Result<u64, BrokenInvariant> {
         let owed = self.granted.checked_add(self.debt);

@@ -14,8 +14,8 @@ use crate::sync::Ordering::{AcqRel, Relaxed};
 impl Account {
     /// Breaks the account off: nothing is debited, settled or adjusted any more.
     ///
-    /// The bit is in the word that a debit or a settlement without the lock replaces, so such a call
-    /// either came before, or sees it.
+    /// The caller has the lock: INVARIANT (one writer). The bit is in the word that a debit or a
+    /// settlement without the lock replaces, so such a call either came before, or sees it.
     #[cold]
     #[inline(never)]
     pub(crate) fn break_off(&self, broken: BrokenInvariant) {
@@ -238,7 +238,9 @@ mod tests {
                 }
             });
             scope.spawn(|| {
-                acme.account().break_off(BrokenInvariant::found("a test says so", "", 0));
+                acme.locked(|| {
+                    acme.account().break_off(BrokenInvariant::found("a test says so", "", 0));
+                });
                 for _ in 0..2_000 {
                     assert!(is_internal(acme.try_reserve(micro(1))));
                 }

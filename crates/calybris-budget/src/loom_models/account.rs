@@ -326,7 +326,9 @@ fn a_broken_account_stays_guarded() {
                 });
             }
         });
-        account.break_off(BrokenInvariant::found("a model says so", file!(), line!()));
+        account.lock().with(|| {
+            account.break_off(BrokenInvariant::found("a model says so", file!(), line!()));
+        });
         assert_eq!(account.debit(6), Err(NotDebited::Guarded), "reserved from a broken account");
         owner.join().unwrap();
         assert_eq!(account.debit(6), Err(NotDebited::Guarded), "reserved from a broken account");

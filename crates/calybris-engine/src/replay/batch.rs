@@ -9,9 +9,10 @@ use calybris_kernel::{Decision, Request};
 use calybris_units::UnixMillis;
 use calybris_wal::{Anchor, Hash, RecordRef, WalError};
 
+use super::Tally;
 use super::fallback::FellBack;
+use super::replayed::Replayed;
 use super::trial::{Trial, Trials};
-use super::{Replayed, Tally};
 use crate::error::{EngineError, contradiction};
 use crate::record::{Admission, Decided, Record};
 use crate::wire::{decision_bytes, decode_decision};

@@ -6,7 +6,7 @@ use std::path::Path;
 use calybris_kernel::{PolicySnapshot, Request};
 use calybris_wal::{Key, WalError};
 
-use super::Replayed;
+use super::replayed::Replayed;
 use crate::error::{EngineError, contradiction};
 use crate::preference::Preference;
 use crate::record::Fallback;
