@@ -1,9 +1,9 @@
 //! Times as people write and read them. A time without a time zone is UTC.
 
-use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::{Disambiguation, OffsetConflict, TimeZone};
+use jiff::{SignedDuration, Timestamp};
 
 /// Milliseconds since 1970 of a written time. On refusal, says what is allowed.
 ///
@@ -121,7 +121,7 @@ const UNKNOWN_FROM: u64 = 10_000_000_000_000_000_000;
 
 /// `2026-11-02T09:00:01.206Z`; a time beyond the calendar is shown as its number.
 pub(crate) fn rfc3339(unix_ms: u64) -> String {
-    timestamp(unix_ms).map_or_else(|| unix_ms.to_string(), |time| format!("{time:.3}"))
+    in_utc(unix_ms).map_or_else(|| unix_ms.to_string(), |time| format!("{time:.3}Z"))
 }
 
 /// `2026-11-02 09:00:01`: a column of 19.
@@ -140,11 +140,13 @@ pub(crate) fn month(unix_ms: u64) -> String {
 }
 
 fn written(unix_ms: u64, form: &str) -> String {
-    timestamp(unix_ms).map_or_else(|| unix_ms.to_string(), |time| time.strftime(form).to_string())
+    in_utc(unix_ms).map_or_else(|| unix_ms.to_string(), |time| time.strftime(form).to_string())
 }
 
-fn timestamp(unix_ms: u64) -> Option<Timestamp> {
-    Timestamp::from_millisecond(i64::try_from(unix_ms).ok()?).ok()
+/// Up to the end of the year 9999. A `Timestamp` ends a day before, so that it has a date in every zone.
+fn in_utc(unix_ms: u64) -> Option<DateTime> {
+    let since = SignedDuration::from_millis(i64::try_from(unix_ms).ok()?);
+    DateTime::constant(1970, 1, 1, 0, 0, 0, 0).checked_add(since).ok()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Between what a record says and its bytes nothing is lost, and bytes that say what no record may say are refused.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
+mod python;
 mod world;
 
 use std::borrow::Cow;
@@ -22,6 +23,8 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 use world::*;
 
 /// Numbers at the boundaries of the codec's lengths, and any others.
@@ -377,6 +380,25 @@ proptest! {
             prop_assert_ne!(read, record);
         }
     }
+}
+
+#[test]
+fn the_second_reader_reads_any_record_alike() {
+    if !python::python_is_here() {
+        return;
+    }
+    let mut runner = TestRunner::deterministic();
+    let mut payloads = Vec::new();
+    for number in 0..400 {
+        let bytes = payload(&record().new_tree(&mut runner).unwrap().current());
+        payloads.extend(python::mutations(&bytes, 997).into_iter().take(number % 10));
+        payloads.push(bytes);
+    }
+    let differ = python::disagreements(&payloads, |payload| match Record::decode(3, payload) {
+        Ok(record) => Ok(serde_json::to_value(record).unwrap().to_string()),
+        Err(error) => Err(error.to_string()),
+    });
+    assert!(differ.is_empty(), "{} differ:\n{}", differ.len(), differ.join("\n"));
 }
 
 /// The error of a record at sequence 3 that says what no record may say: its field, and what is wrong.

@@ -344,7 +344,9 @@ def continues(before, after, keys):
     return fits(next_header[0], next_first, (fields, data[-32:], next_key), next_first - 1)
 
 
-def verify(directory, keys):
+def verify(directory, keys, visit=None):
+    """The line that says what a log is. Each record is handed to `visit` once its hash has verified:
+    the log's schema id, whether it is the first of its segment, its sequence, payload and hash."""
     try:
         names = sorted(n for n in os.listdir(directory) if re.fullmatch(r"\d{20}\.cwal", n))
     except FileNotFoundError:
@@ -396,6 +398,9 @@ def verify(directory, keys):
                     torn = len(data) - at
                     break
                 progress.accept(frame, at, data[frame[3] - 32 : frame[3]])
+                if visit and frame[0] == DATA:
+                    is_first = progress.records == 1
+                    visit(fields[8], is_first, progress.sequence, frame[2], progress.record_hash)
                 at = frame[3]
             sequence, record_hash, start = progress.sequence, progress.record_hash, progress.start
             records_in_all += progress.records
@@ -413,13 +418,20 @@ def verify(directory, keys):
     return f"{records_in_all} {number + 1} {torn} cwal1:{log_id}:{sequence}:{record_hash.hex()}"
 
 
-def main(arguments):
-    keys, status = {}, 0
+def read_keys(arguments):
+    """The keys that the arguments begin with, by their ids; and the other arguments."""
+    keys = {}
     while arguments and arguments[0] == "--key-file":
         with open(arguments[1], "rb") as file:
             key = file.read()
         keys[key_id(key)] = key
         arguments = arguments[2:]
+    return keys, arguments
+
+
+def main(arguments):
+    keys, arguments = read_keys(arguments)
+    status = 0
     for directory in arguments:
         try:
             print("verified", verify(directory, keys))
