@@ -452,10 +452,14 @@ fn calls_go_on_while_others_write_checkpoints() {
                     let call = call("a", sequence, 7_000).with_request_key(request_key);
                     match (engine.decide(&call).unwrap().ticket, step % 5) {
                         (Some(ticket), 0) => {
-                            drop(engine.settle(ticket, Microunits::new(300), UnixMillis::new(2)))
+                            drop(engine.settle(ticket, Microunits::new(300), UnixMillis::new(2)));
                         }
                         (Some(mut ticket), 1) => {
-                            drop(engine.extend(&mut ticket, Microunits::new(5), UnixMillis::new(2)))
+                            drop(engine.extend(
+                                &mut ticket,
+                                Microunits::new(5),
+                                UnixMillis::new(2),
+                            ));
                         }
                         (Some(ticket), 2) => drop(engine.fall_back(ticket, UnixMillis::new(2))),
                         (Some(ticket), 3) => drop(engine.abandon(ticket, UnixMillis::new(2))),
@@ -463,7 +467,7 @@ fn calls_go_on_while_others_write_checkpoints() {
                     }
                     match (thread, step % 10) {
                         (0, 3) => {
-                            engine.top_up("a", Microunits::new(10), UnixMillis::new(3)).unwrap()
+                            engine.top_up("a", Microunits::new(10), UnixMillis::new(3)).unwrap();
                         }
                         (1, 3) => drop(engine.reduce("a", Microunits::new(10), UnixMillis::new(3))),
                         (2, 3) => engine.set_rules("a", soft, UnixMillis::new(3)).unwrap(),
