@@ -37,6 +37,10 @@ pub(crate) fn on_log(dir: &Path, error: &WalError) -> Option<String> {
         WalError::Unsupported { .. } => {
             "a newer calybris wrote the log: use that version or a later one".to_owned()
         }
+        WalError::SchemaMismatch { .. } => {
+            "another version of calybris wrote the log, or another program: read it with that one"
+                .to_owned()
+        }
         WalError::KeyRequired { .. } => format!(
             "add `--key-file FILE`, the file that `{program} keygen FILE` made for this log"
         ),
@@ -131,6 +135,7 @@ mod tests {
             WalError::Empty { path: path() },
             WalError::Locked { path: path() },
             WalError::Unsupported { path: path(), feature: "format", found: 9 },
+            WalError::SchemaMismatch { path: path(), expected: 1, found: 2 },
             WalError::KeyRequired { path: path() },
             WalError::NotKeyed { path: path() },
             WalError::WrongKey { path: path(), expected: 1, found: 2 },

@@ -3,10 +3,11 @@
 //! It chooses among candidates (LLM models, suppliers, venues) under hard limits, with integers only; reserves the cost
 //! from a budget that cannot be overspent; and writes what it did to a log that nobody can change unseen.
 //!
-//! This crate is the front door and holds no logic. Behind it are four crates, each usable alone:
+//! This crate is the front door and holds no logic. Behind it are five crates, each usable alone:
 //!
 //! | module | crate | what it does |
 //! |---|---|---|
+//! | [`units`] | `calybris-units` | amounts, shares and times as types |
 //! | [`kernel`] | `calybris-kernel` | policy, catalog and request to a decision; no I/O, no clock, no floats, no std |
 //! | [`wal`] | `calybris-wal` | a hash-chained log of bytes that survives crashes and shows tampering |
 //! | [`budget`] | `calybris-budget` | tenants, reservations, exact balances |

@@ -1,6 +1,7 @@
 //! What the records of a log say. Their bytes are the business of [`wire`](crate::wire).
 
 use std::borrow::Cow;
+use std::fmt;
 
 use calybris_budget::BudgetEvent;
 use calybris_kernel::{Decision, Model, Policy, RankedModel, Request};
@@ -22,7 +23,7 @@ pub enum Record<'a> {
     },
     /// A budget changed otherwise than by a decision or its settlement: a tenant was opened, a grant raised, say.
     ///
-    /// A hold is named by the sequence of the decision that reserved it.
+    /// A reservation is named by the sequence of the decision that reserved it.
     BudgetChanged {
         /// When, by the caller's clock.
         time: UnixMillis,
@@ -223,6 +224,24 @@ impl Admission {
     }
 }
 
+impl fmt::Display for Admission {
+    /// A line for people, with amounts in currency units: `insufficient: 0.0004 is available`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAsked => f.write_str("not asked: the request was rejected"),
+            Self::Reserved => f.write_str("reserved"),
+            Self::Insufficient { available } => {
+                write!(f, "insufficient: {available} is available")
+            }
+            Self::Frozen => f.write_str("frozen"),
+            Self::InDebt { debt } => write!(f, "in debt: {debt} is owed"),
+            Self::Exposed { reserved, cap } => {
+                write!(f, "exposed: {reserved} is reserved, and at most {cap} may be")
+            }
+        }
+    }
+}
+
 impl Decided<'_> {
     /// The same with texts of its own, to keep.
     #[must_use]
@@ -257,6 +276,30 @@ impl Decided<'_> {
             request: self.request,
             decision: self.decision,
             admission: self.admission,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_admission_says_its_amounts_in_currency_units() {
+        let (less, more) = (Microunits::new(400), Microunits::new(2_500_000));
+        let texts = [
+            (Admission::NotAsked, "not asked: the request was rejected"),
+            (Admission::Reserved, "reserved"),
+            (Admission::Insufficient { available: less }, "insufficient: 0.0004 is available"),
+            (Admission::Frozen, "frozen"),
+            (Admission::InDebt { debt: more }, "in debt: 2.5 is owed"),
+            (
+                Admission::Exposed { reserved: less, cap: more },
+                "exposed: 0.0004 is reserved, and at most 2.5 may be",
+            ),
+        ];
+        for (admission, text) in texts {
+            assert_eq!(admission.to_string(), text);
         }
     }
 }

@@ -27,6 +27,25 @@ pub struct Names {
     pub regions: BTreeMap<u8, String>,
 }
 
+impl Names {
+    /// The id of the model with that name, the least if several have it; `None` if none has.
+    ///
+    /// It goes through all names: a gateway that asks for each call keeps a map of its own.
+    ///
+    /// ```
+    /// use calybris_engine::Names;
+    ///
+    /// let mut names = Names::default();
+    /// names.models.insert(7, "gpt-4o".to_owned());
+    /// assert_eq!(names.model_id("gpt-4o"), Some(7));
+    /// assert_eq!(names.model_id("gpt-4"), None);
+    /// ```
+    #[must_use]
+    pub fn model_id(&self, name: &str) -> Option<u32> {
+        self.models.iter().find(|(_, known)| *known == name).map(|(id, _)| *id)
+    }
+}
+
 /// SHA-256 over the canonical bytes of (policy, catalog): equal digests decide alike. It is written like a [`Hash`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SnapshotDigest(Hash);

@@ -116,8 +116,9 @@ pub enum WalError {
         /// The greatest value allowed.
         most: u64,
     },
-    /// The log holds records of another schema. Open it with the schema that it was created with.
-    #[error("the log in `{}` has schema {expected}, not {found}", path.display())]
+    /// The log holds records of another schema: another version of the program wrote it, or another program. Open it with the
+    /// schema that it was created with.
+    #[error("the log in `{}` has records of schema {expected}, and those of schema {found} were asked for", path.display())]
     SchemaMismatch {
         /// The log's directory.
         path: PathBuf,

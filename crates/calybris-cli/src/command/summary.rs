@@ -135,7 +135,7 @@ fn inputs(job: &Job<'_>, page: &mut Page) {
             format!("{} enabled models cost", grouped(free_models))
         };
         page.line(format_args!("         {models} nothing: is that right?"));
-        page.line("         `calybris catalog check --json` lists them");
+        page.line("         `calybris catalog check CATALOG --json` lists them");
     }
     if oddly_priced_models > 0 {
         page.line(format_args!(

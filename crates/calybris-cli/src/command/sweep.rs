@@ -133,7 +133,9 @@ fn parse_range(text: &str) -> Result<(&'static PolicyNumber, Vec<u64>), String> 
         return Err("the step is 0: it has to be at least 1".to_owned());
     }
     let Some(width) = to.checked_sub(from) else {
-        return Err(format!("the range is empty: from {from} is above to {to}"));
+        return Err(format!(
+            "the range is empty: it begins with {from}, which is above its end, {to}"
+        ));
     };
     let count = (width / step).saturating_add(1);
     if count > MOST_VALUES {
@@ -181,7 +183,7 @@ mod tests {
             ("hard_risk_limit_bps=-1..5:1", "from `-1`"),
             ("hard_risk_limit_bps=1..x:1", "to `x`"),
             ("hard_risk_limit_bps=1..5:0", "the step is 0"),
-            ("hard_risk_limit_bps=5..1:1", "from 5 is above to 1"),
+            ("hard_risk_limit_bps=5..1:1", "it begins with 5, which is above its end, 1"),
             ("hard_risk_limit_bps=0..100:1", "101 values, at most 100"),
         ] {
             let found = refusal(text);
