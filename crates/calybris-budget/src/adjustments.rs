@@ -34,8 +34,9 @@ impl Tenant {
         })
     }
 
-    /// Under the lock: refuses a top-up that INVARIANT (headroom) has no room for.
+    /// Under the lock: refuses a top-up of a broken account, and one that INVARIANT (headroom) has no room for.
     pub(crate) fn check_top_up_locked(&self, amount: u64) -> Result<(), BudgetError> {
+        self.account().check_sound()?;
         let balance = self.account().read();
         let owed = balance.granted + balance.debt - balance.debt.min(amount);
         self.check_headroom(amount, owed)
@@ -111,17 +112,14 @@ impl Tenant {
         let amount = amount.get();
         self.locked(|| {
             self.check_refund_locked(amount)?;
-            self.levels()
-                .try_for_each(|level| level.account().check_sound())
-                .and_then(|()| {
-                    self.each_level(|level| level.account().adjust(|words| words.refund(amount)))
-                })
+            self.each_level(|level| level.account().adjust(|words| words.refund(amount)))
                 .map_err(|refusal| self.refused(amount, refusal))
         })
     }
 
-    /// Under the lock: refuses a refund of more than was committed, on any level.
+    /// Under the lock: refuses a refund where a level is broken, or has committed less.
     pub(crate) fn check_refund_locked(&self, amount: u64) -> Result<(), BudgetError> {
+        self.check_levels_sound()?;
         for level in self.levels() {
             let committed = level.account().read().committed;
             if amount > committed {

@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 use std::iter::successors;
 
-use calybris_units::{Microunits, invariant};
+use calybris_units::{BrokenInvariant, Microunits, invariant};
 
 use crate::account::NotDebited;
 use crate::limits::MAX_MICROUNITS;
@@ -100,9 +100,14 @@ impl Tenant {
     #[inline(never)]
     fn settle_levels(&self, reserved: u64, actual: u64) -> Result<(), Refusal> {
         self.locked(|| {
-            self.levels().try_for_each(|level| level.account().check_sound())?;
+            self.check_levels_sound()?;
             self.each_level(|level| level.account().settle_locked(reserved, actual))
         })
+    }
+
+    /// Refuses a change of all levels where one of them is broken.
+    pub(crate) fn check_levels_sound(&self) -> Result<(), BrokenInvariant> {
+        self.levels().try_for_each(|level| level.account().check_sound())
     }
 
     /// Changes every level. If one of them is found broken on the way, the levels below it have

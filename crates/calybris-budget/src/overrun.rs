@@ -103,7 +103,7 @@ impl Tenant {
     ) -> Result<Vec<u64>, BudgetError> {
         let mut drawn_by_level = Vec::new();
         for (index, level) in self.levels().enumerate() {
-            level.account().check_sound().map_err(|refusal| level.refused(extra, refusal))?;
+            level.account().check_sound()?;
             let balance = level.account().read();
             let available = balance.available;
             let drawn = match replayed {

@@ -23,7 +23,7 @@ impl BudgetEngine {
     /// # Errors
     ///
     /// The books do not add up: a reservation is missing from `owned`, or somebody did change the
-    /// budget meanwhile.
+    /// budget meanwhile. [`Internal`](StateError::Internal) when an account is broken: nobody may go on from its books.
     ///
     /// ```
     /// use calybris_budget::{BudgetEngine, Microunits, Replay};
@@ -49,14 +49,18 @@ impl BudgetEngine {
         let untaken = self.shared.untaken_warnings();
         let mut tenants = self.tenants();
         tenants.sort_by_cached_key(|tenant| tenant.levels().count());
-        let tenants = tenants.iter().map(|tenant| TenantState {
-            tenant: tenant.name().to_owned(),
-            parent: tenant.parent().map(|parent| parent.name().to_owned()),
-            opened_with: tenant.opened_with(),
-            account: tenant.snapshot(),
-            rules: tenant.rules(),
-            frozen: tenant.is_frozen(),
-            warned: tenant.is_warned() && !untaken.contains(tenant.name()),
+        let tenants = tenants.iter().map(|tenant| {
+            let account = tenant.snapshot();
+            tenant.account().check_sound()?;
+            Ok(TenantState {
+                tenant: tenant.name().to_owned(),
+                parent: tenant.parent().map(|parent| parent.name().to_owned()),
+                opened_with: tenant.opened_with(),
+                account,
+                rules: tenant.rules(),
+                frozen: tenant.is_frozen(),
+                warned: tenant.is_warned() && !untaken.contains(tenant.name()),
+            })
         });
         let owned = owned.into_iter().map(|(id, owned)| ReservationState {
             reservation: id,
@@ -76,7 +80,7 @@ impl BudgetEngine {
         let last_id = self.shared.reservations.last_id();
         let last_reservation =
             ids.find(|id| id.as_u64() < OWN_IDS).map_or(last_id, |id| id.max(last_id));
-        let (tenants, keys) = (tenants.collect(), self.remembered()?);
+        let (tenants, keys) = (tenants.collect::<Result<_, StateError>>()?, self.remembered()?);
         let state = BudgetState { tenants, reservations, keys, last_reservation };
         state.check()?;
         Ok(state)

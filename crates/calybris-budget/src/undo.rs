@@ -108,6 +108,7 @@ impl Tenant {
     fn return_overdraft(&self, extra: u64, drawn_by_level: &[u64]) -> Result<(), BudgetError> {
         self.check_drawn(extra, drawn_by_level)?;
         self.locked(|| {
+            self.check_levels_sound()?;
             for (level, drawn) in self.levels().zip(drawn_by_level) {
                 if extra - drawn > level.account().read().debt {
                     return Err(self.overdraft_differs(extra, drawn_by_level));

@@ -27,7 +27,10 @@ pub fn unlisted_model_id(name: &str) -> u32 {
     u32::from_be_bytes([a, b, c, d]) | FIRST_UNLISTED_ID
 }
 
-/// Whether a request with this id asked for a model that its catalog does not list.
+/// Whether this is an id for models that a catalog does not list.
+///
+/// A catalog that is joined with a [`Numbering`](crate::Numbering) lists a model under such an id if recorded requests asked for
+/// it before; whether it does is what [`PolicySnapshot::model`](calybris_kernel::PolicySnapshot::model) says.
 #[must_use]
 pub const fn is_unlisted(requested_model_id: u32) -> bool {
     requested_model_id >= FIRST_UNLISTED_ID
@@ -85,8 +88,12 @@ impl Catalog {
     #[must_use]
     pub fn snapshot_naming(&self, unlisted: &UnlistedModels) -> Snapshot {
         let mut names: Names = self.snapshot.names().clone();
-        let named = unlisted.names.iter();
-        names.models.extend(named.filter_map(|(id, name)| Some((*id, name.clone()?))));
+        for (id, name) in &unlisted.names {
+            if let Some(name) = name {
+                // A listed model keeps its name: a recorded numbering may give it an id of this kind.
+                names.models.entry(*id).or_insert_with(|| name.clone());
+            }
+        }
         Snapshot::new(self.snapshot.policy_snapshot().clone(), names)
     }
 }
@@ -94,6 +101,8 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::CatalogFile;
+    use crate::policy::policy_with;
 
     fn kept(unlisted: &UnlistedModels) -> Vec<&str> {
         unlisted.names.values().flatten().map(String::as_str).collect()
@@ -106,6 +115,24 @@ mod tests {
         // This hash begins with `7f83b165`.
         assert_eq!(unlisted_model_id("Hello World!"), 0xff83_b165);
         assert!(!is_unlisted(FIRST_UNLISTED_ID - 1) && is_unlisted(FIRST_UNLISTED_ID));
+    }
+
+    #[test]
+    fn a_model_of_the_catalog_keeps_its_name_whatever_the_id_of_an_unlisted_one() {
+        let rules = "[tenants]\nt = 1\n[[model]]\nname = \"*\"\n\
+            set = { quality_bps = 1, risk_ceiling_bps = 1, p95_latency_ms = 1 }";
+        let model = "[[model]]\nname = \"small\"\nprovider = \"p\"\n\
+            input_price_microunits_per_million_tokens = 1\n\
+            output_price_microunits_per_million_tokens = 1";
+        let file = CatalogFile::parse("c", model).unwrap();
+        let catalog = file.join(&policy_with(rules)).unwrap();
+        let listed_id = catalog.snapshot.policy_snapshot().models()[0].model_id;
+        let mut unlisted = UnlistedModels::default();
+        unlisted.add_as(listed_id, "another");
+        unlisted.add_as(FIRST_UNLISTED_ID, "third");
+        let snapshot = catalog.snapshot_naming(&unlisted);
+        assert_eq!(snapshot.names().models[&listed_id], "small");
+        assert_eq!(snapshot.names().models[&FIRST_UNLISTED_ID], "third");
     }
 
     #[test]

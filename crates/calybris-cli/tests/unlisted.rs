@@ -63,6 +63,18 @@ fn a_log_names_the_models_that_were_asked_for_and_not_listed() {
     assert!(records.contains("asked for gone-1 (not in the catalog), 879 tokens in"), "{records}");
     let explained = place.read(&["explain", "3"]);
     assert!(explained.contains("gone-2 (not in the catalog) for 374 tokens in"), "{explained}");
+    let report = place.read(&["report"]);
+    let rows: Vec<Vec<&str>> =
+        report.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert!(rows.contains(&vec!["gone-2", "2", "50.0%"]), "{report}");
+    assert!(rows.contains(&vec!["gone-1", "1", "25.0%"]), "{report}");
+    let report: Value = serde_json::from_str(&place.read(&["report", "--json"])).unwrap();
+    let unlisted = serde_json::json!([
+        {"model": "gone-2", "decisions": 2}, {"model": "gone-1", "decisions": 1}
+    ]);
+    assert_eq!(report["requested_unlisted"], unlisted);
+    let page = place.read(&["report", "--html", "-"]);
+    assert!(page.contains("Requested models outside the catalog"));
     let exported = place.read(&["export", "--format", "csv"]);
     assert_eq!(exported.lines().filter(|line| line.contains(",gone-2,")).count(), 2, "{exported}");
     let substitutions = place.route(",gone-3,1,1\n", &["--append", "--json"]);

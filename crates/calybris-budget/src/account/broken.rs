@@ -8,7 +8,6 @@ use calybris_units::BrokenInvariant;
 
 use super::Account;
 use super::hot_word::BROKEN;
-use crate::refusal::Refusal;
 use crate::sync::Ordering::{AcqRel, Relaxed};
 
 impl Account {
@@ -38,8 +37,8 @@ impl Account {
 
     /// Refuses everything once the account is broken.
     #[inline]
-    pub(crate) fn check_sound(&self) -> Result<(), Refusal> {
-        if self.is_broken() { Err(self.finding().into()) } else { Ok(()) }
+    pub(crate) fn check_sound(&self) -> Result<(), BrokenInvariant> {
+        if self.is_broken() { Err(self.finding()) } else { Ok(()) }
     }
 
     /// Breaks the account off if the answer is a broken invariant.
@@ -58,8 +57,8 @@ mod tests {
 
     use crate::refusal::Refusal;
     use crate::{
-        BudgetEngine, BudgetError, BudgetEvent, OverrunPolicy, Replay, Reservation, Tenant,
-        TenantRules,
+        BudgetEngine, BudgetError, BudgetEvent, OverrunPolicy, Replay, Reservation, StateError,
+        Tenant, TenantRules,
     };
 
     const fn micro(microunits: u64) -> Microunits {
@@ -147,10 +146,15 @@ mod tests {
         assert!(is_internal(acme.refund(micro(0))));
         assert!(is_internal(acme.repay(micro(1))));
         assert!(is_internal(acme.undo_reduce(micro(1))));
+        // A caller with a log asks these before it appends.
+        assert!(is_internal(acme.check_top_up(micro(1))));
+        assert!(is_internal(acme.check_refund(micro(0))));
         assert!(is_internal(acme.carry_over(&other, micro(1))));
         assert!(is_internal(other.carry_over(&acme, micro(1))));
         assert_eq!(acme.snapshot(), before);
-        // Other accounts go on.
+        // Other accounts go on, and have lost nothing to a broken one.
+        assert_eq!(other.snapshot().granted, micro(100));
+        assert_eq!(other.snapshot().available, micro(100));
         other.try_reserve(micro(1)).unwrap().commit(micro(1)).unwrap();
     }
 
@@ -180,6 +184,31 @@ mod tests {
             "changed below a broken one"
         );
         assert!(!right.account().is_broken());
+    }
+
+    #[test]
+    fn an_overdraft_is_undone_on_every_level_or_on_none() {
+        let engine = BudgetEngine::new();
+        let org = engine.ensure_tenant("org", micro(100)).unwrap();
+        let team = engine.ensure_child("team", micro(50), &org).unwrap();
+        team.set_rules(TenantRules::default().with_overrun(OverrunPolicy::DrawThenDebt)).unwrap();
+        let mut reservation = team.try_reserve(micro(10)).unwrap();
+        let overdraft = reservation.cover_overrun(micro(70)).unwrap().overdraft.unwrap();
+        let before = team.snapshot();
+        org.locked(|| org.account().break_off(BrokenInvariant::found("a test says so", "", 0)));
+        assert!(is_internal(reservation.undo_overdraft(&overdraft)));
+        assert_eq!((reservation.amount(), team.snapshot()), (micro(70), before));
+        assert!(!team.account().is_broken());
+    }
+
+    #[test]
+    fn a_broken_account_has_no_state_to_go_on_from() {
+        let engine = BudgetEngine::new();
+        let acme = engine.ensure_tenant("acme", micro(100)).unwrap();
+        assert!(engine.state([]).is_ok());
+        // Its words add up; what was found broken may be elsewhere.
+        acme.locked(|| acme.account().break_off(BrokenInvariant::found("a test says so", "", 0)));
+        assert!(matches!(engine.state([]), Err(StateError::Internal(_))));
     }
 
     #[test]

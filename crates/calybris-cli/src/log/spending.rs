@@ -66,6 +66,8 @@ pub(crate) const ALL_TIME: Range<u64> = 0..u64::MAX;
 pub(crate) struct Line {
     pub(crate) entry: Entry,
     pub(crate) spent: Vec<Spent>,
+    /// Of a decision: the name of the requested model, if the catalog does not list that model.
+    pub(crate) requested_unlisted: Option<String>,
 }
 
 /// A reader of the amounts that a log spent.
@@ -146,7 +148,8 @@ impl Spending {
             posting,
         });
         let spent = spent.collect();
-        Ok(Some(Line { entry, spent }))
+        let requested_unlisted = self.requested_unlisted(&entry.record);
+        Ok(Some(Line { entry, spent, requested_unlisted }))
     }
 
     /// Reads to the end and closes the books.
@@ -199,6 +202,14 @@ impl Spending {
             }
             _ => None,
         }
+    }
+
+    fn requested_unlisted(&self, record: &Record<'_>) -> Option<String> {
+        let Record::Decided(decided) = record else { return None };
+        let model_id = decided.request.requested_model_id;
+        let snapshot = self.statement.snapshot(decided.snapshot_sequence)?;
+        let is_listed = snapshot.policy_snapshot().model(model_id).is_some();
+        (!is_listed).then(|| model_name(snapshot.names(), model_id))
     }
 
     fn served(&mut self, snapshot_sequence: u64, model_id: u32) -> Rc<Served> {

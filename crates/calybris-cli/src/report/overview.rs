@@ -97,6 +97,8 @@ pub(crate) struct Found {
     pub(crate) days: BTreeMap<Option<u64>, Part>,
     pub(crate) dry: BTreeMap<String, Dry>,
     pub(crate) refusals: BTreeMap<Refusal, u64>,
+    /// Requested models that the catalog did not list, with the number of decisions.
+    pub(crate) unlisted: BTreeMap<String, u64>,
     pub(crate) timeline: Timeline,
     /// The largest first; equal ones in order of the log.
     pub(crate) largest: Vec<Large>,
@@ -156,6 +158,7 @@ impl Found {
             days: BTreeMap::new(),
             dry: BTreeMap::new(),
             refusals: BTreeMap::new(),
+            unlisted: BTreeMap::new(),
             timeline: Timeline::new(),
             largest: Vec::new(),
             decided_unix_ms: None,
@@ -168,7 +171,14 @@ impl Found {
             self.spent(spent);
         }
         match &line.entry.record {
-            Record::Decided(decided) => self.decided(line.entry.sequence, decided),
+            Record::Decided(decided) => {
+                self.decided(line.entry.sequence, decided);
+                if let Some(model) = &line.requested_unlisted
+                    && self.period.contains(&decided.time.get())
+                {
+                    *self.unlisted.entry(model.clone()).or_default() += 1;
+                }
+            }
             Record::Settled { decision_sequence, .. } => {
                 self.open.remove(decision_sequence);
             }
@@ -280,6 +290,14 @@ impl Found {
             self.refusals.iter().map(|(refusal, count)| (refusal, *count)).collect();
         refusals.sort_by_key(|(_, count)| Reverse(*count));
         refusals
+    }
+
+    /// Requested models outside the catalog, the most requested first.
+    pub(crate) fn unlisted_by_count(&self) -> Vec<(&String, u64)> {
+        let mut unlisted: Vec<_> =
+            self.unlisted.iter().map(|(model, count)| (model, *count)).collect();
+        unlisted.sort_by_key(|(_, count)| Reverse(*count));
+        unlisted
     }
 
     /// Tenants that ran out of budget, in the order in which they did.

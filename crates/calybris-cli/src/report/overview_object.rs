@@ -63,6 +63,10 @@ pub(crate) fn object(overview: &Overview) -> Value {
             "meaning": refusal.words,
             "decisions": count,
         })).collect::<Vec<_>>(),
+        "requested_unlisted": found.unlisted_by_count().into_iter().map(|(model, count)| json!({
+            "model": model,
+            "decisions": count,
+        })).collect::<Vec<_>>(),
         "largest": found.largest.iter().map(|large| json!({
             "decision_sequence": large.decision_sequence,
             "settled_time": rfc3339(large.settled_unix_ms),

@@ -37,6 +37,11 @@ pub(crate) fn page(overview: &Overview) -> String {
         let (title, total) = ("Rejections by reason", tables::refusal_total(overview));
         section("refusals", title, &tables::REFUSAL_HEADER, 1, &rows, Some(&total), &mut body);
     }
+    let rows = tables::unlisted_rows(overview);
+    if !rows.is_empty() {
+        let title = "Requested models outside the catalog";
+        section("unlisted", title, &tables::UNLISTED_HEADER, 1, &rows, None, &mut body);
+    }
     largest(overview, &mut body);
     page.append_with_contents(&body);
     foot(&mut page);

@@ -23,6 +23,7 @@ pub(crate) fn page(overview: &Overview) -> Page {
     models(overview, &mut page);
     days(overview, &mut page);
     refusals(overview, &mut page);
+    unlisted(overview, &mut page);
     largest(overview, &mut page);
     page.line("amounts in currency units of 1,000,000 microunits");
     page
@@ -310,6 +311,27 @@ fn refusals(overview: &Overview, page: &mut Page) {
     }
     page.line(table(&REFUSAL_HEADER, &[1, 2], rows.into_iter().chain([refusal_total(overview)])));
     page.line("");
+}
+
+/// A row for each requested model outside the catalog, the most requested first.
+pub(crate) fn unlisted_rows(overview: &Overview) -> Vec<Vec<String>> {
+    let all = overview.found.total.decisions;
+    let rows = overview.found.unlisted_by_count().into_iter();
+    rows.map(|(model, count)| vec![model.clone(), grouped(count), share(count, all)]).collect()
+}
+
+pub(crate) const UNLISTED_HEADER: [&str; 3] =
+    ["requested, not in the catalog", "decisions", "of all"];
+
+fn unlisted(overview: &Overview, page: &mut Page) {
+    let mut rows = unlisted_rows(overview);
+    if rows.is_empty() {
+        return;
+    }
+    let count = rows.len();
+    rows.truncate(LONGEST_TABLE_ROWS);
+    page.line(table(&UNLISTED_HEADER, &[1, 2], rows));
+    rest(count, "model", page);
 }
 
 pub(crate) const LARGE_HEADER: [&str; 6] =
