@@ -46,10 +46,8 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn checkpoint(&self, time: UnixMillis) -> Result<u64, EngineError> {
-        self.while_sound(|| {
-            let _owner = self.owner.lock();
-            self.checkpoint_as_owner(time)
-        })
+        let _owner = self.owner.lock();
+        self.while_sound(|| self.checkpoint_as_owner(time))
     }
 
     /// Why the last checkpoint that was due by itself was not written; `None` if it was, or if one was written since.

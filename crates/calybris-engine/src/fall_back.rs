@@ -61,7 +61,7 @@ impl Engine {
         let &Ticket { log_id_prefix, decision_sequence, model_id: failed_model_id, .. } = ticket;
         {
             let in_force = self.in_force.read();
-            self.tickets.change(ticket, |hold| {
+            self.change_ticket(ticket, |hold| {
                 let installed = in_force.installed.as_ref().ok_or(EngineError::NoSnapshot)?;
                 let model_id = hold.state.model_id;
                 if model_id != failed_model_id {

@@ -87,7 +87,7 @@ impl Engine {
     fn release(&self, ticket: &Ticket, time: UnixMillis) -> Result<Settlement, EngineError> {
         let decision_sequence = ticket.decision_sequence;
         let _in_force = self.in_force.read();
-        self.tickets.change(ticket, |hold| {
+        self.change_ticket(ticket, |hold| {
             let record = Record::Abandoned { time, decision_sequence };
             let sequence = self.append(&record)?.sequence;
             let settlement = Settlement {
@@ -136,7 +136,7 @@ impl Engine {
     ) -> Result<Admission, EngineError> {
         let extended = {
             let _in_force = self.in_force.read();
-            self.tickets.change(ticket, |hold| {
+            self.change_ticket(ticket, |hold| {
                 let reservation = &mut hold.reservation;
                 if let Err(refused) = reservation.extend(more) {
                     let admission = refusal(reservation.tenant(), refused)?;
@@ -177,7 +177,7 @@ impl Engine {
         let mut owner = None;
         loop {
             let in_force = self.in_force.read();
-            let settled = self.tickets.change(ticket, |hold| {
+            let settled = self.change_ticket(ticket, |hold| {
                 if cost > hold.reserved() && owner.is_none() {
                     return Ok((Fate::StaysOpen, None));
                 }
