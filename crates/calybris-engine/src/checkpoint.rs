@@ -166,8 +166,9 @@ impl Engine {
         head_sequence: u64,
         time: UnixMillis,
     ) -> Result<Checkpoint<'a>, EngineError> {
-        let budget = self.tickets.with_reservations(|held| self.budget.state(held))?;
-        let tickets = self.tickets.in_order(|sequence, hold| hold.state.logged(sequence));
+        let budget =
+            self.tickets.with_reservations(|reservations| self.budget.state(reservations))?;
+        let tickets = self.tickets.in_order(|sequence, entry| entry.state.logged(sequence));
         Ok(Checkpoint {
             time,
             snapshot: in_force.installed.as_ref().map(|installed| installed.snapshot.logged()),

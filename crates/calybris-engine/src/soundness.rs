@@ -8,7 +8,7 @@ use calybris_wal::Receipt;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::record::Record;
-use crate::ticket::{Hold, Ticket};
+use crate::ticket::{Ticket, TicketEntry};
 use crate::tickets::Fate;
 
 /// The first invariant that was found broken; the others follow from it.
@@ -65,9 +65,9 @@ impl Engine {
     pub(crate) fn change_ticket<T>(
         &self,
         ticket: &Ticket,
-        change: impl FnOnce(&mut Hold) -> Result<(Fate, T), EngineError>,
+        change: impl FnOnce(&mut TicketEntry) -> Result<(Fate, T), EngineError>,
     ) -> Result<T, EngineError> {
-        self.tickets.change(ticket, |hold| self.while_sound(|| change(hold)))
+        self.tickets.change(ticket, |entry| self.while_sound(|| change(entry)))
     }
 
     /// Appends a record, unless an invariant was found broken.
