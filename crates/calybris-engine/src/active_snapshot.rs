@@ -20,6 +20,6 @@ impl ActiveSnapshot {
         let behind = u64::from(self.installed.is_some());
         self.checkpoint_sequence > 0
             && snapshot_sequence == head_sequence
-            && head_sequence == self.checkpoint_sequence + behind
+            && head_sequence.checked_sub(self.checkpoint_sequence) == Some(behind)
     }
 }

@@ -46,10 +46,8 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn checkpoint(&self, time: UnixMillis) -> Result<u64, EngineError> {
-        self.while_sound(|| {
-            let _owner = self.owner.lock();
-            self.checkpoint_as_owner(time)
-        })
+        let _owner = self.owner.lock();
+        self.while_sound(|| self.checkpoint_as_owner(time))
     }
 
     /// Why the last checkpoint that was due by itself was not written; `None` if it was, or if one was written since.
@@ -168,8 +166,9 @@ impl Engine {
         head_sequence: u64,
         time: UnixMillis,
     ) -> Result<Checkpoint<'a>, EngineError> {
-        let budget = self.tickets.with_reservations(|held| self.budget.state(held))?;
-        let tickets = self.tickets.in_order(|sequence, hold| hold.state.logged(sequence));
+        let budget =
+            self.tickets.with_reservations(|reservations| self.budget.state(reservations))?;
+        let tickets = self.tickets.in_order(|sequence, entry| entry.state.logged(sequence));
         Ok(Checkpoint {
             time,
             snapshot: in_force.installed.as_ref().map(|installed| installed.snapshot.logged()),

@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::keys::{Claim, Claimed};
 use crate::record::{Admission, Decided, KeyedDecision, Record};
-use crate::ticket::{Hold, TicketState};
+use crate::ticket::{TicketEntry, TicketState};
 
 impl Engine {
     /// Decides a call, reserves its estimated cost, and logs both before it answers.
@@ -95,8 +95,8 @@ impl Engine {
             let ticket = match (decision.selected_model_id, reservation) {
                 (Some(model_id), Some(reservation)) => {
                     let state = TicketState::new(model_id, call.request);
-                    let hold = Hold { reservation, state };
-                    Some(self.tickets.open(decision_sequence, hold))
+                    let entry = TicketEntry { reservation, state };
+                    Some(self.tickets.open(decision_sequence, entry))
                 }
                 _ => None,
             };

@@ -11,11 +11,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, OnceLock};
 
 use calybris_budget::{AccountSnapshot, BudgetEngine, SoftLimitReached, Tenant};
-use calybris_units::{BrokenInvariant, UnixMillis};
+use calybris_units::UnixMillis;
 use calybris_wal::{Anchor, WalOptions, WalWriter};
 use parking_lot::{Mutex, RwLock};
 
@@ -26,6 +26,7 @@ use crate::options::{EngineOptions, MAX_REQUEST_KEYS};
 use crate::record::Record;
 use crate::recover::{self, Recovered, Recovery};
 use crate::snapshot::{Installed, Snapshot};
+use crate::soundness::Soundness;
 use crate::ticket::{OpenTicket, Ticket};
 use crate::tickets::Tickets;
 use crate::wire::SCHEMA_ID;
@@ -50,8 +51,7 @@ pub struct Engine {
     /// Why the last one that was due was not written.
     pub(crate) checkpoint_failure: Mutex<Option<Arc<EngineError>>>,
     recovery: Recovery,
-    /// The invariant that was found broken, if one was.
-    pub(crate) broken: OnceLock<BrokenInvariant>,
+    pub(crate) soundness: Soundness,
 }
 
 impl Engine {
@@ -110,7 +110,7 @@ impl Engine {
             checkpoint_due_at: AtomicU64::new(due_at),
             checkpoint_failure: Mutex::new(None),
             recovery,
-            broken: OnceLock::new(),
+            soundness: Soundness::default(),
             log,
         };
         engine.install_behind_checkpoint(&mut engine.in_force.write(), checkpoint_time)?;

@@ -15,7 +15,7 @@ use crate::ticket::Ticket;
 /// But after a write or a sync that failed ([`WalError::Io`], and [`WalError::Poisoned`] from then on), bytes of the
 /// refused record may be on the disk: the log takes nothing more, and opening it again finds out. A decision whose
 /// `decide` failed so may come back as an open ticket, never as a lost one; a settlement may come back as done. One above
-/// its reservation is two records, and if only the first was written the ticket holds the whole cost.
+/// its reservation is two records, and if only the first was written the whole cost is reserved.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EngineError {
@@ -142,7 +142,7 @@ pub enum EngineError {
         replayed: Box<Decision>,
     },
     /// A proof of a decision does not hold, or not for the tree head it was checked against.
-    #[error("the proof does not hold: {what}")]
+    #[error("the proof does not entry: {what}")]
     ProofRefused {
         /// What does not hold.
         what: String,

@@ -8,13 +8,13 @@ use crate::engine::Engine;
 use crate::error::{EngineError, SettleRefused};
 use crate::preference::Preference;
 use crate::record::{Fallback, Record};
-use crate::ticket::{Hold, Ticket};
+use crate::ticket::{Ticket, TicketEntry};
 use crate::tickets::Fate;
 
 /// What came of falling back. It is in the log.
 #[derive(Debug)]
 #[non_exhaustive]
-#[must_use = "the ticket holds its reservation until it is settled or abandoned"]
+#[must_use = "its cost stays reserved until it is settled or abandoned"]
 pub struct FellBack {
     /// Sequence of the record in the log.
     pub sequence: u64,
@@ -61,16 +61,16 @@ impl Engine {
         let &Ticket { log_id_prefix, decision_sequence, model_id: failed_model_id, .. } = ticket;
         {
             let in_force = self.in_force.read();
-            self.tickets.change(ticket, |hold| {
+            self.change_ticket(ticket, |entry| {
                 let installed = in_force.installed.as_ref().ok_or(EngineError::NoSnapshot)?;
-                let model_id = hold.state.model_id;
+                let model_id = entry.state.model_id;
                 if model_id != failed_model_id {
                     let moved =
                         EngineError::TicketMovedOn { decision_sequence, failed_model_id, model_id };
                     return Err(moved);
                 }
-                let reserved_before = hold.reserved();
-                let fallback = grow_to_next(installed.snapshot.policy_snapshot(), hold)?;
+                let reserved_before = entry.reserved();
+                let fallback = grow_to_next(installed.snapshot.policy_snapshot(), entry)?;
                 let record = Record::FellBack {
                     time,
                     decision_sequence,
@@ -81,38 +81,38 @@ impl Engine {
                 let sequence = match self.append(&record) {
                     Ok(receipt) => receipt.sequence,
                     Err(error) => {
-                        shrink_to(hold, reserved_before)?;
+                        shrink_to(entry, reserved_before)?;
                         return Err(error);
                     }
                 };
-                hold.state.fail();
+                entry.state.fail();
                 if let Some(fallback) = fallback {
-                    hold.state.model_id = fallback.model_id;
-                    shrink_to(hold, fallback.estimated_cost)?;
+                    entry.state.model_id = fallback.model_id;
+                    shrink_to(entry, fallback.estimated_cost)?;
                 }
                 self.log_warnings(time);
-                let ticket = hold.ticket(log_id_prefix, decision_sequence);
+                let ticket = entry.ticket(log_id_prefix, decision_sequence);
                 Ok((Fate::StaysOpen, FellBack { sequence, fallback, ticket }))
             })
         }
     }
 }
 
-/// Finds the next model and makes the hold large enough for it. INVARIANT (debit first).
+/// Finds the next model and makes the reservation large enough for it. INVARIANT (debit first).
 fn grow_to_next(
     snapshot: &PolicySnapshot,
-    hold: &mut Hold,
+    entry: &mut TicketEntry,
 ) -> Result<Option<Fallback>, EngineError> {
-    for ranked in Preference::new(snapshot, &hold.state.request) {
-        if ranked.model_id == hold.state.model_id || hold.state.has_failed(ranked.model_id) {
+    for ranked in Preference::new(snapshot, &entry.state.request) {
+        if ranked.model_id == entry.state.model_id || entry.state.has_failed(ranked.model_id) {
             continue;
         }
-        if let Some(missing) = ranked.cost.checked_sub(hold.reserved())
+        if let Some(missing) = ranked.cost.checked_sub(entry.reserved())
             && !missing.is_zero()
-            && let Err(refused) = hold.reservation.extend(missing)
+            && let Err(refused) = entry.reservation.extend(missing)
         {
             // A dearer one may come before a cheaper one.
-            refusal(hold.reservation.tenant(), refused)?;
+            refusal(entry.reservation.tenant(), refused)?;
             continue;
         }
         return Ok(Some(Fallback::on(ranked)));
@@ -120,11 +120,11 @@ fn grow_to_next(
     Ok(None)
 }
 
-fn shrink_to(hold: &mut Hold, amount: Microunits) -> Result<(), EngineError> {
+fn shrink_to(entry: &mut TicketEntry, amount: Microunits) -> Result<(), EngineError> {
     let surplus = invariant!(
-        hold.reserved().checked_sub(amount),
+        entry.reserved().checked_sub(amount),
         "a reservation shrinks to what it has at most"
     )?;
-    let released = hold.reservation.release_part(surplus);
+    let released = entry.reservation.release_part(surplus);
     Ok(invariant!(released.ok(), "a part of a reservation can be released")?)
 }

@@ -13,7 +13,7 @@ use crate::keys::KeyWindow;
 use crate::options::MAX_REQUEST_KEYS;
 use crate::record::{Admission, Decided, Fallback, Record};
 use crate::snapshot::Installed;
-use crate::ticket::{Hold, TicketState};
+use crate::ticket::{TicketEntry, TicketState};
 
 /// The state after the records so far.
 pub(crate) struct Fold {
@@ -21,7 +21,7 @@ pub(crate) struct Fold {
     /// The second opinion on the money: the same events, summed up by code that shares nothing with the budget.
     /// `None` where nobody asked for it.
     pub(crate) audit: Option<Result<Audit, AuditError>>,
-    /// INVARIANT (one hold a ticket): the open tickets are the open holds of `budget`, by the same numbers.
+    /// INVARIANT (one reservation a ticket): the open tickets are the open reservations of `budget`, by the same numbers.
     pub(crate) tickets: BTreeMap<u64, TicketState>,
     pub(crate) installed: Option<Installed>,
     /// Sequence of the record that put the snapshot in force that `installed` followed; 0 if there was none.
@@ -94,8 +94,8 @@ impl Fold {
             Record::Settled { decision_sequence, actual_cost, .. } => {
                 let actual = self.charged(decision_sequence, actual_cost);
                 self.close(sequence, decision_sequence)?;
-                let hold = decision_sequence;
-                self.budget(sequence, BudgetEvent::Committed { reservation: hold.into(), actual })
+                let reservation = decision_sequence.into();
+                self.budget(sequence, BudgetEvent::Committed { reservation, actual })
             }
             Record::Abandoned { decision_sequence, .. } => {
                 self.close(sequence, decision_sequence)?;
@@ -122,8 +122,8 @@ impl Fold {
         self.installed = Some(installed);
     }
 
-    /// What the owner of a budget did, or what made the hold of a ticket grow. All else that happens to a hold has a
-    /// record of its own.
+    /// What the owner of a budget did, or what made the reservation of a ticket grow. All else that happens to a
+    /// reservation has a record of its own.
     fn changed(&mut self, sequence: u64, event: BudgetEvent) -> Result<(), EngineError> {
         match &event {
             BudgetEvent::TenantOpened { tenant, .. } | BudgetEvent::ChildOpened { tenant, .. } => {
@@ -267,15 +267,15 @@ impl Fold {
     }
 }
 
-/// Ends a fold: the budget, and every open ticket with its hold.
+/// Ends a fold: the budget, and every open ticket with its reservation.
 ///
-/// A ticket without a hold, or a hold without a ticket, is a contradiction. Only the checkpoint that the reading began
-/// with can claim such a thing; to drop the hold would be to give back money that no record gives back.
+/// A ticket without a reservation, or a reservation without a ticket, is a contradiction. Only the checkpoint that the
+/// reading began with can claim such a thing; to drop the reservation would be to give back money that no record gives back.
 pub(crate) fn finish(
     first_sequence: u64,
     budget: Replay,
     tickets: BTreeMap<u64, TicketState>,
-) -> Result<(BudgetEngine, BTreeMap<u64, Hold>), EngineError> {
+) -> Result<(BudgetEngine, BTreeMap<u64, TicketEntry>), EngineError> {
     let RebuiltBudget { engine, open_reservations: mut reservations, .. } = budget.finish();
     let refused = |what| contradiction(first_sequence, what);
     let mut open = BTreeMap::new();
@@ -283,7 +283,7 @@ pub(crate) fn finish(
         let reservation = reservations
             .remove(&sequence.into())
             .ok_or_else(|| refused(format!("its ticket {sequence} has no reservation")))?;
-        open.insert(sequence, Hold { reservation, state });
+        open.insert(sequence, TicketEntry { reservation, state });
     }
     match reservations.first_key_value() {
         Some((id, _)) => Err(refused(format!("its reservation {id} has no ticket"))),

@@ -97,7 +97,10 @@ impl Ledger {
             last_sequence: fold.last_sequence,
             installed: fold.installed,
             accounts: tree(budget.tenants()),
-            open_tickets: open.iter().map(|(sequence, hold)| hold.open_ticket(*sequence)).collect(),
+            open_tickets: open
+                .iter()
+                .map(|(sequence, entry)| entry.open_ticket(*sequence))
+                .collect(),
             conservation: audit.and_then(|audit| audit.prove(&budget)),
         })
     }

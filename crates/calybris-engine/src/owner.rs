@@ -208,8 +208,8 @@ impl Engine {
             }
             let name = tenant.name().to_owned();
             let sequence = log(BudgetEvent::Repaid { tenant: name, amount })?;
-            let paid = tenant.repay(amount)?;
-            invariant!((paid == amount).then_some(()), "debt that was due is repaid as logged")?;
+            let paid = tenant.repay(amount).ok().filter(|paid| *paid == amount);
+            invariant!(paid, "debt that was due is repaid as logged")?;
             Ok(Some(sequence))
         })?;
         Ok(amount)
@@ -310,10 +310,12 @@ impl Engine {
             &dyn Fn(BudgetEvent) -> Result<u64, EngineError>,
         ) -> Result<Option<u64>, EngineError>,
     ) -> Result<(), EngineError> {
-        let logged = self.while_sound(|| {
+        let logged = {
             let _owner = self.owner.lock();
-            change(&|event| Ok(self.append(&Record::BudgetChanged { time, event })?.sequence))
-        })?;
+            self.while_sound(|| {
+                change(&|event| Ok(self.append(&Record::BudgetChanged { time, event })?.sequence))
+            })?
+        };
         if let Some(sequence) = logged {
             self.checkpoint_if_due(sequence, time);
         }

@@ -23,7 +23,7 @@ pub enum Record<'a> {
     },
     /// A budget changed otherwise than by a decision or its settlement: a tenant was opened, a grant raised, say.
     ///
-    /// A reservation is named by the sequence of the decision that reserved it.
+    /// A reservation is named by the sequence of its decision.
     BudgetChanged {
         /// When, by the caller's clock.
         time: UnixMillis,
@@ -38,7 +38,7 @@ pub enum Record<'a> {
         time: UnixMillis,
         /// Sequence of the `Decided` record.
         decision_sequence: u64,
-        /// The actual cost. It is above what the ticket holds only where the tenant's rules cap what it is charged at that
+        /// The actual cost. It is above what is reserved only where the tenant's rules cap what it is charged at that
         /// ([`CapAtReserved`](calybris_budget::OverrunPolicy::CapAtReserved)).
         actual_cost: Microunits,
     },
@@ -79,9 +79,9 @@ pub struct Checkpoint<'a> {
     pub time: UnixMillis,
     /// The snapshot in force; `None` if none was installed.
     pub snapshot: Option<LoggedSnapshot<'a>>,
-    /// Every tenant with its account and its rules, and every open hold, by the sequence of its decision.
+    /// Every tenant with its account and its rules, and every open reservation, by the sequence of its decision.
     pub budget: calybris_budget::BudgetState,
-    /// What else is known about the open tickets, ascending by sequence. There is one for each hold.
+    /// What else is known about the open tickets, ascending by sequence. There is one for each reservation.
     pub tickets: Cow<'a, [LoggedTicket]>,
     /// The last decisions with a request key, ascending by sequence, as many as the engine remembers.
     pub keyed_decisions: Cow<'a, [KeyedDecision<'a>]>,
@@ -136,13 +136,13 @@ pub struct LoggedSnapshot<'a> {
 }
 
 /// Where a ticket went whose model failed: the best by the snapshot's rank among those that the ticket has not tried and
-/// whose cost the ticket's hold and the tenant's available budget can pay.
+/// whose cost the ticket's reservation and the tenant's available budget can pay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "whoever writes a record says all of it")]
 pub struct Fallback {
     /// The model to call now.
     pub model_id: u32,
-    /// Its estimated cost, which the ticket holds from here on.
+    /// Its estimated cost, which is reserved from here on.
     pub estimated_cost: Microunits,
     /// Its expected utility.
     pub expected_utility_microunits: i64,

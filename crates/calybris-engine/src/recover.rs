@@ -13,7 +13,7 @@ use crate::fold::{self, Fold};
 use crate::keys::KeyWindow;
 use crate::options::EngineOptions;
 use crate::record::Record;
-use crate::ticket::Hold;
+use crate::ticket::TicketEntry;
 
 /// What opening an engine found in its log.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub struct Recovery {
 /// The state that a log leads to.
 pub(crate) struct Recovered {
     pub(crate) budget: BudgetEngine,
-    pub(crate) open: BTreeMap<u64, Hold>,
+    pub(crate) open: BTreeMap<u64, TicketEntry>,
     pub(crate) keys: KeyWindow,
     pub(crate) in_force: ActiveSnapshot,
     /// When the last checkpoint was written; 0 without one.
@@ -78,7 +78,7 @@ fn begin(dir: &Path, key: Option<&Key>, fold: &mut Fold) -> Result<Reader, Engin
 
 fn resume(fold: Fold, log: calybris_wal::OpenReport) -> Result<Recovered, EngineError> {
     let (budget, open) = fold::finish(fold.first_sequence, fold.budget, fold.tickets)?;
-    let reserved = open.values().map(|hold| u128::from(hold.reserved().get()));
+    let reserved = open.values().map(|entry| u128::from(entry.reserved().get()));
     let recovery = Recovery {
         log,
         first_sequence: fold.first_sequence,

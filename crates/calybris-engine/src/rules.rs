@@ -26,13 +26,15 @@ impl Engine {
             // New rules warn anew. Nobody reserves between the record and the rules, so that every warning of the old
             // ones stands in the log before it and every warning of the new ones behind it.
             let _quiet = self.in_force.write();
-            let name = tenant.name().to_owned();
-            let sequence = log(BudgetEvent::RulesSet { tenant: name, rules })?;
-            invariant!(
-                tenant.set_rules(rules).ok(),
-                "rules that passed their check are not refused"
-            )?;
-            Ok(Some(sequence))
+            self.while_sound(|| {
+                let name = tenant.name().to_owned();
+                let sequence = log(BudgetEvent::RulesSet { tenant: name, rules })?;
+                invariant!(
+                    tenant.set_rules(rules).ok(),
+                    "rules that passed their check are not refused"
+                )?;
+                Ok(Some(sequence))
+            })
         })
     }
 

@@ -7,7 +7,7 @@ use crate::decide::refusal;
 use crate::engine::Engine;
 use crate::error::{EngineError, SettleRefused};
 use crate::record::{Admission, Record};
-use crate::ticket::{Hold, Settlement, Ticket};
+use crate::ticket::{Settlement, Ticket, TicketEntry};
 use crate::tickets::Fate;
 
 impl Engine {
@@ -87,13 +87,13 @@ impl Engine {
     fn release(&self, ticket: &Ticket, time: UnixMillis) -> Result<Settlement, EngineError> {
         let decision_sequence = ticket.decision_sequence;
         let _in_force = self.in_force.read();
-        self.tickets.change(ticket, |hold| {
+        self.change_ticket(ticket, |entry| {
             let record = Record::Abandoned { time, decision_sequence };
             let sequence = self.append(&record)?.sequence;
             let settlement = Settlement {
                 sequence,
                 committed: Microunits::ZERO,
-                returned: hold.reserved(),
+                returned: entry.reserved(),
                 uncharged: Microunits::ZERO,
             };
             Ok((Fate::IsClosed, settlement))
@@ -136,8 +136,8 @@ impl Engine {
     ) -> Result<Admission, EngineError> {
         let extended = {
             let _in_force = self.in_force.read();
-            self.tickets.change(ticket, |hold| {
-                let reservation = &mut hold.reservation;
+            self.change_ticket(ticket, |entry| {
+                let reservation = &mut entry.reservation;
                 if let Err(refused) = reservation.extend(more) {
                     let admission = refusal(reservation.tenant(), refused)?;
                     return Ok((Fate::StaysOpen, Err(admission)));
@@ -155,7 +155,7 @@ impl Engine {
                 }
                 let sequence = logged?.sequence;
                 self.log_warnings(time);
-                Ok((Fate::StaysOpen, Ok((sequence, hold.reserved()))))
+                Ok((Fate::StaysOpen, Ok((sequence, entry.reserved()))))
             })?
         };
         match extended {
@@ -177,11 +177,11 @@ impl Engine {
         let mut owner = None;
         loop {
             let in_force = self.in_force.read();
-            let settled = self.tickets.change(ticket, |hold| {
-                if cost > hold.reserved() && owner.is_none() {
+            let settled = self.change_ticket(ticket, |entry| {
+                if cost > entry.reserved() && owner.is_none() {
                     return Ok((Fate::StaysOpen, None));
                 }
-                let settlement = self.settle_hold(ticket.decision_sequence, hold, cost, time)?;
+                let settlement = self.settle_entry(ticket.decision_sequence, entry, cost, time)?;
                 Ok((Fate::IsClosed, Some(settlement)))
             })?;
             drop(in_force);
@@ -193,14 +193,14 @@ impl Engine {
         }
     }
 
-    fn settle_hold(
+    fn settle_entry(
         &self,
         decision_sequence: u64,
-        hold: &mut Hold,
+        entry: &mut TicketEntry,
         cost: Microunits,
         time: UnixMillis,
     ) -> Result<Settlement, EngineError> {
-        let reservation = &mut hold.reservation;
+        let reservation = &mut entry.reservation;
         let Covered { commit, overdraft, .. } = reservation.cover_overrun(cost)?;
         if let Some(overdraft) = &overdraft {
             let event = BudgetEvent::Overdrawn {

@@ -1,43 +1,89 @@
-//! What a broken invariant does: nothing more is decided, logged or acknowledged.
+//! Soundness: once an invariant was found broken, or the engine panicked, nothing more changes and nothing is acknowledged.
 
+use std::sync::OnceLock;
+
+use calybris_units::{BrokenInvariant, invariant};
 use calybris_wal::Receipt;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::record::Record;
+use crate::ticket::{Ticket, TicketEntry};
+use crate::tickets::Fate;
+
+/// The first invariant that was found broken; the others follow from it.
+#[derive(Default)]
+pub(crate) struct Soundness(OnceLock<BrokenInvariant>);
+
+impl Soundness {
+    fn check(&self) -> Result<(), EngineError> {
+        match self.0.get() {
+            Some(broken) => Err(EngineError::Internal(*broken)),
+            None => Ok(()),
+        }
+    }
+
+    fn note(&self, broken: BrokenInvariant) {
+        let _first = self.0.get_or_init(|| broken);
+    }
+}
+
+/// Notes a panic, if a change ends by one: what was logged may not have been done.
+struct NotesPanic<'a> {
+    soundness: &'a Soundness,
+    armed: bool,
+}
+
+impl Drop for NotesPanic<'_> {
+    fn drop(&mut self) {
+        let unless_armed = (!self.armed).then_some(());
+        if let Err(broken) = invariant!(unless_armed, "no change of an engine panics") {
+            self.soundness.note(broken);
+        }
+    }
+}
 
 impl Engine {
+    /// Makes a change. INVARIANT (stopped): every method that changes or acknowledges anything goes through here, so that
+    /// nothing more is done once an invariant was found broken. Whoever makes a change under a lock goes through here
+    /// under the lock as well, so that the next one to have it finds the engine stopped.
+    pub(crate) fn while_sound<T>(
+        &self,
+        change: impl FnOnce() -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        self.check_sound()?;
+        let mut panicked = NotesPanic { soundness: &self.soundness, armed: true };
+        let changed = change();
+        panicked.armed = false;
+        if let Some(broken) = changed.as_ref().err().and_then(EngineError::broken_invariant) {
+            self.soundness.note(broken);
+        }
+        changed
+    }
+
+    /// Makes a change to an open ticket. If it is refused, the ticket stays open.
+    pub(crate) fn change_ticket<T>(
+        &self,
+        ticket: &Ticket,
+        change: impl FnOnce(&mut TicketEntry) -> Result<(Fate, T), EngineError>,
+    ) -> Result<T, EngineError> {
+        self.tickets.change(ticket, |entry| self.while_sound(|| change(entry)))
+    }
+
     /// Appends a record, unless an invariant was found broken.
     pub(crate) fn append(&self, record: &Record<'_>) -> Result<Receipt, EngineError> {
         self.check_sound()?;
         Ok(self.log.append(record)?)
     }
 
-    /// Makes a change. INVARIANT (stopped): every method that changes or acknowledges anything goes through here, so that
-    /// nothing more is done once an invariant was found broken.
-    pub(crate) fn while_sound<T>(
-        &self,
-        change: impl FnOnce() -> Result<T, EngineError>,
-    ) -> Result<T, EngineError> {
-        self.check_sound()?;
-        let changed = change();
-        if let Some(broken) = changed.as_ref().err().and_then(EngineError::broken_invariant) {
-            // The first one is what the others follow from.
-            let _first = self.broken.get_or_init(|| broken);
-        }
-        changed
-    }
-
+    /// Refuses everything once an invariant was found broken.
     pub(crate) fn check_sound(&self) -> Result<(), EngineError> {
-        match self.broken.get() {
-            Some(broken) => Err(EngineError::Internal(*broken)),
-            None => Ok(()),
-        }
+        self.soundness.check()
     }
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "test code")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 mod tests {
     use super::*;
     use crate::options::EngineOptions;
@@ -117,9 +163,31 @@ mod tests {
         ]
     }
 
+    /// The ways in which an engine is found broken.
+    const DEFECTS: [fn(&Engine); 3] = [
+        |engine| {
+            engine.keys.break_known_keys();
+            let found = engine.decide(&call("known")).unwrap_err();
+            assert!(matches!(found, EngineError::Internal(_)), "{found}");
+        },
+        // Whoever has waited for the ticket finds the engine stopped.
+        |engine| {
+            let ticket = engine.ticket(engine.open_tickets()[0].decision_sequence).unwrap();
+            let broken = invariant!(None::<(Fate, ())>, "on purpose");
+            let found = engine.change_ticket(&ticket, |_| Ok(broken?)).unwrap_err();
+            assert!(matches!(found, EngineError::Internal(_)), "{found}");
+        },
+        |engine| {
+            let ticket = engine.ticket(engine.open_tickets()[0].decision_sequence).unwrap();
+            let panics = || engine.change_ticket::<()>(&ticket, |_| panic!("on purpose"));
+            assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+        },
+    ];
+
     #[test]
-    fn nothing_is_decided_or_acknowledged_after_a_broken_invariant() {
-        for broken in [false, true] {
+    fn nothing_is_decided_or_acknowledged_after_a_broken_invariant_or_a_panic() {
+        for defect in DEFECTS.map(Some).into_iter().chain([None]) {
+            let broken = defect.is_some();
             let dir = tempfile::tempdir().unwrap();
             let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
             engine.install(snapshot(1), UnixMillis::new(1)).unwrap();
@@ -128,10 +196,8 @@ mod tests {
                 drop(engine.decide(&call("")).unwrap());
             }
             drop(engine.decide(&call("known")).unwrap());
-            if broken {
-                engine.keys.break_known_keys();
-                let found = engine.decide(&call("known")).unwrap_err();
-                assert!(matches!(found, EngineError::Internal(_)), "{found}");
+            if let Some(defect) = defect {
+                defect(&engine);
             }
             let before = (engine.head(), engine.accounts(), engine.open_tickets());
             for (change, answer) in all_changes(&engine) {
@@ -149,5 +215,28 @@ mod tests {
             assert_eq!((engine.head(), engine.accounts(), engine.open_tickets()), after);
             drop(engine.decide(&call("known")).unwrap());
         }
+    }
+
+    #[test]
+    fn a_caller_who_panics_may_give_his_ticket_back_on_the_way_out() {
+        struct GivesBack<'a>(&'a Engine, Option<Ticket>);
+
+        impl Drop for GivesBack<'_> {
+            fn drop(&mut self) {
+                self.0.abandon(self.1.take().unwrap(), UnixMillis::new(3)).unwrap();
+            }
+        }
+
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
+        engine.install(snapshot(1), UnixMillis::new(1)).unwrap();
+        engine.ensure_tenant("a", Microunits::new(1_000_000), UnixMillis::new(1)).unwrap();
+        let caller = || {
+            let _gives_back = GivesBack(&engine, engine.decide(&call("")).unwrap().ticket);
+            panic!("on purpose");
+        };
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(caller)).is_err());
+        drop(engine.decide(&call("")).unwrap());
+        assert_eq!(engine.open_tickets().len(), 1);
     }
 }

@@ -145,8 +145,8 @@ impl Statement {
     fn moved_by(&self, record: &Record<'_>) -> Option<(Tenant, PostingKind)> {
         match record {
             Record::Settled { decision_sequence, .. } => {
-                let hold = self.fold.budget.reservation((*decision_sequence).into())?;
-                Some((hold.tenant().clone(), PostingKind::Settled))
+                let reservation = self.fold.budget.reservation((*decision_sequence).into())?;
+                Some((reservation.tenant().clone(), PostingKind::Settled))
             }
             Record::BudgetChanged { event: BudgetEvent::Refunded { tenant, .. }, .. } => {
                 Some((self.fold.budget.tenant(tenant)?, PostingKind::Refunded))

@@ -11,7 +11,7 @@ use calybris_units::Microunits;
 /// [`Engine::open_tickets`](crate::Engine::open_tickets) lists it, and [`Engine::ticket`](crate::Engine::ticket) makes it
 /// anew.
 #[derive(Debug)]
-#[must_use = "an unsettled ticket holds its reservation until it is settled or abandoned"]
+#[must_use = "its cost stays reserved until it is settled or abandoned"]
 pub struct Ticket {
     /// The beginning of the id of the log that the decision stands in: another one may have a ticket of the same number. Ids
     /// are random, and what is to be found here is a mistake, so four bytes are enough.
@@ -31,7 +31,7 @@ pub struct Settlement {
     pub committed: Microunits,
     /// What went back to the tenant.
     pub returned: Microunits,
-    /// What the call cost beyond its hold and nobody was charged for, under
+    /// What the call cost beyond its reservation and nobody was charged for, under
     /// [`CapAtReserved`](calybris_budget::OverrunPolicy::CapAtReserved); 0 under the other policies.
     pub uncharged: Microunits,
 }
@@ -67,7 +67,7 @@ impl OpenTicket {
 }
 
 /// What stands behind an open ticket.
-pub(crate) struct Hold {
+pub(crate) struct TicketEntry {
     /// Of 0 microunits when the model is free.
     pub(crate) reservation: Reservation,
     pub(crate) state: TicketState,
@@ -101,7 +101,7 @@ impl Ticket {
     }
 }
 
-impl Hold {
+impl TicketEntry {
     pub(crate) fn reserved(&self) -> Microunits {
         self.reservation.amount()
     }

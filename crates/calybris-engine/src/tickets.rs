@@ -8,9 +8,9 @@ use calybris_wal::LogId;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::error::EngineError;
-use crate::ticket::{Hold, OpenTicket, Ticket};
+use crate::ticket::{OpenTicket, Ticket, TicketEntry};
 
-type Table = HashMap<u64, Option<Hold>>;
+type Table = HashMap<u64, Option<TicketEntry>>;
 
 pub(crate) struct Tickets {
     log_id_prefix: [u8; 4],
@@ -20,33 +20,33 @@ pub(crate) struct Tickets {
     returned: Condvar,
 }
 
-/// A ticket that somebody has. However that ends, by a panic too, it comes back, or is closed if its hold is gone.
+/// A ticket that somebody has. However that ends, by a panic too, it comes back, or is closed if its entry is gone.
 struct Out<'a> {
     tickets: &'a Tickets,
     sequence: u64,
-    hold: Option<Hold>,
+    entry: Option<TicketEntry>,
 }
 
 /// What becomes of a ticket after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     StaysOpen,
-    /// What its reservation still holds is released.
+    /// What is still reserved is released.
     IsClosed,
 }
 
 impl Tickets {
     /// The open tickets of the log with that id.
-    pub(crate) fn new(log_id: LogId, open: BTreeMap<u64, Hold>) -> Self {
+    pub(crate) fn new(log_id: LogId, open: BTreeMap<u64, TicketEntry>) -> Self {
         let [b0, b1, b2, b3, ..] = *log_id.as_bytes();
-        let table = open.into_iter().map(|(sequence, hold)| (sequence, Some(hold))).collect();
+        let table = open.into_iter().map(|(sequence, entry)| (sequence, Some(entry))).collect();
         Self { log_id_prefix: [b0, b1, b2, b3], table: Mutex::new(table), returned: Condvar::new() }
     }
 
     /// Opens the ticket of the decision at that sequence.
-    pub(crate) fn open(&self, sequence: u64, hold: Hold) -> Ticket {
-        let ticket = hold.ticket(self.log_id_prefix, sequence);
-        self.table.lock().insert(sequence, Some(hold));
+    pub(crate) fn open(&self, sequence: u64, entry: TicketEntry) -> Ticket {
+        let ticket = entry.ticket(self.log_id_prefix, sequence);
+        self.table.lock().insert(sequence, Some(entry));
         ticket
     }
 
@@ -54,7 +54,7 @@ impl Tickets {
     pub(crate) fn change<T>(
         &self,
         ticket: &Ticket,
-        change: impl FnOnce(&mut Hold) -> Result<(Fate, T), EngineError>,
+        change: impl FnOnce(&mut TicketEntry) -> Result<(Fate, T), EngineError>,
     ) -> Result<T, EngineError> {
         let sequence = ticket.decision_sequence;
         let not_open = || EngineError::TicketNotOpen { decision_sequence: sequence };
@@ -62,10 +62,10 @@ impl Tickets {
             return Err(not_open());
         }
         let taken = self.when_in(sequence).get_mut(&sequence).and_then(Option::take);
-        let mut out = Out { tickets: self, sequence, hold: Some(taken.ok_or_else(not_open)?) };
-        let (fate, answer) = change(out.hold.as_mut().ok_or_else(not_open)?)?;
+        let mut out = Out { tickets: self, sequence, entry: Some(taken.ok_or_else(not_open)?) };
+        let (fate, answer) = change(out.entry.as_mut().ok_or_else(not_open)?)?;
         if fate == Fate::IsClosed {
-            out.hold = None;
+            out.entry = None;
         }
         Ok(answer)
     }
@@ -73,21 +73,23 @@ impl Tickets {
     /// The open ticket of that decision.
     pub(crate) fn ticket(&self, sequence: u64) -> Option<Ticket> {
         let table = self.when_in(sequence);
-        table.get(&sequence)?.as_ref().map(|hold| hold.ticket(self.log_id_prefix, sequence))
+        table.get(&sequence)?.as_ref().map(|entry| entry.ticket(self.log_id_prefix, sequence))
     }
 
     /// Every ticket, oldest first. The caller sees to it that nobody has one out.
     pub(crate) fn list(&self) -> Vec<OpenTicket> {
-        self.in_order(|sequence, hold| hold.open_ticket(sequence))
+        self.in_order(|sequence, entry| entry.open_ticket(sequence))
     }
 
     /// Looks at every ticket, oldest first. The caller sees to it that nobody has one out.
-    pub(crate) fn in_order<T>(&self, look: impl Fn(u64, &Hold) -> T) -> Vec<T> {
+    pub(crate) fn in_order<T>(&self, look: impl Fn(u64, &TicketEntry) -> T) -> Vec<T> {
         let table = self.table.lock();
-        let mut open: Vec<_> =
-            table.iter().filter_map(|(sequence, hold)| Some((*sequence, hold.as_ref()?))).collect();
+        let mut open: Vec<_> = table
+            .iter()
+            .filter_map(|(sequence, entry)| Some((*sequence, entry.as_ref()?)))
+            .collect();
         open.sort_unstable_by_key(|(sequence, _)| *sequence);
-        open.into_iter().map(|(sequence, hold)| look(sequence, hold)).collect()
+        open.into_iter().map(|(sequence, entry)| look(sequence, entry)).collect()
     }
 
     /// Runs `section` with every reservation, by the sequence of its decision.
@@ -96,10 +98,10 @@ impl Tickets {
         section: impl FnOnce(&mut dyn Iterator<Item = (ReservationId, &Reservation)>) -> T,
     ) -> T {
         let table = self.table.lock();
-        let mut held = table
-            .iter()
-            .filter_map(|(sequence, hold)| Some(((*sequence).into(), &hold.as_ref()?.reservation)));
-        section(&mut held)
+        let mut reservations = table.iter().filter_map(|(sequence, entry)| {
+            Some(((*sequence).into(), &entry.as_ref()?.reservation))
+        });
+        section(&mut reservations)
     }
 
     /// The table, at a moment at which nobody has that ticket out.
@@ -115,8 +117,8 @@ impl Tickets {
 impl Drop for Out<'_> {
     fn drop(&mut self) {
         let mut table = self.tickets.table.lock();
-        match self.hold.take() {
-            Some(hold) => table.insert(self.sequence, Some(hold)),
+        match self.entry.take() {
+            Some(entry) => table.insert(self.sequence, Some(entry)),
             None => table.remove(&self.sequence),
         };
         drop(table);
@@ -140,9 +142,9 @@ mod tests {
     fn a_ticket_comes_back_from_whoever_panics() {
         let tenant = BudgetEngine::new().ensure_tenant("a", Microunits::new(100)).unwrap();
         let reservation = tenant.try_reserve_allowing_zero(Microunits::new(70)).unwrap();
-        let hold = Hold { reservation, state: TicketState::new(1, REQUEST) };
+        let entry = TicketEntry { reservation, state: TicketState::new(1, REQUEST) };
         let tickets = Tickets::new(LogId::from_bytes([7; 16]), BTreeMap::new());
-        let ticket = tickets.open(3, hold);
+        let ticket = tickets.open(3, entry);
         let panics = || tickets.change::<()>(&ticket, |_| panic!("on purpose"));
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
         // It would wait for ever if the ticket were still out.
