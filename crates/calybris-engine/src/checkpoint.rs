@@ -168,7 +168,7 @@ impl Engine {
         head_sequence: u64,
         time: UnixMillis,
     ) -> Result<Checkpoint<'a>, EngineError> {
-        let budget = self.tickets.with_reservations(|held| self.budget.state(held))?;
+        let budget = self.tickets.with_reservations(|owned| self.budget.state(owned))?;
         let tickets = self.tickets.in_order(|sequence, hold| hold.state.logged(sequence));
         Ok(Checkpoint {
             time,
