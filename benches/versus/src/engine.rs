@@ -135,12 +135,12 @@ fn decide_settle(report: &mut Report, stage: &Stage, root: &Path) {
                 let snapshot = &stage.peer.snapshot;
                 let decision = snapshot.prescribe(*input);
                 let cost = decision.estimated_cost_microunits.cast_signed();
-                let hold = (decision.selected_model_id != 0 && cost > 0)
+                let reservation = (decision.selected_model_id != 0 && cost > 0)
                     .then(|| budget.try_reserve("search", cost).1.expect("there is enough"));
                 log.append_verified_audited(snapshot, *input, decision, "search")
                     .expect("the peer's log takes it");
-                if let Some(hold) = hold {
-                    budget.commit(hold, cost);
+                if let Some(reservation) = reservation {
+                    budget.commit(reservation, cost);
                 }
             }
         })],

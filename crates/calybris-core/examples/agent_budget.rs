@@ -1,4 +1,4 @@
-//! An agent that streams: a budget within a budget, a hold that grows, parts that are paid as they come.
+//! An agent that streams: a budget within a budget, a reservation that grows, parts that are paid as they come.
 //!
 //! The organisation's budget stands above the agent's, and both are asked for every amount. The agent reserves for a
 //! first stretch, pays each chunk as it arrives, and asks for more when the stretch is used up. When the budget says no
@@ -17,26 +17,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         budgets.ensure_child("acme/research-agent", Microunits::new(20_000), &organisation)?;
     agent.set_rules(TenantRules::default().with_soft_limit(Microunits::new(15_000)))?;
 
-    let mut hold = agent.try_reserve(Microunits::new(STRETCH_MICROUNITS))?;
+    let mut reservation = agent.try_reserve(Microunits::new(STRETCH_MICROUNITS))?;
     // What each chunk of the stream cost, in microunits.
     for (chunks, cost_microunits) in (0..40).map(|chunk| (chunk, 600 + 37 * (chunk % 7))) {
-        if hold.amount().get() < cost_microunits {
-            match hold.extend(Microunits::new(STRETCH_MICROUNITS)) {
+        if reservation.amount().get() < cost_microunits {
+            match reservation.extend(Microunits::new(STRETCH_MICROUNITS)) {
                 Ok(()) => println!("after {chunks} chunks: {STRETCH_MICROUNITS} more reserved"),
-                Err(BudgetError::Insufficient {
-                    tenant, available: available_microunits, ..
-                }) => {
+                Err(BudgetError::Insufficient { tenant, available, .. }) => {
                     println!(
-                        "after {chunks} chunks: {tenant} has {available_microunits} left, so the agent stops"
+                        "after {chunks} chunks: {tenant} has {available} left, so the agent stops"
                     );
                     break;
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        hold.commit_part(Microunits::new(cost_microunits))?;
+        reservation.commit_part(Microunits::new(cost_microunits))?;
     }
-    hold.release(); // what is left of the last stretch goes back
+    reservation.release(); // what is left of the last stretch goes back
 
     for warning in budgets.take_warnings() {
         println!("soft limit: {warning:?}");
