@@ -259,3 +259,40 @@ fn threads_find_the_damage_that_a_reader_finds_first() {
         assert!(verdicts.len() > 10, "{} verdicts differ", verdicts.len());
     }
 }
+
+/// Panics at the record with that sequence.
+struct PanickingAt(u64);
+
+impl BatchWork for PanickingAt {
+    type Batch = ();
+
+    fn is_alone(&self, _: &[u8]) -> bool {
+        false
+    }
+
+    fn work(&self, records: Records<'_>, (): &mut ()) {
+        records.for_each(|record| assert_ne!(record.unwrap().sequence(), self.0, "on purpose"));
+    }
+}
+
+/// It would wait for ever for the batch that the thread that panicked has taken.
+#[test]
+fn a_panic_of_the_work_or_of_the_visitor_ends_the_reading() {
+    let directory = tempfile::tempdir().unwrap();
+    write_long(directory.path(), None);
+    for threads in [1, 2, 3] {
+        for (work, of_visitor) in [(700, false), (u64::MAX, true)] {
+            let mut reader = Reader::open(directory.path(), None).unwrap();
+            let mut visits = 0;
+            let panics = || {
+                let work = PanickingAt(work);
+                reader.read_batches(threads.try_into().unwrap(), &work, |_, _| {
+                    visits += 1;
+                    assert!(!of_visitor || visits < 5, "on purpose");
+                    Ok::<(), WalError>(())
+                })
+            };
+            assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+        }
+    }
+}

@@ -94,7 +94,7 @@ pub(crate) fn balances(engine: &Engine) -> BTreeMap<String, Balance> {
     engine.accounts().into_iter().map(balance).collect()
 }
 
-/// What a log says, added up here and by nothing of the engine: balances by tenant, and open holds by decision.
+/// What a log says, added up here and by nothing of the engine: balances by tenant, and open reservations by decision.
 ///
 /// Fails if any prefix of the log spends what a tenant does not have, or closes a ticket that is not open.
 pub(crate) fn fold(
@@ -112,14 +112,14 @@ pub(crate) fn fold(
     let open = books
         .open
         .into_iter()
-        .map(|(sequence, hold)| (sequence, u64::try_from(hold.held).unwrap()));
+        .map(|(sequence, open)| (sequence, u64::try_from(open.amount).unwrap()));
     (books.accounts.into_iter().map(balance).collect(), open.collect())
 }
 
 #[derive(Default)]
 struct Books {
     accounts: BTreeMap<String, Account>,
-    open: BTreeMap<u64, OpenHold>,
+    open: BTreeMap<u64, OpenReservation>,
 }
 
 struct Account {
@@ -129,10 +129,10 @@ struct Account {
     sums: [i128; 5],
 }
 
-struct OpenHold {
+struct OpenReservation {
     tenant: String,
     model_id: u32,
-    held: i128,
+    amount: i128,
 }
 
 impl Books {
@@ -142,28 +142,28 @@ impl Books {
             Record::Decided(decided) if decided.admission == Admission::Reserved => {
                 let tenant = decided.tenant.to_string();
                 let model_id = decided.decision.selected_model_id.expect("a model was chosen");
-                self.open.insert(sequence, OpenHold { tenant, model_id, held: 0 });
-                self.hold(sequence, decided.decision.estimated_cost.get().into());
+                self.open.insert(sequence, OpenReservation { tenant, model_id, amount: 0 });
+                self.reserve(sequence, decided.decision.estimated_cost.get().into());
             }
             Record::Settled { decision_sequence, actual_cost, .. } => {
-                let hold = self.open.remove(decision_sequence).expect("settled once");
+                let open = self.open.remove(decision_sequence).expect("settled once");
                 let actual = i128::from(actual_cost.get());
-                let capped = self.accounts[&hold.tenant].overrun == OverrunPolicy::CapAtReserved;
-                assert!(capped || actual <= hold.held, "settled within the hold");
-                let actual = actual.min(hold.held);
-                self.each_level(&hold.tenant, [0, hold.held - actual, -hold.held, actual, 0]);
+                let capped = self.accounts[&open.tenant].overrun == OverrunPolicy::CapAtReserved;
+                assert!(capped || actual <= open.amount, "settled within the reservation");
+                let actual = actual.min(open.amount);
+                self.each_level(&open.tenant, [0, open.amount - actual, -open.amount, actual, 0]);
             }
             Record::Abandoned { decision_sequence, .. } => {
-                let hold = self.open.remove(decision_sequence).expect("abandoned once");
-                self.each_level(&hold.tenant, [0, hold.held, -hold.held, 0, 0]);
+                let open = self.open.remove(decision_sequence).expect("abandoned once");
+                self.each_level(&open.tenant, [0, open.amount, -open.amount, 0, 0]);
             }
             Record::FellBack { decision_sequence, failed_model_id, fallback, .. } => {
-                let hold = self.open.get_mut(decision_sequence).expect("the ticket is open");
-                assert_eq!(hold.model_id, *failed_model_id);
+                let open = self.open.get_mut(decision_sequence).expect("the ticket is open");
+                assert_eq!(open.model_id, *failed_model_id);
                 if let Some(fallback) = fallback {
-                    hold.model_id = fallback.model_id;
-                    let more = i128::from(fallback.estimated_cost.get()) - hold.held;
-                    self.hold(*decision_sequence, more);
+                    open.model_id = fallback.model_id;
+                    let more = i128::from(fallback.estimated_cost.get()) - open.amount;
+                    self.reserve(*decision_sequence, more);
                 }
             }
             _ => {}
@@ -204,18 +204,18 @@ impl Books {
             BudgetEvent::RulesSet { tenant, rules } => {
                 self.accounts.get_mut(tenant).unwrap().overrun = rules.overrun;
             }
-            BudgetEvent::Extended { reservation: hold, amount: amount_microunits } => {
-                self.hold(hold.as_u64(), amount_microunits.get().into());
+            BudgetEvent::Extended { reservation, amount: amount_microunits } => {
+                self.reserve(reservation.as_u64(), amount_microunits.get().into());
             }
             BudgetEvent::Overdrawn {
-                reservation: hold,
+                reservation,
                 extra: extra_microunits,
                 drawn: drawn_microunits,
             } => {
                 let extra = i128::from(extra_microunits.get());
-                let hold = self.open.get_mut(&hold.as_u64()).expect("the ticket is open");
-                hold.held += extra;
-                let mut level = Some(hold.tenant.clone());
+                let open = self.open.get_mut(&reservation.as_u64()).expect("the ticket is open");
+                open.amount += extra;
+                let mut level = Some(open.tenant.clone());
                 let mut drawn = drawn_microunits.iter().map(|drawn| i128::from(drawn.get()));
                 while let Some(name) = level {
                     let drawn = drawn.next().expect("drawn from each level");
@@ -233,10 +233,10 @@ impl Books {
         assert!(self.accounts.insert(tenant.to_owned(), account).is_none());
     }
 
-    fn hold(&mut self, decision_sequence: u64, more: i128) {
-        let hold = self.open.get_mut(&decision_sequence).expect("the ticket is open");
-        hold.held += more;
-        let tenant = hold.tenant.clone();
+    fn reserve(&mut self, decision_sequence: u64, more: i128) {
+        let open = self.open.get_mut(&decision_sequence).expect("the ticket is open");
+        open.amount += more;
+        let tenant = open.tenant.clone();
         self.each_level(&tenant, [0, -more, more, 0, 0]);
     }
 
