@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use calybris_engine::UnixMillis;
 use calybris_budget::{OverrunPolicy, TenantRules};
+use calybris_engine::UnixMillis;
 use calybris_engine::{
     Call, DecisionProof, Engine, EngineError, EngineOptions, Ledger, Names, RecordedDecision,
     ReplayOptions, SCHEMA_ID, Snapshot, replay,
@@ -37,13 +37,19 @@ fn session(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     engine.ensure_tenant("c", Microunits::new(5_000), UnixMillis::new(4))?;
     engine.top_up("a", Microunits::new(1_000), UnixMillis::new(5))?;
     engine.reduce("a", Microunits::new(500), UnixMillis::new(5))?;
-    engine.set_rules("b", TenantRules::default().with_overrun(OverrunPolicy::DrawThenDebt), UnixMillis::new(6))?;
+    engine.set_rules(
+        "b",
+        TenantRules::default().with_overrun(OverrunPolicy::DrawThenDebt),
+        UnixMillis::new(6),
+    )?;
     let mut tickets = Vec::new();
     for (number, tenant) in ["a", "b", "b", "c", "c", "a"].into_iter().enumerate() {
         if number == 3 {
             engine.checkpoint(UnixMillis::new(10))?;
         }
-        let call = Call::new(tenant, UnixMillis::new(11), request(number as u64)).with_correlation_id("trace").with_request_key(if number % 2 == 0 { "" } else { tenant });
+        let call = Call::new(tenant, UnixMillis::new(11), request(number as u64))
+            .with_correlation_id("trace")
+            .with_request_key(if number % 2 == 0 { "" } else { tenant });
         tickets.extend(engine.decide(&call)?.ticket);
     }
     let mut tickets = tickets.into_iter();

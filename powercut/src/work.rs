@@ -1,6 +1,6 @@
 //! Works on a log as a session says, and tells what the log acknowledges.
 
-use calybris_wal::{RetentionAction, Durability, Receipt, WalError, WalWriter};
+use calybris_wal::{Durability, Receipt, RetentionAction, WalError, WalWriter};
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 
 use crate::plan::{Beforehand, Plan, Retention, Session, Step};
