@@ -283,15 +283,15 @@ mod tests {
     use crate::shared::Shared;
     use std::sync::Weak;
 
+    /// A tenant of 100 without an engine.
+    fn acme() -> Tenant {
+        let (granted, keeper) = (Microunits::new(100), Weak::<Shared>::new());
+        Tenant::new("acme", granted, Balance::of_grant(100), None, keeper)
+    }
+
     #[test]
     fn an_id_that_a_caller_chose_before_it_stood_anywhere_is_not_given_out() {
-        let acme = Tenant::new(
-            "acme",
-            Microunits::new(100),
-            Balance::of_grant(100),
-            None,
-            Weak::<Shared>::new(),
-        );
+        let acme = acme();
         let table = ReservationTable::default();
         let on_its_way = table.next_id();
         table.keep_as(on_its_way, acme.try_reserve(Microunits::new(5)).unwrap(), None).unwrap();
@@ -306,13 +306,7 @@ mod tests {
 
     #[test]
     fn a_caller_cannot_choose_an_id_that_is_in_a_slot() {
-        let acme = Tenant::new(
-            "acme",
-            Microunits::new(100),
-            Balance::of_grant(100),
-            None,
-            Weak::<Shared>::new(),
-        );
+        let acme = acme();
         let table = ReservationTable::default();
         acme.debit(7).unwrap();
         let given = table.keep_in_slot(0, &acme, 7);
