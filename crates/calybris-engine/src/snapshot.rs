@@ -46,7 +46,7 @@ impl Names {
     }
 }
 
-/// SHA-256 over the canonical bytes of (policy, catalog): equal digests decide alike. It is written like a [`Hash`].
+/// SHA-256 over the canonical bytes of (policy, catalog): equal digests decide alike. It is written like a [`Hash`](struct@calybris_wal::Hash).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SnapshotDigest(Hash);
 
