@@ -11,7 +11,7 @@ use calybris_wal::RetentionAction;
 
 use crate::active_snapshot::ActiveSnapshot;
 use crate::engine::Engine;
-use crate::error::{EngineError, contradiction};
+use crate::error::{EngineError, contradiction, refused_by_state};
 use crate::fold::Fold;
 use crate::record::{Checkpoint, LoggedTicket, Record};
 use crate::snapshot::Installed;
@@ -189,8 +189,8 @@ impl Fold {
         checkpoint: Checkpoint<'static>,
     ) -> Result<(), EngineError> {
         let refused = |what: String| contradiction(sequence, what);
-        self.budget =
-            Replay::from_state(&checkpoint.budget).map_err(|error| refused(error.to_string()))?;
+        self.budget = Replay::from_state(&checkpoint.budget)
+            .map_err(|error| refused_by_state(sequence, error))?;
         if self.audit.is_some() {
             let audit = Audit::from_state(&checkpoint.budget)
                 .map_err(|error| refused(error.to_string()))?;
@@ -233,7 +233,7 @@ impl Fold {
         let budget = self
             .budget
             .state()
-            .map_err(|error| contradiction(sequence, error.to_string()))?
+            .map_err(|error| refused_by_state(sequence, error))?
             .numbered_up_to(sequence.saturating_sub(1).into());
         let tickets: Vec<LoggedTicket> =
             self.tickets.iter().map(|(sequence, state)| state.logged(*sequence)).collect();

@@ -236,7 +236,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Log`]; the log takes nothing more after that.
     pub fn flush_and_sync(&self) -> Result<(), EngineError> {
-        Ok(self.log.flush_and_sync()?)
+        self.while_sound(|| Ok(self.log.flush_and_sync()?))
     }
 
     /// Syncs and closes the log. Open tickets stay open in it.

@@ -102,7 +102,8 @@ impl Engine {
         for warning in self.budget.take_warnings() {
             let event = BudgetEvent::SoftLimitReached { tenant: warning.tenant.clone() };
             // A log that cannot be written says so to the next call; this one is in it already.
-            if self.append(&Record::BudgetChanged { time, event }).is_ok() {
+            let record = Record::BudgetChanged { time, event };
+            if self.while_sound(|| self.append(&record)).is_ok() {
                 self.warnings.lock().insert(warning.tenant.clone(), warning);
             }
         }

@@ -88,11 +88,13 @@ mod tests {
     use super::*;
     use crate::options::EngineOptions;
     use crate::snapshot::Snapshot;
-    use calybris_budget::TenantRules;
+    use calybris_budget::{BudgetError, StateError, TenantRules};
     use calybris_kernel::{BasisPoints, Model, Policy, PolicySnapshot, Request};
-    use calybris_units::{Microunits, UnixMillis};
+    use calybris_units::{BrokenInvariant, Microunits, UnixMillis, invariant};
+    use calybris_wal::WalError;
 
     use crate::call::Call;
+    use crate::error::refused_by_state;
     use crate::snapshot::Names;
 
     fn snapshot(policy_epoch: u64) -> Snapshot {
@@ -156,6 +158,7 @@ mod tests {
             ("freeze", engine.freeze("a", UnixMillis::new(3))),
             ("unfreeze", engine.unfreeze("a", UnixMillis::new(3))),
             ("checkpoint", engine.checkpoint(UnixMillis::new(4)).map(drop)),
+            ("flush", engine.flush_and_sync()),
             (
                 "retain",
                 engine.retain_from_checkpoint(calybris_wal::RetentionAction::Remove).map(drop),
@@ -238,5 +241,41 @@ mod tests {
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(caller)).is_err());
         drop(engine.decide(&call("")).unwrap());
         assert_eq!(engine.open_tickets().len(), 1);
+    }
+
+    #[test]
+    fn a_broken_invariant_of_log_or_budget_stops_the_engine_as_its_own_does() {
+        fn broken<E: From<BrokenInvariant>>() -> E {
+            invariant!(None::<()>, "on purpose").unwrap_err().into()
+        }
+        let frozen = || BudgetError::Frozen { tenant: "a".to_owned() };
+        let invalid = |error| StateError::Invalid { tenant: "a".to_owned(), error };
+        let errors = || -> [(EngineError, bool); 8] {
+            [
+                (broken(), true),
+                (broken::<WalError>().into(), true),
+                (broken::<BudgetError>().into(), true),
+                (broken::<StateError>().into(), true),
+                (invalid(broken()).into(), true),
+                (WalError::SequencesUsedUp.into(), false),
+                (frozen().into(), false),
+                (invalid(frozen()).into(), false),
+            ]
+        };
+        for (error, stops) in errors() {
+            let text = error.to_string();
+            let refused = refused_by_state(1, error);
+            assert_eq!(matches!(refused, EngineError::Contradiction { .. }), !stops, "{text}");
+        }
+        for (error, stops) in errors() {
+            let dir = tempfile::tempdir().unwrap();
+            let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
+            let text = error.to_string();
+            let answer: Result<(), _> = engine.while_sound(|| Err(error));
+            assert_eq!(answer.unwrap_err().to_string(), text);
+            let next = engine.ensure_tenant("a", Microunits::new(1), UnixMillis::new(1));
+            assert_eq!(matches!(next, Err(EngineError::Internal(_))), stops, "{text}: {next:?}");
+            assert_eq!(next.is_ok(), !stops, "{text}");
+        }
     }
 }
