@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use calybris_budget::{Audit, Replay};
-use calybris_units::UnixMillis;
+use calybris_units::{UnixMillis, invariant};
 use calybris_wal::RetentionAction;
 
 use crate::active_snapshot::ActiveSnapshot;
@@ -166,14 +166,16 @@ impl Engine {
         head_sequence: u64,
         time: UnixMillis,
     ) -> Result<Checkpoint<'a>, EngineError> {
-        let budget =
-            self.tickets.with_reservations(|reservations| self.budget.state(reservations))?;
-        let tickets = self.tickets.in_order(|sequence, entry| entry.state.logged(sequence));
+        let (budget, tickets) = self.tickets.with_all(|open| {
+            let reservations = open.iter().map(|(id, entry)| ((*id).into(), &entry.reservation));
+            let tickets = open.iter().map(|(sequence, entry)| entry.state.logged(*sequence));
+            (self.budget.state(reservations), tickets.collect())
+        })?;
         Ok(Checkpoint {
             time,
             snapshot: in_force.installed.as_ref().map(|installed| installed.snapshot.logged()),
             // Reservations are numbered by their records.
-            budget: budget.numbered_up_to(head_sequence.into()),
+            budget: budget?.numbered_up_to(head_sequence.into()),
             tickets: Cow::Owned(tickets),
             keyed_decisions: Cow::Owned(self.keys.remembered()),
             decisions: self.decisions.load(Relaxed),
@@ -230,11 +232,12 @@ impl Fold {
         sequence: u64,
         checkpoint: Checkpoint<'static>,
     ) -> Result<(), EngineError> {
+        let before = invariant!(sequence.checked_sub(1), "sequences begin with 1")?;
         let budget = self
             .budget
             .state()
             .map_err(|error| refused_by_state(sequence, error))?
-            .numbered_up_to(sequence.saturating_sub(1).into());
+            .numbered_up_to(before.into());
         let tickets: Vec<LoggedTicket> =
             self.tickets.iter().map(|(sequence, state)| state.logged(*sequence)).collect();
         let snapshot = self.installed.as_ref().map(|installed| installed.snapshot.logged());

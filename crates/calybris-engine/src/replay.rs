@@ -161,7 +161,7 @@ pub fn replay(
         fallbacks: tally.fallbacks.checked(),
         without_snapshot: tally.without_snapshot,
         installations,
-        snapshots: trials.read().distinct(),
+        snapshots: trials.read().distinct()?,
         bytes: reader.bytes_read(),
         head: tally.head,
         tail: reader.tail(),

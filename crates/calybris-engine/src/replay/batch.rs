@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use calybris_kernel::{Decision, Request};
-use calybris_units::UnixMillis;
+use calybris_units::{BrokenInvariant, UnixMillis, invariant};
 use calybris_wal::{Anchor, Hash, RecordRef, WalError};
 
 use super::Tally;
@@ -124,7 +124,8 @@ impl Batch {
         let (request, decision, admission) =
             wire.to_replay().map_err(|invalid| invalid.of_record("a decision", sequence))?;
         let place = self.place_of(sequence, wire.snapshot_sequence, trials)?;
-        if let Some(trial) = place.and_then(|place| self.trials.get(place)) {
+        if let Some(place) = place {
+            let trial = trial_at(&self.trials, place)?;
             let replayed = trial.snapshot.policy_snapshot().prescribe(&request);
             if replayed != decision {
                 let (recorded, replayed) = (Box::new(decision), Box::new(replayed));
@@ -194,17 +195,24 @@ impl Batch {
                     continue;
                 }
             }
-            let Some(row) = rows.next() else { break };
-            let [tenant, correlation_id, request_key] = row.ends.map(|end| {
-                let text = self.texts.get(text_start..end).unwrap_or_default();
+            let row = invariant!(rows.next(), "every decision of a batch has its row")?;
+            let mut texts = [""; 3];
+            for (text, end) in texts.iter_mut().zip(row.ends) {
+                let found = self.texts.get(text_start..end);
+                *text = invariant!(found, "the texts of a row end within those of its batch")?;
                 text_start = end;
-                Cow::Borrowed(text)
-            });
-            let Some(trial) = row.trial.and_then(|place| self.trials.get(place)) else {
+            }
+            let [tenant, correlation_id, request_key] = texts.map(Cow::Borrowed);
+            let Some(place) = row.trial else {
                 tally.without_snapshot += 1;
                 continue;
             };
+            let trial = trial_at(&self.trials, place)?;
             let proposed_end = proposed_start + trial.proposals.len();
+            let proposed = invariant!(
+                self.proposed.get(proposed_start..proposed_end),
+                "every proposal has decided on every row"
+            )?;
             let replayed = Replayed {
                 sequence: row.sequence,
                 decided: Decided {
@@ -219,7 +227,7 @@ impl Batch {
                 },
                 snapshot: &trial.snapshot,
                 proposals: &trial.proposals,
-                proposed: self.proposed.get(proposed_start..proposed_end).unwrap_or_default(),
+                proposed,
             };
             proposed_start = proposed_end;
             tally.decided(&replayed);
@@ -236,4 +244,8 @@ impl Batch {
         self.trials.clear();
         self.failure.take().map_or(Ok(()), Err)
     }
+}
+
+fn trial_at(trials: &[Arc<Trial>], place: usize) -> Result<&Arc<Trial>, BrokenInvariant> {
+    invariant!(trials.get(place), "a row names a trial of its batch")
 }

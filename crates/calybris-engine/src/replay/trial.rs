@@ -1,7 +1,10 @@
 //! The snapshots of a log, each with what is proposed in its place.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
+
+use calybris_units::{BrokenInvariant, invariant};
 
 use crate::error::{EngineError, installed_nothing, superseded};
 use crate::history::Snapshots;
@@ -76,7 +79,7 @@ impl Trials {
         sequence: u64,
         named: u64,
     ) -> Result<Option<&Arc<Trial>>, EngineError> {
-        let mut later = self.by_sequence.range(named.saturating_add(1)..);
+        let mut later = self.by_sequence.range((Bound::Excluded(named), Bound::Unbounded));
         if later.nth(1).is_some() {
             return Err(superseded(sequence, named));
         }
@@ -88,7 +91,7 @@ impl Trials {
     }
 
     /// How many differ from one another.
-    pub(super) fn distinct(&self) -> u64 {
-        u64::try_from(self.distinct.len()).unwrap_or(u64::MAX)
+    pub(super) fn distinct(&self) -> Result<u64, BrokenInvariant> {
+        invariant!(u64::try_from(self.distinct.len()).ok(), "a count fits in 64 bits")
     }
 }
