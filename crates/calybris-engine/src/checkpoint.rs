@@ -46,8 +46,8 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn checkpoint(&self, time: UnixMillis) -> Result<u64, EngineError> {
-        let _owner = self.owner.lock();
-        self.while_sound(|| self.checkpoint_as_owner(time))
+        let _admin = self.admin.lock();
+        self.while_sound(|| self.checkpoint_as_admin(time))
     }
 
     /// Why the last checkpoint that was due by itself was not written; `None` if it was, or if one was written since.
@@ -103,11 +103,11 @@ impl Engine {
             return;
         }
         // Whoever has the lock is about to log something, and finds that it is time afterwards.
-        let Some(_owner) = self.owner.try_lock() else { return };
+        let Some(_admin) = self.admin.try_lock() else { return };
         if sequence < self.checkpoint_due_at.load(Relaxed) {
             return;
         }
-        if let Err(error) = self.while_sound(|| self.checkpoint_as_owner(time)) {
+        if let Err(error) = self.while_sound(|| self.checkpoint_as_admin(time)) {
             // What was asked for was done and logged, and the caller is told so. A log that cannot be written says so
             // to the next.
             *self.checkpoint_failure.lock() = Some(Arc::new(error));
@@ -122,8 +122,8 @@ impl Engine {
         }
     }
 
-    /// The caller holds `owner`.
-    fn checkpoint_as_owner(&self, time: UnixMillis) -> Result<u64, EngineError> {
+    /// The caller holds `admin`.
+    fn checkpoint_as_admin(&self, time: UnixMillis) -> Result<u64, EngineError> {
         // INVARIANT (quiet).
         let mut in_force = self.in_force.write();
         let head_sequence = self.log.head().sequence;

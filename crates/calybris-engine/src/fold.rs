@@ -122,7 +122,7 @@ impl Fold {
         self.installed = Some(installed);
     }
 
-    /// What the owner of a budget did, or what made the reservation of a ticket grow. All else that happens to a
+    /// What the administrator of a budget did, or what made the reservation of a ticket grow. All else that happens to a
     /// reservation has a record of its own.
     fn changed(&mut self, sequence: u64, event: BudgetEvent) -> Result<(), EngineError> {
         match &event {

@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::record::Record;
 use crate::ticket::{Ticket, TicketEntry};
-use crate::tickets::Fate;
+use crate::tickets::Disposition;
 
 /// The first invariant that was found broken; the others follow from it.
 #[derive(Default)]
@@ -65,7 +65,7 @@ impl Engine {
     pub(crate) fn change_ticket<T>(
         &self,
         ticket: &Ticket,
-        change: impl FnOnce(&mut TicketEntry) -> Result<(Fate, T), EngineError>,
+        change: impl FnOnce(&mut TicketEntry) -> Result<(Disposition, T), EngineError>,
     ) -> Result<T, EngineError> {
         self.tickets.change(ticket, |entry| self.while_sound(|| change(entry)))
     }
@@ -176,7 +176,7 @@ mod tests {
         // Whoever has waited for the ticket finds the engine stopped.
         |engine| {
             let ticket = engine.ticket(engine.open_tickets()[0].decision_sequence).unwrap();
-            let broken = invariant!(None::<(Fate, ())>, "on purpose");
+            let broken = invariant!(None::<(Disposition, ())>, "on purpose");
             let found = engine.change_ticket(&ticket, |_| Ok(broken?)).unwrap_err();
             assert!(matches!(found, EngineError::Internal(_)), "{found}");
         },

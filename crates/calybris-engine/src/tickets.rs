@@ -21,7 +21,7 @@ pub(crate) struct Tickets {
 }
 
 /// A ticket that somebody has. However that ends, by a panic too, it comes back, or is closed if its entry is gone.
-struct Out<'a> {
+struct TicketGuard<'a> {
     tickets: &'a Tickets,
     sequence: u64,
     entry: Option<TicketEntry>,
@@ -29,7 +29,7 @@ struct Out<'a> {
 
 /// What becomes of a ticket after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum Disposition {
     StaysOpen,
     /// What is still reserved is released.
     IsClosed,
@@ -54,7 +54,7 @@ impl Tickets {
     pub(crate) fn change<T>(
         &self,
         ticket: &Ticket,
-        change: impl FnOnce(&mut TicketEntry) -> Result<(Fate, T), EngineError>,
+        change: impl FnOnce(&mut TicketEntry) -> Result<(Disposition, T), EngineError>,
     ) -> Result<T, EngineError> {
         let sequence = ticket.decision_sequence;
         let not_open = || EngineError::TicketNotOpen { decision_sequence: sequence };
@@ -62,11 +62,12 @@ impl Tickets {
             return Err(not_open());
         }
         let taken = self.when_in(sequence).get_mut(&sequence).and_then(Option::take);
-        let mut out = Out { tickets: self, sequence, entry: Some(taken.ok_or_else(not_open)?) };
-        let entry = invariant!(out.entry.as_mut(), "a ticket that was just taken is at hand")?;
-        let (fate, answer) = change(entry)?;
-        if fate == Fate::IsClosed {
-            out.entry = None;
+        let mut guard =
+            TicketGuard { tickets: self, sequence, entry: Some(taken.ok_or_else(not_open)?) };
+        let entry = invariant!(guard.entry.as_mut(), "a ticket that was just taken is at hand")?;
+        let (disposition, answer) = change(entry)?;
+        if disposition == Disposition::IsClosed {
+            guard.entry = None;
         }
         Ok(answer)
     }
@@ -120,7 +121,7 @@ impl Tickets {
     }
 }
 
-impl Drop for Out<'_> {
+impl Drop for TicketGuard<'_> {
     fn drop(&mut self) {
         let mut table = self.tickets.table.lock();
         match self.entry.take() {
@@ -153,7 +154,7 @@ mod tests {
         let ticket = tickets.open(3, entry);
         let looked_at_while_out = tickets.change(&ticket, |_| {
             assert!(tickets.with_all(|open| open.len()).is_err());
-            Ok((Fate::StaysOpen, ()))
+            Ok((Disposition::StaysOpen, ()))
         });
         looked_at_while_out.unwrap();
         assert_eq!(tickets.with_all(|open| open.len()), Ok(1));
@@ -161,7 +162,7 @@ mod tests {
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
         // It would wait for ever if the ticket were still out.
         assert_eq!(tickets.ticket(3).unwrap().reserved().get(), 70);
-        tickets.change(&ticket, |_| Ok((Fate::IsClosed, ()))).unwrap();
+        tickets.change(&ticket, |_| Ok((Disposition::IsClosed, ()))).unwrap();
         assert!(tickets.ticket(3).is_none());
         assert_eq!(tenant.snapshot().available.get(), 100);
     }
