@@ -1,4 +1,4 @@
-//! Operations of the owner of a budget: grants, refunds, rules. All of them take the lock, and none of
+//! Operations of the administrator of a budget: grants, refunds, rules. All of them take the lock, and none of
 //! them stops a call that reserves or settles.
 
 use calybris_units::Microunits;
@@ -191,7 +191,7 @@ impl Tenant {
     ///
     /// A period of a budget is a tenant of its own (`acme/2026-11`, below `acme` if its total
     /// matters): a reservation is settled in the period that made it, however late. At the end of
-    /// a period the owner freezes it and carries over to the next as much as he likes.
+    /// a period the administrator freezes it and carries over to the next as much as they like.
     ///
     /// Both sides change before the caller could log it. One with a log [reduces](Self::reduce) the
     /// one, appends, and [tops up](Self::top_up) the other, as [`BudgetEvent`](crate::BudgetEvent)

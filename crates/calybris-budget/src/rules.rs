@@ -1,4 +1,4 @@
-//! The rules of a tenant, as its owner sets them.
+//! The rules of a tenant, as its administrator sets them.
 
 use calybris_units::Microunits;
 

@@ -1,4 +1,4 @@
-//! The rules: caps, soft limits, freezing, debt, and what the owner does to a grant.
+//! The rules: caps, soft limits, freezing, debt, and what the administrator does to a grant.
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 

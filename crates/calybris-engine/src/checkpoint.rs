@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use calybris_budget::{Audit, Replay};
-use calybris_units::UnixMillis;
+use calybris_units::{UnixMillis, invariant};
 use calybris_wal::RetentionAction;
 
 use crate::active_snapshot::ActiveSnapshot;
 use crate::engine::Engine;
-use crate::error::{EngineError, contradiction};
+use crate::error::{EngineError, contradiction, refused_by_state};
 use crate::fold::Fold;
 use crate::record::{Checkpoint, LoggedTicket, Record};
 use crate::snapshot::Installed;
@@ -46,8 +46,8 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn checkpoint(&self, time: UnixMillis) -> Result<u64, EngineError> {
-        let _owner = self.owner.lock();
-        self.while_sound(|| self.checkpoint_as_owner(time))
+        let _admin = self.admin.lock();
+        self.while_sound(|| self.checkpoint_as_admin(time))
     }
 
     /// Why the last checkpoint that was due by itself was not written; `None` if it was, or if one was written since.
@@ -103,11 +103,11 @@ impl Engine {
             return;
         }
         // Whoever has the lock is about to log something, and finds that it is time afterwards.
-        let Some(_owner) = self.owner.try_lock() else { return };
+        let Some(_admin) = self.admin.try_lock() else { return };
         if sequence < self.checkpoint_due_at.load(Relaxed) {
             return;
         }
-        if let Err(error) = self.while_sound(|| self.checkpoint_as_owner(time)) {
+        if let Err(error) = self.while_sound(|| self.checkpoint_as_admin(time)) {
             // What was asked for was done and logged, and the caller is told so. A log that cannot be written says so
             // to the next.
             *self.checkpoint_failure.lock() = Some(Arc::new(error));
@@ -122,8 +122,8 @@ impl Engine {
         }
     }
 
-    /// The caller holds `owner`.
-    fn checkpoint_as_owner(&self, time: UnixMillis) -> Result<u64, EngineError> {
+    /// The caller holds `admin`.
+    fn checkpoint_as_admin(&self, time: UnixMillis) -> Result<u64, EngineError> {
         // INVARIANT (quiet).
         let mut in_force = self.in_force.write();
         let head_sequence = self.log.head().sequence;
@@ -166,14 +166,16 @@ impl Engine {
         head_sequence: u64,
         time: UnixMillis,
     ) -> Result<Checkpoint<'a>, EngineError> {
-        let budget =
-            self.tickets.with_reservations(|reservations| self.budget.state(reservations))?;
-        let tickets = self.tickets.in_order(|sequence, entry| entry.state.logged(sequence));
+        let (budget, tickets) = self.tickets.with_all(|open| {
+            let reservations = open.iter().map(|(id, entry)| ((*id).into(), &entry.reservation));
+            let tickets = open.iter().map(|(sequence, entry)| entry.state.logged(*sequence));
+            (self.budget.state(reservations), tickets.collect())
+        })?;
         Ok(Checkpoint {
             time,
             snapshot: in_force.installed.as_ref().map(|installed| installed.snapshot.logged()),
             // Reservations are numbered by their records.
-            budget: budget.numbered_up_to(head_sequence.into()),
+            budget: budget?.numbered_up_to(head_sequence.into()),
             tickets: Cow::Owned(tickets),
             keyed_decisions: Cow::Owned(self.keys.remembered()),
             decisions: self.decisions.load(Relaxed),
@@ -189,8 +191,8 @@ impl Fold {
         checkpoint: Checkpoint<'static>,
     ) -> Result<(), EngineError> {
         let refused = |what: String| contradiction(sequence, what);
-        self.budget =
-            Replay::from_state(&checkpoint.budget).map_err(|error| refused(error.to_string()))?;
+        self.budget = Replay::from_state(&checkpoint.budget)
+            .map_err(|error| refused_by_state(sequence, error))?;
         if self.audit.is_some() {
             let audit = Audit::from_state(&checkpoint.budget)
                 .map_err(|error| refused(error.to_string()))?;
@@ -230,11 +232,12 @@ impl Fold {
         sequence: u64,
         checkpoint: Checkpoint<'static>,
     ) -> Result<(), EngineError> {
+        let before = invariant!(sequence.checked_sub(1), "sequences begin with 1")?;
         let budget = self
             .budget
             .state()
-            .map_err(|error| contradiction(sequence, error.to_string()))?
-            .numbered_up_to(sequence.saturating_sub(1).into());
+            .map_err(|error| refused_by_state(sequence, error))?
+            .numbered_up_to(before.into());
         let tickets: Vec<LoggedTicket> =
             self.tickets.iter().map(|(sequence, state)| state.logged(*sequence)).collect();
         let snapshot = self.installed.as_ref().map(|installed| installed.snapshot.logged());

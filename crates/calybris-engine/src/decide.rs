@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::sync::atomic::Ordering::Relaxed;
 
-use calybris_budget::{BudgetError, Reservation, Tenant};
+use calybris_budget::{BudgetError, Tenant};
 use calybris_kernel::Decision;
+use calybris_units::invariant;
 
 use crate::call::{Call, MAX_CORRELATION_ID_BYTES, MAX_REQUEST_KEY_BYTES, Outcome};
 use crate::engine::Engine;
@@ -79,7 +80,7 @@ impl Engine {
             let installed = in_force.installed.as_ref().ok_or(EngineError::NoSnapshot)?;
             let decision = installed.snapshot.policy_snapshot().prescribe(&call.request);
             // If the append fails, the reservation goes out of scope, and the debit with it.
-            let (admission, reservation) = admit(&tenant, &decision)?;
+            let (admission, admitted) = admit(&tenant, call, &decision)?;
             let record = Record::Decided(Decided {
                 time: call.time,
                 tenant: Cow::Borrowed(call.tenant),
@@ -92,16 +93,16 @@ impl Engine {
             });
             let decision_sequence = self.append(&record)?.sequence;
             self.decisions.fetch_add(1, Relaxed);
-            let ticket = match (decision.selected_model_id, reservation) {
-                (Some(model_id), Some(reservation)) => {
-                    let state = TicketState::new(model_id, call.request);
-                    let entry = TicketEntry { reservation, state };
-                    Some(self.tickets.open(decision_sequence, entry))
-                }
-                _ => None,
-            };
-            if let (Some(claimed), Record::Decided(decided)) = (claimed, &record) {
-                claimed.decided(decision_sequence, decided);
+            let ticket = admitted.map(|entry| self.tickets.open(decision_sequence, entry));
+            if let Some(claimed) = claimed {
+                let decided = match &record {
+                    Record::Decided(decided) => Some(decided),
+                    _ => None,
+                };
+                claimed.decided(
+                    decision_sequence,
+                    invariant!(decided, "the record of a decision is a decision")?,
+                );
             }
             self.log_warnings(call.time);
             Outcome { decision_sequence, decision, admission, repeated: false, ticket }
@@ -128,13 +129,17 @@ impl Engine {
 /// Asks the tenant's budget for the cost of a decision.
 fn admit(
     tenant: &Tenant,
+    call: &Call<'_>,
     decision: &Decision,
-) -> Result<(Admission, Option<Reservation>), EngineError> {
-    if decision.selected_model_id.is_none() {
+) -> Result<(Admission, Option<TicketEntry>), EngineError> {
+    let Some(model_id) = decision.selected_model_id else {
         return Ok((Admission::NotAsked, None));
-    }
+    };
     match tenant.try_reserve_allowing_zero(decision.estimated_cost) {
-        Ok(reservation) => Ok((Admission::Reserved, Some(reservation))),
+        Ok(reservation) => {
+            let state = TicketState::new(model_id, call.request);
+            Ok((Admission::Reserved, Some(TicketEntry { reservation, state })))
+        }
         Err(refused) => Ok((refusal(tenant, refused)?, None)),
     }
 }

@@ -5,8 +5,8 @@
 //! of the log replays to non-negative balances: at the moment a debit is logged, the live balance has already paid it.
 //!
 //! INVARIANT (quiet): a call that changes anything holds `in_force` in read mode from its first change to its last
-//! record, or else holds `owner`. So whoever holds `owner`, and `in_force` in write mode, finds everything that was done
-//! logged and everything that was logged done. `owner` is taken first.
+//! record, or else holds `admin`. So whoever holds `admin`, and `in_force` in write mode, finds everything that was done
+//! logged and everything that was logged done. `admin` is taken first.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,7 +41,7 @@ pub struct Engine {
     pub(crate) tickets: Tickets,
     pub(crate) keys: RequestKeys,
     /// Held by whoever opens a tenant, changes a grant or a rule, makes debt, installs a snapshot or writes a checkpoint.
-    pub(crate) owner: Mutex<()>,
+    pub(crate) admin: Mutex<()>,
     /// Soft limits that were reached and logged, and that nobody has taken yet: the last of each tenant.
     pub(crate) warnings: Mutex<BTreeMap<String, SoftLimitReached>>,
     pub(crate) decisions: AtomicU64,
@@ -103,7 +103,7 @@ impl Engine {
             in_force: RwLock::new(in_force),
             tickets: Tickets::new(log.head().log_id, open),
             keys: RequestKeys::new(keys),
-            owner: Mutex::new(()),
+            admin: Mutex::new(()),
             warnings: Mutex::default(),
             decisions: AtomicU64::new(recovery.decisions),
             checkpoint_every_records: options.checkpoint_every_records,
@@ -218,7 +218,7 @@ impl Engine {
 
     fn put_in_force(&self, snapshot: Snapshot, time: UnixMillis) -> Result<u64, EngineError> {
         // Decisions go on while the record is written.
-        let _owner = self.owner.lock();
+        let _admin = self.admin.lock();
         if let Some(installed) = &self.in_force.read().installed
             && installed.snapshot.same_as(&snapshot)
         {
@@ -236,7 +236,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Log`]; the log takes nothing more after that.
     pub fn flush_and_sync(&self) -> Result<(), EngineError> {
-        Ok(self.log.flush_and_sync()?)
+        self.while_sound(|| Ok(self.log.flush_and_sync()?))
     }
 
     /// Syncs and closes the log. Open tickets stay open in it.

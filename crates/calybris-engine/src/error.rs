@@ -150,8 +150,8 @@ pub enum EngineError {
     /// A policy and a catalog that were proposed to a replay are not valid.
     #[error("the proposed policy and catalog are not valid: {0}")]
     InvalidProposal(#[from] SnapshotError),
-    /// An invariant of the engine does not hold. It decides, logs and acknowledges nothing more; balances and open tickets can
-    /// still be read. Opening the log again begins with what stands in it.
+    /// An invariant of the engine, its log or its budget does not hold. The engine decides, logs and acknowledges nothing more;
+    /// balances and open tickets can still be read. Opening the log again begins with what stands in it.
     #[error("internal error: {0}")]
     Internal(#[from] BrokenInvariant),
 }
@@ -163,10 +163,17 @@ impl From<StateError> for EngineError {
 }
 
 impl EngineError {
-    /// The invariant that does not hold, if that is the error.
+    /// The invariant that does not hold, in the engine or in what it is built on, if that is the error.
     pub(crate) fn broken_invariant(&self) -> Option<BrokenInvariant> {
         match self {
-            Self::Internal(broken) => Some(*broken),
+            Self::Internal(broken)
+            | Self::Log(WalError::Internal(broken))
+            | Self::Budget(BudgetError::Internal(broken)) => Some(*broken),
+            Self::Books(error) => match **error {
+                StateError::Internal(broken)
+                | StateError::Invalid { error: BudgetError::Internal(broken), .. } => Some(broken),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -175,6 +182,15 @@ impl EngineError {
 /// A record that does not fit what the log says before it.
 pub(crate) fn contradiction(sequence: u64, contradiction: String) -> EngineError {
     EngineError::Contradiction { sequence, contradiction }
+}
+
+/// A record that the state before it refuses. A broken invariant does not accuse the record.
+pub(crate) fn refused_by_state(sequence: u64, refused: impl Into<EngineError>) -> EngineError {
+    let refused = refused.into();
+    match refused.broken_invariant() {
+        Some(_) => refused,
+        None => contradiction(sequence, refused.to_string()),
+    }
 }
 
 /// A record that names one that put no snapshot in force.

@@ -9,7 +9,7 @@ use crate::error::{EngineError, SettleRefused};
 use crate::preference::Preference;
 use crate::record::{Fallback, Record};
 use crate::ticket::{Ticket, TicketEntry};
-use crate::tickets::Fate;
+use crate::tickets::Disposition;
 
 /// What came of falling back. It is in the log.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl Engine {
                 }
                 self.log_warnings(time);
                 let ticket = entry.ticket(log_id_prefix, decision_sequence);
-                Ok((Fate::StaysOpen, FellBack { sequence, fallback, ticket }))
+                Ok((Disposition::StaysOpen, FellBack { sequence, fallback, ticket }))
             })
         }
     }

@@ -8,7 +8,7 @@ use calybris_budget::{
 };
 use calybris_units::UnixMillis;
 
-use crate::error::{EngineError, contradiction, installed_nothing};
+use crate::error::{EngineError, contradiction, installed_nothing, refused_by_state};
 use crate::keys::KeyWindow;
 use crate::options::MAX_REQUEST_KEYS;
 use crate::record::{Admission, Decided, Fallback, Record};
@@ -122,7 +122,7 @@ impl Fold {
         self.installed = Some(installed);
     }
 
-    /// What the owner of a budget did, or what made the reservation of a ticket grow. All else that happens to a
+    /// What the administrator of a budget did, or what made the reservation of a ticket grow. All else that happens to a
     /// reservation has a record of its own.
     fn changed(&mut self, sequence: u64, event: BudgetEvent) -> Result<(), EngineError> {
         match &event {
@@ -261,9 +261,7 @@ impl Fold {
         {
             self.audit = Some(Err(error));
         }
-        self.budget
-            .apply(event)
-            .map_err(|refused| contradiction(sequence, refused.error.to_string()))
+        self.budget.apply(event).map_err(|refused| refused_by_state(sequence, refused.error))
     }
 }
 

@@ -120,15 +120,15 @@ fn tree(tenants: Vec<calybris_budget::Tenant>) -> Vec<LedgerAccount> {
     };
     let by_path: BTreeMap<_, _> =
         tenants.into_iter().map(|tenant| (path(&tenant), tenant)).collect();
-    let account = |(path, tenant): (Vec<String>, calybris_budget::Tenant)| LedgerAccount {
+    let account = |tenant: calybris_budget::Tenant| LedgerAccount {
         tenant: tenant.name().to_owned(),
         parent: tenant.parent().map(|parent| parent.name().to_owned()),
-        depth: path.len().saturating_sub(1),
+        depth: std::iter::successors(tenant.parent(), |above| above.parent()).count(),
         balance: tenant.snapshot(),
         rules: tenant.rules(),
         frozen: tenant.is_frozen(),
     };
-    by_path.into_iter().map(account).collect()
+    by_path.into_values().map(account).collect()
 }
 
 #[cfg(test)]

@@ -72,10 +72,10 @@ mod engine;
 mod options;
 mod ticket;
 
+mod admin;
 mod checkpoint;
 mod decide;
 mod fall_back;
-mod owner;
 mod rules;
 mod settle;
 mod soundness;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use calybris_units::invariant;
 #[cfg(doc)]
 use calybris_wal::WalError;
 use calybris_wal::{Hash, Key, Reader, RecordProof, TreeHead};
@@ -187,10 +188,12 @@ impl DecisionProof {
             *hash = match record.record_hash(head.log_id, key) {
                 Some(hash) => hash,
                 None => {
-                    let id = record.key_id.unwrap_or_default();
-                    return refused(format!(
-                        "record {sequence} is chained with the key {id:016x}, which was not given"
-                    ));
+                    return refused(match record.key_id {
+                        Some(id) => format!(
+                            "record {sequence} is chained with the key {id:016x}, which was not given"
+                        ),
+                        None => format!("record {sequence} is longer than any record can be"),
+                    });
                 }
             };
             if !record.proves(head, key) {
@@ -234,7 +237,7 @@ fn decoded(record: &RecordProof) -> Result<Record<'static>, EngineError> {
 /// How many records the log has now.
 fn records_in(dir: &Path, key: Option<&Key>) -> Result<u64, EngineError> {
     // The last segment may be empty: its name is then the sequence of a record to come.
-    let last_segment = Reader::segments(dir)?.last().copied().unwrap_or(1);
+    let last_segment = *invariant!(Reader::segments(dir)?.last(), "a log has a segment")?;
     let mut reader = open_reader_at(dir, key, last_segment)?;
     let mut last = last_segment.saturating_sub(1);
     while let Some(record) = reader.next_ref() {

@@ -2,8 +2,8 @@
 
 mod batch;
 mod fallback;
+mod proposals;
 mod replayed;
-mod trial;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -19,8 +19,8 @@ use crate::snapshot::Snapshot;
 use crate::wire::installs_nothing;
 use batch::Batch;
 use fallback::{Fallbacks, FellBack};
+use proposals::{Proposals, Propose};
 pub use replayed::Replayed;
-use trial::{Propose, Trials};
 
 /// How a log is replayed.
 #[derive(Clone, Copy, Default)]
@@ -132,28 +132,29 @@ pub fn replay(
     let dir = dir.as_ref();
     let mut reader = open_reader(dir, key)?;
     let bytes_in_log = reader.bytes_in_log()?;
-    let trials = RwLock::new(Trials::default());
-    let tally = Tally::new(&trials, Fallbacks::new(dir, key), reader.log_id());
+    let proposals = RwLock::new(Proposals::default());
+    let tally = Tally::new(&proposals, Fallbacks::new(dir, key), reader.log_id());
     let (alone, installations) = (Batch::default(), 0);
-    let mut course = Course { trials: &trials, propose, visit, alone, tally, installations };
+    let mut replay_reader =
+        ReplayReader { proposals: &proposals, propose, visit, alone, tally, installations };
     let note_progress = |records, bytes| {
         if let Some(progress) = options.progress {
             progress(ReplayProgress { records, bytes, bytes_in_log });
         }
     };
     if let Some(first) = reader.next_ref().transpose()? {
-        course.begin(first)?;
+        replay_reader.begin(first)?;
     }
     let threads = options.threads.unwrap_or(NonZeroUsize::MIN);
-    reader.read_batches(threads, &Deciding { trials: &trials }, |handed, bytes| {
+    reader.read_batches(threads, &Deciding { proposals: &proposals }, |handed, bytes| {
         match handed {
-            Handed::Batch(batch) => course.take(batch)?,
-            Handed::Record(record) => course.take_alone(record)?,
+            Handed::Batch(batch) => replay_reader.take(batch)?,
+            Handed::Record(record) => replay_reader.take_alone(record)?,
         }
-        note_progress(course.tally.records, bytes);
+        note_progress(replay_reader.tally.records, bytes);
         Ok::<(), EngineError>(())
     })?;
-    let Course { tally, installations, .. } = course;
+    let ReplayReader { tally, installations, .. } = replay_reader;
     note_progress(tally.records, reader.bytes_read());
     Ok(ReplayReport {
         records: tally.records,
@@ -161,7 +162,7 @@ pub fn replay(
         fallbacks: tally.fallbacks.checked(),
         without_snapshot: tally.without_snapshot,
         installations,
-        snapshots: trials.read().distinct(),
+        snapshots: proposals.read().distinct()?,
         bytes: reader.bytes_read(),
         head: tally.head,
         tail: reader.tail(),
@@ -170,7 +171,7 @@ pub fn replay(
 
 /// What every thread does: it makes the decisions of a batch again.
 struct Deciding<'a> {
-    trials: &'a RwLock<Trials>,
+    proposals: &'a RwLock<Proposals>,
 }
 
 impl BatchWork for Deciding<'_> {
@@ -183,13 +184,13 @@ impl BatchWork for Deciding<'_> {
     }
 
     fn work(&self, records: Records<'_>, batch: &mut Batch) {
-        batch.decide(records, &self.trials.read());
+        batch.decide(records, &self.proposals.read());
     }
 }
 
 /// The way through the log, in its order.
-struct Course<'a, P, V> {
-    trials: &'a RwLock<Trials>,
+struct ReplayReader<'a, P, V> {
+    proposals: &'a RwLock<Proposals>,
     propose: P,
     visit: V,
     /// For a record that comes alone.
@@ -198,15 +199,15 @@ struct Course<'a, P, V> {
     installations: u64,
 }
 
-impl<P: Propose, V: FnMut(&Replayed<'_>)> Course<'_, P, V> {
+impl<P: Propose, V: FnMut(&Replayed<'_>)> ReplayReader<'_, P, V> {
     /// Takes the first record of the log.
     fn begin(&mut self, first: RecordRef<'_>) -> Result<(), EngineError> {
-        let mut trials = self.trials.write();
-        trials.begins_at(first.sequence());
+        let mut proposals = self.proposals.write();
+        proposals.begins_at(first.sequence());
         if let Record::Checkpoint(_) = Record::decode(first.sequence(), first.payload())? {
-            trials.begins_with_checkpoint();
+            proposals.begins_with_checkpoint();
         }
-        drop(trials);
+        drop(proposals);
         self.take_alone(first)
     }
 
@@ -221,18 +222,18 @@ impl<P: Propose, V: FnMut(&Replayed<'_>)> Course<'_, P, V> {
             let decoded = Record::decode(record.sequence(), record.payload())?;
             if let Some(logged) = installed_by(&decoded) {
                 self.installations += 1;
-                let mut trials = self.trials.write();
-                trials.install(record.sequence(), logged, &mut self.propose)?;
+                let mut proposals = self.proposals.write();
+                proposals.install(record.sequence(), logged, &mut self.propose)?;
             }
         }
-        self.alone.decide([Ok(record)], &self.trials.read());
+        self.alone.decide([Ok(record)], &self.proposals.read());
         self.alone.hand_to(&mut self.tally, &mut self.visit)
     }
 }
 
 /// What was visited.
 struct Tally<'a> {
-    trials: &'a RwLock<Trials>,
+    proposals: &'a RwLock<Proposals>,
     fallbacks: Fallbacks<'a>,
     /// The last record; the log's beginning before the first.
     head: Anchor,
@@ -242,9 +243,9 @@ struct Tally<'a> {
 }
 
 impl<'a> Tally<'a> {
-    fn new(trials: &'a RwLock<Trials>, fallbacks: Fallbacks<'a>, log_id: LogId) -> Self {
+    fn new(proposals: &'a RwLock<Proposals>, fallbacks: Fallbacks<'a>, log_id: LogId) -> Self {
         let head = Anchor { log_id, sequence: 0, hash: Hash::from_bytes([0; 32]) };
-        Self { trials, fallbacks, head, records: 0, decisions: 0, without_snapshot: 0 }
+        Self { proposals, fallbacks, head, records: 0, decisions: 0, without_snapshot: 0 }
     }
 
     /// A decision came out as recorded.
@@ -255,9 +256,9 @@ impl<'a> Tally<'a> {
 
     /// A ticket fell back.
     fn fell_back(&mut self, fell_back: &FellBack) -> Result<(), EngineError> {
-        let trials = self.trials.read();
-        match trials.named(fell_back.sequence, fell_back.snapshot_sequence)? {
-            Some(trial) => self.fallbacks.check(fell_back, trial.snapshot.policy_snapshot()),
+        let proposals = self.proposals.read();
+        match proposals.named(fell_back.sequence, fell_back.snapshot_sequence)? {
+            Some(known) => self.fallbacks.check(fell_back, known.snapshot.policy_snapshot()),
             None => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! What the owner of a budget rules: caps and limits, overruns, freezes; and the warnings that come of it.
+//! What the administrator of a budget rules: caps and limits, overruns, freezes; and the warnings that come of it.
 
 use calybris_budget::{BudgetEvent, SoftLimitReached, Tenant, TenantRules};
 use calybris_units::{UnixMillis, invariant};
@@ -20,7 +20,7 @@ impl Engine {
         rules: TenantRules,
         time: UnixMillis,
     ) -> Result<(), EngineError> {
-        self.as_owner(time, |log| {
+        self.as_admin(time, |log| {
             let tenant = self.tenant(tenant)?;
             rules.check()?;
             // New rules warn anew. Nobody reserves between the record and the rules, so that every warning of the old
@@ -60,7 +60,7 @@ impl Engine {
     }
 
     fn set_frozen(&self, tenant: &str, frozen: bool, time: UnixMillis) -> Result<(), EngineError> {
-        self.as_owner(time, |log| {
+        self.as_admin(time, |log| {
             let tenant = self.tenant(tenant)?;
             if tenant.is_frozen() == frozen {
                 return Ok(None);
@@ -102,7 +102,8 @@ impl Engine {
         for warning in self.budget.take_warnings() {
             let event = BudgetEvent::SoftLimitReached { tenant: warning.tenant.clone() };
             // A log that cannot be written says so to the next call; this one is in it already.
-            if self.append(&Record::BudgetChanged { time, event }).is_ok() {
+            let record = Record::BudgetChanged { time, event };
+            if self.while_sound(|| self.append(&record)).is_ok() {
                 self.warnings.lock().insert(warning.tenant.clone(), warning);
             }
         }

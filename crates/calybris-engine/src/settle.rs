@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::error::{EngineError, SettleRefused};
 use crate::record::{Admission, Record};
 use crate::ticket::{Settlement, Ticket, TicketEntry};
-use crate::tickets::Fate;
+use crate::tickets::Disposition;
 
 impl Engine {
     /// Says that a decision was carried out and what it cost: that much is spent, the rest of the reservation goes back.
@@ -96,7 +96,7 @@ impl Engine {
                 returned: entry.reserved(),
                 uncharged: Microunits::ZERO,
             };
-            Ok((Fate::IsClosed, settlement))
+            Ok((Disposition::IsClosed, settlement))
         })
     }
 
@@ -140,7 +140,7 @@ impl Engine {
                 let reservation = &mut entry.reservation;
                 if let Err(refused) = reservation.extend(more) {
                     let admission = refusal(reservation.tenant(), refused)?;
-                    return Ok((Fate::StaysOpen, Err(admission)));
+                    return Ok((Disposition::StaysOpen, Err(admission)));
                 }
                 let event = BudgetEvent::Extended {
                     reservation: ticket.decision_sequence.into(),
@@ -155,7 +155,7 @@ impl Engine {
                 }
                 let sequence = logged?.sequence;
                 self.log_warnings(time);
-                Ok((Fate::StaysOpen, Ok((sequence, entry.reserved()))))
+                Ok((Disposition::StaysOpen, Ok((sequence, entry.reserved()))))
             })?
         };
         match extended {
@@ -174,21 +174,21 @@ impl Engine {
         cost: Microunits,
         time: UnixMillis,
     ) -> Result<Settlement, EngineError> {
-        let mut owner = None;
+        let mut admin = None;
         loop {
             let in_force = self.in_force.read();
             let settled = self.change_ticket(ticket, |entry| {
-                if cost > entry.reserved() && owner.is_none() {
-                    return Ok((Fate::StaysOpen, None));
+                if cost > entry.reserved() && admin.is_none() {
+                    return Ok((Disposition::StaysOpen, None));
                 }
                 let settlement = self.settle_entry(ticket.decision_sequence, entry, cost, time)?;
-                Ok((Fate::IsClosed, Some(settlement)))
+                Ok((Disposition::IsClosed, Some(settlement)))
             })?;
             drop(in_force);
             match settled {
                 Some(settlement) => return Ok(settlement),
                 // What makes debt is done by one at a time, and that lock comes first: INVARIANT (quiet).
-                None => owner = Some(self.owner.lock()),
+                None => admin = Some(self.admin.lock()),
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::record::Record;
 use crate::ticket::{Ticket, TicketEntry};
-use crate::tickets::Fate;
+use crate::tickets::Disposition;
 
 /// The first invariant that was found broken; the others follow from it.
 #[derive(Default)]
@@ -65,7 +65,7 @@ impl Engine {
     pub(crate) fn change_ticket<T>(
         &self,
         ticket: &Ticket,
-        change: impl FnOnce(&mut TicketEntry) -> Result<(Fate, T), EngineError>,
+        change: impl FnOnce(&mut TicketEntry) -> Result<(Disposition, T), EngineError>,
     ) -> Result<T, EngineError> {
         self.tickets.change(ticket, |entry| self.while_sound(|| change(entry)))
     }
@@ -88,11 +88,13 @@ mod tests {
     use super::*;
     use crate::options::EngineOptions;
     use crate::snapshot::Snapshot;
-    use calybris_budget::TenantRules;
+    use calybris_budget::{BudgetError, StateError, TenantRules};
     use calybris_kernel::{BasisPoints, Model, Policy, PolicySnapshot, Request};
-    use calybris_units::{Microunits, UnixMillis};
+    use calybris_units::{BrokenInvariant, Microunits, UnixMillis, invariant};
+    use calybris_wal::WalError;
 
     use crate::call::Call;
+    use crate::error::refused_by_state;
     use crate::snapshot::Names;
 
     fn snapshot(policy_epoch: u64) -> Snapshot {
@@ -156,6 +158,7 @@ mod tests {
             ("freeze", engine.freeze("a", UnixMillis::new(3))),
             ("unfreeze", engine.unfreeze("a", UnixMillis::new(3))),
             ("checkpoint", engine.checkpoint(UnixMillis::new(4)).map(drop)),
+            ("flush", engine.flush_and_sync()),
             (
                 "retain",
                 engine.retain_from_checkpoint(calybris_wal::RetentionAction::Remove).map(drop),
@@ -173,7 +176,7 @@ mod tests {
         // Whoever has waited for the ticket finds the engine stopped.
         |engine| {
             let ticket = engine.ticket(engine.open_tickets()[0].decision_sequence).unwrap();
-            let broken = invariant!(None::<(Fate, ())>, "on purpose");
+            let broken = invariant!(None::<(Disposition, ())>, "on purpose");
             let found = engine.change_ticket(&ticket, |_| Ok(broken?)).unwrap_err();
             assert!(matches!(found, EngineError::Internal(_)), "{found}");
         },
@@ -238,5 +241,41 @@ mod tests {
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(caller)).is_err());
         drop(engine.decide(&call("")).unwrap());
         assert_eq!(engine.open_tickets().len(), 1);
+    }
+
+    #[test]
+    fn a_broken_invariant_of_log_or_budget_stops_the_engine_as_its_own_does() {
+        fn broken<E: From<BrokenInvariant>>() -> E {
+            invariant!(None::<()>, "on purpose").unwrap_err().into()
+        }
+        let frozen = || BudgetError::Frozen { tenant: "a".to_owned() };
+        let invalid = |error| StateError::Invalid { tenant: "a".to_owned(), error };
+        let errors = || -> [(EngineError, bool); 8] {
+            [
+                (broken(), true),
+                (broken::<WalError>().into(), true),
+                (broken::<BudgetError>().into(), true),
+                (broken::<StateError>().into(), true),
+                (invalid(broken()).into(), true),
+                (WalError::SequencesUsedUp.into(), false),
+                (frozen().into(), false),
+                (invalid(frozen()).into(), false),
+            ]
+        };
+        for (error, stops) in errors() {
+            let text = error.to_string();
+            let refused = refused_by_state(1, error);
+            assert_eq!(matches!(refused, EngineError::Contradiction { .. }), !stops, "{text}");
+        }
+        for (error, stops) in errors() {
+            let dir = tempfile::tempdir().unwrap();
+            let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
+            let text = error.to_string();
+            let answer: Result<(), _> = engine.while_sound(|| Err(error));
+            assert_eq!(answer.unwrap_err().to_string(), text);
+            let next = engine.ensure_tenant("a", Microunits::new(1), UnixMillis::new(1));
+            assert_eq!(matches!(next, Err(EngineError::Internal(_))), stops, "{text}: {next:?}");
+            assert_eq!(next.is_ok(), !stops, "{text}");
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! The table of open tickets. Whoever changes one has it out of the table for as long as that takes; others who want the
 //! same ticket wait, so that the log has its records in the order in which they were made.
 
-use calybris_budget::{Reservation, ReservationId};
 use std::collections::{BTreeMap, HashMap};
 
+use calybris_units::{BrokenInvariant, invariant};
 use calybris_wal::LogId;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -21,7 +21,7 @@ pub(crate) struct Tickets {
 }
 
 /// A ticket that somebody has. However that ends, by a panic too, it comes back, or is closed if its entry is gone.
-struct Out<'a> {
+struct TicketGuard<'a> {
     tickets: &'a Tickets,
     sequence: u64,
     entry: Option<TicketEntry>,
@@ -29,7 +29,7 @@ struct Out<'a> {
 
 /// What becomes of a ticket after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum Disposition {
     StaysOpen,
     /// What is still reserved is released.
     IsClosed,
@@ -54,7 +54,7 @@ impl Tickets {
     pub(crate) fn change<T>(
         &self,
         ticket: &Ticket,
-        change: impl FnOnce(&mut TicketEntry) -> Result<(Fate, T), EngineError>,
+        change: impl FnOnce(&mut TicketEntry) -> Result<(Disposition, T), EngineError>,
     ) -> Result<T, EngineError> {
         let sequence = ticket.decision_sequence;
         let not_open = || EngineError::TicketNotOpen { decision_sequence: sequence };
@@ -62,10 +62,12 @@ impl Tickets {
             return Err(not_open());
         }
         let taken = self.when_in(sequence).get_mut(&sequence).and_then(Option::take);
-        let mut out = Out { tickets: self, sequence, entry: Some(taken.ok_or_else(not_open)?) };
-        let (fate, answer) = change(out.entry.as_mut().ok_or_else(not_open)?)?;
-        if fate == Fate::IsClosed {
-            out.entry = None;
+        let mut guard =
+            TicketGuard { tickets: self, sequence, entry: Some(taken.ok_or_else(not_open)?) };
+        let entry = invariant!(guard.entry.as_mut(), "a ticket that was just taken is at hand")?;
+        let (disposition, answer) = change(entry)?;
+        if disposition == Disposition::IsClosed {
+            guard.entry = None;
         }
         Ok(answer)
     }
@@ -76,32 +78,37 @@ impl Tickets {
         table.get(&sequence)?.as_ref().map(|entry| entry.ticket(self.log_id_prefix, sequence))
     }
 
-    /// Every ticket, oldest first. The caller sees to it that nobody has one out.
+    /// Every ticket, oldest first. Waits until all are in the table.
     pub(crate) fn list(&self) -> Vec<OpenTicket> {
-        self.in_order(|sequence, entry| entry.open_ticket(sequence))
+        let mut table = self.table.lock();
+        while table.values().any(Option::is_none) {
+            self.returned.wait(&mut table);
+        }
+        let open_ticket = |(sequence, entry): (&u64, &Option<TicketEntry>)| {
+            Some(entry.as_ref()?.open_ticket(*sequence))
+        };
+        let mut open: Vec<_> = table.iter().filter_map(open_ticket).collect();
+        open.sort_unstable_by_key(|ticket| ticket.decision_sequence);
+        open
     }
 
-    /// Looks at every ticket, oldest first. The caller sees to it that nobody has one out.
-    pub(crate) fn in_order<T>(&self, look: impl Fn(u64, &TicketEntry) -> T) -> Vec<T> {
-        let table = self.table.lock();
-        let mut open: Vec<_> = table
-            .iter()
-            .filter_map(|(sequence, entry)| Some((*sequence, entry.as_ref()?)))
-            .collect();
-        open.sort_unstable_by_key(|(sequence, _)| *sequence);
-        open.into_iter().map(|(sequence, entry)| look(sequence, entry)).collect()
-    }
-
-    /// Runs `section` with every reservation, by the sequence of its decision.
-    pub(crate) fn with_reservations<T>(
+    /// Runs `section` with every ticket, oldest first.
+    ///
+    /// # Errors
+    /// A ticket is not in the table. The caller holds `in_force` in write mode: INVARIANT (quiet).
+    pub(crate) fn with_all<T>(
         &self,
-        section: impl FnOnce(&mut dyn Iterator<Item = (ReservationId, &Reservation)>) -> T,
-    ) -> T {
+        section: impl FnOnce(&[(u64, &TicketEntry)]) -> T,
+    ) -> Result<T, BrokenInvariant> {
         let table = self.table.lock();
-        let mut reservations = table.iter().filter_map(|(sequence, entry)| {
-            Some(((*sequence).into(), &entry.as_ref()?.reservation))
-        });
-        section(&mut reservations)
+        let mut open = Vec::with_capacity(table.len());
+        for (sequence, entry) in table.iter() {
+            let entry =
+                invariant!(entry.as_ref(), "all is quiet, so every open ticket is in the table")?;
+            open.push((*sequence, entry));
+        }
+        open.sort_unstable_by_key(|(sequence, _)| *sequence);
+        Ok(section(&open))
     }
 
     /// The table, at a moment at which nobody has that ticket out.
@@ -114,7 +121,7 @@ impl Tickets {
     }
 }
 
-impl Drop for Out<'_> {
+impl Drop for TicketGuard<'_> {
     fn drop(&mut self) {
         let mut table = self.tickets.table.lock();
         match self.entry.take() {
@@ -145,11 +152,17 @@ mod tests {
         let entry = TicketEntry { reservation, state: TicketState::new(1, REQUEST) };
         let tickets = Tickets::new(LogId::from_bytes([7; 16]), BTreeMap::new());
         let ticket = tickets.open(3, entry);
+        let looked_at_while_out = tickets.change(&ticket, |_| {
+            assert!(tickets.with_all(|open| open.len()).is_err());
+            Ok((Disposition::StaysOpen, ()))
+        });
+        looked_at_while_out.unwrap();
+        assert_eq!(tickets.with_all(|open| open.len()), Ok(1));
         let panics = || tickets.change::<()>(&ticket, |_| panic!("on purpose"));
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
         // It would wait for ever if the ticket were still out.
         assert_eq!(tickets.ticket(3).unwrap().reserved().get(), 70);
-        tickets.change(&ticket, |_| Ok((Fate::IsClosed, ()))).unwrap();
+        tickets.change(&ticket, |_| Ok((Disposition::IsClosed, ()))).unwrap();
         assert!(tickets.ticket(3).is_none());
         assert_eq!(tenant.snapshot().available.get(), 100);
     }

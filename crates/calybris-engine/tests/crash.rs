@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use world::*;
 
 /// Runs a mixed load: rejections, refusals, settled, abandoned, extended, moved, overdrawn and forgotten tickets of three
-/// tenants, whose owner tops up, reduces and refunds meanwhile.
+/// tenants, whose administrator tops up, reduces and refunds meanwhile.
 fn load(engine: &Engine) {
     engine.ensure_tenant("a", Microunits::new(9_000), UnixMillis::new(1)).unwrap();
     engine.ensure_tenant("b", Microunits::new(2_500), UnixMillis::new(2)).unwrap();
@@ -361,7 +361,7 @@ fn when_the_log_takes_nothing_more_nothing_is_decided_and_nothing_is_spent() {
         engine.install(snapshot_under(POLICY.with_policy_epoch(2)), UnixMillis::new(5)).map(drop),
     ] {
         assert!(refused.as_ref().is_err_and(&poisoned), "{refused:?}");
-        unchanged("owner");
+        unchanged("admin");
     }
 }
 

@@ -134,7 +134,7 @@ fn the_books_are_read_whatever_the_amounts_of_several_tenants_add_up_to() {
     books(0, 4 * u128::from(DEAR) - 1, granted);
 }
 
-/// What the owner of a budget may do, and calls, with amounts at the limits of the numbers.
+/// What the administrator of a budget may do, and calls, with amounts at the limits of the numbers.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Open(usize, u64),

@@ -6,13 +6,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use calybris_kernel::{Decision, Request};
-use calybris_units::UnixMillis;
+use calybris_units::{BrokenInvariant, UnixMillis, invariant};
 use calybris_wal::{Anchor, Hash, RecordRef, WalError};
 
 use super::Tally;
 use super::fallback::FellBack;
+use super::proposals::{Proposals, SnapshotProposals};
 use super::replayed::Replayed;
-use super::trial::{Trial, Trials};
 use crate::error::{EngineError, contradiction};
 use crate::record::{Admission, Decided, Record};
 use crate::wire::{decision_bytes, decode_decision};
@@ -26,9 +26,9 @@ pub(super) struct Batch {
     rows: Vec<Row>,
     /// What the proposals decide, row by row.
     proposed: Vec<Decision>,
-    /// The trials that the rows name.
-    trials: Vec<Arc<Trial>>,
-    /// The snapshot that was named last, and its trial's place.
+    /// The snapshots that the rows name.
+    snapshots: Vec<Arc<SnapshotProposals>>,
+    /// The snapshot that was named last, and its place.
     last_named: Option<(u64, Option<usize>)>,
     /// How many records there are, and the last one's sequence and hash.
     records: u64,
@@ -57,8 +57,8 @@ struct Row {
     request: Request,
     decision: Decision,
     admission: Admission,
-    /// Its trial's place; `None` if that was dropped with the log's beginning.
-    trial: Option<usize>,
+    /// Its snapshot's place; `None` if that was dropped with the log's beginning.
+    snapshot: Option<usize>,
 }
 
 impl Batch {
@@ -66,23 +66,23 @@ impl Batch {
     pub(super) fn decide<'a>(
         &mut self,
         records: impl IntoIterator<Item = Result<RecordRef<'a>, WalError>>,
-        trials: &Trials,
+        proposals: &Proposals,
     ) {
         for record in records {
             let pushed = record.map_err(EngineError::from);
-            if let Err(error) = pushed.and_then(|record| self.push(record, trials)) {
+            if let Err(error) = pushed.and_then(|record| self.push(record, proposals)) {
                 self.failure = Some(error);
                 return;
             }
         }
     }
 
-    fn push(&mut self, record: RecordRef<'_>, trials: &Trials) -> Result<(), EngineError> {
+    fn push(&mut self, record: RecordRef<'_>, proposals: &Proposals) -> Result<(), EngineError> {
         let sequence = record.sequence();
         self.records += 1;
         self.last = Some((sequence, record.hash()));
         if let Some(bytes) = decision_bytes(record.payload()) {
-            return self.push_decision(sequence, bytes, trials);
+            return self.push_decision(sequence, bytes, proposals);
         }
         match Record::decode(sequence, record.payload())? {
             Record::FellBack {
@@ -118,19 +118,20 @@ impl Batch {
         &mut self,
         sequence: u64,
         bytes: &[u8],
-        trials: &Trials,
+        proposals: &Proposals,
     ) -> Result<(), EngineError> {
         let wire = decode_decision(sequence, bytes)?;
         let (request, decision, admission) =
             wire.to_replay().map_err(|invalid| invalid.of_record("a decision", sequence))?;
-        let place = self.place_of(sequence, wire.snapshot_sequence, trials)?;
-        if let Some(trial) = place.and_then(|place| self.trials.get(place)) {
-            let replayed = trial.snapshot.policy_snapshot().prescribe(&request);
+        let place = self.place_of(sequence, wire.snapshot_sequence, proposals)?;
+        if let Some(place) = place {
+            let under = snapshot_at(&self.snapshots, place)?;
+            let replayed = under.snapshot.policy_snapshot().prescribe(&request);
             if replayed != decision {
                 let (recorded, replayed) = (Box::new(decision), Box::new(replayed));
                 return Err(EngineError::ReplayDiffers { sequence, recorded, replayed });
             }
-            let proposals = trial.proposals.iter();
+            let proposals = under.proposals.iter();
             self.proposed
                 .extend(proposals.map(|proposal| proposal.policy_snapshot().prescribe(&request)));
         }
@@ -149,26 +150,26 @@ impl Batch {
             request,
             decision,
             admission,
-            trial: place,
+            snapshot: place,
         });
         Ok(())
     }
 
-    /// The place of the trial that the record at `sequence` names; `None` if it was dropped with the log's beginning.
+    /// The place of the snapshot that the record at `sequence` names; `None` if it was dropped with the log's beginning.
     fn place_of(
         &mut self,
         sequence: u64,
         named: u64,
-        trials: &Trials,
+        proposals: &Proposals,
     ) -> Result<Option<usize>, EngineError> {
         if let Some((last, place)) = self.last_named
             && last == named
         {
             return Ok(place);
         }
-        let place = trials.named(sequence, named)?.map(|trial| {
-            self.trials.push(Arc::clone(trial));
-            self.trials.len() - 1
+        let place = proposals.named(sequence, named)?.map(|under| {
+            self.snapshots.push(Arc::clone(under));
+            self.snapshots.len() - 1
         });
         self.last_named = Some((named, place));
         Ok(place)
@@ -194,17 +195,24 @@ impl Batch {
                     continue;
                 }
             }
-            let Some(row) = rows.next() else { break };
-            let [tenant, correlation_id, request_key] = row.ends.map(|end| {
-                let text = self.texts.get(text_start..end).unwrap_or_default();
+            let row = invariant!(rows.next(), "every decision of a batch has its row")?;
+            let mut texts = [""; 3];
+            for (text, end) in texts.iter_mut().zip(row.ends) {
+                let found = self.texts.get(text_start..end);
+                *text = invariant!(found, "the texts of a row end within those of its batch")?;
                 text_start = end;
-                Cow::Borrowed(text)
-            });
-            let Some(trial) = row.trial.and_then(|place| self.trials.get(place)) else {
+            }
+            let [tenant, correlation_id, request_key] = texts.map(Cow::Borrowed);
+            let Some(place) = row.snapshot else {
                 tally.without_snapshot += 1;
                 continue;
             };
-            let proposed_end = proposed_start + trial.proposals.len();
+            let under = snapshot_at(&self.snapshots, place)?;
+            let proposed_end = proposed_start + under.proposals.len();
+            let proposed = invariant!(
+                self.proposed.get(proposed_start..proposed_end),
+                "every proposal has decided on every row"
+            )?;
             let replayed = Replayed {
                 sequence: row.sequence,
                 decided: Decided {
@@ -217,9 +225,9 @@ impl Batch {
                     decision: row.decision,
                     admission: row.admission,
                 },
-                snapshot: &trial.snapshot,
-                proposals: &trial.proposals,
-                proposed: self.proposed.get(proposed_start..proposed_end).unwrap_or_default(),
+                snapshot: &under.snapshot,
+                proposals: &under.proposals,
+                proposed,
             };
             proposed_start = proposed_end;
             tally.decided(&replayed);
@@ -233,7 +241,14 @@ impl Batch {
         self.texts.clear();
         self.rows.clear();
         self.proposed.clear();
-        self.trials.clear();
+        self.snapshots.clear();
         self.failure.take().map_or(Ok(()), Err)
     }
+}
+
+fn snapshot_at(
+    snapshots: &[Arc<SnapshotProposals>],
+    place: usize,
+) -> Result<&Arc<SnapshotProposals>, BrokenInvariant> {
+    invariant!(snapshots.get(place), "a row names a snapshot of its batch")
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 
 use calybris_kernel::{PolicySnapshot, Request};
+use calybris_units::invariant;
 use calybris_wal::{Key, WalError};
 
 use super::replayed::Replayed;
@@ -99,7 +100,8 @@ impl<'a> Fallbacks<'a> {
             };
             self.fallen.insert(decision_sequence, chosen.into());
         }
-        let Some(ticket) = self.fallen.get_mut(&decision_sequence) else { return Ok(()) };
+        let ticket = self.fallen.get_mut(&decision_sequence);
+        let ticket = invariant!(ticket, "a ticket that falls back is remembered")?;
         if ticket.model_id != failed_model_id {
             let current = ticket.model_id;
             return refused(format!(
@@ -122,8 +124,8 @@ impl<'a> Fallbacks<'a> {
 
     fn chosen(&self, sequence: u64) -> Result<Option<Chosen>, EngineError> {
         let place = self.recent.binary_search_by_key(&sequence, |chosen| chosen.sequence);
-        if let Some(chosen) = place.ok().and_then(|place| self.recent.get(place)) {
-            return Ok(Some(*chosen));
+        if let Ok(place) = place {
+            return Ok(Some(*invariant!(self.recent.get(place), "what was found is there")?));
         }
         let decided = RecordedDecision::find(self.dir, self.key, sequence)?.decided;
         Ok(Chosen::of(sequence, &decided.request, &decided.decision))

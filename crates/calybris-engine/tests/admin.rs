@@ -1,4 +1,4 @@
-//! What the owner of a budget may do, and that the log says so.
+//! What the administrator of a budget may do, and that the log says so.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
 mod world;

@@ -1,7 +1,10 @@
 //! The snapshots of a log, each with what is proposed in its place.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
+
+use calybris_units::{BrokenInvariant, invariant};
 
 use crate::error::{EngineError, installed_nothing, superseded};
 use crate::history::Snapshots;
@@ -18,23 +21,23 @@ impl<F: FnMut(&Arc<Snapshot>) -> Result<Vec<Arc<Snapshot>>, EngineError>> Propos
 
 /// A recorded snapshot and those proposed in its place.
 #[derive(Debug)]
-pub(super) struct Trial {
+pub(super) struct SnapshotProposals {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) proposals: Vec<Arc<Snapshot>>,
 }
 
 /// All that were installed so far.
 #[derive(Debug, Default)]
-pub(super) struct Trials {
+pub(super) struct Proposals {
     snapshots: Snapshots,
-    by_sequence: BTreeMap<u64, Arc<Trial>>,
+    by_sequence: BTreeMap<u64, Arc<SnapshotProposals>>,
     /// By the address of the snapshot: equal ones have one, and it stays where it is.
-    distinct: HashMap<usize, Arc<Trial>>,
+    distinct: HashMap<usize, Arc<SnapshotProposals>>,
     /// The sequence of the first record, if what stood before it may be missed.
     dropped_before: u64,
 }
 
-impl Trials {
+impl Proposals {
     /// Says with which sequence the log begins.
     pub(super) fn begins_at(&mut self, sequence: u64) {
         self.dropped_before = sequence;
@@ -54,16 +57,16 @@ impl Trials {
     ) -> Result<(), EngineError> {
         let snapshot = Arc::clone(self.snapshots.install(sequence, logged)?);
         let address = Arc::as_ptr(&snapshot).addr();
-        let trial = match self.distinct.get(&address) {
-            Some(trial) => Arc::clone(trial),
+        let known = match self.distinct.get(&address) {
+            Some(known) => Arc::clone(known),
             None => {
                 let proposals = propose(&snapshot)?;
-                let trial = Arc::new(Trial { snapshot, proposals });
-                self.distinct.insert(address, Arc::clone(&trial));
-                trial
+                let known = Arc::new(SnapshotProposals { snapshot, proposals });
+                self.distinct.insert(address, Arc::clone(&known));
+                known
             }
         };
-        self.by_sequence.insert(sequence, trial);
+        self.by_sequence.insert(sequence, known);
         Ok(())
     }
 
@@ -75,20 +78,20 @@ impl Trials {
         &self,
         sequence: u64,
         named: u64,
-    ) -> Result<Option<&Arc<Trial>>, EngineError> {
-        let mut later = self.by_sequence.range(named.saturating_add(1)..);
+    ) -> Result<Option<&Arc<SnapshotProposals>>, EngineError> {
+        let mut later = self.by_sequence.range((Bound::Excluded(named), Bound::Unbounded));
         if later.nth(1).is_some() {
             return Err(superseded(sequence, named));
         }
         match self.by_sequence.get(&named).filter(|_| named < sequence) {
-            Some(trial) => Ok(Some(trial)),
+            Some(known) => Ok(Some(known)),
             None if named > 0 && named < self.dropped_before => Ok(None),
             None => Err(installed_nothing(sequence, named)),
         }
     }
 
     /// How many differ from one another.
-    pub(super) fn distinct(&self) -> u64 {
-        u64::try_from(self.distinct.len()).unwrap_or(u64::MAX)
+    pub(super) fn distinct(&self) -> Result<u64, BrokenInvariant> {
+        invariant!(u64::try_from(self.distinct.len()).ok(), "a count fits in 64 bits")
     }
 }

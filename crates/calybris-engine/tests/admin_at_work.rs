@@ -1,4 +1,4 @@
-//! The owner of a budget at work while calls go on: whatever comes first, the log leads to what the engine has.
+//! The administrator of a budget at work while calls go on: whatever comes first, the log leads to what the engine has.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
 mod world;
@@ -34,7 +34,7 @@ fn call_on(engine: &Engine, caller: u64) {
     }
 }
 
-/// The owner does all that owners do, again and again. A no is an answer here.
+/// The administrator does all that administrators do, again and again. A no is an answer here.
 fn own(engine: &Engine) {
     for step in 0..60_u64 {
         let tenant = TENANTS[usize::try_from(step % 4).unwrap()];

@@ -1,4 +1,4 @@
-//! What the owner of a budget does: tenants and grants. Each change is a record.
+//! What the administrator of a budget does: tenants and grants. Each change is a record.
 
 #[cfg(doc)]
 use calybris_budget::MAX_AMOUNT;
@@ -69,7 +69,7 @@ impl Engine {
         granted: Microunits,
         time: UnixMillis,
     ) -> Result<(), EngineError> {
-        self.as_owner(time, |log| {
+        self.as_admin(time, |log| {
             let parent = parent.map(|parent| self.tenant(parent)).transpose()?;
             self.budget.check_open(tenant, granted, parent.as_ref())?;
             if self.budget.tenant(tenant).is_some() {
@@ -153,7 +153,7 @@ impl Engine {
         amount: Microunits,
         time: UnixMillis,
     ) -> Result<(), EngineError> {
-        self.as_owner(time, |log| {
+        self.as_admin(time, |log| {
             let tenant = self.tenant(tenant)?;
             if amount.is_zero() {
                 return Ok(None);
@@ -197,10 +197,10 @@ impl Engine {
         time: UnixMillis,
     ) -> Result<Microunits, EngineError> {
         let mut amount = Microunits::ZERO;
-        self.as_owner(time, |log| {
+        self.as_admin(time, |log| {
             let tenant = self.tenant(tenant)?;
             let now = tenant.snapshot();
-            // A tenant in debt reserves nothing, and only who holds `owner` makes or pays debt: what is available can
+            // A tenant in debt reserves nothing, and only who holds `admin` makes or pays debt: what is available can
             // only become more until it is paid, so that the log may come first.
             amount = most.min(now.debt).min(now.available);
             if amount.is_zero() {
@@ -218,7 +218,7 @@ impl Engine {
     /// Moves what is available to one tenant and not owed, up to `most`, into the grant of another, which pays
     /// its debt with it first, and says how much that was. Nothing is logged where nothing is moved.
     ///
-    /// A period of a budget is a tenant of its own: at its end the owner freezes it and carries over to the next as much as
+    /// A period of a budget is a tenant of its own: at its end the administrator freezes it and carries over to the next as much as
     /// he likes, while open tickets are settled in the period that made them.
     ///
     /// # Errors
@@ -245,7 +245,7 @@ impl Engine {
         time: UnixMillis,
     ) -> Result<Microunits, EngineError> {
         let mut amount = Microunits::ZERO;
-        self.as_owner(time, |log| {
+        self.as_admin(time, |log| {
             let (from, to) = (self.tenant(from)?, self.tenant(to)?);
             loop {
                 amount = most.min(from.snapshot().withdrawable());
@@ -286,7 +286,7 @@ impl Engine {
         [check, change]: [Adjustment; 2],
         event: impl FnOnce(String) -> BudgetEvent,
     ) -> Result<(), EngineError> {
-        self.as_owner(time, |log| {
+        self.as_admin(time, |log| {
             let tenant = self.tenant(tenant)?;
             check(&tenant, amount)?;
             if amount.is_zero() {
@@ -303,7 +303,7 @@ impl Engine {
 
     /// Makes a change that only one makes at a time. `change` gets the way to log it, and answers the sequence of what it
     /// logged, if it logged anything.
-    pub(crate) fn as_owner(
+    pub(crate) fn as_admin(
         &self,
         time: UnixMillis,
         change: impl FnOnce(
@@ -311,7 +311,7 @@ impl Engine {
         ) -> Result<Option<u64>, EngineError>,
     ) -> Result<(), EngineError> {
         let logged = {
-            let _owner = self.owner.lock();
+            let _admin = self.admin.lock();
             self.while_sound(|| {
                 change(&|event| Ok(self.append(&Record::BudgetChanged { time, event })?.sequence))
             })?
