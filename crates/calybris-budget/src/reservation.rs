@@ -131,7 +131,7 @@ impl<T: Borrow<Tenant>> Reservation<T> {
     /// Spends `actual`, 0 up to the amount of the reservation; the rest returns to the
     /// tenant.
     ///
-    /// A cost above that amount is met as the tenant's [`OverrunPolicy`] says.
+    /// A cost above that amount is met as the tenant's [`OverrunPolicy`](crate::OverrunPolicy) says.
     ///
     /// # Errors
     ///

@@ -69,7 +69,7 @@ impl std::hash::Hash for Hash {
     }
 }
 
-/// The text is not the hexadecimal form of a [`Hash`] or a [`LogId`].
+/// The text is not the hexadecimal form of a [`Hash`](struct@Hash) or a [`LogId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected_digits} hexadecimal digits in lower case, found {found}")]
 #[non_exhaustive]
