@@ -9,12 +9,12 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::record::Record;
 
-/// Changes a budget by an amount, or says whether it could.
+/// Changes a budget by an amount, or checks that it could be changed.
 type Adjustment = fn(&Tenant, Microunits) -> Result<(), BudgetError>;
 
 impl Engine {
     /// Gives a tenant its budget, 0 to [`MAX_AMOUNT`], once; the same call again changes nothing. A tenant with 0
-    /// gets what is free, until it is topped up.
+    /// can use free models only, until it is topped up.
     ///
     /// # Errors
     /// [`EngineError::Budget`] if the name or the amount is out of range, or the tenant has another grant or a parent;
@@ -168,9 +168,9 @@ impl Engine {
         })
     }
 
-    /// Pays a tenant's debt with what is available to it (settled and abandoned tickets may have made some), up to
-    /// `most` (0 pays nothing, [`Microunits::MAX`] all that can be paid), and says how much was paid. Nothing is logged
-    /// where nothing is paid.
+    /// Pays a tenant's debt from its available amount (settled and abandoned tickets may have returned some), up to `most`
+    /// (0 pays nothing, [`Microunits::MAX`] all that can be paid), and returns how much was paid. If nothing is paid, nothing
+    /// is logged.
     ///
     /// # Errors
     /// [`EngineError::UnknownTenant`], or [`EngineError::Log`] if the log cannot be written: then nothing is paid.
@@ -200,8 +200,8 @@ impl Engine {
         self.as_admin(time, |log| {
             let tenant = self.tenant(tenant)?;
             let now = tenant.snapshot();
-            // A tenant in debt reserves nothing, and only who holds `admin` makes or pays debt: what is available can
-            // only become more until it is paid, so that the log may come first.
+            // A tenant in debt reserves nothing, and `admin` is held wherever debt is made or paid. So the available amount
+            // can only grow until the debt is paid, and the record may come first.
             amount = most.min(now.debt).min(now.available);
             if amount.is_zero() {
                 return Ok(None);
@@ -215,11 +215,11 @@ impl Engine {
         Ok(amount)
     }
 
-    /// Moves what is available to one tenant and not owed, up to `most`, into the grant of another, which pays
-    /// its debt with it first, and says how much that was. Nothing is logged where nothing is moved.
+    /// Moves up to `most` of what is available to one tenant and not owed into the grant of another, and returns how much
+    /// was moved. The other tenant's debt is paid first. If nothing is moved, nothing is logged.
     ///
-    /// A period of a budget is a tenant of its own: at its end the administrator freezes it and carries over to the next as much as
-    /// he likes, while open tickets are settled in the period that made them.
+    /// Each period of a budget is a tenant of its own. At its end the administrator freezes it and carries over as much as they
+    /// like to the next one; open tickets are settled in the period that made them.
     ///
     /// # Errors
     /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if the grant of `to` would exceed the maximum;
@@ -276,8 +276,8 @@ impl Engine {
         Ok(amount)
     }
 
-    /// Logs a credit and then makes it: INVARIANT (debit first). `change` is what says whether it will be refused, and the
-    /// change itself.
+    /// Logs a credit and then makes it: INVARIANT (debit first). `check` prechecks the credit, so that `change` cannot be
+    /// refused once the record is in the log.
     fn credit(
         &self,
         tenant: &str,
@@ -301,8 +301,8 @@ impl Engine {
         })
     }
 
-    /// Makes a change that only one makes at a time. `change` gets the way to log it, and answers the sequence of what it
-    /// logged, if it logged anything.
+    /// Makes an administrative change; only one is made at a time. `change` logs its event with the function it is given, and
+    /// returns the sequence of the record, or `None` if it logged nothing.
     pub(crate) fn as_admin(
         &self,
         time: UnixMillis,

@@ -102,14 +102,14 @@ impl Engine {
         if sequence < self.checkpoint_due_at.load(Relaxed) {
             return;
         }
-        // Whoever has the lock is about to log something, and finds that it is time afterwards.
+        // If the lock is taken, its holder logs something next and checks again afterwards.
         let Some(_admin) = self.admin.try_lock() else { return };
         if sequence < self.checkpoint_due_at.load(Relaxed) {
             return;
         }
         if let Err(error) = self.while_sound(|| self.checkpoint_as_admin(time)) {
-            // What was asked for was done and logged, and the caller is told so. A log that cannot be written says so
-            // to the next.
+            // The caller's own change is done and logged, so the caller gets no error. If the log cannot be written, the next
+            // call gets it.
             *self.checkpoint_failure.lock() = Some(Arc::new(error));
             self.checkpoint_due_again_after(sequence);
         }
@@ -143,8 +143,8 @@ impl Engine {
         Ok(sequence)
     }
 
-    /// Installs the snapshot in force once more if it is a checkpoint that put it in force. Who is shown a decision is
-    /// shown the record that it names, and that must not be every tenant's balance.
+    /// Installs the snapshot in force once more if a checkpoint put it in force. A proof of a decision shows the record
+    /// that the decision names, and that must not show every tenant's balance.
     pub(crate) fn install_behind_checkpoint(
         &self,
         in_force: &mut ActiveSnapshot,

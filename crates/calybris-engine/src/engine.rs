@@ -1,12 +1,12 @@
-//! The engine: what it is made of, how it is opened and closed, and what can be asked of it.
+//! The engine: its parts, opening and closing it, and queries.
 //!
 //! INVARIANT (debit first): money leaves `available` before the record that says so is appended, and comes back only
 //! after the record that says so is appended. Concurrent calls may reach the log in any order, and still every prefix
 //! of the log replays to non-negative balances: at the moment a debit is logged, the live balance has already paid it.
 //!
 //! INVARIANT (quiet): a call that changes anything holds `in_force` in read mode from its first change to its last
-//! record, or else holds `admin`. So whoever holds `admin`, and `in_force` in write mode, finds everything that was done
-//! logged and everything that was logged done. `admin` is taken first.
+//! record, or else holds `admin`. So while `admin`, and `in_force` in write mode, are held, everything done is logged and
+//! everything logged is done. `admin` is taken first.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,9 +40,10 @@ pub struct Engine {
     pub(crate) in_force: RwLock<ActiveSnapshot>,
     pub(crate) tickets: Tickets,
     pub(crate) keys: RequestKeys,
-    /// Held by whoever opens a tenant, changes a grant or a rule, makes debt, installs a snapshot or writes a checkpoint.
+    /// Held while a tenant is opened, a grant or a rule is changed, debt is made, a snapshot is installed or a checkpoint is
+    /// written.
     pub(crate) admin: Mutex<()>,
-    /// Soft limits that were reached and logged, and that nobody has taken yet: the last of each tenant.
+    /// Soft limits that were reached and logged but not yet taken by the caller: the last of each tenant.
     pub(crate) warnings: Mutex<BTreeMap<String, SoftLimitReached>>,
     pub(crate) decisions: AtomicU64,
     pub(crate) checkpoint_every_records: u64,
@@ -186,7 +187,7 @@ impl Engine {
     /// ```
     #[must_use]
     pub fn open_tickets(&self) -> Vec<OpenTicket> {
-        // INVARIANT (quiet): nobody has a ticket out of the table.
+        // INVARIANT (quiet): no ticket is being changed.
         let _quiet = self.in_force.write();
         self.tickets.list()
     }

@@ -11,7 +11,7 @@ use crate::record::{Fallback, Record};
 use crate::ticket::{Ticket, TicketEntry};
 use crate::tickets::Disposition;
 
-/// What came of falling back. It is in the log.
+/// The outcome of falling back. It is in the log.
 #[derive(Debug)]
 #[non_exhaustive]
 #[must_use = "its cost stays reserved until it is settled or abandoned"]

@@ -1,4 +1,4 @@
-//! The fold: what the records of a log, one after another, lead to. Recovery and every reader of the money stand on it.
+//! The fold: applies the records of a log one by one to the state. Recovery and every reader of the money use it.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::ticket::{TicketEntry, TicketState};
 pub(crate) struct Fold {
     pub(crate) budget: Replay,
     /// The second opinion on the money: the same events, summed up by code that shares nothing with the budget.
-    /// `None` where nobody asked for it.
+    /// `None` if it was not asked for.
     pub(crate) audit: Option<Result<Audit, AuditError>>,
     /// INVARIANT (one reservation a ticket): the open tickets are the open reservations of `budget`, by the same numbers.
     pub(crate) tickets: BTreeMap<u64, TicketState>,

@@ -170,7 +170,7 @@ pub(crate) fn installed_by<'a>(record: &'a Record<'_>) -> Option<LoggedSnapshot<
     }
 }
 
-/// What a record is, in words.
+/// The kind of a record, in words.
 pub(crate) fn name_of(record: &Record<'_>) -> &'static str {
     match record {
         Record::SnapshotInstalled { .. } => "the installation of a snapshot",

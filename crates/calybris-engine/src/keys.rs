@@ -37,7 +37,7 @@ enum Known {
     DecidedAt(u64),
 }
 
-/// What is known about a key.
+/// The answer to a claim of a key.
 pub(crate) enum Claim<'a> {
     Decided(Box<KeyedDecision<'static>>),
     /// The key is new. The caller decides, and other callers with the same key wait.

@@ -72,8 +72,8 @@ pub struct LedgerAccount {
 
 impl Ledger {
     /// Reads the log in `dir` from its beginning to its end, which takes as long as the log is, and checks every
-    /// checkpoint in it against the records before it. A log whose beginning was dropped begins with a checkpoint. It takes no lock: a
-    /// writer may be at work, and what it appends meanwhile may or may not be seen.
+    /// checkpoint in it against the records before it. A log whose beginning was dropped begins with a checkpoint. No lock is
+    /// taken: records that a writer appends meanwhile may or may not be seen.
     ///
     /// # Errors
     /// [`EngineError::Log`] if there is no log, the key is wrong or missing, the log has another schema or is damaged;
@@ -106,7 +106,7 @@ impl Ledger {
     }
 }
 
-/// The tenants, which come in order of the names, as a tree written down from the top.
+/// Sorts tenants so that each parent comes before its children; siblings stay in order of their names.
 fn tree(tenants: Vec<calybris_budget::Tenant>) -> Vec<LedgerAccount> {
     let path = |tenant: &calybris_budget::Tenant| {
         let mut names = Vec::new();

@@ -1,20 +1,20 @@
-//! The eligible models of a snapshot for one request, the best first, as far as somebody looks.
+//! The eligible models of a snapshot for one request, best first, ranked on demand.
 
 use calybris_kernel::{PolicySnapshot, RankedModel, Request};
 
-/// How many places are asked for first: mostly the next few of the rank decide.
+/// Number of places ranked at first: usually one of the next few models is taken.
 const FIRST_PLACES: usize = 8;
 
-/// By which factor more are asked for where those do not.
+/// Factor by which the number of ranked places grows when they run out.
 const GROWTH: usize = 8;
 
-/// Goes along the order of preference and ranks more places when it comes to the end of those it has.
+/// Iterates over the models in order of preference, and ranks more of them when it runs out.
 #[derive(Debug)]
 pub(crate) struct Preference<'a> {
     snapshot: &'a PolicySnapshot,
     request: &'a Request,
     best: Vec<RankedModel>,
-    /// How many of the places are taken.
+    /// Number of places already returned.
     ranked: usize,
     next: usize,
 }

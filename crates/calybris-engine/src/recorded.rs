@@ -12,7 +12,7 @@ use crate::history::{installed_by, name_of, open_reader_at};
 use crate::record::{Decided, Record};
 use crate::snapshot::Snapshot;
 
-/// One decision as the log holds it, with the snapshot that it names.
+/// One decision as recorded in the log, with the snapshot that it names.
 ///
 /// ```
 #[doc = include_str!("doc_world.txt")]

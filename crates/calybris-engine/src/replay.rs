@@ -79,7 +79,7 @@ pub struct ReplayReport {
 ///
 /// Every record is verified before it is used. Fallbacks are checked as far as the log tells: the model that the ticket
 /// went on to is ranked at that cost and utility and was not tried, and every untried model above it costs more than the
-/// ticket held. Whether the tenant's budget could have paid for it is for the budget's own audit.
+/// ticket had reserved. Whether the tenant's budget could have paid for it is for the budget's own audit.
 ///
 /// Memory does not grow with the log: a bounded number of batches per thread, the distinct snapshots, and the last
 /// 65,536 decisions for the fallbacks.

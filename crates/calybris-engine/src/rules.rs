@@ -1,4 +1,4 @@
-//! What the administrator of a budget rules: caps and limits, overruns, freezes; and the warnings that come of it.
+//! The rules of a tenant: caps, soft limits, overruns and freezes; and the warnings of soft limits.
 
 use calybris_budget::{BudgetEvent, SoftLimitReached, Tenant, TenantRules};
 use calybris_units::{UnixMillis, invariant};
@@ -8,8 +8,8 @@ use crate::error::EngineError;
 use crate::record::Record;
 
 impl Engine {
-    /// Replaces a tenant's rules: how much may be reserved at once, from which use on to warn, and what happens to a cost
-    /// above its reservation. They hold for every call from here on; what is open stays open.
+    /// Replaces a tenant's rules: how much may be reserved at once, at what use to warn, and what happens to a cost above its
+    /// reservation. They apply to every call from here on; open tickets stay open.
     ///
     /// # Errors
     /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if an amount is out of range; [`EngineError::Log`] if the
@@ -38,7 +38,7 @@ impl Engine {
         })
     }
 
-    /// Admits no call of a tenant any more, nor of any below it. Open tickets are settled as ever. If it is frozen already,
+    /// Refuses every new call of a tenant and of all tenants below it. Open tickets are settled as usual. If it is frozen already,
     /// nothing is logged.
     ///
     /// # Errors

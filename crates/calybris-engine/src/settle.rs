@@ -1,4 +1,4 @@
-//! What becomes of an open ticket: settled, abandoned, or extended.
+//! Settles, abandons and extends open tickets.
 
 use calybris_budget::{BudgetEvent, Covered};
 use calybris_units::{Microunits, UnixMillis, invariant};
@@ -187,7 +187,7 @@ impl Engine {
             drop(in_force);
             match settled {
                 Some(settlement) => return Ok(settlement),
-                // What makes debt is done by one at a time, and that lock comes first: INVARIANT (quiet).
+                // Debt is made under `admin`, which is taken before `in_force`: INVARIANT (quiet).
                 None => admin = Some(self.admin.lock()),
             }
         }

@@ -1,4 +1,4 @@
-//! What is installed: the kernel's snapshot, the names that people know its numbers by, and one digest of the behaviour.
+//! Installed snapshots: the kernel's policy and catalog, the names of their numbers, and a digest of their behaviour.
 
 use core::fmt;
 use std::borrow::Cow;
@@ -116,7 +116,7 @@ impl Snapshot {
         self.digest
     }
 
-    /// As a record holds it.
+    /// The form that is logged.
     pub(crate) fn logged(&self) -> LoggedSnapshot<'_> {
         LoggedSnapshot {
             digest: self.digest,

@@ -1,4 +1,4 @@
-//! Tickets: the right to carry a decision out, and what stands behind it.
+//! Tickets: the right to carry a decision out, and its reservation.
 
 use calybris_budget::Reservation;
 use calybris_kernel::Request;
@@ -13,8 +13,8 @@ use calybris_units::Microunits;
 #[derive(Debug)]
 #[must_use = "its cost stays reserved until it is settled or abandoned"]
 pub struct Ticket {
-    /// The beginning of the id of the log that the decision stands in: another one may have a ticket of the same number. Ids
-    /// are random, and what is to be found here is a mistake, so four bytes are enough.
+    /// The first bytes of the id of the decision's log: another log may have a ticket with the same number. Ids are random
+    /// and this only catches mistakes, so four bytes are enough.
     pub(crate) log_id_prefix: [u8; 4],
     pub(crate) decision_sequence: u64,
     pub(crate) model_id: u32,
@@ -66,18 +66,18 @@ impl OpenTicket {
     }
 }
 
-/// What stands behind an open ticket.
+/// An open ticket in the table: its reservation and its state.
 pub(crate) struct TicketEntry {
     /// Of 0 microunits when the model is free.
     pub(crate) reservation: Reservation,
     pub(crate) state: TicketState,
 }
 
-/// What is known about an open ticket, but for its money.
+/// The state of an open ticket, apart from its reservation.
 pub(crate) struct TicketState {
     pub(crate) model_id: u32,
     pub(crate) failed_model_ids: Vec<u32>,
-    /// What was asked: falling back asks it again.
+    /// The request of the decision; falling back ranks the models for it again.
     pub(crate) request: Request,
 }
 

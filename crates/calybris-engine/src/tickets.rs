@@ -1,5 +1,5 @@
-//! The table of open tickets. Whoever changes one has it out of the table for as long as that takes; others who want the
-//! same ticket wait, so that the log has its records in the order in which they were made.
+//! The table of open tickets. A ticket is removed from the table while it is changed, and other callers that want it wait,
+//! so its records are in the log in the order in which the changes were made.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,20 +14,21 @@ type Table = HashMap<u64, Option<TicketEntry>>;
 
 pub(crate) struct Tickets {
     log_id_prefix: [u8; 4],
-    /// `None` while somebody has the ticket.
+    /// `None` while the ticket is changed.
     table: Mutex<Table>,
     /// Told when a ticket comes back or is closed.
     returned: Condvar,
 }
 
-/// A ticket that somebody has. However that ends, by a panic too, it comes back, or is closed if its entry is gone.
+/// A ticket that is out of the table while it is changed. On drop, after a panic too, the ticket returns to the table, or is
+/// closed if `entry` is `None`.
 struct TicketGuard<'a> {
     tickets: &'a Tickets,
     sequence: u64,
     entry: Option<TicketEntry>,
 }
 
-/// What becomes of a ticket after a change.
+/// Whether a ticket is still open after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Disposition {
     StaysOpen,
@@ -111,7 +112,7 @@ impl Tickets {
         Ok(section(&open))
     }
 
-    /// The table, at a moment at which nobody has that ticket out.
+    /// The table, once that ticket is in it or closed.
     fn when_in(&self, sequence: u64) -> MutexGuard<'_, Table> {
         let mut table = self.table.lock();
         while let Some(None) = table.get(&sequence) {

@@ -65,7 +65,7 @@ fn load(engine: &Engine) {
     engine.freeze("b", UnixMillis::new(70)).unwrap();
 }
 
-fn holds(engine: &Engine) -> BTreeMap<u64, u64> {
+fn reserved(engine: &Engine) -> BTreeMap<u64, u64> {
     let tickets = engine.open_tickets().into_iter();
     tickets.map(|ticket| (ticket.decision_sequence, ticket.reserved.get())).collect()
 }
@@ -90,7 +90,7 @@ fn a_log_cut_at_any_byte_reopens_to_what_its_whole_records_say() {
         let count = usize::try_from(engine.recovery().records).unwrap();
         let (expected, open) = fold(&whole[..count]);
         assert_eq!(balances(&engine), expected, "cut at {length}");
-        assert_eq!(holds(&engine), open, "cut at {length}");
+        assert_eq!(reserved(&engine), open, "cut at {length}");
         recovered.push(count);
     }
     // Each record comes back with its last byte and not before.
@@ -125,7 +125,7 @@ fn a_log_with_checkpoints_cut_anywhere_reopens_to_what_its_whole_records_say() {
             let kept = engine.head().sequence;
             let (expected, open) = fold(&whole[..usize::try_from(kept).unwrap()]);
             assert_eq!(balances(&engine), expected, "segment {last} cut at {length}");
-            assert_eq!(holds(&engine), open, "segment {last} cut at {length}");
+            assert_eq!(reserved(&engine), open, "segment {last} cut at {length}");
             let first = engine.recovery().first_sequence;
             let begins = kept == 0
                 || first == 1
@@ -148,8 +148,8 @@ fn every_open_ticket_can_be_settled_after_a_restart() {
     drop(engine);
     let engine = open(dir.path());
     assert_eq!((balances(&engine), engine.open_tickets()), (before, tickets.clone()));
-    let held: u128 = tickets.iter().map(|ticket| u128::from(ticket.reserved.get())).sum();
-    assert_eq!(engine.recovery().reserved_microunits, held);
+    let reserved: u128 = tickets.iter().map(|ticket| u128::from(ticket.reserved.get())).sum();
+    assert_eq!(engine.recovery().reserved_microunits, reserved);
     for open in tickets {
         let ticket = engine.ticket(open.decision_sequence).unwrap();
         engine.settle(ticket, Microunits::new(open.reserved.get()), UnixMillis::new(99)).unwrap();
@@ -199,7 +199,7 @@ fn many_threads_never_overspend_and_the_log_replays_to_the_live_balances() {
     // `fold` checks every prefix: at no point may the log have spent what was not there.
     let (expected, open) = fold(&records(dir.path()));
     assert_eq!(balances(&engine), expected);
-    assert_eq!(holds(&engine), open);
+    assert_eq!(reserved(&engine), open);
     drop(engine);
     let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
     assert_eq!(balances(&engine), expected);
@@ -320,7 +320,7 @@ fn when_the_log_takes_nothing_more_nothing_is_decided_and_nothing_is_spent() {
         assert!(poisoned(&engine.decide(&call).unwrap_err()));
         unchanged("decide");
     }
-    // Below, at and above the hold, and more than anybody has.
+    // Below, at and above the reservation, and more than anybody has.
     for cost in [0, 2_000, 2_001, 1_000_000] {
         let refused = engine.settle(large, Microunits::new(cost), UnixMillis::new(4)).unwrap_err();
         assert!(poisoned(&refused.error), "{refused}");
@@ -452,7 +452,7 @@ proptest! {
             }
             let (expected, open) = fold(&records(dir.path()));
             prop_assert_eq!(balances(&engine), expected);
-            prop_assert_eq!(holds(&engine), open);
+            prop_assert_eq!(reserved(&engine), open);
         }
     }
 }

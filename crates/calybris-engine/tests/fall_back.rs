@@ -93,9 +93,9 @@ fn a_model_that_the_budget_cannot_pay_is_passed_over() {
             fell_back.fallback.map(|fallback| fallback.model_id),
             affordable.then_some(LARGE)
         );
-        let held = if affordable { 2_000 } else { 200 };
-        assert_eq!(fell_back.ticket.reserved().get(), held);
-        assert_eq!(balances(&engine)["a"], (granted, granted - held, held, 0));
+        let reserved = if affordable { 2_000 } else { 200 };
+        assert_eq!(fell_back.ticket.reserved().get(), reserved);
+        assert_eq!(balances(&engine)["a"], (granted, granted - reserved, reserved, 0));
         if !affordable {
             // What failed for lack of budget may go on when there is more.
             engine.top_up("a", Microunits::new(1), UnixMillis::new(3)).unwrap();

@@ -134,9 +134,9 @@ fn check(log: &Path, acknowledged: &[String]) -> bool {
     let (expected, open) = fold(&records);
     assert_eq!(balances(&engine), expected);
     let tickets = engine.open_tickets().into_iter();
-    let holds: BTreeMap<u64, u64> =
+    let reserved: BTreeMap<u64, u64> =
         tickets.map(|ticket| (ticket.decision_sequence, ticket.reserved.get())).collect();
-    assert_eq!(holds, open);
+    assert_eq!(reserved, open);
     // A reader holds every checkpoint against the records before it.
     Ledger::read(log, None).unwrap().conservation.unwrap();
     let record = |sequence: usize| &records[sequence - 1].1;

@@ -116,19 +116,19 @@ fn the_books_are_read_whatever_the_amounts_of_several_tenants_add_up_to() {
     for tenant in ["a", "b", "c", "a", "b", "c"] {
         let _open = engine.decide(&dear_call(tenant)).unwrap().ticket.unwrap();
     }
-    let held = 6 * u128::from(DEAR);
-    assert!(held > u128::from(u64::MAX));
-    books(held, 0, granted);
+    let reserved = 6 * u128::from(DEAR);
+    assert!(reserved > u128::from(u64::MAX));
+    books(reserved, 0, granted);
     engine.checkpoint(UnixMillis::new(4)).unwrap();
-    books(held, 0, granted);
+    books(reserved, 0, granted);
     drop(engine);
     let engine = open(dir.path());
-    assert_eq!(engine.recovery().reserved_microunits, held);
+    assert_eq!(engine.recovery().reserved_microunits, reserved);
     for open in engine.open_tickets() {
         let ticket = engine.ticket(open.decision_sequence).unwrap();
         engine.settle(ticket, Microunits::new(DEAR), UnixMillis::new(5)).unwrap();
     }
-    books(0, held, granted);
+    books(0, reserved, granted);
     engine.refund("b", Microunits::new(2 * DEAR), UnixMillis::new(6)).unwrap();
     engine.refund("c", Microunits::new(1), UnixMillis::new(6)).unwrap();
     books(0, 4 * u128::from(DEAR) - 1, granted);

@@ -488,10 +488,10 @@ fn a_model_that_the_hold_can_pay_is_not_passed_over() {
     assert_eq!((small.1, large.1, free.1), (200, 2_000, 0));
     let step = |failed: (u32, u64, i64), to| fell_back(2, failed.0, to);
     for (steps, right) in [
-        // A ticket that holds 200 may be too poor for the large model, but not for the free one.
+        // A ticket with 200 reserved may be too poor for the large model, but not for the free one.
         (vec![step(small, Some(free))], true),
         (vec![step(small, None)], false),
-        // One that has gone on to the large model holds enough for all.
+        // One that has gone on to the large model has enough reserved for all.
         (vec![step(small, Some(large)), step(large, Some(free))], true),
         (vec![step(small, Some(large)), step(large, None)], false),
         // And one that is left with nothing is too poor for the large one.
@@ -504,7 +504,7 @@ fn a_model_that_the_hold_can_pay_is_not_passed_over() {
         match replayed(dir.path(), 1) {
             Ok((report, _)) => assert!(right && report.fallbacks == steps.len() as u64),
             Err(error) => {
-                assert!(!right && error.to_string().contains("the ticket held"), "{error}");
+                assert!(!right && error.to_string().contains("the ticket had reserved"), "{error}");
                 assert!(matches!(error, EngineError::Contradiction { .. }));
             }
         }

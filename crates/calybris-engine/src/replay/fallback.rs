@@ -48,8 +48,8 @@ struct Fallen {
     request: Request,
     tried: Vec<u32>,
     model_id: u32,
-    /// What it holds at least: an extension is not counted.
-    held_microunits: u64,
+    /// What it has reserved at least: an extension is not counted.
+    reserved_microunits: u64,
 }
 
 impl<'a> Fallbacks<'a> {
@@ -116,7 +116,7 @@ impl<'a> Fallbacks<'a> {
         }
         if let Some(fallback) = fallback {
             ticket.model_id = fallback.model_id;
-            ticket.held_microunits = fallback.estimated_cost.get();
+            ticket.reserved_microunits = fallback.estimated_cost.get();
         }
         self.checked += 1;
         Ok(())
@@ -149,14 +149,14 @@ impl From<Chosen> for Fallen {
             request: chosen.request,
             tried: Vec::new(),
             model_id: chosen.model_id,
-            held_microunits: chosen.cost_microunits,
+            reserved_microunits: chosen.cost_microunits,
         }
     }
 }
 
 impl Fallen {
     /// Whether the ticket could go on so: the model is where the rank has it, and what it passed over was tried or
-    /// costs more than the ticket held.
+    /// costs more than the ticket had reserved.
     fn check(&self, snapshot: &PolicySnapshot, fallback: Option<Fallback>) -> Result<(), String> {
         for ranked in Preference::new(snapshot, &self.request) {
             let (model_id, cost_microunits) = (ranked.model_id, ranked.cost.get());
@@ -171,10 +171,10 @@ impl Fallen {
                     }
                     return Err(format!("it went on to {fallback:?}, the rank has {expected:?}"));
                 }
-                _ if cost_microunits <= self.held_microunits => {
-                    let held = self.held_microunits;
+                _ if cost_microunits <= self.reserved_microunits => {
+                    let reserved = self.reserved_microunits;
                     return Err(format!(
-                        "model {model_id} is the next in the rank and costs {cost_microunits} of the {held} that the ticket held"
+                        "model {model_id} is the next in the rank and costs {cost_microunits} of the {reserved} that the ticket had reserved"
                     ));
                 }
                 _ => {}
