@@ -142,7 +142,7 @@ pub enum EngineError {
         replayed: Box<Decision>,
     },
     /// A proof of a decision does not hold, or not for the tree head it was checked against.
-    #[error("the proof does not entry: {what}")]
+    #[error("the proof does not hold: {what}")]
     ProofRefused {
         /// What does not hold.
         what: String,

@@ -21,7 +21,7 @@ fn open(disk: &Memory, durability: Durability) -> Arc<WalWriter> {
 fn is_durable(disk: &Memory, receipt: &Receipt) -> bool {
     disk.segments()
         .iter()
-        .any(|name| disk.durable(name).windows(32).any(|bytes| bytes == receipt.hash))
+        .any(|name| disk.durable(name).windows(32).any(|bytes| bytes == receipt.hash.as_bytes()))
 }
 
 /// Runs the model in every order of its threads with at most three preemptions.
