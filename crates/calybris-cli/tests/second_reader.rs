@@ -89,7 +89,7 @@ fn write_payloads(log: &Path, payloads: &[Vec<u8>]) {
 
 #[test]
 fn logs_of_an_engine_are_read_alike() {
-    if !python_is_here() {
+    if !can_run() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -117,7 +117,7 @@ fn logs_of_an_engine_are_read_alike() {
 
 #[test]
 fn checkpoints_and_dropped_segments_are_read_alike() {
-    if !python_is_here() {
+    if !can_run() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -156,7 +156,7 @@ fn checkpoints_and_dropped_segments_are_read_alike() {
 /// A segment of a length does not begin with a checkpoint. One that is left in front of the checkpoint is no part of the log.
 #[test]
 fn what_is_left_in_front_of_the_checkpoint_is_passed_over_alike() {
-    if !python_is_here() {
+    if !can_run() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -186,7 +186,7 @@ fn what_is_left_in_front_of_the_checkpoint_is_passed_over_alike() {
 
 #[test]
 fn a_keyed_log_is_read_alike() {
-    if !python_is_here() {
+    if !can_run() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -218,7 +218,7 @@ fn is_readable(payload: &[u8]) -> bool {
 
 #[test]
 fn records_that_no_engine_writes_are_read_alike() {
-    if !python_is_here() {
+    if !can_run() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -234,7 +234,7 @@ fn records_that_no_engine_writes_are_read_alike() {
 
 #[test]
 fn names_are_those_of_the_snapshot_that_a_record_names() {
-    if !python_is_here() {
+    if !can_run() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -267,7 +267,7 @@ fn names_are_those_of_the_snapshot_that_a_record_names() {
 
 #[test]
 fn times_are_written_alike() {
-    if !python_is_here() {
+    if !can_run() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -288,7 +288,7 @@ fn times_are_written_alike() {
 
 #[test]
 fn what_stands_before_a_record_that_is_refused_is_read_alike() {
-    if !python_is_here() {
+    if !can_run() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
