@@ -133,8 +133,8 @@ impl Tenant {
         Ok(())
     }
 
-    /// Pays debt with what is available (releases may have made some), up to `most`, and says how much
-    /// was paid.
+    /// Pays debt from the available amount, up to `most`, and returns how much was paid. A tenant in
+    /// debt has an available amount after a release.
     ///
     /// # Errors
     ///

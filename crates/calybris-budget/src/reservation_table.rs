@@ -1,4 +1,4 @@
-//! The reservations that the engine keeps: known by an id, and owned by nobody else.
+//! The reservations that the engine owns. Callers have only their ids.
 //!
 //! A reservation that was made by name is kept in a slot if the slot of its id is free; all others are
 //! reservations in a map. Nobody outside of this file has to know which.

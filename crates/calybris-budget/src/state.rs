@@ -13,9 +13,9 @@ use crate::{
 /// A budget at one place of its log: every tenant with its account and its rules, every open
 /// reservation and every idempotency key that is remembered.
 ///
-/// A log that begins with a state needs nothing from before it:
-/// [`Replay::from_state`](crate::Replay::from_state) goes on with the next event as if it had seen all
-/// of them. Two states of the same budget are equal.
+/// A log may begin with a state:
+/// [`Replay::from_state`](crate::Replay::from_state) applies the events after it as if it had applied
+/// all the earlier ones. Two states of the same budget are equal.
 ///
 /// # Where one comes from
 ///

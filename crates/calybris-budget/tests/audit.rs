@@ -41,7 +41,7 @@ fn books_that_do_not_add_up_name_the_event_and_the_tenant() {
 }
 
 #[test]
-fn no_hold_gives_more_than_it_holds_though_its_tenant_could() {
+fn no_reservation_gives_more_than_it_has_though_its_tenant_could() {
     for (amount, exceeded) in [(30, false), (31, true), (u64::MAX, true)] {
         for event in [
             BudgetEvent::Committed { reservation: 1.into(), actual: Microunits::new(amount) },
@@ -104,7 +104,7 @@ fn a_change_that_was_not_logged_is_found_and_so_is_an_event_that_was_not_done() 
 }
 
 #[test]
-fn what_is_left_of_a_hold_in_parts_is_what_its_end_gives_back() {
+fn what_is_left_of_a_reservation_in_parts_is_what_its_end_gives_back() {
     let mut audit = Audit::new();
     let part = BudgetEvent::PartReleased { reservation: 1.into(), amount: Microunits::new(20) };
     for event in [opened(), reserved(1, 70), part, BudgetEvent::Released { reservation: 1.into() }]

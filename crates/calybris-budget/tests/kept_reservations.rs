@@ -6,7 +6,7 @@ use calybris_budget::{
 };
 
 #[test]
-fn a_hold_outlives_its_owner_and_is_settled_by_whoever_takes_it() {
+fn a_kept_reservation_outlives_its_caller_and_is_settled_by_another() {
     let engine = BudgetEngine::new();
     let acme = engine.ensure_tenant("acme", Microunits::new(100)).unwrap();
     let id = engine.detach(acme.try_reserve(Microunits::new(60)).unwrap(), None);
@@ -75,7 +75,7 @@ fn what_was_dispatched_is_kept_in_suspense_until_somebody_settles_it() {
 }
 
 #[test]
-fn what_was_dispatched_is_kept_in_suspense_though_it_holds_nothing() {
+fn what_was_dispatched_is_kept_in_suspense_though_nothing_is_reserved() {
     let engine = BudgetEngine::new();
     let acme = engine.ensure_tenant("acme", Microunits::new(100)).unwrap();
     let mut free = acme.try_reserve_allowing_zero(Microunits::new(0)).unwrap();
@@ -97,7 +97,7 @@ fn what_was_dispatched_is_kept_in_suspense_though_it_holds_nothing() {
 }
 
 #[test]
-fn two_suspended_holds_of_one_number_are_both_kept() {
+fn two_suspended_reservations_of_one_number_are_both_kept() {
     let engine = BudgetEngine::new();
     let acme = engine.ensure_tenant("acme", Microunits::new(100)).unwrap();
     for _ in 0..2 {
@@ -153,7 +153,7 @@ fn after_a_crash_the_undispatched_are_released_and_the_dispatched_are_in_suspens
 }
 
 #[test]
-fn kept_holds_have_their_numbers_after_a_crash_and_new_ones_get_others() {
+fn kept_reservations_have_their_numbers_after_a_crash_and_new_ones_get_others() {
     let events = [
         BudgetEvent::TenantOpened { tenant: "acme".into(), granted: Microunits::new(100) },
         BudgetEvent::Reserved {
@@ -329,7 +329,7 @@ fn ids_go_on_around_the_half_that_is_the_callers() {
 
 /// More than the engine keeps in its ring, settled in another order than they came.
 #[test]
-fn ten_thousand_holds_by_name_are_kept_listed_and_settled() {
+fn ten_thousand_reservations_by_name_are_kept_listed_and_settled() {
     let engine = BudgetEngine::new();
     let acme = engine.ensure_tenant("acme", Microunits::new(1_000_000)).unwrap();
     let globex = engine.ensure_tenant("globex", Microunits::new(1_000_000)).unwrap();

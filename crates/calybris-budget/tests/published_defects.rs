@@ -6,7 +6,7 @@ use calybris_budget::{
 };
 
 #[test]
-fn a_budget_with_open_holds_and_caps_is_restored_with_both() {
+fn a_budget_with_open_reservations_and_caps_is_restored_with_both() {
     let rules = TenantRules::default().with_exposure_cap(Microunits::new(50));
     let mut replay = Replay::new();
     for event in [
@@ -121,7 +121,7 @@ fn a_reservation_moves_to_another_thread_and_into_a_box() {
 }
 
 #[test]
-fn two_million_abandoned_holds_are_listed_and_swept() {
+fn two_million_abandoned_reservations_are_listed_and_swept() {
     let engine = BudgetEngine::new();
     let acme = engine.ensure_tenant("acme", Microunits::new(2_500_000)).unwrap();
     for index in 0..2_000_000_u64 {

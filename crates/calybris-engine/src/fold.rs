@@ -242,7 +242,7 @@ impl Fold {
     }
 
     /// INVARIANT (in force): a record names the snapshot that was installed last, or, while the record of that was being
-    /// written, the one before it. Whoever can write authentic records cannot decide under last year's policy.
+    /// written, the one before it. So even a holder of the log's key cannot decide under last year's policy.
     fn check_snapshot(&self, sequence: u64, snapshot_sequence: u64) -> Result<(), EngineError> {
         let in_force = self.installed.as_ref().map_or(0, |installed| installed.sequence);
         match snapshot_sequence {

@@ -27,8 +27,8 @@ const VERSION: u32 = 1;
 ///
 /// # What a check proves
 ///
-/// Whoever has the [`TreeHead`] from elsewhere (published, say, or sent every day) and finds that [`check`](Self::check)
-/// agrees, knows:
+/// A checker gets the [`TreeHead`] from elsewhere: it is published, say, or sent every day. If [`check`](Self::check)
+/// succeeds, the checker knows:
 ///
 /// * exactly these bytes are the record with that sequence in the log that the tree head names, and were there before
 ///   the tree head was given away: nobody can alter, move or slip in a record afterwards;
@@ -36,7 +36,7 @@ const VERSION: u32 = 1;
 /// * the decision is what the kernel decides on that request under that snapshot: it was run again here.
 ///
 /// Bytes are a decision by the way they decode. A tree head does not say what kind of log it is of (its schema id stands in
-/// the log's header, where [`of`](Self::of) checks it); that it is an engine's is the word of whoever published it.
+/// the log's header, where [`of`](Self::of) checks it); that it is an engine's is the publisher's word.
 ///
 /// It does not prove that the request was true, that the model was called, what was settled, or that there is no other
 /// decision about the same thing: the last takes the whole log.

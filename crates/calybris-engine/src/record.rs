@@ -69,11 +69,11 @@ pub enum Record<'a> {
 
 /// The state of an engine at one place of its log.
 ///
-/// The engine writes a `SnapshotInstalled` with the same snapshot behind it, which later decisions name: whoever is shown a
-/// decision is shown the record that it names, and should not see every balance. If a crash comes between the two, the
+/// The engine writes a `SnapshotInstalled` with the same snapshot behind it, which later decisions name. A proof of a
+/// decision shows the record that the decision names, and must not show every balance. If a crash comes between the two, the
 /// next opening writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "whoever writes a record says all of it")]
+#[expect(clippy::exhaustive_structs, reason = "a record is written with all of its fields")]
 pub struct Checkpoint<'a> {
     /// When, by the caller's clock.
     pub time: UnixMillis,
@@ -91,7 +91,7 @@ pub struct Checkpoint<'a> {
 
 /// An open ticket, but for its money.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "whoever writes a record says all of it")]
+#[expect(clippy::exhaustive_structs, reason = "a record is written with all of its fields")]
 pub struct LoggedTicket {
     /// Sequence of the `Decided` record.
     pub decision_sequence: u64,
@@ -105,7 +105,7 @@ pub struct LoggedTicket {
 
 /// A decision that was made under a request key: what the same call is answered again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "whoever writes a record says all of it")]
+#[expect(clippy::exhaustive_structs, reason = "a record is written with all of its fields")]
 pub struct KeyedDecision<'a> {
     /// Sequence of the `Decided` record.
     pub decision_sequence: u64,
@@ -123,7 +123,7 @@ pub struct KeyedDecision<'a> {
 
 /// A policy and a catalog with their names, as a record holds them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "whoever writes a record says all of it")]
+#[expect(clippy::exhaustive_structs, reason = "a record is written with all of its fields")]
 pub struct LoggedSnapshot<'a> {
     /// SHA-256 over the canonical bytes of policy and catalog.
     pub digest: SnapshotDigest,
@@ -138,7 +138,7 @@ pub struct LoggedSnapshot<'a> {
 /// Where a ticket went whose model failed: the best by the snapshot's rank among those that the ticket has not tried and
 /// whose cost the ticket's reservation and the tenant's available budget can pay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "whoever writes a record says all of it")]
+#[expect(clippy::exhaustive_structs, reason = "a record is written with all of its fields")]
 pub struct Fallback {
     /// The model to call now.
     pub model_id: u32,
@@ -150,7 +150,7 @@ pub struct Fallback {
 
 /// One decision with everything that is needed to make it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "whoever writes a record says all of it")]
+#[expect(clippy::exhaustive_structs, reason = "a record is written with all of its fields")]
 pub struct Decided<'a> {
     /// When, by the caller's clock.
     pub time: UnixMillis,

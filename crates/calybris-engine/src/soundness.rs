@@ -45,8 +45,8 @@ impl Drop for NotesPanic<'_> {
 
 impl Engine {
     /// Makes a change. INVARIANT (stopped): every method that changes or acknowledges anything goes through here, so that
-    /// nothing more is done once an invariant was found broken. Whoever makes a change under a lock goes through here
-    /// under the lock as well, so that the next one to have it finds the engine stopped.
+    /// nothing more is done once an invariant was found broken. A change under a lock goes through here
+    /// under the lock as well, so that the next thread to take the lock finds the engine stopped.
     pub(crate) fn while_sound<T>(
         &self,
         change: impl FnOnce() -> Result<T, EngineError>,
@@ -173,7 +173,7 @@ mod tests {
             let found = engine.decide(&call("known")).unwrap_err();
             assert!(matches!(found, EngineError::Internal(_)), "{found}");
         },
-        // Whoever has waited for the ticket finds the engine stopped.
+        // A thread that has waited for the ticket finds the engine stopped.
         |engine| {
             let ticket = engine.ticket(engine.open_tickets()[0].decision_sequence).unwrap();
             let broken = invariant!(None::<(Disposition, ())>, "on purpose");

@@ -16,10 +16,10 @@ use crate::snapshot::Snapshot;
 
 /// Reads a log as [`Ledger::read`] does, and hands out each record with its [`Posting`]s.
 ///
-/// What a posting says is the difference that the record made to the tenant's committed amount, read from the account
-/// itself. So the postings of a log add up to what the [`Ledger`] says is committed, however they are grouped. Each posting
-/// belongs to the tenant whose call or refund it is; the tenants above it have it in their committed amount as well, and
-/// get no posting for it.
+/// The amount of a posting is the difference that the record made to the tenant's committed amount, read from the account
+/// itself. So the postings of a log add up to the committed amounts of the [`Ledger`], however they are grouped. Each posting
+/// belongs to the tenant of the call or the refund. The committed amounts of the tenants above it include it, and they get
+/// no posting of their own.
 ///
 /// ```
 #[doc = include_str!("doc_world.txt")]
@@ -173,8 +173,8 @@ fn committed(tenant: &Tenant) -> i128 {
     tenant.snapshot().committed.get().into()
 }
 
-/// What the tenants of a checkpoint have spent themselves: what is committed, less what the tenants right below them have
-/// committed. A refund to a tenant that spent nothing itself leaves less than nothing.
+/// The amount that each tenant of a checkpoint has spent itself: its committed amount less those of the tenants right below
+/// it. It is negative after a refund to a tenant that spent nothing itself.
 fn brought_forward(
     sequence: u64,
     checkpoint: &Checkpoint<'_>,

@@ -31,7 +31,7 @@ pub struct Settlement {
     pub committed: Microunits,
     /// What went back to the tenant.
     pub returned: Microunits,
-    /// What the call cost beyond its reservation and nobody was charged for, under
+    /// The part of the cost above the reservation that was charged to no tenant, under
     /// [`CapAtReserved`](calybris_budget::OverrunPolicy::CapAtReserved); 0 under the other policies.
     pub uncharged: Microunits,
 }
@@ -68,7 +68,7 @@ impl OpenTicket {
 
 /// An open ticket in the table: its reservation and its state.
 pub(crate) struct TicketEntry {
-    /// Of 0 microunits when the model is free.
+    /// It is 0 microunits if the model is free.
     pub(crate) reservation: Reservation,
     pub(crate) state: TicketState,
 }

@@ -110,12 +110,12 @@ impl Record<'static> {
     }
 }
 
-/// Whether a payload is that of a record that installs no snapshot, as an engine writes it.
+/// Whether a payload, as an engine writes it, is a record that installs no snapshot.
 pub(crate) fn installs_nothing(payload: &[u8]) -> bool {
     payload.first().is_some_and(|variant| (BUDGET_CHANGED_V1..=FELL_BACK_V1).contains(variant))
 }
 
-/// What a payload holds behind its first byte, if it is a decision's.
+/// The bytes of a decision: a payload without its first byte. `None` if the payload is another record.
 pub(crate) fn decision_bytes(payload: &[u8]) -> Option<&[u8]> {
     payload.split_first().filter(|(variant, _)| **variant == DECIDED_V1).map(|(_, rest)| rest)
 }

@@ -394,7 +394,7 @@ fn a_soft_limit_warns_once_and_is_logged() {
 }
 
 #[test]
-fn an_extended_ticket_holds_more_and_a_refused_one_is_as_it_was() {
+fn an_extended_ticket_has_more_reserved_and_a_refused_one_is_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
     engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();

@@ -361,7 +361,7 @@ fn a_checkpoint_that_says_otherwise_than_the_records_before_it_is_named() {
 }
 
 #[test]
-fn a_log_that_begins_with_a_hold_without_a_ticket_or_a_ticket_without_a_hold_is_refused() {
+fn a_log_that_begins_with_a_reservation_without_a_ticket_or_the_reverse_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
     engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();

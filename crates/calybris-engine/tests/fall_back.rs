@@ -18,7 +18,7 @@ fn assert_survives(dir: &std::path::Path, engine: calybris_engine::Engine) {
 }
 
 #[test]
-fn a_ticket_falls_back_along_the_rank_and_its_hold_becomes_each_models_cost() {
+fn a_ticket_falls_back_along_the_rank_and_its_reservation_becomes_each_models_cost() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
     engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();

@@ -265,7 +265,7 @@ fn tenants_below_others_are_listed_below_them() {
 }
 
 #[test]
-fn the_hold_of_a_ticket_follows_it_from_model_to_model() {
+fn the_reservation_of_a_ticket_follows_it_from_model_to_model() {
     for (records, model_id, reserved) in [
         (vec![fell_back(LARGE, Some((SMALL, 200)))], SMALL, 200),
         (vec![fell_back(LARGE, Some((SMALL, 2_000)))], SMALL, 2_000),
@@ -311,7 +311,7 @@ fn a_record_that_contradicts_the_log_is_named() {
 }
 
 #[test]
-fn a_cost_above_its_hold_stands_in_the_log_only_where_the_rules_cap_it() {
+fn a_cost_above_its_reservation_stands_in_the_log_only_where_the_rules_cap_it() {
     for (overrun, charged) in [
         (OverrunPolicy::CapAtReserved, Some(2_000)),
         // What is drawn or owed would stand in a record before it.

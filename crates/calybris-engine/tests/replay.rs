@@ -483,7 +483,7 @@ fn a_fallback_goes_down_the_rank() {
 }
 
 #[test]
-fn a_model_that_the_hold_can_pay_is_not_passed_over() {
+fn a_model_that_the_reservation_can_pay_is_not_passed_over() {
     let [small, large, free] = ranked()[..] else { panic!("three models are eligible") };
     assert_eq!((small.1, large.1, free.1), (200, 2_000, 0));
     let step = |failed: (u32, u64, i64), to| fell_back(2, failed.0, to);

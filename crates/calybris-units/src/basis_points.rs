@@ -8,7 +8,7 @@ use crate::decimal::{self, ParseError};
 /// A share in basis points: ten-thousandths of a whole.
 ///
 /// It holds 0 to 65,535; more than [`WHOLE`](Self::WHOLE) is more than the whole. Where only a part of a whole makes
-/// sense (quality, risk, confidence), whoever takes the share checks it.
+/// sense (quality, risk, confidence), the function that takes the share checks it.
 ///
 /// ```
 /// use calybris_units::BasisPoints;

@@ -5,8 +5,8 @@ use core::fmt;
 
 /// An invariant of this program does not hold: a defect of the program, or of the memory it runs in.
 ///
-/// It is made by [`invariant!`](crate::invariant) and nothing else. Whoever gets one can go on with nothing that the
-/// broken state belongs to; each crate says what it stops.
+/// Only [`invariant!`](crate::invariant) makes one. The value that the broken state belongs to must not be used any more;
+/// each crate says what it stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BrokenInvariant {
     invariant: &'static str,

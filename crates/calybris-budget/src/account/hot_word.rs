@@ -8,8 +8,8 @@ const SPENT_BITS: u32 = if cfg!(loom) { 5 } else { 30 };
 /// The largest part of what is available that the hot word has room for, in its lowest bits.
 const READY: u64 = (1 << READY_BITS) - 1;
 
-/// How much of what is available an adjustment leaves in the hot word: as much as it can, with as
-/// much room for what will be returned.
+/// How much of the available amount an adjustment leaves in the hot word: half of what fits. The
+/// other half is room for amounts that come back.
 pub(super) const READY_AT_REST: u64 = READY / 2 + 1;
 
 /// The largest part of what was committed that the hot word has room for, above `READY`.
