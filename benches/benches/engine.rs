@@ -5,9 +5,9 @@ use std::num::NonZeroUsize;
 
 use calybris_benches::{catalog, policy, request};
 use calybris_core::engine::{
-    Call, Engine, EngineOptions, Names, RecordedDecision, ReplayOptions, Snapshot, replay,
+    Call, Engine, EngineOptions, Microunits, Names, RecordedDecision, ReplayOptions, Snapshot,
+    UnixMillis, replay,
 };
-use calybris_core::engine::{Microunits, UnixMillis};
 use calybris_core::kernel::PolicySnapshot;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 

@@ -9,10 +9,9 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use calybris_budget::{OverrunPolicy, TenantRules};
-use calybris_engine::UnixMillis;
 use calybris_engine::{
     Call, DecisionProof, Engine, EngineError, EngineOptions, Ledger, Names, RecordedDecision,
-    ReplayOptions, SCHEMA_ID, Snapshot, replay,
+    ReplayOptions, SCHEMA_ID, Snapshot, UnixMillis, replay,
 };
 use calybris_kernel::{BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request};
 use calybris_wal::{Reader, WalOptions, WalWriter};

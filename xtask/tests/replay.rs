@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use calybris_core::budget::BudgetEvent;
-use calybris_core::engine::UnixMillis;
-use calybris_core::engine::{Admission, Call, Engine, EngineOptions, Names, Record, Snapshot};
+use calybris_core::engine::{
+    Admission, Call, Engine, EngineOptions, Names, Record, Snapshot, UnixMillis,
+};
 use calybris_core::kernel::{
     BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,
 };

@@ -5,10 +5,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use calybris_engine::{
-    Admission, Call, Decided, Engine, EngineOptions, Names, RecordedDecision, ReplayOptions,
-    ReplayReport, SCHEMA_ID, Snapshot, replay,
+    Admission, Call, Decided, Engine, EngineOptions, Microunits, Names, RecordedDecision,
+    ReplayOptions, ReplayReport, SCHEMA_ID, Snapshot, UnixMillis, replay,
 };
-use calybris_engine::{Microunits, UnixMillis};
 use calybris_kernel::{PolicySnapshot, Request};
 use calybris_wal::{Durability, WalOptions, WalWriter};
 use peer_1_3::budget::BudgetEngine as PeerBudget;

@@ -13,10 +13,9 @@ use calybris_catalog::text::quoted;
 use calybris_catalog::{InputError, UnlistedModels};
 use calybris_core::budget::AccountSnapshot;
 use calybris_core::engine::{
-    Call, Engine, EngineError, EngineOptions, MAX_REQUEST_KEYS, Names, Outcome, RecordedDecision,
-    Settlement, Snapshot,
+    Call, Engine, EngineError, EngineOptions, MAX_REQUEST_KEYS, Microunits, Names, Outcome,
+    RecordedDecision, Settlement, Snapshot, UnixMillis,
 };
-use calybris_core::engine::{Microunits, UnixMillis};
 use calybris_core::units::invariant;
 use calybris_core::wal::{Anchor, Report, VerifyOptions, WalError, verify};
 use serde_json::{Value, json};

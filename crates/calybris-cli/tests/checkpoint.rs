@@ -5,8 +5,7 @@ mod program;
 
 use std::path::Path;
 
-use calybris_core::engine::UnixMillis;
-use calybris_core::engine::{Decided, Engine, EngineOptions, Record, SCHEMA_ID};
+use calybris_core::engine::{Decided, Engine, EngineOptions, Record, SCHEMA_ID, UnixMillis};
 use calybris_core::wal::{Reader, RetentionAction, WalOptions, WalWriter};
 use program::*;
 use serde_json::Value;

@@ -5,8 +5,7 @@ mod program;
 
 use std::path::{Path, PathBuf};
 
-use calybris_core::engine::UnixMillis;
-use calybris_core::engine::{Engine, EngineOptions};
+use calybris_core::engine::{Engine, EngineOptions, UnixMillis};
 use calybris_core::wal::Reader;
 use program::*;
 use serde_json::Value;

@@ -7,8 +7,7 @@ use std::io::{BufRead as _, BufReader, Lines, Read as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Stdio};
 
-use calybris_core::engine::{Engine, EngineOptions};
-use calybris_core::engine::{Microunits, UnixMillis};
+use calybris_core::engine::{Engine, EngineOptions, Microunits, UnixMillis};
 #[cfg(unix)]
 use calybris_core::wal::RetentionAction;
 use program::*;
@@ -73,6 +72,11 @@ fn writer(log: &Path) -> Engine {
     Engine::open(log, &EngineOptions::default()).unwrap()
 }
 
+/// Appends a record: the tenant is opened.
+fn open_tenant(engine: &Engine, tenant: &str) {
+    engine.ensure_tenant(tenant, Microunits::new(1), UnixMillis::new(1_793_610_000_000)).unwrap();
+}
+
 #[test]
 fn what_is_appended_is_shown_behind_what_was_there() {
     let dir = tempfile::tempdir().unwrap();
@@ -85,13 +89,7 @@ fn what_is_appended_is_shown_behind_what_was_there() {
         assert_eq!(following.sequence(), sequence);
     }
     for more in 1..=3 {
-        engine
-            .ensure_tenant(
-                &format!("later-{more}"),
-                Microunits::new(1),
-                UnixMillis::new(1_793_610_000_000),
-            )
-            .unwrap();
+        open_tenant(&engine, &format!("later-{more}"));
         let line: Value = serde_json::from_str(&following.line()).unwrap();
         assert_eq!(line["sequence"], last + more);
         assert!(line.to_string().contains(&format!("later-{more}")), "{line}");
@@ -112,13 +110,7 @@ fn the_last_ones_are_shown_first_and_then_all() {
         assert!(following.line().trim_start().starts_with(&format!("{sequence} ")));
     }
     for more in 1..=3 {
-        engine
-            .ensure_tenant(
-                &format!("later-{more}"),
-                Microunits::new(1),
-                UnixMillis::new(1_793_610_000_000),
-            )
-            .unwrap();
+        open_tenant(&engine, &format!("later-{more}"));
         let line = following.line();
         assert!(line.contains(&format!("`later-{more}` opened")), "{line}");
     }
@@ -139,7 +131,7 @@ fn a_reader_that_stays_goes_on_behind_records_that_are_dropped() {
     assert_eq!(following.sequence(), last);
     let first = engine.checkpoint(UnixMillis::new(1_793_610_000_000)).unwrap();
     engine.retain_from_checkpoint(RetentionAction::Remove).unwrap();
-    engine.ensure_tenant("later", Microunits::new(1), UnixMillis::new(1_793_610_000_000)).unwrap();
+    open_tenant(&engine, "later");
     let end = engine.head().sequence;
     for sequence in first..=end {
         assert_eq!(following.sequence(), sequence);
@@ -148,17 +140,11 @@ fn a_reader_that_stays_goes_on_behind_records_that_are_dropped() {
     following.signal("STOP");
     let mut checkpoints = Vec::new();
     for more in 0..2 {
-        engine
-            .ensure_tenant(
-                &format!("more-{more}"),
-                Microunits::new(1),
-                UnixMillis::new(1_793_610_000_000),
-            )
-            .unwrap();
+        open_tenant(&engine, &format!("more-{more}"));
         checkpoints.push(engine.checkpoint(UnixMillis::new(1_793_610_000_000)).unwrap());
     }
     engine.retain_from_checkpoint(RetentionAction::Remove).unwrap();
-    engine.ensure_tenant("last", Microunits::new(1), UnixMillis::new(1_793_610_000_000)).unwrap();
+    open_tenant(&engine, "last");
     following.signal("CONT");
     // It has its segment open, and misses the one behind that.
     for sequence in (end + 1..checkpoints[0]).chain(checkpoints[1]..=engine.head().sequence) {
@@ -182,7 +168,7 @@ fn a_reader_that_leaves_ends_it_without_a_word() {
     following.line();
     // The pipe is closed; the next record finds that out.
     drop(following.lines.take());
-    engine.ensure_tenant("later", Microunits::new(1), UnixMillis::new(1_793_610_000_000)).unwrap();
+    open_tenant(&engine, "later");
     let ended = following.child.wait().unwrap();
     let mut said = String::new();
     following.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();

@@ -5,27 +5,15 @@ mod program;
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
-use calybris_core::engine::UnixMillis;
-use calybris_core::engine::{Call, Decided, Engine, EngineOptions, Record};
+use calybris_core::engine::{Call, Decided, Engine, EngineOptions, Record, UnixMillis};
 use calybris_core::wal::Reader;
 use program::*;
 use serde_json::Value;
 
-struct Place {
-    dir: tempfile::TempDir,
-    log: PathBuf,
-}
-
-impl Place {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let log = dir.path().join("log");
-        Self { dir, log }
-    }
-
+impl LogDirectory {
     fn route(&self, text: &str, options: &[&str]) -> Ran {
         self.route_under("catalog.toml", text, options)
     }
@@ -71,7 +59,7 @@ const TWO: &str = "request_key,input_tokens,output_tokens\na,374,44\nb,396,109\n
 
 #[test]
 fn a_file_that_is_routed_again_is_charged_once() {
-    let place = Place::new();
+    let place = LogDirectory::new();
     let (first, before) = each(&place.route(TWO, &EACH));
     let bytes = std::fs::read(segment(&place.log)).unwrap();
     let (again, after) = each(&place.route(TWO, &AGAIN));
@@ -97,7 +85,7 @@ fn a_file_that_is_routed_again_is_charged_once() {
 
 #[test]
 fn a_key_is_known_in_another_file_of_another_form_and_new_ones_are_decided() {
-    let place = Place::new();
+    let place = LogDirectory::new();
     let (first, _) = each(&place.route(TWO, &EACH));
     let rest = "{\"input_tokens\": 879, \"output_tokens\": 55, \"request_key\": \"c\"}\n\
                 {\"input_tokens\": 396, \"output_tokens\": 109, \"request_key\": \"b\"}\n\
@@ -113,7 +101,7 @@ fn a_key_is_known_in_another_file_of_another_form_and_new_ones_are_decided() {
 
 #[test]
 fn a_key_that_stands_twice_is_decided_once_for_each_tenant() {
-    let place = Place::new();
+    let place = LogDirectory::new();
     let text = std::fs::read_to_string(input("policy.toml")).unwrap();
     let policy = place.dir.path().join("policy.toml");
     std::fs::write(&policy, text.replace("chat = 1_000_000", "chat = 1_000\nlab = 1_000")).unwrap();
@@ -138,7 +126,7 @@ fn a_key_that_stands_twice_is_decided_once_for_each_tenant() {
 
 #[test]
 fn a_key_that_the_log_has_for_another_request_stops_at_its_line() {
-    let place = Place::new();
+    let place = LogDirectory::new();
     each(&place.route(TWO, &EACH));
     let text = "request_key,input_tokens,output_tokens\nc,1,1\na,375,44\nd,1,1\n";
     let ran = place.route(text, &["--append"]);
@@ -153,7 +141,7 @@ fn a_key_that_the_log_has_for_another_request_stops_at_its_line() {
 
 #[test]
 fn a_key_for_two_requests_of_a_file_is_found_before_the_first_is_decided() {
-    let place = Place::new();
+    let place = LogDirectory::new();
     let ran = place.route(&format!("{TWO}a,375,44\nc,1,1\n"), &[]);
     assert_eq!(ran.code, 2, "{}", ran.err);
     for part in
@@ -166,7 +154,7 @@ fn a_key_for_two_requests_of_a_file_is_found_before_the_first_is_decided() {
 
 #[test]
 fn what_a_killed_run_had_begun_is_settled_when_its_request_comes_again() {
-    let place = Place::new();
+    let place = LogDirectory::new();
     each(&place.route(TWO, &EACH));
     let like = place.decided(3);
     let open = place.leave_open(&like, "c");
@@ -187,7 +175,7 @@ fn what_a_killed_run_had_begun_is_settled_when_its_request_comes_again() {
 
 #[test]
 fn without_keys_in_the_file_all_that_was_left_open_goes_back() {
-    let place = Place::new();
+    let place = LogDirectory::new();
     each(&place.route(TWO, &EACH));
     place.leave_open(&place.decided(3), "c");
     let row = "input_tokens,output_tokens\n374,44\n";
@@ -204,9 +192,9 @@ fn a_killed_run_that_is_made_again_comes_to_what_one_run_comes_to() {
     for n in 0..REQUESTS {
         writeln!(text, "key-{n},{},{}", 100 + n % 300, 20 + n % 50).unwrap();
     }
-    let whole = Place::new();
+    let whole = LogDirectory::new();
     let (_, whole) = each(&whole.route(&text, &EACH));
-    let killed = Place::new();
+    let killed = LogDirectory::new();
     let requests = killed.dir.path().join("requests");
     std::fs::write(&requests, &text).unwrap();
     for after in [3, 90, 170] {
@@ -237,7 +225,7 @@ fn route_and_kill(requests: &Path, log: &Path, after: usize) {
 
 #[test]
 fn a_file_with_more_keys_than_a_log_remembers_is_refused_before_it_is_begun() {
-    let place = Place::new();
+    let place = LogDirectory::new();
     let rows: String = (0..=65_536).map(|n| format!("{n},1,1\n")).collect();
     let ran = place.route(&format!("request_key,input_tokens,output_tokens\n{rows}"), &[]);
     assert_eq!(ran.code, 2);

@@ -6,8 +6,7 @@ mod program;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use calybris_core::engine::UnixMillis;
-use calybris_core::engine::{Call, Engine, EngineOptions, Names, Snapshot};
+use calybris_core::engine::{Call, Engine, EngineOptions, Names, Snapshot, UnixMillis};
 use calybris_core::kernel::{
     BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,
 };

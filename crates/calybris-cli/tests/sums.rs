@@ -4,8 +4,7 @@
 mod program;
 
 use calybris_core::budget::MAX_AMOUNT;
-use calybris_core::engine::{Engine, EngineOptions};
-use calybris_core::engine::{Microunits, UnixMillis};
+use calybris_core::engine::{Engine, EngineOptions, Microunits, UnixMillis};
 use program::*;
 
 /// Three tenants that have all that one can have: 3 * (2^63 - 1) microunits together, which no 64 bits hold.

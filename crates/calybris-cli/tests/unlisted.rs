@@ -3,28 +3,14 @@
 
 mod program;
 
-use std::path::PathBuf;
-
 use calybris_catalog::{CatalogFile, Numbering, PolicyFile};
-use calybris_core::engine::UnixMillis;
-use calybris_core::engine::{Engine, EngineOptions, RecordedDecision};
+use calybris_core::engine::{Engine, EngineOptions, RecordedDecision, UnixMillis};
 use calybris_core::kernel::Action;
 use calybris_core::wal::RetentionAction;
 use program::*;
 use serde_json::Value;
 
-struct Place {
-    dir: tempfile::TempDir,
-    log: PathBuf,
-}
-
-impl Place {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let log = dir.path().join("log");
-        Self { dir, log }
-    }
-
+impl LogDirectory {
     fn route(&self, rows: &str, options: &[&str]) -> Ran {
         let requests = self.dir.path().join("requests.csv");
         let text = format!("request_key,requested_model,input_tokens,output_tokens\n{rows}");
@@ -51,7 +37,7 @@ impl Place {
 
 #[test]
 fn a_log_names_the_models_that_were_asked_for_and_not_listed() {
-    let place = Place::new();
+    let place = LogDirectory::new();
     let routed = place.route(",gone-2,374,44\n,large,396,109\n,gone-1,879,55\n,gone-2,1,1\n", &[]);
     assert_eq!(routed.code, 0, "{}", routed.err);
     assert!(routed.out.contains("3 requests asked for a model outside the catalog"));
@@ -87,7 +73,7 @@ fn a_log_names_the_models_that_were_asked_for_and_not_listed() {
 
 #[test]
 fn the_names_stay_behind_a_checkpoint_and_when_a_log_goes_on() {
-    let place = Place::new();
+    let place = LogDirectory::new();
     assert_eq!(place.route(",gone-1,374,44\n", &[]).code, 0);
     let engine = Engine::open(&place.log, &EngineOptions::default()).unwrap();
     engine.checkpoint(UnixMillis::new(1_793_610_000_000)).unwrap();
@@ -103,7 +89,7 @@ fn the_names_stay_behind_a_checkpoint_and_when_a_log_goes_on() {
 
 #[test]
 fn a_keyed_call_for_an_unlisted_model_is_the_same_call_in_every_file() {
-    let place = Place::new();
+    let place = LogDirectory::new();
     assert_eq!(place.route("a,gone-1,374,44\n", &[]).code, 0);
     let between = place.route("b,gone-0,374,44\nc,gone-9,1,1\n", &["--append"]);
     assert_eq!(between.code, 0, "{}", between.err);
@@ -118,7 +104,7 @@ fn a_keyed_call_for_an_unlisted_model_is_the_same_call_in_every_file() {
 
 #[test]
 fn a_replay_under_a_catalog_that_lists_the_model_gives_it_to_those_who_asked() {
-    let place = Place::new();
+    let place = LogDirectory::new();
     assert_eq!(place.route(",gone-1,374,44\n,gone-2,374,44\n", &[]).code, 0);
     let model = "\n[[model]]\nname = \"gone-1\"\nprovider = \"q\"\nquality_bps = 9_500\n\
         input_price_microunits_per_million_tokens = 100\n\

@@ -6,10 +6,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use calybris_core::engine::UnixMillis;
 use calybris_core::engine::{
     Call, Comparison, DecisionProof, Engine, EngineOptions, Ledger, Names, ReplayOptions, Snapshot,
-    replay,
+    UnixMillis, replay,
 };
 use calybris_core::kernel::{
     BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,

@@ -6,8 +6,7 @@
 //!
 //! Run it with `cargo run -p calybris-core --example pre_trade`.
 
-use calybris_core::engine::UnixMillis;
-use calybris_core::engine::{Admission, Call, Engine, EngineOptions, Names, Snapshot};
+use calybris_core::engine::{Admission, Call, Engine, EngineOptions, Names, Snapshot, UnixMillis};
 use calybris_core::kernel::{
     BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,
 };

@@ -5,7 +5,7 @@ mod world;
 
 use calybris_budget::{BudgetError, BudgetEvent, OverrunPolicy, TenantRules};
 use calybris_engine::{Admission, Engine, EngineError, EngineOptions, Ledger, Record};
-use calybris_wal::{Durability, WalError, WalOptions, WalWriter};
+use calybris_wal::{WalError, WalOptions, WalWriter};
 use world::*;
 
 fn events(dir: &std::path::Path) -> Vec<BudgetEvent> {
@@ -262,25 +262,11 @@ fn a_cost_above_the_reservation_is_met_as_the_rules_say() {
 #[test]
 fn no_call_of_a_frozen_tenant_is_admitted_behind_the_record_that_froze_it() {
     let dir = tempfile::tempdir().unwrap();
-    // A record waits for the disk, so that others come between it and what it says if anything lets them.
-    let options = EngineOptions::default().durability(Durability::Synced);
-    let engine = Engine::open(dir.path(), &options).unwrap();
-    engine.install(snapshot(), UnixMillis::new(0)).unwrap();
-    engine.ensure_tenant("a", Microunits::new(1_000_000), UnixMillis::new(1)).unwrap();
-    std::thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| {
-                for sequence in 0..40 {
-                    let _open = engine.decide(&call("a", sequence, 7_000)).unwrap();
-                }
-            });
+    beside_three_callers(dir.path(), |engine| {
+        for _ in 0..20 {
+            engine.freeze("a", UnixMillis::new(2)).unwrap();
+            engine.unfreeze("a", UnixMillis::new(2)).unwrap();
         }
-        scope.spawn(|| {
-            for _ in 0..20 {
-                engine.freeze("a", UnixMillis::new(2)).unwrap();
-                engine.unfreeze("a", UnixMillis::new(2)).unwrap();
-            }
-        });
     });
     let mut frozen = false;
     for (sequence, record) in records(dir.path()) {

@@ -11,7 +11,7 @@ use calybris_engine::{
     Checkpoint, DecisionProof, Engine, EngineError, EngineOptions, History, Ledger, LoggedTicket,
     Record, SCHEMA_ID,
 };
-use calybris_wal::{Durability, Reader, RetentionAction, WalError, WalOptions, WalWriter};
+use calybris_wal::{Reader, RetentionAction, WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;
 
@@ -491,26 +491,12 @@ fn calls_go_on_while_others_write_checkpoints() {
 #[test]
 fn a_warning_stands_in_the_log_on_the_side_of_the_rules_that_gave_it() {
     let dir = tempfile::tempdir().unwrap();
-    // A record waits for the disk, so that others come between a warning and its record if anything lets them.
-    let options = EngineOptions::default().durability(Durability::Synced);
-    let engine = Engine::open(dir.path(), &options).unwrap();
-    engine.install(snapshot(), UnixMillis::new(0)).unwrap();
-    engine.ensure_tenant("a", Microunits::new(1_000_000), UnixMillis::new(1)).unwrap();
     let at_once = TenantRules::default().with_soft_limit(Microunits::new(1));
-    std::thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| {
-                for sequence in 0..40 {
-                    let _open = engine.decide(&call("a", sequence, 7_000)).unwrap();
-                }
-            });
+    beside_three_callers(dir.path(), |engine| {
+        for _ in 0..40 {
+            engine.set_rules("a", at_once, UnixMillis::new(2)).unwrap();
+            engine.checkpoint(UnixMillis::new(3)).unwrap();
         }
-        scope.spawn(|| {
-            for _ in 0..40 {
-                engine.set_rules("a", at_once, UnixMillis::new(2)).unwrap();
-                engine.checkpoint(UnixMillis::new(3)).unwrap();
-            }
-        });
     });
     // A checkpoint says whether the tenant was warned.
     Ledger::read(dir.path(), None).unwrap().conservation.unwrap();

@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use calybris_engine::Microunits;
 use calybris_engine::{
-    Admission, Comparison, Decided, Delta, MAX_BUCKETS, Names, Side, Snapshot, UnixMillis, WhatIf,
+    Admission, Comparison, Decided, Delta, MAX_BUCKETS, Microunits, Names, Side, Snapshot,
+    UnixMillis, WhatIf,
 };
 use calybris_kernel::{Action, Decision, PolicySnapshot, Reason};
 use proptest::prelude::*;

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use calybris_core::engine::UnixMillis;
-use calybris_core::engine::{Engine, Names, Record, Snapshot};
+use calybris_core::engine::{Engine, Names, Record, Snapshot, UnixMillis};
 use calybris_core::kernel::Policy;
 use calybris_core::units::invariant;
 

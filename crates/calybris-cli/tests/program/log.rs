@@ -4,9 +4,8 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use calybris_core::budget::BudgetEvent;
-use calybris_core::engine::UnixMillis;
 use calybris_core::engine::{
-    Admission, Decided, Fallback, LoggedSnapshot, Names, Record, SCHEMA_ID, Snapshot,
+    Admission, Decided, Fallback, LoggedSnapshot, Names, Record, SCHEMA_ID, Snapshot, UnixMillis,
 };
 use calybris_core::kernel::{
     BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, RankedModel, RegionSet,

@@ -22,6 +22,20 @@ pub(crate) fn route(catalog: &Path, requests: &Path, log: &Path) -> Command {
     command
 }
 
+/// A directory of one test, with a place for a log.
+pub(crate) struct LogDirectory {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) log: PathBuf,
+}
+
+impl LogDirectory {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        Self { dir, log }
+    }
+}
+
 pub(crate) struct Ran {
     pub(crate) code: i32,
     pub(crate) out: String,

@@ -10,9 +10,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use calybris_core::engine::UnixMillis;
 use calybris_core::engine::{
-    Admission, Decided, LoggedSnapshot, Names, Record, SCHEMA_ID, Snapshot,
+    Admission, Decided, LoggedSnapshot, Names, Record, SCHEMA_ID, Snapshot, UnixMillis,
 };
 use calybris_core::kernel::{
     BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,

@@ -14,7 +14,7 @@ use calybris_budget::{BudgetEvent, OverrunPolicy};
 use calybris_engine::{Admission, Call, Engine, EngineOptions, Names, Record, Snapshot};
 use calybris_kernel::{BasisPoints, Model, Policy, PolicySnapshot, RegionSet, Request};
 pub(crate) use calybris_units::{Microunits, UnixMillis};
-use calybris_wal::Reader;
+use calybris_wal::{Durability, Reader};
 
 pub(crate) const POLICY: Policy = Policy::new()
     .with_policy_epoch(1)
@@ -290,4 +290,23 @@ pub(crate) fn payload(record: &Record<'_>) -> Vec<u8> {
 pub(crate) fn segment(dir: &Path) -> PathBuf {
     let [segment] = segments(dir).try_into().unwrap();
     segment
+}
+
+/// Runs `administer` while three callers make forty calls each for the tenant `a`. Each record waits for the disk, so that
+/// others come between it and the change that it says if anything lets them.
+pub(crate) fn beside_three_callers(dir: &Path, administer: impl FnOnce(&Engine) + Send) {
+    let options = EngineOptions::default().durability(Durability::Synced);
+    let engine = Engine::open(dir, &options).unwrap();
+    engine.install(snapshot(), UnixMillis::new(0)).unwrap();
+    engine.ensure_tenant("a", Microunits::new(1_000_000), UnixMillis::new(1)).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for sequence in 0..40 {
+                    let _open = engine.decide(&call("a", sequence, 7_000)).unwrap();
+                }
+            });
+        }
+        scope.spawn(|| administer(&engine));
+    });
 }
