@@ -336,7 +336,7 @@ fn a_broken_account_stays_guarded() {
     });
 }
 
-/// The control of the broken account: no bit of its own, so that who lifts a guard lifts both.
+/// The control of the broken account: it shares the bit of the guard, so a thread that lifts the guard lifts both.
 #[test]
 fn control_a_broken_account_with_the_guard_for_a_sign() {
     must_fail(|| {
