@@ -218,11 +218,6 @@ impl FrameBuilder {
     pub(crate) fn lose_last_hash(&mut self) {
         self.buffer.truncate(HASH_BYTES - 1);
     }
-
-    /// Leaves no number for another record of the segment.
-    pub(crate) fn count_to_the_end(&mut self) {
-        self.records = u64::MAX;
-    }
 }
 
 #[cfg(test)]

@@ -581,14 +581,12 @@ mod tests {
             while log.head().sequence < 3 {
                 yield_now();
             }
-            {
-                // Nobody is told that the leader is gone.
-                let mut state = log.state.lock();
-                state.builder.count_to_the_end();
-                state.leading = false;
-            }
-            let append = std::panic::AssertUnwindSafe(|| log.append(b"lost"));
-            assert!(std::panic::catch_unwind(append).is_err(), "the count of records overflows");
+            // Nobody is told that the leader is gone.
+            log.state.lock().leading = false;
+            let defect = |_: &mut FrameBuilder| -> Result<(), WalError> { panic!("a defect") };
+            let work = || log.or_tell(|| log.state.lock().with_builder(defect));
+            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            assert!(panicked.is_err());
             for thread in waiting {
                 let answer = thread.join().unwrap();
                 assert!(matches!(answer, Err(WalError::Poisoned { .. })), "{answer:?}");
