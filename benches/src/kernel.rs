@@ -1,7 +1,7 @@
 //! Workloads of the kernel: random catalogs and requests, the same on every run.
 
 use calybris_core::kernel::{
-    BasisPoints, CapabilitySet, Microunits, Model, Policy, ProviderSet, RegionSet, Request,
+    BasisPoints, CapabilitySet, Microunits, Model, Policy, Price, ProviderSet, RegionSet, Request,
 };
 
 /// A policy, a catalog and a pool of requests.
@@ -66,7 +66,8 @@ pub fn selective(count: u32) -> Workload {
 #[must_use]
 pub fn tight(count: u32) -> Workload {
     workload(count, |dice, request| {
-        let typical = u64::from(request.input_tokens) * 7 + u64::from(request.output_tokens) * 26;
+        let typical =
+            u64::from(request.usage.input_tokens) * 7 + u64::from(request.usage.output_tokens) * 26;
         request.budget_limit = Microunits::new(typical * (50 + dice.below(190)) / 100);
     })
 }
@@ -94,9 +95,9 @@ fn workload(count: u32, mut shape: impl FnMut(&mut Dice, &mut Request)) -> Workl
             .with_p95_latency_ms(dice.number(50, 4_000))
             .with_capabilities(CapabilitySet::from_bits((dice.roll() | dice.roll()) & 0xff))
             .with_regions(RegionSet::from_bits(dice.roll() & 0xf | 1))
-            .with_input_price_per_million_tokens(Microunits::new(input_price))
-            .with_output_price_per_million_tokens(Microunits::new(
-                input_price * (2 + dice.below(4)),
+            .with_price(Price::per_million_tokens(
+                Microunits::new(input_price),
+                Microunits::new(input_price * (2 + dice.below(4))),
             ))
         })
         .collect();

@@ -2,7 +2,7 @@
 
 pub mod kernel;
 
-use calybris_core::kernel::{BasisPoints, Microunits, Model, Policy, Request};
+use calybris_core::kernel::{BasisPoints, Microunits, Model, Policy, Price, Request};
 
 /// `count` models from small and cheap to large and dear, six providers, served everywhere.
 #[must_use]
@@ -15,8 +15,10 @@ pub fn catalog(count: u16) -> Vec<Model> {
         )
         .with_risk_ceiling(BasisPoints::percent(95))
         .with_p95_latency_ms(100 + u32::from(n) * 50)
-        .with_input_price_per_million_tokens(Microunits::new(10_000 + u64::from(n) * 50_000))
-        .with_output_price_per_million_tokens(Microunits::new(40_000 + u64::from(n) * 200_000))
+        .with_price(Price::per_million_tokens(
+            Microunits::new(10_000 + u64::from(n) * 50_000),
+            Microunits::new(40_000 + u64::from(n) * 200_000),
+        ))
     };
     (0..count).map(model).collect()
 }

@@ -13,7 +13,7 @@ use calybris_engine::{
     Call, DecisionProof, Engine, EngineError, EngineOptions, Ledger, Names, RecordedDecision,
     ReplayOptions, SCHEMA_ID, Snapshot, UnixMillis, replay,
 };
-use calybris_kernel::{BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request};
+use calybris_kernel::{BasisPoints, Microunits, Model, Price, Policy, PolicySnapshot, RegionSet, Request};
 use calybris_wal::{Reader, WalOptions, WalWriter};
 use libfuzzer_sys::fuzz_target;
 
@@ -79,7 +79,7 @@ fn snapshot(policy_epoch: u64) -> Result<Snapshot, Box<dyn std::error::Error>> {
             .with_risk_ceiling(BasisPoints::percent(90))
             .with_p95_latency_ms(400)
             .with_regions(RegionSet::EMPTY)
-            .with_fixed_price(Microunits::new(price))
+            .with_price(Price::FREE.with_fixed_price(Microunits::new(price)))
     };
     let models = [model(1, 2_000), model(2, 2_500), model(3, 3_000)];
     Ok(Snapshot::new(PolicySnapshot::new(policy, models)?, Names::default()))

@@ -7,7 +7,7 @@
 mod oracle;
 
 use calybris_kernel::{
-    BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, ProviderSet,
+    BasisPoints, CapabilitySet, Microunits, Model, Price, Policy, PolicySnapshot, ProviderSet,
     RankedModel, RegionSet, Request,
 };
 use libfuzzer_sys::fuzz_target;
@@ -116,9 +116,7 @@ fn model(bytes: &mut Bytes) -> Model {
         .with_p95_latency_ms(bytes.u32())
         .with_capabilities(CapabilitySet::from_bits(bytes.u64()))
         .with_regions(RegionSet::from_bits(bytes.u64()))
-        .with_input_price_per_million_tokens(Microunits::new(bytes.u64()))
-        .with_output_price_per_million_tokens(Microunits::new(bytes.u64()))
-        .with_fixed_price(Microunits::new(bytes.u64()))
+        .with_price(Price::per_million_tokens(Microunits::new(bytes.u64()), Microunits::new(bytes.u64())).with_fixed_price(Microunits::new(bytes.u64())))
 }
 
 fn request(bytes: &mut Bytes, models: &[Model]) -> Request {

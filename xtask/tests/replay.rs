@@ -8,7 +8,8 @@ use calybris_core::engine::{
     Admission, Call, Engine, EngineOptions, Names, Record, Snapshot, UnixMillis,
 };
 use calybris_core::kernel::{
-    BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,
+    BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, Price, RegionSet,
+    Request,
 };
 use calybris_core::wal::{Key, Reader, VerifyOptions, verify};
 use proptest::prelude::*;
@@ -33,9 +34,10 @@ fn model(model_id: u32) -> impl Strategy<Value = Model> {
                 .with_p95_latency_ms(latency)
                 .with_capabilities(CapabilitySet::from_bits(caps))
                 .with_regions(RegionSet::from_bits(regions))
-                .with_input_price_per_million_tokens(Microunits::new(price))
-                .with_output_price_per_million_tokens(Microunits::new(price / 2))
-                .with_fixed_price(Microunits::new(u64::from(latency % 3)))
+                .with_price(
+                    Price::per_million_tokens(Microunits::new(price), Microunits::new(price / 2))
+                        .with_fixed_price(Microunits::new(u64::from(latency % 3))),
+                )
         },
     )
 }

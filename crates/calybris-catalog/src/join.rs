@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use calybris_engine::Snapshot;
-use calybris_kernel::{CapabilitySet, Model, PolicySnapshot, RegionSet};
+use calybris_kernel::{CapabilitySet, Model, PolicySnapshot, Price, RegionSet};
 use calybris_units::{BrokenInvariant, invariant};
 
 use crate::catalog::{CatalogFile, MOST_CAPABILITIES, MOST_PROVIDERS, MOST_REGIONS};
@@ -83,9 +83,13 @@ impl CatalogFile {
                         &regions,
                         traits.regions.iter().flatten(),
                     )?))
-                    .with_input_price_per_million_tokens(candidate.input_price_per_million_tokens)
-                    .with_output_price_per_million_tokens(candidate.output_price_per_million_tokens)
-                    .with_fixed_price(traits.fixed_price.unwrap_or_default()),
+                    .with_price(
+                        Price::per_million_tokens(
+                            candidate.input_price_per_million_tokens,
+                            candidate.output_price_per_million_tokens,
+                        )
+                        .with_fixed_price(traits.fixed_price.unwrap_or_default()),
+                    ),
             );
             model_names.insert(model_id, candidate.name.clone());
         }

@@ -145,7 +145,7 @@ impl Taken {
 #[cfg(test)]
 mod tests {
     use calybris_kernel::{
-        BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, RegionSet,
+        BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, Price, RegionSet,
     };
 
     use super::*;
@@ -166,8 +166,7 @@ mod tests {
                 .with_p95_latency_ms(1)
                 .with_capabilities(CapabilitySet::from_bits(capabilities))
                 .with_regions(RegionSet::EMPTY)
-                .with_input_price_per_million_tokens(Microunits::new(1))
-                .with_output_price_per_million_tokens(Microunits::new(1))
+                .with_price(Price::per_million_tokens(Microunits::new(1), Microunits::new(1)))
         };
         let models: Vec<Model> = models.iter().map(model).collect();
         Snapshot::new(PolicySnapshot::new(policy, models).unwrap(), names)

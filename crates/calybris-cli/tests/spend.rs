@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use calybris_core::engine::{Call, Engine, EngineOptions, Names, Snapshot, UnixMillis};
 use calybris_core::kernel::{
-    BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,
+    BasisPoints, Microunits, Model, Policy, PolicySnapshot, Price, RegionSet, Request,
 };
 use calybris_core::wal::RetentionAction;
 use program::*;
@@ -30,8 +30,7 @@ fn snapshot() -> Snapshot {
             .with_risk_ceiling(BasisPoints::percent(90))
             .with_p95_latency_ms(100)
             .with_regions(RegionSet::EMPTY)
-            .with_input_price_per_million_tokens(Microunits::new(price))
-            .with_output_price_per_million_tokens(Microunits::new(price))
+            .with_price(Price::per_million_tokens(Microunits::new(price), Microunits::new(price)))
     };
     let models = vec![model(1, 9_000, 10_000_000), model(2, 5_000, 1_000_000)];
     let names = Names {

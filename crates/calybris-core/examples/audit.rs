@@ -11,7 +11,7 @@ use calybris_core::engine::{
     UnixMillis, replay,
 };
 use calybris_core::kernel::{
-    BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,
+    BasisPoints, Microunits, Model, Policy, PolicySnapshot, Price, RegionSet, Request,
 };
 use calybris_core::wal::{Anchor, TreeHead, VerifyOptions, verify};
 
@@ -30,8 +30,10 @@ fn gateway(log: &Path) -> Result<Anchor, Box<dyn std::error::Error>> {
             .with_risk_ceiling(BasisPoints::percent(95))
             .with_p95_latency_ms(300)
             .with_regions(RegionSet::EMPTY)
-            .with_input_price_per_million_tokens(Microunits::new(500_000))
-            .with_output_price_per_million_tokens(Microunits::new(output_price))
+            .with_price(Price::per_million_tokens(
+                Microunits::new(500_000),
+                Microunits::new(output_price),
+            ))
     };
     let catalog = [model(1, 9_200, 8_000_000), model(2, 8_000, 600_000)];
     let engine = Engine::open(log, &EngineOptions::default())?;

@@ -8,7 +8,8 @@
 
 use calybris_core::engine::{Admission, Call, Engine, EngineOptions, Names, Snapshot, UnixMillis};
 use calybris_core::kernel::{
-    BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,
+    BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, Price, RegionSet,
+    Request,
 };
 
 const EQUITIES: CapabilitySet = CapabilitySet::from_bits(1);
@@ -28,8 +29,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .with_p95_latency_ms(latency_ms)
             .with_capabilities(EQUITIES)
             .with_regions(RegionSet::EMPTY)
-            .with_input_price_per_million_tokens(Microunits::new(fee_per_million_shares))
-            .with_fixed_price(Microunits::new(order_fee))
+            .with_price(
+                Price::per_million_tokens(
+                    Microunits::new(fee_per_million_shares),
+                    Microunits::ZERO,
+                )
+                .with_fixed_price(Microunits::new(order_fee)),
+            )
     };
     let venues = [
         venue(1, 9_700, 2, 150_000, 900_000_000),

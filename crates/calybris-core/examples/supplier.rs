@@ -6,8 +6,8 @@
 //! Run it with `cargo run -p calybris-core --example supplier`.
 
 use calybris_core::kernel::{
-    BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,
-    Verdict,
+    BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, Price, RegionSet,
+    Request, Verdict,
 };
 
 const ISO_9001: u8 = 0;
@@ -31,10 +31,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .with_p95_latency_ms(days)
             .with_capabilities(CapabilitySet::from_bits(1 << ISO_9001 | 1 << CONFLICT_FREE))
             .with_regions(RegionSet::from_bits(1 << EUROPE))
-            .with_input_price_per_million_tokens(Microunits::new(
-                euros_per_million_pieces * 1_000_000,
-            ))
-            .with_fixed_price(Microunits::new(lot_euros * 1_000_000))
+            .with_price(
+                Price::per_million_tokens(
+                    Microunits::new(euros_per_million_pieces * 1_000_000),
+                    Microunits::ZERO,
+                )
+                .with_fixed_price(Microunits::new(lot_euros * 1_000_000)),
+            )
     };
     let quotes = [
         quote(1, 9_600, 12, 900, 21_000),

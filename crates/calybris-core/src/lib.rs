@@ -15,16 +15,14 @@
 //!
 //! ```
 //! use calybris_core::engine::{Call, Engine, EngineOptions, Names, Snapshot, UnixMillis};
-//! use calybris_core::kernel::{BasisPoints, Microunits, Model, Policy, PolicySnapshot, Request};
+//! use calybris_core::kernel::{BasisPoints, Microunits, Model, Price, Policy, PolicySnapshot, Request};
 //!
 //! let policy = Policy::new().with_hard_risk_limit(BasisPoints::percent(90));
 //! // A large model for 2.50 and 10.00 dollars per million tokens, a small one for 0.15 and 0.60.
 //! let large = Model::new(1, 0, BasisPoints::percent(90))
-//!     .with_input_price_per_million_tokens(Microunits::new(2_500_000))
-//!     .with_output_price_per_million_tokens(Microunits::new(10_000_000));
+//!     .with_price(Price::per_million_tokens(Microunits::new(2_500_000), Microunits::new(10_000_000)));
 //! let small = Model::new(2, 0, BasisPoints::percent(75))
-//!     .with_input_price_per_million_tokens(Microunits::new(150_000))
-//!     .with_output_price_per_million_tokens(Microunits::new(600_000));
+//!     .with_price(Price::per_million_tokens(Microunits::new(150_000), Microunits::new(600_000)));
 //! let snapshot = Snapshot::new(PolicySnapshot::new(policy, [large, small])?, Names::default());
 //!
 //! # let dir = tempfile::tempdir()?;

@@ -16,7 +16,9 @@ use calybris_engine::{
     Admission, Call, Engine, EngineError, EngineOptions, Ledger, Names, Outcome, Snapshot, Ticket,
     UnixMillis,
 };
-use calybris_kernel::{BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request};
+use calybris_kernel::{
+    BasisPoints, Microunits, Model, Policy, PolicySnapshot, Price, RegionSet, Request,
+};
 use calybris_wal::Durability;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
@@ -190,7 +192,7 @@ fn open(dir: &Path, durability: Durability) -> Result<Engine, Box<dyn Error>> {
                 .with_risk_ceiling(BasisPoints::percent(90))
                 .with_p95_latency_ms(400)
                 .with_regions(RegionSet::EMPTY)
-                .with_fixed_price(Microunits::new(fixed_price_microunits))
+                .with_price(Price::FREE.with_fixed_price(Microunits::new(fixed_price_microunits)))
         },
     );
     engine.install(

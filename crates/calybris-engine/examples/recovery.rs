@@ -11,7 +11,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use calybris_engine::{Call, Engine, EngineOptions, Ledger, Names, Snapshot, UnixMillis};
-use calybris_kernel::{BasisPoints, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request};
+use calybris_kernel::{
+    BasisPoints, Microunits, Model, Policy, PolicySnapshot, Price, RegionSet, Request,
+};
 use calybris_wal::{Reader, VerifyOptions, verify};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -77,7 +79,7 @@ fn write(path: &Path, options: &EngineOptions, records: u64) -> Result<(), Box<d
                 .with_risk_ceiling(BasisPoints::percent(90))
                 .with_p95_latency_ms(400)
                 .with_regions(RegionSet::EMPTY)
-                .with_fixed_price(Microunits::new(u64::from(model_id) * 10))
+                .with_price(Price::FREE.with_fixed_price(Microunits::new(u64::from(model_id) * 10)))
         })
         .collect();
     engine.install(

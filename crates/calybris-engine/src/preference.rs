@@ -1,6 +1,6 @@
 //! The eligible models of a snapshot for one request, best first, ranked on demand.
 
-use calybris_kernel::{PolicySnapshot, RankedModel, Request};
+use calybris_kernel::{PolicySnapshot, Price, RankedModel, Request};
 
 /// Number of places ranked at first: usually one of the next few models is taken.
 const FIRST_PLACES: usize = 8;
@@ -52,7 +52,7 @@ impl Iterator for Preference<'_> {
 #[allow(clippy::unwrap_used, reason = "test code")]
 mod tests {
     use super::*;
-    use calybris_kernel::{BasisPoints, Microunits, Model, Policy};
+    use calybris_kernel::{BasisPoints, Microunits, Model, Policy, Price};
 
     #[test]
     fn it_is_the_whole_rank_however_many_are_eligible() {
@@ -62,7 +62,10 @@ mod tests {
                 Model::new(model_id, 0, BasisPoints::percent(90))
                     .with_enabled(model_id % 6 != 5) // Every sixth is not eligible.
                     .with_p95_latency_ms(1)
-                    .with_fixed_price(Microunits::new(u64::from(model_id * 37 % 101)))
+                    .with_price(
+                        Price::FREE
+                            .with_fixed_price(Microunits::new(u64::from(model_id * 37 % 101))),
+                    )
             };
             let snapshot = PolicySnapshot::new(policy, (0..count).map(model).collect::<Vec<_>>());
             let snapshot = snapshot.unwrap();

@@ -89,7 +89,7 @@ mod tests {
     use crate::options::EngineOptions;
     use crate::snapshot::Snapshot;
     use calybris_budget::{BudgetError, StateError, TenantRules};
-    use calybris_kernel::{BasisPoints, Model, Policy, PolicySnapshot, Request};
+    use calybris_kernel::{BasisPoints, Model, Policy, PolicySnapshot, Price, Request};
     use calybris_units::{BrokenInvariant, Microunits, UnixMillis, invariant};
     use calybris_wal::WalError;
 
@@ -99,7 +99,8 @@ mod tests {
 
     fn snapshot(policy_epoch: u64) -> Snapshot {
         let model = |model_id, price| {
-            Model::new(model_id, 0, BasisPoints::WHOLE).with_fixed_price(Microunits::new(price))
+            Model::new(model_id, 0, BasisPoints::WHOLE)
+                .with_price(Price::FREE.with_fixed_price(Microunits::new(price)))
         };
         let policy = Policy::new().with_policy_epoch(policy_epoch);
         let models = [model(1, 500), model(2, 600)];

@@ -13,7 +13,7 @@ use calybris_engine::{
     Admission, Checkpoint, Decided, DecisionProof, Engine, EngineOptions, Fallback, KeyedDecision,
     LoggedSnapshot, LoggedTicket, Names, Record, SCHEMA_ID,
 };
-use calybris_kernel::{Action, CapabilitySet, Decision, Model, Reason, RegionSet};
+use calybris_kernel::{Action, CapabilitySet, Decision, Model, Price, Reason, RegionSet};
 use calybris_units::BasisPoints;
 use calybris_wal::{LogId, WalOptions, WalWriter};
 use world::*;
@@ -200,9 +200,10 @@ fn other_forms() -> Vec<Record<'static>> {
         .with_enabled(false)
         .with_p95_latency_ms(100)
         .with_capabilities(CapabilitySet::from_bits(1 << 63))
-        .with_input_price_per_million_tokens(Microunits::new(1))
-        .with_output_price_per_million_tokens(Microunits::new(1))
-        .with_fixed_price(Microunits::MAX);
+        .with_price(
+            Price::per_million_tokens(Microunits::new(1), Microunits::new(1))
+                .with_fixed_price(Microunits::MAX),
+        );
     let snapshot = LoggedSnapshot {
         digest: snapshot().digest(),
         policy: POLICY.with_risk_penalty_multiplier(BasisPoints::new(u16::MAX)),

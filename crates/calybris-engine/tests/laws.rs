@@ -294,7 +294,7 @@ fn a_cost_that_no_budget_can_hold_is_refused_for_lack_of_budget() {
     let dir = tempfile::tempdir().unwrap();
     let engine = Engine::open(dir.path(), &EngineOptions::default()).unwrap();
     let dear = model(9, 0, 0)
-        .with_fixed_price(Microunits::new(u64::MAX - 1))
+        .with_price(Price::FREE.with_fixed_price(Microunits::new(u64::MAX - 1)))
         .with_quality(BasisPoints::WHOLE);
     let policy_snapshot = PolicySnapshot::new(POLICY, [dear]).unwrap();
     engine.install(Snapshot::new(policy_snapshot, Names::default()), UnixMillis::new(1)).unwrap();
@@ -304,7 +304,7 @@ fn a_cost_that_no_budget_can_hold_is_refused_for_lack_of_budget() {
     call.request.budget_limit = Microunits::MAX;
     // Such a cost outweighs every value, so the kernel rejects it already.
     assert_eq!(engine.decide(&call).unwrap().decision.reason, Reason::NonPositiveUtility);
-    let dear = dear.with_fixed_price(Microunits::new(5 << 60));
+    let dear = dear.with_price(Price::FREE.with_fixed_price(Microunits::new(5 << 60)));
     let policy_snapshot = PolicySnapshot::new(POLICY, [dear]).unwrap();
     engine.install(Snapshot::new(policy_snapshot, Names::default()), UnixMillis::new(1)).unwrap();
     call.request.confidence = BasisPoints::WHOLE;

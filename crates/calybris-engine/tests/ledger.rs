@@ -74,7 +74,8 @@ const MOST: u64 = MAX_AMOUNT.get();
 const DEAR: u64 = MOST / 2;
 
 fn dear_snapshot() -> Snapshot {
-    let dear = model(LARGE, 9_000, 0).with_fixed_price(Microunits::new(DEAR));
+    let dear =
+        model(LARGE, 9_000, 0).with_price(Price::FREE.with_fixed_price(Microunits::new(DEAR)));
     Snapshot::new(PolicySnapshot::new(POLICY, [dear]).unwrap(), Names::default())
 }
 

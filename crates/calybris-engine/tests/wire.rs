@@ -15,7 +15,7 @@ use calybris_engine::{
     LoggedTicket, Names, Record,
 };
 use calybris_kernel::{
-    Action, CapabilitySet, Decision, Model, Policy, ProviderSet, Reason, RegionSet, Request,
+    Action, CapabilitySet, Decision, Model, Policy, Price, ProviderSet, Reason, RegionSet, Request,
 };
 use calybris_units::BasisPoints;
 use calybris_wal::WalError;
@@ -166,9 +166,7 @@ fn model() -> BoxedStrategy<Model> {
                 .with_p95_latency_ms(served.5)
                 .with_capabilities(CapabilitySet::from_bits(capabilities))
                 .with_regions(RegionSet::from_bits(regions))
-                .with_input_price_per_million_tokens(input)
-                .with_output_price_per_million_tokens(output)
-                .with_fixed_price(fixed)
+                .with_price(Price::per_million_tokens(input, output).with_fixed_price(fixed))
         })
         .boxed()
 }

@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use calybris_kernel::{
-    BasisPoints, Microunits, Model, Policy, PolicySnapshot, Request, SnapshotError,
+    BasisPoints, Microunits, Model, Policy, PolicySnapshot, Price, Request, SnapshotError,
 };
 
 /// One worker: decides requests until there are no more, always with the newest snapshot it got.
@@ -53,8 +53,7 @@ fn main() {
         .with_hard_risk_limit(BasisPoints::percent(90));
     let model = Model::new(1, 0, BasisPoints::percent(90))
         .with_p95_latency_ms(300)
-        .with_input_price_per_million_tokens(Microunits::new(150_000))
-        .with_output_price_per_million_tokens(Microunits::new(600_000));
+        .with_price(Price::per_million_tokens(Microunits::new(150_000), Microunits::new(600_000)));
     let request = Request::new(1, 1, 1_000, 500)
         .with_business_value_microunits(50_000)
         .with_budget_limit(Microunits::new(20_000))
@@ -67,7 +66,8 @@ fn main() {
     let workers = [send_newer];
 
     send_request.send(request).expect("the worker lives");
-    let cheaper = model.with_input_price_per_million_tokens(Microunits::new(100_000));
+    let cheaper =
+        model.with_price(Price::per_million_tokens(Microunits::new(100_000), Microunits::ZERO));
     let next = policy.with_catalog_epoch(2);
     publish(next, vec![cheaper], &workers).expect("the catalog is good");
     let refused = publish(next, vec![cheaper, cheaper], &workers).expect_err("an id twice");

@@ -7,10 +7,10 @@
 
 use calybris_units::{BasisPoints, Microunits};
 
-use crate::gates::{admit_model, admit_request};
+use crate::gates::admit_model;
 use crate::ranking::Candidate;
 use crate::utility::Valuation;
-use crate::{Model, PolicySnapshot, RankedModel, Request};
+use crate::{Model, PolicySnapshot, Price, RankedModel, Rates, Request, TokenClass, Window};
 
 /// How far the selected model may move in one number, all else being equal, and still be selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,21 +27,18 @@ pub struct Margin {
     pub lowest_risk_ceiling: BasisPoints,
     /// The highest p95 latency in milliseconds; `u32::MAX` if any will do.
     pub highest_p95_latency_ms: u32,
-    /// The highest price of a million input tokens; [`Microunits::MAX`] if any will do.
-    #[cfg_attr(
-        feature = "serde",
-        serde(rename = "highest_input_price_microunits_per_million_tokens")
-    )]
-    pub highest_input_price_per_million_tokens: Microunits,
-    /// The highest price of a million output tokens; [`Microunits::MAX`] if any will do.
-    #[cfg_attr(
-        feature = "serde",
-        serde(rename = "highest_output_price_microunits_per_million_tokens")
-    )]
-    pub highest_output_price_per_million_tokens: Microunits,
+    /// The highest rates, each by itself, in the band of the request's prompt. A rate goes up to that of the next band;
+    /// in the last band, [`Microunits::MAX`] says that any will do.
+    pub highest_rates: Rates,
     /// The highest fixed price.
     #[cfg_attr(feature = "serde", serde(rename = "highest_fixed_price_microunits"))]
     pub highest_fixed_price: Microunits,
+    /// The highest amount of the search fee; [`Microunits::MAX`] if any will do.
+    #[cfg_attr(feature = "serde", serde(rename = "highest_search_fee_microunits"))]
+    pub highest_search_fee: Microunits,
+    /// The lowest maxima of its window; absent where there are more tokens than any maximum allows, so that it must be
+    /// unknown.
+    pub lowest_window: Window,
 }
 
 /// For each number of a model by itself, the value nearest to the present one with which the model
@@ -62,15 +59,43 @@ pub struct WinningChanges {
     pub risk_ceiling: Option<BasisPoints>,
     /// The highest p95 latency in milliseconds that would do, at most the present one.
     pub p95_latency_ms: Option<u32>,
-    /// The highest input price that would do, at most the present one.
-    #[cfg_attr(feature = "serde", serde(rename = "input_price_microunits_per_million_tokens"))]
-    pub input_price_per_million_tokens: Option<Microunits>,
-    /// The highest output price that would do, at most the present one.
-    #[cfg_attr(feature = "serde", serde(rename = "output_price_microunits_per_million_tokens"))]
-    pub output_price_per_million_tokens: Option<Microunits>,
+    /// For each class the highest rate that would do in the band of the request's prompt, at most the present one and at
+    /// least that of the band before.
+    pub rates: WinningRates,
     /// The highest fixed price that would do, at most the present one.
     #[cfg_attr(feature = "serde", serde(rename = "fixed_price_microunits"))]
     pub fixed_price: Option<Microunits>,
+    /// The highest amount of the search fee that would do, at most the present one.
+    #[cfg_attr(feature = "serde", serde(rename = "search_fee_microunits"))]
+    pub search_fee: Option<Microunits>,
+    /// The lowest maxima of the window that would do, each at least the present one; absent also where the
+    /// present one is unknown, which is no limit.
+    pub window: Window,
+}
+
+/// One rate per class, or nothing where no rate would do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct WinningRates([Option<Microunits>; 8]);
+
+impl WinningRates {
+    /// The rate of a class, per million tokens.
+    #[must_use]
+    pub fn of(&self, class: TokenClass) -> Option<Microunits> {
+        let [input, cache_read, cache_write, cache_write_long, audio_input, completion @ ..] =
+            self.0;
+        let [output, reasoning, audio_output] = completion;
+        match class {
+            TokenClass::Input => input,
+            TokenClass::CacheRead => cache_read,
+            TokenClass::CacheWrite => cache_write,
+            TokenClass::CacheWriteLong => cache_write_long,
+            TokenClass::AudioInput => audio_input,
+            TokenClass::Output => output,
+            TokenClass::Reasoning => reasoning,
+            TokenClass::AudioOutput => audio_output,
+        }
+    }
 }
 
 impl PolicySnapshot {
@@ -93,7 +118,7 @@ impl PolicySnapshot {
     }
 
     /// What one number of a model would have to be for the kernel to select that model, each
-    /// number by itself; nothing if the catalog has no such model.
+    /// number by itself; nothing if the catalog has no such model. A model that is no candidate wins with no change.
     ///
     /// ```
     /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
@@ -127,10 +152,12 @@ fn margin(snapshot: &PolicySnapshot, request: &Request) -> Option<Margin> {
         let holds = |bps| wins(changed(BasisPoints::new(bps)));
         BasisPoints::new(turning_point(present.get(), 0, holds))
     };
-    let dearest = |present: Microunits, changed: &dyn Fn(Microunits) -> Model| {
-        let holds = |price| wins(changed(Microunits::new(price)));
-        Microunits::new(turning_point(present.get(), u64::MAX, holds))
-    };
+    let dearest =
+        |present: Microunits, limit: Microunits, changed: &dyn Fn(Microunits) -> Price| {
+            let holds = |amount| wins(model.with_price(changed(Microunits::new(amount))));
+            Microunits::new(turning_point(present.get(), limit.get(), holds))
+        };
+    let (prompt_tokens, search_fee) = (request.usage.prompt_tokens(), model.price.search_fee());
     Some(Margin {
         model_id: model.model_id,
         lowest_quality: lowest(model.quality, &|quality| model.with_quality(quality)),
@@ -140,16 +167,32 @@ fn margin(snapshot: &PolicySnapshot, request: &Request) -> Option<Margin> {
         highest_p95_latency_ms: turning_point(model.p95_latency_ms, u32::MAX, |latency_ms| {
             wins(model.with_p95_latency_ms(latency_ms))
         }),
-        highest_input_price_per_million_tokens: dearest(
-            model.input_price_per_million_tokens,
-            &|price| model.with_input_price_per_million_tokens(price),
-        ),
-        highest_output_price_per_million_tokens: dearest(
-            model.output_price_per_million_tokens,
-            &|price| model.with_output_price_per_million_tokens(price),
-        ),
-        highest_fixed_price: dearest(model.fixed_price, &|price| model.with_fixed_price(price)),
+        highest_rates: TokenClass::ALL.into_iter().fold(Rates::default(), |rates, class| {
+            let (_, limit) = model.price.rate_limits(prompt_tokens, class);
+            let present = model.price.band(prompt_tokens).rates.of(class);
+            let highest =
+                dearest(present, limit, &|rate| model.price.with_rate(prompt_tokens, class, rate));
+            rates.with(class, highest)
+        }),
+        highest_fixed_price: dearest(model.price.fixed_price(), Microunits::MAX, &|price| {
+            model.price.with_fixed_price(price)
+        }),
+        highest_search_fee: dearest(search_fee.amount(), Microunits::MAX, &|amount| {
+            model.price.with_search_fee(search_fee.with_amount(amount))
+        }),
+        lowest_window: needed_window(request),
     })
+}
+
+/// The smallest window that the request fits into.
+fn needed_window(request: &Request) -> Window {
+    let (prompt_tokens, completion_tokens) = request.window_tokens();
+    let maximum = |tokens: u64| u32::try_from(tokens).ok();
+    Window {
+        max_prompt_tokens: maximum(prompt_tokens),
+        max_completion_tokens: maximum(completion_tokens),
+        max_total_tokens: maximum(prompt_tokens + completion_tokens),
+    }
 }
 
 fn what_would_win(
@@ -158,7 +201,9 @@ fn what_would_win(
     model_id: u32,
 ) -> Option<WinningChanges> {
     let model = snapshot.model(model_id)?;
-    let admitted = admit_request(snapshot.policy(), request).is_ok();
+    let position = snapshot.models().partition_point(|other| other.model_id < model_id);
+    let is_candidate = snapshot.candidates(request).has(position, model_id);
+    let admitted = is_candidate && snapshot.admit(request).is_ok();
     // The prices of a changed model may not be narrow.
     let valuation = admitted.then(|| Valuation::new(snapshot.policy(), request, false));
     let mut best = [RankedModel::default(); 2];
@@ -175,10 +220,15 @@ fn what_would_win(
         let holds = |bps| wins(changed(BasisPoints::new(bps)));
         nearest(BasisPoints::WHOLE.get(), present.get(), holds).map(BasisPoints::new)
     };
-    let dearest = |present: Microunits, changed: &dyn Fn(Microunits) -> Model| {
-        let holds = |price| wins(changed(Microunits::new(price)));
-        nearest(0, present.get(), holds).map(Microunits::new)
+    let dearest =
+        |present: Microunits, least: Microunits, changed: &dyn Fn(Microunits) -> Price| {
+            let holds = |amount| wins(model.with_price(changed(Microunits::new(amount))));
+            nearest(least.get(), present.get(), holds).map(Microunits::new)
+        };
+    let least_maximum = |present: Option<u32>, changed: &dyn Fn(u32) -> Window| {
+        nearest(u32::MAX, present?, |maximum| wins(model.with_window(changed(maximum))))
     };
+    let (prompt_tokens, search_fee) = (request.usage.prompt_tokens(), model.price.search_fee());
     Some(WinningChanges {
         model_id,
         quality: lowest(model.quality, &|quality| model.with_quality(quality)),
@@ -186,13 +236,28 @@ fn what_would_win(
         p95_latency_ms: nearest(0, model.p95_latency_ms, |latency_ms| {
             wins(model.with_p95_latency_ms(latency_ms))
         }),
-        input_price_per_million_tokens: dearest(model.input_price_per_million_tokens, &|price| {
-            model.with_input_price_per_million_tokens(price)
+        rates: WinningRates(TokenClass::ALL.map(|class| {
+            let (least, _) = model.price.rate_limits(prompt_tokens, class);
+            let present = model.price.band(prompt_tokens).rates.of(class);
+            dearest(present, least, &|rate| model.price.with_rate(prompt_tokens, class, rate))
+        })),
+        fixed_price: dearest(model.price.fixed_price(), Microunits::ZERO, &|price| {
+            model.price.with_fixed_price(price)
         }),
-        output_price_per_million_tokens: dearest(model.output_price_per_million_tokens, &|price| {
-            model.with_output_price_per_million_tokens(price)
+        search_fee: dearest(search_fee.amount(), Microunits::ZERO, &|amount| {
+            model.price.with_search_fee(search_fee.with_amount(amount))
         }),
-        fixed_price: dearest(model.fixed_price, &|price| model.with_fixed_price(price)),
+        window: Window {
+            max_prompt_tokens: least_maximum(model.window.max_prompt_tokens, &|maximum| {
+                model.window.with_max_prompt_tokens(maximum)
+            }),
+            max_completion_tokens: least_maximum(model.window.max_completion_tokens, &|maximum| {
+                model.window.with_max_completion_tokens(maximum)
+            }),
+            max_total_tokens: least_maximum(model.window.max_total_tokens, &|maximum| {
+                model.window.with_max_total_tokens(maximum)
+            }),
+        },
     })
 }
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use calybris_units::{BasisPoints, Microunits};
+use calybris_units::Microunits;
 
 /// What the caller should do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,7 +38,7 @@ pub enum Reason {
     RiskHardLimit = 100,
     /// The request's confidence is below the policy's minimum.
     ConfidenceHardLimit = 101,
-    /// The catalog has no enabled model.
+    /// None of the candidates is enabled.
     NoEnabledModel = 102,
     /// Quality turned away the most models.
     QualityConstraint = 103,
@@ -56,8 +56,10 @@ pub enum Reason {
     NonPositiveUtility = 109,
     /// The models' risk ceilings turned away the most models.
     RiskCeilingConstraint = 110,
-    /// The request has a field out of range.
+    /// The request contradicts itself or the snapshot.
     InvalidRequest = 111,
+    /// The models' windows turned away the most models.
+    WindowConstraint = 112,
 }
 
 /// A number that is no code of an [`Action`] or a [`Reason`].
@@ -108,7 +110,7 @@ impl fmt::Display for Action {
 
 impl Reason {
     /// All reasons, by code.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::RequestedModelMaximizesUtility,
         Self::AlternativeMaximizesUtility,
         Self::RiskHardLimit,
@@ -123,6 +125,7 @@ impl Reason {
         Self::NonPositiveUtility,
         Self::RiskCeilingConstraint,
         Self::InvalidRequest,
+        Self::WindowConstraint,
     ];
 
     /// The permanent code.
@@ -132,7 +135,7 @@ impl Reason {
     ///
     /// assert_eq!(Reason::BudgetConstraint.code(), 108);
     /// assert_eq!(Reason::try_from(108), Ok(Reason::BudgetConstraint));
-    /// assert!(Reason::try_from(112).is_err());
+    /// assert!(Reason::try_from(113).is_err());
     /// ```
     #[must_use]
     pub const fn code(self) -> u16 {
@@ -165,10 +168,8 @@ impl fmt::Display for Reason {
             Self::BudgetConstraint => "the request's cost limit turned away the most models",
             Self::NonPositiveUtility => "utility turned away the most models",
             Self::RiskCeilingConstraint => "risk ceilings turned away the most models",
-            Self::InvalidRequest => {
-                let whole = BasisPoints::WHOLE.get();
-                return write!(f, "the request has a field above {whole} basis points");
-            }
+            Self::InvalidRequest => "the request contradicts itself or the catalog",
+            Self::WindowConstraint => "windows turned away the most models",
         })
     }
 }
@@ -198,9 +199,13 @@ pub struct Decision {
     pub requested_model_id: u32,
     /// The model to call; nothing on a reject.
     pub selected_model_id: Option<u32>,
-    /// What calling it costs, for the tokens of the request.
+    /// What calling it costs, for the usage that the request expects.
     #[cfg_attr(feature = "serde", serde(rename = "estimated_cost_microunits"))]
     pub estimated_cost: Microunits,
+    /// What calling it costs at most, for the ceiling of the request; the estimated cost if it has none. This much is to be
+    /// reserved.
+    #[cfg_attr(feature = "serde", serde(rename = "maximum_cost_microunits"))]
+    pub maximum_cost: Microunits,
     /// The utility of the selected model in microunits; above 0 unless rejected.
     pub expected_utility_microunits: i64,
     /// The best of the other eligible models, if there is one.
@@ -234,6 +239,7 @@ impl Decision {
             requested_model_id,
             selected_model_id: None,
             estimated_cost: Microunits::ZERO,
+            maximum_cost: Microunits::ZERO,
             expected_utility_microunits: 0,
             runner_up_model_id: None,
             runner_up_utility_microunits: 0,
@@ -251,6 +257,7 @@ impl Decision {
     /// assert_eq!(decision.check(), Ok(()));
     ///
     /// decision.estimated_cost = Microunits::new(450);
+    /// decision.maximum_cost = Microunits::new(900);
     /// let error = decision.check().unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
@@ -286,6 +293,7 @@ impl Decision {
                     || (self.selected_model_id.is_none()
                         && self.runner_up_model_id.is_none()
                         && self.estimated_cost.is_zero()
+                        && self.maximum_cost.is_zero()
                         && self.expected_utility_microunits == 0
                         && self.eligible_models == 0),
             ),
@@ -297,6 +305,7 @@ impl Decision {
                     Action::Reject => true,
                 },
             ),
+            ("a model costs at most its maximum cost", self.estimated_cost <= self.maximum_cost),
             (
                 "a selected model has a utility above 0",
                 self.selected_model_id.is_none() || self.expected_utility_microunits > 0,

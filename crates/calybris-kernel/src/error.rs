@@ -12,6 +12,20 @@ pub enum SnapshotError {
         /// The lowest id that stands more than once.
         model_id: u32,
     },
+    /// Two groups of the catalog have the same id. Give each its own.
+    #[error("group id `{group_id}` stands more than once in the catalog")]
+    DuplicateGroupId {
+        /// The lowest id that stands more than once.
+        group_id: u8,
+    },
+    /// A group names a model that the catalog does not have.
+    #[error("group `{group_id}` names model id `{model_id}`, which the catalog does not have")]
+    UnknownModelInGroup {
+        /// The group with the lowest id that names such a model.
+        group_id: u8,
+        /// The lowest such id.
+        model_id: u32,
+    },
     /// A field of a model is above 10,000 basis points.
     #[error("{field} of model `{model_id}` is {} and may be at most {}", .found.get(), BasisPoints::WHOLE.get())]
     ModelOutOfRange {

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::gates::{admit_model, admit_request};
+use crate::gates::admit_model;
 use crate::utility::{CostAndUtility, UtilityTerms};
 use crate::{Decision, PolicySnapshot, Refusal, Request};
 
@@ -15,13 +15,13 @@ pub struct Explanation {
     pub decision: Decision,
     /// Why the request was rejected before any model was looked at; nothing if it was not.
     pub request_refusal: Option<Refusal>,
-    /// One verdict per model of the catalog, in ascending order of ids; none if the request was
+    /// One verdict per candidate, in ascending order of ids; none if the request was
     /// rejected before any model was looked at.
     pub models: Vec<ModelVerdict>,
 }
 
 impl Explanation {
-    /// The verdict on the model with this id; nothing if the catalog does not have it, or the request
+    /// The verdict on the model with this id; nothing if it is no candidate, or the request
     /// was rejected before any model was looked at.
     ///
     /// ```
@@ -93,7 +93,7 @@ impl PolicySnapshot {
     /// assert_eq!(explanation.decision, snapshot.prescribe(&REQUEST));
     /// assert_eq!(
     ///     explanation.models[0].verdict,
-    ///     Verdict::Refused(Refusal::Budget { cost: Microunits::new(700), limit: Microunits::new(500) }),
+    ///     Verdict::Refused(Refusal::Budget { maximum_cost: Microunits::new(700), limit: Microunits::new(500) }),
     /// );
     /// # Ok::<(), SnapshotError>(())
     /// ```
@@ -104,14 +104,13 @@ impl PolicySnapshot {
 }
 
 fn explain(snapshot: &PolicySnapshot, request: &Request) -> Explanation {
-    let policy = snapshot.policy();
     let decision = snapshot.prescribe(request);
-    if let Err(refusal) = admit_request(policy, request) {
+    if let Err(refusal) = snapshot.admit(request) {
         return Explanation { decision, request_refusal: Some(refusal), models: Vec::new() };
     }
     let valuation = snapshot.valuation(request);
     let models = snapshot
-        .models()
+        .candidates(request)
         .iter()
         .map(|model| {
             let verdict = match admit_model(&valuation, model) {

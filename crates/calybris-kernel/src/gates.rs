@@ -1,12 +1,15 @@
-//! The eleven gates in their order, and the evidence with which each refuses a request or a model.
+//! The twelve gates in their order, and the evidence with which each refuses a request or a model.
 
 use calybris_units::{BasisPoints, Microunits};
 
+use crate::candidates::Groups;
 use crate::utility::{CostAndUtility, UtilityTerms, Valuation};
-use crate::{CapabilitySet, Model, Policy, Reason, RegionSet, Request};
+use crate::{
+    CapabilitySet, Model, Policy, Reason, RegionSet, Request, TokenClass, Window, WindowPart,
+};
 
 /// A hard limit that a request or a model must pass. Gates are passed in this order, and the
-/// first that fails is the one that counts. The list is complete: a twelfth would be another law,
+/// first that fails is the one that counts. The list is complete: a thirteenth would be another law,
 /// and so a new major version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -34,15 +37,17 @@ pub enum Gate {
     Region = 8,
     /// The request's risk must not exceed the model's risk ceiling.
     RiskCeiling = 9,
-    /// The cost must not exceed the request's budget limit.
-    Budget = 10,
+    /// The tokens must fit into the model's window, as far as it is known.
+    Window = 10,
+    /// The maximum cost must not exceed the request's budget limit.
+    Budget = 11,
     /// The utility must be above 0.
-    Utility = 11,
+    Utility = 12,
 }
 
 impl Gate {
     /// All gates, in their order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::RiskHardLimit,
         Self::ConfidenceHardLimit,
         Self::Enabled,
@@ -52,6 +57,7 @@ impl Gate {
         Self::Provider,
         Self::Region,
         Self::RiskCeiling,
+        Self::Window,
         Self::Budget,
         Self::Utility,
     ];
@@ -75,6 +81,7 @@ impl Gate {
             Self::Provider => Reason::ProviderConstraint,
             Self::Region => Reason::RegionConstraint,
             Self::RiskCeiling => Reason::RiskCeilingConstraint,
+            Self::Window => Reason::WindowConstraint,
             Self::Budget => Reason::BudgetConstraint,
             Self::Utility => Reason::NonPositiveUtility,
         }
@@ -86,17 +93,8 @@ impl Gate {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[expect(clippy::exhaustive_enums, reason = "one for each gate, and those are complete")]
 pub enum Refusal {
-    /// A field of the request is above 10,000 basis points; no gate was reached.
-    InvalidRequest {
-        /// The name of the field.
-        field: &'static str,
-        /// What it holds.
-        #[cfg_attr(feature = "serde", serde(rename = "found_bps"))]
-        found: BasisPoints,
-        /// The most it may hold.
-        #[cfg_attr(feature = "serde", serde(rename = "limit_bps"))]
-        limit: BasisPoints,
-    },
+    /// The request contradicts itself or the snapshot; no gate was reached.
+    InvalidRequest(InvalidRequest),
     /// Gate 1.
     RiskHardLimit {
         /// The request's risk.
@@ -160,15 +158,24 @@ pub enum Refusal {
         ceiling: BasisPoints,
     },
     /// Gate 10.
+    Window {
+        /// The maximum that is exceeded, the first in the order of a window.
+        part: WindowPart,
+        /// The tokens that it is compared with: of the request's ceiling, or of its usage if it has none.
+        tokens: u64,
+        /// The most that the model takes.
+        maximum: u32,
+    },
+    /// Gate 11.
     Budget {
-        /// What the model would cost.
-        #[cfg_attr(feature = "serde", serde(rename = "cost_microunits"))]
-        cost: Microunits,
+        /// What the model may cost at most; [`Microunits::MAX`] also stands for anything above it.
+        #[cfg_attr(feature = "serde", serde(rename = "maximum_cost_microunits"))]
+        maximum_cost: Microunits,
         /// The request's budget limit.
         #[cfg_attr(feature = "serde", serde(rename = "limit_microunits"))]
         limit: Microunits,
     },
-    /// Gate 11.
+    /// Gate 12.
     Utility {
         /// The utility, which is not above 0.
         utility_microunits: i64,
@@ -177,21 +184,71 @@ pub enum Refusal {
     },
 }
 
+/// Why a request is invalid. The first of these, in this order, is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[expect(clippy::exhaustive_enums, reason = "the law names them all")]
+pub enum InvalidRequest {
+    /// A field is above 10,000 basis points.
+    #[error("{field} is {} and may be at most {}", .found.get(), .limit.get())]
+    OutOfRange {
+        /// The name of the field.
+        field: &'static str,
+        /// What it holds.
+        #[cfg_attr(feature = "serde", serde(rename = "found_bps"))]
+        found: BasisPoints,
+        /// The most it may hold.
+        #[cfg_attr(feature = "serde", serde(rename = "limit_bps"))]
+        limit: BasisPoints,
+    },
+    /// The ceiling has tokens on a side and allows no class of that side.
+    #[error("the ceiling has {limit} {field} and allows no class that they could be of")]
+    NoClassAllowed {
+        /// The side: `prompt_tokens` or `completion_tokens`.
+        field: &'static str,
+        /// How many tokens the ceiling has there.
+        limit: u32,
+    },
+    /// The usage has tokens of a class that the ceiling does not allow.
+    #[error("the usage has {tokens} tokens of class {class}, which the ceiling does not allow")]
+    ClassNotAllowed {
+        /// The class.
+        class: TokenClass,
+        /// How many tokens there are.
+        tokens: u32,
+    },
+    /// The usage is beyond its ceiling.
+    #[error("the usage has {found} {field} and its ceiling {limit}")]
+    AboveCeiling {
+        /// What: `prompt_tokens`, `completion_tokens` or `searches`.
+        field: &'static str,
+        /// The usage.
+        found: u64,
+        /// The ceiling.
+        limit: u32,
+    },
+    /// The snapshot has no such group.
+    #[error("the catalog has no group {group_id}")]
+    UnknownGroup {
+        /// The group.
+        group_id: u8,
+    },
+}
+
 impl Refusal {
     /// The gate that failed; nothing if the request was invalid.
     ///
     /// ```
-    /// use calybris_kernel::{BasisPoints, Gate, Refusal};
+    /// use calybris_kernel::{Gate, InvalidRequest, Refusal};
     ///
     /// assert_eq!(Refusal::Disabled.gate(), Some(Gate::Enabled));
-    /// let invalid =
-    ///     Refusal::InvalidRequest { field: "risk_bps", found: BasisPoints::new(10_001), limit: BasisPoints::WHOLE };
-    /// assert_eq!(invalid.gate(), None);
+    /// let invalid = InvalidRequest::UnknownGroup { group_id: 7 };
+    /// assert_eq!(Refusal::InvalidRequest(invalid).gate(), None);
     /// ```
     #[must_use]
     pub const fn gate(&self) -> Option<Gate> {
         match self {
-            Self::InvalidRequest { .. } => None,
+            Self::InvalidRequest(_) => None,
             Self::RiskHardLimit { .. } => Some(Gate::RiskHardLimit),
             Self::ConfidenceHardLimit { .. } => Some(Gate::ConfidenceHardLimit),
             Self::Disabled => Some(Gate::Enabled),
@@ -201,6 +258,7 @@ impl Refusal {
             Self::Provider { .. } => Some(Gate::Provider),
             Self::Region { .. } => Some(Gate::Region),
             Self::RiskCeiling { .. } => Some(Gate::RiskCeiling),
+            Self::Window { .. } => Some(Gate::Window),
             Self::Budget { .. } => Some(Gate::Budget),
             Self::Utility { .. } => Some(Gate::Utility),
         }
@@ -224,9 +282,16 @@ impl Refusal {
 
 /// The gates on the request: its own validity, then gates 1 and 2.
 #[inline]
-pub(crate) fn admit_request(policy: &Policy, request: &Request) -> Result<(), Refusal> {
-    if let Some((field, found)) = request.field_out_of_range() {
-        return Err(Refusal::InvalidRequest { field, found, limit: BasisPoints::WHOLE });
+pub(crate) fn admit_request(
+    policy: &Policy,
+    groups: &Groups,
+    request: &Request,
+) -> Result<(), Refusal> {
+    request.check().map_err(Refusal::InvalidRequest)?;
+    if let Some(group_id) = request.group_id
+        && groups.members(group_id).is_none()
+    {
+        return Err(Refusal::InvalidRequest(InvalidRequest::UnknownGroup { group_id }));
     }
     if request.risk >= policy.hard_risk_limit {
         return Err(Refusal::RiskHardLimit { risk: request.risk, limit: policy.hard_risk_limit });
@@ -240,7 +305,7 @@ pub(crate) fn admit_request(policy: &Policy, request: &Request) -> Result<(), Re
     Ok(())
 }
 
-/// The gates on one model, 3 to 11; a model that passes them all is eligible.
+/// The gates on one model, 3 to 12; a model that passes them all is eligible.
 #[inline(always)]
 pub(crate) fn admit_model(
     valuation: &Valuation<'_>,
@@ -271,10 +336,18 @@ pub(crate) fn admit_model(
     if request.risk > model.risk_ceiling {
         return Err(Refusal::RiskCeiling { risk: request.risk, ceiling: model.risk_ceiling });
     }
+    if model.window != Window::UNKNOWN {
+        let (prompt_tokens, completion_tokens) = request.window_tokens();
+        if let Some((part, tokens, maximum)) =
+            model.window.exceeded(prompt_tokens, completion_tokens)
+        {
+            return Err(Refusal::Window { part, tokens, maximum });
+        }
+    }
     admit_price(valuation, model)
 }
 
-/// The last two gates on a model, 10 and 11, for one that has passed the others.
+/// The last two gates on a model, 11 and 12, for one that has passed the others.
 #[inline(always)]
 pub(crate) fn admit_price(
     valuation: &Valuation<'_>,
@@ -282,9 +355,12 @@ pub(crate) fn admit_price(
 ) -> Result<CostAndUtility, Refusal> {
     let CostAndUtility { cost_microunits, utility_microunits } = valuation.cost_and_utility(model);
     let limit = valuation.request().budget_limit;
-    let cost = Microunits::new(cost_microunits);
-    if cost > limit {
-        return Err(Refusal::Budget { cost, limit });
+    match valuation.maximum_cost_microunits(model, cost_microunits) {
+        Some(maximum) if maximum <= limit.get() => {}
+        beyond => {
+            let maximum_cost = beyond.map_or(Microunits::MAX, Microunits::new);
+            return Err(Refusal::Budget { maximum_cost, limit });
+        }
     }
     if utility_microunits <= 0 {
         return Err(Refusal::Utility { utility_microunits, terms: valuation.terms(model) });

@@ -6,15 +6,15 @@
 //! [`Request`], and [`explain`](PolicySnapshot::explain) a decision when someone asks why.
 //!
 //! ```
-//! use calybris_kernel::{Action, BasisPoints, Microunits, Model, Policy, PolicySnapshot, Request};
+//! use calybris_kernel::{
+//!     Action, BasisPoints, Microunits, Model, Policy, PolicySnapshot, Price, Request,
+//! };
 //!
 //! // Prices are per million tokens: 0.15 and 0.60 dollars, and 2.50 and 10 dollars.
 //! let small = Model::new(1, 0, BasisPoints::percent(70))
-//!     .with_input_price_per_million_tokens(Microunits::new(150_000))
-//!     .with_output_price_per_million_tokens(Microunits::new(600_000));
+//!     .with_price(Price::per_million_tokens(Microunits::new(150_000), Microunits::new(600_000)));
 //! let large = Model::new(2, 0, BasisPoints::percent(95))
-//!     .with_input_price_per_million_tokens(Microunits::new(2_500_000))
-//!     .with_output_price_per_million_tokens(Microunits::new(10_000_000));
+//!     .with_price(Price::per_million_tokens(Microunits::new(2_500_000), Microunits::new(10_000_000)));
 //! let snapshot = PolicySnapshot::new(Policy::new(), [small, large])?;
 //!
 //! // Request 1 for model 1: 1,000 tokens in, 500 out, and a perfect answer is worth 5 cents.
@@ -46,10 +46,16 @@ extern crate std;
 
 mod sets;
 
+mod ceiling;
+mod price;
+mod usage;
+mod window;
+
 mod model;
 mod policy;
 mod request;
 
+mod candidates;
 mod decision;
 mod gates;
 mod utility;
@@ -66,18 +72,23 @@ mod counterfactual;
 mod error;
 mod explain;
 
+pub use candidates::{ExcludedModels, Group, TooManyExcluded};
+pub use ceiling::Ceiling;
 pub use counterfactual::{Margin, WinningChanges};
 pub use decision::{Action, Decision, InconsistentDecision, Reason, UnknownCode};
 pub use error::SnapshotError;
 pub use explain::{Explanation, ModelVerdict, Verdict};
-pub use gates::{Gate, Refusal};
+pub use gates::{Gate, InvalidRequest, Refusal};
 pub use model::Model;
 pub use policy::Policy;
+pub use price::{Band, Price, PriceError, Rates, SearchFee};
 pub use ranking::RankedModel;
 pub use request::Request;
 pub use sets::{CapabilitySet, ProviderSet, RegionSet};
 pub use snapshot::PolicySnapshot;
+pub use usage::{TokenClass, TokenClassSet, Usage};
 pub use utility::UtilityTerms;
+pub use window::{Window, WindowPart};
 
 pub use calybris_units::{BasisPoints, Microunits};
 

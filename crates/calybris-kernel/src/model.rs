@@ -1,8 +1,8 @@
 //! One candidate: what it can do, what it costs, and what it is good for.
 
-use calybris_units::{BasisPoints, Microunits};
+use calybris_units::BasisPoints;
 
-use crate::{CapabilitySet, RegionSet, Request, utility};
+use crate::{CapabilitySet, Price, RegionSet, Window};
 
 /// One candidate: an LLM model, or the quote of a supplier or a venue.
 ///
@@ -10,12 +10,11 @@ use crate::{CapabilitySet, RegionSet, Request, utility};
 /// and where it ends.
 ///
 /// ```
-/// use calybris_kernel::{BasisPoints, CapabilitySet, Microunits, Model};
+/// use calybris_kernel::{BasisPoints, CapabilitySet, Microunits, Model, Price};
 ///
 /// const TOOLS: CapabilitySet = CapabilitySet::from_bits(0b1);
 /// let small = Model::new(1, 0, BasisPoints::percent(70))
-///     .with_input_price_per_million_tokens(Microunits::new(150_000))
-///     .with_output_price_per_million_tokens(Microunits::new(600_000))
+///     .with_price(Price::per_million_tokens(Microunits::new(150_000), Microunits::new(600_000)))
 ///     .with_p95_latency_ms(300)
 ///     .with_capabilities(TOOLS);
 /// let large = small.with_model_id(2).with_quality(BasisPoints::percent(95));
@@ -43,16 +42,11 @@ pub struct Model {
     pub capabilities: CapabilitySet,
     /// Where it is served; an empty set is served only to requests that require no region.
     pub regions: RegionSet,
-    /// Price of a million input tokens; 0 is free.
-    #[cfg_attr(feature = "serde", serde(rename = "input_price_microunits_per_million_tokens"))]
-    pub input_price_per_million_tokens: Microunits,
-    /// Price of a million output tokens; 0 is free.
-    #[cfg_attr(feature = "serde", serde(rename = "output_price_microunits_per_million_tokens"))]
-    pub output_price_per_million_tokens: Microunits,
-    /// Price of the request itself, whatever its tokens; 0 if there is none, which is also what a
-    /// model without this field means in a form that names its fields, such as JSON.
-    #[cfg_attr(feature = "serde", serde(rename = "fixed_price_microunits", default))]
-    pub fixed_price: Microunits,
+    /// What it charges.
+    pub price: Price,
+    /// How many tokens it takes.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub window: Window,
 }
 
 impl Model {
@@ -69,9 +63,8 @@ impl Model {
             p95_latency_ms: 0,
             capabilities: CapabilitySet::EMPTY,
             regions: RegionSet::ALL,
-            input_price_per_million_tokens: Microunits::ZERO,
-            output_price_per_million_tokens: Microunits::ZERO,
-            fixed_price: Microunits::ZERO,
+            price: Price::FREE,
+            window: Window::UNKNOWN,
         }
     }
 
@@ -131,50 +124,17 @@ impl Model {
         self
     }
 
-    /// At this price of a million input tokens.
+    /// At this price.
     #[must_use]
-    pub const fn with_input_price_per_million_tokens(
-        mut self,
-        input_price_per_million_tokens: Microunits,
-    ) -> Self {
-        self.input_price_per_million_tokens = input_price_per_million_tokens;
+    pub const fn with_price(mut self, price: Price) -> Self {
+        self.price = price;
         self
     }
 
-    /// At this price of a million output tokens.
+    /// For at most as many tokens as this window takes.
     #[must_use]
-    pub const fn with_output_price_per_million_tokens(
-        mut self,
-        output_price_per_million_tokens: Microunits,
-    ) -> Self {
-        self.output_price_per_million_tokens = output_price_per_million_tokens;
+    pub const fn with_window(mut self, window: Window) -> Self {
+        self.window = window;
         self
-    }
-
-    /// At this price of the request itself, whatever its tokens.
-    #[must_use]
-    pub const fn with_fixed_price(mut self, fixed_price: Microunits) -> Self {
-        self.fixed_price = fixed_price;
-        self
-    }
-
-    /// What `request` costs with this model: the fixed price and, for input and output tokens apart,
-    /// tokens times price per million tokens, rounded up. [`Microunits::MAX`] also stands for anything above it.
-    ///
-    /// With the tokens that were really used, this is the amount to settle.
-    ///
-    /// ```
-    /// use calybris_kernel::{BasisPoints, Microunits, Model, Request};
-    ///
-    /// let model = Model::new(1, 0, BasisPoints::percent(90))
-    ///     .with_input_price_per_million_tokens(Microunits::new(150_000))
-    ///     .with_output_price_per_million_tokens(Microunits::new(600_000))
-    ///     .with_fixed_price(Microunits::new(20));
-    /// let used = Request::new(1, 1, 1_001, 500);
-    /// assert_eq!(model.cost(&used), Microunits::new(20 + 151 + 300)); // 150.15 is rounded up
-    /// ```
-    #[must_use]
-    pub fn cost(&self, request: &Request) -> Microunits {
-        Microunits::new(utility::cost_microunits(request, self))
     }
 }

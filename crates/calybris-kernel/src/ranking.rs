@@ -184,9 +184,12 @@ pub struct RankedModel {
     /// Its quality.
     #[cfg_attr(feature = "serde", serde(rename = "quality_bps"))]
     pub quality: BasisPoints,
-    /// What it costs, for the tokens of the request.
+    /// What it costs, for the usage that the request expects.
     #[cfg_attr(feature = "serde", serde(rename = "cost_microunits"))]
     pub cost: Microunits,
+    /// What it costs at most, for the ceiling of the request; the cost if it has none.
+    #[cfg_attr(feature = "serde", serde(rename = "maximum_cost_microunits"))]
+    pub maximum_cost: Microunits,
     /// Its utility in microunits, above 0.
     pub utility_microunits: i64,
 }
@@ -202,11 +205,14 @@ impl RankedModel {
 }
 
 impl From<Candidate> for RankedModel {
+    /// Of a request without a ceiling.
     fn from(candidate: Candidate) -> Self {
+        let cost = Microunits::new(candidate.cost_microunits.0);
         Self {
             model_id: candidate.model_id(),
             quality: BasisPoints::new(candidate.quality_bps()),
-            cost: Microunits::new(candidate.cost_microunits.0),
+            cost,
+            maximum_cost: cost,
             utility_microunits: candidate.utility_microunits,
         }
     }

@@ -2,7 +2,9 @@
 
 use calybris_units::{BasisPoints, Microunits};
 
-use crate::{CapabilitySet, ProviderSet, RegionSet};
+use crate::{
+    CapabilitySet, Ceiling, ExcludedModels, InvalidRequest, ProviderSet, RegionSet, Usage,
+};
 
 /// One question to the kernel.
 ///
@@ -27,13 +29,14 @@ pub struct Request {
     /// The model the caller had in mind; it need not exist, and it only decides between
     /// `ExecuteRequested` and `Substitute`.
     pub requested_model_id: u32,
-    /// Tokens going in.
-    pub input_tokens: u32,
-    /// Tokens expected out.
-    pub output_tokens: u32,
+    /// What it is expected to use: cost and utility come from it.
+    pub usage: Usage,
     /// What a perfect answer is worth in microunits; a negative value counts as 0.
     pub business_value_microunits: i64,
-    /// The most the answer may cost, inclusive.
+    /// The most it may use; `None` if it may use exactly what is expected. The maximum cost comes from it.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub ceiling: Option<Ceiling>,
+    /// The most the answer may cost, inclusive: the maximum cost is compared with it.
     #[cfg_attr(feature = "serde", serde(rename = "budget_limit_microunits"))]
     pub budget_limit: Microunits,
     /// How risky the request is, 0 to 10,000 basis points; more is an invalid request.
@@ -55,6 +58,13 @@ pub struct Request {
     pub allowed_providers: ProviderSet,
     /// Where it must be served, in at least one of these regions; an empty set is no constraint.
     pub required_regions: RegionSet,
+    /// The group whose models are the candidates; `None` for the whole catalog. A group that the snapshot does not have
+    /// makes the request invalid.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub group_id: Option<u8>,
+    /// Models that are not candidates, whatever the group.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub excluded_models: ExcludedModels,
 }
 
 impl Request {
@@ -72,8 +82,8 @@ impl Request {
         Self {
             sequence,
             requested_model_id,
-            input_tokens,
-            output_tokens,
+            usage: Usage::new(input_tokens, output_tokens),
+            ceiling: None,
             business_value_microunits: 0,
             budget_limit: Microunits::MAX,
             risk: BasisPoints::ZERO,
@@ -83,6 +93,8 @@ impl Request {
             required_capabilities: CapabilitySet::EMPTY,
             allowed_providers: ProviderSet::ALL,
             required_regions: RegionSet::EMPTY,
+            group_id: None,
+            excluded_models: ExcludedModels::NONE,
         }
     }
 
@@ -100,11 +112,36 @@ impl Request {
         self
     }
 
-    /// With these tokens going in and out.
+    /// With this usage expected.
     #[must_use]
-    pub const fn with_tokens(mut self, input_tokens: u32, output_tokens: u32) -> Self {
-        self.input_tokens = input_tokens;
-        self.output_tokens = output_tokens;
+    pub const fn with_usage(mut self, usage: Usage) -> Self {
+        self.usage = usage;
+        self
+    }
+
+    /// That may use at most this much.
+    ///
+    /// ```
+    /// use calybris_kernel::{
+    ///     BasisPoints, Ceiling, Microunits, Model, Policy, PolicySnapshot, Price, Request,
+    /// };
+    ///
+    /// let price = Price::per_million_tokens(Microunits::new(1_000_000), Microunits::new(4_000_000));
+    /// let model = Model::new(1, 0, BasisPoints::percent(90)).with_price(price);
+    /// let snapshot = PolicySnapshot::new(Policy::new(), [model])?;
+    ///
+    /// // About 500 tokens will come back, and 4,096 may.
+    /// let request = Request::new(1, 1, 1_000, 500)
+    ///     .with_business_value_microunits(50_000)
+    ///     .with_ceiling(Ceiling::new(1_000, 4_096));
+    /// let decision = snapshot.prescribe(&request);
+    /// assert_eq!(decision.estimated_cost, Microunits::new(3_000));
+    /// assert_eq!(decision.maximum_cost, Microunits::new(17_384));
+    /// # Ok::<(), calybris_kernel::SnapshotError>(())
+    /// ```
+    #[must_use]
+    pub const fn with_ceiling(mut self, ceiling: Ceiling) -> Self {
+        self.ceiling = Some(ceiling);
         self
     }
 
@@ -174,14 +211,62 @@ impl Request {
         self
     }
 
-    /// The first field, in the order of declaration, that is out of range, by its name in JSON, and what it holds.
-    pub(crate) fn field_out_of_range(&self) -> Option<(&'static str, BasisPoints)> {
+    /// For models of this group only.
+    ///
+    /// ```
+    /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
+    /// # use calybris_kernel::*;
+    /// # use plain::{POLICY, REQUEST, model};
+    /// let models = [model(1, 100), model(2, 200), model(3, 300)];
+    /// let snapshot = PolicySnapshot::with_groups(POLICY, models, [Group::new(0, [2, 3])])?;
+    /// let decision = snapshot.prescribe(&REQUEST.with_group_id(0));
+    /// assert_eq!((decision.selected_model_id, decision.evaluated_models), (Some(2), 2));
+    ///
+    /// let cooling = ExcludedModels::new(&[2])?;
+    /// let decision = snapshot.prescribe(&REQUEST.with_group_id(0).with_excluded_models(cooling));
+    /// assert_eq!(decision.selected_model_id, Some(3));
+    /// assert_eq!(snapshot.prescribe(&REQUEST.with_group_id(7)).reason, Reason::InvalidRequest);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn with_group_id(mut self, group_id: u8) -> Self {
+        self.group_id = Some(group_id);
+        self
+    }
+
+    /// For other models than these.
+    #[must_use]
+    pub const fn with_excluded_models(mut self, excluded_models: ExcludedModels) -> Self {
+        self.excluded_models = excluded_models;
+        self
+    }
+
+    /// Whether fields are in range, and the usage is within its ceiling. Says what is wrong first, in the order of
+    /// declaration within each.
+    #[inline]
+    pub(crate) fn check(&self) -> Result<(), InvalidRequest> {
         let fields = [
             ("risk_bps", self.risk),
             ("confidence_bps", self.confidence),
             ("minimum_quality_bps", self.minimum_quality),
         ];
-        fields.into_iter().find(|&(_, found)| found > BasisPoints::WHOLE)
+        if let Some((field, found)) = fields.into_iter().find(|&(_, bps)| bps > BasisPoints::WHOLE)
+        {
+            return Err(InvalidRequest::OutOfRange { field, found, limit: BasisPoints::WHOLE });
+        }
+        match &self.ceiling {
+            Some(ceiling) => ceiling.check(&self.usage),
+            None => Ok(()),
+        }
+    }
+
+    /// The tokens that a window is compared with, of the prompt and the completion: those of the ceiling if there is one.
+    #[inline(always)]
+    pub(crate) fn window_tokens(&self) -> (u64, u64) {
+        match &self.ceiling {
+            Some(ceiling) => (ceiling.prompt_tokens.into(), ceiling.completion_tokens.into()),
+            None => (self.usage.prompt_tokens(), self.usage.completion_tokens()),
+        }
     }
 
     /// The most p95 latency accepted: no model is above it if there is no limit.

@@ -15,6 +15,7 @@ pub(crate) struct Tally {
     provider: u32,
     region: u32,
     risk_ceiling: u32,
+    window: u32,
     budget: u32,
     utility: u32,
 }
@@ -30,6 +31,7 @@ impl Tally {
             Gate::Provider => &mut self.provider,
             Gate::Region => &mut self.region,
             Gate::RiskCeiling => &mut self.risk_ceiling,
+            Gate::Window => &mut self.window,
             Gate::Budget => &mut self.budget,
             Gate::Utility => &mut self.utility,
             Gate::RiskHardLimit | Gate::ConfidenceHardLimit | Gate::Enabled => return,
@@ -47,6 +49,7 @@ impl Tally {
         let most = later_if_as_many(most, (self.quality, Gate::Quality));
         let most = later_if_as_many(most, (self.risk_ceiling, Gate::RiskCeiling));
         let most = later_if_as_many(most, (self.latency, Gate::Latency));
+        let most = later_if_as_many(most, (self.window, Gate::Window));
         let most = later_if_as_many(most, (self.budget, Gate::Budget));
         match later_if_as_many(most, (self.utility, Gate::Utility)) {
             (0, _) => Reason::NoEnabledModel,
@@ -65,10 +68,10 @@ pub(crate) type Outcome<R> = Result<(R, u32), Reason>;
 
 /// Sends every model through the gates, one after the other, and ranks the eligible.
 #[inline(always)]
-pub(crate) fn scan<R: Ranking>(
+pub(crate) fn scan<'m, R: Ranking>(
     mut ranking: R,
     valuation: Valuation<'_>,
-    models: &[Model],
+    models: impl IntoIterator<Item = &'m Model>,
 ) -> Outcome<R> {
     let mut eligible_models = 0_u32;
     let mut tally = Tally::default();

@@ -5,13 +5,15 @@ use alloc::vec::Vec;
 
 use calybris_units::{BasisPoints, Microunits};
 
+use crate::candidates::{Candidates, Groups};
 use crate::fast::{Index, is_small, search};
 use crate::gates::admit_request;
 use crate::ranking::{Candidate, TopK, TopTwo};
 use crate::scan::{Outcome, scan};
 use crate::utility::{Valuation, has_narrow_prices};
 use crate::{
-    Action, Decision, Model, Policy, RankedModel, Reason, Request, SnapshotError, canonical,
+    Action, Decision, Group, Model, Policy, RankedModel, Reason, Refusal, Request, SnapshotError,
+    Window, canonical,
 };
 
 /// A policy and a catalog that were checked once and never change again.
@@ -26,8 +28,11 @@ pub struct PolicySnapshot {
     policy: Policy,
     models: Box<[Model]>,
     model_count: u32,
+    groups: Groups,
     /// Whether all prices are narrow (see [`Valuation::new`]).
     narrow_prices: bool,
+    /// Whether the index is told all that the models say: one band each, and no window.
+    is_indexed: bool,
     index: Index,
 }
 
@@ -51,15 +56,44 @@ impl PolicySnapshot {
     /// assert_eq!(error.to_string(), "model id `1` stands more than once in the catalog");
     /// ```
     pub fn new(policy: Policy, models: impl Into<Vec<Model>>) -> Result<Self, SnapshotError> {
+        Self::with_groups(policy, models, [])
+    }
+
+    /// Checks a policy, a catalog and its groups, and freezes them. A request may be restricted to a group.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new); then a group id that stands twice, or a group with a model that the catalog does not have.
+    ///
+    /// ```
+    /// use calybris_kernel::{BasisPoints, Group, Model, Policy, PolicySnapshot};
+    ///
+    /// let model = Model::new(1, 0, BasisPoints::percent(90));
+    /// let snapshot = PolicySnapshot::with_groups(Policy::new(), [model], [Group::new(0, [1])])?;
+    /// assert_eq!(snapshot.groups()[0].model_ids, [1]);
+    ///
+    /// let error = PolicySnapshot::with_groups(Policy::new(), [model], [Group::new(0, [2])]).unwrap_err();
+    /// assert_eq!(error.to_string(), "group `0` names model id `2`, which the catalog does not have");
+    /// # Ok::<(), calybris_kernel::SnapshotError>(())
+    /// ```
+    pub fn with_groups(
+        policy: Policy,
+        models: impl Into<Vec<Model>>,
+        groups: impl Into<Vec<Group>>,
+    ) -> Result<Self, SnapshotError> {
         let mut models = models.into();
         let model_count = count_models(models.len())?;
         check_policy(&policy)?;
         models.sort_unstable_by_key(|model| model.model_id);
         check_models(&models)?;
+        let groups = Groups::new(groups.into(), &models)?;
         let index = Index::new(&policy, &models);
         let narrow_prices = models.iter().all(has_narrow_prices);
+        let is_indexed = models
+            .iter()
+            .all(|model| model.price.bands_after_first() == 0 && model.window == Window::UNKNOWN);
         let models = models.into_boxed_slice();
-        Ok(Self { policy, models, model_count, narrow_prices, index })
+        Ok(Self { policy, models, model_count, groups, narrow_prices, is_indexed, index })
     }
 
     /// The policy.
@@ -93,6 +127,12 @@ impl PolicySnapshot {
         &self.models
     }
 
+    /// The groups, in ascending order of their ids, each with its models in ascending order of theirs.
+    #[must_use]
+    pub fn groups(&self) -> &[Group] {
+        self.groups.as_slice()
+    }
+
     /// The model with this id, if the catalog has it.
     ///
     /// ```
@@ -100,7 +140,7 @@ impl PolicySnapshot {
     /// # use calybris_kernel::*;
     /// # use plain::{POLICY, model};
     /// let snapshot = PolicySnapshot::new(POLICY, [model(9, 100), model(4, 300)])?;
-    /// assert_eq!(snapshot.model(4).map(|model| model.fixed_price), Some(Microunits::new(300)));
+    /// assert_eq!(snapshot.model(4).map(|model| model.price.fixed_price()), Some(Microunits::new(300)));
     /// assert_eq!(snapshot.model(5), None);
     /// # Ok::<(), SnapshotError>(())
     /// ```
@@ -132,8 +172,11 @@ impl PolicySnapshot {
     #[must_use]
     #[inline(never)] // Inlined, it would copy the decision once more.
     pub fn prescribe(&self, request: &Request) -> Decision {
-        if let Err(refusal) = admit_request(&self.policy, request) {
+        if let Err(refusal) = self.admit(request) {
             return self.reject(request, refusal.reason(), 0);
+        }
+        if !self.is_flat(request) {
+            return self.decide_among_candidates(request);
         }
         if is_small(&self.models) {
             return self.decide_among_few(request);
@@ -141,11 +184,39 @@ impl PolicySnapshot {
         self.decide(request)
     }
 
+    /// Decides an admitted request of any kind, by a scan of its candidates.
+    #[inline(never)]
+    fn decide_among_candidates(&self, request: &Request) -> Decision {
+        let candidates = Candidates::new(&self.models, &self.groups, request);
+        let outcome = scan(TopTwo::EMPTY, self.valuation(request), candidates.iter());
+        self.conclude(request, outcome, candidates.count())
+    }
+
+    /// Whether the index knows all that matters to a request.
+    #[inline(always)]
+    fn is_flat(&self, request: &Request) -> bool {
+        self.is_indexed
+            & request.usage.is_plain()
+            & request.ceiling.is_none()
+            & request.group_id.is_none()
+            & request.excluded_models.is_empty()
+    }
+
+    #[inline(always)]
+    pub(crate) fn admit(&self, request: &Request) -> Result<(), Refusal> {
+        admit_request(&self.policy, &self.groups, request)
+    }
+
+    pub(crate) fn candidates<'a>(&'a self, request: &'a Request) -> Candidates<'a> {
+        Candidates::new(&self.models, &self.groups, request)
+    }
+
     /// Decides an admitted request by a scan. It is a separate function so that a small catalog does not
     /// pay for the preparations of the index.
     #[inline(never)]
     fn decide_among_few(&self, request: &Request) -> Decision {
-        self.conclude(request, scan(TopTwo::EMPTY, self.valuation(request), &self.models))
+        let outcome = scan(TopTwo::EMPTY, self.valuation(request), &*self.models);
+        self.conclude(request, outcome, self.model_count)
     }
 
     /// Decides an admitted request. It is a separate function so that a request that is not admitted does
@@ -153,14 +224,22 @@ impl PolicySnapshot {
     #[inline(never)]
     fn decide(&self, request: &Request) -> Decision {
         let valuation = self.valuation(request);
-        self.conclude(request, search(TopTwo::EMPTY, &self.index, &self.models, &valuation))
+        let outcome = search(TopTwo::EMPTY, &self.index, &self.models, &valuation);
+        self.conclude(request, outcome, self.model_count)
     }
 
     #[inline(always)]
-    fn conclude(&self, request: &Request, outcome: Outcome<TopTwo>) -> Decision {
+    fn conclude(
+        &self,
+        request: &Request,
+        outcome: Outcome<TopTwo>,
+        evaluated_models: u32,
+    ) -> Decision {
         match outcome {
-            Ok((top, eligible_models)) => self.select(request, &top, eligible_models),
-            Err(reason) => self.reject(request, reason, self.model_count),
+            Ok((top, eligible_models)) => {
+                self.select(request, &top, [evaluated_models, eligible_models])
+            }
+            Err(reason) => self.reject(request, reason, evaluated_models),
         }
     }
 
@@ -183,14 +262,26 @@ impl PolicySnapshot {
     /// ```
     #[must_use = "places beyond this many hold what they held before"]
     pub fn rank(&self, request: &Request, best: &mut [RankedModel]) -> usize {
-        if best.is_empty() || admit_request(&self.policy, request).is_err() {
+        if best.is_empty() || self.admit(request).is_err() {
             return 0;
         }
         let valuation = self.valuation(request);
-        match search(TopK::new(best), &self.index, &self.models, &valuation) {
+        let top = TopK::new(best);
+        let outcome = if self.is_flat(request) {
+            search(top, &self.index, &self.models, &valuation)
+        } else {
+            scan(top, valuation, self.candidates(request).iter())
+        };
+        let taken = match outcome {
             Ok((top, _)) => top.taken(),
             Err(_) => 0,
+        };
+        if request.ceiling.is_some() {
+            for ranked in best.iter_mut().take(taken) {
+                ranked.maximum_cost = self.maximum_cost(request, ranked.model_id, ranked.cost);
+            }
         }
+        taken
     }
 
     /// Passes the canonical bytes of the policy and the catalog to `sink`, piece by piece.
@@ -209,7 +300,7 @@ impl PolicySnapshot {
     /// # Ok::<(), SnapshotError>(())
     /// ```
     pub fn write_canonical(&self, sink: impl FnMut(&[u8])) {
-        canonical::write_canonical(&self.policy, self.model_count, &self.models, sink);
+        canonical::write_canonical(self, self.model_count, sink);
     }
 
     /// What an admitted request is worth under the policy, and what it costs at the models.
@@ -220,11 +311,18 @@ impl PolicySnapshot {
 
     /// The decision for the model that leads the top.
     #[inline]
-    fn select(&self, request: &Request, top: &TopTwo, eligible_models: u32) -> Decision {
+    fn select(
+        &self,
+        request: &Request,
+        top: &TopTwo,
+        [evaluated_models, eligible_models]: [u32; 2],
+    ) -> Decision {
         // Eligible models were counted, so one of them won. If none had, a reject is the safe answer.
         let Some(winner) = top.winner() else {
-            return self.reject(request, Reason::NoEnabledModel, self.model_count);
+            return self.reject(request, Reason::NoEnabledModel, evaluated_models);
         };
+        let estimated_cost = Microunits::new(winner.cost_microunits.0);
+        let maximum_cost = self.maximum_cost(request, winner.model_id(), estimated_cost);
         let runner_up = top.runner_up();
         let (action, reason) = if winner.model_id() == request.requested_model_id {
             (Action::ExecuteRequested, Reason::RequestedModelMaximizesUtility)
@@ -239,13 +337,27 @@ impl PolicySnapshot {
             reason,
             requested_model_id: request.requested_model_id,
             selected_model_id: Some(winner.model_id()),
-            estimated_cost: Microunits::new(winner.cost_microunits.0),
+            estimated_cost,
+            maximum_cost,
             expected_utility_microunits: winner.utility_microunits,
             runner_up_model_id: runner_up.map(Candidate::model_id),
             runner_up_utility_microunits: runner_up
                 .map_or(0, |candidate| candidate.utility_microunits),
-            evaluated_models: self.model_count,
+            evaluated_models,
             eligible_models,
+        }
+    }
+
+    /// What an eligible model costs at most.
+    #[inline(always)]
+    fn maximum_cost(&self, request: &Request, model_id: u32, cost: Microunits) -> Microunits {
+        match &request.ceiling {
+            None => cost,
+            Some(ceiling) => {
+                let model = self.model(model_id);
+                // It is eligible, so its maximum cost is within a budget limit.
+                model.and_then(|model| model.price.maximum_cost(ceiling)).unwrap_or(cost)
+            }
         }
     }
 
@@ -259,6 +371,7 @@ impl PolicySnapshot {
             requested_model_id: request.requested_model_id,
             selected_model_id: None,
             estimated_cost: Microunits::ZERO,
+            maximum_cost: Microunits::ZERO,
             expected_utility_microunits: 0,
             runner_up_model_id: None,
             runner_up_utility_microunits: 0,
@@ -271,7 +384,9 @@ impl PolicySnapshot {
 impl PartialEq for PolicySnapshot {
     /// The index follows from the catalog.
     fn eq(&self, other: &Self) -> bool {
-        self.policy == other.policy && self.models == other.models
+        self.policy == other.policy
+            && self.models == other.models
+            && self.groups() == other.groups()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use calybris_units::Microunits;
 
-use crate::{Model, Policy, Request};
+use crate::{Ceiling, Model, Policy, Price, Request, TokenClassSet, Usage};
 
 /// Prices are per this many tokens.
 pub(crate) const TOKENS_PER_PRICE: u64 = 1_000_000;
@@ -58,16 +58,22 @@ impl UtilityTerms {
 /// The formulas that divide or may grow, for whole numbers of one width.
 macro_rules! formulas {
     ($number:ident) => {
-        use super::{BPS_SQUARED, TOKENS_PER_PRICE};
+        use super::{BPS_SQUARED, Microunits, TOKENS_PER_PRICE};
 
-        /// `ceil(tokens * price / 10^6)`.
+        /// `ceil(sum of tokens * rates / 10^6)`, rates per million tokens.
         #[inline(always)]
-        pub(super) fn token_cost(tokens: u32, price_microunits_per_million: u64) -> $number {
+        pub(super) fn token_cost<const N: usize>(
+            tokens: [u32; N],
+            rates: [Microunits; N],
+        ) -> $number {
             let per_million = $number::from(TOKENS_PER_PRICE);
-            let product = $number::from(tokens) * $number::from(price_microunits_per_million);
+            let mut sum = 0;
+            for (tokens, rate) in tokens.into_iter().zip(rates) {
+                sum += $number::from(tokens) * $number::from(rate.get());
+            }
             // `div_ceil` would multiply back to see whether anything is left.
             let almost_one_more = per_million - 1;
-            (product + almost_one_more) / per_million
+            (sum + almost_one_more) / per_million
         }
 
         /// `floor(value * first * second / 10^8)`, rounded once.
@@ -86,7 +92,7 @@ macro_rules! formulas {
     };
 }
 
-/// 128 bits hold whatever the inputs are: `2^63 * 2^16 * 2^16` and `2^32 * 2^64` are less.
+/// 128 bits hold whatever the inputs are: `2^63 * 2^16 * 2^16` and `5 * 2^32 * 2^64` are less.
 mod wide {
     formulas!(u128);
 }
@@ -94,22 +100,26 @@ mod wide {
 /// 64 bits are several times faster, and enough for nearly every request and model.
 ///
 /// INVARIANT (narrow): values up to `2^64 / (10^4 * (2^16 - 1))`, which is 28,147 dollars, have shares
-/// whose products are below `2^64`. So have fewer than `2^28` tokens, which is 268 million, at token
-/// prices below `2^36`, which is 68,719 dollars a million: `(2^28 - 1) * (2^36 - 1) + 10^6 < 2^64`.
-/// Fixed prices and latency penalties are below `2^60`, shares below `2^38`, token costs below
-/// `2^45`: no sum of them reaches `2^62`.
+/// whose products are below `2^64`. So have fewer than `2^28` tokens, which is 268 million, at rates
+/// below `2^36`, which is 68,719 dollars a million: `(2^28 - 1) * (2^36 - 1) + 10^6 < 2^64`; and five
+/// classes of fewer than `2^25` tokens each: `5 * (2^25 - 1) * (2^36 - 1) + 10^6 < 2^64`.
+/// Fixed prices and latency penalties are below `2^60`, and so is what fewer than `2^20` searches cost at fees below `2^40`;
+/// shares are below `2^38`, token costs below `2^45`: no sum of them reaches `2^62`.
 mod narrow {
     use calybris_units::BasisPoints;
 
-    use crate::{Model, Policy, Request};
+    use crate::{Policy, Price, Usage};
 
     formulas!(u64);
 
     const MOST_VALUE: u64 = u64::MAX / (BasisPoints::WHOLE.get() as u64 * u16::MAX as u64);
     const MOST_PENALTY_PER_MS: u64 = (1 << 28) - 1;
     const TOKEN_BITS: u32 = 28;
-    const TOKEN_PRICE_BITS: u32 = u64::BITS - TOKEN_BITS;
+    const CLASSED_TOKEN_BITS: u32 = 25;
+    const RATE_BITS: u32 = 36;
     const FIXED_PRICE_BITS: u32 = 60;
+    const SEARCH_BITS: u32 = 20;
+    const SEARCH_FEE_BITS: u32 = 40;
 
     #[inline(always)]
     pub(super) fn holds_terms(policy: &Policy, value: u64) -> bool {
@@ -118,15 +128,24 @@ mod narrow {
     }
 
     #[inline(always)]
-    pub(super) fn holds_tokens(request: &Request) -> bool {
-        (request.input_tokens | request.output_tokens) >> TOKEN_BITS == 0
+    pub(super) fn holds_usage(usage: &Usage) -> bool {
+        if usage.is_plain() {
+            return (usage.input_tokens | usage.output_tokens) >> TOKEN_BITS == 0;
+        }
+        let prompt = usage.prompt_counts().into_iter().fold(0, |all, tokens| all | tokens);
+        let all = usage.completion_counts().into_iter().fold(prompt, |all, tokens| all | tokens);
+        (all >> CLASSED_TOKEN_BITS == 0) & (usage.searches >> SEARCH_BITS == 0)
     }
 
+    /// Rates rise from band to band, so those of the last are looked at.
     #[inline(always)]
-    pub(super) fn holds_prices(model: &Model) -> bool {
-        let token_prices = model.input_price_per_million_tokens.get()
-            | model.output_price_per_million_tokens.get();
-        (token_prices >> TOKEN_PRICE_BITS == 0) & (model.fixed_price.get() >> FIXED_PRICE_BITS == 0)
+    pub(super) fn holds_price(price: &Price) -> bool {
+        let rates = &price.last_band().rates;
+        let prompt = rates.prompt_rates().into_iter().fold(0, |all, rate| all | rate.get());
+        let all = rates.completion_rates().into_iter().fold(prompt, |all, rate| all | rate.get());
+        (all >> RATE_BITS == 0)
+            & (price.fixed_price().get() >> FIXED_PRICE_BITS == 0)
+            & (price.search_fee().amount().get() >> SEARCH_FEE_BITS == 0)
     }
 }
 
@@ -164,7 +183,8 @@ impl<'a> Valuation<'a> {
     #[inline(always)]
     pub(crate) fn new(policy: &'a Policy, request: &'a Request, narrow_prices: bool) -> Self {
         let value_microunits = request.value_microunits();
-        let holds = narrow::holds_terms(policy, value_microunits) & narrow::holds_tokens(request);
+        let holds =
+            narrow::holds_terms(policy, value_microunits) & narrow::holds_usage(&request.usage);
         let (narrow, narrow_risk_penalty_microunits) = if holds {
             let multiplier_bps = policy.risk_penalty_multiplier.get();
             let penalty = narrow::share(value_microunits, request.risk.get(), multiplier_bps);
@@ -212,7 +232,7 @@ impl<'a> Valuation<'a> {
     /// The same for a model whose prices may not be narrow.
     #[inline(never)]
     fn checked_cost_and_utility(self, model: &Model) -> CostAndUtility {
-        if self.narrow == Narrow::Terms && narrow::holds_prices(model) {
+        if self.narrow == Narrow::Terms && narrow::holds_price(&model.price) {
             self.narrow_cost_and_utility(model)
         } else {
             self.wide_cost_and_utility(model)
@@ -225,10 +245,23 @@ impl<'a> Valuation<'a> {
         let value = narrow::share(self.value_microunits, confidence_bps, model.quality.get());
         let penalty_per_ms = self.policy.latency_penalty_per_ms.get();
         let latency_penalty = narrow::latency_penalty(model.p95_latency_ms, penalty_per_ms);
-        let cost_microunits = narrow_cost_microunits(self.request, model);
+        let cost_microunits = narrow_cost_microunits(&self.request.usage, &model.price);
         let deductions = self.narrow_risk_penalty_microunits + cost_microunits + latency_penalty;
         let utility_microunits = value.cast_signed() - deductions.cast_signed();
         CostAndUtility { cost_microunits, utility_microunits }
+    }
+
+    /// What the model may cost at most, given what it is expected to cost; nothing above `u64::MAX`.
+    #[inline(always)]
+    pub(crate) fn maximum_cost_microunits(
+        &self,
+        model: &Model,
+        cost_microunits: u64,
+    ) -> Option<u64> {
+        match &self.request.ceiling {
+            None => Some(cost_microunits),
+            Some(ceiling) => maximum_cost_microunits(ceiling, &model.price),
+        }
     }
 
     #[cold]
@@ -252,7 +285,7 @@ impl<'a> Valuation<'a> {
         UtilityTerms {
             adjusted_value: u64::try_from(adjusted_value).map_or(Microunits::ZERO, Microunits::new),
             risk_penalty_microunits: self.risk_penalty_microunits(),
-            cost: Microunits::new(cost_microunits(self.request, model)),
+            cost: Microunits::new(cost_microunits(&self.request.usage, &model.price)),
             latency_penalty_microunits: wide::latency_penalty(model.p95_latency_ms, penalty_per_ms),
         }
     }
@@ -260,38 +293,68 @@ impl<'a> Valuation<'a> {
 
 /// Whether a model's prices are [`narrow`].
 pub(crate) fn has_narrow_prices(model: &Model) -> bool {
-    narrow::holds_prices(model)
+    narrow::holds_price(&model.price)
 }
 
-/// `fixed price + ceil(input tokens * price / 10^6) + ceil(output tokens * price / 10^6)`, or
+/// `fixed price + searches * search fee + ceil(prompt counts * rates / 10^6) + ceil(completion counts * rates / 10^6)`, or
 /// `u64::MAX` if that is more.
 #[inline]
-pub(crate) fn cost_microunits(request: &Request, model: &Model) -> u64 {
-    if narrow::holds_tokens(request) & narrow::holds_prices(model) {
-        narrow_cost_microunits(request, model)
+pub(crate) fn cost_microunits(usage: &Usage, price: &Price) -> u64 {
+    if narrow::holds_usage(usage) & narrow::holds_price(price) {
+        narrow_cost_microunits(usage, price)
     } else {
-        wide_cost_microunits(request, model)
+        wide_cost_microunits(usage, price).unwrap_or(u64::MAX)
     }
 }
 
 #[inline(always)]
-fn narrow_cost_microunits(request: &Request, model: &Model) -> u64 {
-    let input_price = model.input_price_per_million_tokens.get();
-    let output_price = model.output_price_per_million_tokens.get();
-    model.fixed_price.get()
-        + narrow::token_cost(request.input_tokens, input_price)
-        + narrow::token_cost(request.output_tokens, output_price)
+fn narrow_cost_microunits(usage: &Usage, price: &Price) -> u64 {
+    if usage.is_plain() {
+        let rates = &price.band(usage.input_tokens.into()).rates;
+        return price.fixed_price().get()
+            + narrow::token_cost([usage.input_tokens], [rates.input])
+            + narrow::token_cost([usage.output_tokens], [rates.output]);
+    }
+    narrow_cost_of_classes(usage, price)
 }
 
+#[inline(never)]
+fn narrow_cost_of_classes(usage: &Usage, price: &Price) -> u64 {
+    let rates = &price.band(usage.prompt_tokens()).rates;
+    let charged_searches = price.search_fee().charged_searches(usage.searches);
+    price.fixed_price().get()
+        + u64::from(charged_searches) * price.search_fee().amount().get()
+        + narrow::token_cost(usage.prompt_counts(), rates.prompt_rates())
+        + narrow::token_cost(usage.completion_counts(), rates.completion_rates())
+}
+
+/// Nothing above `u64::MAX`.
 #[cold]
 #[inline(never)]
-fn wide_cost_microunits(request: &Request, model: &Model) -> u64 {
-    let input_price = model.input_price_per_million_tokens.get();
-    let output_price = model.output_price_per_million_tokens.get();
-    let cost = u128::from(model.fixed_price.get())
-        + wide::token_cost(request.input_tokens, input_price)
-        + wide::token_cost(request.output_tokens, output_price);
-    u64::try_from(cost).unwrap_or(u64::MAX)
+fn wide_cost_microunits(usage: &Usage, price: &Price) -> Option<u64> {
+    let rates = &price.band(usage.prompt_tokens()).rates;
+    let prompt = wide::token_cost(usage.prompt_counts(), rates.prompt_rates());
+    let completion = wide::token_cost(usage.completion_counts(), rates.completion_rates());
+    with_fees(price, usage.searches, prompt + completion)
+}
+
+/// The cost of the dearest usage within a ceiling: all of its tokens, at the dearest rates it allows. A longer prompt is never
+/// cheaper, by INVARIANT (price). Nothing above `u64::MAX`.
+#[inline]
+pub(crate) fn maximum_cost_microunits(ceiling: &Ceiling, price: &Price) -> Option<u64> {
+    let rates = &price.band(ceiling.prompt_tokens.into()).rates;
+    let prompt = rates.dearest(ceiling.classes.intersection(TokenClassSet::PROMPT));
+    let completion = rates.dearest(ceiling.classes.intersection(TokenClassSet::COMPLETION));
+    let tokens = wide::token_cost([ceiling.prompt_tokens], [prompt])
+        + wide::token_cost([ceiling.completion_tokens], [completion]);
+    with_fees(price, ceiling.searches, tokens)
+}
+
+fn with_fees(price: &Price, searches: u32, tokens_microunits: u128) -> Option<u64> {
+    let charged_searches = price.search_fee().charged_searches(searches);
+    let fees = u128::from(price.fixed_price().get())
+        + u128::from(charged_searches) * u128::from(price.search_fee().amount().get());
+    u64::try_from(fees + tokens_microunits).ok()
 }
 
 #[cfg(test)]
@@ -320,10 +383,13 @@ mod tests {
                         let policy = Policy::new()
                             .with_risk_penalty_multiplier(BasisPoints::new(u16::MAX))
                             .with_latency_penalty_per_ms(Microunits::new(penalty));
-                        let model = model
-                            .with_input_price_per_million_tokens(Microunits::new(token_price))
-                            .with_output_price_per_million_tokens(Microunits::new(token_price))
-                            .with_fixed_price(Microunits::new(fixed_price));
+                        let model = model.with_price(
+                            Price::per_million_tokens(
+                                Microunits::new(token_price),
+                                Microunits::new(token_price),
+                            )
+                            .with_fixed_price(Microunits::new(fixed_price)),
+                        );
                         let most_tokens = u32::MAX >> 4;
                         let tokens = [0, 1, most_tokens, most_tokens + 1, u32::MAX];
                         for (tokens, narrow_prices) in tokens.into_iter().flat_map(|tokens| {
@@ -331,15 +397,16 @@ mod tests {
                         }) {
                             let request = request
                                 .with_business_value_microunits(business_value.cast_signed())
-                                .with_tokens(tokens, tokens);
+                                .with_usage(Usage::new(tokens, tokens));
                             let valuation = Valuation::new(&policy, &request, narrow_prices);
                             let (worth, terms) = (
                                 valuation.cost_and_utility(&model),
                                 valuation.wide_cost_and_utility(&model),
                             );
                             assert_eq!(worth, terms, "{policy:?} {model:?} {request:?}");
-                            let cost = cost_microunits(&request, &model);
-                            assert_eq!(cost, wide_cost_microunits(&request, &model));
+                            let cost = cost_microunits(&request.usage, &model.price);
+                            let wide = wide_cost_microunits(&request.usage, &model.price);
+                            assert_eq!(cost, wide.unwrap_or(u64::MAX));
                             assert_eq!(cost, worth.cost_microunits);
                             let risk = valuation.risk_penalty_microunits();
                             assert_eq!(risk, valuation.wide_risk_penalty_microunits());

@@ -57,8 +57,8 @@ macro_rules! peer {
                 KernelInput {
                     request_sequence: request.sequence,
                     requested_model_id: request.requested_model_id,
-                    input_tokens: request.input_tokens,
-                    output_tokens: request.output_tokens,
+                    input_tokens: request.usage.input_tokens,
+                    output_tokens: request.usage.output_tokens,
                     business_value_microunits: request.business_value_microunits,
                     budget_limit_microunits: request.budget_limit.get(),
                     risk_bps: request.risk.get(),

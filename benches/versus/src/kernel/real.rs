@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use calybris_kernel::{
-    BasisPoints, CapabilitySet, Microunits, Model, Policy, ProviderSet, RegionSet, Request,
+    BasisPoints, CapabilitySet, Microunits, Model, Price, Policy, ProviderSet, RegionSet, Request,
 };
 use serde_json::Value;
 
@@ -75,8 +75,7 @@ fn models(json: &str) -> Result<(Vec<Model>, BTreeMap<String, u32>), String> {
                 .with_p95_latency_ms(dice.between(200, 8_000) as u32)
                 .with_capabilities(CapabilitySet::from_bits(flags))
                 .with_regions(RegionSet::from_bits(dice.roll() & 0xff | 1 << dice.between(0, 8)))
-                .with_input_price_per_million_tokens(Microunits::new(input_price))
-                .with_output_price_per_million_tokens(Microunits::new(output_price)),
+                .with_price(Price::per_million_tokens(Microunits::new(input_price), Microunits::new(output_price))),
         );
     }
     Ok((models, capabilities))

@@ -1,7 +1,7 @@
 //! The workloads: a policy, a catalog and a pool of requests each.
 
 use calybris_kernel::{
-    BasisPoints, CapabilitySet, Microunits, Model, Policy, ProviderSet, RegionSet, Request,
+    BasisPoints, CapabilitySet, Microunits, Model, Usage, Policy, ProviderSet, RegionSet, Request,
 };
 
 use super::catalog::{self, Dice};
@@ -58,7 +58,7 @@ impl Workload {
     pub fn reject() -> Self {
         let request = seed_request(1)
             .with_requested_model_id(0)
-            .with_tokens(1_000, 500)
+            .with_usage(Usage::new(1_000, 500))
             .with_risk(BasisPoints::percent(99))
             .with_confidence(BasisPoints::percent(90))
             .with_minimum_quality(BasisPoints::percent(30));
@@ -94,7 +94,7 @@ impl Workload {
     pub fn boundary(n: usize) -> Self {
         Self::drawn("boundary", n, |dice, request| {
             let typical =
-                u64::from(request.input_tokens) * 7 + u64::from(request.output_tokens) * 26;
+                u64::from(request.usage.input_tokens) * 7 + u64::from(request.usage.output_tokens) * 26;
             request.minimum_quality = BasisPoints::new(dice.between(2_000, 4_500) as u16);
             request.risk = BasisPoints::new(dice.between(0, 3_000) as u16);
             request.budget_limit = Microunits::new(typical * dice.between(50, 240) / 100);

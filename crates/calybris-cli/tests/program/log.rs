@@ -8,8 +8,8 @@ use calybris_core::engine::{
     Admission, Decided, Fallback, LoggedSnapshot, Names, Record, SCHEMA_ID, Snapshot, UnixMillis,
 };
 use calybris_core::kernel::{
-    BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, RankedModel, RegionSet,
-    Request,
+    BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, Price, RankedModel,
+    RegionSet, Request,
 };
 use calybris_core::wal::{LogId, WalOptions, WalWriter};
 
@@ -217,8 +217,10 @@ fn snapshot(epoch: u64, rows: &[Row]) -> Snapshot {
             .with_p95_latency_ms(p95_latency_ms)
             .with_capabilities(CapabilitySet::from_bits(capabilities))
             .with_regions(RegionSet::from_bits(regions))
-            .with_input_price_per_million_tokens(Microunits::new(price))
-            .with_output_price_per_million_tokens(Microunits::new(4 * price))
+            .with_price(Price::per_million_tokens(
+                Microunits::new(price),
+                Microunits::new(4 * price),
+            ))
     };
     let numbered =
         |names: &[&str]| (0..).zip(names.iter().map(|name| (*name).to_owned())).collect();

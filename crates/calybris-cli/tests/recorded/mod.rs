@@ -14,7 +14,8 @@ use calybris_core::engine::{
     Admission, Decided, LoggedSnapshot, Names, Record, SCHEMA_ID, Snapshot, UnixMillis,
 };
 use calybris_core::kernel::{
-    BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,
+    BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, Price, RegionSet,
+    Request,
 };
 use calybris_core::wal::{LogId, Reader, WalOptions, WalWriter};
 
@@ -90,8 +91,10 @@ pub(crate) fn snapshot(policy: Policy) -> Snapshot {
                 .with_p95_latency_ms(p95_latency_ms)
                 .with_capabilities(CapabilitySet::from_bits(capabilities))
                 .with_regions(RegionSet::from_bits(0b1))
-                .with_input_price_per_million_tokens(Microunits::new(price))
-                .with_output_price_per_million_tokens(Microunits::new(price * 4))
+                .with_price(Price::per_million_tokens(
+                    Microunits::new(price),
+                    Microunits::new(price * 4),
+                ))
         })
         .collect();
     let numbered = |names: &[&str]| {

@@ -147,8 +147,8 @@ impl From<&Request> for RequestV1 {
         Self {
             sequence: request.sequence,
             requested_model_id: request.requested_model_id,
-            input_tokens: request.input_tokens,
-            output_tokens: request.output_tokens,
+            input_tokens: request.usage.input_tokens,
+            output_tokens: request.usage.output_tokens,
             business_value_microunits: request.business_value_microunits,
             budget_limit_microunits: request.budget_limit.get(),
             risk_bps: request.risk.get(),
@@ -207,6 +207,7 @@ impl DecisionV1 {
         decision.action = self.action.try_into()?;
         decision.selected_model_id = self.selected_model_id;
         decision.estimated_cost = Microunits::new(self.estimated_cost_microunits);
+        decision.maximum_cost = decision.estimated_cost;
         decision.expected_utility_microunits = self.expected_utility_microunits;
         decision.runner_up_model_id = self.runner_up_model_id;
         decision.runner_up_utility_microunits = self.runner_up_utility_microunits;

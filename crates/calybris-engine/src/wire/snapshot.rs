@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use calybris_kernel::{CapabilitySet, Model, Policy, RegionSet};
+use calybris_kernel::{CapabilitySet, Model, Policy, Price, RegionSet};
 use calybris_units::{BasisPoints, Microunits};
 use calybris_wal::Hash;
 use serde::{Deserialize, Serialize};
@@ -139,9 +139,9 @@ impl From<&Model> for ModelV1 {
             p95_latency_ms: model.p95_latency_ms,
             capabilities: Bits64(model.capabilities.bits()),
             regions: Bits64(model.regions.bits()),
-            input_price_microunits_per_million_tokens: model.input_price_per_million_tokens.get(),
-            output_price_microunits_per_million_tokens: model.output_price_per_million_tokens.get(),
-            fixed_price_microunits: model.fixed_price.get(),
+            input_price_microunits_per_million_tokens: model.price.band(0).rates.input.get(),
+            output_price_microunits_per_million_tokens: model.price.band(0).rates.output.get(),
+            fixed_price_microunits: model.price.fixed_price().get(),
         }
     }
 }
@@ -156,9 +156,10 @@ impl From<ModelV1> for Model {
             .with_p95_latency_ms(wire.p95_latency_ms)
             .with_capabilities(CapabilitySet::from_bits(wire.capabilities.0))
             .with_regions(RegionSet::from_bits(wire.regions.0))
-            .with_input_price_per_million_tokens(input_price)
-            .with_output_price_per_million_tokens(output_price)
-            .with_fixed_price(Microunits::new(wire.fixed_price_microunits))
+            .with_price(
+                Price::per_million_tokens(input_price, output_price)
+                    .with_fixed_price(Microunits::new(wire.fixed_price_microunits)),
+            )
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use calybris_budget::{BudgetEvent, OverrunPolicy};
 use calybris_engine::{Admission, Call, Engine, EngineOptions, Names, Record, Snapshot};
-use calybris_kernel::{BasisPoints, Model, Policy, PolicySnapshot, RegionSet, Request};
+use calybris_kernel::{BasisPoints, Model, Policy, PolicySnapshot, Price, RegionSet, Request};
 pub(crate) use calybris_units::{Microunits, UnixMillis};
 use calybris_wal::{Durability, Reader};
 
@@ -37,8 +37,10 @@ pub(crate) fn model(
         .with_risk_ceiling(BasisPoints::percent(90))
         .with_p95_latency_ms(100)
         .with_regions(RegionSet::EMPTY)
-        .with_input_price_per_million_tokens(Microunits::new(price_microunits_per_million_tokens))
-        .with_output_price_per_million_tokens(Microunits::new(price_microunits_per_million_tokens))
+        .with_price(Price::per_million_tokens(
+            Microunits::new(price_microunits_per_million_tokens),
+            Microunits::new(price_microunits_per_million_tokens),
+        ))
 }
 
 pub(crate) fn snapshot_under(policy: Policy) -> Snapshot {

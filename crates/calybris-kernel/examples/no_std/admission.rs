@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use calybris_kernel::{
-    BasisPoints, Decision, Microunits, Model, Policy, PolicySnapshot, RegionSet, Request,
+    BasisPoints, Decision, Microunits, Model, Policy, PolicySnapshot, Price, RegionSet, Request,
     SnapshotError,
 };
 
@@ -36,8 +36,10 @@ pub(crate) fn shipped_rules() -> Result<PolicySnapshot, SnapshotError> {
         .with_quality(BasisPoints::percent(90))
         .with_risk_ceiling(BasisPoints::percent(90))
         .with_p95_latency_ms(900)
-        .with_input_price_per_million_tokens(Microunits::new(2_500_000))
-        .with_output_price_per_million_tokens(Microunits::new(10_000_000));
+        .with_price(Price::per_million_tokens(
+            Microunits::new(2_500_000),
+            Microunits::new(10_000_000),
+        ));
     PolicySnapshot::new(policy, Vec::from([on_device, remote]))
 }
 

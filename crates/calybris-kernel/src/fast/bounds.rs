@@ -128,8 +128,8 @@ impl Bounds {
             return None;
         }
         let costs = [
-            scale.input_weight.of(request.input_tokens),
-            scale.output_weight.of(request.output_tokens),
+            scale.input_weight.of(request.usage.input_tokens),
+            scale.output_weight.of(request.usage.output_tokens),
             scale.fixed_weight,
         ];
         let [input, output, fixed] = costs;

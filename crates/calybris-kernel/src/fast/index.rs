@@ -313,9 +313,9 @@ fn quanta(models: &[Model]) -> Quanta {
     };
     Quanta {
         latency: Quantum::exact(largest(|model| model.p95_latency_ms.into())),
-        input: Quantum::new(largest(|model| model.input_price_per_million_tokens.get())),
-        output: Quantum::new(largest(|model| model.output_price_per_million_tokens.get())),
-        fixed: Quantum::new(largest(|model| model.fixed_price.get())),
+        input: Quantum::new(largest(|model| model.price.plain_input())),
+        output: Quantum::new(largest(|model| model.price.plain_output())),
+        fixed: Quantum::new(largest(|model| model.price.fixed_price().get())),
     }
 }
 
@@ -394,7 +394,7 @@ mod tests {
     use crate::ranking::TopTwo;
     use crate::scan::scan;
     use crate::utility::Valuation;
-    use crate::{BasisPoints, CapabilitySet, Microunits, RegionSet, Request};
+    use crate::{BasisPoints, CapabilitySet, Microunits, Price, RegionSet, Request};
 
     /// Capabilities, regions and providers that differ, and more blocks than a set of codes has lanes.
     fn catalog(models: u32) -> Vec<Model> {
@@ -405,7 +405,9 @@ mod tests {
                     .with_enabled(!id.is_multiple_of(7))
                     .with_capabilities(CapabilitySet::from_bits(u64::from(id % 3)))
                     .with_regions(RegionSet::from_bits(u64::from(id % 4)))
-                    .with_fixed_price(Microunits::new(u64::from(id * 37 % 101)))
+                    .with_price(
+                        Price::FREE.with_fixed_price(Microunits::new(u64::from(id * 37 % 101))),
+                    )
             })
             .collect()
     }

@@ -34,9 +34,9 @@ impl MinCost {
         let per_token =
             |per_million| cut(per_million / u128::from(TOKENS_PER_PRICE), MOST_PER_TOKEN);
         let mut cheapest = Self {
-            per_input_token: per_token(least(|model| model.input_price_per_million_tokens.get())),
-            per_output_token: per_token(least(|model| model.output_price_per_million_tokens.get())),
-            fixed: cut(least(|model| model.fixed_price.get()), MOST_FIXED),
+            per_input_token: per_token(least(|model| model.price.plain_input())),
+            per_output_token: per_token(least(|model| model.price.plain_output())),
+            fixed: cut(least(|model| model.price.fixed_price().get()), MOST_FIXED),
             cost_of_many_microunits: 0,
         };
         cheapest.cost_of_many_microunits = cheapest.cost_microunits(MANY_TOKENS, MANY_TOKENS);
@@ -49,7 +49,8 @@ impl MinCost {
     pub(crate) const fn is_beyond_budget(&self, request: &Request) -> bool {
         let limit_microunits = request.budget_limit.get();
         limit_microunits < self.cost_of_many_microunits
-            && self.cost_microunits(request.input_tokens, request.output_tokens) > limit_microunits
+            && self.cost_microunits(request.usage.input_tokens, request.usage.output_tokens)
+                > limit_microunits
     }
 
     /// What so many tokens cost at least, rounded down.
@@ -65,7 +66,7 @@ impl MinCost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BasisPoints, Microunits, RegionSet};
+    use crate::{BasisPoints, Microunits, Price, RegionSet};
 
     /// The cost of the only model decides, from free to beyond what is reckoned with.
     #[test]
@@ -78,9 +79,13 @@ mod tests {
                     let model = Model::new(1, 0, BasisPoints::ZERO)
                         .with_risk_ceiling(BasisPoints::ZERO)
                         .with_regions(RegionSet::EMPTY)
-                        .with_input_price_per_million_tokens(Microunits::new(input_price))
-                        .with_output_price_per_million_tokens(Microunits::new(output_price))
-                        .with_fixed_price(Microunits::new(fixed_price));
+                        .with_price(
+                            Price::per_million_tokens(
+                                Microunits::new(input_price),
+                                Microunits::new(output_price),
+                            )
+                            .with_fixed_price(Microunits::new(fixed_price)),
+                        );
                     let cheapest = MinCost::new(&[model]);
                     for (input_tokens, output_tokens) in
                         tokens.into_iter().flat_map(|input| tokens.map(|output| (input, output)))
@@ -88,7 +93,7 @@ mod tests {
                         let mut request = Request::new(0, 0, input_tokens, output_tokens)
                             .with_budget_limit(Microunits::ZERO)
                             .with_confidence(BasisPoints::ZERO);
-                        let cost = model.cost(&request).get();
+                        let cost = model.price.cost(&request.usage).get();
                         request.budget_limit = Microunits::new(cost);
                         assert!(!cheapest.is_beyond_budget(&request), "{model:?} {request:?}");
                         // And hardly a hopeless one is missed, where nothing is cut or rare.

@@ -125,9 +125,9 @@ impl Code {
     /// The codes of a model, and whether any number of it is an outlier.
     pub(crate) fn new(quanta: &Quanta, model: &Model) -> (Self, bool) {
         let (latency, slow) = quanta.latency.encode(model.p95_latency_ms.into());
-        let (input, dear_in) = quanta.input.encode(model.input_price_per_million_tokens.get());
-        let (output, dear_out) = quanta.output.encode(model.output_price_per_million_tokens.get());
-        let (fixed, dear) = quanta.fixed.encode(model.fixed_price.get());
+        let (input, dear_in) = quanta.input.encode(model.price.plain_input());
+        let (output, dear_out) = quanta.output.encode(model.price.plain_output());
+        let (fixed, dear) = quanta.fixed.encode(model.price.fixed_price().get());
         let code = Self {
             quality: quality_code(model.quality.get()),
             ceiling: model.risk_ceiling.get(),

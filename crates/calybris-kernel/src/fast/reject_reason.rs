@@ -144,7 +144,9 @@ mod tests {
     use super::super::bounds::Bounds;
     use super::*;
     use crate::gates::admit_model;
-    use crate::{BasisPoints, CapabilitySet, Microunits, Policy, ProviderSet, RegionSet, Request};
+    use crate::{
+        BasisPoints, CapabilitySet, Microunits, Policy, Price, ProviderSet, RegionSet, Request,
+    };
 
     const POLICY: Policy = Policy::new().with_policy_epoch(1).with_catalog_epoch(1);
 
@@ -169,8 +171,10 @@ mod tests {
                     .with_p95_latency_ms(u32::try_from(latency).unwrap())
                     .with_capabilities(CapabilitySet::from_bits(capabilities))
                     .with_regions(RegionSet::from_bits(regions))
-                    .with_output_price_per_million_tokens(Microunits::new(output))
-                    .with_fixed_price(Microunits::new(fixed))
+                    .with_price(
+                        Price::per_million_tokens(Microunits::ZERO, Microunits::new(output))
+                            .with_fixed_price(Microunits::new(fixed)),
+                    )
             },
         )
     }

@@ -72,10 +72,9 @@ fn dominates(model: &Model, other: &Model) -> bool {
     (model.quality.get() >= other.quality.get())
         & (model.risk_ceiling.get() >= other.risk_ceiling.get())
         & (model.p95_latency_ms <= other.p95_latency_ms)
-        & (model.input_price_per_million_tokens.get() <= other.input_price_per_million_tokens.get())
-        & (model.output_price_per_million_tokens.get()
-            <= other.output_price_per_million_tokens.get())
-        & (model.fixed_price.get() <= other.fixed_price.get())
+        & (model.price.plain_input() <= other.price.plain_input())
+        & (model.price.plain_output() <= other.price.plain_output())
+        & (model.price.fixed_price().get() <= other.price.fixed_price().get())
         & ((model.quality.get() > other.quality.get()) | (model.model_id < other.model_id))
 }
 

@@ -222,7 +222,7 @@ mod tests {
     use super::*;
     use crate::gates::admit_price;
     use crate::utility::Valuation;
-    use crate::{BasisPoints, Microunits, Model, Policy, RegionSet, Request};
+    use crate::{BasisPoints, Microunits, Model, Policy, Price, RegionSet, Request};
 
     /// What is said of the models of half a block: surely turned away by one of the two gates, surely let
     /// through by both, and the same as of the worst corner of a block.
@@ -249,9 +249,10 @@ mod tests {
             Model::new(0, 0, BasisPoints::new(quality_bps))
                 .with_p95_latency_ms(p95_latency_ms)
                 .with_regions(RegionSet::from_bits(0))
-                .with_input_price_per_million_tokens(Microunits::new(input))
-                .with_output_price_per_million_tokens(Microunits::new(output))
-                .with_fixed_price(Microunits::new(fixed))
+                .with_price(
+                    Price::per_million_tokens(Microunits::new(input), Microunits::new(output))
+                        .with_fixed_price(Microunits::new(fixed)),
+                )
         })
     }
 
@@ -287,9 +288,10 @@ mod tests {
     .with_latency_penalty_per_ms(Microunits::new(penalties.1));
                 for (model, id) in models.iter_mut().zip(0..) {
                     model.model_id = id;
-                    model.fixed_price = Microunits::new(model.fixed_price.get() * (penalties.2 << scale_bits));
-                    model.input_price_per_million_tokens = Microunits::new(model.input_price_per_million_tokens.get() << scale_bits);
-                    model.output_price_per_million_tokens = Microunits::new(model.output_price_per_million_tokens.get() << scale_bits);
+                    let scaled = |number: u64| Microunits::new(number << scale_bits);
+                    let price = model.price;
+                    model.price = Price::per_million_tokens(scaled(price.plain_input()), scaled(price.plain_output()))
+                        .with_fixed_price(scaled(price.fixed_price().get() * penalties.2));
                     model.p95_latency_ms <<= scale_bits / 2;
                 }
                 let index = Index::new(&policy, &models);

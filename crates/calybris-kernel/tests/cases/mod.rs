@@ -3,7 +3,8 @@
 #![allow(dead_code, reason = "each test uses a part of the cases")]
 
 use calybris_kernel::{
-    BasisPoints, CapabilitySet, Microunits, Model, Policy, ProviderSet, RegionSet, Request,
+    BasisPoints, CapabilitySet, Microunits, Model, Policy, Price, ProviderSet, RegionSet, Request,
+    Usage,
 };
 
 /// A policy without penalties that rejects few requests.
@@ -19,7 +20,7 @@ pub(crate) const MODEL: Model = Model::new(1, 5, BasisPoints::percent(80))
     .with_p95_latency_ms(200)
     .with_capabilities(CapabilitySet::from_bits(0b0111))
     .with_regions(RegionSet::from_bits(0b0011))
-    .with_fixed_price(Microunits::new(1_000));
+    .with_price(Price::FREE.with_fixed_price(Microunits::new(1_000)));
 
 /// A request worth 1,000,000 microunits.
 pub(crate) const REQUEST: Request = Request::new(42, 1, 1_000, 500)
@@ -180,9 +181,13 @@ impl Case {
                     .with_quality(BasisPoints::new(dice.pick(&quality) as u16))
                     .with_enabled(!dice.one_in(12))
                     .with_p95_latency_ms(dice.pick(&latency) as u32)
-                    .with_input_price_per_million_tokens(Microunits::new(dice.pick(&input)))
-                    .with_output_price_per_million_tokens(Microunits::new(dice.pick(&output)))
-                    .with_fixed_price(Microunits::new(dice.pick(&fixed)))
+                    .with_price(
+                        Price::per_million_tokens(
+                            Microunits::new(dice.pick(&input)),
+                            Microunits::new(dice.pick(&output)),
+                        )
+                        .with_fixed_price(Microunits::new(dice.pick(&fixed))),
+                    )
             })
             .collect();
         let requests = (0..request_count)
@@ -193,7 +198,7 @@ impl Case {
                     _ => dice.below(20_000),
                 };
                 let mut request = REQUEST
-                    .with_tokens(tokens(dice) as u32, tokens(dice) as u32)
+                    .with_usage(Usage::new(tokens(dice) as u32, tokens(dice) as u32))
                     .with_confidence(BasisPoints::new(
                         dice.pick(&[10_000, 10_000, 9_999, 5_000, 1]),
                     ))
@@ -316,38 +321,58 @@ fn model(dice: &mut Dice, flavour: Flavour, selective: bool) -> Model {
             .with_quality(BasisPoints::new(5_000 + 1_000 * dice.below(3) as u16))
             .with_risk_ceiling(BasisPoints::new(dice.pick(&[0, 5_000, 10_000, 10_000, 10_000])))
             .with_p95_latency_ms(100 * dice.below(3) as u32)
-            .with_input_price_per_million_tokens(Microunits::new(1_000_000 * dice.below(3)))
-            .with_output_price_per_million_tokens(Microunits::new(1_000_000 * dice.below(3)))
-            .with_fixed_price(Microunits::new(100 * dice.below(2))),
+            .with_price(
+                Price::per_million_tokens(
+                    Microunits::new(1_000_000 * dice.below(3)),
+                    Microunits::new(1_000_000 * dice.below(3)),
+                )
+                .with_fixed_price(Microunits::new(100 * dice.below(2))),
+            ),
         Flavour::Real | Flavour::Outliers => MODEL
             .with_quality(BasisPoints::new(3_000 + dice.below(7_001) as u16))
             .with_risk_ceiling(BasisPoints::new(2_000 + dice.below(8_001) as u16))
             .with_p95_latency_ms(50 + dice.below(5_000) as u32)
-            .with_input_price_per_million_tokens(Microunits::new(dice.below(30_000_000)))
-            .with_output_price_per_million_tokens(Microunits::new(dice.below(120_000_000)))
-            .with_fixed_price(Microunits::new(if dice.one_in(4) { dice.below(5_000) } else { 0 })),
+            .with_price(
+                Price::per_million_tokens(
+                    Microunits::new(dice.below(30_000_000)),
+                    Microunits::new(dice.below(120_000_000)),
+                )
+                .with_fixed_price(Microunits::new(if dice.one_in(4) {
+                    dice.below(5_000)
+                } else {
+                    0
+                })),
+            ),
         Flavour::Extreme => MODEL
             .with_quality(BasisPoints::new(dice.pick(&[0, 1, 5_000, 9_999, 10_000])))
             .with_risk_ceiling(BasisPoints::new(dice.pick(&[0, 1, 9_999, 10_000])))
             .with_p95_latency_ms(dice.pick(&[0, 1, 1_000, u32::MAX - 1, u32::MAX]))
-            .with_input_price_per_million_tokens(Microunits::new(dice.any_magnitude()))
-            .with_output_price_per_million_tokens(Microunits::new(dice.any_magnitude()))
-            .with_fixed_price(Microunits::new(if dice.one_in(3) {
-                dice.any_magnitude()
-            } else {
-                0
-            })),
+            .with_price(
+                Price::per_million_tokens(
+                    Microunits::new(dice.any_magnitude()),
+                    Microunits::new(dice.any_magnitude()),
+                )
+                .with_fixed_price(Microunits::new(if dice.one_in(3) {
+                    dice.any_magnitude()
+                } else {
+                    0
+                })),
+            ),
         Flavour::Guards => MODEL
             .with_quality(BasisPoints::new(dice.below(10_001) as u16))
             .with_risk_ceiling(BasisPoints::new(dice.pick(&[0, 1, 9_999, 10_000, 10_000, 10_000])))
             .with_p95_latency_ms((dice.any_magnitude() >> 44) as u32)
-            .with_input_price_per_million_tokens(Microunits::new(dice.any_magnitude() >> 28))
-            .with_output_price_per_million_tokens(Microunits::new(dice.any_magnitude() >> 28))
-            .with_fixed_price(Microunits::new(if dice.one_in(3) {
-                dice.any_magnitude() >> 16
-            } else {
-                0
-            })),
+            .with_price(
+                Price::per_million_tokens(
+                    Microunits::new(dice.any_magnitude() >> 28),
+                    Microunits::new(dice.any_magnitude() >> 28),
+                )
+                .with_fixed_price(Microunits::new(if dice.one_in(3) {
+                    dice.any_magnitude() >> 16
+                } else {
+                    0
+                })),
+            ),
     };
     if matches!(flavour, Flavour::Guards) && dice.one_in(200) {
         // Beyond the guard; an outlier if the others are many and far below.

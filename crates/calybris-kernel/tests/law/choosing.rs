@@ -16,7 +16,9 @@ fn higher_utility_wins_first() {
 #[test]
 fn of_equal_utility_the_lower_cost_wins() {
     // One bps of quality is worth 100 microunits.
-    let dear = MODEL.with_quality(BasisPoints::new(8_010)).with_fixed_price(Microunits::new(2_000));
+    let dear = MODEL
+        .with_quality(BasisPoints::new(8_010))
+        .with_price(Price::FREE.with_fixed_price(Microunits::new(2_000)));
     let cheap = MODEL.with_model_id(2);
     assert_eq!(selected(&[dear, cheap]), (2, 1));
 }
@@ -91,7 +93,7 @@ fn the_winner_may_stand_in_a_block_that_clears_zero_and_budget_by_little() {
             MODEL
                 .with_model_id(model_id)
                 .with_quality(BasisPoints::new(quality_bps))
-                .with_fixed_price(Microunits::new(fixed_price_microunits))
+                .with_price(Price::FREE.with_fixed_price(Microunits::new(fixed_price_microunits)))
         })
     };
     let models: Vec<Model> =
@@ -118,15 +120,14 @@ fn the_third_place_may_go_to_a_model_that_two_others_dominate() {
 /// The roundings of value and of two token costs take nearly three microunits from all but one.
 #[test]
 fn of_equal_utilities_the_lower_cost_wins_also_where_roundings_made_them_equal() {
-    let dear = MODEL
-        .with_quality(BasisPoints::WHOLE)
-        .with_input_price_per_million_tokens(Microunits::new(1))
-        .with_output_price_per_million_tokens(Microunits::new(1))
-        .with_fixed_price(Microunits::new(7));
+    let dear = MODEL.with_quality(BasisPoints::WHOLE).with_price(
+        Price::per_million_tokens(Microunits::new(1), Microunits::new(1))
+            .with_fixed_price(Microunits::new(7)),
+    );
     let free = MODEL
         .with_model_id(8)
         .with_quality(BasisPoints::new(9_902))
-        .with_fixed_price(Microunits::ZERO);
+        .with_price(Price::FREE.with_fixed_price(Microunits::ZERO));
     let dear = (0..8).map(|model_id| dear.with_model_id(model_id));
     let models: Vec<Model> = dear.chain([free]).collect();
     let decision = decide(&models, &ROUNDED);

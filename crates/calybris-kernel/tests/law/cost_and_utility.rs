@@ -4,11 +4,12 @@ use super::*;
 
 #[test]
 fn each_token_price_rounds_up_by_itself() {
-    let model = MODEL
-        .with_input_price_per_million_tokens(Microunits::new(1))
-        .with_output_price_per_million_tokens(Microunits::new(1))
-        .with_fixed_price(Microunits::ZERO);
-    let tokens = |input_tokens, output_tokens| REQUEST.with_tokens(input_tokens, output_tokens);
+    let model = MODEL.with_price(
+        Price::per_million_tokens(Microunits::new(1), Microunits::new(1))
+            .with_fixed_price(Microunits::ZERO),
+    );
+    let tokens =
+        |input_tokens, output_tokens| REQUEST.with_usage(Usage::new(input_tokens, output_tokens));
     assert_eq!(cost(model, &tokens(1, 1)), 2);
     assert_eq!(cost(model, &tokens(1, 0)), 1);
     assert_eq!(cost(model, &tokens(1_000_000, 1_000_001)), 3);
@@ -16,22 +17,23 @@ fn each_token_price_rounds_up_by_itself() {
 
 #[test]
 fn the_fixed_price_is_paid_whatever_the_tokens() {
-    let tokens = REQUEST.with_tokens(0, 0);
+    let tokens = REQUEST.with_usage(Usage::new(0, 0));
     assert_eq!(cost(MODEL, &tokens), 1_000);
-    let priced = MODEL.with_input_price_per_million_tokens(Microunits::new(2_000_000));
-    assert_eq!(cost(priced, &tokens.with_tokens(10, tokens.output_tokens)), 1_020);
+    let priced =
+        MODEL.with_price(Price::per_million_tokens(Microunits::new(2_000_000), Microunits::ZERO));
+    assert_eq!(cost(priced, &tokens.with_usage(Usage::new(10, tokens.output_tokens))), 1_020);
 }
 
 #[test]
 fn a_cost_beyond_u64_is_u64_max_and_never_pays() {
     let request = REQUEST
-        .with_tokens(u32::MAX, REQUEST.output_tokens)
+        .with_usage(Usage::new(u32::MAX, REQUEST.output_tokens))
         .with_budget_limit(Microunits::MAX)
         .with_business_value_microunits(i64::MAX);
-    let dear = MODEL.with_input_price_per_million_tokens(Microunits::MAX);
+    let dear = MODEL.with_price(Price::per_million_tokens(Microunits::MAX, Microunits::ZERO));
     assert_eq!(cost(dear, &request), u64::MAX);
     assert_eq!(decide(&[dear], &request).reason, Reason::NonPositiveUtility);
-    let fixed = MODEL.with_fixed_price(Microunits::MAX);
+    let fixed = MODEL.with_price(Price::FREE.with_fixed_price(Microunits::MAX));
     assert_eq!(cost(fixed, &request), u64::MAX);
     assert_eq!(decide(&[fixed], &request).reason, Reason::NonPositiveUtility);
 }
@@ -39,7 +41,9 @@ fn a_cost_beyond_u64_is_u64_max_and_never_pays() {
 #[test]
 fn the_value_is_rounded_down_once() {
     // 2 * 5,001 * 9,999 / 10^8 is 1.00009..; rounding after each factor would give 0.
-    let model = MODEL.with_quality(BasisPoints::new(9_999)).with_fixed_price(Microunits::ZERO);
+    let model = MODEL
+        .with_quality(BasisPoints::new(9_999))
+        .with_price(Price::FREE.with_fixed_price(Microunits::ZERO));
     let request =
         REQUEST.with_business_value_microunits(2).with_confidence(BasisPoints::new(5_001));
     assert_eq!(utility(POLICY, model, &request), 1);
@@ -48,7 +52,9 @@ fn the_value_is_rounded_down_once() {
 #[test]
 fn the_risk_penalty_is_rounded_down_by_itself() {
     let policy = POLICY.with_risk_penalty_multiplier(BasisPoints::new(9_999));
-    let model = MODEL.with_quality(BasisPoints::WHOLE).with_fixed_price(Microunits::ZERO);
+    let model = MODEL
+        .with_quality(BasisPoints::WHOLE)
+        .with_price(Price::FREE.with_fixed_price(Microunits::ZERO));
     let request = REQUEST.with_business_value_microunits(10).with_risk(BasisPoints::new(1_001));
     // 10 * 1,001 * 9,999 / 10^8 is 1.0008..
     assert_eq!(utility(policy, model, &request), 9);

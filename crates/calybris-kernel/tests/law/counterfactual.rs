@@ -3,7 +3,7 @@
 use crate::cases::{Case, MODEL, POLICY, REQUEST};
 use crate::oracle;
 use calybris_kernel::{
-    BasisPoints, Microunits, Model, Policy, PolicySnapshot, RankedModel, Request,
+    BasisPoints, Microunits, Model, Policy, PolicySnapshot, Price, RankedModel, Request,
 };
 use proptest::prelude::*;
 
@@ -155,15 +155,15 @@ fn with_latency(model: Model, p95_latency_ms: u32) -> Model {
 }
 
 fn with_input_price(model: Model, price: u64) -> Model {
-    model.with_input_price_per_million_tokens(Microunits::new(price))
+    model.with_price(Price::per_million_tokens(Microunits::new(price), Microunits::ZERO))
 }
 
 fn with_output_price(model: Model, price: u64) -> Model {
-    model.with_output_price_per_million_tokens(Microunits::new(price))
+    model.with_price(Price::per_million_tokens(Microunits::ZERO, Microunits::new(price)))
 }
 
 fn with_fixed_price(model: Model, price: u64) -> Model {
-    model.with_fixed_price(Microunits::new(price))
+    model.with_price(Price::FREE.with_fixed_price(Microunits::new(price)))
 }
 
 #[test]

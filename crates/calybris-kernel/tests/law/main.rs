@@ -32,7 +32,7 @@ mod snapshots;
 
 use calybris_kernel::{
     Action, BasisPoints, CapabilitySet, Decision, Gate, Microunits, Model, Policy, PolicySnapshot,
-    ProviderSet, Reason, Refusal, RegionSet, Request, SnapshotError, Verdict,
+    ProviderSet, Reason, Refusal, RegionSet, Request, SnapshotError, Usage, Verdict,
 };
 use cases::{MODEL, POLICY, REQUEST};
 
@@ -41,7 +41,7 @@ use cases::{MODEL, POLICY, REQUEST};
 const ROUNDED: Request = REQUEST
     .with_business_value_microunits(1_000)
     .with_confidence(BasisPoints::new(9_999))
-    .with_tokens(1, 1)
+    .with_usage(Usage::new(1, 1))
     .with_budget_limit(Microunits::MAX);
 
 fn decide(models: &[Model], request: &Request) -> Decision {

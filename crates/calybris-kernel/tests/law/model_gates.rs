@@ -168,11 +168,9 @@ fn what_only_some_models_have_is_asked_of_each() {
 /// nothing: the exact cost is 1,000.000002, the cost is 1,002.
 #[test]
 fn a_cost_above_the_budget_by_its_rounding_alone_is_refused_of_many() {
-    let model = MODEL
-        .with_input_price_per_million_tokens(Microunits::new(1))
-        .with_output_price_per_million_tokens(Microunits::new(1));
+    let model = MODEL.with_price(Price::per_million_tokens(Microunits::new(1), Microunits::new(1)));
     let models: Vec<Model> = (0..9).map(|model_id| model.with_model_id(model_id)).collect();
-    let request = REQUEST.with_tokens(1, 1);
+    let request = REQUEST.with_usage(Usage::new(1, 1));
     let at = |budget_limit_microunits| {
         decide(&models, &request.with_budget_limit(Microunits::new(budget_limit_microunits)))
     };
@@ -186,14 +184,13 @@ fn a_cost_above_the_budget_by_its_rounding_alone_is_refused_of_many() {
 fn a_utility_that_is_zero_by_its_roundings_alone_is_refused_of_many() {
     let model = MODEL
         .with_quality(BasisPoints::WHOLE)
-        .with_input_price_per_million_tokens(Microunits::new(1))
-        .with_output_price_per_million_tokens(Microunits::new(1));
+        .with_price(Price::per_million_tokens(Microunits::new(1), Microunits::new(1)));
     let of = |fixed_price_microunits| -> Vec<Model> {
         (0..9)
             .map(|model_id| {
-                model
-                    .with_model_id(model_id)
-                    .with_fixed_price(Microunits::new(fixed_price_microunits))
+                model.with_model_id(model_id).with_price(
+                    Price::FREE.with_fixed_price(Microunits::new(fixed_price_microunits)),
+                )
             })
             .collect()
     };

@@ -21,7 +21,7 @@ fn failing(gate: Gate, model_id: u32) -> Model {
         Gate::Provider => model.with_provider_id(6),
         Gate::Region => model.with_regions(RegionSet::EMPTY),
         Gate::RiskCeiling => model.with_risk_ceiling(BasisPoints::new(4_999)),
-        Gate::Budget => model.with_fixed_price(Microunits::new(10_001)),
+        Gate::Budget => model.with_price(Price::FREE.with_fixed_price(Microunits::new(10_001))),
         _ => panic!("no model fails at {gate:?}"),
     }
 }

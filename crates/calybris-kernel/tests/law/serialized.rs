@@ -8,7 +8,7 @@ fn data_survives_a_round_trip_and_a_missing_fixed_price_is_zero() {
     assert_eq!(serde_json::from_str::<Model>(&json).unwrap(), MODEL);
     let without = json.replace(",\"fixed_price_microunits\":1000", "");
     assert_ne!(without, json);
-    let free = MODEL.with_fixed_price(Microunits::ZERO);
+    let free = MODEL.with_price(Price::FREE.with_fixed_price(Microunits::ZERO));
     assert_eq!(serde_json::from_str::<Model>(&without).unwrap(), free);
 
     let json = serde_json::to_string(&REQUEST).unwrap();

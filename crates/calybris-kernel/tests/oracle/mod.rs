@@ -22,9 +22,10 @@ fn ceil_div(numerator: u128, denominator: u128) -> u128 {
 
 pub(crate) fn cost(request: &Request, model: &Model) -> u64 {
     let million = 1_000_000_u128;
-    let input = request.input_tokens as u128 * model.input_price_per_million_tokens.get() as u128;
+    let input =
+        request.usage.input_tokens as u128 * model.input_price_per_million_tokens.get() as u128;
     let output =
-        request.output_tokens as u128 * model.output_price_per_million_tokens.get() as u128;
+        request.usage.output_tokens as u128 * model.output_price_per_million_tokens.get() as u128;
     let exact =
         model.fixed_price.get() as u128 + ceil_div(input, million) + ceil_div(output, million);
     exact.min(u64::MAX as u128) as u64

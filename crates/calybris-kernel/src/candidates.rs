@@ -1,0 +1,234 @@
+//! Which models of the catalog a request may be given: those of a group, less those that it excludes.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::{Model, Request, SnapshotError};
+
+/// The most models that a request may exclude.
+const MOST_EXCLUDED: usize = 16;
+
+/// Up to 16 models that a request is not to be given, such as those that a gateway has in cooldown.
+///
+/// Ids that the catalog lacks are legal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "Vec<u32>", into = "Vec<u32>"))]
+pub struct ExcludedModels {
+    count: u8,
+    /// Ascending, each once; 0 beyond the count.
+    model_ids: [u32; MOST_EXCLUDED],
+}
+
+/// More than 16 models cannot be excluded from one request; name a group of those that remain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{found} models are excluded and at most {MOST_EXCLUDED} may be")]
+pub struct TooManyExcluded {
+    /// How many different models there are.
+    pub found: usize,
+}
+
+impl ExcludedModels {
+    /// No model is excluded.
+    pub const NONE: Self = Self { count: 0, model_ids: [0; MOST_EXCLUDED] };
+
+    /// These models, in any order. A model that is named twice is excluded once.
+    ///
+    /// # Errors
+    /// There are more than 16 different models.
+    ///
+    /// ```
+    /// use calybris_kernel::ExcludedModels;
+    ///
+    /// let cooling = ExcludedModels::new(&[9, 4, 9])?;
+    /// assert_eq!(cooling.model_ids(), [4, 9]);
+    /// assert!(ExcludedModels::new(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]).is_err());
+    /// # Ok::<(), calybris_kernel::TooManyExcluded>(())
+    /// ```
+    pub fn new(model_ids: &[u32]) -> Result<Self, TooManyExcluded> {
+        let mut sorted = model_ids.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let found = sorted.len();
+        let mut excluded = Self::NONE;
+        match (u8::try_from(found), excluded.model_ids.get_mut(..found)) {
+            (Ok(count), Some(places)) => {
+                places.copy_from_slice(&sorted);
+                excluded.count = count;
+                Ok(excluded)
+            }
+            _ => Err(TooManyExcluded { found }),
+        }
+    }
+
+    /// The ids, ascending.
+    #[must_use]
+    #[inline]
+    pub fn model_ids(&self) -> &[u32] {
+        // The count is at most the number of places.
+        self.model_ids.get(..usize::from(self.count)).unwrap_or(&self.model_ids)
+    }
+
+    /// Whether none is excluded.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+impl Default for ExcludedModels {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+impl fmt::Debug for ExcludedModels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.model_ids()).finish()
+    }
+}
+
+impl TryFrom<Vec<u32>> for ExcludedModels {
+    type Error = TooManyExcluded;
+
+    fn try_from(model_ids: Vec<u32>) -> Result<Self, TooManyExcluded> {
+        Self::new(&model_ids)
+    }
+}
+
+impl From<ExcludedModels> for Vec<u32> {
+    fn from(excluded: ExcludedModels) -> Self {
+        excluded.model_ids().to_vec()
+    }
+}
+
+/// Models that a request may be restricted to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Group {
+    /// Number of the group, unique in its snapshot.
+    pub group_id: u8,
+    /// The models of the catalog that belong to it; there may be none.
+    pub model_ids: Vec<u32>,
+}
+
+impl Group {
+    /// A group of these models.
+    #[must_use]
+    pub fn new(group_id: u8, model_ids: impl Into<Vec<u32>>) -> Self {
+        Self { group_id, model_ids: model_ids.into() }
+    }
+}
+
+/// The groups of a snapshot.
+///
+/// INVARIANT (groups): groups stand in ascending order of their ids, no id twice; so do the models of each, and the catalog
+/// has them all. Bit `p % 64` of word `p / 64` of a group says whether the model at position `p` of the catalog is in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Groups {
+    groups: Box<[Group]>,
+    members: Box<[Box<[u64]>]>,
+}
+
+impl Groups {
+    pub(crate) fn new(mut groups: Vec<Group>, models: &[Model]) -> Result<Self, SnapshotError> {
+        groups.sort_by_key(|group| group.group_id);
+        let duplicate = groups.windows(2).find_map(|pair| match pair {
+            [first, second] if first.group_id == second.group_id => Some(first.group_id),
+            _ => None,
+        });
+        if let Some(group_id) = duplicate {
+            return Err(SnapshotError::DuplicateGroupId { group_id });
+        }
+        let members =
+            groups.iter_mut().map(|group| compile(group, models)).collect::<Result<_, _>>()?;
+        Ok(Self { groups: groups.into_boxed_slice(), members })
+    }
+
+    pub(crate) fn as_slice(&self) -> &[Group] {
+        &self.groups
+    }
+
+    pub(crate) fn members(&self, group_id: u8) -> Option<&[u64]> {
+        let place = self.groups.binary_search_by_key(&group_id, |group| group.group_id).ok()?;
+        self.members.get(place).map(|members| &**members)
+    }
+}
+
+/// Brings a group in order, and gives the positions of its models as bits.
+fn compile(group: &mut Group, models: &[Model]) -> Result<Box<[u64]>, SnapshotError> {
+    let group_id = group.group_id;
+    group.model_ids.sort_unstable();
+    group.model_ids.dedup();
+    let mut members = alloc::vec![0_u64; models.len().div_ceil(64)];
+    for &model_id in &group.model_ids {
+        let unknown = SnapshotError::UnknownModelInGroup { group_id, model_id };
+        let position = models.binary_search_by_key(&model_id, |model| model.model_id);
+        let position = position.map_err(|_| unknown)?;
+        *members.get_mut(position / 64).ok_or(unknown)? |= 1 << (position % 64);
+    }
+    Ok(members.into_boxed_slice())
+}
+
+/// The models that a request may be given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidates<'a> {
+    models: &'a [Model],
+    /// Nothing if the request names no group.
+    members: Option<&'a [u64]>,
+    excluded: &'a [u32],
+}
+
+impl<'a> Candidates<'a> {
+    /// For an admitted request, whose group the snapshot has.
+    #[inline]
+    pub(crate) fn new(models: &'a [Model], groups: &'a Groups, request: &'a Request) -> Self {
+        let members = request.group_id.map(|id| groups.members(id).unwrap_or_default());
+        Self { models, members, excluded: request.excluded_models.model_ids() }
+    }
+
+    /// Whether every model of the catalog is one.
+    #[inline(always)]
+    pub(crate) const fn is_everyone(&self) -> bool {
+        self.members.is_none() && self.excluded.is_empty()
+    }
+
+    /// The candidates, in ascending order of ids.
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'a Model> {
+        self.models
+            .iter()
+            .enumerate()
+            .filter(move |&(position, model)| self.has(position, model.model_id))
+            .map(|(_, model)| model)
+    }
+
+    /// How many there are.
+    pub(crate) fn count(self) -> u32 {
+        if self.is_everyone() {
+            // A snapshot holds at most `u32::MAX` models, here and below.
+            return u32::try_from(self.models.len()).unwrap_or(u32::MAX);
+        }
+        let members = match self.members {
+            Some(words) => words.iter().map(|word| word.count_ones()).sum(),
+            None => u32::try_from(self.models.len()).unwrap_or(u32::MAX),
+        };
+        let position = |id: &u32| self.models.binary_search_by_key(id, |model| model.model_id).ok();
+        let excluded = self.excluded.iter().filter_map(position).filter(|&p| self.has_position(p));
+        // The excluded members are members.
+        excluded.fold(members, |left, _| left.saturating_sub(1))
+    }
+
+    #[inline]
+    pub(crate) fn has(&self, position: usize, model_id: u32) -> bool {
+        self.has_position(position) && !self.excluded.contains(&model_id)
+    }
+
+    #[inline]
+    fn has_position(&self, position: usize) -> bool {
+        let Some(words) = self.members else { return true };
+        words.get(position / 64).is_some_and(|word| word >> (position % 64) & 1 == 1)
+    }
+}
