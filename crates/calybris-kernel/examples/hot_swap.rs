@@ -66,8 +66,8 @@ fn main() {
     let workers = [send_newer];
 
     send_request.send(request).expect("the worker lives");
-    let cheaper =
-        model.with_price(Price::per_million_tokens(Microunits::new(100_000), Microunits::ZERO));
+    let cheaper = model
+        .with_price(Price::per_million_tokens(Microunits::new(100_000), Microunits::new(600_000)));
     let next = policy.with_catalog_epoch(2);
     publish(next, vec![cheaper], &workers).expect("the catalog is good");
     let refused = publish(next, vec![cheaper, cheaper], &workers).expect_err("an id twice");

@@ -58,7 +58,7 @@ fn decisions_stay_what_they_are() {
     let dear = MODEL
         .with_model_id(2)
         .with_quality(BasisPoints::percent(95))
-        .with_price(Price::FREE.with_fixed_price(Microunits::new(9_000)));
+        .with_price(cases::price(0, 0, 9_000));
     let tools = MODEL.with_model_id(3).with_capabilities(CapabilitySet::from_bits(0b1000));
     let snapshot = PolicySnapshot::new(POLICY, [MODEL, dear, tools]).unwrap();
     for (name, request) in [

@@ -28,6 +28,18 @@ pub(crate) const REQUEST: Request = Request::new(42, 1, 1_000, 500)
     .with_budget_limit(Microunits::new(10_000))
     .with_risk(BasisPoints::percent(1));
 
+/// A price of one band without classes: two rates per million tokens, and a fixed price.
+pub(crate) const fn price(input: u64, output: u64, fixed: u64) -> Price {
+    Price::per_million_tokens(Microunits::new(input), Microunits::new(output))
+        .with_fixed_price(Microunits::new(fixed))
+}
+
+/// The two plain rates of the first band, and the fixed price.
+pub(crate) fn flat_price(model: &Model) -> (u64, u64, u64) {
+    let rates = model.price.band(0).rates;
+    (rates.input.get(), rates.output.get(), model.price.fixed_price().get())
+}
+
 /// A deterministic stream of numbers (SplitMix64, Steele, Lea and Flood 2014).
 pub(crate) struct Dice(pub(crate) u64);
 
@@ -120,10 +132,9 @@ impl Case {
         let mut models = catalog(dice, Flavour::Ties, count);
         for model in &mut models {
             model.quality = BasisPoints::new(dice.pick(&[5_000, 8_000]));
-            model.input_price_per_million_tokens = Microunits::new(dice.below(2));
-            model.output_price_per_million_tokens = Microunits::ZERO;
+            model.price =
+                Price::per_million_tokens(Microunits::new(dice.below(2)), Microunits::ZERO);
             model.p95_latency_ms = dice.pick(&[100, 200]);
-            model.fixed_price = Microunits::ZERO;
             model.provider_id = dice.pick(&[1, 1, 2, 200]);
             model.capabilities =
                 CapabilitySet::from_bits(dice.pick(&[0b11, 0b11, 0b11, 0b11, 0b01]));
@@ -376,22 +387,16 @@ fn model(dice: &mut Dice, flavour: Flavour, selective: bool) -> Model {
     };
     if matches!(flavour, Flavour::Guards) && dice.one_in(200) {
         // Beyond the guard; an outlier if the others are many and far below.
-        model.input_price_per_million_tokens =
-            Microunits::new(model.input_price_per_million_tokens.get() << 2);
+        let (input, output, fixed) = flat_price(&model);
+        model.price = price(input << 2, output, fixed);
     }
-    let plus = |price: Microunits, more: u64| Microunits::new(price.get() + more);
     if matches!(flavour, Flavour::Outliers) && dice.one_in(100) {
+        let (input, output, fixed) = flat_price(&model);
         match dice.below(4) {
             0 => model.p95_latency_ms += dice.pick(&[40_000, 1 << 17]),
-            1 => {
-                model.input_price_per_million_tokens =
-                    plus(model.input_price_per_million_tokens, 1 << 33);
-            }
-            2 => {
-                model.output_price_per_million_tokens =
-                    plus(model.output_price_per_million_tokens, 1 << 33);
-            }
-            _ => model.fixed_price = plus(model.fixed_price, 1 << 30),
+            1 => model.price = price(input + (1 << 33), output, fixed),
+            2 => model.price = price(input, output + (1 << 33), fixed),
+            _ => model.price = price(input, output, fixed + (1 << 30)),
         }
     }
     model.enabled = !dice.one_in(10);

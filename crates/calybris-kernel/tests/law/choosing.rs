@@ -16,9 +16,7 @@ fn higher_utility_wins_first() {
 #[test]
 fn of_equal_utility_the_lower_cost_wins() {
     // One bps of quality is worth 100 microunits.
-    let dear = MODEL
-        .with_quality(BasisPoints::new(8_010))
-        .with_price(Price::FREE.with_fixed_price(Microunits::new(2_000)));
+    let dear = MODEL.with_quality(BasisPoints::new(8_010)).with_price(price(0, 0, 2_000));
     let cheap = MODEL.with_model_id(2);
     assert_eq!(selected(&[dear, cheap]), (2, 1));
 }
@@ -66,6 +64,7 @@ fn a_decision_holds_what_it_was_made_of() {
     expected.action = Action::ExecuteRequested;
     expected.selected_model_id = Some(1);
     expected.estimated_cost = Microunits::new(1_000);
+    expected.maximum_cost = Microunits::new(1_000);
     expected.expected_utility_microunits = 799_000;
     (expected.evaluated_models, expected.eligible_models) = (2, 1);
     assert_eq!(decision, expected);
@@ -93,7 +92,7 @@ fn the_winner_may_stand_in_a_block_that_clears_zero_and_budget_by_little() {
             MODEL
                 .with_model_id(model_id)
                 .with_quality(BasisPoints::new(quality_bps))
-                .with_price(Price::FREE.with_fixed_price(Microunits::new(fixed_price_microunits)))
+                .with_price(price(0, 0, fixed_price_microunits))
         })
     };
     let models: Vec<Model> =
@@ -120,14 +119,8 @@ fn the_third_place_may_go_to_a_model_that_two_others_dominate() {
 /// The roundings of value and of two token costs take nearly three microunits from all but one.
 #[test]
 fn of_equal_utilities_the_lower_cost_wins_also_where_roundings_made_them_equal() {
-    let dear = MODEL.with_quality(BasisPoints::WHOLE).with_price(
-        Price::per_million_tokens(Microunits::new(1), Microunits::new(1))
-            .with_fixed_price(Microunits::new(7)),
-    );
-    let free = MODEL
-        .with_model_id(8)
-        .with_quality(BasisPoints::new(9_902))
-        .with_price(Price::FREE.with_fixed_price(Microunits::ZERO));
+    let dear = MODEL.with_quality(BasisPoints::WHOLE).with_price(price(1, 1, 7));
+    let free = MODEL.with_model_id(8).with_quality(BasisPoints::new(9_902)).with_price(Price::FREE);
     let dear = (0..8).map(|model_id| dear.with_model_id(model_id));
     let models: Vec<Model> = dear.chain([free]).collect();
     let decision = decide(&models, &ROUNDED);

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn reasons_and_actions_keep_their_permanent_codes() {
     let reasons: Vec<u16> = Reason::ALL.iter().map(|reason| reason.code()).collect();
-    assert_eq!(reasons, [1, 2, 100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 111]);
+    assert_eq!(reasons, [1, 2, 100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 111, 112]);
     let actions: Vec<u8> = Action::ALL.iter().map(|action| action.code()).collect();
     assert_eq!(actions, [1, 2, 3]);
 }

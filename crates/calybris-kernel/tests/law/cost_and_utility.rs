@@ -4,10 +4,7 @@ use super::*;
 
 #[test]
 fn each_token_price_rounds_up_by_itself() {
-    let model = MODEL.with_price(
-        Price::per_million_tokens(Microunits::new(1), Microunits::new(1))
-            .with_fixed_price(Microunits::ZERO),
-    );
+    let model = MODEL.with_price(price(1, 1, 0));
     let tokens =
         |input_tokens, output_tokens| REQUEST.with_usage(Usage::new(input_tokens, output_tokens));
     assert_eq!(cost(model, &tokens(1, 1)), 2);
@@ -19,21 +16,20 @@ fn each_token_price_rounds_up_by_itself() {
 fn the_fixed_price_is_paid_whatever_the_tokens() {
     let tokens = REQUEST.with_usage(Usage::new(0, 0));
     assert_eq!(cost(MODEL, &tokens), 1_000);
-    let priced =
-        MODEL.with_price(Price::per_million_tokens(Microunits::new(2_000_000), Microunits::ZERO));
-    assert_eq!(cost(priced, &tokens.with_usage(Usage::new(10, tokens.output_tokens))), 1_020);
+    let priced = MODEL.with_price(price(2_000_000, 0, 1_000));
+    assert_eq!(cost(priced, &tokens.with_usage(Usage::new(10, 0))), 1_020);
 }
 
 #[test]
 fn a_cost_beyond_u64_is_u64_max_and_never_pays() {
     let request = REQUEST
-        .with_usage(Usage::new(u32::MAX, REQUEST.output_tokens))
+        .with_usage(Usage::new(u32::MAX, 500))
         .with_budget_limit(Microunits::MAX)
         .with_business_value_microunits(i64::MAX);
-    let dear = MODEL.with_price(Price::per_million_tokens(Microunits::MAX, Microunits::ZERO));
+    let dear = MODEL.with_price(price(u64::MAX, 0, 1_000));
     assert_eq!(cost(dear, &request), u64::MAX);
     assert_eq!(decide(&[dear], &request).reason, Reason::NonPositiveUtility);
-    let fixed = MODEL.with_price(Price::FREE.with_fixed_price(Microunits::MAX));
+    let fixed = MODEL.with_price(price(0, 0, u64::MAX));
     assert_eq!(cost(fixed, &request), u64::MAX);
     assert_eq!(decide(&[fixed], &request).reason, Reason::NonPositiveUtility);
 }
@@ -41,9 +37,7 @@ fn a_cost_beyond_u64_is_u64_max_and_never_pays() {
 #[test]
 fn the_value_is_rounded_down_once() {
     // 2 * 5,001 * 9,999 / 10^8 is 1.00009..; rounding after each factor would give 0.
-    let model = MODEL
-        .with_quality(BasisPoints::new(9_999))
-        .with_price(Price::FREE.with_fixed_price(Microunits::ZERO));
+    let model = MODEL.with_quality(BasisPoints::new(9_999)).with_price(Price::FREE);
     let request =
         REQUEST.with_business_value_microunits(2).with_confidence(BasisPoints::new(5_001));
     assert_eq!(utility(POLICY, model, &request), 1);
@@ -52,9 +46,7 @@ fn the_value_is_rounded_down_once() {
 #[test]
 fn the_risk_penalty_is_rounded_down_by_itself() {
     let policy = POLICY.with_risk_penalty_multiplier(BasisPoints::new(9_999));
-    let model = MODEL
-        .with_quality(BasisPoints::WHOLE)
-        .with_price(Price::FREE.with_fixed_price(Microunits::ZERO));
+    let model = MODEL.with_quality(BasisPoints::WHOLE).with_price(Price::FREE);
     let request = REQUEST.with_business_value_microunits(10).with_risk(BasisPoints::new(1_001));
     // 10 * 1,001 * 9,999 / 10^8 is 1.0008..
     assert_eq!(utility(policy, model, &request), 9);

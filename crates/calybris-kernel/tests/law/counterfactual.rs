@@ -1,9 +1,9 @@
 //! Ranking, margins and winning changes agree with the oracle on changed catalogs.
 
-use crate::cases::{Case, MODEL, POLICY, REQUEST};
+use crate::cases::{Case, MODEL, POLICY, REQUEST, flat_price};
 use crate::oracle;
 use calybris_kernel::{
-    BasisPoints, Microunits, Model, Policy, PolicySnapshot, Price, RankedModel, Request,
+    BasisPoints, Microunits, Model, Policy, PolicySnapshot, RankedModel, Request, TokenClass,
 };
 use proptest::prelude::*;
 
@@ -65,8 +65,8 @@ proptest! {
             prop_assert!(wins(with_latency(model, latency)));
             prop_assert!(latency == u32::MAX || !wins(with_latency(model, latency + 1)));
             for (price, with) in [
-                (margin.highest_input_price_per_million_tokens.get(), with_input_price as fn(Model, u64) -> Model),
-                (margin.highest_output_price_per_million_tokens.get(), with_output_price),
+                (margin.highest_rates.input.get(), with_input_price as fn(Model, u64) -> Model),
+                (margin.highest_rates.output.get(), with_output_price),
                 (margin.highest_fixed_price.get(), with_fixed_price),
             ] {
                 prop_assert!(wins(with(model, price)));
@@ -110,16 +110,16 @@ proptest! {
             }
             for (change, present, with) in [
                 (
-                    changes.input_price_per_million_tokens.map(Microunits::get),
-                    model.input_price_per_million_tokens.get(),
+                    changes.rates.of(TokenClass::Input).map(Microunits::get),
+                    flat_price(&model).0,
                     with_input_price as fn(Model, u64) -> Model,
                 ),
                 (
-                    changes.output_price_per_million_tokens.map(Microunits::get),
-                    model.output_price_per_million_tokens.get(),
+                    changes.rates.of(TokenClass::Output).map(Microunits::get),
+                    flat_price(&model).1,
                     with_output_price,
                 ),
-                (changes.fixed_price.map(Microunits::get), model.fixed_price.get(), with_fixed_price),
+                (changes.fixed_price.map(Microunits::get), model.price.fixed_price().get(), with_fixed_price),
             ] {
                 match change {
                     Some(price) => {
@@ -155,15 +155,21 @@ fn with_latency(model: Model, p95_latency_ms: u32) -> Model {
 }
 
 fn with_input_price(model: Model, price: u64) -> Model {
-    model.with_price(Price::per_million_tokens(Microunits::new(price), Microunits::ZERO))
+    {
+        let (_, output, fixed) = flat_price(&model);
+        model.with_price(crate::price(price, output, fixed))
+    }
 }
 
 fn with_output_price(model: Model, price: u64) -> Model {
-    model.with_price(Price::per_million_tokens(Microunits::ZERO, Microunits::new(price)))
+    {
+        let (input, _, fixed) = flat_price(&model);
+        model.with_price(crate::price(input, price, fixed))
+    }
 }
 
 fn with_fixed_price(model: Model, price: u64) -> Model {
-    model.with_price(Price::FREE.with_fixed_price(Microunits::new(price)))
+    model.with_price(model.price.with_fixed_price(Microunits::new(price)))
 }
 
 #[test]
@@ -173,7 +179,7 @@ fn the_selected_model_needs_no_change() {
     assert_eq!(changes.quality, Some(MODEL.quality));
     assert_eq!(changes.risk_ceiling, Some(MODEL.risk_ceiling));
     assert_eq!(changes.p95_latency_ms, Some(MODEL.p95_latency_ms));
-    assert_eq!(changes.fixed_price, Some(MODEL.fixed_price));
+    assert_eq!(changes.fixed_price, Some(MODEL.price.fixed_price()));
 }
 
 #[test]

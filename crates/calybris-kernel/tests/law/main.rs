@@ -31,10 +31,11 @@ mod serialized;
 mod snapshots;
 
 use calybris_kernel::{
-    Action, BasisPoints, CapabilitySet, Decision, Gate, Microunits, Model, Policy, PolicySnapshot,
-    ProviderSet, Reason, Refusal, RegionSet, Request, SnapshotError, Usage, Verdict,
+    Action, BasisPoints, CapabilitySet, Decision, Gate, InvalidRequest, Microunits, Model, Policy,
+    PolicySnapshot, Price, ProviderSet, Reason, Refusal, RegionSet, Request, SnapshotError, Usage,
+    Verdict, Window,
 };
-use cases::{MODEL, POLICY, REQUEST};
+use cases::{MODEL, POLICY, REQUEST, price};
 
 /// A request of which the law rounds all it can: at full quality it is worth 999.9 microunits, and each
 /// of two tokens costs next to nothing.
@@ -74,7 +75,7 @@ fn utility(policy: Policy, model: Model, request: &Request) -> i64 {
 
 fn cost(model: Model, request: &Request) -> u64 {
     match refusal(model, &request.with_budget_limit(Microunits::ZERO)) {
-        Refusal::Budget { cost, .. } => cost.get(),
+        Refusal::Budget { maximum_cost, .. } => maximum_cost.get(),
         refusal => panic!("{refusal:?}"),
     }
 }

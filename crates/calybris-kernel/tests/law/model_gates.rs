@@ -1,4 +1,4 @@
-//! Gates 3 to 11.
+//! Gates 3 to 12.
 
 use super::*;
 
@@ -99,7 +99,7 @@ fn a_cost_at_the_budget_passes_and_above_it_does_not() {
     }
     assert_eq!(
         refusal(MODEL, &REQUEST.with_budget_limit(Microunits::new(999))),
-        Refusal::Budget { cost: Microunits::new(1_000), limit: Microunits::new(999) },
+        Refusal::Budget { maximum_cost: Microunits::new(1_000), limit: Microunits::new(999) },
     );
 }
 
@@ -126,7 +126,8 @@ fn the_first_gate_that_fails_is_the_one_that_counts() {
         .with_risk(BasisPoints::new(5_001))
         .with_budget_limit(Microunits::new(999))
         .with_business_value_microunits(0);
-    let mut model = MODEL.with_enabled(false);
+    let window = Window::UNKNOWN.with_max_prompt_tokens(999);
+    let mut model = MODEL.with_enabled(false).with_window(window);
     let mut request = request;
     let mut met = Vec::new();
     loop {
@@ -142,6 +143,7 @@ fn the_first_gate_that_fails_is_the_one_that_counts() {
             Gate::Provider => request.allowed_providers = ProviderSet::ALL,
             Gate::Region => request.required_regions = RegionSet::EMPTY,
             Gate::RiskCeiling => request.risk = BasisPoints::ZERO,
+            Gate::Window => model.window = Window::UNKNOWN,
             Gate::Budget => request.budget_limit = Microunits::MAX,
             _ => request.business_value_microunits = 1_000_000,
         }
@@ -168,7 +170,7 @@ fn what_only_some_models_have_is_asked_of_each() {
 /// nothing: the exact cost is 1,000.000002, the cost is 1,002.
 #[test]
 fn a_cost_above_the_budget_by_its_rounding_alone_is_refused_of_many() {
-    let model = MODEL.with_price(Price::per_million_tokens(Microunits::new(1), Microunits::new(1)));
+    let model = MODEL.with_price(price(1, 1, 1_000));
     let models: Vec<Model> = (0..9).map(|model_id| model.with_model_id(model_id)).collect();
     let request = REQUEST.with_usage(Usage::new(1, 1));
     let at = |budget_limit_microunits| {
@@ -182,17 +184,10 @@ fn a_cost_above_the_budget_by_its_rounding_alone_is_refused_of_many() {
 /// is 2.899998, the utility is 0.
 #[test]
 fn a_utility_that_is_zero_by_its_roundings_alone_is_refused_of_many() {
-    let model = MODEL
-        .with_quality(BasisPoints::WHOLE)
-        .with_price(Price::per_million_tokens(Microunits::new(1), Microunits::new(1)));
+    let model = MODEL.with_quality(BasisPoints::WHOLE);
     let of = |fixed_price_microunits| -> Vec<Model> {
-        (0..9)
-            .map(|model_id| {
-                model.with_model_id(model_id).with_price(
-                    Price::FREE.with_fixed_price(Microunits::new(fixed_price_microunits)),
-                )
-            })
-            .collect()
+        let model = model.with_price(price(1, 1, fixed_price_microunits));
+        (0..9).map(|model_id| model.with_model_id(model_id)).collect()
     };
     assert_eq!(decide(&of(997), &ROUNDED).reason, Reason::NonPositiveUtility);
     assert_eq!(decide(&of(996), &ROUNDED).expected_utility_microunits, 1);

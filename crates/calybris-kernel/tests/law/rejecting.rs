@@ -21,7 +21,8 @@ fn failing(gate: Gate, model_id: u32) -> Model {
         Gate::Provider => model.with_provider_id(6),
         Gate::Region => model.with_regions(RegionSet::EMPTY),
         Gate::RiskCeiling => model.with_risk_ceiling(BasisPoints::new(4_999)),
-        Gate::Budget => model.with_price(Price::FREE.with_fixed_price(Microunits::new(10_001))),
+        Gate::Window => model.with_window(Window::UNKNOWN.with_max_completion_tokens(499)),
+        Gate::Budget => model.with_price(price(0, 0, 10_001)),
         _ => panic!("no model fails at {gate:?}"),
     }
 }
@@ -42,6 +43,7 @@ fn on_equal_counts_the_later_in_the_list_wins() {
         Gate::Quality,
         Gate::RiskCeiling,
         Gate::Latency,
+        Gate::Window,
         Gate::Budget,
     ];
     for (index, &earlier) in list.iter().enumerate() {

@@ -60,11 +60,11 @@ fn a_bps_above_one_whole_is_an_invalid_request_before_any_gate() {
 fn explain_names_the_field_of_an_invalid_request_and_no_model() {
     let snapshot = PolicySnapshot::new(POLICY, [MODEL]).unwrap();
     let explanation = snapshot.explain(&REQUEST.with_confidence(BasisPoints::new(10_001)));
-    let expected = Refusal::InvalidRequest {
+    let expected = Refusal::InvalidRequest(InvalidRequest::OutOfRange {
         field: "confidence_bps",
         found: BasisPoints::new(10_001),
         limit: BasisPoints::WHOLE,
-    };
+    });
     assert_eq!(explanation.request_refusal, Some(expected));
     assert_eq!(expected.gate(), None);
     assert!(explanation.models.is_empty());

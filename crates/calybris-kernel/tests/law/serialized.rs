@@ -6,9 +6,9 @@ use super::*;
 fn data_survives_a_round_trip_and_a_missing_fixed_price_is_zero() {
     let json = serde_json::to_string(&MODEL).unwrap();
     assert_eq!(serde_json::from_str::<Model>(&json).unwrap(), MODEL);
-    let without = json.replace(",\"fixed_price_microunits\":1000", "");
+    let without = json.replace("\"fixed_price_microunits\":1000,", "");
     assert_ne!(without, json);
-    let free = MODEL.with_price(Price::FREE.with_fixed_price(Microunits::ZERO));
+    let free = MODEL.with_price(Price::FREE);
     assert_eq!(serde_json::from_str::<Model>(&without).unwrap(), free);
 
     let json = serde_json::to_string(&REQUEST).unwrap();
@@ -29,8 +29,17 @@ fn json_names_every_number_with_its_unit() {
         written(serde_json::to_string(&MODEL)),
         "{\"model_id\":1,\"provider_id\":5,\"quality_bps\":8000,\"risk_ceiling_bps\":5000,\"enabled\":true,\
          \"p95_latency_ms\":200,\"capabilities\":7,\"regions\":3,\
-         \"input_price_microunits_per_million_tokens\":0,\"output_price_microunits_per_million_tokens\":0,\
-         \"fixed_price_microunits\":1000}"
+         \"price\":{\"fixed_price_microunits\":1000,\
+         \"search_fee\":{\"amount_microunits\":0,\"per_request\":false},\
+         \"bands\":[{\"above_prompt_tokens\":0,\"rates\":{\"input_microunits_per_million_tokens\":0,\
+         \"cache_read_microunits_per_million_tokens\":0,\
+         \"cache_write_microunits_per_million_tokens\":0,\
+         \"cache_write_long_microunits_per_million_tokens\":0,\
+         \"audio_input_microunits_per_million_tokens\":0,\
+         \"output_microunits_per_million_tokens\":0,\
+         \"reasoning_microunits_per_million_tokens\":0,\
+         \"audio_output_microunits_per_million_tokens\":0}}]},\
+         \"window\":{\"max_prompt_tokens\":null,\"max_completion_tokens\":null,\"max_total_tokens\":null}}"
     );
     assert_eq!(
         written(serde_json::to_string(&POLICY)),
@@ -39,18 +48,21 @@ fn json_names_every_number_with_its_unit() {
     );
     assert_eq!(
         written(serde_json::to_string(&REQUEST)),
-        "{\"sequence\":42,\"requested_model_id\":1,\"input_tokens\":1000,\"output_tokens\":500,\
-         \"business_value_microunits\":1000000,\"budget_limit_microunits\":10000,\"risk_bps\":100,\
+        "{\"sequence\":42,\"requested_model_id\":1,\
+         \"usage\":{\"input_tokens\":1000,\"cache_read_tokens\":0,\"cache_write_tokens\":0,\
+         \"cache_write_long_tokens\":0,\"audio_input_tokens\":0,\"output_tokens\":500,\
+         \"reasoning_tokens\":0,\"audio_output_tokens\":0,\"searches\":0},\
+         \"business_value_microunits\":1000000,\"ceiling\":null,\"budget_limit_microunits\":10000,\"risk_bps\":100,\
          \"confidence_bps\":10000,\"minimum_quality_bps\":0,\"max_p95_latency_ms\":0,\
          \"required_capabilities\":0,\"allowed_providers\":[18446744073709551615,18446744073709551615,\
-         18446744073709551615,18446744073709551615],\"required_regions\":0}"
+         18446744073709551615,18446744073709551615],\"required_regions\":0,\"group_id\":null,\"excluded_models\":[]}"
     );
     let snapshot = PolicySnapshot::new(POLICY, [MODEL]).unwrap();
     assert_eq!(
         written(serde_json::to_string(&snapshot.explain(&REQUEST))),
         "{\"decision\":{\"sequence\":42,\"policy_epoch\":7,\"catalog_epoch\":11,\"action\":\"ExecuteRequested\",\
          \"reason\":\"RequestedModelMaximizesUtility\",\"requested_model_id\":1,\"selected_model_id\":1,\
-         \"estimated_cost_microunits\":1000,\"expected_utility_microunits\":799000,\
+         \"estimated_cost_microunits\":1000,\"maximum_cost_microunits\":1000,\"expected_utility_microunits\":799000,\
          \"runner_up_model_id\":null,\"runner_up_utility_microunits\":0,\"evaluated_models\":1,\
          \"eligible_models\":1},\"request_refusal\":null,\"models\":[{\"model_id\":1,\
          \"verdict\":{\"Eligible\":{\"utility_microunits\":799000,\"terms\":{\
@@ -68,14 +80,14 @@ fn json_names_every_number_with_its_unit() {
     );
     assert_eq!(
         refusal(REQUEST.with_budget_limit(Microunits::new(999))),
-        "{\"Budget\":{\"cost_microunits\":1000,\"limit_microunits\":999}}"
+        "{\"Budget\":{\"maximum_cost_microunits\":1000,\"limit_microunits\":999}}"
     );
     let before_models = |request: Request| {
         written(serde_json::to_string(&snapshot.explain(&request).request_refusal))
     };
     assert_eq!(
         before_models(REQUEST.with_risk(BasisPoints::new(10_001))),
-        "{\"InvalidRequest\":{\"field\":\"risk_bps\",\"found_bps\":10001,\"limit_bps\":10000}}"
+        "{\"InvalidRequest\":{\"OutOfRange\":{\"field\":\"risk_bps\",\"found_bps\":10001,\"limit_bps\":10000}}}"
     );
     assert_eq!(
         before_models(REQUEST.with_risk(BasisPoints::percent(90))),
@@ -89,21 +101,28 @@ fn json_names_every_number_with_its_unit() {
         written(serde_json::to_string(&snapshot.margin(&REQUEST))),
         "{\"model_id\":1,\"lowest_quality_bps\":11,\"lowest_risk_ceiling_bps\":100,\
          \"highest_p95_latency_ms\":4294967295,\
-         \"highest_input_price_microunits_per_million_tokens\":9000000,\
-         \"highest_output_price_microunits_per_million_tokens\":18000000,\
-         \"highest_fixed_price_microunits\":10000}"
+         \"highest_rates\":{\"input_microunits_per_million_tokens\":9000000,\
+         \"cache_read_microunits_per_million_tokens\":18446744073709551615,\
+         \"cache_write_microunits_per_million_tokens\":18446744073709551615,\
+         \"cache_write_long_microunits_per_million_tokens\":18446744073709551615,\
+         \"audio_input_microunits_per_million_tokens\":18446744073709551615,\
+         \"output_microunits_per_million_tokens\":18000000,\
+         \"reasoning_microunits_per_million_tokens\":18446744073709551615,\
+         \"audio_output_microunits_per_million_tokens\":18446744073709551615},\
+         \"highest_fixed_price_microunits\":10000,\"highest_search_fee_microunits\":18446744073709551615,\
+         \"lowest_window\":{\"max_prompt_tokens\":1000,\"max_completion_tokens\":500,\"max_total_tokens\":1500}}"
     );
     assert_eq!(
         written(serde_json::to_string(&snapshot.what_would_win(&REQUEST, 1))),
         "{\"model_id\":1,\"quality_bps\":8000,\"risk_ceiling_bps\":5000,\"p95_latency_ms\":200,\
-         \"input_price_microunits_per_million_tokens\":0,\
-         \"output_price_microunits_per_million_tokens\":0,\"fixed_price_microunits\":1000}"
+         \"rates\":[0,0,0,0,0,0,0,0],\"fixed_price_microunits\":1000,\"search_fee_microunits\":0,\
+         \"window\":{\"max_prompt_tokens\":null,\"max_completion_tokens\":null,\"max_total_tokens\":null}}"
     );
     let mut best = [calybris_kernel::RankedModel::default(); 1];
     assert_eq!(snapshot.rank(&REQUEST, &mut best), 1);
     assert_eq!(
         written(serde_json::to_string(&best)),
-        "[{\"model_id\":1,\"quality_bps\":8000,\"cost_microunits\":1000,\"utility_microunits\":799000}]"
+        "[{\"model_id\":1,\"quality_bps\":8000,\"cost_microunits\":1000,\"maximum_cost_microunits\":1000,\"utility_microunits\":799000}]"
     );
 }
 

@@ -87,9 +87,9 @@ fn every_field_changes_the_canonical_bytes() {
         MODEL.with_p95_latency_ms(201),
         MODEL.with_capabilities(CapabilitySet::from_bits(0)),
         MODEL.with_regions(RegionSet::from_bits(0)),
-        MODEL.with_price(Price::per_million_tokens(Microunits::new(1), Microunits::ZERO)),
-        MODEL.with_price(Price::per_million_tokens(Microunits::ZERO, Microunits::new(1))),
-        MODEL.with_price(Price::FREE.with_fixed_price(Microunits::new(1_001))),
+        MODEL.with_price(price(1, 0, 1_000)),
+        MODEL.with_price(price(0, 1, 1_000)),
+        MODEL.with_price(price(0, 0, 1_001)),
     ] {
         forms.push(bytes(POLICY, model));
     }
@@ -107,11 +107,5 @@ fn snapshots_are_equal_if_policy_and_catalog_are_in_whatever_order() {
     let one = snapshot(POLICY, [MODEL, other]);
     assert_eq!(one, snapshot(POLICY, [other, MODEL]));
     assert_ne!(one, snapshot(POLICY.with_policy_epoch(8), [MODEL, other]));
-    assert_ne!(
-        one,
-        snapshot(
-            POLICY,
-            [MODEL, other.with_price(Price::FREE.with_fixed_price(Microunits::new(999)))]
-        )
-    );
+    assert_ne!(one, snapshot(POLICY, [MODEL, other.with_price(price(0, 0, 999))]));
 }
