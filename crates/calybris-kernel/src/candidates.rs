@@ -1,4 +1,4 @@
-//! Which models of the catalog a request may be given: those of a group, less those that it excludes.
+//! The candidates of a request: the models of its group, without those that it excludes.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -9,23 +9,26 @@ use crate::{Model, Request, SnapshotError};
 /// The most models that a request may exclude.
 const MOST_EXCLUDED: usize = 16;
 
-/// Up to 16 models that a request is not to be given, such as those that a gateway has in cooldown.
+/// Up to 16 models that are not candidates of a request, such as those that a gateway has in cooldown.
 ///
-/// Ids that the catalog lacks are legal.
+/// Ids that the catalog does not have are legal, and exclude nothing. JSON holds a list of ids.
+///
+/// INVARIANT (excluded): the ids stand in ascending order, no id twice, and the places beyond the count hold 0. So
+/// equal sets are equal values.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "Vec<u32>", into = "Vec<u32>"))]
 pub struct ExcludedModels {
     count: u8,
-    /// Ascending, each once; 0 beyond the count.
     model_ids: [u32; MOST_EXCLUDED],
 }
 
-/// More than 16 models cannot be excluded from one request; name a group of those that remain.
+/// One request can exclude at most 16 models. To leave out more, restrict it to a group of the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{found} models are excluded and at most {MOST_EXCLUDED} may be")]
+#[error("{found} model ids are to be excluded, and at most {MOST_EXCLUDED} different ones may be")]
+#[non_exhaustive]
 pub struct TooManyExcluded {
-    /// How many different models there are.
+    /// How many ids were given, doubled ones included.
     pub found: usize,
 }
 
@@ -33,7 +36,7 @@ impl ExcludedModels {
     /// No model is excluded.
     pub const NONE: Self = Self { count: 0, model_ids: [0; MOST_EXCLUDED] };
 
-    /// These models, in any order. A model that is named twice is excluded once.
+    /// These models, in any order; an id may stand twice. Does not allocate.
     ///
     /// # Errors
     /// There are more than 16 different models.
@@ -47,26 +50,28 @@ impl ExcludedModels {
     /// # Ok::<(), calybris_kernel::TooManyExcluded>(())
     /// ```
     pub fn new(model_ids: &[u32]) -> Result<Self, TooManyExcluded> {
-        let mut sorted = model_ids.to_vec();
-        sorted.sort_unstable();
-        sorted.dedup();
-        let found = sorted.len();
         let mut excluded = Self::NONE;
-        match (u8::try_from(found), excluded.model_ids.get_mut(..found)) {
-            (Ok(count), Some(places)) => {
-                places.copy_from_slice(&sorted);
-                excluded.count = count;
-                Ok(excluded)
+        for &model_id in model_ids {
+            let Err(place) = excluded.model_ids().binary_search(&model_id) else { continue };
+            let next = usize::from(excluded.count);
+            // The place after the last is 0 and moves to where the id belongs.
+            let Some(moving) = excluded.model_ids.get_mut(place..=next) else {
+                return Err(TooManyExcluded { found: model_ids.len() });
+            };
+            moving.rotate_right(1);
+            if let Some(first) = moving.first_mut() {
+                *first = model_id;
             }
-            _ => Err(TooManyExcluded { found }),
+            excluded.count += 1;
         }
+        Ok(excluded)
     }
 
     /// The ids, ascending.
     #[must_use]
     #[inline]
     pub fn model_ids(&self) -> &[u32] {
-        // The count is at most the number of places.
+        // The count is at most the number of places. If it were not, all places would be excluded.
         self.model_ids.get(..usize::from(self.count)).unwrap_or(&self.model_ids)
     }
 
@@ -105,18 +110,31 @@ impl From<ExcludedModels> for Vec<u32> {
 }
 
 /// Models that a request may be restricted to.
+///
+/// ```
+/// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
+/// # use calybris_kernel::*;
+/// # use plain::{POLICY, REQUEST, model};
+/// let trusted = Group::new(0, [1, 3]);
+/// let models = [model(1, 300), model(2, 100), model(3, 200)];
+/// let snapshot = PolicySnapshot::with_groups(POLICY, models, [trusted])?;
+/// assert_eq!(snapshot.prescribe(&REQUEST).selected_model_id, Some(2));
+/// assert_eq!(snapshot.prescribe(&REQUEST.with_group_id(0)).selected_model_id, Some(3));
+/// # Ok::<(), SnapshotError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Group {
     /// Number of the group, unique in its snapshot.
     pub group_id: u8,
-    /// The models of the catalog that belong to it; there may be none.
+    /// The models of the catalog that belong to it, in any order; there may be none. A model that stands twice belongs to
+    /// it once.
     pub model_ids: Vec<u32>,
 }
 
 impl Group {
-    /// A group of these models.
+    /// A group of these models. The snapshot checks that its catalog has them.
     #[must_use]
     pub fn new(group_id: u8, model_ids: impl Into<Vec<u32>>) -> Self {
         Self { group_id, model_ids: model_ids.into() }
@@ -158,7 +176,7 @@ impl Groups {
     }
 }
 
-/// Brings a group in order, and gives the positions of its models as bits.
+/// Sorts the models of a group, and returns their positions as bits.
 fn compile(group: &mut Group, models: &[Model]) -> Result<Box<[u64]>, SnapshotError> {
     let group_id = group.group_id;
     group.model_ids.sort_unstable();
@@ -173,27 +191,21 @@ fn compile(group: &mut Group, models: &[Model]) -> Result<Box<[u64]>, SnapshotEr
     Ok(members.into_boxed_slice())
 }
 
-/// The models that a request may be given.
+/// The candidates of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidates<'a> {
     models: &'a [Model],
-    /// Nothing if the request names no group.
+    /// `None` if the request names no group.
     members: Option<&'a [u64]>,
     excluded: &'a [u32],
 }
 
 impl<'a> Candidates<'a> {
-    /// For an admitted request, whose group the snapshot has.
+    /// For an admitted request, whose group the snapshot has. An unknown group would have no candidates.
     #[inline]
     pub(crate) fn new(models: &'a [Model], groups: &'a Groups, request: &'a Request) -> Self {
         let members = request.group_id.map(|id| groups.members(id).unwrap_or_default());
         Self { models, members, excluded: request.excluded_models.model_ids() }
-    }
-
-    /// Whether every model of the catalog is one.
-    #[inline(always)]
-    pub(crate) const fn is_everyone(&self) -> bool {
-        self.members.is_none() && self.excluded.is_empty()
     }
 
     /// The candidates, in ascending order of ids.
@@ -207,27 +219,31 @@ impl<'a> Candidates<'a> {
 
     /// How many there are.
     pub(crate) fn count(self) -> u32 {
-        if self.is_everyone() {
-            // A snapshot holds at most `u32::MAX` models, here and below.
-            return u32::try_from(self.models.len()).unwrap_or(u32::MAX);
-        }
         let members = match self.members {
             Some(words) => words.iter().map(|word| word.count_ones()).sum(),
-            None => u32::try_from(self.models.len()).unwrap_or(u32::MAX),
+            None => self.model_count(),
         };
         let position = |id: &u32| self.models.binary_search_by_key(id, |model| model.model_id).ok();
-        let excluded = self.excluded.iter().filter_map(position).filter(|&p| self.has_position(p));
-        // The excluded members are members.
+        let excluded =
+            self.excluded.iter().filter_map(position).filter(|&position| self.is_member(position));
+        // The ids that are excluded differ, so no more members are excluded than there are.
         excluded.fold(members, |left, _| left.saturating_sub(1))
     }
 
-    #[inline]
-    pub(crate) fn has(&self, position: usize, model_id: u32) -> bool {
-        self.has_position(position) && !self.excluded.contains(&model_id)
+    /// A snapshot has at most `u32::MAX` models.
+    fn model_count(self) -> u32 {
+        u32::try_from(self.models.len()).unwrap_or(u32::MAX)
     }
 
+    /// Whether the model at this position is a candidate; `model_id` is its id.
     #[inline]
-    fn has_position(&self, position: usize) -> bool {
+    pub(crate) fn has(&self, position: usize, model_id: u32) -> bool {
+        self.is_member(position) && !self.excluded.contains(&model_id)
+    }
+
+    /// Whether the model at this position belongs to the group, if there is one.
+    #[inline]
+    fn is_member(&self, position: usize) -> bool {
         let Some(words) = self.members else { return true };
         words.get(position / 64).is_some_and(|word| word >> (position % 64) & 1 == 1)
     }

@@ -1,15 +1,16 @@
-//! The most that a request may use.
+//! The ceiling of a request: the most tokens and searches that it may use, and of which classes.
 
 use crate::{InvalidRequest, TokenClass, TokenClassSet, Usage};
 
-/// The most that a request may use, inclusive: what must be paid for in the worst case.
+/// The most that a request may use, inclusive.
 ///
-/// The [maximum cost](crate::Price::maximum_cost) of a model is the cost of the dearest usage within the ceiling.
+/// The [maximum cost](crate::Price::maximum_cost) of a model is the cost of the dearest usage within the ceiling. A request
+/// whose usage is not within its ceiling is [invalid](crate::InvalidRequest).
 ///
 /// ```
 /// use calybris_kernel::{Ceiling, TokenClass, TokenClassSet};
 ///
-/// // 2,000 tokens are counted, at most 4,096 come back, and no sound in either direction.
+/// // The prompt has 2,000 tokens, the completion at most 4,096, and neither has sound.
 /// let text = TokenClassSet::ALL.without(TokenClass::AudioInput).without(TokenClass::AudioOutput);
 /// let ceiling = Ceiling::new(2_000, 4_096).with_classes(text);
 /// assert_eq!(ceiling.searches, 0);
@@ -18,9 +19,9 @@ use crate::{InvalidRequest, TokenClass, TokenClassSet, Usage};
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Ceiling {
-    /// The most tokens that go in, of all classes together.
+    /// The most tokens of the prompt, of all classes together.
     pub prompt_tokens: u32,
-    /// The most tokens that come out, of all classes together.
+    /// The most tokens of the completion, of all classes together.
     pub completion_tokens: u32,
     /// The most searches.
     #[cfg_attr(feature = "serde", serde(default))]
@@ -56,7 +57,7 @@ impl Ceiling {
         self
     }
 
-    /// Whether the ceiling can be met, and the usage lies within it.
+    /// Checks that each side with tokens allows a class, and that the usage is within the ceiling.
     pub(crate) fn check(&self, usage: &Usage) -> Result<(), InvalidRequest> {
         let sides = [
             ("prompt_tokens", TokenClassSet::PROMPT, self.prompt_tokens, usage.prompt_tokens()),

@@ -27,8 +27,8 @@ pub struct Margin {
     pub lowest_risk_ceiling: BasisPoints,
     /// The highest p95 latency in milliseconds; `u32::MAX` if any will do.
     pub highest_p95_latency_ms: u32,
-    /// The highest rates, each by itself, in the band of the request's prompt. A rate goes up to that of the next band;
-    /// in the last band, [`Microunits::MAX`] says that any will do.
+    /// The highest rates, each by itself, in the band of the request's prompt. No rate exceeds that of the next band; in
+    /// the last band, [`Microunits::MAX`] says that any will do.
     pub highest_rates: Rates,
     /// The highest fixed price.
     #[cfg_attr(feature = "serde", serde(rename = "highest_fixed_price_microunits"))]
@@ -36,8 +36,8 @@ pub struct Margin {
     /// The highest amount of the search fee; [`Microunits::MAX`] if any will do.
     #[cfg_attr(feature = "serde", serde(rename = "highest_search_fee_microunits"))]
     pub highest_search_fee: Microunits,
-    /// The lowest maxima of its window; absent where there are more tokens than any maximum allows, so that it must be
-    /// unknown.
+    /// The lowest maxima of its window. One is absent if the request has more tokens than a `u32` counts: the model
+    /// then wins only while that maximum is unknown.
     pub lowest_window: Window,
 }
 
@@ -68,32 +68,71 @@ pub struct WinningChanges {
     /// The highest amount of the search fee that would do, at most the present one.
     #[cfg_attr(feature = "serde", serde(rename = "search_fee_microunits"))]
     pub search_fee: Option<Microunits>,
-    /// The lowest maxima of the window that would do, each at least the present one; absent also where the
-    /// present one is unknown, which is no limit.
+    /// The lowest maxima of the window that would do, each at least the present one. One is absent if no maximum would
+    /// do, or if the present one is unknown, which is no limit.
     pub window: Window,
 }
 
-/// One rate per class, or nothing where no rate would do.
+/// For each class of tokens a rate per million tokens, or nothing if no rate would do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct WinningRates([Option<Microunits>; 8]);
+#[non_exhaustive]
+pub struct WinningRates {
+    /// Of [`TokenClass::Input`].
+    #[cfg_attr(feature = "serde", serde(rename = "input_microunits_per_million_tokens"))]
+    pub input: Option<Microunits>,
+    /// Of [`TokenClass::CacheRead`].
+    #[cfg_attr(feature = "serde", serde(rename = "cache_read_microunits_per_million_tokens"))]
+    pub cache_read: Option<Microunits>,
+    /// Of [`TokenClass::CacheWrite`].
+    #[cfg_attr(feature = "serde", serde(rename = "cache_write_microunits_per_million_tokens"))]
+    pub cache_write: Option<Microunits>,
+    /// Of [`TokenClass::CacheWriteLong`].
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "cache_write_long_microunits_per_million_tokens")
+    )]
+    pub cache_write_long: Option<Microunits>,
+    /// Of [`TokenClass::AudioInput`].
+    #[cfg_attr(feature = "serde", serde(rename = "audio_input_microunits_per_million_tokens"))]
+    pub audio_input: Option<Microunits>,
+    /// Of [`TokenClass::Output`].
+    #[cfg_attr(feature = "serde", serde(rename = "output_microunits_per_million_tokens"))]
+    pub output: Option<Microunits>,
+    /// Of [`TokenClass::Reasoning`].
+    #[cfg_attr(feature = "serde", serde(rename = "reasoning_microunits_per_million_tokens"))]
+    pub reasoning: Option<Microunits>,
+    /// Of [`TokenClass::AudioOutput`].
+    #[cfg_attr(feature = "serde", serde(rename = "audio_output_microunits_per_million_tokens"))]
+    pub audio_output: Option<Microunits>,
+}
 
 impl WinningRates {
+    fn new(rate: impl Fn(TokenClass) -> Option<Microunits>) -> Self {
+        Self {
+            input: rate(TokenClass::Input),
+            cache_read: rate(TokenClass::CacheRead),
+            cache_write: rate(TokenClass::CacheWrite),
+            cache_write_long: rate(TokenClass::CacheWriteLong),
+            audio_input: rate(TokenClass::AudioInput),
+            output: rate(TokenClass::Output),
+            reasoning: rate(TokenClass::Reasoning),
+            audio_output: rate(TokenClass::AudioOutput),
+        }
+    }
+
     /// The rate of a class, per million tokens.
     #[must_use]
-    pub fn of(&self, class: TokenClass) -> Option<Microunits> {
-        let [input, cache_read, cache_write, cache_write_long, audio_input, completion @ ..] =
-            self.0;
-        let [output, reasoning, audio_output] = completion;
+    pub const fn of(&self, class: TokenClass) -> Option<Microunits> {
         match class {
-            TokenClass::Input => input,
-            TokenClass::CacheRead => cache_read,
-            TokenClass::CacheWrite => cache_write,
-            TokenClass::CacheWriteLong => cache_write_long,
-            TokenClass::AudioInput => audio_input,
-            TokenClass::Output => output,
-            TokenClass::Reasoning => reasoning,
-            TokenClass::AudioOutput => audio_output,
+            TokenClass::Input => self.input,
+            TokenClass::CacheRead => self.cache_read,
+            TokenClass::CacheWrite => self.cache_write,
+            TokenClass::CacheWriteLong => self.cache_write_long,
+            TokenClass::AudioInput => self.audio_input,
+            TokenClass::Output => self.output,
+            TokenClass::Reasoning => self.reasoning,
+            TokenClass::AudioOutput => self.audio_output,
         }
     }
 }
@@ -118,7 +157,7 @@ impl PolicySnapshot {
     }
 
     /// What one number of a model would have to be for the kernel to select that model, each
-    /// number by itself; nothing if the catalog has no such model. A model that is no candidate wins with no change.
+    /// number by itself; nothing if the catalog has no such model. If the model is not a candidate, no change would do.
     ///
     /// ```
     /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
@@ -236,11 +275,11 @@ fn what_would_win(
         p95_latency_ms: nearest(0, model.p95_latency_ms, |latency_ms| {
             wins(model.with_p95_latency_ms(latency_ms))
         }),
-        rates: WinningRates(TokenClass::ALL.map(|class| {
+        rates: WinningRates::new(|class| {
             let (least, _) = model.price.rate_limits(prompt_tokens, class);
             let present = model.price.band(prompt_tokens).rates.of(class);
             dearest(present, least, &|rate| model.price.with_rate(prompt_tokens, class, rate))
-        })),
+        }),
         fixed_price: dearest(model.price.fixed_price(), Microunits::ZERO, &|price| {
             model.price.with_fixed_price(price)
         }),

@@ -159,7 +159,7 @@ impl fmt::Display for Reason {
             Self::AlternativeMaximizesUtility => "another model has the highest utility",
             Self::RiskHardLimit => "the risk of the request reaches the hard limit",
             Self::ConfidenceHardLimit => "the confidence of the request is below the minimum",
-            Self::NoEnabledModel => "the catalog has no enabled model",
+            Self::NoEnabledModel => "no candidate is enabled",
             Self::QualityConstraint => "quality turned away the most models",
             Self::LatencyConstraint => "latency turned away the most models",
             Self::CapabilityConstraint => "capabilities turned away the most models",
@@ -202,8 +202,8 @@ pub struct Decision {
     /// What calling it costs, for the usage that the request expects.
     #[cfg_attr(feature = "serde", serde(rename = "estimated_cost_microunits"))]
     pub estimated_cost: Microunits,
-    /// What calling it costs at most, for the ceiling of the request; the estimated cost if it has none. This much is to be
-    /// reserved.
+    /// What calling it costs at most, for the ceiling of the request; the estimated cost if it has none. Reserve this
+    /// much.
     #[cfg_attr(feature = "serde", serde(rename = "maximum_cost_microunits"))]
     pub maximum_cost: Microunits,
     /// The utility of the selected model in microunits; above 0 unless rejected.
@@ -212,7 +212,7 @@ pub struct Decision {
     pub runner_up_model_id: Option<u32>,
     /// Its utility in microunits; 0 if there is none.
     pub runner_up_utility_microunits: i64,
-    /// How many models were looked at: the size of the catalog, or 0 if the request itself was
+    /// How many models were looked at: the candidates, disabled ones included, or 0 if the request itself was
     /// rejected.
     pub evaluated_models: u32,
     /// How many of them passed every gate.

@@ -1,4 +1,4 @@
-//! The twelve gates in their order, and the evidence with which each refuses a request or a model.
+//! The twelve gates in their order, and the evidence of each refusal.
 
 use calybris_units::{BasisPoints, Microunits};
 
@@ -159,16 +159,17 @@ pub enum Refusal {
     },
     /// Gate 10.
     Window {
-        /// The maximum that is exceeded, the first in the order of a window.
+        /// The first maximum of the window that is exceeded.
         part: WindowPart,
-        /// The tokens that it is compared with: of the request's ceiling, or of its usage if it has none.
+        /// The tokens that exceed it: those of the request's ceiling, or of its usage if it has none.
         tokens: u64,
-        /// The most that the model takes.
+        /// The most tokens that the model takes.
         maximum: u32,
     },
     /// Gate 11.
     Budget {
-        /// What the model may cost at most; [`Microunits::MAX`] also stands for anything above it.
+        /// The maximum cost of the model, which is its cost if the request has no ceiling; [`Microunits::MAX`] also
+        /// stands for anything above it.
         #[cfg_attr(feature = "serde", serde(rename = "maximum_cost_microunits"))]
         maximum_cost: Microunits,
         /// The request's budget limit.
@@ -184,7 +185,7 @@ pub enum Refusal {
     },
 }
 
-/// Why a request is invalid. The first of these, in this order, is told.
+/// Why a request is invalid. If there are several reasons, it is the first in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[expect(clippy::exhaustive_enums, reason = "the law names them all")]
@@ -201,16 +202,16 @@ pub enum InvalidRequest {
         #[cfg_attr(feature = "serde", serde(rename = "limit_bps"))]
         limit: BasisPoints,
     },
-    /// The ceiling has tokens on a side and allows no class of that side.
-    #[error("the ceiling has {limit} {field} and allows no class that they could be of")]
+    /// The ceiling allows tokens of the prompt or of the completion, but none of their classes.
+    #[error("the ceiling allows {limit} {field}, but no class of them")]
     NoClassAllowed {
-        /// The side: `prompt_tokens` or `completion_tokens`.
+        /// `prompt_tokens` or `completion_tokens`.
         field: &'static str,
-        /// How many tokens the ceiling has there.
+        /// How many tokens the ceiling allows.
         limit: u32,
     },
     /// The usage has tokens of a class that the ceiling does not allow.
-    #[error("the usage has {tokens} tokens of class {class}, which the ceiling does not allow")]
+    #[error("the usage has {tokens} tokens of class `{class}`, which the ceiling does not allow")]
     ClassNotAllowed {
         /// The class.
         class: TokenClass,
@@ -218,17 +219,17 @@ pub enum InvalidRequest {
         tokens: u32,
     },
     /// The usage is beyond its ceiling.
-    #[error("the usage has {found} {field} and its ceiling {limit}")]
+    #[error("the usage has {found} {field}, and the ceiling allows {limit}")]
     AboveCeiling {
-        /// What: `prompt_tokens`, `completion_tokens` or `searches`.
+        /// `prompt_tokens`, `completion_tokens` or `searches`.
         field: &'static str,
-        /// The usage.
+        /// How many the usage has.
         found: u64,
-        /// The ceiling.
+        /// How many the ceiling allows.
         limit: u32,
     },
     /// The snapshot has no such group.
-    #[error("the catalog has no group {group_id}")]
+    #[error("the snapshot has no group `{group_id}`")]
     UnknownGroup {
         /// The group.
         group_id: u8,

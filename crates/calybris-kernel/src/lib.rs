@@ -46,9 +46,13 @@ extern crate std;
 
 mod sets;
 
-mod ceiling;
-mod price;
 mod usage;
+
+mod price;
+mod rates;
+mod search_fee;
+
+mod ceiling;
 mod window;
 
 mod model;
@@ -81,9 +85,11 @@ pub use explain::{Explanation, ModelVerdict, Verdict};
 pub use gates::{Gate, InvalidRequest, Refusal};
 pub use model::Model;
 pub use policy::Policy;
-pub use price::{Band, Price, PriceError, Rates, SearchFee};
+pub use price::{Price, PriceError};
 pub use ranking::RankedModel;
+pub use rates::{Band, Rates};
 pub use request::Request;
+pub use search_fee::SearchFee;
 pub use sets::{CapabilitySet, ProviderSet, RegionSet};
 pub use snapshot::PolicySnapshot;
 pub use usage::{TokenClass, TokenClassSet, Usage};

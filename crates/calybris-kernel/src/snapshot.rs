@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use calybris_units::{BasisPoints, Microunits};
+use calybris_units::Microunits;
 
 use crate::candidates::{Candidates, Groups};
 use crate::fast::{Index, is_small, search};
@@ -15,6 +15,10 @@ use crate::{
     Action, Decision, Group, Model, Policy, RankedModel, Reason, Refusal, Request, SnapshotError,
     Window, canonical,
 };
+
+mod checks;
+
+use checks::{check_models, check_policy, count_models};
 
 /// A policy and a catalog that were checked once and never change again.
 ///
@@ -63,7 +67,8 @@ impl PolicySnapshot {
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new); then a group id that stands twice, or a group with a model that the catalog does not have.
+    /// As [`new`](Self::new); then a group id that stands twice, or a group with a model that the catalog does not have,
+    /// and if several, the first of these.
     ///
     /// ```
     /// use calybris_kernel::{BasisPoints, Group, Model, Policy, PolicySnapshot};
@@ -128,6 +133,17 @@ impl PolicySnapshot {
     }
 
     /// The groups, in ascending order of their ids, each with its models in ascending order of theirs.
+    ///
+    /// ```
+    /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
+    /// # use calybris_kernel::*;
+    /// # use plain::{POLICY, model};
+    /// let models = [model(1, 100), model(2, 200)];
+    /// let groups = [Group::new(9, [2, 1]), Group::new(4, [])];
+    /// let snapshot = PolicySnapshot::with_groups(POLICY, models, groups)?;
+    /// assert_eq!(snapshot.groups(), [Group::new(4, []), Group::new(9, [1, 2])]);
+    /// # Ok::<(), SnapshotError>(())
+    /// ```
     #[must_use]
     pub fn groups(&self) -> &[Group] {
         self.groups.as_slice()
@@ -348,35 +364,26 @@ impl PolicySnapshot {
         }
     }
 
-    /// What an eligible model costs at most.
+    /// What an eligible model costs at most. It passed the budget gate, so its maximum cost is a number; if it were not,
+    /// no account could reserve `Microunits::MAX`.
     #[inline(always)]
     fn maximum_cost(&self, request: &Request, model_id: u32, cost: Microunits) -> Microunits {
         match &request.ceiling {
             None => cost,
             Some(ceiling) => {
                 let model = self.model(model_id);
-                // It is eligible, so its maximum cost is within a budget limit.
-                model.and_then(|model| model.price.maximum_cost(ceiling)).unwrap_or(cost)
+                let maximum = model.and_then(|model| model.price.maximum_cost(ceiling));
+                maximum.unwrap_or(Microunits::MAX)
             }
         }
     }
 
     fn reject(&self, request: &Request, reason: Reason, evaluated_models: u32) -> Decision {
         Decision {
-            sequence: request.sequence,
             policy_epoch: self.policy.policy_epoch,
             catalog_epoch: self.policy.catalog_epoch,
-            action: Action::Reject,
-            reason,
-            requested_model_id: request.requested_model_id,
-            selected_model_id: None,
-            estimated_cost: Microunits::ZERO,
-            maximum_cost: Microunits::ZERO,
-            expected_utility_microunits: 0,
-            runner_up_model_id: None,
-            runner_up_utility_microunits: 0,
             evaluated_models,
-            eligible_models: 0,
+            ..Decision::rejected(request.sequence, request.requested_model_id, reason)
         }
     }
 }
@@ -391,56 +398,3 @@ impl PartialEq for PolicySnapshot {
 }
 
 impl Eq for PolicySnapshot {}
-
-fn count_models(found: usize) -> Result<u32, SnapshotError> {
-    u32::try_from(found).map_err(|_| SnapshotError::TooManyModels { found })
-}
-
-fn check_policy(policy: &Policy) -> Result<(), SnapshotError> {
-    let fields = [
-        ("hard_risk_limit_bps", policy.hard_risk_limit),
-        ("minimum_confidence_bps", policy.minimum_confidence),
-    ];
-    match fields.into_iter().find(|&(_, found)| found > BasisPoints::WHOLE) {
-        Some((field, found)) => Err(SnapshotError::PolicyOutOfRange { field, found }),
-        None => Ok(()),
-    }
-}
-
-/// Checks models that stand in ascending order of their ids.
-fn check_models(models: &[Model]) -> Result<(), SnapshotError> {
-    // Ids are checked before fields: the order of two models with one id is arbitrary, so an error in a
-    // field of one of them would be, too.
-    let duplicate = models.windows(2).find_map(|pair| match pair {
-        [first, second] if first.model_id == second.model_id => Some(first.model_id),
-        _ => None,
-    });
-    if let Some(model_id) = duplicate {
-        return Err(SnapshotError::DuplicateModelId { model_id });
-    }
-    for model in models {
-        let fields = [("quality_bps", model.quality), ("risk_ceiling_bps", model.risk_ceiling)];
-        if let Some((field, found)) = fields.into_iter().find(|&(_, bps)| bps > BasisPoints::WHOLE)
-        {
-            let model_id = model.model_id;
-            return Err(SnapshotError::ModelOutOfRange { model_id, field, found });
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[cfg(target_pointer_width = "64")]
-    #[test]
-    fn a_catalog_beyond_u32_is_too_many_models() {
-        assert_eq!(count_models(0xffff_ffff), Ok(u32::MAX));
-        let found = 0x1_0000_0000;
-        let error = count_models(found).unwrap_err();
-        assert_eq!(error, SnapshotError::TooManyModels { found });
-        let message = "the catalog has 4294967296 models and may have at most 4294967295";
-        assert_eq!(alloc::string::ToString::to_string(&error), message);
-    }
-}

@@ -1,4 +1,4 @@
-//! What a call uses, by class: tokens in, tokens out, and searches.
+//! Usage: counts of tokens by class, and of searches.
 
 use core::fmt;
 
@@ -154,9 +154,9 @@ impl FromIterator<TokenClass> for TokenClassSet {
     }
 }
 
-/// What a call uses: disjoint counts of tokens by class, and searches. Counts that are absent are 0.
+/// Counts of tokens by class, and of searches. No token is counted twice. A count that is absent in JSON is 0.
 ///
-/// The *prompt* is the sum of the five classes that go in, the *completion* the sum of the three that come out.
+/// The *prompt* is the sum of the first five counts, the *completion* is the sum of the next three.
 ///
 /// ```
 /// use calybris_kernel::Usage;
@@ -185,7 +185,7 @@ pub struct Usage {
     pub reasoning_tokens: u32,
     /// Completion tokens of sound.
     pub audio_output_tokens: u32,
-    /// Searches, which a price may charge for apart.
+    /// Searches; a price may have a fee for them.
     pub searches: u32,
 }
 
@@ -270,7 +270,14 @@ impl Usage {
         }
     }
 
-    /// The usage with this many tokens of one class.
+    /// With this many tokens of one class.
+    ///
+    /// ```
+    /// use calybris_kernel::{TokenClass, Usage};
+    ///
+    /// let usage = Usage::new(20_000, 500).with_tokens(TokenClass::CacheRead, 80_000);
+    /// assert_eq!(usage.tokens(TokenClass::CacheRead), 80_000);
+    /// ```
     #[must_use]
     pub const fn with_tokens(mut self, class: TokenClass, tokens: u32) -> Self {
         match class {
@@ -286,13 +293,13 @@ impl Usage {
         self
     }
 
-    /// All tokens that go in, below 2^35.
+    /// The tokens of the prompt: the sum of five counts, below 2^35.
     #[must_use]
     pub fn prompt_tokens(&self) -> u64 {
         self.prompt_counts().into_iter().map(u64::from).sum()
     }
 
-    /// All tokens that come out, below 2^34.
+    /// The tokens of the completion: the sum of three counts, below 2^34.
     #[must_use]
     pub fn completion_tokens(&self) -> u64 {
         self.completion_counts().into_iter().map(u64::from).sum()

@@ -1,8 +1,8 @@
-//! How many tokens a model takes.
+//! The window of a model: how many tokens it takes.
 
 use core::fmt;
 
-/// The most tokens that a model takes, inclusive. A maximum that is absent is unknown, and no limit.
+/// The most tokens that a model takes, inclusive. A maximum that is absent is unknown and no limit; 0 takes no token.
 ///
 /// ```
 /// use calybris_kernel::Window;
@@ -15,11 +15,11 @@ use core::fmt;
 #[cfg_attr(feature = "serde", serde(default))]
 #[non_exhaustive]
 pub struct Window {
-    /// The most tokens that go in.
+    /// The most tokens of the prompt.
     pub max_prompt_tokens: Option<u32>,
-    /// The most tokens that come out.
+    /// The most tokens of the completion.
     pub max_completion_tokens: Option<u32>,
-    /// The most tokens that go in and come out together.
+    /// The most tokens of prompt and completion together.
     pub max_total_tokens: Option<u32>,
 }
 
@@ -29,9 +29,9 @@ pub struct Window {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[expect(clippy::exhaustive_enums, reason = "one for each maximum of a window")]
 pub enum WindowPart {
-    /// The tokens that go in.
+    /// The tokens of the prompt.
     Prompt,
-    /// The tokens that come out.
+    /// The tokens of the completion.
     Completion,
     /// Both together.
     Total,
@@ -42,28 +42,28 @@ impl Window {
     pub const UNKNOWN: Self =
         Self { max_prompt_tokens: None, max_completion_tokens: None, max_total_tokens: None };
 
-    /// With at most this many tokens going in.
+    /// With at most this many tokens of the prompt.
     #[must_use]
     pub const fn with_max_prompt_tokens(mut self, max_prompt_tokens: u32) -> Self {
         self.max_prompt_tokens = Some(max_prompt_tokens);
         self
     }
 
-    /// With at most this many tokens coming out.
+    /// With at most this many tokens of the completion.
     #[must_use]
     pub const fn with_max_completion_tokens(mut self, max_completion_tokens: u32) -> Self {
         self.max_completion_tokens = Some(max_completion_tokens);
         self
     }
 
-    /// With at most this many tokens going in and coming out together.
+    /// With at most this many tokens of prompt and completion together.
     #[must_use]
     pub const fn with_max_total_tokens(mut self, max_total_tokens: u32) -> Self {
         self.max_total_tokens = Some(max_total_tokens);
         self
     }
 
-    /// The first maximum, in the order of declaration, that is exceeded: which, by how many tokens, and the maximum.
+    /// The first maximum that is exceeded, in the order of declaration, the tokens that exceed it, and the maximum itself.
     #[inline]
     pub(crate) fn exceeded(
         &self,

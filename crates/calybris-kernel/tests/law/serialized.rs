@@ -115,7 +115,14 @@ fn json_names_every_number_with_its_unit() {
     assert_eq!(
         written(serde_json::to_string(&snapshot.what_would_win(&REQUEST, 1))),
         "{\"model_id\":1,\"quality_bps\":8000,\"risk_ceiling_bps\":5000,\"p95_latency_ms\":200,\
-         \"rates\":[0,0,0,0,0,0,0,0],\"fixed_price_microunits\":1000,\"search_fee_microunits\":0,\
+         \"rates\":{\"input_microunits_per_million_tokens\":0,\
+         \"cache_read_microunits_per_million_tokens\":0,\
+         \"cache_write_microunits_per_million_tokens\":0,\
+         \"cache_write_long_microunits_per_million_tokens\":0,\
+         \"audio_input_microunits_per_million_tokens\":0,\
+         \"output_microunits_per_million_tokens\":0,\
+         \"reasoning_microunits_per_million_tokens\":0,\
+         \"audio_output_microunits_per_million_tokens\":0},\"fixed_price_microunits\":1000,\"search_fee_microunits\":0,\
          \"window\":{\"max_prompt_tokens\":null,\"max_completion_tokens\":null,\"max_total_tokens\":null}}"
     );
     let mut best = [calybris_kernel::RankedModel::default(); 1];
