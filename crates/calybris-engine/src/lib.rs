@@ -20,8 +20,7 @@
 //! #     .with_risk_ceiling(BasisPoints::percent(90))
 //! #     .with_p95_latency_ms(400)
 //! #     .with_regions(RegionSet::EMPTY)
-//! #     .with_price(Price::per_million_tokens(Microunits::new(2_500_000), Microunits::ZERO))
-//! #     .with_price(Price::per_million_tokens(Microunits::ZERO, Microunits::new(10_000_000)));
+//! #     .with_price(Price::per_million_tokens(Microunits::new(2_500_000), Microunits::new(10_000_000)));
 //! # let request = Request::new(1, 7, 1_000, 500)
 //! #     .with_business_value_microunits(50_000)
 //! #     .with_budget_limit(Microunits::new(20_000))

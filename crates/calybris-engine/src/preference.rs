@@ -1,6 +1,6 @@
 //! The eligible models of a snapshot for one request, best first, ranked on demand.
 
-use calybris_kernel::{PolicySnapshot, Price, RankedModel, Request};
+use calybris_kernel::{PolicySnapshot, RankedModel, Request};
 
 /// Number of places ranked at first: usually one of the next few models is taken.
 const FIRST_PLACES: usize = 8;

@@ -216,7 +216,7 @@ fn other_forms() -> Vec<Record<'static>> {
         .with_required_capabilities(CapabilitySet::from_bits(0b101))
         .with_allowed_providers([3, 200].into_iter().collect())
         .with_required_regions(RegionSet::from_bits(0b10));
-    for reason in Reason::ALL {
+    for reason in Reason::ALL.into_iter().filter(|reason| reason.code() < 112) {
         let mut decision = Decision::rejected(u64::MAX, 300, reason);
         decision.evaluated_models = 70_000;
         let selected = match reason {
@@ -228,6 +228,7 @@ fn other_forms() -> Vec<Record<'static>> {
             decision.action = action;
             decision.selected_model_id = Some(model_id);
             decision.estimated_cost = Microunits::new(251);
+            decision.maximum_cost = decision.estimated_cost;
             decision.expected_utility_microunits = 125;
             decision.runner_up_model_id = Some(u32::MAX);
             decision.runner_up_utility_microunits = 1;

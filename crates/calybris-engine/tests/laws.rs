@@ -5,7 +5,7 @@ mod world;
 
 use calybris_budget::BudgetError;
 use calybris_engine::{Admission, Engine, EngineError, EngineOptions, Names, Record, Snapshot};
-use calybris_kernel::{Action, BasisPoints, PolicySnapshot, Reason};
+use calybris_kernel::{Action, BasisPoints, PolicySnapshot, Price, Reason};
 use calybris_wal::{Key, WalError, WalOptions, WalWriter};
 use world::*;
 

@@ -5,7 +5,7 @@ mod world;
 
 use calybris_budget::{BudgetEvent, MAX_AMOUNT, OverrunPolicy, TenantRules};
 use calybris_engine::{Call, EngineError, Fallback, Ledger, Names, Record, SCHEMA_ID, Snapshot};
-use calybris_kernel::PolicySnapshot;
+use calybris_kernel::{PolicySnapshot, Price};
 use calybris_wal::{Key, WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;

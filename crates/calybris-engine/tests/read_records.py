@@ -391,6 +391,7 @@ TABLES = {
             109: "NonPositiveUtility",
             110: "RiskCeilingConstraint",
             111: "InvalidRequest",
+            112: "WindowConstraint",
         },
     ),
     "AdmissionV1": enum(

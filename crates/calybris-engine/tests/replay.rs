@@ -201,7 +201,10 @@ fn a_log_replays_bit_for_bit_on_any_number_of_threads() {
 #[test]
 fn a_forged_decision_is_caught_with_its_sequence() {
     let alterations: [fn(&mut Decision); 5] = [
-        |decision| decision.estimated_cost = Microunits::new(decision.estimated_cost.get() + 1),
+        |decision| {
+            decision.estimated_cost = Microunits::new(decision.estimated_cost.get() + 1);
+            decision.maximum_cost = decision.estimated_cost;
+        },
         |decision| decision.selected_model_id = Some(FREE),
         |decision| decision.expected_utility_microunits += 1,
         |decision| decision.runner_up_model_id = None,
@@ -240,6 +243,7 @@ fn a_forged_decision_is_caught_with_its_sequence() {
 fn a_decision_cannot_hide_from_replay_behind_another_spelling_of_its_kind() {
     let mut forged = decided(1, 4_000);
     forged.decision.estimated_cost = Microunits::new(forged.decision.estimated_cost.get() + 1);
+    forged.decision.maximum_cost = forged.decision.estimated_cost;
     // The codec reads 2, the kind of a decision, from any of these.
     let spellings: [&[u8]; 3] = [&[2], &[251, 2, 0], &[252, 2, 0, 0, 0]];
     for spelling in spellings {

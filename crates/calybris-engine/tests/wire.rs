@@ -113,6 +113,7 @@ fn decision() -> BoxedStrategy<Decision> {
             };
             decision.selected_model_id = Some(selected);
             decision.estimated_cost = cost;
+            decision.maximum_cost = cost;
             decision.expected_utility_microunits = utility;
             decision.runner_up_model_id = runner_up.filter(|id| *id != selected);
             decision.eligible_models = 1;
