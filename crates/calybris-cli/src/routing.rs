@@ -289,12 +289,12 @@ impl Job<'_> {
             error => Failure::of_engine(self.log, &error),
         })?;
         let Some(ticket) = outcome.ticket.take() else { return Ok((outcome, None)) };
-        let generated =
-            routed.request.with_tokens(routed.request.input_tokens, routed.actual_output_tokens);
+        let mut used = routed.request.usage;
+        used.output_tokens = routed.actual_output_tokens;
         let model_id = ticket.model_id();
         let cost = |snapshot: &Snapshot| {
             let model = snapshot.policy_snapshot().model(model_id);
-            model.map(|model| model.cost(&generated).get())
+            model.map(|model| model.price.cost(&used).get())
         };
         let cost = if outcome.repeated {
             // The prices are those of the snapshot that it was decided under.

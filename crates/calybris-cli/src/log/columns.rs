@@ -160,8 +160,8 @@ pub(crate) fn decision_line(
         followed.sequence,
         columns.cut(&decided.tenant, tenant),
         columns.cut(&asked_for, model),
-        request.input_tokens,
-        request.output_tokens,
+        request.usage.prompt_tokens(),
+        request.usage.completion_tokens(),
     );
     let (Some(chosen), Action::ExecuteRequested | Action::Substitute) =
         (followed.model(), decided.decision.action)
@@ -284,8 +284,8 @@ fn words(entry: &Entry, journal: &Journal) -> String {
             let asked_for = format!(
                 "asked for {}, {} tokens in, {} out",
                 requested_name(names, request.requested_model_id),
-                request.input_tokens,
-                request.output_tokens
+                request.usage.prompt_tokens(),
+                request.usage.completion_tokens()
             );
             let action = action_word(decision.action);
             let Some(model_id) = decision.selected_model_id else {

@@ -30,8 +30,8 @@ pub(crate) fn decision(decided: &Decided<'_>, snapshot: &Snapshot, paint: Paint,
         &format!(
             "{} for {} tokens in and {} out",
             fitted(&requested_name(names, request.requested_model_id), 60),
-            grouped(request.input_tokens),
-            grouped(request.output_tokens)
+            grouped(request.usage.prompt_tokens()),
+            grouped(request.usage.completion_tokens())
         ),
     );
     line(

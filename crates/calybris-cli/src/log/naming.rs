@@ -30,6 +30,11 @@ pub(crate) fn provider_name(names: &Names, provider_id: u8) -> String {
     names.providers.get(&provider_id).cloned().unwrap_or_else(|| format!("provider {provider_id}"))
 }
 
+/// A group's name; without one, its number.
+pub(crate) fn group_name(_names: &Names, group_id: u8) -> String {
+    format!("group {group_id}")
+}
+
 /// The names of a set's bits, those without a name by their number; `none` for the empty set.
 pub(crate) fn set_names(names: &BTreeMap<u8, String>, bits: u64) -> String {
     let named = member_names(names, bits);

@@ -32,8 +32,8 @@ pub(crate) struct Call {
     pub(crate) decided_unix_ms: Option<u64>,
     /// The model that it went to last; `None` if the record that names it was dropped.
     pub(crate) served: Option<Rc<Served>>,
-    pub(crate) input_tokens: u32,
-    pub(crate) output_tokens: u32,
+    pub(crate) prompt_tokens: u64,
+    pub(crate) completion_tokens: u64,
 }
 
 /// An amount that was spent, or given back.
@@ -178,8 +178,8 @@ impl Spending {
                     let call = Call {
                         decided_unix_ms: Some(decided.time.get()),
                         served: Some(self.served(decided.snapshot_sequence, model_id)),
-                        input_tokens: decided.request.input_tokens,
-                        output_tokens: decided.request.output_tokens,
+                        prompt_tokens: decided.request.usage.prompt_tokens(),
+                        completion_tokens: decided.request.usage.completion_tokens(),
                     };
                     self.calls.insert(entry.sequence, call);
                 }

@@ -44,8 +44,8 @@ fn article(change: &Change, page: &mut Markup) {
             "" => String::new(),
             id => format!(", id {}", Text(id)),
         },
-        grouped(change.request.input_tokens),
-        grouped(change.request.output_tokens),
+        grouped(change.request.usage.prompt_tokens()),
+        grouped(change.request.usage.completion_tokens()),
     ));
     page.add(format_args!(
         "<table>\n<thead><tr><th scope=\"col\"></th><th scope=\"col\" class=\"n\">recorded</th>\

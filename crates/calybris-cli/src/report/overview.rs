@@ -61,8 +61,8 @@ pub(crate) struct Large {
     pub(crate) settled_unix_ms: u64,
     pub(crate) tenant: String,
     pub(crate) served: Option<Rc<Served>>,
-    /// Input and output tokens of the request.
-    pub(crate) tokens: Option<(u32, u32)>,
+    /// Tokens of the prompt and of the completion.
+    pub(crate) tokens: Option<(u64, u64)>,
     pub(crate) charged_microunits: i128,
 }
 
@@ -219,7 +219,7 @@ impl Found {
                 settled_unix_ms: time,
                 tenant: spent.posting.tenant.clone(),
                 served,
-                tokens: call.decided_unix_ms.map(|_| (call.input_tokens, call.output_tokens)),
+                tokens: call.decided_unix_ms.map(|_| (call.prompt_tokens, call.completion_tokens)),
                 charged_microunits: amount,
             };
             self.largest.insert(at, large);

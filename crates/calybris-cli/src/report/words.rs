@@ -1,10 +1,10 @@
 //! Why a decision changed, in words: the gate that refused a model, or the terms of its utility that made it lose.
 
 use calybris_core::engine::{Change, Names, Snapshot};
-use calybris_core::kernel::{Explanation, Refusal, UtilityTerms, Verdict};
+use calybris_core::kernel::{Explanation, InvalidRequest, Refusal, UtilityTerms, Verdict};
 
 use crate::amount::{grouped, money, signed_money};
-use crate::log::naming::{model_name, provider_name, set_names};
+use crate::log::naming::{group_name, model_name, provider_name, set_names};
 
 /// Both sides of a changed decision, explained.
 pub(crate) struct Reasons {
@@ -182,9 +182,13 @@ pub(crate) fn wide(term_microunits: u128) -> i128 {
 fn refused_because(refusal: &Refusal, names: &Names) -> String {
     let bps = |bps: u16| format!("{} bps", grouped(bps));
     match *refusal {
-        Refusal::InvalidRequest { field, found, limit } => {
+        Refusal::InvalidRequest(InvalidRequest::OutOfRange { field, found, limit }) => {
             format!("its {field} is {}, above {}", grouped(found.get()), grouped(limit.get()))
         }
+        Refusal::InvalidRequest(InvalidRequest::UnknownGroup { group_id }) => {
+            format!("the catalog has no {}", group_name(names, group_id))
+        }
+        Refusal::InvalidRequest(invalid) => invalid.to_string(),
         Refusal::RiskHardLimit { risk, limit } => {
             format!(
                 "its risk of {} reaches the hard limit of {}",
@@ -230,9 +234,14 @@ fn refused_because(refusal: &Refusal, names: &Names) -> String {
             bps(risk.get()),
             bps(ceiling.get())
         ),
-        Refusal::Budget { cost, limit } => format!(
+        Refusal::Window { part, tokens, maximum } => format!(
+            "its window holds {} {part} tokens, the request needs {}",
+            grouped(maximum),
+            grouped(tokens)
+        ),
+        Refusal::Budget { maximum_cost, limit } => format!(
             "its cost of {} is above the request's limit of {}",
-            money(cost.get()),
+            money(maximum_cost.get()),
             money(limit.get())
         ),
         Refusal::Utility { utility_microunits, .. } => {

@@ -9,7 +9,7 @@ use calybris_core::engine::{
 };
 use calybris_core::kernel::{
     BasisPoints, CapabilitySet, Microunits, Model, Policy, PolicySnapshot, Price, RankedModel,
-    RegionSet, Request,
+    RegionSet, Request, Usage,
 };
 use calybris_core::wal::{LogId, WalOptions, WalWriter};
 
@@ -66,7 +66,7 @@ pub(crate) fn write_log(dir: &Path) {
         Admission::NotAsked,
     );
     let dear = request(4, 3)
-        .with_tokens(40_000, request(4, 3).output_tokens)
+        .with_usage(Usage::new(40_000, request(4, 3).usage.output_tokens))
         .with_business_value_microunits(900_000)
         .with_budget_limit(Microunits::new(900_000));
     log.decide(

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use calybris_core::kernel::{BasisPoints, Margin, Microunits, Model, WinningChanges};
+use calybris_core::kernel::{
+    BasisPoints, Margin, Microunits, Model, Request, TokenClass, WinningChanges,
+};
 
 use super::explained::Explained;
 use super::verdicts::{base_name, nearest};
@@ -79,14 +81,19 @@ fn winner(explained: &Explained<'_>, margin: &Margin, paint: Paint, page: &mut P
     page.line(paint.strong(&ahead));
     let Some(model) = explained.snapshot.policy_snapshot().model(margin.model_id) else { return };
     page.line("  and stays ahead, each number by itself, with");
-    for (what, limit, now) in limits(model, margin) {
+    for (what, limit, now) in limits(model, margin, explained.request) {
         page.line(format_args!("    {what:16} {limit:>24}   (now {now})"));
     }
     page.line("");
 }
 
 /// How far each number of the winner may move, and where it is now.
-fn limits(model: &Model, margin: &Margin) -> [(&'static str, String, String); 6] {
+fn limits(
+    model: &Model,
+    margin: &Margin,
+    request: &Request,
+) -> [(&'static str, String, String); 6] {
+    let rates = model.price.band(request.usage.prompt_tokens()).rates;
     let bps = |number: u16| format!("{} bps", grouped(number));
     let down_to = |limit| format!("down to {}", bps(limit));
     let price = |what, limit: u64, now: u64| {
@@ -102,17 +109,9 @@ fn limits(model: &Model, margin: &Margin) -> [(&'static str, String, String); 6]
         ("quality", down_to(margin.lowest_quality.get()), bps(model.quality.get())),
         ("risk ceiling", down_to(margin.lowest_risk_ceiling.get()), bps(model.risk_ceiling.get())),
         ("p95 latency", latency, format!("{} ms", grouped(model.p95_latency_ms))),
-        price(
-            "input price",
-            margin.highest_input_price_per_million_tokens.get(),
-            model.input_price_per_million_tokens.get(),
-        ),
-        price(
-            "output price",
-            margin.highest_output_price_per_million_tokens.get(),
-            model.output_price_per_million_tokens.get(),
-        ),
-        price("fixed price", margin.highest_fixed_price.get(), model.fixed_price.get()),
+        price("input price", margin.highest_rates.input.get(), rates.input.get()),
+        price("output price", margin.highest_rates.output.get(), rates.output.get()),
+        price("fixed price", margin.highest_fixed_price.get(), model.price.fixed_price().get()),
     ]
 }
 
@@ -128,7 +127,7 @@ fn one(explained: &Explained<'_>, model_id: u32, page: &mut Page) {
     if model_id == explained.explanation.decision.requested_model_id {
         name.push_str(" (asked for)");
     }
-    let lines = lines(model, &changes);
+    let lines = lines(model, &changes, explained.request);
     if lines.is_empty() {
         page.line(format_args!("  {name}: no single number would be enough"));
         return;
@@ -140,7 +139,12 @@ fn one(explained: &Explained<'_>, model_id: u32, page: &mut Page) {
 }
 
 /// The change: a number, its new value, its present value.
-fn lines(model: &Model, changes: &WinningChanges) -> Vec<(&'static str, String, String)> {
+fn lines(
+    model: &Model,
+    changes: &WinningChanges,
+    request: &Request,
+) -> Vec<(&'static str, String, String)> {
+    let rates = model.price.band(request.usage.prompt_tokens()).rates;
     let bps = |what, needed: Option<u16>, now: u16| {
         let needed = needed.filter(|needed| *needed != now)?;
         Some((what, format!("at least {} bps", grouped(needed)), grouped(now)))
@@ -159,15 +163,19 @@ fn lines(model: &Model, changes: &WinningChanges) -> Vec<(&'static str, String, 
         }),
         price(
             "input price",
-            changes.input_price_per_million_tokens.map(Microunits::get),
-            model.input_price_per_million_tokens.get(),
+            changes.rates.of(TokenClass::Input).map(Microunits::get),
+            rates.input.get(),
         ),
         price(
             "output price",
-            changes.output_price_per_million_tokens.map(Microunits::get),
-            model.output_price_per_million_tokens.get(),
+            changes.rates.of(TokenClass::Output).map(Microunits::get),
+            rates.output.get(),
         ),
-        price("fixed price", changes.fixed_price.map(Microunits::get), model.fixed_price.get()),
+        price(
+            "fixed price",
+            changes.fixed_price.map(Microunits::get),
+            model.price.fixed_price().get(),
+        ),
     ];
     found.into_iter().flatten().collect()
 }

@@ -4,11 +4,12 @@ use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
-use calybris_core::kernel::{Gate, Refusal, UtilityTerms, Verdict};
+use calybris_core::engine::Names;
+use calybris_core::kernel::{Gate, InvalidRequest, Refusal, UtilityTerms, Verdict};
 
 use super::explained::Explained;
 use crate::amount::{counted, grouped, money, signed_money};
-use crate::log::naming::{provider_name, set_names};
+use crate::log::naming::{group_name, provider_name, set_names};
 use crate::output::Page;
 use crate::table::table;
 use crate::terminal::{Paint, fitted};
@@ -259,6 +260,7 @@ const fn is_measured(refusal: &Refusal) -> bool {
         Refusal::Quality { .. }
             | Refusal::Latency { .. }
             | Refusal::RiskCeiling { .. }
+            | Refusal::Window { .. }
             | Refusal::Budget { .. }
             | Refusal::Utility { .. }
     )
@@ -270,7 +272,8 @@ fn shortfall(refusal: &Refusal) -> u128 {
         Refusal::Quality { quality, minimum } => minimum.get().abs_diff(quality.get()).into(),
         Refusal::Latency { p95_latency_ms, limit_ms } => p95_latency_ms.abs_diff(limit_ms).into(),
         Refusal::RiskCeiling { risk, ceiling } => risk.get().abs_diff(ceiling.get()).into(),
-        Refusal::Budget { cost, limit } => cost.get().abs_diff(limit.get()).into(),
+        Refusal::Budget { maximum_cost, limit } => maximum_cost.get().abs_diff(limit.get()).into(),
+        Refusal::Window { tokens, maximum, .. } => tokens.abs_diff(maximum.into()).into(),
         Refusal::Utility { utility_microunits, .. } => utility_microunits.unsigned_abs().into(),
         _ => 0,
     }
@@ -289,6 +292,7 @@ pub(super) const fn gate_words(gate: Option<Gate>) -> &'static str {
         Some(Gate::Provider) => "provider",
         Some(Gate::Region) => "region",
         Some(Gate::RiskCeiling) => "risk ceiling",
+        Some(Gate::Window) => "window",
         Some(Gate::Budget) => "cost",
         Some(Gate::Utility) => "utility",
     }
@@ -299,9 +303,7 @@ fn evidence(refusal: &Refusal, explained: &Explained<'_>) -> (String, String) {
     let names = explained.names();
     let bps = |number: u16| format!("{} bps", grouped(number));
     match *refusal {
-        Refusal::InvalidRequest { field, found, limit } => {
-            (format!("{field} {}", bps(found.get())), format!("at most {}", bps(limit.get())))
-        }
+        Refusal::InvalidRequest(invalid) => invalid_evidence(invalid, names),
         Refusal::RiskHardLimit { risk, limit } => {
             (format!("risk {}", bps(risk.get())), format!("below {}", bps(limit.get())))
         }
@@ -330,11 +332,40 @@ fn evidence(refusal: &Refusal, explained: &Explained<'_>) -> (String, String) {
         Refusal::RiskCeiling { risk, ceiling } => {
             (bps(ceiling.get()), format!("at least the risk, {}", bps(risk.get())))
         }
-        Refusal::Budget { cost, limit } => {
-            (money(cost.get()), format!("at most {}", money(limit.get())))
+        Refusal::Window { part, tokens, maximum } => (
+            format!("{} {part} tokens", grouped(maximum)),
+            format!("at least the request's {}", grouped(tokens)),
+        ),
+        Refusal::Budget { maximum_cost, limit } => {
+            (money(maximum_cost.get()), format!("at most {}", money(limit.get())))
         }
         Refusal::Utility { utility_microunits, .. } => {
             (signed_money(utility_microunits), "above 0".to_owned())
+        }
+    }
+}
+
+/// What a request contradicts, and what would have been right.
+fn invalid_evidence(invalid: InvalidRequest, names: &Names) -> (String, String) {
+    match invalid {
+        InvalidRequest::OutOfRange { field, found, limit } => (
+            format!("{field} {} bps", grouped(found.get())),
+            format!("at most {} bps", grouped(limit.get())),
+        ),
+        InvalidRequest::NoClassAllowed { field, limit } => (
+            format!("a ceiling of {} {field}", grouped(limit)),
+            "a class that it allows them to be of".to_owned(),
+        ),
+        InvalidRequest::ClassNotAllowed { class, tokens } => (
+            format!("{} {class} tokens", grouped(tokens)),
+            "only classes that the ceiling allows".to_owned(),
+        ),
+        InvalidRequest::AboveCeiling { field, found, limit } => (
+            format!("{} {field}", grouped(found)),
+            format!("at most the ceiling, {}", grouped(limit)),
+        ),
+        InvalidRequest::UnknownGroup { group_id } => {
+            (group_name(names, group_id), "a group of the catalog".to_owned())
         }
     }
 }
