@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use calybris_benches::kernel::{Workload, dense, rejected, selective, tight};
-use calybris_core::kernel::{BasisPoints, Microunits, PolicySnapshot, RankedModel};
+use calybris_core::kernel::{BasisPoints, Microunits, PolicySnapshot, Price, RankedModel};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
 fn snapshot(workload: &Workload) -> PolicySnapshot {
@@ -48,7 +48,7 @@ fn ideas(c: &mut Criterion) {
         let bounded = dense(count);
         let mut scanned = bounded.clone();
         for model in scanned.models.iter_mut().step_by(32) {
-            model.fixed_price = Microunits::new(1 << 50);
+            model.price = model.price.with_fixed_price(Microunits::new(1 << 50));
         }
         measure(&format!("codes/bounded/{count}"), &bounded);
         measure(&format!("codes/scanned/{count}"), &scanned);
@@ -68,8 +68,8 @@ fn ideas(c: &mut Criterion) {
     for model in &mut outdone.models {
         model.quality = BasisPoints::percent(90);
         model.p95_latency_ms = 500;
-        model.input_price_per_million_tokens = Microunits::new(1_000_000);
-        model.output_price_per_million_tokens = Microunits::new(1_000_000);
+        model.price =
+            Price::per_million_tokens(Microunits::new(1_000_000), Microunits::new(1_000_000));
         model.risk_ceiling = BasisPoints::WHOLE;
     }
     let mut apart = outdone.clone();
