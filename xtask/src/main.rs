@@ -20,6 +20,7 @@ mod package;
 mod pages;
 mod pasted;
 mod powercut;
+mod price_oracle;
 mod shell;
 mod test;
 mod tidy;
@@ -52,6 +53,7 @@ usage: cargo xtask TASK
   instructions     how many a decision takes, counted by valgrind
   powercut         cut the power below a log, on real system calls; --cuts N, --seed S, --only RUN; needs root
   mutate-logs      changed logs of every kind before two verifiers; --count N, --seed S, --only K
+  price-oracle     what the price list's own project says that calls cost: LIST, --all FILE; brings its package
   versus [AREA]    side by side with the published crate; --quick, --json, --data DIR";
 
 fn main() -> ExitCode {
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
         ["instructions"] => instructions::run(),
         ["powercut", ..] => powercut::run(args.get(1..).unwrap_or_default()),
         ["mutate-logs", ..] => mutate_logs::run(args.get(1..).unwrap_or_default()),
+        ["price-oracle", ..] => price_oracle::run(args.get(1..).unwrap_or_default()),
         ["versus", ..] => versus::run(args.get(1..).unwrap_or_default()),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
