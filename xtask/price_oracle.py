@@ -238,9 +238,9 @@ def main():
     with open(sys.argv[3], "w") as file:
         file.write('{"source":"prices: the price list of LiteLLM (MIT licence); costs: the cost function of its package, litellm 1.110.0",\n')
         file.write('"classes":' + json.dumps(CLASSES, separators=(",", ":")))
-        file.write(',\n"shapes":{\n')
-        lines = [json.dumps(name) + ":" + json.dumps(counts, separators=(",", ":")) for name, counts in SHAPES.items()]
-        file.write(",\n".join(lines) + '\n},\n"models":{\n')
+        file.write(',\n"shapes":[\n')
+        lines = [json.dumps([name, counts], separators=(",", ":")) for name, counts in SHAPES.items()]
+        file.write(",\n".join(lines) + '\n],\n"models":{\n')
         lines = [json.dumps(name) + ":" + json.dumps(model, separators=(",", ":")) for name, model in models.items()]
         file.write(",\n".join(lines) + "\n}}\n")
     print(f"{len(models)} models, {sum(len(model['costs']) for model in models.values())} rows, {len(SHAPES)} shapes")

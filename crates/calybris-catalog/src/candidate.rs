@@ -1,9 +1,14 @@
 //! A model as its catalog lists it, before the rules of a policy file add what the catalog leaves out.
 
+use std::collections::BTreeSet;
+
+use calybris_kernel::{Price, TokenClass, TokenClassSet, Window};
 use calybris_units::Microunits;
 
+use crate::date::Date;
+use crate::note::Note;
+use crate::number::is_plausible;
 use crate::place::Place;
-use crate::price::is_plausible;
 use crate::traits::Traits;
 
 /// One model as its catalog lists it.
@@ -16,23 +21,31 @@ pub struct Candidate {
     pub place: Place,
     /// The name of the provider.
     pub provider: String,
-    /// The price of input.
-    pub input_price_per_million_tokens: Microunits,
-    /// The price of output.
-    pub output_price_per_million_tokens: Microunits,
+    /// The classes of tokens whose rates its catalog states; the others have the plain rate of their side.
+    pub listed_classes: TokenClassSet,
+    /// The terms under which calls are served, which end its name: `batch` in `gpt-4o@batch`. `None` for the standard ones.
+    pub service_tier: Option<String>,
+    /// The day from which its provider no longer serves it.
+    pub retirement: Option<Date>,
     /// Names of what it can do.
     pub capabilities: Vec<String>,
-    /// Quality, latency and so on, from the catalog and, once they are applied, from the rules.
+    /// Quality, latency, maxima and so on, from the catalog and, once they are applied, from the rules.
     pub traits: Traits,
+    /// How it was read, and what its provider charges for beyond that.
+    pub notes: BTreeSet<Note>,
+    /// Without the fixed price, which is a trait.
+    pub(crate) listed_price: Price,
+    /// Whether it may be chosen where neither its catalog nor a rule says so.
+    pub(crate) is_enabled_by_default: bool,
 }
 
 /// Why an entry of a price list is not a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Skipped {
-    /// Its mode is not `chat`.
+    /// Its mode is neither `chat` nor `responses`.
     NotChat,
-    /// Its price for input or for output tokens is not listed.
+    /// It lists neither a price for input and one for output tokens, nor prices for ranges of prompts.
     NoPrice,
 }
 
@@ -46,27 +59,46 @@ pub(crate) struct Listed {
 }
 
 impl Candidate {
-    /// Whether it may be chosen.
+    /// Whether it may be chosen. Rows of service tiers may not unless a rule says so.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
-        self.traits.enabled.unwrap_or(true)
+        self.traits.enabled.unwrap_or(self.is_enabled_by_default)
     }
 
-    /// Whether it costs nothing. In a price list that mostly means that its price is unknown.
+    /// What it charges.
+    #[must_use]
+    pub fn price(&self) -> Price {
+        self.listed_price.with_fixed_price(self.traits.fixed_price.unwrap_or_default())
+    }
+
+    /// How many tokens it takes.
+    #[must_use]
+    pub const fn window(&self) -> Window {
+        self.traits.window()
+    }
+
+    /// Whether its tokens and its requests cost nothing. In a price list that mostly means that its price is unknown.
     #[must_use]
     pub fn is_free(&self) -> bool {
-        let fixed_price = self.traits.fixed_price.unwrap_or_default();
-        self.prices().into_iter().chain([fixed_price]).all(Microunits::is_zero)
+        self.price().fixed_price().is_zero() && self.rates().all(|(_, rate)| rate.is_zero())
     }
 
     /// Whether one of its prices per million tokens is outside of [`PLAUSIBLE_PRICES`](crate::PLAUSIBLE_PRICES): most likely
     /// it is a price per token, or was divided by a million twice.
     #[must_use]
     pub fn is_oddly_priced(&self) -> bool {
-        !self.prices().into_iter().all(is_plausible)
+        !self.rates().all(|(_, rate)| is_plausible(rate))
     }
 
-    const fn prices(&self) -> [Microunits; 2] {
-        [self.input_price_per_million_tokens, self.output_price_per_million_tokens]
+    /// Whether its provider no longer serves it on that day.
+    #[must_use]
+    pub fn is_retired(&self, today: Date) -> bool {
+        self.retirement.is_some_and(|retirement| retirement <= today)
+    }
+
+    /// The rates of all its bands.
+    pub(crate) fn rates(&self) -> impl Iterator<Item = (TokenClass, Microunits)> {
+        let bands: Vec<_> = self.listed_price.bands().map(|band| band.rates).collect();
+        bands.into_iter().flat_map(|rates| TokenClass::ALL.map(|class| (class, rates.of(class))))
     }
 }

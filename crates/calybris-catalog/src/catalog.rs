@@ -3,12 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use calybris_kernel::TokenClass;
+use calybris_units::Microunits;
+
 use crate::candidate::{Candidate, Listed, Skipped};
 use crate::error::{InputError, Problem};
+use crate::note::Note;
 use crate::own_catalog;
+use crate::pattern::ModelPattern;
 use crate::place::Place;
 use crate::policy::PolicyFile;
 use crate::price_list;
+use crate::silent::{self, SilentRate};
 use crate::text::decode;
 use crate::traits::{REQUIRED, Traits};
 
@@ -16,10 +22,15 @@ use crate::traits::{REQUIRED, Traits};
 pub(crate) const MOST_PROVIDERS: u16 = 256;
 pub(crate) const MOST_CAPABILITIES: u16 = 64;
 pub(crate) const MOST_REGIONS: u16 = 64;
+/// The most groups of a policy file.
+pub(crate) const MOST_GROUPS: u16 = 256;
+
+/// A rate above this many times the median is implausible.
+const IMPLAUSIBLE_TIMES_MEDIAN: u64 = 1_000;
 
 /// The contents of a catalog file in either form.
 ///
-/// A JSON object is read as a LiteLLM price list, everything else as TOML with a table `[[model]]` for each model.
+/// It says what the file says until [`apply_rules`](Self::apply_rules) changes it. A JSON object is read as a LiteLLM price list, everything else as TOML with a table `[[model]]` for each model.
 ///
 /// ```
 /// use calybris_catalog::{CatalogFile, Skipped};
@@ -33,7 +44,7 @@ pub(crate) const MOST_REGIONS: u16 = 64;
 ///     }"#,
 /// )?;
 /// let small = &catalog.candidates()[0];
-/// assert_eq!(small.input_price_per_million_tokens.to_string(), "0.15");
+/// assert_eq!(small.price().band(0).rates.input.to_string(), "0.15");
 /// assert_eq!(small.capabilities, ["vision"]);
 /// assert_eq!(catalog.skipped(Skipped::NotChat), 1);
 /// # Ok::<(), calybris_catalog::InputError>(())
@@ -55,11 +66,13 @@ impl CatalogFile {
     pub fn parse(file: impl AsRef<Path>, contents: impl Into<Vec<u8>>) -> Result<Self, InputError> {
         let file = file.as_ref();
         let text = decode(file, contents)?;
-        let listed = if text.trim_start().starts_with('{') {
+        let mut listed = if text.trim_start().starts_with('{') {
             price_list::parse(file, &text)?
         } else {
             own_catalog::parse(file, &text)?
         };
+        // Of models with one name, the first in the file stays the first.
+        listed.candidates.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Self { file: file.to_path_buf(), listed, policy_file: None })
     }
 
@@ -69,10 +82,31 @@ impl CatalogFile {
         &self.file
     }
 
-    /// The models: in the order of the file, or by name once rules are applied.
+    /// The models by name.
     #[must_use]
     pub fn candidates(&self) -> &[Candidate] {
         &self.listed.candidates
+    }
+
+    /// The model of that name: what it charges needs no policy.
+    ///
+    /// ```
+    /// use calybris_catalog::CatalogFile;
+    /// use calybris_kernel::Usage;
+    ///
+    /// let list = CatalogFile::parse("prices.json", r#"{"small": {"mode": "chat", "litellm_provider": "p",
+    ///     "input_cost_per_token": 1.5e-07, "output_cost_per_token": 6e-07, "cache_read_input_token_cost": 7.5e-08,
+    ///     "input_cost_per_token_batches": 7.5e-08, "output_cost_per_token_batches": 3e-07}}"#)?;
+    /// let usage = Usage::new(10_000, 500).with_cache_read_tokens(90_000);
+    /// assert_eq!(list.candidate("small").unwrap().price().cost(&usage).get(), 1_500 + 6_750 + 300);
+    /// assert_eq!(list.candidate("small@batch").unwrap().price().cost(&usage).get(), 750 + 6_750 + 150);
+    /// assert!(list.candidate("large").is_none());
+    /// # Ok::<(), calybris_catalog::InputError>(())
+    /// ```
+    #[must_use]
+    pub fn candidate(&self, name: &str) -> Option<&Candidate> {
+        let at = self.candidates().partition_point(|candidate| candidate.name.as_str() < name);
+        self.candidates().get(at).filter(|candidate| candidate.name == name)
     }
 
     /// The models that may be chosen.
@@ -112,25 +146,78 @@ impl CatalogFile {
         regions.flatten().map(String::as_str).collect()
     }
 
-    /// Fills in what the catalog leaves out from the rules of the policy, and sorts the models by name. Returns the patterns of
-    /// the rules that match no model: most likely typing errors.
+    /// The models with that note.
+    pub fn noted(&self, note: Note) -> impl Iterator<Item = &Candidate> {
+        self.candidates().iter().filter(move |candidate| candidate.notes.contains(&note))
+    }
+
+    /// Cache rates that a row leaves out and another row of the same model name states, by model and class. A row that is
+    /// silent about the price of cache writes looks cheaper than it is.
+    #[must_use]
+    pub fn silent_rates(&self) -> Vec<SilentRate<'_>> {
+        silent::silent_rates(self.candidates())
+    }
+
+    /// The models with a rate above a thousand times the median of its class, with the class: most likely a typing error. Rates
+    /// of 0 are left out of the median.
+    #[must_use]
+    pub fn implausible_rates(&self) -> Vec<(&Candidate, TokenClass)> {
+        let mut implausible = Vec::new();
+        for class in TokenClass::ALL {
+            let rates = |candidate: &Candidate| -> Vec<Microunits> {
+                let rates = candidate.rates().filter(|(of, rate)| *of == class && !rate.is_zero());
+                rates.map(|(_, rate)| rate).collect()
+            };
+            let mut all: Vec<_> = self.candidates().iter().flat_map(rates).collect();
+            all.sort_unstable();
+            let Some(median) = all.get(all.len() / 2) else { continue };
+            let most = median.get().saturating_mul(IMPLAUSIBLE_TIMES_MEDIAN);
+            let is_above =
+                |candidate: &&Candidate| rates(candidate).iter().any(|rate| rate.get() > most);
+            implausible
+                .extend(self.candidates().iter().filter(is_above).map(|model| (model, class)));
+        }
+        implausible.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+        implausible
+    }
+
+    /// Fills in what the catalog leaves out from the rules of the policy, and does to it what the policy's `[catalog]` says.
+    /// Returns the patterns of rules and groups that match no model: most likely typing errors.
+    ///
+    /// A rule for all models is not meant for the service tiers of a price list: it enables the row `gpt-4o@batch` only if its
+    /// pattern names the tier, as `*@batch` and `gpt-4*@*` do.
     pub fn apply_rules(&mut self, policy: &PolicyFile) -> Vec<String> {
         self.policy_file = Some(policy.file().to_path_buf());
-        self.listed.candidates.sort_by(|a, b| a.name.cmp(&b.name));
+        if policy.catalog.fill_silent_rates {
+            silent::fill(&mut self.listed.candidates);
+        }
         let mut matched = vec![false; policy.rules.len()];
         for candidate in &mut self.listed.candidates {
-            let mut traits = Traits::default();
+            let tier = candidate.service_tier.as_deref();
+            let mut rules = Traits::default();
             for (rule, matched) in policy.rules.iter().zip(&mut matched) {
                 if rule.matches(&candidate.name, &candidate.provider) {
                     *matched = true;
-                    traits.overlay(&rule.set);
+                    let enabled = rules.enabled;
+                    rules.overlay(&rule.set);
+                    if rule.set.enabled == Some(true) && !rule.name.names_tier(tier) {
+                        rules.enabled = enabled;
+                    }
                 }
             }
-            traits.overlay(&candidate.traits);
-            candidate.traits = traits;
+            candidate.traits = candidate.traits.over_rules(rules);
+            let is_free = policy.catalog.disable_free_models && candidate.is_free();
+            candidate.is_enabled_by_default = tier.is_none() && !is_free;
         }
         let rules = policy.rules.iter().zip(matched).filter(|(_, matched)| !matched);
-        rules.map(|(rule, _)| rule.name.as_str().to_owned()).collect()
+        let groups = policy.groups.values().flatten();
+        let groups =
+            groups.filter(|pattern| !self.candidates().iter().any(|model| is_in(model, pattern)));
+        rules
+            .map(|(rule, _)| &rule.name)
+            .chain(groups)
+            .map(|pattern| pattern.as_str().to_owned())
+            .collect()
     }
 
     /// The required fields that models lack, with the number of those models; empty if every model has all of them.
@@ -217,4 +304,9 @@ impl CatalogFile {
         };
         format!("{who} no `{field}`: set it in {file} or in a `[[model]]` rule of {policy_file}")
     }
+}
+
+/// Whether a group with that pattern has the model. A service tier is in it only if the pattern names the tier.
+pub(crate) fn is_in(candidate: &Candidate, pattern: &ModelPattern) -> bool {
+    pattern.matches(&candidate.name) && pattern.names_tier(candidate.service_tier.as_deref())
 }

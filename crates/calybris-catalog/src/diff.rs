@@ -1,8 +1,10 @@
 //! The changes from one catalog to the next, the largest first.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use calybris_kernel::{Price, Rates, SearchFee, TokenClass};
 use calybris_units::{BasisPoints, Microunits};
 
 use crate::candidate::Candidate;
@@ -46,7 +48,7 @@ pub struct Change<'a> {
     /// The model.
     pub model: &'a str,
     /// The field, in words.
-    pub field: &'static str,
+    pub field: Cow<'static, str>,
     /// The old and the new value.
     pub values: Values,
 }
@@ -87,7 +89,10 @@ impl<'a> CatalogDiff<'a> {
             compare(old, new, &mut changes);
             changed_models += usize::from(changes.len() > known);
         }
-        changes.sort_by_key(|change| (Reverse(change.values.size()), change.model, change.field));
+        changes.sort_by(|a, b| {
+            let key = |change: &Change<'a>| (Reverse(change.values.size()), change.model);
+            key(a).cmp(&key(b)).then_with(|| a.field.cmp(&b.field))
+        });
         Self {
             added: missing_in(&after, &before),
             removed: missing_in(&before, &after),
@@ -99,34 +104,79 @@ impl<'a> CatalogDiff<'a> {
 
 fn compare<'a>(old: &'a Candidate, new: &'a Candidate, changes: &mut Vec<Change<'a>>) {
     let bps = |value: Option<BasisPoints>| value.map(|share| u64::from(share.get()));
-    let fixed = |traits: &Traits| traits.fixed_price.unwrap_or_default();
+    let tokens = |maximum: Option<u32>| maximum.map(u64::from);
+    let day = |model: &Candidate| model.retirement.map(|day| day.to_string()).unwrap_or_default();
     let (of_old, of_new) = (&old.traits, &new.traits);
+    let (price, new_price) = (old.price(), new.price());
+    let (fee, new_fee) = (price.search_fee(), new_price.search_fee());
+    let unit = |fee: SearchFee| if fee.is_per_request() { "request" } else { "search" }.to_owned();
+    let (window, new_window) = (old.window(), new.window());
     let values = [
-        (
-            "input price",
-            Values::Price(old.input_price_per_million_tokens, new.input_price_per_million_tokens),
-        ),
-        (
-            "output price",
-            Values::Price(old.output_price_per_million_tokens, new.output_price_per_million_tokens),
-        ),
-        ("fixed price", Values::Price(fixed(of_old), fixed(of_new))),
+        ("fixed price", Values::Price(price.fixed_price(), new_price.fixed_price())),
+        ("search fee", Values::Price(fee.amount(), new_fee.amount())),
+        ("search fee unit", Values::Text(unit(fee), unit(new_fee))),
         ("quality bps", Values::Number(bps(of_old.quality), bps(of_new.quality))),
         ("risk ceiling bps", Values::Number(bps(of_old.risk_ceiling), bps(of_new.risk_ceiling))),
         (
             "p95 latency ms",
+            Values::Number(tokens(of_old.p95_latency_ms), tokens(of_new.p95_latency_ms)),
+        ),
+        (
+            "max prompt tokens",
+            Values::Number(tokens(window.max_prompt_tokens), tokens(new_window.max_prompt_tokens)),
+        ),
+        (
+            "max completion tokens",
             Values::Number(
-                of_old.p95_latency_ms.map(u64::from),
-                of_new.p95_latency_ms.map(u64::from),
+                tokens(window.max_completion_tokens),
+                tokens(new_window.max_completion_tokens),
             ),
+        ),
+        (
+            "max total tokens",
+            Values::Number(tokens(window.max_total_tokens), tokens(new_window.max_total_tokens)),
         ),
         ("enabled", Values::Text(old.is_enabled().to_string(), new.is_enabled().to_string())),
         ("provider", Values::Text(old.provider.clone(), new.provider.clone())),
+        ("retirement", Values::Text(day(old), day(new))),
         ("capabilities", Values::set(&old.capabilities, &new.capabilities)),
         ("regions", Values::set(&regions(of_old), &regions(of_new))),
     ];
-    let differing = values.into_iter().filter(|(_, values)| values.differ());
+    let values = values.into_iter().map(|(field, values)| (Cow::Borrowed(field), values));
+    let differing =
+        rate_changes(&price, &new_price).chain(values).filter(|(_, values)| values.differ());
     changes.extend(differing.map(|(field, values)| Change { model: &old.name, field, values }));
+}
+
+/// The rates of both prices at each threshold that either has. A class that has the plain rate of its side in both changes
+/// with it and is left out.
+fn rate_changes(old: &Price, new: &Price) -> impl Iterator<Item = (Cow<'static, str>, Values)> {
+    let thresholds = old.bands().chain(new.bands()).map(|band| band.above_prompt_tokens);
+    let thresholds: BTreeSet<u32> = thresholds.collect();
+    let mut before: Option<(Rates, Rates)> = None;
+    let mut changes = Vec::new();
+    for threshold in thresholds {
+        let rates = |price: &Price| price.band(u64::from(threshold) + 1).rates;
+        let pair = (rates(old), rates(new));
+        for class in TokenClass::ALL {
+            let plain = if class.is_prompt() { TokenClass::Input } else { TokenClass::Output };
+            let follows = |rates: &Rates| class != plain && rates.of(class) == rates.of(plain);
+            let (old, new) = (pair.0.of(class), pair.1.of(class));
+            let is_as_before =
+                before.is_some_and(|(a, b)| a.of(class) == old && b.of(class) == new);
+            if is_as_before || (follows(&pair.0) && follows(&pair.1)) {
+                continue;
+            }
+            let name = class.name().replace('_', " ");
+            let field = match threshold {
+                0 => Cow::Owned(format!("{name} price")),
+                _ => Cow::Owned(format!("{name} price above {threshold} prompt tokens")),
+            };
+            changes.push((field, Values::Price(old, new)));
+        }
+        before = Some(pair);
+    }
+    changes.into_iter()
 }
 
 fn regions(traits: &Traits) -> Vec<String> {

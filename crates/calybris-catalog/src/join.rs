@@ -1,12 +1,14 @@
 //! Joining a catalog and a policy into the snapshot that the engine installs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use calybris_engine::Snapshot;
-use calybris_kernel::{CapabilitySet, Model, PolicySnapshot, Price, RegionSet};
+use calybris_kernel::{CapabilitySet, Group, Model, PolicySnapshot, RegionSet};
 use calybris_units::{BrokenInvariant, invariant};
 
-use crate::catalog::{CatalogFile, MOST_CAPABILITIES, MOST_PROVIDERS, MOST_REGIONS};
+use crate::catalog::{
+    CatalogFile, MOST_CAPABILITIES, MOST_GROUPS, MOST_PROVIDERS, MOST_REGIONS, is_in,
+};
 use crate::error::InputError;
 use crate::numbering::Numbering;
 use crate::policy::PolicyFile;
@@ -19,8 +21,10 @@ pub struct Catalog {
     pub snapshot: Snapshot,
     /// The catalog file with the rules of the policy applied.
     pub listed: CatalogFile,
-    /// Patterns of the policy file that match no model: most likely typing errors.
+    /// Patterns of the policy file's rules and groups that match no model: most likely typing errors.
     pub unmatched_rules: Vec<String>,
+    /// The groups of the policy file and their numbers.
+    group_ids: BTreeMap<String, u8>,
 }
 
 impl CatalogFile {
@@ -83,21 +87,36 @@ impl CatalogFile {
                         &regions,
                         traits.regions.iter().flatten(),
                     )?))
-                    .with_price(
-                        Price::per_million_tokens(
-                            candidate.input_price_per_million_tokens,
-                            candidate.output_price_per_million_tokens,
-                        )
-                        .with_fixed_price(traits.fixed_price.unwrap_or_default()),
-                    ),
+                    .with_price(candidate.price())
+                    .with_window(candidate.window()),
             );
             model_names.insert(model_id, candidate.name.clone());
         }
         let names = numbering.names(model_names, [providers, capabilities, regions]);
-        let policy_snapshot = PolicySnapshot::new(policy.policy(), models)
+        let group_names: BTreeSet<&str> = policy.groups().collect();
+        let group_ids =
+            numbering.groups.number(policy.file(), "groups", MOST_GROUPS, &group_names)?;
+        let groups = policy.groups.iter().map(|(name, patterns)| {
+            let members = models
+                .iter()
+                .zip(self.candidates())
+                .filter(|(_, candidate)| patterns.iter().any(|pattern| is_in(candidate, pattern)));
+            let model_ids: Vec<u32> = members.map(|(model, _)| model.model_id).collect();
+            Ok(Group::new(number_of(&group_ids, name)?, model_ids))
+        });
+        let groups = groups.collect::<Result<Vec<_>, BrokenInvariant>>()?;
+        let policy_snapshot = PolicySnapshot::with_groups(policy.policy(), models, groups)
             .map_err(|error| InputError::in_file(file, error))?;
         let snapshot = Snapshot::new(policy_snapshot, names);
-        Ok(Catalog { snapshot, listed: self, unmatched_rules })
+        Ok(Catalog { snapshot, listed: self, unmatched_rules, group_ids })
+    }
+}
+
+impl Catalog {
+    /// The number of a group of the policy file: what a request that is restricted to it carries.
+    #[must_use]
+    pub fn group_id(&self, name: &str) -> Option<u8> {
+        self.group_ids.get(name).copied()
     }
 }
 
@@ -179,7 +198,7 @@ output_price_microunits_per_million_tokens = 0
             (CapabilitySet::from_bits(0b10), CapabilitySet::from_bits(0b11))
         );
         assert_eq!((a.provider_id, b.provider_id), (0, 1));
-        assert_eq!(b.input_price_per_million_tokens.get(), 7);
+        assert_eq!(b.price.band(0).rates.input.get(), 7);
         assert_eq!(catalog.snapshot.names().models[&0], "a");
         assert_eq!(catalog.snapshot.names().regions[&1], "us");
         assert_eq!(catalog.unmatched_rules, ["zzz"]);

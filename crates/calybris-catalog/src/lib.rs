@@ -5,20 +5,25 @@
 mod error;
 mod place;
 
+mod pattern;
 mod policy;
 
 mod candidate;
 mod catalog;
+mod date;
 mod diff;
 mod differences;
 mod join;
+mod note;
 mod numbering;
+mod silent;
 mod traits;
 mod unlisted;
 
+mod number;
 mod own_catalog;
-mod price;
 mod price_list;
+mod rates;
 
 mod form;
 pub mod json;
@@ -28,13 +33,16 @@ mod words;
 
 pub use candidate::{Candidate, Skipped};
 pub use catalog::CatalogFile;
+pub use date::{Date, NotADate};
 pub use diff::{CatalogDiff, Change, Values};
 pub use differences::Differences;
 pub use error::{InputError, Problem};
 pub use join::Catalog;
+pub use note::Note;
+pub use number::PLAUSIBLE_PRICES;
 pub use numbering::Numbering;
 pub use place::Place;
 pub use policy::{PolicyFile, RequestDefaults};
-pub use price::PLAUSIBLE_PRICES;
+pub use silent::SilentRate;
 pub use traits::Traits;
 pub use unlisted::{UnlistedModels, is_unlisted, unlisted_model_id};

@@ -24,6 +24,7 @@ pub struct Numbering {
     pub(crate) providers: Taken,
     pub(crate) capabilities: Taken,
     pub(crate) regions: Taken,
+    pub(crate) groups: Taken,
     /// The names as they were recorded.
     names: Names,
 }
@@ -68,6 +69,7 @@ impl Numbering {
             providers: Taken::new(&names.providers, catalog.iter().map(|model| model.provider_id)),
             capabilities: Taken::new(&names.capabilities, capabilities),
             regions: Taken::new(&names.regions, regions),
+            groups: Taken::default(),
             names: names.clone(),
         }
     }
@@ -149,8 +151,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::place::Place;
-    use crate::traits::Traits;
+    use crate::catalog::CatalogFile;
 
     fn recorded(models: &[(u32, u8, u64)], names: Names) -> Snapshot {
         let policy = Policy::new()
@@ -177,16 +178,18 @@ mod tests {
     }
 
     fn ids(numbering: &Numbering, models: &[(&str, &str)]) -> Vec<u32> {
-        let candidate = |(name, provider): &(&str, &str)| Candidate {
-            name: (*name).to_owned(),
-            place: Place::line(1),
-            provider: (*provider).to_owned(),
-            input_price_per_million_tokens: Microunits::ZERO,
-            output_price_per_million_tokens: Microunits::ZERO,
-            capabilities: Vec::new(),
-            traits: Traits::default(),
-        };
-        numbering.model_ids(&models.iter().map(candidate).collect::<Vec<_>>()).unwrap()
+        let models: String = models
+            .iter()
+            .map(|(name, provider)| {
+                let provider = if provider.is_empty() { "none" } else { provider };
+                format!(
+                    "[[model]]\nname = \"{name}\"\nprovider = \"{provider}\"\n\
+                     input_price_microunits_per_million_tokens = 0\n\
+                     output_price_microunits_per_million_tokens = 0\n"
+                )
+            })
+            .collect();
+        numbering.model_ids(CatalogFile::parse("c", models).unwrap().candidates()).unwrap()
     }
 
     #[test]

@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use calybris_budget::BudgetEngine;
 use calybris_kernel::Policy;
 use calybris_units::{BasisPoints, Microunits};
-use glob::Pattern;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
 
 use crate::error::{InputError, Problem};
 use crate::form::{self, Amount, Form as _, Name, Share};
+use crate::pattern::{ModelPattern, NamePattern};
 use crate::place::Place;
 use crate::text::{Looks, decode};
 use crate::traits::Traits;
@@ -54,6 +53,8 @@ pub struct PolicyFile {
     policy: Policy,
     tenants: BTreeMap<String, Microunits>,
     request_defaults: RequestDefaults,
+    pub(crate) catalog: CatalogSettings,
+    pub(crate) groups: BTreeMap<String, Vec<ModelPattern>>,
     pub(crate) rules: Vec<Rule>,
 }
 
@@ -67,7 +68,23 @@ struct Contents {
     #[serde(default)]
     request: RequestDefaults,
     #[serde(default)]
+    catalog: CatalogSettings,
+    #[serde(default, deserialize_with = "form::read::<_, BTreeMap<Name, Vec<ModelPattern>>>")]
+    groups: BTreeMap<String, Vec<ModelPattern>>,
+    #[serde(default)]
     model: Vec<Rule>,
+}
+
+/// What is done to a catalog as a whole; nothing if it is left out.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CatalogSettings {
+    /// A model without a cache rate of its own has the dearest that its catalog states for the same model name, if that is dearer.
+    #[serde(default)]
+    pub(crate) fill_silent_rates: bool,
+    /// Models that cost nothing are disabled unless a rule enables them.
+    #[serde(default)]
+    pub(crate) disable_free_models: bool,
 }
 
 /// The numbers of the kernel's policy.
@@ -98,6 +115,8 @@ pub struct RequestDefaults {
     /// The highest cost of an answer.
     #[serde(rename = "budget_limit_microunits")]
     pub budget_limit: Option<Microunits>,
+    /// The most completion tokens of an answer, for requests that do not say it themselves.
+    pub max_completion_tokens: Option<u32>,
     /// Risk, 0 to 10,000.
     #[serde(default, rename = "risk_bps", deserialize_with = "form::read::<_, Option<Share>>")]
     pub risk: Option<BasisPoints>,
@@ -132,12 +151,11 @@ pub struct RequestDefaults {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rule {
-    /// Which model names: `*` any text, `?` one letter, `[ab]` one of these.
-    #[serde(deserialize_with = "pattern")]
-    pub(crate) name: Pattern,
+    /// Which model names.
+    pub(crate) name: ModelPattern,
     /// Which providers; any if left out.
-    #[serde(default, deserialize_with = "some_pattern")]
-    pub(crate) provider: Option<Pattern>,
+    #[serde(default)]
+    pub(crate) provider: Option<NamePattern>,
     pub(crate) set: Traits,
 }
 
@@ -169,6 +187,8 @@ impl PolicyFile {
             policy: contents.policy.policy(),
             tenants: contents.tenants,
             request_defaults: contents.request,
+            catalog: contents.catalog,
+            groups: contents.groups,
             rules: contents.model,
         };
         if parsed.tenants.is_empty() {
@@ -209,13 +229,19 @@ impl PolicyFile {
         &self.request_defaults
     }
 
-    /// The traits that the rules set for a model. If several matching rules set a field, the last one counts.
+    /// The traits that the rules set for a model. If several matching rules set a field, the last one counts. The rows of
+    /// service tiers in a price list are not meant: see [`CatalogFile::apply_rules`](crate::CatalogFile::apply_rules).
     #[must_use]
     pub fn traits_of(&self, model: &str, provider: &str) -> Traits {
         let mut traits = Traits::default();
         let matching = self.rules.iter().filter(|rule| rule.matches(model, provider));
         matching.for_each(|rule| traits.overlay(&rule.set));
         traits
+    }
+
+    /// The names of the groups of models that requests may be restricted to.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        self.groups.keys().map(String::as_str)
     }
 
     /// A refusal of the file for the value under these keys, each in the table of the one before; with its place, if it is
@@ -240,7 +266,7 @@ impl Limits {
 
 impl Rule {
     pub(crate) fn matches(&self, name: &str, provider: &str) -> bool {
-        let provider_matches = |pattern: &Pattern| pattern.matches(provider);
+        let provider_matches = |pattern: &NamePattern| pattern.matches(provider);
         self.name.matches(name) && self.provider.as_ref().is_none_or(provider_matches)
     }
 }
@@ -259,16 +285,6 @@ fn place_of(text: &str, keys: &[&str]) -> Option<Place> {
         }
     }
     offset.map(|offset| Place::of(text, offset))
-}
-
-/// Compiles a pattern of model or provider names.
-fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pattern, D::Error> {
-    let text = form::read::<_, Name>(deserializer)?;
-    Pattern::new(&text).map_err(|error| D::Error::custom(format!("not a pattern: {error}")))
-}
-
-fn some_pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Pattern>, D::Error> {
-    pattern(deserializer).map(Some)
 }
 
 /// A policy file `p.toml` for tests: the limits, and then that text.

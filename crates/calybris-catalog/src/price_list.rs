@@ -1,14 +1,27 @@
 //! The LiteLLM price list: a JSON object of model name to prices, limits and `supports_*` flags.
+//!
+//! An entry becomes a row under its own name, and one for each service tier that it prices, `name@batch`: those are disabled
+//! until a rule of the policy enables them.
 
+mod bands;
+mod entry;
+mod fees;
+mod tiers;
+mod unmodelled;
+mod windows;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::candidate::{Candidate, Listed, Skipped};
 use crate::error::InputError;
 use crate::json::{self, Node, Value};
+use crate::note::Note;
 use crate::place::{Place, Places};
-use crate::price;
-use crate::text::{name_fault, quoted};
+use crate::text::name_fault;
 use crate::traits::Traits;
+
+use entry::Entry;
 
 /// Parses a price list. Models that do not chat, or whose prices per token are not both listed, are skipped and counted.
 /// Duplicate keys are refused everywhere, also in entries that are skipped.
@@ -18,77 +31,80 @@ pub(crate) fn parse(file: &Path, text: &str) -> Result<Listed, InputError> {
     let mut catalog = Listed::default();
     let mut places = Places::of(text);
     let Value::Object(entries) = list.value else { return Ok(catalog) };
-    for (key, Node { value: entry, .. }) in entries {
-        let name = key.name;
-        let refuse = |offset: usize, field: &str, what: String| {
-            let what = format!("model {}: `{field}`: {what}", quoted(&name));
-            InputError::at(file, Place::of(text, offset), what)
-        };
-        if let Some(fault) = name_fault(&name) {
+    let names: BTreeSet<&str> = entries.iter().map(|(key, _)| key.name.as_str()).collect();
+    for (key, Node { value, .. }) in &entries {
+        if let Some(fault) = name_fault(&key.name) {
             return Err(InputError::at(file, Place::of(text, key.offset), fault));
         }
-        let field = |field| entry.entry(field).filter(|node| !matches!(node.value, Value::Null));
-        if field("mode").and_then(|node| node.value.as_text()) != Some("chat") {
-            catalog.skipped.push(Skipped::NotChat);
-            continue;
+        let entry = Entry { file, text, name: &key.name, offset: key.offset, value };
+        match skipped(entry) {
+            Some(why) => catalog.skipped.push(why),
+            None => read(entry, places.at(key.offset), &names, &mut catalog)?,
         }
-        let prices = ["input_cost_per_token", "output_cost_per_token"]
-            .map(|name| field(name).map(|node| (name, node)));
-        let [Some(input), Some(output)] = prices else {
-            catalog.skipped.push(Skipped::NoPrice);
-            continue;
-        };
-        let parsed = |(field, node): (&str, &Node<'_>)| {
-            let digits = match &node.value {
-                Value::Number(digits) => *digits,
-                Value::Text(digits) => digits.as_str(),
-                _ => {
-                    let found = quoted(node.written(text));
-                    let what = format!("found {found}; a price is a number");
-                    return Err(refuse(node.offset, field, what));
-                }
-            };
-            price::parse_per_token(digits).map_err(|allowed| {
-                refuse(node.offset, field, format!("found {}; {allowed}", quoted(digits)))
-            })
-        };
-        let (input, output) = (parsed(input)?, parsed(output)?);
-        catalog.rounded_prices += u64::from(input.rounded_up) + u64::from(output.rounded_up);
-        let provider = match field("litellm_provider") {
-            Some(Node { value: Value::Text(provider), offset }) => match name_fault(provider) {
-                Some(fault) => return Err(refuse(*offset, "litellm_provider", fault)),
-                None => provider.clone(),
-            },
-            Some(node) => {
-                let what = format!("found {}; it is a name", quoted(node.written(text)));
-                return Err(refuse(node.offset, "litellm_provider", what));
-            }
-            None => {
-                let what = "missing; it names the provider".to_owned();
-                return Err(refuse(key.offset, "litellm_provider", what));
-            }
-        };
-        catalog.candidates.push(Candidate {
-            place: places.at(key.offset),
-            provider,
-            input_price_per_million_tokens: input.per_million_tokens,
-            output_price_per_million_tokens: output.per_million_tokens,
-            capabilities: capabilities(&entry),
-            traits: Traits::default(),
-            name,
-        });
     }
     Ok(catalog)
 }
 
+/// Why an entry is not a candidate, if it is none.
+fn skipped(entry: Entry<'_>) -> Option<Skipped> {
+    let mode = entry.field("mode").and_then(|node| node.value.as_text());
+    if !matches!(mode, Some("chat" | "responses")) {
+        return Some(Skipped::NotChat);
+    }
+    let has = |key| entry.field(key).is_some();
+    let has_both = has("input_cost_per_token") && has("output_cost_per_token");
+    let is_priced = has_both || bands::ranges_of(entry).is_some();
+    (!is_priced).then_some(Skipped::NoPrice)
+}
+
+/// Adds the rows of an entry. A tier whose name the list gives to an entry of its own is that entry.
+fn read(
+    entry: Entry<'_>,
+    place: Place,
+    names: &BTreeSet<&str>,
+    catalog: &mut Listed,
+) -> Result<(), InputError> {
+    let mut notes = unmodelled::unmodelled(entry);
+    let provider = entry.required_name("litellm_provider", "it names the provider")?;
+    let window = windows::window(entry, &mut notes)?;
+    let search_fee = fees::search_fee(entry, provider, &mut notes)?;
+    let fixed_price = fees::fixed_price(entry)?;
+    let retirement = entry.field("deprecation_date").map(|node| node.value.as_text());
+    let retirement = retirement.map(|date| date.and_then(|date| date.parse().ok()));
+    if retirement == Some(None) {
+        notes.insert(Note::UnreadRetirement);
+    }
+    for tier in tiers::tiers(entry)? {
+        let name = match tier.name {
+            None => entry.name.to_owned(),
+            Some(tier) => format!("{}@{tier}", entry.name),
+        };
+        if tier.name.is_some() && names.contains(name.as_str()) {
+            continue;
+        }
+        let row = bands::row(entry, provider, &tier)?;
+        catalog.rounded_prices += row.rounded_rates;
+        catalog.candidates.push(Candidate {
+            name,
+            place,
+            provider: provider.to_owned(),
+            listed_price: row.price.with_search_fee(search_fee),
+            listed_classes: row.listed_classes,
+            service_tier: tier.name.map(str::to_owned),
+            retirement: retirement.flatten(),
+            capabilities: capabilities(entry),
+            traits: Traits { fixed_price, ..Traits::of_window(window) },
+            is_enabled_by_default: tier.name.is_none(),
+            notes: notes.iter().copied().chain(row.notes).collect(),
+        });
+    }
+    Ok(())
+}
+
 /// The flags that are `true`, without their `supports_`.
-fn capabilities(entry: &Value<'_>) -> Vec<String> {
-    let Value::Object(flags) = entry else { return Vec::new() };
-    flags
-        .iter()
-        .filter(|(_, node)| matches!(node.value, Value::Bool(true)))
-        .filter_map(|(flag, _)| flag.name.strip_prefix("supports_").map(str::to_owned))
-        .collect()
+fn capabilities(entry: Entry<'_>) -> Vec<String> {
+    let flags = entry.fields().filter(|(_, node)| matches!(node.value, Value::Bool(true)));
+    flags.filter_map(|(flag, _)| flag.strip_prefix("supports_").map(str::to_owned)).collect()
 }
 
 #[cfg(test)]
@@ -118,8 +134,8 @@ mod tests {
         );
         let [a] = catalog.candidates.as_slice() else { panic!("one candidate") };
         assert_eq!((a.name.as_str(), a.provider.as_str()), ("a", "p"));
-        assert_eq!(a.input_price_per_million_tokens.get(), 2_500_000);
-        assert_eq!(a.output_price_per_million_tokens.get(), 10_000_000);
+        assert_eq!(a.price().band(0).rates.input.get(), 2_500_000);
+        assert_eq!(a.price().band(0).rates.output.get(), 10_000_000);
         assert_eq!(a.capabilities, ["vision"]);
     }
 
@@ -131,8 +147,8 @@ mod tests {
         )
         .unwrap();
         assert_eq!(catalog.rounded_prices, 1);
-        assert_eq!(catalog.candidates[0].input_price_per_million_tokens.get(), 100_001);
-        assert_eq!(catalog.candidates[0].output_price_per_million_tokens.get(), 100_000);
+        assert_eq!(catalog.candidates[0].price().band(0).rates.input.get(), 100_001);
+        assert_eq!(catalog.candidates[0].price().band(0).rates.output.get(), 100_000);
     }
 
     #[test]
