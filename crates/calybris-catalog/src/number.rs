@@ -74,7 +74,7 @@ impl Number {
         let whole = match factor {
             _ if self.is_zero() => 0,
             Some(factor) if self.power >= 0 => self.unscaled.checked_mul(factor)?,
-            Some(factor) if self.unscaled % factor == 0 => self.unscaled / factor,
+            Some(factor) if self.unscaled.is_multiple_of(factor) => self.unscaled / factor,
             _ => return None,
         };
         u64::try_from(whole).ok()

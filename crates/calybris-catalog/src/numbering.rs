@@ -178,18 +178,17 @@ mod tests {
     }
 
     fn ids(numbering: &Numbering, models: &[(&str, &str)]) -> Vec<u32> {
-        let models: String = models
-            .iter()
-            .map(|(name, provider)| {
-                let provider = if provider.is_empty() { "none" } else { provider };
-                format!(
-                    "[[model]]\nname = \"{name}\"\nprovider = \"{provider}\"\n\
-                     input_price_microunits_per_million_tokens = 0\n\
-                     output_price_microunits_per_million_tokens = 0\n"
-                )
-            })
-            .collect();
-        numbering.model_ids(CatalogFile::parse("c", models).unwrap().candidates()).unwrap()
+        let candidate = |(name, provider): &(&str, &str)| {
+            let text = format!(
+                "[[model]]\nname = \"{name}\"\nprovider = \"p\"\n\
+                 input_price_microunits_per_million_tokens = 0\n\
+                 output_price_microunits_per_million_tokens = 0\n"
+            );
+            let mut candidate = CatalogFile::parse("c", text).unwrap().candidates()[0].clone();
+            (*provider).clone_into(&mut candidate.provider);
+            candidate
+        };
+        numbering.model_ids(&models.iter().map(candidate).collect::<Vec<_>>()).unwrap()
     }
 
     #[test]

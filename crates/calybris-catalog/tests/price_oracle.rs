@@ -2,6 +2,12 @@
 //!
 //! `cargo xtask price-oracle LIST` makes the table. With `CALYBRIS_PRICE_TABLE=FILE` another table is compared, for instance that
 //! of every model of a list, which `cargo xtask price-oracle LIST --all FILE` makes; `--nocapture` shows the summary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a table that cannot be read fails the test"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -10,9 +16,9 @@ use calybris_catalog::{Candidate, CatalogFile, Note};
 use calybris_kernel::{TokenClass, Usage};
 use serde_json::{Map, Value};
 
-/// Costs are equal if they differ by no more microunits than this: the table is computed from floats, and a cost is rounded
+/// Costs are equal if they differ by no more than two microunits: the table is computed from floats, and a cost is rounded
 /// up twice.
-const TOLERANCE_MICROUNITS: f64 = 2.0;
+const TOLERANCE_THOUSANDTHS: u64 = 2_000;
 
 /// The models and the shapes of usage that the table has at the least.
 const LEAST_MODELS: usize = 200;
@@ -59,8 +65,8 @@ struct Cell<'a> {
     tier: &'a str,
     shape: &'a str,
     usage: Usage,
-    /// What the table says, in microunits.
-    theirs: f64,
+    /// What the table says, in thousandths of a microunit.
+    theirs_thousandths: u64,
 }
 
 impl Cell<'_> {
@@ -68,13 +74,13 @@ impl Cell<'_> {
         self.row.get(key).is_none_or(Value::is_null)
     }
 
-    /// What the imported price says, in microunits.
-    fn ours(&self) -> f64 {
-        self.candidate.price().cost(&self.usage).get() as f64
+    /// What the imported price says, in thousandths of a microunit.
+    fn ours_thousandths(&self) -> u64 {
+        self.candidate.price().cost(&self.usage).get() * 1_000
     }
 
     fn is_exact(&self) -> bool {
-        (self.ours() - self.theirs).abs() <= TOLERANCE_MICROUNITS
+        self.ours_thousandths().abs_diff(self.theirs_thousandths) <= TOLERANCE_THOUSANDTHS
     }
 
     /// Whether the table's cost is that of a function that passes over listed keys.
@@ -158,9 +164,9 @@ impl Table {
                 let general = &model["costs"][format!("{tier}{IN_GENERAL}")];
                 for (position, (shape, usage)) in self.shapes.iter().enumerate() {
                     let general = general[position].as_u64().filter(|_| wanted == Costs::General);
-                    let Some(thousandths) = general.or(costs[position].as_u64()) else { continue };
-                    let theirs = thousandths as f64 / 1_000.0;
-                    take(&Cell { candidate, row, tier, shape, usage: *usage, theirs });
+                    let theirs = general.or(costs[position].as_u64());
+                    let Some(theirs_thousandths) = theirs else { continue };
+                    take(&Cell { candidate, row, tier, shape, usage: *usage, theirs_thousandths });
                 }
             }
         }
@@ -198,9 +204,10 @@ impl Summary {
 
     fn text(&self) -> String {
         let (exact, models) = (self.exact_models(), self.models.len());
-        let share = 100.0 * exact as f64 / models as f64;
-        let mut text =
-            format!("{exact} of {models} models are exact on every shape ({share:.2}%)\n");
+        let share_bps = exact * 10_000 / models;
+        let mut text = format!(
+            "{exact} of {models} models are exact on every shape ({share_bps} of 10,000)\n"
+        );
         for (cause, models) in &self.inexact {
             writeln!(text, "{:5} models: {cause}", models.len()).unwrap();
         }
@@ -219,12 +226,12 @@ fn every_cost_is_that_of_the_lists_own_project_or_differs_on_purpose() {
         if cell.is_exact() {
             return;
         }
-        let (ours, theirs) = (cell.ours(), cell.theirs);
+        let (ours, theirs) = (cell.ours_thousandths(), cell.theirs_thousandths);
         let (name, shape) = (&cell.candidate.name, cell.shape);
         match cell.reason() {
             Some(_) if ours > theirs => {}
             Some(why) => {
-                writeln!(wrong, "{name}, {shape}: {ours} is less than {theirs}: {why}").unwrap()
+                writeln!(wrong, "{name}, {shape}: {ours} is less than {theirs}: {why}").unwrap();
             }
             None => writeln!(wrong, "{name}, {shape}: {ours} is not {theirs}").unwrap(),
         }
@@ -260,17 +267,18 @@ fn the_table_has_every_threshold_of_the_list_and_enough_models_and_shapes() {
 #[test]
 fn every_difference_on_purpose_occurs_and_concerns_something_that_differs() {
     let table = Table::of_the_tests();
-    let mut found: BTreeMap<&str, f64> = DIFFERENCES.iter().map(|it| (it.why, 0.0)).collect();
+    let mut found: BTreeMap<&str, u64> = DIFFERENCES.iter().map(|it| (it.why, 0)).collect();
     table.for_each_cell(Costs::General, |cell| {
         for difference in &DIFFERENCES {
             if (difference.concerns)(cell) && !cell.is_exact() {
                 let most = found.get_mut(difference.why).unwrap();
-                *most = most.max(cell.ours() - cell.theirs);
+                *most =
+                    (*most).max(cell.ours_thousandths().saturating_sub(cell.theirs_thousandths));
             }
         }
     });
     for (why, most) in found {
-        assert!(most > TOLERANCE_MICROUNITS, "nothing differs any more: {why}");
+        assert!(most > TOLERANCE_THOUSANDTHS, "nothing differs any more: {why}");
     }
 }
 
@@ -282,8 +290,8 @@ fn the_functions_of_two_providers_pass_over_prices_that_the_general_one_charges(
         table.for_each_cell(Costs::Provider, |cell| {
             let is_tier = cell.candidate.provider == provider && cell.tier == tier;
             if is_tier && cell.is_passed_over() && !cell.is_exact() {
-                dearer += u32::from(cell.ours() > cell.theirs);
-                cheaper += u32::from(cell.ours() < cell.theirs);
+                dearer += u32::from(cell.ours_thousandths() > cell.theirs_thousandths);
+                cheaper += u32::from(cell.ours_thousandths() < cell.theirs_thousandths);
             }
         });
         assert!(dearer > 0 && cheaper == 0, "{provider}: {dearer} dearer, {cheaper} cheaper");

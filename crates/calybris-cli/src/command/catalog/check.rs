@@ -140,8 +140,8 @@ impl<'a> Found<'a> {
             let name = dearest.map_or_else(String::new, |model| fitted(&model.name, 28));
             format!("{} to {} ({name}) per million tokens", money(least.get()), money(most.get()))
         };
-        line("input price", prices(|model| model.input_price_per_million_tokens));
-        line("output price", prices(|model| model.output_price_per_million_tokens));
+        line("input price", prices(|model| model.price().band(0).rates.input));
+        line("output price", prices(|model| model.price().band(0).rates.output));
         let skipped = (catalog.skipped(Skipped::NotChat), catalog.skipped(Skipped::NoPrice));
         if skipped != (0, 0) {
             let (not_chat, no_price) = (grouped(skipped.0), grouped(skipped.1));

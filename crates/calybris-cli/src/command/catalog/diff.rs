@@ -87,9 +87,9 @@ impl Compared<'_> {
                 "model": model.name,
                 "provider": model.provider,
                 "input_price_microunits_per_million_tokens":
-                    model.input_price_per_million_tokens,
+                    model.price().band(0).rates.input,
                 "output_price_microunits_per_million_tokens":
-                    model.output_price_per_million_tokens,
+                    model.price().band(0).rates.output,
             })
         };
         json!({
@@ -125,8 +125,8 @@ impl Compared<'_> {
                 vec![
                     model.name.clone(),
                     model.provider.clone(),
-                    money(model.input_price_per_million_tokens.get()),
-                    money(model.output_price_per_million_tokens.get()),
+                    money(model.price().band(0).rates.input.get()),
+                    money(model.price().band(0).rates.output.get()),
                 ]
             });
             page.line("");
@@ -177,7 +177,7 @@ fn row(of: &Change<'_>) -> Vec<String> {
         Values::Text(old, new) => (fitted(old, 14), fitted(new, 14)),
         Values::Set(added, removed) => (signed("-", removed), signed("+", added)),
     };
-    vec![of.model.to_owned(), of.field.to_owned(), old, new, change(&of.values)]
+    vec![of.model.to_owned(), of.field.to_string(), old, new, change(&of.values)]
 }
 
 fn json_of(of: &Change<'_>) -> Value {
