@@ -7,8 +7,9 @@
 mod oracle;
 
 use calybris_kernel::{
-    BasisPoints, CapabilitySet, Microunits, Model, Price, Policy, PolicySnapshot, ProviderSet,
-    RankedModel, RegionSet, Request,
+    BasisPoints, CapabilitySet, Ceiling, ExcludedModels, Group, Microunits, Model, Policy,
+    PolicySnapshot, Price, ProviderSet, RankedModel, Rates, RegionSet, Request, SearchFee,
+    TokenClass, TokenClassSet, Usage, Window,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -23,7 +24,11 @@ fuzz_target!(|bytes: &[u8]| {
             model.model_id = id;
         }
     }
-    let Ok(snapshot) = PolicySnapshot::new(policy, models.clone()) else {
+    let groups: Vec<Group> = match bytes.u8() {
+        count @ 1..=4 => (0..count).map(|_| group(&mut bytes, &models)).collect(),
+        _ => Vec::new(),
+    };
+    let Ok(snapshot) = PolicySnapshot::with_groups(policy, models.clone(), groups.clone()) else {
         let mut ids: Vec<u32> = models.iter().map(|model| model.model_id).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -32,22 +37,32 @@ fuzz_target!(|bytes: &[u8]| {
             && models
                 .iter()
                 .all(|model| model.quality.get() <= 10_000 && model.risk_ceiling.get() <= 10_000);
-        assert!(!in_range || ids.len() < models.len(), "a good catalog was refused");
+        let mut group_ids: Vec<u8> = groups.iter().map(|group| group.group_id).collect();
+        group_ids.sort_unstable();
+        group_ids.dedup();
+        let unique = ids.len() == models.len() && group_ids.len() == groups.len();
+        let known = groups
+            .iter()
+            .all(|group| group.model_ids.iter().all(|id| ids.binary_search(id).is_ok()));
+        assert!(!(in_range && unique && known), "a good catalog was refused");
         return;
     };
     for _ in 0..4 {
-        let request = request(&mut bytes, &models);
+        let request = request(&mut bytes, &models, &groups);
         let decision = snapshot.prescribe(&request);
-        assert_eq!(decision, oracle::decide(&policy, &models, &request));
+        assert_eq!(decision, oracle::decide_with_groups(&policy, &models, &groups, &request));
+        assert_eq!(decision.check(), Ok(()));
         assert_eq!(snapshot.explain(&request).decision, decision);
         let mut best = [RankedModel::default(); 3];
         let found = snapshot.rank(&request, &mut best);
         let order = match decision.evaluated_models {
             0 => Vec::new(),
-            _ => oracle::ranking(&policy, &models, &request),
+            _ => {
+                oracle::ranking(&policy, &oracle::candidates(&models, &groups, &request), &request)
+            }
         };
-        let ids = order.iter().take(3).map(|eligible| eligible.model_id);
-        assert!(best[..found].iter().map(|ranked| ranked.model_id).eq(ids));
+        let places = order.iter().take(3).map(|best| (best.model_id, best.cost, best.maximum_cost));
+        assert!(best[..found].iter().map(place).eq(places));
         if let Some(id) = decision.selected_model_id {
             let changes = snapshot.what_would_win(&request, id).expect("the catalog has it");
             let present = snapshot.model(id).map(|model| model.quality);
@@ -59,6 +74,10 @@ fuzz_target!(|bytes: &[u8]| {
         );
     }
 });
+
+fn place(ranked: &RankedModel) -> (u32, u64, u64) {
+    (ranked.model_id, ranked.cost.get(), ranked.maximum_cost.get())
+}
 
 /// Reads numbers from the fuzzer's bytes; 0 once they are used up.
 struct Bytes<'a>(&'a [u8]);
@@ -116,10 +135,91 @@ fn model(bytes: &mut Bytes) -> Model {
         .with_p95_latency_ms(bytes.u32())
         .with_capabilities(CapabilitySet::from_bits(bytes.u64()))
         .with_regions(RegionSet::from_bits(bytes.u64()))
-        .with_price(Price::per_million_tokens(Microunits::new(bytes.u64()), Microunits::new(bytes.u64())).with_fixed_price(Microunits::new(bytes.u64())))
+        .with_price(price(bytes))
+        .with_window(window(bytes))
 }
 
-fn request(bytes: &mut Bytes, models: &[Model]) -> Request {
+fn price(bytes: &mut Bytes) -> Price {
+    let mut rates = Rates::plain(Microunits::new(bytes.u64()), Microunits::new(bytes.u64()));
+    let fixed_price = Microunits::new(bytes.u64());
+    let kinds = bytes.u8();
+    let mut price = Price::FREE;
+    for (band, is_first) in [(0, true), (1, false), (2, false), (3, false)] {
+        if band > kinds % 4 {
+            break;
+        }
+        for class in TokenClass::ALL {
+            if kinds & 4 != 0 && bytes.u8() < 64 {
+                let least = if is_first { Microunits::ZERO } else { rates.of(class) };
+                rates = rates.with(class, least.max(Microunits::new(bytes.u64())));
+            }
+        }
+        price = if is_first {
+            Price::new(rates)
+        } else {
+            // A threshold that does not ascend is refused, and the price stays as it is.
+            price.with_band(bytes.u32(), rates).unwrap_or(price)
+        };
+    }
+    price = price.with_fixed_price(fixed_price);
+    match kinds & 24 {
+        8 => price.with_search_fee(SearchFee::per_search(Microunits::new(bytes.u64()))),
+        16 => price.with_search_fee(SearchFee::per_request(Microunits::new(bytes.u64()))),
+        _ => price,
+    }
+}
+
+fn window(bytes: &mut Bytes) -> Window {
+    let mut window = Window::UNKNOWN;
+    let kinds = bytes.u8();
+    if kinds & 1 != 0 {
+        window = window.with_max_prompt_tokens(bytes.u32());
+    }
+    if kinds & 2 != 0 {
+        window = window.with_max_completion_tokens(bytes.u32());
+    }
+    if kinds & 4 != 0 {
+        window = window.with_max_total_tokens(bytes.u32());
+    }
+    window
+}
+
+/// Mostly of models that there are.
+fn group(bytes: &mut Bytes, models: &[Model]) -> Group {
+    let (group_id, share) = (bytes.u8(), usize::from(bytes.u8() % 7) + 1);
+    let mut model_ids: Vec<u32> =
+        models.iter().step_by(share).map(|model| model.model_id).collect();
+    if bytes.u8() == 1 {
+        model_ids.push(bytes.u16().into());
+    }
+    Group::new(group_id, model_ids)
+}
+
+fn usage(bytes: &mut Bytes, plain: Usage) -> Usage {
+    let mut usage = plain.with_searches(bytes.u32());
+    for class in TokenClass::ALL {
+        if bytes.u8() < 96 {
+            usage = usage.with_tokens(class, bytes.u32());
+        }
+    }
+    usage
+}
+
+/// At the usage or above it, or whatever the bytes say.
+fn ceiling(bytes: &mut Bytes, usage: &Usage) -> Ceiling {
+    let (kind, prompt, completion) = (bytes.u8(), bytes.u32(), bytes.u32());
+    let most = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
+    let classes = TokenClassSet::from_bits(if kind & 1 == 0 { u8::MAX } else { bytes.u8() });
+    if kind < 32 {
+        return Ceiling::new(prompt, completion).with_searches(bytes.u32()).with_classes(classes);
+    }
+    let prompt = most(usage.prompt_tokens()).saturating_add(if kind & 2 == 0 { 0 } else { prompt });
+    let completion =
+        most(usage.completion_tokens()).saturating_add(if kind & 4 == 0 { 0 } else { completion });
+    Ceiling::new(prompt, completion).with_searches(usage.searches).with_classes(classes)
+}
+
+fn request(bytes: &mut Bytes, models: &[Model], groups: &[Group]) -> Request {
     let value = bytes.u64();
     let mut request = Request::new(9, u32::from(bytes.u16()), bytes.u32(), bytes.u32())
         .with_business_value_microunits(i64::from_le_bytes(value.to_le_bytes()))
@@ -136,10 +236,32 @@ fn request(bytes: &mut Bytes, models: &[Model]) -> Request {
             bytes.u64(),
         ]))
         .with_required_regions(RegionSet::from_bits(bytes.u64()));
-    // A boundary now and then: the budget is what some model costs, give or take one.
+    let kinds = bytes.u8();
+    if kinds & 1 != 0 {
+        request.usage = usage(bytes, request.usage);
+    }
+    if kinds & 2 != 0 {
+        request.ceiling = Some(ceiling(bytes, &request.usage));
+    }
+    if kinds & 4 != 0 {
+        let which = usize::from(bytes.u8());
+        request.group_id = match groups {
+            [] => Some(bytes.u8()),
+            groups => Some(groups[which % groups.len()].group_id),
+        };
+    }
+    if kinds & 8 != 0 {
+        let ids: Vec<u32> = (0..bytes.u8() % 18).map(|_| bytes.u16().into()).collect();
+        match ExcludedModels::new(&ids) {
+            Ok(excluded) => request.excluded_models = excluded,
+            Err(_) => assert!(ids.len() > 16),
+        }
+    }
+    // A boundary now and then: the budget is what some model may cost, give or take one.
     let (choice, which) = (bytes.u8(), usize::from(bytes.u8()));
     if choice < 96 && !models.is_empty() {
-        let cost = oracle::cost(&request, &models[which % models.len()]);
+        let model = &models[which % models.len()];
+        let cost = oracle::maximum_cost(&request, model).unwrap_or(u64::MAX);
         request.budget_limit =
             Microunits::new(cost.saturating_add(u64::from(choice % 3)).saturating_sub(1));
     }

@@ -23,32 +23,38 @@ fn main() {
     let mut arguments = std::env::args().skip(1).filter_map(|argument| argument.parse().ok());
     let wanted: u64 = arguments.next().unwrap_or(100_000);
     let mut seed: u64 = arguments.next().unwrap_or(0);
-    let (mut compared, mut models, mut eligible) = (0_u64, 0_u64, 0_u64);
+    let (mut compared, mut evaluated, mut eligible) = (0_u64, 0_u64, 0_u64);
     while compared < wanted {
         // Most catalogs are small, some have up to 3,000 models.
         let most = if seed.is_multiple_of(64) { 3_000 } else { 150 };
         let case = match seed % 8 {
             1 | 5 => Case::of_margins(seed, most, 64),
             3 | 7 => Case::about_the_guards(seed, most, 64),
+            2 | 6 => Case::of_second_law(seed, most, 64),
             _ => Case::generate(seed, most, 64),
         };
-        let snapshot = PolicySnapshot::new(case.policy, case.models.clone()).unwrap();
+        let (models, groups) = (case.models.clone(), case.groups.clone());
+        let snapshot = PolicySnapshot::with_groups(case.policy, models, groups).unwrap();
         for request in &case.requests {
             let decision = snapshot.prescribe(request);
-            let expected = oracle::decide(&case.policy, &case.models, request);
+            let expected =
+                oracle::decide_with_groups(&case.policy, &case.models, &case.groups, request);
             assert_eq!(decision, expected, "seed {seed}: {request:?}");
             if compared.is_multiple_of(16) && decision.evaluated_models > 0 {
                 let mut best = [RankedModel::default(); 5];
                 let found = snapshot.rank(request, &mut best);
-                let ranking = oracle::ranking(&case.policy, &case.models, request);
+                let candidates = oracle::candidates(&case.models, &case.groups, request);
+                let ranking = oracle::ranking(&case.policy, &candidates, request);
                 let expected = ranking.iter().take(5).map(|eligible| eligible.model_id);
                 assert!(best[..found].iter().map(|ranked| ranked.model_id).eq(expected));
             }
-            models += u64::from(decision.evaluated_models);
+            evaluated += u64::from(decision.evaluated_models);
             eligible += u64::from(decision.eligible_models);
             compared += 1;
         }
         seed += 1;
     }
-    println!("{compared} decisions over {models} models, {eligible} of them eligible: all agree");
+    println!(
+        "{compared} decisions over {evaluated} models, {eligible} of them eligible: all agree"
+    );
 }

@@ -2,9 +2,11 @@
 //! seeks out ties, boundaries and extremes.
 #![allow(dead_code, reason = "each test uses a part of the cases")]
 
+pub(crate) mod second_law;
+
 use calybris_kernel::{
-    BasisPoints, CapabilitySet, Microunits, Model, Policy, Price, ProviderSet, RegionSet, Request,
-    Usage,
+    BasisPoints, CapabilitySet, Group, Microunits, Model, Policy, Price, ProviderSet, RegionSet,
+    Request, Usage,
 };
 
 /// A policy without penalties that rejects few requests.
@@ -93,6 +95,7 @@ pub(crate) enum Flavour {
 pub(crate) struct Case {
     pub(crate) policy: Policy,
     pub(crate) models: Vec<Model>,
+    pub(crate) groups: Vec<Group>,
     pub(crate) requests: Vec<Request>,
 }
 
@@ -159,7 +162,7 @@ impl Case {
                     .with_requested_model_id(dice.below(30) as u32)
             })
             .collect();
-        Self { policy: POLICY, models, requests }
+        Self { policy: POLICY, models, groups: Vec::new(), requests }
     }
 
     /// A case whose costs, values and utilities are of very different magnitudes, most of them near
@@ -235,7 +238,7 @@ impl Case {
                 request
             })
             .collect();
-        Self { policy, models, requests }
+        Self { policy, models, groups: Vec::new(), requests }
     }
 
     /// A case in which a few models have numbers far above all others.
@@ -278,7 +281,7 @@ impl Case {
                 request
             })
             .collect();
-        Self { policy, models, requests }
+        Self { policy, models, groups: Vec::new(), requests }
     }
 }
 
@@ -526,18 +529,20 @@ fn put_on_a_boundary(dice: &mut Dice, policy: &Policy, models: &[Model], request
         6 => request.risk = share(near(policy.hard_risk_limit.get().into())),
         7 => request.confidence = share(near(policy.minimum_confidence.get().into())),
         8..11 => request.budget_limit = Microunits::new(near(super::oracle::cost(request, &model))),
-        _ => {
-            // The smallest value at which the model's worth exceeds its deductions, or nearly.
-            let deductions = -i128::from(super::oracle::utility(
-                &policy.with_risk_penalty_multiplier(BasisPoints::ZERO),
-                &request.with_business_value_microunits(0),
-                &model,
-            ));
-            let bps = i128::from(request.confidence.get()) * i128::from(model.quality.get());
-            if bps > 0 {
-                let value = deductions * 100_000_000 / bps + i128::from(step) - 1;
-                request.business_value_microunits = i64::try_from(value).unwrap_or(i64::MAX);
-            }
-        }
+        _ => put_value_on_a_boundary(step, policy, &model, request),
+    }
+}
+
+/// The smallest value at which the worth of a model exceeds its deductions, or nearly.
+fn put_value_on_a_boundary(step: u64, policy: &Policy, model: &Model, request: &mut Request) {
+    let deductions = -i128::from(super::oracle::utility(
+        &policy.with_risk_penalty_multiplier(BasisPoints::ZERO),
+        &request.with_business_value_microunits(0),
+        model,
+    ));
+    let bps = i128::from(request.confidence.get()) * i128::from(model.quality.get());
+    if bps > 0 {
+        let value = deductions * 100_000_000 / bps + i128::from(step) - 1;
+        request.business_value_microunits = i64::try_from(value).unwrap_or(i64::MAX);
     }
 }

@@ -17,6 +17,8 @@ mod cases;
 mod oracle;
 
 mod allocations;
+mod candidates;
+mod ceilings;
 mod choosing;
 mod codes;
 mod cost_and_utility;
@@ -24,11 +26,14 @@ mod counterfactual;
 mod decisions;
 mod model_gates;
 mod oracle_agreement;
+mod prices;
 mod rejecting;
 mod request_gates;
+mod second_law;
 #[cfg(feature = "serde")]
 mod serialized;
 mod snapshots;
+mod windows;
 
 use calybris_kernel::{
     Action, BasisPoints, CapabilitySet, Decision, Gate, InvalidRequest, Microunits, Model, Policy,
@@ -44,6 +49,13 @@ const ROUNDED: Request = REQUEST
     .with_confidence(BasisPoints::new(9_999))
     .with_usage(Usage::new(1, 1))
     .with_budget_limit(Microunits::MAX);
+
+/// The canonical bytes of a snapshot.
+fn canonical(snapshot: &PolicySnapshot) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    snapshot.write_canonical(|piece| bytes.extend_from_slice(piece));
+    bytes
+}
 
 fn decide(models: &[Model], request: &Request) -> Decision {
     PolicySnapshot::new(POLICY, models).unwrap().prescribe(request)

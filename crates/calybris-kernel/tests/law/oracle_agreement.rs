@@ -1,7 +1,7 @@
 //! The kernel and the oracle decide alike, whatever the catalog and the request.
 
 use crate::cases::Case;
-use crate::oracle;
+use crate::{canonical, oracle};
 use calybris_kernel::{PolicySnapshot, RankedModel, Refusal, Verdict};
 use proptest::prelude::*;
 
@@ -144,12 +144,6 @@ proptest! {
             prop_assert_eq!(ids, expected, "{:?}", request);
         }
     }
-}
-
-fn canonical(snapshot: &PolicySnapshot) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    snapshot.write_canonical(|piece| bytes.extend_from_slice(piece));
-    bytes
 }
 
 #[test]
