@@ -7,7 +7,7 @@ use core::fmt;
 use crate::{Model, Request, SnapshotError};
 
 /// The most models that a request may exclude.
-const MOST_EXCLUDED: usize = 16;
+pub(crate) const MOST_EXCLUDED: usize = 16;
 
 /// Up to 16 models that are not candidates of a request, such as those that a gateway has in cooldown.
 ///
@@ -145,7 +145,7 @@ impl Group {
 ///
 /// INVARIANT (groups): groups stand in ascending order of their ids, no id twice; so do the models of each, and the catalog
 /// has them all. Bit `p % 64` of word `p / 64` of a group says whether the model at position `p` of the catalog is in it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Groups {
     groups: Box<[Group]>,
     members: Box<[Box<[u64]>]>,
@@ -170,9 +170,18 @@ impl Groups {
         &self.groups
     }
 
+    /// The place of a group among all groups.
+    pub(crate) fn place(&self, group_id: u8) -> Option<usize> {
+        self.groups.binary_search_by_key(&group_id, |group| group.group_id).ok()
+    }
+
     pub(crate) fn members(&self, group_id: u8) -> Option<&[u64]> {
-        let place = self.groups.binary_search_by_key(&group_id, |group| group.group_id).ok()?;
-        self.members.get(place).map(|members| &**members)
+        self.members.get(self.place(group_id)?).map(|members| &**members)
+    }
+
+    /// Whether the model at a position of the catalog is in the group at a place.
+    pub(crate) fn has(&self, place: usize, position: usize) -> bool {
+        self.members.get(place).is_some_and(|members| has_bit(members, position))
     }
 }
 
@@ -197,6 +206,7 @@ pub(crate) struct Candidates<'a> {
     models: &'a [Model],
     /// `None` if the request names no group.
     members: Option<&'a [u64]>,
+    group_place: Option<usize>,
     excluded: &'a [u32],
 }
 
@@ -205,7 +215,8 @@ impl<'a> Candidates<'a> {
     #[inline]
     pub(crate) fn new(models: &'a [Model], groups: &'a Groups, request: &'a Request) -> Self {
         let members = request.group_id.map(|id| groups.members(id).unwrap_or_default());
-        Self { models, members, excluded: request.excluded_models.model_ids() }
+        let group_place = request.group_id.and_then(|id| groups.place(id));
+        Self { models, members, group_place, excluded: request.excluded_models.model_ids() }
     }
 
     /// The candidates, in ascending order of ids.
@@ -223,11 +234,9 @@ impl<'a> Candidates<'a> {
             Some(words) => words.iter().map(|word| word.count_ones()).sum(),
             None => self.model_count(),
         };
-        let position = |id: &u32| self.models.binary_search_by_key(id, |model| model.model_id).ok();
-        let excluded =
-            self.excluded.iter().filter_map(position).filter(|&position| self.is_member(position));
+        let is_excluded = self.excluded_positions().filter(|&position| self.is_member(position));
         // The ids that are excluded differ, so no more members are excluded than there are.
-        excluded.fold(members, |left, _| left.saturating_sub(1))
+        is_excluded.fold(members, |left, _| left.saturating_sub(1))
     }
 
     /// A snapshot has at most `u32::MAX` models.
@@ -244,7 +253,21 @@ impl<'a> Candidates<'a> {
     /// Whether the model at this position belongs to the group, if there is one.
     #[inline]
     fn is_member(&self, position: usize) -> bool {
-        let Some(words) = self.members else { return true };
-        words.get(position / 64).is_some_and(|word| word >> (position % 64) & 1 == 1)
+        self.members.is_none_or(|members| has_bit(members, position))
     }
+
+    /// The place of the request's group among the groups of the snapshot.
+    pub(crate) const fn group_place(&self) -> Option<usize> {
+        self.group_place
+    }
+
+    /// The positions of the excluded models that the catalog has.
+    pub(crate) fn excluded_positions(self) -> impl Iterator<Item = usize> {
+        let position = |id: &u32| self.models.binary_search_by_key(id, |model| model.model_id).ok();
+        self.excluded.iter().filter_map(position)
+    }
+}
+
+fn has_bit(words: &[u64], position: usize) -> bool {
+    words.get(position / 64).is_some_and(|word| word >> (position % 64) & 1 == 1)
 }

@@ -11,6 +11,9 @@
 //! - [`slack`]: by how much models clear the gates on numbers;
 //! - [`bitmap_index`]: one bit per model for each capability and region;
 //! - [`provider_bitmap`]: the same for each provider;
+//! - [`window_bitmap`]: the same for each maximum of a window;
+//! - [`rows`]: a row for each band of a model, of which a request sees one;
+//! - [`scope`]: which rows a request is about: one of each candidate;
 //! - [`skyline`]: the models of a block that at most one other of it dominates;
 //! - [`zone_map`]: what the best and the worst corner of a block prove of all its models;
 //! - [`index`]: the catalog in blocks of 64 models that are alike, with all of the above;
@@ -35,6 +38,11 @@ mod slack;
 
 mod bitmap_index;
 mod provider_bitmap;
+mod window_bitmap;
+
+mod rows;
+
+mod scope;
 
 mod skyline;
 
@@ -52,17 +60,19 @@ mod reject_reason;
 
 pub(crate) use index::Index;
 
-use bounds::Bounds;
+use bounds::{Bounds, Scale};
 use index::SingleCodes;
 use multi_block::search_groups;
 use reject_reason::{Costs, count_refusals};
+use scope::{Excluded, Scope};
 use single_block::search_single;
 use slack::Limits;
 
-use crate::Model;
+use crate::candidates::{Candidates, MOST_EXCLUDED};
 use crate::ranking::Ranking;
 use crate::scan::{Outcome, scan};
 use crate::utility::Valuation;
+use crate::{Model, Reason};
 
 /// Catalogs of up to this many models are scanned. With six to eight models the index takes 8 to 17%
 /// less time if nearly all are eligible, but 40 to 80% more if few are.
@@ -74,7 +84,7 @@ pub(crate) fn is_small(models: &[Model]) -> bool {
     models.len() <= SMALL
 }
 
-/// Gives the best models their places. It finds what [`scan`] finds.
+/// Gives the best models their places, for a plain request. It finds what [`scan`] finds.
 ///
 /// The outcome of each call is unpacked and packed again, so that the compiler keeps the outcome of a
 /// single block in registers and not in memory.
@@ -89,9 +99,10 @@ pub(crate) fn search<R: Ranking>(
         let (ranking, eligible_models) = scan_apart(ranking, *valuation, models)?;
         return Ok((ranking, eligible_models));
     };
+    let scope = Scope::of_everyone(index, valuation.request());
     if scale.min_cost.is_beyond_budget(valuation.request()) {
         let limits = Limits::new(valuation.request(), scale);
-        let tally = count_refusals(index, models, *valuation, limits, Costs::AllBeyond);
+        let tally = count_refusals(index, models, *valuation, limits, Costs::AllBeyond, scope);
         return Err(tally.reason());
     }
     let bounds = Bounds::new(valuation, scale);
@@ -99,7 +110,8 @@ pub(crate) fn search<R: Ranking>(
         let (ranking, eligible_models) = scan_apart(ranking, *valuation, models)?;
         return Ok((ranking, eligible_models));
     };
-    let (ranking, eligible_models) = match index.single() {
+    let single = index.single().filter(|_| scope.is_open());
+    let (ranking, eligible_models) = match single {
         Some((single, SingleCodes::Half(codes))) => {
             search_single(ranking, index, (single, codes), models, valuation, scale, bounds)
         }
@@ -108,19 +120,57 @@ pub(crate) fn search<R: Ranking>(
         }
         None => {
             let (ranking, eligible_models) =
-                search_groups(ranking, index, models, *valuation, scale, bounds);
+                search_groups(ranking, index, models, *valuation, scale, bounds, scope);
             (ranking, eligible_models)
         }
     };
     if eligible_models > 0 {
         return Ok((ranking, eligible_models));
     }
+    Err(blame(index, models, *valuation, (scale, bounds), scope))
+}
+
+/// The same for any request, among its candidates.
+#[inline(never)]
+pub(crate) fn search_among<R: Ranking>(
+    ranking: R,
+    index: &Index,
+    models: &[Model],
+    valuation: Valuation<'_>,
+    candidates: Candidates<'_>,
+) -> Outcome<R> {
+    let request = valuation.request();
+    let is_indexed = request.usage.is_plain() & request.ceiling.is_none();
+    let scale = index.scale.as_ref().filter(|_| is_indexed && !is_small(models));
+    let scale_and_bounds = scale.and_then(|scale| Some((scale, Bounds::new(&valuation, scale)?)));
+    let Some((scale, bounds)) = &scale_and_bounds else {
+        return scan(ranking, valuation, candidates.iter());
+    };
+    let mut room: Excluded = [0; MOST_EXCLUDED];
+    let scope = Scope::new(index, request, &candidates, &mut room);
+    let (ranking, eligible_models) =
+        search_groups(ranking, index, models, valuation, scale, bounds, scope);
+    if eligible_models > 0 {
+        return Ok((ranking, eligible_models));
+    }
+    Err(blame(index, models, valuation, (scale, bounds), scope))
+}
+
+/// The reason of a reject, once it is known that no model is eligible.
+#[inline(never)]
+fn blame(
+    index: &Index,
+    models: &[Model],
+    valuation: Valuation<'_>,
+    (scale, bounds): (&Scale, &Bounds),
+    scope: Scope<'_>,
+) -> Reason {
     let limits = Limits::new(valuation.request(), scale);
     let costs = match &bounds.budget {
         Some(budget) => Costs::Mixed(budget),
         None => Costs::AllWithin,
     };
-    Err(count_refusals(index, models, *valuation, limits, costs).reason())
+    count_refusals(index, models, valuation, limits, costs, scope).reason()
 }
 
 /// [`scan`] in a function of its own.

@@ -6,14 +6,14 @@ use alloc::vec::Vec;
 use calybris_units::Microunits;
 
 use crate::candidates::{Candidates, Groups};
-use crate::fast::{Index, is_small, search};
+use crate::fast::{Index, is_small, search, search_among};
 use crate::gates::admit_request;
 use crate::ranking::{Candidate, TopK, TopTwo};
 use crate::scan::{Outcome, scan};
 use crate::utility::{Valuation, has_narrow_prices};
 use crate::{
     Action, Decision, Group, Model, Policy, RankedModel, Reason, Refusal, Request, SnapshotError,
-    Window, canonical,
+    canonical,
 };
 
 mod checks;
@@ -35,8 +35,6 @@ pub struct PolicySnapshot {
     groups: Groups,
     /// Whether all prices are narrow (see [`Valuation::new`]).
     narrow_prices: bool,
-    /// Whether the index is told all that the models say: one band each, and no window.
-    is_indexed: bool,
     index: Index,
 }
 
@@ -92,13 +90,10 @@ impl PolicySnapshot {
         models.sort_unstable_by_key(|model| model.model_id);
         check_models(&models)?;
         let groups = Groups::new(groups.into(), &models)?;
-        let index = Index::new(&policy, &models);
+        let index = Index::new(&policy, &models, &groups);
         let narrow_prices = models.iter().all(has_narrow_prices);
-        let is_indexed = models
-            .iter()
-            .all(|model| model.price.bands_after_first() == 0 && model.window == Window::UNKNOWN);
         let models = models.into_boxed_slice();
-        Ok(Self { policy, models, model_count, groups, narrow_prices, is_indexed, index })
+        Ok(Self { policy, models, model_count, groups, narrow_prices, index })
     }
 
     /// The policy.
@@ -191,7 +186,7 @@ impl PolicySnapshot {
         if let Err(refusal) = self.admit(request) {
             return self.reject(request, refusal.reason(), 0);
         }
-        if !self.is_flat(request) {
+        if !is_plain(request) {
             return self.decide_among_candidates(request);
         }
         if is_small(&self.models) {
@@ -200,22 +195,18 @@ impl PolicySnapshot {
         self.decide(request)
     }
 
-    /// Decides an admitted request of any kind, by a scan of its candidates.
+    /// Decides an admitted request of any kind.
     #[inline(never)]
     fn decide_among_candidates(&self, request: &Request) -> Decision {
-        let candidates = Candidates::new(&self.models, &self.groups, request);
-        let outcome = scan(TopTwo::EMPTY, self.valuation(request), candidates.iter());
+        let candidates = self.candidates(request);
+        let outcome = search_among(
+            TopTwo::EMPTY,
+            &self.index,
+            &self.models,
+            self.valuation(request),
+            candidates,
+        );
         self.conclude(request, outcome, candidates.count())
-    }
-
-    /// Whether the index knows all that matters to a request.
-    #[inline(always)]
-    fn is_flat(&self, request: &Request) -> bool {
-        self.is_indexed
-            & request.usage.is_plain()
-            & request.ceiling.is_none()
-            & request.group_id.is_none()
-            & request.excluded_models.is_empty()
     }
 
     #[inline(always)]
@@ -283,10 +274,10 @@ impl PolicySnapshot {
         }
         let valuation = self.valuation(request);
         let top = TopK::new(best);
-        let outcome = if self.is_flat(request) {
+        let outcome = if is_plain(request) {
             search(top, &self.index, &self.models, &valuation)
         } else {
-            scan(top, valuation, self.candidates(request).iter())
+            search_among(top, &self.index, &self.models, valuation, self.candidates(request))
         };
         let taken = match outcome {
             Ok((top, _)) => top.taken(),
@@ -386,6 +377,15 @@ impl PolicySnapshot {
             ..Decision::rejected(request.sequence, request.requested_model_id, reason)
         }
     }
+}
+
+/// Whether a request has plain tokens, no ceiling, and all models as its candidates.
+#[inline(always)]
+fn is_plain(request: &Request) -> bool {
+    request.usage.is_plain()
+        & request.ceiling.is_none()
+        & request.group_id.is_none()
+        & request.excluded_models.is_empty()
 }
 
 impl PartialEq for PolicySnapshot {

@@ -63,6 +63,18 @@ impl Window {
         self
     }
 
+    /// Whether it takes whatever the other takes.
+    pub(crate) fn takes_all_that(&self, other: &Self) -> bool {
+        let no_less = |maximum: Option<u32>, other: Option<u32>| match (maximum, other) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(maximum), Some(other)) => maximum >= other,
+        };
+        no_less(self.max_prompt_tokens, other.max_prompt_tokens)
+            && no_less(self.max_completion_tokens, other.max_completion_tokens)
+            && no_less(self.max_total_tokens, other.max_total_tokens)
+    }
+
     /// The first maximum that is exceeded, in the order of declaration, the tokens that exceed it, and the maximum itself.
     #[inline]
     pub(crate) fn exceeded(

@@ -1,12 +1,14 @@
-//! A bitmap index: one bit per model for each capability, region and provider.
+//! A bitmap index: one bit per model for each capability, region, provider and maximum of a window.
 //!
-//! A row is one 64-bit word per block of 64 models. A gate is an AND of rows. Only bits on which
+//! A row of bits is one 64-bit word per block of 64 models. A gate is an AND of rows. Only bits on which
 //! enabled models differ have a row at all.
 
 use alloc::vec::Vec;
 
 use super::lanes::Bits;
 use super::provider_bitmap::ProviderRows;
+use super::rows::{Row, Views};
+use super::window_bitmap::{Fitting, WindowRows};
 use crate::{Model, ProviderSet, Request};
 
 /// How many models a word of a row stands for.
@@ -17,56 +19,108 @@ pub(crate) const GROUP: usize = 64;
 /// The rows of a catalog.
 #[derive(Clone, Debug)]
 pub(crate) struct BitmapIndex {
+    /// Of each view, the enabled models in the bands that it sees: `blocks` words each.
     enabled: Vec<u64>,
+    blocks: usize,
+    /// The enabled models in any band.
+    coded: Vec<u64>,
     /// Models that have a number above what their codes can stand for.
     outliers: Vec<u64>,
     capabilities: BitRows,
     regions: BitRows,
     providers: ProviderRows,
+    windows: WindowRows,
 }
 
 impl BitmapIndex {
-    /// `models` in the order of the index, with whether they are outliers.
-    pub(crate) fn new(models: &[(&Model, bool)]) -> Self {
-        let row = |set: &dyn Fn(&Model, bool) -> bool| -> Vec<u64> {
-            let words = models.chunks(BLOCK).map(|block| {
-                let bits = block.iter().enumerate();
-                bits.fold(0, |word, (bit, (model, outlier))| {
-                    word | u64::from(set(model, *outlier)) << bit
-                })
-            });
-            words.collect()
+    /// `rows` in the order of the index; nothing if windows have too many different maxima.
+    pub(crate) fn new(views: &Views, rows: &[Row<'_>]) -> Option<Self> {
+        let coded = bits_of(rows, |row| row.model.enabled);
+        let enabled = match views.count() {
+            1 => coded.clone(),
+            count => {
+                let seen =
+                    |view| bits_of(rows, move |row| row.model.enabled & row.is_seen_by(view));
+                (0..count).flat_map(seen).collect()
+            }
         };
+        Some(Self {
+            enabled,
+            blocks: rows.len().div_ceil(BLOCK),
+            coded,
+            outliers: bits_of(rows, |row| row.model.enabled && row.outlier),
+            capabilities: BitRows::new(rows, |model| model.capabilities.bits()),
+            regions: BitRows::new(rows, |model| model.regions.bits()),
+            providers: ProviderRows::new(rows),
+            windows: WindowRows::new(rows)?,
+        })
+    }
+
+    /// Nothing is enabled.
+    pub(crate) fn empty() -> Self {
         Self {
-            enabled: row(&|model, _| model.enabled),
-            outliers: row(&|model, outlier| model.enabled && outlier),
-            capabilities: BitRows::new(models, |model| model.capabilities.bits()),
-            regions: BitRows::new(models, |model| model.regions.bits()),
-            providers: ProviderRows::new(models),
+            enabled: Vec::new(),
+            blocks: 0,
+            coded: Vec::new(),
+            outliers: Vec::new(),
+            capabilities: BitRows::new(&[], |_| 0),
+            regions: BitRows::new(&[], |_| 0),
+            providers: ProviderRows::new(&[]),
+            windows: WindowRows::EMPTY,
         }
     }
 
-    /// Whether every model has its bit in every row (INVARIANT (shape) of the index).
-    pub(crate) fn is_complete(&self, models: &[Model]) -> bool {
-        let blocks = models.len().div_ceil(BLOCK);
+    /// Whether every one of so many blocks has its word in every row of bits, and each view sees every enabled model
+    /// once (INVARIANT (shape) of the index).
+    pub(crate) fn is_complete(&self, blocks: usize, views: &Views, models: &[Model]) -> bool {
         let enabled = models.iter().filter(|model| model.enabled).count();
-        self.enabled.len() == blocks
-            && self.enabled.iter().map(|word| word.count_ones() as usize).sum::<usize>() == enabled
+        let sees_all = |view: usize| {
+            let words = self.enabled(view).iter();
+            words.map(|word| word.count_ones() as usize).sum::<usize>() == enabled
+        };
+        self.blocks == blocks
+            && self.enabled.len() == blocks * views.count()
+            && (0..views.count()).all(sees_all)
+            && self.coded.len() == blocks
             && self.outliers.len() == blocks
             && self.capabilities.is_complete(blocks)
             && self.regions.is_complete(blocks)
             && self.providers.is_complete(blocks)
+            && self.windows.is_complete(blocks)
     }
 
     /// The parts of which [`is_complete`](Self::is_complete) speaks, for tests that take some away.
     #[cfg(test)]
-    pub(crate) fn parts(&mut self) -> [&mut Vec<u64>; 5] {
-        let Self { enabled, outliers, capabilities, regions, providers } = self;
-        [enabled, outliers, &mut capabilities.words, &mut regions.words, providers.words()]
+    pub(crate) fn parts(&mut self) -> [&mut Vec<u64>; 7] {
+        let Self { enabled, coded, outliers, capabilities, regions, providers, windows, .. } = self;
+        let (capabilities, regions) = (&mut capabilities.words, &mut regions.words);
+        [enabled, coded, outliers, capabilities, regions, providers.words(), windows.words()]
     }
 
-    pub(crate) fn enabled(&self) -> &[u64] {
-        &self.enabled
+    /// The enabled models, in the bands that a view sees.
+    #[inline(always)]
+    pub(crate) fn enabled(&self, view: usize) -> &[u64] {
+        let from_view = self.enabled.get(view * self.blocks..).unwrap_or_default();
+        from_view.get(..self.blocks).unwrap_or_default()
+    }
+
+    /// The enabled models, in all their bands.
+    pub(crate) fn coded(&self) -> &[u64] {
+        &self.coded
+    }
+
+    /// The windows that a request does not fit; nothing if it fits all.
+    #[inline(always)]
+    pub(crate) fn fitting(&self, request: &Request) -> Option<Fitting> {
+        self.windows.fitting(request)
+    }
+
+    /// Keeps the models whose windows a request fits; `live` as in [`keep_open_to`](Self::keep_open_to).
+    #[inline(never)]
+    pub(crate) fn keep_fitting(&self, fitting: Fitting, first_block: usize, live: &mut [u64]) {
+        for row in self.windows.rows_of(fitting, first_block) {
+            and(row, live);
+        }
     }
 
     pub(crate) fn outliers(&self) -> &[u64] {
@@ -205,15 +259,15 @@ struct BitRows {
 }
 
 impl BitRows {
-    fn new(models: &[(&Model, bool)], set: impl Fn(&Model) -> u64) -> Self {
+    fn new(rows: &[Row<'_>], set: impl Fn(&Model) -> u64) -> Self {
         let mut any = 0;
         let mut all = u64::MAX;
-        for (model, _) in models.iter().filter(|(model, _)| model.enabled) {
-            any |= set(model);
-            all &= set(model);
+        for row in rows.iter().filter(|row| row.model.enabled) {
+            any |= set(row.model);
+            all &= set(row.model);
         }
         all &= any;
-        let row_words = models.len().div_ceil(BLOCK);
+        let row_words = rows.len().div_ceil(BLOCK);
         let mut row_of = [0; 64];
         let mut words = Vec::new();
         let mut next = 0;
@@ -223,12 +277,7 @@ impl BitRows {
             }
             *row = next;
             next += 1;
-            words.extend(models.chunks(BLOCK).map(|block| {
-                block
-                    .iter()
-                    .enumerate()
-                    .fold(0, |word, (lane, (model, _))| word | ((set(model) >> bit) & 1) << lane)
-            }));
+            words.extend(bits_of(rows, |row| set(row.model) >> bit & 1 == 1));
         }
         Self { any, all, row_of, row_words, words }
     }
@@ -257,8 +306,17 @@ impl BitRows {
     }
 }
 
+/// One bit per row of the index.
+pub(super) fn bits_of(rows: &[Row<'_>], is_set: impl Fn(&Row<'_>) -> bool) -> Vec<u64> {
+    let words = rows.chunks(BLOCK).map(|block| {
+        let bits = block.iter().enumerate();
+        bits.fold(0, |word, (bit, row)| word | u64::from(is_set(row)) << bit)
+    });
+    words.collect()
+}
+
 #[inline]
-fn and(row: Option<&[u64]>, words: &mut [u64]) {
+pub(super) fn and(row: Option<&[u64]>, words: &mut [u64]) {
     for (word, row) in words.iter_mut().zip(row.unwrap_or_default()) {
         *word &= row;
     }

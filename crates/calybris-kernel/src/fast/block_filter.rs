@@ -13,10 +13,10 @@ use super::slack::{Limits, Slacks, Work};
 pub(crate) struct BlockFilter {
     /// The code of the minimum quality.
     pub(crate) minimum_quality: Splat,
-    /// The models that pass the gates on latency, capabilities, provider, regions and risk ceiling,
-    /// and are no outliers: only they are asked for. The gate on quality is part of the answer.
+    /// The rows that the request is about, if they pass the gates on latency, capabilities, provider, regions, risk ceiling
+    /// and window, and are no outliers: only they are asked for. The gate on quality is part of the answer.
     pub(crate) live: u64,
-    /// Whether all enabled models are live.
+    /// Whether all rows of enabled models are live.
     pub(crate) all_live: bool,
     /// No score that is less than this by the shortfall or more gets a place, whatever other models are in
     /// the block; 0 or more.

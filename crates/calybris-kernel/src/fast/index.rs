@@ -1,11 +1,13 @@
-//! The catalog in blocks of 64 models that are alike, with the corners of each block.
+//! The catalog in blocks of 64 rows that are alike, with the corners of each block.
 
-use super::bitmap_index::{BLOCK, BitmapIndex, GROUP};
+use super::bitmap_index::{BLOCK, BitmapIndex, GROUP, bits_of};
 use super::bounds::Scale;
 use super::lanes::{Bits, LANES};
 use super::min_cost::MinCost;
 use super::quantize::{Code, Codes, Quanta, Quantum};
+use super::rows::{Row, Views};
 use super::skyline::Skyline;
+use crate::candidates::Groups;
 use crate::{Model, Policy, Request};
 use alloc::vec::Vec;
 
@@ -19,8 +21,8 @@ const MODELS_PER_OUTLIER: usize = 4 * BLOCK;
 
 /// A catalog as the fast path searches it.
 ///
-/// INVARIANT (positions): position `p` is bit `p % 64` of block `p / 64` in every row, and lane
-/// `p % 16` of codes `p / 16`; `order` says which model stands there. Bits that belong to no enabled
+/// INVARIANT (positions): position `p` is bit `p % 64` of block `p / 64` in every row of bits, and lane
+/// `p % 16` of codes `p / 16`; `order` says which model stands there in one of its bands. Bits that belong to no enabled
 /// model are 0, and so are the codes of such lanes.
 ///
 /// INVARIANT (shape): every row, code, skyline, corner and group is there, for each block of the
@@ -31,9 +33,16 @@ pub(crate) struct Index {
     /// Nothing if numbers are beyond the guards: then models are scanned.
     pub(crate) scale: Option<Scale>,
     order: Vec<u32>,
+    /// The positions of the rows, in the order of models and their bands.
+    positions: Vec<u32>,
+    /// Where the rows of a model begin in `positions`, and after the last where they end; empty if each model has one row.
+    first_rows: Vec<u32>,
+    views: Views,
     codes: Vec<Codes>,
     pub(crate) rows: BitmapIndex,
-    /// The only block, if there are no more and it has no outliers: positions are those of the
+    /// Of each group of the snapshot, one word per block.
+    members: Vec<Vec<u64>>,
+    /// The only block, if there are no more, it has no outliers and each model has one row: positions are those of the
     /// models then.
     single: Option<SingleBlock>,
     /// One per block.
@@ -41,6 +50,8 @@ pub(crate) struct Index {
     /// One per block: its worst corner.
     worst: Vec<Code>,
     groups: Vec<Group>,
+    /// How many models are enabled, of each view in each group: the same number for all views, in other groups.
+    enabled_models: Vec<u32>,
     /// Zone maps, for sixteen blocks at a time: the best corner of a block is at least as good in every
     /// column as any of its enabled models, the worst corner at most as good.
     corners: Vec<[Codes; 2]>,
@@ -73,19 +84,29 @@ pub(crate) enum SingleCodes<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Group {
     blocks_with_outliers: u64,
-    enabled_models: u32,
 }
 
 impl Index {
-    pub(crate) fn new(policy: &Policy, models: &[Model]) -> Self {
-        let quanta = quanta(models);
-        let mut places: Vec<Place> = models
-            .iter()
+    pub(crate) fn new(policy: &Policy, models: &[Model], groups: &Groups) -> Self {
+        let built = Views::new(models).and_then(|views| Self::build(policy, models, groups, views));
+        built.unwrap_or_else(Self::unusable)
+    }
+
+    /// Nothing if windows are beyond the guards.
+    fn build(policy: &Policy, models: &[Model], groups: &Groups, views: Views) -> Option<Self> {
+        let mut rows = views.rows(models);
+        let quanta = quanta(&rows);
+        let mut places: Vec<Place> = rows
+            .iter_mut()
             .zip(0..)
-            .map(|(model, index)| {
-                let (code, outlier) =
-                    if model.enabled { Code::new(&quanta, model) } else { Default::default() };
-                Place { code, index, outlier, enabled: model.enabled }
+            .map(|(row, index)| {
+                let (code, outlier) = if row.model.enabled {
+                    Code::new(&quanta, row.model, row.rates)
+                } else {
+                    Default::default()
+                };
+                row.outlier = outlier;
+                Place { code, index, outlier, enabled: row.model.enabled }
             })
             .collect();
         gather_alike(&mut places);
@@ -94,10 +115,11 @@ impl Index {
             .chunks(LANES)
             .map(|places| Codes::gather(places.iter().map(|place| place.code)))
             .collect();
-        let is_single = places.len() <= BLOCK && !places.iter().any(|place| place.outlier);
+        let is_single = places.len() <= BLOCK
+            && views.count() == 1
+            && !places.iter().any(|place| place.outlier);
         let half = is_single && codes.len() <= HALF;
-        let parts = if half { HALF } else { PARTS };
-        codes.resize(codes.len().next_multiple_of(parts), Codes::default());
+        codes.resize(codes.len().next_multiple_of(PARTS), Codes::default());
         let blocks: Vec<(Code, Code)> = places.chunks(BLOCK).map(corners).collect();
         let corners = blocks
             .chunks(LANES)
@@ -107,26 +129,30 @@ impl Index {
                 [best, worst]
             })
             .collect();
-        let order: Vec<u32> = places.iter().map(|place| place.index).collect();
-        let placed: Vec<(&Model, bool)> = places
-            .iter()
-            .filter_map(|place| Some((models.get(place.index as usize)?, place.outlier)))
-            .collect();
+        let placed: Vec<Row<'_>> =
+            places.iter().filter_map(|place| rows.get(place.index as usize).copied()).collect();
         let worst: Vec<Code> = blocks.iter().map(|block| block.1).collect();
         let skylines: Vec<Skyline> = placed.chunks(BLOCK).map(Skyline::new).collect();
-        let rows = BitmapIndex::new(&placed);
-        let groups = rows.enabled().chunks(GROUP).zip(rows.outliers().chunks(GROUP));
-        let groups = groups
-            .map(|(enabled, outliers)| Group {
-                blocks_with_outliers: outliers
-                    .iter()
-                    .rev()
-                    .fold(0, |blocks, word| blocks << 1 | u64::from(*word != 0)),
-                enabled_models: enabled.iter().map(|word| word.count_ones()).sum(),
-            })
-            .collect();
+        let order: Vec<u32> = placed.iter().map(|row| row.index).collect();
+        let (positions, first_rows) = positions(&places, &rows, models.len());
+        let members = (0..groups.as_slice().len()).map(|place| {
+            let is_member = |row: &Row<'_>| groups.has(place, row.index as usize);
+            bits_of(&placed, is_member)
+        });
+        let members = members.collect();
+        let rows = BitmapIndex::new(&views, &placed)?;
+        let groups = rows
+            .outliers()
+            .chunks(GROUP)
+            .map(|outliers| Group { blocks_with_outliers: blocks_with(outliers) });
+        let groups = groups.collect();
+        let enabled_models = (0..views.count()).flat_map(|view| {
+            let groups = rows.enabled(view).chunks(GROUP);
+            groups.map(|words| words.iter().map(|word| word.count_ones()).sum())
+        });
+        let enabled_models = enabled_models.collect();
         let single = rows
-            .enabled()
+            .enabled(0)
             .first()
             .zip(skylines.first())
             .filter(|_| is_single)
@@ -135,14 +161,39 @@ impl Index {
             single,
             worst,
             groups,
+            enabled_models,
             skylines,
             scale: Scale::new(policy, quanta, MinCost::new(models)),
             order,
+            positions,
+            first_rows,
+            views,
             codes,
             rows,
+            members,
             corners,
         };
-        index.or_scanned(models)
+        Some(index.or_scanned(models))
+    }
+
+    /// One with which models are scanned.
+    fn unusable() -> Self {
+        Self {
+            scale: None,
+            order: Vec::new(),
+            positions: Vec::new(),
+            first_rows: Vec::new(),
+            views: Views::default(),
+            codes: Vec::new(),
+            rows: BitmapIndex::empty(),
+            members: Vec::new(),
+            single: None,
+            skylines: Vec::new(),
+            worst: Vec::new(),
+            groups: Vec::new(),
+            enabled_models: Vec::new(),
+            corners: Vec::new(),
+        }
     }
 
     /// The index if INVARIANT (shape) holds, or else one with which models are scanned.
@@ -153,29 +204,61 @@ impl Index {
 
     /// Whether INVARIANT (shape) holds.
     fn is_complete(&self, models: &[Model]) -> bool {
-        let blocks = models.len().div_ceil(BLOCK);
-        let codes = match &self.single {
-            Some(SingleBlock { half: true, .. }) => HALF,
-            _ => blocks * PARTS,
-        };
+        let rows = self.order.len();
+        let blocks = rows.div_ceil(BLOCK);
+        let groups = blocks.div_ceil(GROUP);
         let has_model = |index: &u32| models.get(*index as usize).is_some();
-        self.order.len() == models.len()
+        let one_row_each = rows == models.len();
+        rows >= models.len()
             && self.order.iter().all(has_model)
-            && self.codes.len() == codes
+            && self.positions.len() == rows
+            && self.first_rows.len() == if one_row_each { 0 } else { models.len() + 1 }
+            && self.codes.len() == blocks * PARTS
             && self.skylines.len() == blocks
             && self.worst.len() == blocks
-            && self.groups.len() == blocks.div_ceil(GROUP)
+            && self.groups.len() == groups
+            && self.enabled_models.len() == groups * self.views.count()
             && self.corners.len() == blocks.div_ceil(LANES)
-            && self.rows.is_complete(models)
+            && self.members.iter().all(|members| members.len() == blocks)
+            && self.rows.is_complete(blocks, &self.views, models)
+    }
+
+    /// The view of a request's prompt.
+    #[inline(always)]
+    pub(crate) fn view_of(&self, request: &Request) -> usize {
+        if self.views.count() == 1 { 0 } else { self.views.of(request.usage.prompt_tokens()) }
+    }
+
+    /// The position of the row of a model that a view sees, if the model is enabled.
+    pub(crate) fn position_of(&self, model: usize, view: usize) -> Option<u32> {
+        let rows = if self.first_rows.is_empty() {
+            model..model + 1
+        } else {
+            *self.first_rows.get(model)? as usize..*self.first_rows.get(model + 1)? as usize
+        };
+        let enabled = self.rows.enabled(view);
+        self.positions.get(rows)?.iter().copied().find(|position| {
+            let word = enabled.get(*position as usize / BLOCK).copied().unwrap_or(0);
+            word >> (position % 64) & 1 == 1
+        })
+    }
+
+    /// The rows of the members of a group of the snapshot, given its place.
+    pub(crate) fn members_of(&self, place: usize) -> &[u64] {
+        self.members.get(place).map_or(&[], |members| members)
     }
 
     /// The number of groups. Each has 64 blocks, the last may have fewer.
     pub(crate) fn group_count(&self) -> usize {
-        self.rows.enabled().len().div_ceil(GROUP)
+        self.groups.len()
     }
 
-    /// The codes of a block; nothing for the only block of a catalog if it is kept as half a block
-    /// (see [`single`](Self::single)).
+    /// The number of blocks.
+    pub(crate) fn block_count(&self) -> usize {
+        self.skylines.len()
+    }
+
+    /// The codes of a block.
     #[inline]
     pub(crate) fn codes_of(&self, block: usize) -> Option<&[Codes; PARTS]> {
         self.codes.get(block * PARTS..)?.first_chunk()
@@ -193,8 +276,8 @@ impl Index {
         Some((single, codes))
     }
 
-    /// The models of a block that may get one of so many places. `open` says that no enabled model
-    /// fails the gates on capabilities, provider and regions.
+    /// The models of a block that may get one of so many places, if all of them are candidates. `open` says that no
+    /// enabled model fails the gates on capabilities, provider, regions and window.
     #[inline(always)]
     pub(crate) fn skyline_of(&self, block: usize, open: bool, places: usize) -> u64 {
         self.skylines.get(block).copied().unwrap_or_default().of(open, places)
@@ -215,13 +298,14 @@ impl Index {
         part(self.rows.outliers(), group * GROUP, GROUP)
     }
 
-    /// Copies the enabled models of a group, one word per block.
+    /// Copies the enabled models of a group that a view sees, one word per block.
     pub(crate) fn enabled_of<'a>(
         &self,
+        view: usize,
         group: usize,
         words: &'a mut [u64; GROUP],
     ) -> &'a mut [u64] {
-        let enabled = part(self.rows.enabled(), group * GROUP, GROUP);
+        let enabled = part(self.rows.enabled(view), group * GROUP, GROUP);
         let words = words.get_mut(..enabled.len()).unwrap_or_default();
         words.copy_from_slice(enabled);
         words
@@ -244,10 +328,16 @@ impl Index {
         Bits(bits).filter_map(move |bit| Some((bit, self.model(models, block, bit)?)))
     }
 
-    /// The enabled models of a block.
+    /// The enabled models of a block that a view sees.
     #[inline(always)]
-    pub(crate) fn enabled_of_block(&self, block: usize) -> u64 {
-        self.rows.enabled().get(block).copied().unwrap_or(0)
+    pub(crate) fn enabled_of_block(&self, view: usize, block: usize) -> u64 {
+        self.rows.enabled(view).get(block).copied().unwrap_or(0)
+    }
+
+    /// The enabled models of a block, in all their bands.
+    #[inline(always)]
+    pub(crate) fn coded_of_block(&self, block: usize) -> u64 {
+        self.rows.coded().get(block).copied().unwrap_or(0)
     }
 
     /// The enabled outliers of a block.
@@ -261,9 +351,9 @@ impl Index {
         self.groups.get(group).map_or(!0, |group| group.blocks_with_outliers)
     }
 
-    /// How many models of a group are enabled.
-    pub(crate) fn enabled_models_of(&self, group: usize) -> u32 {
-        self.groups.get(group).map_or(0, |group| group.enabled_models)
+    /// How many enabled models of a group a view sees.
+    pub(crate) fn enabled_models_of(&self, view: usize, group: usize) -> u32 {
+        self.enabled_models.get(view * self.groups.len() + group).copied().unwrap_or(0)
     }
 
     /// The model at a bit of a block.
@@ -285,7 +375,35 @@ fn part<T>(slice: &[T], first: usize, count: usize) -> &[T] {
     rest.get(..count).unwrap_or(rest)
 }
 
-/// A model on its way to its position.
+/// One bit per word that is not 0, of up to 64.
+fn blocks_with(words: &[u64]) -> u64 {
+    words.iter().rev().fold(0, |blocks, word| blocks << 1 | u64::from(*word != 0))
+}
+
+/// See [`Index::positions`] and [`Index::first_rows`].
+fn positions(places: &[Place], rows: &[Row<'_>], models: usize) -> (Vec<u32>, Vec<u32>) {
+    let mut positions = alloc::vec![0; places.len()];
+    for (place, position) in places.iter().zip(0..) {
+        if let Some(of_row) = positions.get_mut(place.index as usize) {
+            *of_row = position;
+        }
+    }
+    if rows.len() == models {
+        return (positions, Vec::new());
+    }
+    let mut first_rows = Vec::with_capacity(models + 1);
+    let mut model = None;
+    for (row, number) in rows.iter().zip(0_u32..) {
+        if model != Some(row.index) {
+            first_rows.push(number);
+            model = Some(row.index);
+        }
+    }
+    first_rows.extend(u32::try_from(rows.len()));
+    (positions, first_rows)
+}
+
+/// A row on its way to its position.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     code: Code,
@@ -297,25 +415,25 @@ struct Place {
 /// Quanta that fit every model, or all but a few if that makes codes several times finer, so that a few
 /// extreme prices do not coarsen all others. A model that does not fit is an outlier. It is always valued
 /// exactly, which takes as long as judging sixteen models by their codes.
-fn quanta(models: &[Model]) -> Quanta {
-    let mut column = Vec::with_capacity(models.len());
-    let mut largest = |number: fn(&Model) -> u64| {
+fn quanta(rows: &[Row<'_>]) -> Quanta {
+    let mut column = Vec::with_capacity(rows.len());
+    let mut largest = |number: fn(&Row<'_>) -> u64| {
         column.clear();
-        column.extend(models.iter().filter(|model| model.enabled).map(number));
+        column.extend(rows.iter().filter(|row| row.model.enabled).map(number));
         let greatest = column.iter().copied().max().unwrap_or(0);
         let outliers = match column.len() {
             ..BLOCK => 0,
-            models => models.div_ceil(MODELS_PER_OUTLIER),
+            rows => rows.div_ceil(MODELS_PER_OUTLIER),
         };
         let Some(rank) = column.len().checked_sub(1 + outliers) else { return greatest };
         let fitting = *column.select_nth_unstable(rank).1;
         if fitting < greatest / 4 { fitting } else { greatest }
     };
     Quanta {
-        latency: Quantum::exact(largest(|model| model.p95_latency_ms.into())),
-        input: Quantum::new(largest(|model| model.price.plain_input())),
-        output: Quantum::new(largest(|model| model.price.plain_output())),
-        fixed: Quantum::new(largest(|model| model.price.fixed_price().get())),
+        latency: Quantum::exact(largest(|row| row.model.p95_latency_ms.into())),
+        input: Quantum::new(largest(|row| row.rates.input.get())),
+        output: Quantum::new(largest(|row| row.rates.output.get())),
+        fixed: Quantum::new(largest(|row| row.model.price.fixed_price().get())),
     }
 }
 
@@ -394,7 +512,7 @@ mod tests {
     use crate::ranking::TopTwo;
     use crate::scan::scan;
     use crate::utility::Valuation;
-    use crate::{BasisPoints, CapabilitySet, Microunits, Price, RegionSet, Request};
+    use crate::{BasisPoints, CapabilitySet, Group, Microunits, Price, RegionSet, Request, Window};
 
     /// Capabilities, regions and providers that differ, and more blocks than a set of codes has lanes.
     fn catalog(models: u32) -> Vec<Model> {
@@ -405,6 +523,7 @@ mod tests {
                     .with_enabled(!id.is_multiple_of(7))
                     .with_capabilities(CapabilitySet::from_bits(u64::from(id % 3)))
                     .with_regions(RegionSet::from_bits(u64::from(id % 4)))
+                    .with_window(Window::UNKNOWN.with_max_prompt_tokens(1_000_000 + id % 9))
                     .with_price(
                         Price::FREE.with_fixed_price(Microunits::new(u64::from(id * 37 % 101))),
                     )
@@ -414,8 +533,12 @@ mod tests {
 
     #[test]
     fn what_is_built_is_complete_and_without_any_part_it_is_not() {
-        let damages: [fn(&mut Index); 12] = [
+        let damages: [fn(&mut Index); 18] = [
             |index| index.order.truncate(1),
+            |index| index.positions.clear(),
+            |index| index.first_rows.push(0),
+            |index| index.enabled_models.clear(),
+            |index| index.members[0].clear(),
             |index| index.order.fill(u32::MAX),
             |index| index.codes.clear(),
             |index| index.skylines.clear(),
@@ -427,9 +550,12 @@ mod tests {
             |index| index.rows.parts()[2].clear(),
             |index| index.rows.parts()[3].clear(),
             |index| index.rows.parts()[4].clear(),
+            |index| index.rows.parts()[5].clear(),
+            |index| index.rows.parts()[6].clear(),
         ];
         for models in [9, 22, 32, 33, 64, 65, 1_025, 4_097].map(catalog) {
-            let index = Index::new(&Policy::new(), &models);
+            let groups = Groups::new(alloc::vec![Group::new(0, [1, 8])], &models).unwrap();
+            let index = Index::new(&Policy::new(), &models, &groups);
             assert!(index.scale.is_some() && index.is_complete(&models));
             for (number, damage) in damages.iter().enumerate() {
                 let mut damaged = index.clone();
@@ -441,7 +567,7 @@ mod tests {
                 );
             }
         }
-        assert!(Index::new(&Policy::new(), &[]).is_complete(&[]));
+        assert!(Index::new(&Policy::new(), &[], &Groups::default()).is_complete(&[]));
     }
 
     #[test]
@@ -450,7 +576,7 @@ mod tests {
         let request = Request::new(1, 1, 0, 0).with_business_value_microunits(1_000);
         let policy = Policy::new();
         let valuation = Valuation::new(&policy, &request, false);
-        let mut index = Index::new(&policy, &models);
+        let mut index = Index::new(&policy, &models, &Groups::default());
         assert!(index.scale.is_some());
         index.codes.clear();
         let index = index.or_scanned(&models);

@@ -8,6 +8,7 @@ use super::bounds::{Bounds, Scale};
 use super::index::{Index, PARTS};
 use super::lanes::{Bits, LANES, Mask, Splat, Sums, above, at_most, gather};
 use super::quantize::Codes;
+use super::scope::Scope;
 use super::slack::Limits;
 use super::zone_map::{ZoneMaps, ZoneVerdicts};
 use crate::Model;
@@ -25,7 +26,8 @@ struct Search<'a, R> {
     valuation: Valuation<'a>,
     limits: Limits,
     bounds: &'a Bounds,
-    /// Whether all enabled models pass the gates on capabilities, providers and regions.
+    scope: Scope<'a>,
+    /// Whether all enabled models are candidates and pass the gates on capabilities, provider, regions and window.
     open: bool,
     ranking: R,
     /// What the score of a model must be above to get a place.
@@ -42,12 +44,23 @@ pub(super) fn search_groups<R: Ranking>(
     valuation: Valuation<'_>,
     scale: &Scale,
     bounds: &Bounds,
+    scope: Scope<'_>,
 ) -> (R, u32) {
     let limits = Limits::new(valuation.request(), scale);
-    let open = index.rows.is_open_to(valuation.request());
+    let open = scope.is_open() && index.rows.is_open_to(valuation.request());
     let (bar, eligible_models) = (bounds.maybe_positive, 0);
-    let mut search =
-        Search { index, models, valuation, limits, bounds, open, ranking, bar, eligible_models };
+    let mut search = Search {
+        index,
+        models,
+        valuation,
+        limits,
+        bounds,
+        scope,
+        open,
+        ranking,
+        bar,
+        eligible_models,
+    };
     for group in 0..index.group_count() {
         search.group(group);
     }
@@ -61,11 +74,17 @@ impl<R: Ranking> Search<'_, R> {
     fn group(&mut self, group: usize) {
         let first_block = group * GROUP;
         let mut words = [0; GROUP];
-        let live = self.index.enabled_of(group, &mut words);
+        let live = self.index.enabled_of(self.scope.view, group, &mut words);
         let rows = &self.index.rows;
         let mut alive = !0;
         if !self.open {
             rows.keep_open_to(self.valuation.request(), first_block, live);
+            if !self.scope.all_are_candidates() {
+                self.scope.keep_candidates(first_block, live);
+            }
+            if let Some(fitting) = self.scope.fitting {
+                rows.keep_fitting(fitting, first_block, live);
+            }
             alive = live.iter().rev().fold(0, |alive, live| alive << 1 | u64::from(*live != 0));
         }
 
@@ -103,7 +122,7 @@ impl<R: Ranking> Search<'_, R> {
         let counted = others & whole;
         if self.open {
             // Most blocks are counted, so it is faster to count all and subtract the others.
-            self.eligible_models += self.index.enabled_models_of(group);
+            self.eligible_models += self.index.enabled_models_of(self.scope.view, group);
             let beyond = GROUP.saturating_sub(live.len());
             for block in Bits(!counted << beyond >> beyond) {
                 self.eligible_models -= live.get(block).map_or(0, |live| live.count_ones());
@@ -148,7 +167,7 @@ impl<R: Ranking> Search<'_, R> {
         let asked = BlockFilter {
             minimum_quality: self.limits.minimum_quality,
             live,
-            all_live: live == self.index.enabled_of_block(block),
+            all_live: live == self.index.coded_of_block(block),
             // No bar is below -2, and no shortfall below 4.
             floor: Splat::new(self.bar.saturating_add(self.bounds.shortfall).cast_unsigned()),
             places: self.ranking.places(),
@@ -200,7 +219,9 @@ impl<R: Ranking> Search<'_, R> {
     /// Values contenders exactly and offers them to the ranking.
     #[inline(always)]
     fn value(&mut self, block: usize, mut contenders: u64) {
-        contenders &= self.index.skyline_of(block, self.open, self.ranking.places());
+        if self.scope.has_all_of(self.index, block) {
+            contenders &= self.index.skyline_of(block, self.open, self.ranking.places());
+        }
         if contenders == 0 {
             return;
         }

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 use super::bitmap_index::BLOCK;
 use super::lanes::Bits;
-use crate::{Model, ProviderSet};
+use super::rows::Row;
+use crate::ProviderSet;
 
 /// The rows of the providers that the enabled models have.
 #[derive(Clone, Debug)]
@@ -26,10 +27,10 @@ pub(crate) struct ProviderRows {
 const MANY_FOURS: usize = 8;
 
 impl ProviderRows {
-    pub(crate) fn new(models: &[(&Model, bool)]) -> Self {
-        let enabled = models.iter().filter(|(model, _)| model.enabled);
-        let present: ProviderSet = enabled.map(|(model, _)| model.provider_id).collect();
-        let row_words = models.len().div_ceil(BLOCK);
+    pub(crate) fn new(rows_of_index: &[Row<'_>]) -> Self {
+        let enabled = rows_of_index.iter().filter(|row| row.model.enabled);
+        let present: ProviderSet = enabled.map(|row| row.model.provider_id).collect();
+        let row_words = rows_of_index.len().div_ceil(BLOCK);
         let mut row_of = vec![0; 256];
         let mut next = 0_u8;
         for (provider_id, row) in (0..=u8::MAX).zip(&mut row_of) {
@@ -41,7 +42,7 @@ impl ProviderRows {
         let count = present.count();
         let words = vec![0; count as usize * row_words];
         let mut rows = Self { present, count, row_of, row_words, words, fours: Vec::new() };
-        for (position, (model, _)) in models.iter().enumerate() {
+        for (position, Row { model, .. }) in rows_of_index.iter().enumerate() {
             let row = rows.row_of.get(usize::from(model.provider_id)).copied().unwrap_or(0);
             let word = usize::from(row) * row_words + position / BLOCK;
             if model.enabled

@@ -12,8 +12,8 @@
 //! [`Bounds`](super::bounds::Bounds) check it; catalogs and requests beyond it are scanned.
 
 use super::lanes::{LANES, Lanes};
-use crate::Model;
 use crate::utility::{BPS_SQUARED, TOKENS_PER_PRICE};
+use crate::{Model, Rates};
 
 /// How a number becomes a 16-bit code: shifted right until it fits, or left until it fills.
 ///
@@ -122,11 +122,11 @@ pub(crate) struct Code {
 }
 
 impl Code {
-    /// The codes of a model, and whether any number of it is an outlier.
-    pub(crate) fn new(quanta: &Quanta, model: &Model) -> (Self, bool) {
+    /// The codes of a model in one of its bands, and whether any number of it is an outlier.
+    pub(crate) fn new(quanta: &Quanta, model: &Model, rates: &Rates) -> (Self, bool) {
         let (latency, slow) = quanta.latency.encode(model.p95_latency_ms.into());
-        let (input, dear_in) = quanta.input.encode(model.price.plain_input());
-        let (output, dear_out) = quanta.output.encode(model.price.plain_output());
+        let (input, dear_in) = quanta.input.encode(rates.input.get());
+        let (output, dear_out) = quanta.output.encode(rates.output.get());
         let (fixed, dear) = quanta.fixed.encode(model.price.fixed_price().get());
         let code = Self {
             quality: quality_code(model.quality.get()),

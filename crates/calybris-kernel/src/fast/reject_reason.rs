@@ -4,6 +4,7 @@ use super::bounds::Budget;
 use super::index::{Index, SingleCodes};
 use super::lanes::gather;
 use super::quantize::Codes;
+use super::scope::Scope;
 use super::slack::Limits;
 use crate::Model;
 use crate::gates::{Gate, Refusal, admit_price};
@@ -20,14 +21,15 @@ pub(crate) fn count_refusals(
     valuation: Valuation<'_>,
     limits: Limits,
     costs: Costs<'_>,
+    scope: Scope<'_>,
 ) -> Tally {
     let mut count =
-        RefusalCount { index, models, valuation, limits, costs, tally: Tally::default() };
+        RefusalCount { index, models, valuation, limits, costs, scope, tally: Tally::default() };
     match index.single() {
         Some((_, SingleCodes::Half(codes))) => count.block(0, codes),
         Some((_, SingleCodes::Whole(codes))) => count.block(0, codes),
         None => {
-            for block in 0..index.rows.enabled().len() {
+            for block in 0..index.block_count() {
                 if let Some(codes) = index.codes_of(block) {
                     count.block(block, codes);
                 }
@@ -54,18 +56,24 @@ struct RefusalCount<'a> {
     valuation: Valuation<'a>,
     limits: Limits,
     costs: Costs<'a>,
+    scope: Scope<'a>,
     tally: Tally,
 }
 
 impl RefusalCount<'_> {
     #[inline(always)]
     fn block<const N: usize>(&mut self, block: usize, codes: &[Codes; N]) {
-        let Self { index, models, valuation, limits, costs, ref mut tally } = *self;
+        let Self { index, models, valuation, limits, costs, scope, ref mut tally } = *self;
         let request = valuation.request();
         let outliers = index.outliers_of(block);
         // If the worst corner of a block passes a gate, all its models do.
         let worst = index.worst_of(block).map(|worst| limits.passes(worst)).unwrap_or_default();
-        let mut live = index.enabled_of_block(block);
+        let mut live = index.enabled_of_block(scope.view, block);
+        if !scope.all_are_candidates() {
+            let mut word = [live];
+            scope.keep_candidates(block, &mut word);
+            [live] = word;
+        }
         let mut keep = |gate: Gate, kept: u64| {
             let refused = live & !kept;
             if refused != 0 {
@@ -103,6 +111,12 @@ impl RefusalCount<'_> {
                 Gate::RiskCeiling,
                 gather(codes, |codes| limits.risk_excess(codes).zeros().bits()),
             );
+        }
+        if let Some(fitting) = scope.fitting {
+            let mut fits = [!0];
+            index.rows.keep_fitting(fitting, block, &mut fits);
+            let [fits] = fits;
+            keep(Gate::Window, fits);
         }
         if live == 0 {
             return;
@@ -143,6 +157,7 @@ mod tests {
 
     use super::super::bounds::Bounds;
     use super::*;
+    use crate::candidates::Groups;
     use crate::gates::admit_model;
     use crate::{
         BasisPoints, CapabilitySet, Microunits, Policy, Price, ProviderSet, RegionSet, Request,
@@ -212,7 +227,7 @@ mod tests {
             for (model, id) in models.iter_mut().zip(0..) {
                 model.model_id = id;
             }
-            let index = Index::new(&POLICY, &models);
+            let index = Index::new(&POLICY, &models, &Groups::default());
             let scale = index.scale.as_ref().unwrap();
             for request in &requests {
                 let valuation = Valuation::new(&POLICY, request, false);
@@ -228,7 +243,7 @@ mod tests {
                     known.push(Costs::AllBeyond);
                 }
                 for costs in known {
-                    let found = count_refusals(&index, &models, valuation, limits, costs);
+                    let found = count_refusals(&index, &models, valuation, limits, costs, Scope::of_everyone(&index, request));
                     prop_assert_eq!(found, expected, "{:?} {:?}", costs, request);
                 }
             }

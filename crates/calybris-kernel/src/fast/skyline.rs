@@ -1,7 +1,7 @@
 //! The models of a block that at most one other model of it dominates (its 2-skyband): no other model
 //! of the block can win or be the runner-up.
 
-use crate::Model;
+use super::rows::Row;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
@@ -13,7 +13,7 @@ const PLACES: usize = 2;
 pub(crate) struct Skyline {
     /// For any request.
     of_any_request: u64,
-    /// For a request that every enabled model satisfies in capabilities, provider and regions.
+    /// For a request that every enabled model is open to in capabilities, provider, regions and window.
     of_open_request: u64,
 }
 
@@ -35,21 +35,17 @@ impl Skyline {
     /// dominators in that order are dominated by none and by at most one other, and are members (sort-filter-skyline;
     /// Chomicki, Godfrey, Gryz and Liang 2003). At two dominators the comparison stops.
     /// The members compared with are those for any request, which include the others.
-    pub(crate) fn new(block: &[(&Model, bool)]) -> Self {
-        let mut enabled: Vec<(usize, &Model)> = block
-            .iter()
-            .map(|(model, _)| *model)
-            .enumerate()
-            .filter(|(_, model)| model.enabled)
-            .collect();
-        enabled.sort_unstable_by_key(|(_, model)| (Reverse(model.quality), model.model_id));
+    pub(crate) fn new(block: &[Row<'_>]) -> Self {
+        let mut enabled: Vec<(usize, &Row<'_>)> =
+            block.iter().enumerate().filter(|(_, row)| row.model.enabled).collect();
+        enabled.sort_unstable_by_key(|(_, row)| (Reverse(row.model.quality), row.model.model_id));
         let mut skyline = Self::default();
-        let mut members: Vec<&Model> = Vec::with_capacity(enabled.len());
-        for (bit, model) in enabled {
+        let mut members: Vec<&Row<'_>> = Vec::with_capacity(enabled.len());
+        for (bit, row) in enabled {
             let (mut dominating, mut everywhere) = (0, 0);
-            for other in members.iter().filter(|other| dominates(other, model)) {
+            for other in members.iter().filter(|other| dominates(other, row)) {
                 dominating += 1;
-                everywhere += usize::from(passes_wherever(other, model));
+                everywhere += usize::from(passes_wherever(other, row));
                 if everywhere == PLACES {
                     break;
                 }
@@ -57,30 +53,34 @@ impl Skyline {
             skyline.of_open_request |= u64::from(dominating < PLACES) << bit;
             if everywhere < PLACES {
                 skyline.of_any_request |= 1 << bit;
-                members.push(model);
+                members.push(row);
             }
         }
         skyline
     }
 }
 
-/// Whether one model is preferred to another by any request for which both are eligible, and
-/// passes the gates on numbers if the other does: it is at least as good in every number, so its
-/// utility is no less and its cost no more, and if both are equal its quality or its id decides.
-fn dominates(model: &Model, other: &Model) -> bool {
+/// Whether one row is preferred to another by any plain request that sees the other and for which both are eligible, and
+/// passes the gates on numbers if the other does: it is at least as good in every number, so its utility is no less and its
+/// cost no more, and if both are equal its quality or its id decides.
+fn dominates(row: &Row<'_>, other: &Row<'_>) -> bool {
+    let (model, others) = (row.model, other.model);
     // Without branches, which could not be predicted.
-    (model.quality.get() >= other.quality.get())
-        & (model.risk_ceiling.get() >= other.risk_ceiling.get())
-        & (model.p95_latency_ms <= other.p95_latency_ms)
-        & (model.price.plain_input() <= other.price.plain_input())
-        & (model.price.plain_output() <= other.price.plain_output())
-        & (model.price.fixed_price().get() <= other.price.fixed_price().get())
-        & ((model.quality.get() > other.quality.get()) | (model.model_id < other.model_id))
+    (model.quality.get() >= others.quality.get())
+        & (model.risk_ceiling.get() >= others.risk_ceiling.get())
+        & (model.p95_latency_ms <= others.p95_latency_ms)
+        & (row.rates.input.get() <= other.rates.input.get())
+        & (row.rates.output.get() <= other.rates.output.get())
+        & (model.price.fixed_price().get() <= others.price.fixed_price().get())
+        & ((model.quality.get() > others.quality.get()) | (model.model_id < others.model_id))
+        & row.is_seen_wherever(other)
 }
 
-/// Whether one model passes the gates on capabilities, provider and regions whenever another does.
-fn passes_wherever(model: &Model, other: &Model) -> bool {
+/// Whether one row passes the gates on capabilities, provider, regions and window whenever another does.
+fn passes_wherever(row: &Row<'_>, other: &Row<'_>) -> bool {
+    let (model, other) = (row.model, other.model);
     model.provider_id == other.provider_id
         && model.capabilities.contains_all(other.capabilities)
         && other.regions.bits() & !model.regions.bits() == 0
+        && model.window.takes_all_that(&other.window)
 }

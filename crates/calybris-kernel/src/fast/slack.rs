@@ -220,6 +220,7 @@ mod tests {
     use super::super::index::{HALF, Index, SingleCodes};
     use super::super::lanes::LANES;
     use super::*;
+    use crate::candidates::Groups;
     use crate::gates::admit_price;
     use crate::utility::Valuation;
     use crate::{BasisPoints, Microunits, Model, Policy, Price, RegionSet, Request};
@@ -294,7 +295,7 @@ mod tests {
                         .with_fixed_price(scaled(price.fixed_price().get() * penalties.2));
                     model.p95_latency_ms <<= scale_bits / 2;
                 }
-                let index = Index::new(&policy, &models);
+                let index = Index::new(&policy, &models, &Groups::default());
                 let Some((_, SingleCodes::Half(codes))) = index.single() else { panic!() };
                 let scale = index.scale.as_ref().unwrap();
                 for mut request in requests {
