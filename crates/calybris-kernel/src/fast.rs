@@ -58,6 +58,9 @@ mod multi_block;
 
 mod reject_reason;
 
+#[cfg(test)]
+mod agreement;
+
 pub(crate) use index::Index;
 
 use bounds::{Bounds, Scale};
