@@ -7,6 +7,7 @@ mod real;
 pub mod workload;
 
 use std::hint::black_box;
+use std::path::PathBuf;
 
 use calybris_kernel::{PolicySnapshot, RankedModel};
 
@@ -38,19 +39,33 @@ pub fn run(report: &mut Report) {
     for n in [22, 64, 256, 1024, 4096, 16384] {
         build(report, &Workload::dense(n));
     }
-    let data = report.data.clone().or_else(|| std::env::var_os("CALYBRIS_DATA").map(Into::into));
-    if let Some(directory) = data {
+    if let Some(directory) = data(report.data.clone()) {
         match real::workload(&directory) {
             Ok(workload) => duel(report, &workload),
             Err(message) => eprintln!("{}: {message}", directory.display()),
         }
+        for shape in real::shapes(&directory).unwrap_or_default() {
+            against_flat_form(report, &shape);
+        }
     }
+}
+
+/// The folder with real data, if the caller has any.
+fn data(named: Option<PathBuf>) -> Option<PathBuf> {
+    named.or_else(|| std::env::var_os("CALYBRIS_DATA").map(Into::into))
 }
 
 /// Decides the requests of one case so many times over and measures nothing: for a profiler, or to
 /// count instructions. Says how many decisions that were.
 pub fn decide_only(case: &str, n: usize, laps: usize) -> Result<usize, String> {
-    let workload = Workload::named(case, n).ok_or_else(|| format!("`{case}` is no case"))?;
+    let workload = match (case.strip_prefix("list-"), case.strip_prefix("flat-")) {
+        (None, None) => Workload::named(case, n),
+        (listed, flat) => real::shapes(&data(None).ok_or("CALYBRIS_DATA says no directory")?)?
+            .into_iter()
+            .find(|shape| listed.or(flat).is_some_and(|name| shape.name.replace(' ', "") == name))
+            .map(|shape| if listed.is_some() { shape.listed } else { shape.flat }),
+    };
+    let workload = workload.ok_or_else(|| format!("`{case}` is no case"))?;
     let snapshot =
         PolicySnapshot::new(workload.policy, workload.models.clone()).expect("workloads are valid");
     for _ in 0..laps {
@@ -118,6 +133,45 @@ fn duel(report: &mut Report, workload: &Workload) {
                 }
             }),
         ],
+    );
+}
+
+/// Measures decisions on the list as it is against those on its flat form, and what a model takes of memory.
+fn against_flat_form(report: &mut Report, shape: &real::Shape) {
+    let snapshot = |workload: &Workload| {
+        let models = workload.models.clone();
+        measure(|| PolicySnapshot::new(workload.policy, models).expect("workloads are valid"))
+    };
+    let ((listed, _, bytes), (flat, _, flat_bytes)) =
+        (snapshot(&shape.listed), snapshot(&shape.flat));
+    let n = listed.models().len();
+    if shape.name == "windows" {
+        let per_model = |bytes: i64| bytes as f64 / n as f64;
+        let (ours, theirs) = (per_model(bytes), per_model(flat_bytes));
+        report.figure("kernel", "list index", n, "bytes/model", ours, "flat", theirs);
+    }
+    for request in &shape.listed.requests {
+        let (_, allocations, _) = measure(|| listed.prescribe(request));
+        assert_eq!(allocations, 0, "a decision allocates");
+    }
+    let (requests, flat_requests) = (&shape.listed.requests, &shape.flat.requests);
+    let mut turn = (0..requests.len()).cycle();
+    let mut flat_turn = turn.clone();
+    report.duel(
+        "kernel",
+        &format!("list {}", shape.name),
+        n,
+        "ns/decision",
+        Contestant::in_laps(requests.len(), "ours", |iterations| {
+            for index in turn.by_ref().take(iterations as usize) {
+                black_box(listed.prescribe(black_box(&requests[index])));
+            }
+        }),
+        vec![Contestant::in_laps(requests.len(), "flat", |iterations| {
+            for index in flat_turn.by_ref().take(iterations as usize) {
+                black_box(flat.prescribe(black_box(&flat_requests[index])));
+            }
+        })],
     );
 }
 

@@ -175,6 +175,12 @@ impl Groups {
         self.groups.binary_search_by_key(&group_id, |group| group.group_id).ok()
     }
 
+    /// Not inlined: few requests name a group.
+    #[inline(never)]
+    pub(crate) fn has_group(&self, group_id: u8) -> bool {
+        self.place(group_id).is_some()
+    }
+
     pub(crate) fn members(&self, group_id: u8) -> Option<&[u64]> {
         self.members.get(self.place(group_id)?).map(|members| &**members)
     }

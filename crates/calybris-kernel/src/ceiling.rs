@@ -58,6 +58,8 @@ impl Ceiling {
     }
 
     /// Checks that each side with tokens allows a class, and that the usage is within the ceiling.
+    /// Not inlined: a request without a ceiling does not pay for it.
+    #[inline(never)]
     pub(crate) fn check(&self, usage: &Usage) -> Result<(), InvalidRequest> {
         let sides = [
             ("prompt_tokens", TokenClassSet::PROMPT, self.prompt_tokens, usage.prompt_tokens()),

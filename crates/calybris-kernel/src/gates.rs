@@ -4,9 +4,7 @@ use calybris_units::{BasisPoints, Microunits};
 
 use crate::candidates::Groups;
 use crate::utility::{CostAndUtility, UtilityTerms, Valuation};
-use crate::{
-    CapabilitySet, Model, Policy, Reason, RegionSet, Request, TokenClass, Window, WindowPart,
-};
+use crate::{CapabilitySet, Model, Policy, Reason, RegionSet, Request, TokenClass, WindowPart};
 
 /// A hard limit that a request or a model must pass. Gates are passed in this order, and the
 /// first that fails is the one that counts. The list is complete: a thirteenth would be another law,
@@ -282,7 +280,7 @@ impl Refusal {
 }
 
 /// The gates on the request: its own validity, then gates 1 and 2.
-#[inline]
+#[inline(always)]
 pub(crate) fn admit_request(
     policy: &Policy,
     groups: &Groups,
@@ -290,7 +288,7 @@ pub(crate) fn admit_request(
 ) -> Result<(), Refusal> {
     request.check().map_err(Refusal::InvalidRequest)?;
     if let Some(group_id) = request.group_id
-        && groups.members(group_id).is_none()
+        && !groups.has_group(group_id)
     {
         return Err(Refusal::InvalidRequest(InvalidRequest::UnknownGroup { group_id }));
     }
@@ -337,7 +335,7 @@ pub(crate) fn admit_model(
     if request.risk > model.risk_ceiling {
         return Err(Refusal::RiskCeiling { risk: request.risk, ceiling: model.risk_ceiling });
     }
-    if model.window != Window::UNKNOWN {
+    if !model.window.is_unknown() {
         let (prompt_tokens, completion_tokens) = request.window_tokens();
         if let Some((part, tokens, maximum)) =
             model.window.exceeded(prompt_tokens, completion_tokens)

@@ -211,6 +211,11 @@ impl Price {
         if self.bands_after_first == 0 {
             return &self.first;
         }
+        self.band_of_several(prompt_tokens)
+    }
+
+    #[inline(never)]
+    fn band_of_several(&self, prompt_tokens: u64) -> &Band {
         let above = |band: &&Band| prompt_tokens > band.above_prompt_tokens.into();
         self.bands().rev().find(above).unwrap_or(&self.first)
     }

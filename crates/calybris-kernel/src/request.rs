@@ -243,7 +243,7 @@ impl Request {
 
     /// Whether fields are in range, and the usage is within its ceiling. Says what is wrong first, in the order of
     /// declaration within each.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn check(&self) -> Result<(), InvalidRequest> {
         let fields = [
             ("risk_bps", self.risk),

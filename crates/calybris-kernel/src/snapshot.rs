@@ -12,8 +12,8 @@ use crate::ranking::{Candidate, TopK, TopTwo};
 use crate::scan::{Outcome, scan};
 use crate::utility::{Valuation, has_narrow_prices};
 use crate::{
-    Action, Decision, Group, Model, Policy, RankedModel, Reason, Refusal, Request, SnapshotError,
-    canonical,
+    Action, Ceiling, Decision, Group, Model, Policy, RankedModel, Reason, Refusal, Request,
+    SnapshotError, canonical,
 };
 
 mod checks;
@@ -317,7 +317,7 @@ impl PolicySnapshot {
     }
 
     /// The decision for the model that leads the top.
-    #[inline]
+    #[inline(always)]
     fn select(
         &self,
         request: &Request,
@@ -361,12 +361,13 @@ impl PolicySnapshot {
     fn maximum_cost(&self, request: &Request, model_id: u32, cost: Microunits) -> Microunits {
         match &request.ceiling {
             None => cost,
-            Some(ceiling) => {
-                let model = self.model(model_id);
-                let maximum = model.and_then(|model| model.price.maximum_cost(ceiling));
-                maximum.unwrap_or(Microunits::MAX)
-            }
+            Some(ceiling) => self.maximum_cost_within(ceiling, model_id).unwrap_or(Microunits::MAX),
         }
+    }
+
+    #[inline(never)]
+    fn maximum_cost_within(&self, ceiling: &Ceiling, model_id: u32) -> Option<Microunits> {
+        self.model(model_id)?.price.maximum_cost(ceiling)
     }
 
     fn reject(&self, request: &Request, reason: Reason, evaluated_models: u32) -> Decision {

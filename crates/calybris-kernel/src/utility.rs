@@ -132,6 +132,11 @@ mod narrow {
         if usage.is_plain() {
             return (usage.input_tokens | usage.output_tokens) >> TOKEN_BITS == 0;
         }
+        holds_classes(usage)
+    }
+
+    #[inline(never)]
+    fn holds_classes(usage: &Usage) -> bool {
         let prompt = usage.prompt_counts().into_iter().fold(0, |all, tokens| all | tokens);
         let all = usage.completion_counts().into_iter().fold(prompt, |all, tokens| all | tokens);
         (all >> CLASSED_TOKEN_BITS == 0) & (usage.searches >> SEARCH_BITS == 0)
@@ -168,6 +173,8 @@ enum Narrow {
     Terms,
     /// The prices of all models of the catalog, too.
     All,
+    /// And the usage is plain, as it mostly is.
+    AllOfPlain,
 }
 
 /// The cost and the utility of a model.
@@ -188,7 +195,12 @@ impl<'a> Valuation<'a> {
         let (narrow, narrow_risk_penalty_microunits) = if holds {
             let multiplier_bps = policy.risk_penalty_multiplier.get();
             let penalty = narrow::share(value_microunits, request.risk.get(), multiplier_bps);
-            (if narrow_prices { Narrow::All } else { Narrow::Terms }, penalty)
+            let narrow = match (narrow_prices, request.usage.is_plain()) {
+                (true, true) => Narrow::AllOfPlain,
+                (true, false) => Narrow::All,
+                (false, _) => Narrow::Terms,
+            };
+            (narrow, penalty)
         } else {
             (Narrow::Nothing, 0)
         };
@@ -209,7 +221,7 @@ impl<'a> Valuation<'a> {
     pub(crate) fn risk_penalty_microunits(&self) -> u128 {
         match self.narrow {
             Narrow::Nothing => self.wide_risk_penalty_microunits(),
-            Narrow::Terms | Narrow::All => self.narrow_risk_penalty_microunits.into(),
+            _ => self.narrow_risk_penalty_microunits.into(),
         }
     }
 
@@ -224,28 +236,35 @@ impl<'a> Valuation<'a> {
     #[inline(always)]
     pub(crate) fn cost_and_utility(&self, model: &Model) -> CostAndUtility {
         match self.narrow {
-            Narrow::All => self.narrow_cost_and_utility(model),
-            Narrow::Terms | Narrow::Nothing => self.checked_cost_and_utility(model),
+            Narrow::AllOfPlain => self.narrow_worth(
+                model,
+                narrow_cost_of_plain_tokens(&self.request.usage, &model.price),
+            ),
+            _ => self.checked_cost_and_utility(model),
         }
     }
 
-    /// The same for a model whose prices may not be narrow.
+    /// The same for any usage, and for a model whose prices may not be narrow.
     #[inline(never)]
     fn checked_cost_and_utility(self, model: &Model) -> CostAndUtility {
-        if self.narrow == Narrow::Terms && narrow::holds_price(&model.price) {
-            self.narrow_cost_and_utility(model)
+        let is_narrow = match self.narrow {
+            Narrow::Nothing => false,
+            Narrow::Terms => narrow::holds_price(&model.price),
+            Narrow::All | Narrow::AllOfPlain => true,
+        };
+        if is_narrow {
+            self.narrow_worth(model, narrow_cost_microunits(&self.request.usage, &model.price))
         } else {
             self.wide_cost_and_utility(model)
         }
     }
 
     #[inline(always)]
-    fn narrow_cost_and_utility(&self, model: &Model) -> CostAndUtility {
+    fn narrow_worth(&self, model: &Model, cost_microunits: u64) -> CostAndUtility {
         let confidence_bps = self.request.confidence.get();
         let value = narrow::share(self.value_microunits, confidence_bps, model.quality.get());
         let penalty_per_ms = self.policy.latency_penalty_per_ms.get();
         let latency_penalty = narrow::latency_penalty(model.p95_latency_ms, penalty_per_ms);
-        let cost_microunits = narrow_cost_microunits(&self.request.usage, &model.price);
         let deductions = self.narrow_risk_penalty_microunits + cost_microunits + latency_penalty;
         let utility_microunits = value.cast_signed() - deductions.cast_signed();
         CostAndUtility { cost_microunits, utility_microunits }
@@ -310,12 +329,18 @@ pub(crate) fn cost_microunits(usage: &Usage, price: &Price) -> u64 {
 #[inline(always)]
 fn narrow_cost_microunits(usage: &Usage, price: &Price) -> u64 {
     if usage.is_plain() {
-        let rates = &price.band(usage.input_tokens.into()).rates;
-        return price.fixed_price().get()
-            + narrow::token_cost([usage.input_tokens], [rates.input])
-            + narrow::token_cost([usage.output_tokens], [rates.output]);
+        narrow_cost_of_plain_tokens(usage, price)
+    } else {
+        narrow_cost_of_classes(usage, price)
     }
-    narrow_cost_of_classes(usage, price)
+}
+
+#[inline(always)]
+fn narrow_cost_of_plain_tokens(usage: &Usage, price: &Price) -> u64 {
+    let rates = &price.band(usage.input_tokens.into()).rates;
+    price.fixed_price().get()
+        + narrow::token_cost([usage.input_tokens], [rates.input])
+        + narrow::token_cost([usage.output_tokens], [rates.output])
 }
 
 #[inline(never)]

@@ -63,6 +63,15 @@ impl Window {
         self
     }
 
+    /// Whether nothing is known of it.
+    #[inline(always)]
+    pub(crate) const fn is_unknown(&self) -> bool {
+        // Without branches.
+        self.max_prompt_tokens.is_none()
+            & self.max_completion_tokens.is_none()
+            & self.max_total_tokens.is_none()
+    }
+
     /// Whether it takes whatever the other takes.
     pub(crate) fn takes_all_that(&self, other: &Self) -> bool {
         let no_less = |maximum: Option<u32>, other: Option<u32>| match (maximum, other) {

@@ -32,7 +32,10 @@ pub fn seed(n: usize) -> Vec<Model> {
             Model::new(i, (i % 6) as u8, BasisPoints::new((3_000 + i * 300).min(10_000) as u16))
                 .with_risk_ceiling(BasisPoints::percent(95))
                 .with_p95_latency_ms(100 + i * 50)
-                .with_price(Price::per_million_tokens(Microunits::new(10 + u64::from(i) * 50), Microunits::new(40 + u64::from(i) * 200)))
+                .with_price(Price::per_million_tokens(
+                    Microunits::new(10 + u64::from(i) * 50),
+                    Microunits::new(40 + u64::from(i) * 200),
+                ))
         })
         .collect()
 }
@@ -53,7 +56,10 @@ pub fn random(n: usize, seed: u64) -> Vec<Model> {
             .with_p95_latency_ms(dice.between(50, 4_000) as u32)
             .with_capabilities(CapabilitySet::from_bits((dice.roll() | dice.roll()) & 0xff))
             .with_regions(RegionSet::from_bits(dice.roll() & 0xf | 1 << dice.between(0, 4)))
-            .with_price(Price::per_million_tokens(Microunits::new(input_price), Microunits::new(input_price * dice.between(2, 6))))
+            .with_price(Price::per_million_tokens(
+                Microunits::new(input_price),
+                Microunits::new(input_price * dice.between(2, 6)),
+            ))
         })
         .collect()
 }

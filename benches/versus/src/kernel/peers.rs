@@ -1,9 +1,18 @@
 //! The published kernels, fed with our models and requests.
 
+use calybris_kernel::{Model, Price};
+
+/// The two plain rates of short prompts, and nothing else.
+pub fn flat_price(model: &Model) -> Price {
+    let rates = model.price.band(0).rates;
+    Price::per_million_tokens(rates.input, rates.output)
+}
+
 /// One module per published version: their types have the same names and fields.
 macro_rules! peer {
     ($module:ident, $crate_name:ident, $constructor:ident) => {
         pub mod $module {
+            use super::flat_price;
             use crate::kernel::workload::Workload;
             use calybris_kernel::{Decision, Model, Reason, Request};
             use $crate_name::kernel::{KernelInput, KernelModel, PolicySnapshot};
@@ -33,7 +42,7 @@ macro_rules! peer {
             }
 
             fn model(model: &Model) -> KernelModel {
-                assert_eq!(model.fixed_price.get(), 0, "the peer has no fixed price");
+                assert_eq!(model.price, flat_price(model), "the peer has two prices");
                 assert!(model.provider_id < 64, "the peer has 64 providers");
                 KernelModel {
                     model_id: model.model_id,
@@ -44,11 +53,12 @@ macro_rules! peer {
                     p95_latency_ms: model.p95_latency_ms,
                     capabilities: model.capabilities.bits(),
                     region_mask: model.regions.bits(),
-                    input_cost_microunits_per_million_tokens: model
-                        .input_price_per_million_tokens
-                        .get(),
+                    input_cost_microunits_per_million_tokens: model.price.band(0).rates.input.get(),
                     output_cost_microunits_per_million_tokens: model
-                        .output_price_per_million_tokens
+                        .price
+                        .band(0)
+                        .rates
+                        .output
                         .get(),
                 }
             }

@@ -1,7 +1,7 @@
 //! The workloads: a policy, a catalog and a pool of requests each.
 
 use calybris_kernel::{
-    BasisPoints, CapabilitySet, Microunits, Model, Usage, Policy, ProviderSet, RegionSet, Request,
+    BasisPoints, CapabilitySet, Microunits, Model, Policy, ProviderSet, RegionSet, Request, Usage,
 };
 
 use super::catalog::{self, Dice};
@@ -93,8 +93,8 @@ impl Workload {
     /// The budget and the point where a model no longer pays cut through the catalog.
     pub fn boundary(n: usize) -> Self {
         Self::drawn("boundary", n, |dice, request| {
-            let typical =
-                u64::from(request.usage.input_tokens) * 7 + u64::from(request.usage.output_tokens) * 26;
+            let typical = u64::from(request.usage.input_tokens) * 7
+                + u64::from(request.usage.output_tokens) * 26;
             request.minimum_quality = BasisPoints::new(dice.between(2_000, 4_500) as u16);
             request.risk = BasisPoints::new(dice.between(0, 3_000) as u16);
             request.budget_limit = Microunits::new(typical * dice.between(50, 240) / 100);

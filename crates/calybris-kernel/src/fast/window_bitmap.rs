@@ -39,7 +39,7 @@ impl WindowRows {
 
     /// Nothing if there are too many different maxima.
     pub(crate) fn new(rows: &[Row<'_>]) -> Option<Self> {
-        let known = |row: &Row<'_>| row.model.enabled && row.model.window != Window::UNKNOWN;
+        let known = |row: &Row<'_>| row.model.enabled && !row.model.window.is_unknown();
         Some(Self {
             are_unknown: !rows.iter().any(known),
             prompt: MaximumRows::new(rows, |window| window.max_prompt_tokens)?,
