@@ -16,7 +16,8 @@
 //! - [`scope`]: which rows a request is about: one of each candidate;
 //! - [`skyline`]: the models of a block that at most one other of it dominates;
 //! - [`zone_map`]: what the best and the worst corner of a block prove of all its models;
-//! - [`index`]: the catalog in blocks of 64 models that are alike, with all of the above;
+//! - [`order`]: which rows stand together, and how coarse their codes are;
+//! - [`index`]: the catalog in blocks of 64 rows that are alike, with all of the above;
 //! - [`block_filter`]: which models of a block are eligible, may be, or may get a place;
 //! - [`single_block`]: the search of a catalog of one block without outliers;
 //! - [`multi_block`]: the search of any other catalog;
@@ -47,6 +48,8 @@ mod scope;
 mod skyline;
 
 mod zone_map;
+
+mod order;
 
 mod index;
 

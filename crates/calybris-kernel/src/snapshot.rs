@@ -355,8 +355,7 @@ impl PolicySnapshot {
         }
     }
 
-    /// What an eligible model costs at most. It passed the budget gate, so its maximum cost is a number; if it were not,
-    /// no account could reserve `Microunits::MAX`.
+    /// What an eligible model costs at most; if it were no number, no account could reserve `Microunits::MAX`.
     #[inline(always)]
     fn maximum_cost(&self, request: &Request, model_id: u32, cost: Microunits) -> Microunits {
         match &request.ceiling {
