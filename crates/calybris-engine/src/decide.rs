@@ -15,7 +15,7 @@ use crate::record::{Admission, Decided, KeyedDecision, Record};
 use crate::ticket::{TicketEntry, TicketState};
 
 impl Engine {
-    /// Decides a call, reserves its estimated cost, and logs both before it answers.
+    /// Decides a call, reserves its maximum cost, and logs both before it answers.
     ///
     /// A rejection by the kernel and a refusal by the budget are answers, and are logged too.
     ///
@@ -126,7 +126,7 @@ impl Engine {
     }
 }
 
-/// Asks the tenant's budget for the cost of a decision.
+/// Asks the tenant's budget for the maximum cost of a decision.
 fn admit(
     tenant: &Tenant,
     call: &Call<'_>,
@@ -135,7 +135,7 @@ fn admit(
     let Some(model_id) = decision.selected_model_id else {
         return Ok((Admission::NotAsked, None));
     };
-    match tenant.try_reserve_allowing_zero(decision.estimated_cost) {
+    match tenant.try_reserve_allowing_zero(decision.maximum_cost) {
         Ok(reservation) => {
             let state = TicketState::new(model_id, call.request);
             Ok((Admission::Reserved, Some(TicketEntry { reservation, state })))

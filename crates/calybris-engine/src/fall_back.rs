@@ -20,14 +20,14 @@ pub struct FellBack {
     pub sequence: u64,
     /// The model to call now; `None` if no untried model is eligible and affordable.
     pub fallback: Option<Fallback>,
-    /// The ticket: for the new model and its cost, or as it was.
+    /// The ticket: for the new model and its maximum cost, or as it was.
     pub ticket: Ticket,
 }
 
 impl Engine {
     /// Says that the model of a ticket failed, and goes on to the next: the best, under the snapshot in force, of those
-    /// that this ticket has not tried, and that its reservation and the tenant's available budget can pay. The
-    /// reservation becomes the cost of that model. With nothing left the ticket stays as it was; it can be abandoned,
+    /// that this ticket has not tried, and whose maximum cost its reservation and the tenant's available budget can pay. The
+    /// reservation becomes the maximum cost of that model, which may be above that of the one that failed. With nothing left the ticket stays as it was; it can be abandoned,
     /// settled for what the failure cost, or tried again later.
     ///
     /// # Errors
@@ -88,7 +88,7 @@ impl Engine {
                 entry.state.fail();
                 if let Some(fallback) = fallback {
                     entry.state.model_id = fallback.model_id;
-                    shrink_to(entry, fallback.estimated_cost)?;
+                    shrink_to(entry, fallback.maximum_cost)?;
                 }
                 self.log_warnings(time);
                 let ticket = entry.ticket(log_id_prefix, decision_sequence);
@@ -107,7 +107,7 @@ fn grow_to_next(
         if ranked.model_id == entry.state.model_id || entry.state.has_failed(ranked.model_id) {
             continue;
         }
-        if let Some(missing) = ranked.cost.checked_sub(entry.reserved())
+        if let Some(missing) = ranked.maximum_cost.checked_sub(entry.reserved())
             && !missing.is_zero()
             && let Err(refused) = entry.reservation.extend(missing)
         {

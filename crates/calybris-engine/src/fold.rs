@@ -207,7 +207,7 @@ impl Fold {
             return Err(contradiction(sequence, what));
         }
         ticket.model_id = fallback.model_id;
-        let cost = fallback.estimated_cost;
+        let cost = fallback.maximum_cost;
         let grown = cost.checked_sub(reserved).filter(|amount| !amount.is_zero());
         let shrunk = reserved.checked_sub(cost).filter(|amount| !amount.is_zero());
         match (grown, shrunk) {

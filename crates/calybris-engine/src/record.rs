@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::fmt;
 
 use calybris_budget::BudgetEvent;
-use calybris_kernel::{Decision, Model, Policy, RankedModel, Request};
+use calybris_kernel::{Decision, Group, Model, Policy, RankedModel, Request};
 use calybris_units::{Microunits, UnixMillis};
 
 use crate::snapshot::{Names, SnapshotDigest};
 
-/// One record of the log, in whichever version it was written. It is serialized as the newest one: as bytes for the log, as
-/// an object in JSON. `RECORDS.md` describes both.
+/// One record of the log, in whichever version it was written. It is serialized as the oldest one that says all of it: as
+/// bytes for the log, as an object in JSON. `RECORDS.md` describes both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Record<'a> {
@@ -30,7 +30,7 @@ pub enum Record<'a> {
         /// The change.
         event: BudgetEvent,
     },
-    /// A request was decided, and its cost reserved or refused.
+    /// A request was decided, and its maximum cost reserved or refused.
     Decided(Decided<'a>),
     /// The decision at that sequence was carried out and cost this much.
     Settled {
@@ -121,29 +121,33 @@ pub struct KeyedDecision<'a> {
     pub admission: Admission,
 }
 
-/// A policy and a catalog with their names, as a record holds them.
+/// A policy, a catalog and its groups with their names, as a record holds them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a record is written with all of its fields")]
 pub struct LoggedSnapshot<'a> {
-    /// SHA-256 over the canonical bytes of policy and catalog.
+    /// SHA-256 over the canonical bytes of policy, catalog and groups.
     pub digest: SnapshotDigest,
     /// The policy.
     pub policy: Policy,
     /// The catalog, ascending by model id.
     pub models: Cow<'a, [Model]>,
+    /// The groups of its models, ascending by group id, each with its models ascending by model id.
+    pub groups: Cow<'a, [Group]>,
     /// The names of the catalog's numbers.
     pub names: Cow<'a, Names>,
 }
 
 /// Where a ticket went whose model failed: the best by the snapshot's rank among those that the ticket has not tried and
-/// whose cost the ticket's reservation and the tenant's available budget can pay.
+/// whose maximum cost the ticket's reservation and the tenant's available budget can pay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a record is written with all of its fields")]
 pub struct Fallback {
     /// The model to call now.
     pub model_id: u32,
-    /// Its estimated cost, which is reserved from here on.
+    /// Its estimated cost.
     pub estimated_cost: Microunits,
+    /// Its maximum cost, which is reserved from here on. It may be above that of the model that failed.
+    pub maximum_cost: Microunits,
     /// Its expected utility.
     pub expected_utility_microunits: i64,
 }
@@ -176,9 +180,9 @@ pub struct Decided<'a> {
 pub enum Admission {
     /// The kernel rejected the request: there was nothing to pay for.
     NotAsked,
-    /// The decision's estimated cost is reserved (for a free model: nothing is) and the ticket is open.
+    /// The decision's maximum cost is reserved (for a free model: nothing is) and the ticket is open.
     Reserved,
-    /// The tenant, or one above it, had less than the estimated cost: no ticket.
+    /// The tenant, or one above it, had less than the maximum cost: no ticket.
     Insufficient {
         /// What was available to it at that moment.
         available: Microunits,
@@ -205,6 +209,7 @@ impl Fallback {
         Self {
             model_id: ranked.model_id,
             estimated_cost: ranked.cost,
+            maximum_cost: ranked.maximum_cost,
             expected_utility_microunits: ranked.utility_microunits,
         }
     }
@@ -258,11 +263,11 @@ impl Decided<'_> {
         }
     }
 
-    /// What this decision took from the tenant's available budget: its estimated cost if admitted, else 0.
+    /// What this decision took from the tenant's available budget: its maximum cost if admitted, else 0.
     #[must_use]
     pub fn reserved(&self) -> Microunits {
         match self.admission {
-            Admission::Reserved => self.decision.estimated_cost,
+            Admission::Reserved => self.decision.maximum_cost,
             _ => Microunits::ZERO,
         }
     }

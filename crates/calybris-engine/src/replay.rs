@@ -74,12 +74,14 @@ pub struct ReplayReport {
 ///
 /// `propose` is called once for each recorded snapshot that differs from those before it, and answers what to try in its
 /// place: nothing, one snapshot, or as many as you like; each decides on every request that the recorded one decided on.
-/// A proposed policy may so keep the recorded catalog. `visit` sees every decision, in the order of the log, with what
+/// A proposed policy may so keep the recorded catalog. A proposal numbers its models, providers, capabilities and regions as the
+/// recorded snapshot does; the group of a request is the one with the same [name](Snapshot::renumber), and a request whose group
+/// a proposal does not have is an invalid request to it. `visit` sees every decision, in the order of the log, with what
 /// the proposals decide.
 ///
 /// Every record is verified before it is used. Fallbacks are checked as far as the log tells: the model that the ticket
-/// went on to is ranked at that cost and utility and was not tried, and every untried model above it costs more than the
-/// ticket had reserved. Whether the tenant's budget could have paid for it is for the budget's own audit.
+/// went on to is ranked at those costs and that utility and was not tried, and every untried model above it may cost more
+/// than the ticket had reserved. Whether the tenant's budget could have paid for it is for the budget's own audit.
 ///
 /// Memory does not grow with the log: a bounded number of batches per thread, the distinct snapshots, and the last
 /// 65,536 decisions for the fallbacks.
@@ -104,7 +106,7 @@ pub struct ReplayReport {
 ///     |recorded| {
 ///         let kernel = recorded.policy_snapshot();
 ///         let strict = kernel.policy().with_hard_risk_limit(BasisPoints::percent(4));
-///         let stricter = PolicySnapshot::new(strict, kernel.models())?;
+///         let stricter = PolicySnapshot::with_groups(strict, kernel.models(), kernel.groups())?;
 ///         Ok(vec![Arc::new(Snapshot::new(stricter, recorded.names().clone()))])
 ///     },
 ///     |replayed| {

@@ -4,7 +4,7 @@ use core::fmt;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use calybris_kernel::PolicySnapshot;
+use calybris_kernel::{Decision, PolicySnapshot, Reason, Request};
 use calybris_wal::Hash;
 use sha2::{Digest, Sha256};
 
@@ -25,6 +25,8 @@ pub struct Names {
     pub capabilities: BTreeMap<u8, String>,
     /// Region bit (0..=63) to name.
     pub regions: BTreeMap<u8, String>,
+    /// Group id to name.
+    pub groups: BTreeMap<u8, String>,
 }
 
 impl Names {
@@ -46,7 +48,7 @@ impl Names {
     }
 }
 
-/// SHA-256 over the canonical bytes of (policy, catalog): equal digests decide alike. It is written like a [`Hash`](struct@calybris_wal::Hash).
+/// SHA-256 over the canonical bytes of (policy, catalog, groups): equal digests decide alike. It is written like a [`Hash`](struct@calybris_wal::Hash).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SnapshotDigest(Hash);
 
@@ -60,7 +62,7 @@ pub struct Installed {
     pub snapshot: Snapshot,
 }
 
-/// A policy and a catalog, frozen, with their names and their digest.
+/// A policy, a catalog and its groups, frozen, with their names and their digest.
 ///
 /// The digest is computed once, here.
 ///
@@ -110,10 +112,69 @@ impl Snapshot {
         &self.names
     }
 
-    /// The digest of (policy, catalog). Names are not part of it: they change no decision.
+    /// The digest of (policy, catalog, groups). Names are not part of it: they change no decision.
     #[must_use]
     pub fn digest(&self) -> SnapshotDigest {
         self.digest
+    }
+
+    /// A recorded request with the number that its group has here: the group with the same name, or with the same id if the
+    /// recorded one has no name. `None` if this snapshot has no such group; a request without a group is as it was.
+    ///
+    /// ```
+    /// # use calybris_engine::{Names, Snapshot};
+    /// # use calybris_kernel::{BasisPoints, Group, Model, Policy, PolicySnapshot, Request};
+    /// let snapshot = |groups: [(u8, &str); 2]| {
+    ///     let model = Model::new(7, 0, BasisPoints::percent(90));
+    ///     let names = Names { groups: groups.map(|(id, name)| (id, name.to_owned())).into(), ..Names::default() };
+    ///     let groups = groups.map(|(id, _)| Group::new(id, [7]));
+    ///     Ok::<_, calybris_kernel::SnapshotError>(Snapshot::new(
+    ///         PolicySnapshot::with_groups(Policy::new(), [model], groups)?,
+    ///         names,
+    ///     ))
+    /// };
+    /// let recorded = snapshot([(0, "fast"), (1, "eu")])?;
+    /// let proposed = snapshot([(0, "eu"), (1, "us")])?;
+    ///
+    /// let request = Request::new(1, 7, 1_000, 500);
+    /// let in_eu = proposed.renumber(&request.with_group_id(1), &recorded);
+    /// assert_eq!(in_eu, Some(request.with_group_id(0)));
+    /// assert_eq!(proposed.renumber(&request.with_group_id(0), &recorded), None);
+    /// # Ok::<(), calybris_kernel::SnapshotError>(())
+    /// ```
+    #[must_use]
+    pub fn renumber(&self, request: &Request, recorded: &Self) -> Option<Request> {
+        let Some(group_id) = request.group_id else { return Some(*request) };
+        if self.same_as(recorded) {
+            return Some(*request);
+        }
+        let has = |snapshot: &Self, group_id: u8| {
+            snapshot.policy_snapshot.groups().iter().any(|group| group.group_id == group_id)
+        };
+        let here = match recorded.names.groups.get(&group_id) {
+            Some(name) => {
+                let named = self.names.groups.iter().filter(|(_, known)| *known == name);
+                named.map(|(id, _)| *id).find(|id| has(self, *id))
+            }
+            None => (has(recorded, group_id) && has(self, group_id)).then_some(group_id),
+        };
+        here.map(|group_id| request.with_group_id(group_id))
+    }
+
+    /// What this snapshot decides in place of the recorded one. A request to a group that it does not have is invalid.
+    pub(crate) fn decide_in_place_of(&self, recorded: &Self, request: &Request) -> Decision {
+        let kernel = &self.policy_snapshot;
+        if request.group_id.is_none() {
+            return kernel.prescribe(request);
+        }
+        if let Some(request) = self.renumber(request, recorded) {
+            return kernel.prescribe(&request);
+        }
+        let (sequence, model_id) = (request.sequence, request.requested_model_id);
+        let mut decision = Decision::rejected(sequence, model_id, Reason::InvalidRequest);
+        decision.policy_epoch = kernel.policy().policy_epoch;
+        decision.catalog_epoch = kernel.policy().catalog_epoch;
+        decision
     }
 
     /// The form that is logged.
@@ -122,6 +183,7 @@ impl Snapshot {
             digest: self.digest,
             policy: *self.policy_snapshot.policy(),
             models: Cow::Borrowed(self.policy_snapshot.models()),
+            groups: Cow::Borrowed(self.policy_snapshot.groups()),
             names: Cow::Borrowed(&self.names),
         }
     }
@@ -139,6 +201,7 @@ impl LoggedSnapshot<'_> {
             digest: self.digest,
             policy: self.policy,
             models: Cow::Borrowed(&self.models),
+            groups: Cow::Borrowed(&self.groups),
             names: Cow::Borrowed(&self.names),
         }
     }
@@ -149,7 +212,8 @@ impl LoggedSnapshot<'_> {
     /// [`EngineError::InvalidSnapshot`] if the kernel refuses the catalog, [`EngineError::Contradiction`] if the digest is
     /// not that of the contents.
     pub fn restore(self, sequence: u64) -> Result<Snapshot, EngineError> {
-        let policy_snapshot = PolicySnapshot::new(self.policy, self.models.into_owned())
+        let (models, groups) = (self.models.into_owned(), self.groups.into_owned());
+        let policy_snapshot = PolicySnapshot::with_groups(self.policy, models, groups)
             .map_err(|source| EngineError::InvalidSnapshot { sequence, source })?;
         let snapshot = Snapshot::new(policy_snapshot, self.names.into_owned());
         let (named, computed) = (self.digest, snapshot.digest());

@@ -24,8 +24,8 @@ use crate::snapshot::Snapshot;
 /// Adds up a comparison, one decision at a time. Its memory depends on the number of tenants and models, not on the number
 /// of decisions.
 ///
-/// *It compares answers of the kernel.* The requests are the recorded ones, and a cost is the estimate for the tokens of the
-/// request. Budgets are not replayed. A decision that the tenant's budget refused is counted as unfunded and appears in no
+/// *It compares answers of the kernel.* The requests are the recorded ones, and a cost is the estimate for the usage that the
+/// request expects. Budgets are not replayed. A decision that the tenant's budget refused is counted as unfunded and appears in no
 /// other number; every model that the proposed policy selects is assumed to be affordable.
 ///
 /// *A utility is measured by the policy of its side.* A higher penalty lowers it even if no decision changes.
@@ -76,6 +76,7 @@ use crate::snapshot::Snapshot;
 pub struct Comparison {
     total: Delta,
     unfunded: u64,
+    missing_groups: BTreeMap<String, u64>,
     tenants: BTreeMap<String, Delta>,
     models: Models,
     /// By the code of the reason.
@@ -92,6 +93,9 @@ pub struct WhatIf {
     pub total: Delta,
     /// Decisions that the tenant's budget refused. They are in no other number.
     pub unfunded: u64,
+    /// Groups that requests name and the proposed snapshot does not have, and how many requests: the proposed decision rejects
+    /// them as invalid. In order of the names.
+    pub missing_groups: Vec<(String, u64)>,
     /// By tenant, in order of the names.
     pub tenants: Vec<(String, Delta)>,
     /// Every model that either side chose, in order of the labels.
@@ -129,6 +133,7 @@ impl Comparison {
         Self {
             total: Delta::default(),
             unfunded: 0,
+            missing_groups: BTreeMap::new(),
             tenants: BTreeMap::new(),
             models: Models::default(),
             rejections: BTreeMap::new(),
@@ -138,7 +143,7 @@ impl Comparison {
     }
 
     /// Adds the decision of the record at `sequence`: `decided` under the snapshot `recorded`, and the `decision` of the
-    /// snapshot `proposed` on the same request.
+    /// snapshot `proposed` on the same request ([renumbered](Snapshot::renumber) if it names a group).
     ///
     /// The proposed snapshot must number its models, providers, capabilities and regions as the recorded one does;
     /// otherwise the request means something else to it. Call this in the order of the log: the series follows it.
@@ -155,6 +160,13 @@ impl Comparison {
             return;
         }
         let before = &decided.decision;
+        if let Some(group_id) = decided.request.group_id
+            && proposed.renumber(&decided.request, recorded).is_none()
+        {
+            let name = recorded.names().groups.get(&group_id).cloned();
+            let name = name.unwrap_or_else(|| format!("group {group_id}"));
+            *self.missing_groups.entry(name).or_default() += 1;
+        }
         self.total.add(before, decision);
         match self.tenants.get_mut(&*decided.tenant) {
             Some(delta) => delta.add(before, decision),
@@ -204,6 +216,7 @@ impl Comparison {
         Ok(WhatIf {
             total: self.total,
             unfunded: self.unfunded,
+            missing_groups: self.missing_groups.into_iter().collect(),
             tenants: self.tenants.into_iter().collect(),
             models,
             flows,

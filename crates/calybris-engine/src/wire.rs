@@ -2,7 +2,8 @@
 //!
 //! Each record is a struct of plain numbers and texts, with its version in its name. The types of the kernel and of the
 //! budget may change; these may not. A record that is read becomes a [`Record`] through `TryFrom`, which refuses every
-//! value that the types rule out; a [`Record`] that is written becomes the newest version of its struct.
+//! value that the types rule out; a [`Record`] that is written becomes the oldest version of its struct that says all of
+//! it, so that what is new costs nothing where it is not used.
 //!
 //! `RECORDS.md` describes every record byte by byte, and `tests/golden.rs` pins the bytes.
 //!
@@ -10,9 +11,10 @@
 //!
 //! 1. Add a struct with the next number (`SettledV2`). The old one stays as it is, and so do the structs that it is made of.
 //! 2. Add a variant at the end of [`Wire`]. The numbers of the variants are the first byte of every record.
-//! 3. Convert the new struct from and to the type in `record.rs`, and let `From<&Record>` write it. Keep reading the old
-//!    one: its `TryFrom` says what the fields mean that it does not have.
-//! 4. Describe it in `RECORDS.md`, and add one to `tests/golden.rs`, beside those that are there.
+//! 3. Convert the new struct from and to the type in `record.rs`, and let `TryFrom<&Record>` write it where the old one
+//!    does not say all. Keep reading the old one: it says what the fields mean that it does not have.
+//! 4. Describe it in `RECORDS.md` and `tests/read_records.py`, and add some to `tests/golden.rs`, in a file of their own
+//!    beside those that are there.
 //!
 //! Nothing is ever reordered, removed, or given another meaning. The order of the fields is the format.
 //!
@@ -27,8 +29,13 @@ mod budget_state;
 mod checkpoint;
 mod codes;
 mod decided;
+mod decision;
+mod flagged;
 mod invalid;
+mod model;
 mod names;
+mod request;
+mod says;
 mod snapshot;
 mod ticket;
 
@@ -37,13 +44,14 @@ use calybris_wal::{WalError, decode_borrowed};
 use serde::{Deserialize, Serialize, Serializer};
 
 use self::budget::BudgetChangedV1;
-use self::checkpoint::CheckpointV1;
-pub(crate) use self::decided::DecidedV1;
+use self::checkpoint::{CheckpointV1, CheckpointV2};
+use self::decided::{DecidedV1, DecidedV2};
 use self::invalid::InvalidField;
-use self::snapshot::SnapshotInstalledV1;
-use self::ticket::{AbandonedV1, FellBackV1, SettledV1};
+use self::says::{FitsV1, Says, needs_v2};
+use self::snapshot::{SnapshotInstalledV1, SnapshotInstalledV2};
+use self::ticket::{AbandonedV1, FellBackV1, FellBackV2, SettledV1};
 use crate::error::EngineError;
-use crate::record::Record;
+use crate::record::{Decided, Record};
 
 /// The schema id in the header of every log that holds these records: `CLY` and the version of the first of them.
 pub const SCHEMA_ID: u64 = u64::from_be_bytes(*b"\0\0\0\0CLY\x02");
@@ -74,12 +82,26 @@ enum Wire<'a> {
     /// 6
     #[serde(borrow, rename = "Checkpoint")]
     CheckpointV1(CheckpointV1<'a>),
+    /// 7
+    #[serde(borrow, rename(serialize = "SnapshotInstalled"))]
+    SnapshotInstalledV2(SnapshotInstalledV2<'a>),
+    /// 8
+    #[serde(borrow, rename(serialize = "Decided"))]
+    DecidedV2(DecidedV2<'a>),
+    /// 9
+    #[serde(rename(serialize = "FellBack"))]
+    FellBackV2(FellBackV2),
+    /// 10
+    #[serde(borrow, rename(serialize = "Checkpoint"))]
+    CheckpointV2(CheckpointV2<'a>),
 }
 
 /// First bytes of payloads: the codec writes the number of a variant below 251 as one byte.
 const BUDGET_CHANGED_V1: u8 = 1;
 const DECIDED_V1: u8 = 2;
 const FELL_BACK_V1: u8 = 5;
+const DECIDED_V2: u8 = 8;
+const FELL_BACK_V2: u8 = 9;
 
 impl Record<'static> {
     /// The record with that sequence, from its payload.
@@ -112,18 +134,33 @@ impl Record<'static> {
 
 /// Whether a payload, as an engine writes it, is a record that installs no snapshot.
 pub(crate) fn installs_nothing(payload: &[u8]) -> bool {
-    payload.first().is_some_and(|variant| (BUDGET_CHANGED_V1..=FELL_BACK_V1).contains(variant))
+    let variant = payload.first();
+    variant.is_some_and(
+        |variant| matches!(*variant, BUDGET_CHANGED_V1..=FELL_BACK_V1 | DECIDED_V2..=FELL_BACK_V2),
+    )
 }
 
-/// The bytes of a decision: a payload without its first byte. `None` if the payload is another record.
-pub(crate) fn decision_bytes(payload: &[u8]) -> Option<&[u8]> {
-    payload.split_first().filter(|(variant, _)| **variant == DECIDED_V1).map(|(_, rest)| rest)
+/// A decision from its payload, as an engine writes it, for a caller who makes it again: whether it is one that a kernel could
+/// have made is not checked. Its texts are borrowed, so nothing is allocated unless models are excluded. `None` if the payload
+/// is another record.
+pub(crate) fn decision_to_replay(
+    sequence: u64,
+    payload: &[u8],
+) -> Option<Result<Decided<'_>, EngineError>> {
+    let (variant, bytes) = payload.split_first()?;
+    let decided = match *variant {
+        DECIDED_V1 => decoded::<DecidedV1<'_>>(sequence, bytes).map(|wire| wire.to_replay()),
+        DECIDED_V2 => decoded::<DecidedV2<'_>>(sequence, bytes).map(|wire| {
+            let decided = wire.to_replay()?;
+            needs_v2(&decided)?;
+            Ok(decided)
+        }),
+        _ => return None,
+    };
+    Some(decided.and_then(|read| read.map_err(|invalid| invalid.of_record(A_DECISION, sequence))))
 }
 
-/// A decision from [its bytes](decision_bytes): its texts are borrowed from them, so nothing is allocated.
-pub(crate) fn decode_decision(sequence: u64, bytes: &[u8]) -> Result<DecidedV1<'_>, EngineError> {
-    decoded(sequence, bytes)
-}
+const A_DECISION: &str = "a decision";
 
 /// A record owns no text, only lists of numbers, so it takes no limit.
 fn decoded<'a, T: Deserialize<'a>>(sequence: u64, bytes: &'a [u8]) -> Result<T, EngineError> {
@@ -131,7 +168,7 @@ fn decoded<'a, T: Deserialize<'a>>(sequence: u64, bytes: &'a [u8]) -> Result<T, 
 }
 
 impl Serialize for Record<'_> {
-    /// As the newest version of the record.
+    /// As the oldest version of the record that says all of it.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Wire::try_from(self).map_err(serde::ser::Error::custom)?.serialize(serializer)
     }
@@ -141,13 +178,15 @@ impl Wire<'_> {
     /// What the record is, in words.
     fn name(&self) -> &'static str {
         match self {
-            Self::SnapshotInstalledV1(_) => "the installation of a snapshot",
+            Self::SnapshotInstalledV1(_) | Self::SnapshotInstalledV2(_) => {
+                "the installation of a snapshot"
+            }
             Self::BudgetChangedV1(_) => "a change of a budget",
-            Self::DecidedV1(_) => "a decision",
+            Self::DecidedV1(_) | Self::DecidedV2(_) => A_DECISION,
             Self::SettledV1(_) => "a settlement",
             Self::AbandonedV1(_) => "an abandonment",
-            Self::FellBackV1(_) => "a fallback",
-            Self::CheckpointV1(_) => "a checkpoint",
+            Self::FellBackV1(_) | Self::FellBackV2(_) => "a fallback",
+            Self::CheckpointV1(_) | Self::CheckpointV2(_) => "a checkpoint",
         }
     }
 }
@@ -157,8 +196,14 @@ impl<'a> TryFrom<&'a Record<'_>> for Wire<'a> {
 
     fn try_from(record: &'a Record<'_>) -> Result<Self, Self::Error> {
         Ok(match record {
-            Record::SnapshotInstalled { time, snapshot } => {
+            Record::SnapshotInstalled { time, snapshot } if snapshot.fits_v1() => {
                 Self::SnapshotInstalledV1(SnapshotInstalledV1 {
+                    time_unix_ms: time.get(),
+                    snapshot: snapshot.into(),
+                })
+            }
+            Record::SnapshotInstalled { time, snapshot } => {
+                Self::SnapshotInstalledV2(SnapshotInstalledV2 {
                     time_unix_ms: time.get(),
                     snapshot: snapshot.into(),
                 })
@@ -167,7 +212,10 @@ impl<'a> TryFrom<&'a Record<'_>> for Wire<'a> {
                 time_unix_ms: time.get(),
                 event: event.try_into()?,
             }),
-            Record::Decided(decided) => Self::DecidedV1(decided.into()),
+            Record::Decided(decided) if decided.fits_v1() => {
+                Self::DecidedV1(DecidedV1::of(decided))
+            }
+            Record::Decided(decided) => Self::DecidedV2(DecidedV2::of(decided)),
             Record::Settled { time, decision_sequence, actual_cost } => {
                 Self::SettledV1(SettledV1 {
                     time_unix_ms: time.get(),
@@ -179,20 +227,36 @@ impl<'a> TryFrom<&'a Record<'_>> for Wire<'a> {
                 time_unix_ms: time.get(),
                 decision_sequence: *decision_sequence,
             }),
-            Record::FellBack {
+            &Record::FellBack {
                 time,
                 decision_sequence,
                 snapshot_sequence,
                 failed_model_id,
                 fallback,
-            } => Self::FellBackV1(FellBackV1 {
+            } if fallback.fits_v1() => Self::FellBackV1(FellBackV1 {
                 time_unix_ms: time.get(),
-                decision_sequence: *decision_sequence,
-                snapshot_sequence: *snapshot_sequence,
-                failed_model_id: *failed_model_id,
-                fallback: fallback.map(Into::into),
+                decision_sequence,
+                snapshot_sequence,
+                failed_model_id,
+                fallback: fallback.as_ref().map(Says::of),
             }),
-            Record::Checkpoint(checkpoint) => Self::CheckpointV1(checkpoint.try_into()?),
+            &Record::FellBack {
+                time,
+                decision_sequence,
+                snapshot_sequence,
+                failed_model_id,
+                fallback,
+            } => Self::FellBackV2(FellBackV2 {
+                time_unix_ms: time.get(),
+                decision_sequence,
+                snapshot_sequence,
+                failed_model_id,
+                fallback: fallback.as_ref().map(Says::of),
+            }),
+            Record::Checkpoint(checkpoint) if checkpoint.fits_v1() => {
+                Self::CheckpointV1(CheckpointV1::of(checkpoint)?)
+            }
+            Record::Checkpoint(checkpoint) => Self::CheckpointV2(CheckpointV2::of(checkpoint)?),
         })
     }
 }
@@ -206,10 +270,20 @@ impl TryFrom<Wire<'_>> for Record<'static> {
             Wire::SnapshotInstalledV1(SnapshotInstalledV1 { time_unix_ms, snapshot }) => {
                 Self::SnapshotInstalled { time: at(time_unix_ms), snapshot: snapshot.try_into()? }
             }
+            Wire::SnapshotInstalledV2(SnapshotInstalledV2 { time_unix_ms, snapshot }) => {
+                let snapshot = snapshot.try_into()?;
+                needs_v2(&snapshot)?;
+                Self::SnapshotInstalled { time: at(time_unix_ms), snapshot }
+            }
             Wire::BudgetChangedV1(BudgetChangedV1 { time_unix_ms, event }) => {
                 Self::BudgetChanged { time: at(time_unix_ms), event: event.into() }
             }
-            Wire::DecidedV1(decided) => Self::Decided(decided.try_into()?),
+            Wire::DecidedV1(decided) => Self::Decided(decided.read()?),
+            Wire::DecidedV2(decided) => {
+                let decided = decided.read()?;
+                needs_v2(&decided)?;
+                Self::Decided(decided)
+            }
             Wire::SettledV1(SettledV1 {
                 time_unix_ms,
                 decision_sequence,
@@ -222,20 +296,17 @@ impl TryFrom<Wire<'_>> for Record<'static> {
             Wire::AbandonedV1(AbandonedV1 { time_unix_ms, decision_sequence }) => {
                 Self::Abandoned { time: at(time_unix_ms), decision_sequence }
             }
-            Wire::FellBackV1(FellBackV1 {
-                time_unix_ms,
-                decision_sequence,
-                snapshot_sequence,
-                failed_model_id,
-                fallback,
-            }) => Self::FellBack {
-                time: at(time_unix_ms),
-                decision_sequence,
-                snapshot_sequence,
-                failed_model_id,
-                fallback: fallback.map(Into::into),
-            },
-            Wire::CheckpointV1(checkpoint) => Self::Checkpoint(checkpoint.try_into()?),
+            Wire::FellBackV1(fell_back) => fell_back.read()?,
+            Wire::FellBackV2(fell_back) => {
+                needs_v2(&fell_back.fallback()?)?;
+                fell_back.read()?
+            }
+            Wire::CheckpointV1(checkpoint) => Self::Checkpoint(checkpoint.read()?),
+            Wire::CheckpointV2(checkpoint) => {
+                let checkpoint = checkpoint.read()?;
+                needs_v2(&checkpoint)?;
+                Self::Checkpoint(checkpoint)
+            }
         })
     }
 }

@@ -15,7 +15,7 @@ use super::proposals::{Proposals, SnapshotProposals};
 use super::replayed::Replayed;
 use crate::error::{EngineError, contradiction};
 use crate::record::{Admission, Decided, Record};
-use crate::wire::{decision_bytes, decode_decision};
+use crate::wire::decision_to_replay;
 
 /// Some records of the log.
 #[derive(Default)]
@@ -81,8 +81,8 @@ impl Batch {
         let sequence = record.sequence();
         self.records += 1;
         self.last = Some((sequence, record.hash()));
-        if let Some(bytes) = decision_bytes(record.payload()) {
-            return self.push_decision(sequence, bytes, proposals);
+        if let Some(decided) = decision_to_replay(sequence, record.payload()) {
+            return self.push_decision(sequence, &decided?, proposals);
         }
         match Record::decode(sequence, record.payload())? {
             Record::FellBack {
@@ -117,13 +117,11 @@ impl Batch {
     fn push_decision(
         &mut self,
         sequence: u64,
-        bytes: &[u8],
+        decided: &Decided<'_>,
         proposals: &Proposals,
     ) -> Result<(), EngineError> {
-        let wire = decode_decision(sequence, bytes)?;
-        let (request, decision, admission) =
-            wire.to_replay().map_err(|invalid| invalid.of_record("a decision", sequence))?;
-        let place = self.place_of(sequence, wire.snapshot_sequence, proposals)?;
+        let &Decided { request, decision, admission, snapshot_sequence, .. } = decided;
+        let place = self.place_of(sequence, snapshot_sequence, proposals)?;
         if let Some(place) = place {
             let under = snapshot_at(&self.snapshots, place)?;
             let replayed = under.snapshot.policy_snapshot().prescribe(&request);
@@ -133,10 +131,10 @@ impl Batch {
             }
             let proposals = under.proposals.iter();
             self.proposed
-                .extend(proposals.map(|proposal| proposal.policy_snapshot().prescribe(&request)));
+                .extend(proposals.map(|it| it.decide_in_place_of(&under.snapshot, &request)));
         }
         let mut ends = [0; 3];
-        let texts = [wire.tenant, wire.correlation_id, wire.request_key];
+        let texts = [&decided.tenant, &decided.correlation_id, &decided.request_key];
         for (end, text) in ends.iter_mut().zip(texts) {
             self.texts.push_str(text);
             *end = self.texts.len();
@@ -144,9 +142,9 @@ impl Batch {
         self.entries.push(Entry::Decision);
         self.rows.push(Row {
             sequence,
-            time: UnixMillis::new(wire.time_unix_ms),
+            time: decided.time,
             ends,
-            snapshot_sequence: wire.snapshot_sequence,
+            snapshot_sequence,
             request,
             decision,
             admission,

@@ -40,7 +40,7 @@ struct Chosen {
     sequence: u64,
     request: Request,
     model_id: u32,
-    cost_microunits: u64,
+    maximum_cost_microunits: u64,
 }
 
 /// A ticket that has fallen back.
@@ -116,7 +116,7 @@ impl<'a> Fallbacks<'a> {
         }
         if let Some(fallback) = fallback {
             ticket.model_id = fallback.model_id;
-            ticket.reserved_microunits = fallback.estimated_cost.get();
+            ticket.reserved_microunits = fallback.maximum_cost.get();
         }
         self.checked += 1;
         Ok(())
@@ -138,7 +138,7 @@ impl Chosen {
             sequence,
             request: *request,
             model_id,
-            cost_microunits: decision.estimated_cost.get(),
+            maximum_cost_microunits: decision.maximum_cost.get(),
         })
     }
 }
@@ -149,17 +149,17 @@ impl From<Chosen> for Fallen {
             request: chosen.request,
             tried: Vec::new(),
             model_id: chosen.model_id,
-            reserved_microunits: chosen.cost_microunits,
+            reserved_microunits: chosen.maximum_cost_microunits,
         }
     }
 }
 
 impl Fallen {
     /// Whether the ticket could go on so: the model is where the rank has it, and what it passed over was tried or
-    /// costs more than the ticket had reserved.
+    /// may cost more than the ticket had reserved.
     fn check(&self, snapshot: &PolicySnapshot, fallback: Option<Fallback>) -> Result<(), String> {
         for ranked in Preference::new(snapshot, &self.request) {
-            let (model_id, cost_microunits) = (ranked.model_id, ranked.cost.get());
+            let (model_id, maximum_cost) = (ranked.model_id, ranked.maximum_cost.get());
             if self.tried.contains(&model_id) {
                 continue;
             }
@@ -171,10 +171,10 @@ impl Fallen {
                     }
                     return Err(format!("it went on to {fallback:?}, the rank has {expected:?}"));
                 }
-                _ if cost_microunits <= self.reserved_microunits => {
+                _ if maximum_cost <= self.reserved_microunits => {
                     let reserved = self.reserved_microunits;
                     return Err(format!(
-                        "model {model_id} is the next in the rank and costs {cost_microunits} of the {reserved} that the ticket had reserved"
+                        "model {model_id} is the next in the rank and costs at most {maximum_cost} of the {reserved} that the ticket had reserved"
                     ));
                 }
                 _ => {}

@@ -1,25 +1,29 @@
-//! A policy and a catalog with their names.
+//! A policy, a catalog and its groups with their names.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use calybris_kernel::{CapabilitySet, Model, Policy, Price, RegionSet};
+use calybris_kernel::{Group, Model, Policy};
 use calybris_units::{BasisPoints, Microunits};
 use calybris_wal::Hash;
 use serde::{Deserialize, Serialize};
 
-use super::bits::Bits64;
 use super::invalid::InvalidField;
+use super::model::{ModelV1, ModelV2};
 use super::names::NameMap;
+use super::says::{FitsV1, Says};
 use crate::record::LoggedSnapshot;
 use crate::snapshot::{Names, SnapshotDigest};
 
 /// From here on, decisions are made under this snapshot.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct SnapshotInstalledV1<'a> {
+pub(super) struct SnapshotInstalledOf<S> {
     pub(super) time_unix_ms: u64,
-    #[serde(borrow)]
-    pub(super) snapshot: SnapshotV1<'a>,
+    pub(super) snapshot: S,
 }
+
+pub(super) type SnapshotInstalledV1<'a> = SnapshotInstalledOf<SnapshotV1<'a>>;
+pub(super) type SnapshotInstalledV2<'a> = SnapshotInstalledOf<SnapshotV2<'a>>;
 
 /// A policy, a catalog in ascending order of its model ids, and names.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,6 +33,17 @@ pub(super) struct SnapshotV1<'a> {
     models: Vec<ModelV1>,
     #[serde(borrow)]
     names: NamesV1<'a>,
+}
+
+/// A policy, a catalog, its groups in ascending order of their ids, and names.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SnapshotV2<'a> {
+    digest: Hash,
+    policy: PolicyV1,
+    models: Vec<ModelV2>,
+    groups: Vec<GroupV1<'a>>,
+    #[serde(borrow)]
+    names: NamesV2<'a>,
 }
 
 /// Limits and penalties.
@@ -42,20 +57,11 @@ struct PolicyV1 {
     latency_penalty_microunits_per_ms: u64,
 }
 
-/// One candidate.
+/// Models that a request may be restricted to, in ascending order of their ids.
 #[derive(Debug, Serialize, Deserialize)]
-struct ModelV1 {
-    model_id: u32,
-    provider_id: u8,
-    quality_bps: u16,
-    risk_ceiling_bps: u16,
-    enabled: bool,
-    p95_latency_ms: u32,
-    capabilities: Bits64,
-    regions: Bits64,
-    input_price_microunits_per_million_tokens: u64,
-    output_price_microunits_per_million_tokens: u64,
-    fixed_price_microunits: u64,
+struct GroupV1<'a> {
+    group_id: u8,
+    model_ids: Cow<'a, [u32]>,
 }
 
 /// The names of models, providers, capability bits and region bits.
@@ -71,6 +77,21 @@ struct NamesV1<'a> {
     regions: NameMap<'a, u8>,
 }
 
+/// The names of models, providers, capability bits, region bits and groups.
+#[derive(Debug, Serialize, Deserialize)]
+struct NamesV2<'a> {
+    #[serde(borrow)]
+    models: NameMap<'a, u32>,
+    #[serde(borrow)]
+    providers: NameMap<'a, u8>,
+    #[serde(borrow)]
+    capabilities: NameMap<'a, u8>,
+    #[serde(borrow)]
+    regions: NameMap<'a, u8>,
+    #[serde(borrow)]
+    groups: NameMap<'a, u8>,
+}
+
 /// The highest bit of a set of 64.
 const LAST_BIT: u8 = 63;
 
@@ -79,7 +100,7 @@ impl<'a> From<&'a LoggedSnapshot<'_>> for SnapshotV1<'a> {
         Self {
             digest: Hash::from_bytes(*snapshot.digest.as_bytes()),
             policy: (&snapshot.policy).into(),
-            models: snapshot.models.iter().map(Into::into).collect(),
+            models: snapshot.models.iter().map(Says::of).collect(),
             names: (&*snapshot.names).into(),
         }
     }
@@ -89,17 +110,76 @@ impl TryFrom<SnapshotV1<'_>> for LoggedSnapshot<'static> {
     type Error = InvalidField;
 
     fn try_from(wire: SnapshotV1<'_>) -> Result<Self, InvalidField> {
-        let models: Vec<Model> = wire.models.into_iter().map(Into::into).collect();
-        if !models.is_sorted_by(|before, after| before.model_id < after.model_id) {
-            let why = "its models are not in ascending order of their ids, each with its own";
-            return Err(InvalidField::new("snapshot.models", why));
-        }
         Ok(Self {
             digest: SnapshotDigest::from_bytes(*wire.digest.as_bytes()),
             policy: wire.policy.into(),
-            models: Cow::Owned(models),
+            models: Cow::Owned(models(&wire.models)?),
+            groups: Cow::Borrowed(&[]),
             names: Cow::Owned(wire.names.try_into()?),
         })
+    }
+}
+
+impl<'a> From<&'a LoggedSnapshot<'_>> for SnapshotV2<'a> {
+    fn from(snapshot: &'a LoggedSnapshot<'_>) -> Self {
+        Self {
+            digest: Hash::from_bytes(*snapshot.digest.as_bytes()),
+            policy: (&snapshot.policy).into(),
+            models: snapshot.models.iter().map(Says::of).collect(),
+            groups: snapshot.groups.iter().map(Into::into).collect(),
+            names: (&*snapshot.names).into(),
+        }
+    }
+}
+
+impl TryFrom<SnapshotV2<'_>> for LoggedSnapshot<'static> {
+    type Error = InvalidField;
+
+    fn try_from(wire: SnapshotV2<'_>) -> Result<Self, InvalidField> {
+        Ok(Self {
+            digest: SnapshotDigest::from_bytes(*wire.digest.as_bytes()),
+            policy: wire.policy.into(),
+            models: Cow::Owned(models(&wire.models)?),
+            groups: Cow::Owned(groups(wire.groups)?),
+            names: Cow::Owned(wire.names.try_into()?),
+        })
+    }
+}
+
+impl FitsV1 for LoggedSnapshot<'_> {
+    fn fits_v1(&self) -> bool {
+        self.groups.is_empty()
+            && self.names.groups.is_empty()
+            && self.models.iter().all(FitsV1::fits_v1)
+    }
+}
+
+fn models(wire: &[impl Says<Model>]) -> Result<Vec<Model>, InvalidField> {
+    let models = wire.iter().map(Says::read).collect::<Result<Vec<Model>, _>>()?;
+    if !models.is_sorted_by(|before, after| before.model_id < after.model_id) {
+        let why = "its models are not in ascending order of their ids, each with its own";
+        return Err(InvalidField::new("snapshot.models", why));
+    }
+    Ok(models)
+}
+
+fn groups(wire: Vec<GroupV1<'_>>) -> Result<Vec<Group>, InvalidField> {
+    let refused = |why| Err(InvalidField::new("snapshot.groups", why));
+    if !wire.is_sorted_by(|before, after| before.group_id < after.group_id) {
+        return refused("its groups are not in ascending order of their ids, each with its own");
+    }
+    if !wire.iter().all(|group| group.model_ids.is_sorted_by(|before, after| before < after)) {
+        return refused("the models of a group are not in ascending order of their ids, each once");
+    }
+    Ok(wire
+        .into_iter()
+        .map(|group| Group::new(group.group_id, group.model_ids.into_owned()))
+        .collect())
+}
+
+impl<'a> From<&'a Group> for GroupV1<'a> {
+    fn from(group: &'a Group) -> Self {
+        Self { group_id: group.group_id, model_ids: Cow::Borrowed(&group.model_ids) }
     }
 }
 
@@ -128,41 +208,6 @@ impl From<PolicyV1> for Policy {
     }
 }
 
-impl From<&Model> for ModelV1 {
-    fn from(model: &Model) -> Self {
-        Self {
-            model_id: model.model_id,
-            provider_id: model.provider_id,
-            quality_bps: model.quality.get(),
-            risk_ceiling_bps: model.risk_ceiling.get(),
-            enabled: model.enabled,
-            p95_latency_ms: model.p95_latency_ms,
-            capabilities: Bits64(model.capabilities.bits()),
-            regions: Bits64(model.regions.bits()),
-            input_price_microunits_per_million_tokens: model.price.band(0).rates.input.get(),
-            output_price_microunits_per_million_tokens: model.price.band(0).rates.output.get(),
-            fixed_price_microunits: model.price.fixed_price().get(),
-        }
-    }
-}
-
-impl From<ModelV1> for Model {
-    fn from(wire: ModelV1) -> Self {
-        let input_price = Microunits::new(wire.input_price_microunits_per_million_tokens);
-        let output_price = Microunits::new(wire.output_price_microunits_per_million_tokens);
-        Self::new(wire.model_id, wire.provider_id, BasisPoints::new(wire.quality_bps))
-            .with_risk_ceiling(BasisPoints::new(wire.risk_ceiling_bps))
-            .with_enabled(wire.enabled)
-            .with_p95_latency_ms(wire.p95_latency_ms)
-            .with_capabilities(CapabilitySet::from_bits(wire.capabilities.0))
-            .with_regions(RegionSet::from_bits(wire.regions.0))
-            .with_price(
-                Price::per_million_tokens(input_price, output_price)
-                    .with_fixed_price(Microunits::new(wire.fixed_price_microunits)),
-            )
-    }
-}
-
 impl<'a> From<&'a Names> for NamesV1<'a> {
     fn from(names: &'a Names) -> Self {
         Self {
@@ -183,6 +228,24 @@ impl TryFrom<NamesV1<'_>> for Names {
             providers: wire.providers.up_to("snapshot.names.providers", u8::MAX)?,
             capabilities: wire.capabilities.up_to("snapshot.names.capabilities", LAST_BIT)?,
             regions: wire.regions.up_to("snapshot.names.regions", LAST_BIT)?,
+            groups: BTreeMap::new(),
         })
+    }
+}
+
+impl<'a> From<&'a Names> for NamesV2<'a> {
+    fn from(names: &'a Names) -> Self {
+        let NamesV1 { models, providers, capabilities, regions } = names.into();
+        Self { models, providers, capabilities, regions, groups: (&names.groups).into() }
+    }
+}
+
+impl TryFrom<NamesV2<'_>> for Names {
+    type Error = InvalidField;
+
+    fn try_from(wire: NamesV2<'_>) -> Result<Self, InvalidField> {
+        let NamesV2 { models, providers, capabilities, regions, groups } = wire;
+        let names = Self::try_from(NamesV1 { models, providers, capabilities, regions })?;
+        Ok(Self { groups: groups.up_to("snapshot.names.groups", u8::MAX)?, ..names })
     }
 }
