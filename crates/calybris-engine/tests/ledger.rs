@@ -18,6 +18,7 @@ fn fell_back(failed_model_id: u32, to: Option<(u32, u64)>) -> Record<'static> {
     let fallback = to.map(|(model_id, estimated_cost_microunits)| Fallback {
         model_id,
         estimated_cost: Microunits::new(estimated_cost_microunits),
+        maximum_cost: Microunits::new(estimated_cost_microunits),
         expected_utility_microunits: 1,
     });
     Record::FellBack {

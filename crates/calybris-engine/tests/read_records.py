@@ -51,6 +51,8 @@ class Refused(Exception):
 class Payload:
     def __init__(self, data):
         self.data, self.at = data, 0
+        # Whether it has said something that no first version says.
+        self.says_more = False
 
     def take(self, count):
         if count > len(self.data) - self.at:
@@ -149,6 +151,32 @@ def map_of(key_type, value_type, up_to=None):
     return take
 
 
+def numbers(most=None):
+    """A list of u32, strictly ascending."""
+
+    def take(payload):
+        at, found = payload.at, list_of(u32)(payload)
+        if any(a >= b for a, b in zip(found, found[1:])):
+            raise Refused(at, "the list is not strictly ascending")
+        if most is not None and len(found) > most:
+            raise Refused(at, f"{len(found)} numbers, where at most {most} may be")
+        return found
+
+    return take
+
+
+def saying(of_type):
+    """An optional field, which is never there to say 0 or an empty list."""
+
+    def take(payload):
+        at, value = payload.at, read(of_type, payload)
+        if not value:
+            raise Refused(at, "a field is there and says nothing")
+        return value
+
+    return take
+
+
 def digest(payload):
     return payload.take(32).hex()
 
@@ -191,6 +219,48 @@ def struct(*fields, contradiction=None):
         return values
 
     take.fields = fields
+    return take
+
+
+def flagged(base, *optional, contradiction=None):
+    """The fields of another struct, flags, and the optional fields that those name."""
+
+    def take(payload):
+        start, values = payload.at, read(base, payload)
+        at, flags = payload.at, u16(payload)
+        if flags >> len(optional):
+            raise Refused(at, f"the flags {flags}, where there are {len(optional)} fields")
+        payload.says_more |= flags > 0
+        for bit, (field, of_type) in enumerate(optional):
+            if flags >> bit & 1:
+                values[field] = read(of_type, payload)
+        if contradiction and contradiction(values):
+            raise Refused(start, contradiction(values))
+        return values
+
+    return take
+
+
+def more(of_type):
+    """A list or a map that no first version has: if it is not empty, it says more than one."""
+
+    def take(payload):
+        value = of_type(payload)
+        payload.says_more |= len(value) > 0
+        return value
+
+    return take
+
+
+def second(of_type):
+    """A record of a second version, which says something that the first does not."""
+
+    def take(payload):
+        at, fields = payload.at, read(of_type, payload)
+        if not payload.says_more:
+            raise Refused(at, "nothing that the first version cannot say")
+        return fields
+
     return take
 
 
@@ -242,6 +312,54 @@ def contradiction_in_decision(decision):
     return None
 
 
+def contradiction_in_maximum(values):
+    """A maximum cost that is there is above the estimated one."""
+    maximum = values.get("maximum_cost_microunits")
+    if maximum is not None and maximum <= values["estimated_cost_microunits"]:
+        return "a maximum cost that is not above the estimated one"
+    if maximum is not None and values.get("action") == "Reject":
+        return "a reject with a maximum cost"
+    return None
+
+
+PRICE = "{}_price_microunits_per_million_tokens"
+CLASSES_OF_INPUT = ("cache_read", "cache_write", "cache_write_long", "audio_input")
+CLASSES_OF_OUTPUT = ("reasoning", "audio_output")
+CLASSES = CLASSES_OF_INPUT + CLASSES_OF_OUTPUT
+
+
+def prices(band):
+    """The plain prices of a band, and those of its classes, in the order of the canonical bytes."""
+    plain = [band[PRICE.format(side)] for side in ("input", "output")]
+    sides = [plain[0]] * len(CLASSES_OF_INPUT) + [plain[1]] * len(CLASSES_OF_OUTPUT)
+    return plain, [band.get(PRICE.format(c), side) for c, side in zip(CLASSES, sides)], sides
+
+
+def contradiction_in_band(band):
+    _, own, sides = prices(band)
+    for name, price, plain in zip(CLASSES, own, sides):
+        if PRICE.format(name) in band and price == plain:
+            return f"the price of {name} is there and is the plain one"
+    return None
+
+
+def contradiction_in_model(model):
+    before, threshold = model, 0
+    for band in model.get("bands", []):
+        if band["above_prompt_tokens"] <= threshold:
+            return "thresholds that do not ascend"
+        (plain, own, _), (plain_before, own_before, _) = prices(band), prices(before)
+        if any(a < b for a, b in zip(plain + own, plain_before + own_before)):
+            return "a price that falls from band to band"
+        before, threshold = band, band["above_prompt_tokens"]
+    if len(model.get("bands", [])) > 3:
+        return "more than four bands"
+    fees = [f"search_fee_microunits_per_{of}" in model for of in ("search", "request")]
+    if all(fees):
+        return "two search fees"
+    return contradiction_in_band(model)
+
+
 # The records.
 
 TABLES = {
@@ -254,6 +372,10 @@ TABLES = {
         ("Abandoned", "AbandonedV1"),
         ("FellBack", "FellBackV1"),
         ("Checkpoint", "CheckpointV1"),
+        ("SnapshotInstalled", second("SnapshotInstalledV2")),
+        ("Decided", second("DecidedV2")),
+        ("FellBack", second("FellBackV2")),
+        ("Checkpoint", second("CheckpointV2")),
     ),
     "SnapshotInstalledV1": struct(
         ("time_unix_ms", u64),
@@ -291,6 +413,58 @@ TABLES = {
         ("providers", map_of(u8, text)),
         ("capabilities", map_of(u8, text, up_to=63)),
         ("regions", map_of(u8, text, up_to=63)),
+    ),
+    "SnapshotInstalledV2": struct(
+        ("time_unix_ms", u64),
+        ("snapshot", "SnapshotV2"),
+    ),
+    "SnapshotV2": struct(
+        ("digest", digest),
+        ("policy", "PolicyV1"),
+        ("models", list_of("ModelV2", ascending_by="model_id")),
+        ("groups", more(list_of("GroupV1", ascending_by="group_id"))),
+        ("names", "NamesV2"),
+    ),
+    "ModelV2": flagged(
+        "ModelV1",
+        ("max_prompt_tokens", u32),
+        ("max_completion_tokens", u32),
+        (PRICE.format("cache_read"), u64),
+        (PRICE.format("cache_write"), u64),
+        ("bands", saying(list_of("BandV1"))),
+        ("search_fee_microunits_per_search", saying(u64)),
+        (PRICE.format("reasoning"), u64),
+        ("max_total_tokens", u32),
+        (PRICE.format("cache_write_long"), u64),
+        (PRICE.format("audio_input"), u64),
+        (PRICE.format("audio_output"), u64),
+        ("search_fee_microunits_per_request", saying(u64)),
+        contradiction=contradiction_in_model,
+    ),
+    "BandV1": flagged(
+        struct(
+            ("above_prompt_tokens", u32),
+            (PRICE.format("input"), u64),
+            (PRICE.format("output"), u64),
+        ),
+        (PRICE.format("cache_read"), u64),
+        (PRICE.format("cache_write"), u64),
+        (PRICE.format("cache_write_long"), u64),
+        (PRICE.format("audio_input"), u64),
+        (PRICE.format("reasoning"), u64),
+        (PRICE.format("audio_output"), u64),
+        contradiction=contradiction_in_band,
+    ),
+    "GroupV1": struct(
+        ("group_id", u8),
+        ("model_ids", numbers()),
+    ),
+    "NamesV2": struct(
+        ("models", map_of(u32, text)),
+        ("providers", map_of(u8, text)),
+        ("capabilities", map_of(u8, text, up_to=63)),
+        ("regions", map_of(u8, text, up_to=63)),
+        ("groups", more(map_of(u8, text))),
     ),
     "BudgetChangedV1": struct(
         ("time_unix_ms", u64),
@@ -403,6 +577,40 @@ TABLES = {
         ("InDebt", struct(("debt_microunits", u64))),
         ("Exposed", struct(("reserved_microunits", u64), ("cap_microunits", u64))),
     ),
+    "DecidedV2": struct(
+        ("time_unix_ms", u64),
+        ("tenant", text),
+        ("correlation_id", text_up_to(64)),
+        ("request_key", text_up_to(64)),
+        ("snapshot_sequence", u64),
+        ("request", "RequestV2"),
+        ("decision", "DecisionV2"),
+        ("admission", "AdmissionV1"),
+    ),
+    "RequestV2": flagged(
+        "RequestV1",
+        ("ceiling", "CeilingV1"),
+        ("cache_read_tokens", saying(u32)),
+        ("cache_write_tokens", saying(u32)),
+        ("group_id", u8),
+        ("excluded_model_ids", saying(numbers(most=16))),
+        ("reasoning_tokens", saying(u32)),
+        ("searches", saying(u32)),
+        ("cache_write_long_tokens", saying(u32)),
+        ("audio_input_tokens", saying(u32)),
+        ("audio_output_tokens", saying(u32)),
+    ),
+    "CeilingV1": struct(
+        ("prompt_tokens", u32),
+        ("completion_tokens", u32),
+        ("searches", u32),
+        ("classes", u8),
+    ),
+    "DecisionV2": flagged(
+        "DecisionV1",
+        ("maximum_cost_microunits", u64),
+        contradiction=contradiction_in_maximum,
+    ),
     "SettledV1": struct(
         ("time_unix_ms", u64),
         ("decision_sequence", u64),
@@ -423,6 +631,18 @@ TABLES = {
         ("model_id", u32),
         ("estimated_cost_microunits", u64),
         ("expected_utility_microunits", i64),
+    ),
+    "FellBackV2": struct(
+        ("time_unix_ms", u64),
+        ("decision_sequence", u64),
+        ("snapshot_sequence", u64),
+        ("failed_model_id", u32),
+        ("fallback", optional("FallbackV2")),
+    ),
+    "FallbackV2": flagged(
+        "FallbackV1",
+        ("maximum_cost_microunits", u64),
+        contradiction=contradiction_in_maximum,
     ),
     "CheckpointV1": struct(
         ("time_unix_ms", u64),
@@ -480,6 +700,28 @@ TABLES = {
         ("decision", "DecisionV1"),
         ("admission", "AdmissionV1"),
     ),
+    "CheckpointV2": struct(
+        ("time_unix_ms", u64),
+        ("snapshot", optional("SnapshotV2")),
+        ("budget", "BudgetStateV1"),
+        ("tickets", list_of("TicketV2", ascending_by="decision_sequence")),
+        ("keyed_decisions", list_of("KeyedDecisionV2", ascending_by="decision_sequence")),
+        ("decisions", u64),
+    ),
+    "TicketV2": struct(
+        ("decision_sequence", u64),
+        ("model_id", u32),
+        ("failed_model_ids", list_of(u32)),
+        ("request", "RequestV2"),
+    ),
+    "KeyedDecisionV2": struct(
+        ("decision_sequence", u64),
+        ("request_key", text_up_to(64)),
+        ("tenant", text),
+        ("request", "RequestV2"),
+        ("decision", "DecisionV2"),
+        ("admission", "AdmissionV1"),
+    ),
 }
 
 
@@ -504,17 +746,64 @@ def canonical(name, values):
     return b"".join(values[field].to_bytes(WIDTHS[type_], "little") for field, type_ in fields)
 
 
+def little(number, width):
+    return number.to_bytes(width, "little")
+
+
+def canonical_model(model):
+    """A model in the second version of the canonical bytes."""
+    first_eight = TABLES["ModelV1"].fields[:8]
+    whole = b"".join(little(model[field], WIDTHS[type_]) for field, type_ in first_eight)
+    maxima = [model.get(f"max_{of}_tokens") for of in ("prompt", "completion", "total")]
+    of_search, of_request = (
+        model.get(f"search_fee_microunits_per_{of}", 0) for of in ("search", "request")
+    )
+    bands = model.get("bands", [])
+    bits = [maximum is not None for maximum in maxima] + [of_search + of_request > 0, of_request > 0]
+    whole += little(sum(bit << n for n, bit in enumerate(bits)) | len(bands) << 5, 1)
+    whole += little(model["fixed_price_microunits"], 8)
+    if of_search + of_request > 0:
+        whole += little(of_search + of_request, 8)
+    whole += b"".join(little(maximum, 4) for maximum in maxima if maximum is not None)
+    for band in [model] + bands:
+        plain, own, sides = prices(band)
+        if band is not model:
+            whole += little(band["above_prompt_tokens"], 4)
+        differs = [price != side for price, side in zip(own, sides)]
+        whole += little(sum(bit << n for n, bit in enumerate(differs)), 1)
+        whole += b"".join(little(price, 8) for price in plain)
+        whole += b"".join(little(price, 8) for price, bit in zip(own, differs) if bit)
+    return whole
+
+
+def canonical_group(group):
+    numbers_ = b"".join(little(number, 4) for number in group["model_ids"])
+    return little(group["group_id"], 1) + little(len(group["model_ids"]), 4) + numbers_
+
+
+def canonical_snapshot(snapshot):
+    models, groups = snapshot["models"], snapshot.get("groups", [])
+    is_first = not groups and all(len(model) == len(TABLES["ModelV1"].fields) for model in models)
+    whole = b"calybris-kernel snapshot v1\n" if is_first else b"calybris-kernel snapshot v2\n"
+    whole += canonical("PolicyV1", snapshot["policy"]) + little(len(models), 4)
+    if is_first:
+        return whole + b"".join(canonical("ModelV1", model) for model in models)
+    whole += little(len(groups), 2)
+    return whole + b"".join(map(canonical_model, models)) + b"".join(map(canonical_group, groups))
+
+
 def check_snapshot(snapshot):
-    """Refuses a snapshot with a share above the whole, or with another digest than its own."""
+    """Refuses a snapshot with a share above the whole, with a group of unknown models, or with another
+    digest than its own."""
     policy, models = snapshot["policy"], snapshot["models"]
     shares = [policy[field] for field in SHARES_OF_POLICY]
     shares += [model[field] for model in models for field in SHARES_OF_MODEL]
     if max(shares) > 10_000:
         raise Refused(0, "its snapshot has a share above 10,000")
-    whole = b"calybris-kernel snapshot v1\n" + canonical("PolicyV1", policy)
-    whole += len(models).to_bytes(4, "little")
-    whole += b"".join(canonical("ModelV1", model) for model in models)
-    if hashlib.sha256(whole).hexdigest() != snapshot["digest"]:
+    known = {model["model_id"] for model in models}
+    if any(not known.issuperset(group["model_ids"]) for group in snapshot.get("groups", [])):
+        raise Refused(0, "its snapshot has a group of a model that it does not have")
+    if hashlib.sha256(canonical_snapshot(snapshot)).hexdigest() != snapshot["digest"]:
         raise Refused(0, "its snapshot has another digest")
 
 
@@ -560,6 +849,9 @@ class Names:
         numbers = [n for n in range(256) if masks[n // 64] >> n % 64 & 1]
         return [self.names["providers"].get(str(n), f"provider {n}") for n in numbers]
 
+    def group(self, number):
+        return self.names.get("groups", {}).get(str(number), f"group {number}")
+
     def bits(self, of, mask):
         return [self.names[of].get(str(n), f"bit {n}") for n in range(64) if mask >> n & 1]
 
@@ -587,6 +879,8 @@ class Lines:
             line["requested_model"] = names.model(decision["requested_model_id"])
             line["selected_model"] = names.model(decision["selected_model_id"])
             line["runner_up_model"] = names.model(decision["runner_up_model_id"])
+            if "group_id" in request:
+                line["group"] = names.group(request["group_id"])
             line["request"] = {
                 **request,
                 "allowed_providers": names.providers(request["allowed_providers"]),

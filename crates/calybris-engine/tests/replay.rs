@@ -323,6 +323,7 @@ fn a_decision_may_name_only_a_snapshot_before_it() {
                         digest: other.digest(),
                         policy: *other.policy_snapshot().policy(),
                         models: other.policy_snapshot().models().to_vec().into(),
+                        groups: std::borrow::Cow::Borrowed(&[]),
                         names: std::borrow::Cow::Owned(other.names().clone()),
                     },
                 },
@@ -428,6 +429,7 @@ fn fell_back(
     let fallback = fallback.map(|(model_id, cost, utility)| Fallback {
         model_id,
         estimated_cost: Microunits::new(cost),
+        maximum_cost: Microunits::new(cost),
         expected_utility_microunits: utility,
     });
     Record::FellBack {

@@ -108,12 +108,12 @@ fn a_refusal_names_the_byte() {
     if !can_run() {
         return;
     }
-    let unknown = vec![vec![7], vec![1, 0, 13], vec![3, 0, 254], vec![4, 0, 9, 0]];
+    let unknown = vec![vec![11], vec![1, 0, 13], vec![3, 0, 254], vec![4, 0, 9, 0]];
     let why: Vec<_> = read_payloads(&unknown).into_iter().map(Result::unwrap_err).collect();
     assert_eq!(
         why,
         [
-            "byte 0: Record has no variant 7",
+            "byte 0: Record has no variant 11",
             "byte 2: EventV1 has no variant 13",
             "byte 2: the marker 254 in a u64",
             "byte 3: bytes are left behind the last field",

@@ -15,11 +15,13 @@ use calybris_engine::{
     LoggedTicket, Names, Record,
 };
 use calybris_kernel::{
-    Action, CapabilitySet, Decision, Model, Policy, Price, ProviderSet, Reason, RegionSet, Request,
+    Action, CapabilitySet, Ceiling, Decision, ExcludedModels, Group, Model, Policy, Price,
+    ProviderSet, Rates, Reason, RegionSet, Request, SearchFee, TokenClass, TokenClassSet, Usage,
+    Window,
 };
 use calybris_units::BasisPoints;
 use calybris_wal::WalError;
-use proptest::collection::{btree_map, vec};
+use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -72,7 +74,53 @@ fn text() -> BoxedStrategy<Cow<'static, str>> {
     ".{0,16}".prop_map(Cow::Owned).boxed()
 }
 
+/// A usage: plain, or of any classes.
+fn usage() -> BoxedStrategy<Usage> {
+    let plain = (number32(), number32()).prop_map(|(input, output)| Usage::new(input, output));
+    let classed =
+        (plain.clone(), [number32(), number32(), number32(), number32()], any::<u8>(), number32())
+            .prop_map(|(plain, counts, classes, searches)| {
+                let classes = TokenClassSet::from_bits(classes);
+                let usage = classes.iter().zip(counts.into_iter().cycle());
+                usage
+                    .fold(plain, |usage, (class, count)| usage.with_tokens(class, count))
+                    .with_searches(searches)
+            });
+    prop_oneof![plain, classed].boxed()
+}
+
+fn ceiling() -> BoxedStrategy<Ceiling> {
+    (number32(), number32(), number32(), any::<u8>())
+        .prop_map(|(prompt, completion, searches, classes)| {
+            Ceiling::new(prompt, completion)
+                .with_searches(searches)
+                .with_classes(TokenClassSet::from_bits(classes))
+        })
+        .boxed()
+}
+
+/// Excluded models: none, a few, or as many as may be.
+fn excluded() -> BoxedStrategy<ExcludedModels> {
+    let some = btree_set(number32(), 0..=16)
+        .prop_map(|ids| ExcludedModels::new(&ids.into_iter().collect::<Vec<_>>()).unwrap());
+    prop_oneof![Just(ExcludedModels::NONE), some].boxed()
+}
+
 fn request() -> BoxedStrategy<Request> {
+    let more = (usage(), option::of(ceiling()), option::of(any::<u8>()), excluded());
+    (plain_request(), more, any::<bool>())
+        .prop_map(|(plain, (usage, ceiling, group_id, excluded), is_plain)| {
+            if is_plain {
+                return plain;
+            }
+            let mut request = plain.with_usage(usage).with_excluded_models(excluded);
+            (request.ceiling, request.group_id) = (ceiling, group_id);
+            request
+        })
+        .boxed()
+}
+
+fn plain_request() -> BoxedStrategy<Request> {
     let asked = (number(), number32(), number32(), number32(), signed());
     let limits = (money(), share(), share(), share(), number32());
     (asked, limits, bits(), providers(), bits())
@@ -95,7 +143,8 @@ fn request() -> BoxedStrategy<Request> {
 fn decision() -> BoxedStrategy<Decision> {
     let numbers = (number(), number(), number(), number32(), 2..=u32::MAX);
     let utilities = (1..=i64::MAX, any::<prop::sample::Index>());
-    let choice = (select(Reason::ALL.to_vec()), number32(), option::of(number32()), money());
+    let costs = (money(), prop_oneof![Just(Microunits::ZERO), money()]);
+    let choice = (select(Reason::ALL.to_vec()), number32(), option::of(number32()), costs);
     (numbers, choice, utilities)
         .prop_map(|(numbers, (reason, requested, runner_up, cost), (utility, lower))| {
             let mut decision = Decision::rejected(numbers.0, requested, reason);
@@ -112,8 +161,8 @@ fn decision() -> BoxedStrategy<Decision> {
                 _ => numbers.3,
             };
             decision.selected_model_id = Some(selected);
-            decision.estimated_cost = cost;
-            decision.maximum_cost = cost;
+            decision.estimated_cost = cost.0;
+            decision.maximum_cost = cost.0.max(cost.1);
             decision.expected_utility_microunits = utility;
             decision.runner_up_model_id = runner_up.filter(|id| *id != selected);
             decision.eligible_models = 1;
@@ -157,17 +206,66 @@ fn decided() -> BoxedStrategy<Decided<'static>> {
         .boxed()
 }
 
+/// Rates of which each is the plain one of its side or another.
+fn rates() -> BoxedStrategy<Rates> {
+    let own = vec((0..8_usize, money()), 0..4);
+    (money(), money(), own)
+        .prop_map(|(input, output, own)| {
+            let plain = Rates::plain(input, output);
+            own.into_iter()
+                .fold(plain, |rates, (class, rate)| rates.with(TokenClass::ALL[class], rate))
+        })
+        .boxed()
+}
+
+fn price() -> BoxedStrategy<Price> {
+    let fee = (money(), any::<bool>()).prop_map(|(amount, is_per_request)| match is_per_request {
+        true => SearchFee::per_request(amount),
+        false => SearchFee::per_search(amount),
+    });
+    let flat =
+        (money(), money()).prop_map(|(input, output)| Price::per_million_tokens(input, output));
+    let bands = vec((number32(), rates()), 0..4);
+    let classed = (rates(), fee, bands).prop_map(|(rates, fee, bands)| {
+        let mut price = Price::new(rates).with_search_fee(fee);
+        let mut before = rates;
+        for (above_prompt_tokens, rates) in bands {
+            let risen = TokenClass::ALL.into_iter().fold(rates, |rates, class| {
+                rates.with(class, rates.of(class).max(before.of(class)))
+            });
+            if let Ok(longer) = price.with_band(above_prompt_tokens, risen) {
+                (price, before) = (longer, risen);
+            }
+        }
+        price
+    });
+    (prop_oneof![flat, classed], money())
+        .prop_map(|(price, fixed)| price.with_fixed_price(fixed))
+        .boxed()
+}
+
+fn window() -> BoxedStrategy<Window> {
+    let maxima = [option::of(number32()), option::of(number32()), option::of(number32())];
+    let some = maxima.prop_map(|maxima| {
+        let mut window = Window::UNKNOWN;
+        [window.max_prompt_tokens, window.max_completion_tokens, window.max_total_tokens] = maxima;
+        window
+    });
+    prop_oneof![Just(Window::UNKNOWN), some].boxed()
+}
+
 fn model() -> BoxedStrategy<Model> {
     let served = (number32(), any::<u8>(), share(), share(), any::<bool>(), number32());
-    (served, bits(), bits(), money(), money(), money())
-        .prop_map(|(served, capabilities, regions, input, output, fixed)| {
+    (served, bits(), bits(), price(), window())
+        .prop_map(|(served, capabilities, regions, price, window)| {
             Model::new(served.0, served.1, served.2)
                 .with_risk_ceiling(served.3)
                 .with_enabled(served.4)
                 .with_p95_latency_ms(served.5)
                 .with_capabilities(CapabilitySet::from_bits(capabilities))
                 .with_regions(RegionSet::from_bits(regions))
-                .with_price(Price::per_million_tokens(input, output).with_fixed_price(fixed))
+                .with_price(price)
+                .with_window(window)
         })
         .boxed()
 }
@@ -175,20 +273,25 @@ fn model() -> BoxedStrategy<Model> {
 fn names() -> BoxedStrategy<Names> {
     let models = btree_map(number32(), ".{0,8}", 0..4);
     let bits = || btree_map(0..64_u8, ".{0,8}", 0..4);
-    (models, btree_map(any::<u8>(), ".{0,8}", 0..4), bits(), bits())
-        .prop_map(|(models, providers, capabilities, regions)| Names {
+    let numbers = || btree_map(any::<u8>(), ".{0,8}", 0..4);
+    let groups = prop_oneof![Just(BTreeMap::new()), numbers()];
+    (models, numbers(), bits(), bits(), groups)
+        .prop_map(|(models, providers, capabilities, regions, groups)| Names {
             models,
             providers,
             capabilities,
             regions,
+            groups,
         })
         .boxed()
 }
 
 fn logged_snapshot() -> BoxedStrategy<LoggedSnapshot<'static>> {
     let policy = (number(), number(), share(), share(), share(), money());
-    (policy, vec(model(), 0..4), names())
-        .prop_map(|(policy, models, names)| {
+    let groups = btree_map(any::<u8>(), btree_set(number32(), 0..4), 0..3);
+    let groups = prop_oneof![Just(BTreeMap::new()), groups];
+    (policy, vec(model(), 0..4), groups, names())
+        .prop_map(|(policy, models, groups, names)| {
             let by_id: BTreeMap<u32, Model> =
                 models.into_iter().map(|model| (model.model_id, model)).collect();
             LoggedSnapshot {
@@ -201,6 +304,10 @@ fn logged_snapshot() -> BoxedStrategy<LoggedSnapshot<'static>> {
                     .with_risk_penalty_multiplier(policy.4)
                     .with_latency_penalty_per_ms(policy.5),
                 models: by_id.into_values().collect(),
+                groups: groups
+                    .into_iter()
+                    .map(|(id, models)| Group::new(id, Vec::from_iter(models)))
+                    .collect(),
                 names: Cow::Owned(names),
             }
         })
@@ -315,10 +422,12 @@ fn checkpoint() -> BoxedStrategy<Checkpoint<'static>> {
 }
 
 fn record() -> BoxedStrategy<Record<'static>> {
-    let fallback = (number32(), money(), signed()).prop_map(
-        |(model_id, estimated_cost, expected_utility_microunits)| Fallback {
+    let maximum = prop_oneof![Just(Microunits::ZERO), money()];
+    let fallback = (number32(), money(), maximum, signed()).prop_map(
+        |(model_id, estimated_cost, maximum, expected_utility_microunits)| Fallback {
             model_id,
             estimated_cost,
+            maximum_cost: maximum.max(estimated_cost),
             expected_utility_microunits,
         },
     );
@@ -471,7 +580,7 @@ fn unknown_codes_are_refused_by_name() {
             }
         }
     }
-    for (at, first_unknown) in [(0, 7), (ADMISSION, 6)] {
+    for (at, first_unknown) in [(0, 11), (ADMISSION, 6)] {
         let mut bytes = bytes.clone();
         bytes[at] = first_unknown;
         not_decoded(&bytes);
@@ -514,6 +623,7 @@ fn what_is_to_be_in_order_is_refused_out_of_order() {
         digest: snapshot().digest(),
         policy: POLICY,
         models: Cow::Owned(vec![world::model(2, 1, 1), world::model(1, 1, 1)]),
+        groups: Cow::Borrowed(&[]),
         names: Cow::Owned(Names::default()),
     };
     let installed = |snapshot| Record::SnapshotInstalled { time: UnixMillis::new(0), snapshot };

@@ -136,4 +136,9 @@ fn add_names(
     object.insert("requested_model".to_owned(), name(Some(decision.requested_model_id)));
     object.insert("selected_model".to_owned(), name(decision.selected_model_id));
     object.insert("runner_up_model".to_owned(), name(decision.runner_up_model_id));
+    if let Some(group_id) = request.group_id {
+        let group = names.groups.get(&group_id).cloned();
+        let group = group.unwrap_or_else(|| format!("group {group_id}"));
+        object.insert("group".to_owned(), group.into());
+    }
 }

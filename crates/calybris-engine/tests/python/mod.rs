@@ -78,10 +78,11 @@ pub fn disagreements(
     told.collect()
 }
 
-/// The payloads of the engine's golden file: every form of every record.
+/// The payloads of the engine's golden files: every form of every record.
 pub fn golden_payloads() -> Vec<Vec<u8>> {
-    include_str!("../golden/records.txt")
-        .lines()
+    [include_str!("../golden/records.txt"), include_str!("../golden/second_records.txt")]
+        .into_iter()
+        .flat_map(str::lines)
         .map(|line| base16ct::lower::decode_vec(line.split_once(' ').unwrap().1).unwrap())
         .collect()
 }
