@@ -187,6 +187,7 @@ fn a_forged_decision_is_not_proven_and_its_proof_does_not_hold() {
         })
         .unwrap();
     forged.decision.estimated_cost = Microunits::new(forged.decision.estimated_cost.get() + 1);
+    forged.decision.maximum_cost = forged.decision.estimated_cost;
     let writer = WalWriter::open(dir.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
     let sequence = writer.append(&Record::Decided(forged)).unwrap().sequence;
     writer.close().unwrap();

@@ -64,9 +64,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
             recorded_values.insert((number.of)(kernel.policy()));
             let policy = base.as_ref().map_or(*kernel.policy(), PolicyFile::policy);
             let proposed = values.iter().map(|value| {
-                let varied = PolicySnapshot::new((number.with)(policy, *value), kernel.models());
-                // A sweep shows no model, so its snapshots need no names.
-                varied.map(|varied| Arc::new(Snapshot::new(varied, Names::default())))
+                let varied = (number.with)(policy, *value);
+                let varied = PolicySnapshot::with_groups(varied, kernel.models(), kernel.groups());
+                // A sweep shows no model, so its snapshots need no names but those of the groups, which requests name.
+                let groups = recorded.names().groups.clone();
+                let names = Names { groups, ..Names::default() };
+                varied.map(|varied| Arc::new(Snapshot::new(varied, names)))
             });
             let proposed: Result<Vec<_>, _> = proposed.collect();
             proposed.map_err(|error| InputError::in_file(log, error))

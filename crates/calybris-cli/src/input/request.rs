@@ -324,6 +324,7 @@ required_regions = [\"eu\"]
             providers: [(0, "p".to_owned()), (1, "q".to_owned())].into(),
             capabilities: [(0, "tools".to_owned()), (5, "vision".to_owned())].into(),
             regions: [(2, "eu".to_owned()), (3, "us".to_owned())].into(),
+            ..Names::default()
         }
     }
 

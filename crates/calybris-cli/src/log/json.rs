@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
 use crate::log::journal::Journal;
-use crate::log::naming::{allowed_names, member_names, model_name};
+use crate::log::naming::{allowed_names, group_name, member_names, model_name};
 use crate::log::outcome::{Ending, Followed};
 use crate::time::rfc3339;
 
@@ -137,8 +137,6 @@ fn add_names(
     object.insert("selected_model".to_owned(), name(decision.selected_model_id));
     object.insert("runner_up_model".to_owned(), name(decision.runner_up_model_id));
     if let Some(group_id) = request.group_id {
-        let group = names.groups.get(&group_id).cloned();
-        let group = group.unwrap_or_else(|| format!("group {group_id}"));
-        object.insert("group".to_owned(), group.into());
+        object.insert("group".to_owned(), group_name(names, group_id).into());
     }
 }

@@ -31,8 +31,8 @@ pub(crate) fn provider_name(names: &Names, provider_id: u8) -> String {
 }
 
 /// A group's name; without one, its number.
-pub(crate) fn group_name(_names: &Names, group_id: u8) -> String {
-    format!("group {group_id}")
+pub(crate) fn group_name(names: &Names, group_id: u8) -> String {
+    names.groups.get(&group_id).cloned().unwrap_or_else(|| format!("group {group_id}"))
 }
 
 /// The names of a set's bits, those without a name by their number; `none` for the empty set.

@@ -282,6 +282,7 @@ mod tests {
         let next = Fallback {
             model_id: 2,
             estimated_cost: Microunits::new(9),
+            maximum_cost: Microunits::new(9),
             expected_utility_microunits: 1,
         };
         let fell_back = |fallback| Record::FellBack {

@@ -102,6 +102,7 @@ pub(crate) fn with_policy(
     recorded: &Snapshot,
     policy: Policy,
 ) -> Result<Snapshot, calybris_core::kernel::SnapshotError> {
-    let policy_snapshot = PolicySnapshot::new(policy, recorded.policy_snapshot().models())?;
+    let kernel = recorded.policy_snapshot();
+    let policy_snapshot = PolicySnapshot::with_groups(policy, kernel.models(), kernel.groups())?;
     Ok(Snapshot::new(policy_snapshot, recorded.names().clone()))
 }

@@ -26,7 +26,14 @@ impl Reasons {
     pub(crate) fn of(change: &Change) -> Self {
         let (old, new) = (&*change.recorded_snapshot, &*change.proposed_snapshot);
         let before = old.policy_snapshot().explain(&change.request);
-        let after = new.policy_snapshot().explain(&change.request);
+        let Some(request) = new.renumber(&change.request, old) else {
+            let why =
+                vec!["Now: the request names a group that is not in the proposal.".to_owned()];
+            let rejection = Some(change.proposed.reason.to_string());
+            let after = Outcome { winner: None, rejection };
+            return Self { why, before: outcome(old, &before), after };
+        };
+        let after = new.policy_snapshot().explain(&request);
         Self {
             why: why(old, &before, new, &after),
             before: outcome(old, &before),

@@ -88,7 +88,8 @@ pub(crate) fn write_log(dir: &Path) {
         failed_model_id: failed.model_id,
         fallback: Some(Fallback {
             model_id: next.model_id,
-            estimated_cost: Microunits::new(next.cost.get()),
+            estimated_cost: next.cost,
+            maximum_cost: next.maximum_cost,
             expected_utility_microunits: next.utility_microunits,
         }),
     });
@@ -131,6 +132,7 @@ impl Log {
                 digest: snapshot.digest(),
                 policy: *snapshot.policy_snapshot().policy(),
                 models: Cow::Borrowed(snapshot.policy_snapshot().models()),
+                groups: Cow::Borrowed(snapshot.policy_snapshot().groups()),
                 names: Cow::Borrowed(snapshot.names()),
             },
         };
@@ -229,6 +231,7 @@ fn snapshot(epoch: u64, rows: &[Row]) -> Snapshot {
         providers: numbered(&["north", "east", "south"]),
         capabilities: numbered(&["tools", "vision"]),
         regions: numbered(&["eu", "us"]),
+        ..Names::default()
     };
     let models: Vec<Model> = (0..).zip(rows).map(model).collect();
     Snapshot::new(PolicySnapshot::new(policy, models).unwrap(), names)

@@ -105,6 +105,7 @@ pub(crate) fn snapshot(policy: Policy) -> Snapshot {
         providers: numbered(&PROVIDERS),
         capabilities: numbered(&["tools", "vision"]),
         regions: numbered(&["eu"]),
+        ..Names::default()
     };
     Snapshot::new(PolicySnapshot::new(policy, models).unwrap(), names)
 }
@@ -152,6 +153,7 @@ pub(crate) fn write_decisions(dir: &Path, count: u64, edit: impl Fn(u64, &mut De
                     digest: snapshot.digest(),
                     policy,
                     models: Cow::Borrowed(snapshot.policy_snapshot().models()),
+                    groups: Cow::Borrowed(snapshot.policy_snapshot().groups()),
                     names: Cow::Borrowed(snapshot.names()),
                 },
             };
