@@ -387,7 +387,7 @@ mod tests {
     use calybris_units::BasisPoints;
 
     use super::*;
-    use crate::RegionSet;
+    use crate::{Rates, RegionSet, SearchFee, TokenClass};
 
     /// INVARIANT (narrow), at its limits and just beyond. An overflow would panic.
     #[test]
@@ -437,6 +437,46 @@ mod tests {
                             assert_eq!(risk, valuation.wide_risk_penalty_microunits());
                         }
                     }
+                }
+            }
+        }
+    }
+
+    /// INVARIANT (narrow) for every class at once, searches and bands, at its limits and just beyond.
+    #[test]
+    fn both_widths_come_to_the_same_for_classes_bands_and_searches() {
+        let around = |limit: u64| [limit - 1, limit];
+        let same = |rate: u64| Rates::plain(Microunits::new(rate), Microunits::new(rate));
+        for (rate, fee, fixed_price) in around(1 << 36)
+            .into_iter()
+            .flat_map(|rate| around(1 << 40).map(|fee| (rate, fee)))
+            .flat_map(|(rate, fee)| around(1 << 60).map(|fixed_price| (rate, fee, fixed_price)))
+        {
+            let price = Price::new(same(1))
+                .with_fixed_price(Microunits::new(fixed_price))
+                .with_search_fee(SearchFee::per_search(Microunits::new(fee)))
+                .with_band(3, same(rate))
+                .unwrap();
+            for (tokens, searches) in around(1 << 25)
+                .into_iter()
+                .chain([0, u32::MAX.into()])
+                .flat_map(|tokens| around(1 << 20).map(|searches| (tokens, searches)))
+            {
+                let (tokens, searches) = (tokens.try_into().unwrap(), searches.try_into().unwrap());
+                let usage = TokenClass::ALL
+                    .into_iter()
+                    .fold(Usage::default(), |usage, class| usage.with_tokens(class, tokens))
+                    .with_searches(searches);
+                let is_narrow = tokens < 1 << 25
+                    && searches < 1 << 20
+                    && rate < 1 << 36
+                    && fee < 1 << 40
+                    && fixed_price < 1 << 60;
+                assert_eq!(narrow::holds_usage(&usage) & narrow::holds_price(&price), is_narrow);
+                let wide = wide_cost_microunits(&usage, &price);
+                assert_eq!(cost_microunits(&usage, &price), wide.unwrap_or(u64::MAX));
+                if is_narrow {
+                    assert_eq!(narrow_cost_microunits(&usage, &price), wide.unwrap_or(u64::MAX));
                 }
             }
         }

@@ -19,7 +19,10 @@ mod oracle;
 use std::fmt::Write;
 use std::path::Path;
 
-use calybris_kernel::{BasisPoints, CapabilitySet, Decision, Microunits, PolicySnapshot};
+use calybris_kernel::{
+    BasisPoints, CapabilitySet, Ceiling, Decision, ExcludedModels, Group, Microunits, Policy,
+    PolicySnapshot, Price, Rates, SearchFee, TokenClass, TokenClassSet, Usage, Window,
+};
 use cases::{Case, MODEL, POLICY, REQUEST};
 
 fn compare_or_bless(file: &str, found: &str) {
@@ -90,6 +93,11 @@ fn decisions_stay_what_they_are() {
 fn canonical_bytes_stay_what_they_are() {
     let second = MODEL.with_model_id(0x0403_0201).with_enabled(false);
     let snapshot = PolicySnapshot::new(POLICY, [second, MODEL]).unwrap();
+    compare_or_bless("canonical.hex", &hex(&snapshot));
+}
+
+/// The canonical bytes, a line for each piece.
+fn hex(snapshot: &PolicySnapshot) -> String {
     let mut found = String::new();
     snapshot.write_canonical(|piece| {
         for byte in piece {
@@ -97,5 +105,92 @@ fn canonical_bytes_stay_what_they_are() {
         }
         found.push('\n');
     });
-    compare_or_bless("canonical.hex", &found);
+    found
+}
+
+/// Cached tokens for a tenth, a long prompt twice as dear, searches, and a window.
+fn banded() -> Price {
+    let rates = |input: u64| {
+        Rates::plain(Microunits::new(input), Microunits::new(5 * input))
+            .with(TokenClass::CacheRead, Microunits::new(input / 10))
+            .with(TokenClass::CacheWrite, Microunits::new(input / 4 * 5))
+    };
+    Price::new(rates(3_000_000))
+        .with_search_fee(SearchFee::per_search(Microunits::new(10_000)))
+        .with_band(200_000, rates(6_000_000))
+        .unwrap()
+}
+
+#[test]
+fn decisions_of_the_second_law_stay_what_they_are() {
+    let mut found = String::new();
+    let mut add = |name: &str, decision: &Decision| {
+        let line = line(name, decision);
+        let maximum = decision.maximum_cost.get();
+        writeln!(found, "{} maximum {maximum}", line.trim_end()).unwrap();
+    };
+    let window = Window::UNKNOWN.with_max_prompt_tokens(1_000_000);
+    let classed = MODEL.with_price(banded()).with_window(window);
+    let plain = MODEL
+        .with_model_id(2)
+        .with_price(cases::price(2_500_000, 10_000_000, 0))
+        .with_window(Window::UNKNOWN.with_max_total_tokens(128_000));
+    let off = MODEL.with_model_id(3).with_enabled(false);
+    let groups = [Group::new(0, [1, 3]), Group::new(1, [3]), Group::new(2, [])];
+    let snapshot = PolicySnapshot::with_groups(POLICY, [classed, plain, off], groups).unwrap();
+    let request =
+        REQUEST.with_business_value_microunits(1 << 30).with_budget_limit(Microunits::MAX);
+    let cached = request.with_usage(Usage::new(20_000, 1_000).with_cache_read_tokens(80_000));
+    let of_prompt = |input_tokens: u32| request.with_usage(Usage::new(input_tokens, 1_000));
+    let ceiling = Ceiling::new(100_000, 4_096);
+    let text = TokenClassSet::EMPTY
+        .with(TokenClass::Input)
+        .with(TokenClass::CacheRead)
+        .with(TokenClass::Output);
+    let excluded = |ids: &[u32]| ExcludedModels::new(ids).unwrap();
+    for (name, request) in [
+        ("plain", request),
+        ("cached", cached),
+        ("at the window", of_prompt(127_000)),
+        ("above the window", of_prompt(127_001)),
+        ("at the threshold", of_prompt(200_000)),
+        ("above the threshold", of_prompt(200_001)),
+        ("above every window", of_prompt(1_000_001)),
+        ("searching", cached.with_usage(cached.usage.with_searches(4))),
+        ("ceiling", cached.with_ceiling(ceiling)),
+        ("ceiling of text", cached.with_ceiling(ceiling.with_classes(text))),
+        ("ceiling above the threshold", cached.with_ceiling(Ceiling::new(200_001, 4_096))),
+        ("poor", cached.with_ceiling(ceiling).with_budget_limit(Microunits::new(436_439))),
+        ("below its usage", cached.with_ceiling(Ceiling::new(99_999, 4_096))),
+        ("group", request.with_group_id(0)),
+        ("disabled group", request.with_group_id(1)),
+        ("empty group", request.with_group_id(2)),
+        ("unknown group", request.with_group_id(3)),
+        ("cooling", request.with_excluded_models(excluded(&[2, 77]))),
+        ("all excluded", request.with_excluded_models(excluded(&[3, 2, 1]))),
+    ] {
+        add(name, &snapshot.prescribe(&request));
+    }
+    for seed in 1..=60 {
+        let case = Case::of_second_law(seed, 200, 4);
+        let snapshot = case.snapshot();
+        for (index, request) in case.requests.iter().enumerate() {
+            add(&format!("case {seed}.{index}"), &snapshot.prescribe(request));
+        }
+    }
+    compare_or_bless("decisions_2.txt", &found);
+}
+
+/// The worked example of `SEMANTICS.md`.
+#[test]
+fn canonical_bytes_of_the_second_version_stay_what_they_are() {
+    let policy = Policy::new().with_policy_epoch(1).with_catalog_epoch(2);
+    let plain = calybris_kernel::Model::new(7, 0, BasisPoints::percent(80))
+        .with_price(cases::price(150_000, 600_000, 0));
+    let classed = plain.with_model_id(9).with_price(banded()).with_window(
+        Window::UNKNOWN.with_max_prompt_tokens(1_000_000).with_max_completion_tokens(64_000),
+    );
+    let groups = [Group::new(4, [9, 7])];
+    let snapshot = PolicySnapshot::with_groups(policy, [classed, plain], groups).unwrap();
+    compare_or_bless("canonical_2.hex", &hex(&snapshot));
 }

@@ -5,8 +5,8 @@
 pub(crate) mod second_law;
 
 use calybris_kernel::{
-    BasisPoints, CapabilitySet, Group, Microunits, Model, Policy, Price, ProviderSet, RegionSet,
-    Request, Usage,
+    BasisPoints, CapabilitySet, Group, Microunits, Model, Policy, PolicySnapshot, Price,
+    ProviderSet, RegionSet, Request, Usage,
 };
 
 /// A policy without penalties that rejects few requests.
@@ -100,6 +100,10 @@ pub(crate) struct Case {
 }
 
 impl Case {
+    pub(crate) fn snapshot(&self) -> PolicySnapshot {
+        PolicySnapshot::with_groups(self.policy, self.models.clone(), self.groups.clone()).unwrap()
+    }
+
     /// A case that depends on the seed alone.
     pub(crate) fn generate(seed: u64, max_models: u64, request_count: usize) -> Self {
         let dice = &mut Dice(seed);

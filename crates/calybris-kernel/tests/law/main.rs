@@ -18,6 +18,7 @@ mod oracle;
 
 mod allocations;
 mod candidates;
+mod canonical;
 mod ceilings;
 mod choosing;
 mod codes;
@@ -51,7 +52,7 @@ const ROUNDED: Request = REQUEST
     .with_budget_limit(Microunits::MAX);
 
 /// The canonical bytes of a snapshot.
-fn canonical(snapshot: &PolicySnapshot) -> Vec<u8> {
+fn canonical_bytes(snapshot: &PolicySnapshot) -> Vec<u8> {
     let mut bytes = Vec::new();
     snapshot.write_canonical(|piece| bytes.extend_from_slice(piece));
     bytes

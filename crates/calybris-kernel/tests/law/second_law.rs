@@ -4,17 +4,12 @@
 use std::collections::BTreeMap;
 
 use calybris_kernel::{
-    InvalidRequest, Microunits, PolicySnapshot, RankedModel, Reason, Refusal, TokenClass, Verdict,
-    WindowPart,
+    InvalidRequest, Microunits, RankedModel, Reason, Refusal, TokenClass, Verdict, WindowPart,
 };
 use proptest::prelude::*;
 
 use crate::cases::Case;
 use crate::oracle;
-
-fn snapshot(case: &Case) -> PolicySnapshot {
-    PolicySnapshot::with_groups(case.policy, case.models.clone(), case.groups.clone()).unwrap()
-}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_500, failure_persistence: None, ..ProptestConfig::default() })]
@@ -22,7 +17,7 @@ proptest! {
     #[test]
     fn prescribe_agrees_with_the_oracle_on_the_whole_law(seed: u64) {
         let case = Case::of_second_law(seed, 200, 8);
-        let snapshot = snapshot(&case);
+        let snapshot = case.snapshot();
         for request in &case.requests {
             let expected =
                 oracle::decide_with_groups(&case.policy, &case.models, &case.groups, request);
@@ -38,7 +33,7 @@ proptest! {
         places in prop_oneof![0_usize..20, 60_usize..150],
     ) {
         let case = Case::of_second_law(seed, 200, 4);
-        let snapshot = snapshot(&case);
+        let snapshot = case.snapshot();
         for request in &case.requests {
             let mut expected = Vec::new();
             if snapshot.prescribe(request).evaluated_models > 0 {
@@ -65,7 +60,7 @@ proptest! {
     #[test]
     fn explain_agrees_with_the_oracle_on_every_candidate(seed: u64) {
         let case = Case::of_second_law(seed, 60, 3);
-        let snapshot = snapshot(&case);
+        let snapshot = case.snapshot();
         for request in &case.requests {
             let explanation = snapshot.explain(request);
             prop_assert_eq!(explanation.decision, snapshot.prescribe(request));
@@ -135,16 +130,16 @@ proptest! {
     #[test]
     fn the_order_of_models_and_groups_changes_neither_decision_nor_canonical_bytes(seed: u64) {
         let mut case = Case::of_second_law(seed, 80, 3);
-        let given = snapshot(&case);
+        let given = case.snapshot();
         case.models.reverse();
         case.groups.reverse();
         for group in &mut case.groups {
             let turn = group.model_ids.len() / 3;
             group.model_ids.rotate_left(turn);
         }
-        let shuffled = snapshot(&case);
+        let shuffled = case.snapshot();
         prop_assert_eq!(&given, &shuffled);
-        prop_assert_eq!(super::canonical(&given), super::canonical(&shuffled));
+        prop_assert_eq!(super::canonical_bytes(&given), super::canonical_bytes(&shuffled));
         for request in &case.requests {
             prop_assert_eq!(given.prescribe(request), shuffled.prescribe(request));
         }
@@ -157,7 +152,7 @@ proptest! {
     #[test]
     fn prescribe_and_rank_agree_with_the_oracle_on_large_catalogs_of_the_whole_law(seed: u64) {
         let case = Case::of_second_law(seed, 9_000, 4);
-        let snapshot = snapshot(&case);
+        let snapshot = case.snapshot();
         for request in &case.requests {
             let expected =
                 oracle::decide_with_groups(&case.policy, &case.models, &case.groups, request);
@@ -183,7 +178,7 @@ fn the_cases_reach_every_reason_every_refusal_and_both_sides_of_every_limit() {
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     for seed in 0..1_500 {
         let case = Case::of_second_law(seed, 60, 8);
-        let snapshot = snapshot(&case);
+        let snapshot = case.snapshot();
         for request in &case.requests {
             let mut see = |what: String| *seen.entry(what).or_default() += 1;
             let decision = snapshot.prescribe(request);

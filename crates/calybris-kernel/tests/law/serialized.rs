@@ -1,5 +1,12 @@
 //! Serialized forms.
 
+use calybris_kernel::{
+    Ceiling, ExcludedModels, Group, Margin, Rates, SearchFee, TokenClass, TokenClassSet,
+    WinningChanges,
+};
+use proptest::prelude::*;
+
+use super::cases::Case;
 use super::*;
 
 #[test]
@@ -139,4 +146,139 @@ fn an_unknown_name_is_refused() {
     assert!(error.to_string().starts_with("`Whim` is not a reason"), "{error}");
     let error = serde_json::from_str::<Action>("\"Wait\"").unwrap_err();
     assert!(error.to_string().starts_with("`Wait` is not an action"), "{error}");
+}
+
+fn round_trip<T: serde::Serialize + serde::de::DeserializeOwned>(data: &T) -> T {
+    serde_json::from_str(&serde_json::to_string(data).unwrap()).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn data_of_the_whole_law_survives_a_round_trip(seed: u64) {
+        let case = Case::of_second_law(seed, 12, 3);
+        let snapshot = case.snapshot();
+        prop_assert_eq!(&round_trip(&case.models), &case.models);
+        prop_assert_eq!(&round_trip(&case.groups), &case.groups);
+        prop_assert_eq!(&round_trip(&case.requests), &case.requests);
+        for request in &case.requests {
+            let decision = snapshot.prescribe(request);
+            prop_assert_eq!(round_trip::<Decision>(&decision), decision);
+            let margin = snapshot.margin(request);
+            prop_assert_eq!(round_trip::<Option<Margin>>(&margin), margin);
+            for model in &case.models {
+                let changes = snapshot.what_would_win(request, model.model_id);
+                prop_assert_eq!(round_trip::<Option<WinningChanges>>(&changes), changes);
+            }
+        }
+    }
+}
+
+#[test]
+fn json_of_the_second_law_names_every_number_with_its_unit() {
+    let ceiling = Ceiling::new(2_000, 4_096)
+        .with_searches(3)
+        .with_classes(TokenClassSet::ALL.without(TokenClass::AudioOutput));
+    assert_eq!(
+        serde_json::to_string(&ceiling).unwrap(),
+        "{\"prompt_tokens\":2000,\"completion_tokens\":4096,\"searches\":3,\"class_bits\":127}"
+    );
+    let group = Group::new(3, [9, 4]);
+    assert_eq!(serde_json::to_string(&group).unwrap(), "{\"group_id\":3,\"model_ids\":[9,4]}");
+    let excluded = ExcludedModels::new(&[9, 4]).unwrap();
+    assert_eq!(serde_json::to_string(&excluded).unwrap(), "[4,9]");
+    let fee = SearchFee::per_request(Microunits::new(35_000));
+    assert_eq!(
+        serde_json::to_string(&fee).unwrap(),
+        "{\"amount_microunits\":35000,\"per_request\":true}"
+    );
+    assert_eq!(serde_json::to_string(&TokenClass::CacheWriteLong).unwrap(), "\"cache_write_long\"");
+    let of =
+        |model: Model, request: Request| serde_json::to_string(&refusal(model, &request)).unwrap();
+    assert_eq!(
+        of(MODEL.with_window(Window::UNKNOWN.with_max_total_tokens(1_499)), REQUEST),
+        "{\"Window\":{\"part\":\"total\",\"tokens\":1500,\"maximum\":1499}}"
+    );
+    let invalid = |request: Request| {
+        let snapshot = PolicySnapshot::new(POLICY, [MODEL]).unwrap();
+        serde_json::to_string(&snapshot.explain(&request).request_refusal).unwrap()
+    };
+    assert_eq!(
+        invalid(REQUEST.with_ceiling(Ceiling::new(999, 500))),
+        "{\"InvalidRequest\":{\"AboveCeiling\":{\"field\":\"prompt_tokens\",\"found\":1000,\"limit\":999}}}"
+    );
+    assert_eq!(
+        invalid(REQUEST.with_ceiling(ceiling.with_classes(TokenClassSet::PROMPT))),
+        "{\"InvalidRequest\":{\"NoClassAllowed\":{\"field\":\"completion_tokens\",\"limit\":4096}}}"
+    );
+    let without_output = TokenClassSet::ALL.without(TokenClass::Output);
+    assert_eq!(
+        invalid(REQUEST.with_ceiling(ceiling.with_classes(without_output))),
+        "{\"InvalidRequest\":{\"ClassNotAllowed\":{\"class\":\"output\",\"tokens\":500}}}"
+    );
+    assert_eq!(
+        invalid(REQUEST.with_group_id(4)),
+        "{\"InvalidRequest\":{\"UnknownGroup\":{\"group_id\":4}}}"
+    );
+}
+
+/// What is absent is the neutral value, as in the builders.
+#[test]
+fn json_may_leave_out_what_is_not_used() {
+    let usage: Usage = serde_json::from_str("{\"input_tokens\":7}").unwrap();
+    assert_eq!(usage, Usage::new(7, 0));
+    let ceiling: Ceiling =
+        serde_json::from_str("{\"prompt_tokens\":7,\"completion_tokens\":8}").unwrap();
+    assert_eq!(ceiling, Ceiling::new(7, 8));
+    let window: Window = serde_json::from_str("{\"max_total_tokens\":9}").unwrap();
+    assert_eq!(window, Window::UNKNOWN.with_max_total_tokens(9));
+    let mut json = serde_json::to_value(REQUEST).unwrap();
+    let fields = json.as_object_mut().unwrap();
+    for absent in ["ceiling", "group_id", "excluded_models"] {
+        assert!(fields.remove(absent).is_some(), "{absent}");
+    }
+    assert_eq!(serde_json::from_value::<Request>(json).unwrap(), REQUEST);
+    let mut json = serde_json::to_value(MODEL).unwrap();
+    assert!(json.as_object_mut().unwrap().remove("window").is_some());
+    assert!(json["price"].as_object_mut().unwrap().remove("search_fee").is_some());
+    assert_eq!(serde_json::from_value::<Model>(json).unwrap(), MODEL);
+}
+
+/// Prices that no constructor makes are not read either.
+#[test]
+fn a_malformed_price_is_refused() {
+    let rates = |rate: u64| Rates::plain(Microunits::new(rate), Microunits::new(rate));
+    let read = |bands: &[(u32, u64)]| {
+        let bands: Vec<_> = bands
+            .iter()
+            .map(|&(above, rate)| {
+                serde_json::json!({"above_prompt_tokens": above, "rates": rates(rate)})
+            })
+            .collect();
+        serde_json::from_value::<Price>(serde_json::json!({ "bands": bands }))
+            .map_err(|error| error.to_string())
+    };
+    let price = Price::new(rates(5)).with_band(9, rates(5)).unwrap();
+    assert_eq!(read(&[(0, 5), (9, 5)]), Ok(price));
+    for (bands, message) in [
+        (&[][..], "a price has at least one band"),
+        (&[(1, 5)], "the first band of a price begins at 0 prompt tokens, not above 1"),
+        (
+            &[(0, 5), (9, 5), (9, 5)],
+            "a band above 9 prompt tokens cannot follow one above 9: thresholds ascend",
+        ),
+        (
+            &[(0, 5), (9, 4)],
+            "the rate of input falls from 5 to 4 microunits per million tokens above 9 prompt tokens; \
+             rates may only rise",
+        ),
+        (&[(0, 1), (1, 1), (2, 1), (3, 1), (4, 1)], "a price has at most 4 bands"),
+    ] {
+        assert_eq!(read(bands), Err(message.to_owned()));
+    }
+    let ids: Vec<u32> = (0..17).collect();
+    let error = serde_json::from_value::<ExcludedModels>(serde_json::json!(ids)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "17 model ids are to be excluded, and at most 16 different ones may be"
+    );
 }
