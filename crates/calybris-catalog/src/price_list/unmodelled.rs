@@ -52,7 +52,8 @@ fn is_plain(entry: Entry<'_>, key: &str, node: &Node<'_>) -> bool {
     let suffixed =
         PLAIN_RATES.iter().find_map(|(own, plain)| Some((key.strip_prefix(own)?, plain)));
     let plain = suffixed.and_then(|(suffix, plain)| entry.field(&format!("{plain}{suffix}")));
-    plain.is_some_and(|plain| number(plain).is_some() && number(plain) == number(node))
+    let rate = |node| number(node).and_then(Number::per_million_tokens);
+    plain.is_some_and(|plain| rate(plain).is_some() && rate(plain) == rate(node))
 }
 
 fn number(node: &Node<'_>) -> Option<Number> {
