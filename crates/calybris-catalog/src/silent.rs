@@ -196,4 +196,17 @@ mod tests {
             assert_eq!(filled, ["M"]);
         }
     }
+
+    #[test]
+    fn a_band_is_filled_with_what_prompts_as_long_cost_elsewhere() {
+        let long = r#", "input_cost_per_token_above_200k_tokens": 2e-06"#;
+        let write = r#", "cache_creation_input_token_cost": 3e-06,
+            "cache_creation_input_token_cost_above_200k_tokens": 6e-06"#;
+        let entries = [entry("m", long), entry("a/m", write)].join(",");
+        let mut list = CatalogFile::parse("p.json", format!("{{{entries}}}")).unwrap();
+        list.apply_rules(&policy_with("[tenants]\nt = 1\n[catalog]\nfill_silent_rates = true\n"));
+        let price = list.candidate("m").unwrap().price();
+        let writes = [200_000, 200_001].map(|prompt| price.band(prompt).rates.cache_write.get());
+        assert_eq!(writes, [3_000_000, 6_000_000]);
+    }
 }

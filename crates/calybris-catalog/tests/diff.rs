@@ -65,6 +65,15 @@ fn a_band_is_named_by_its_threshold_and_only_with_what_changed_in_it() {
 }
 
 #[test]
+fn a_change_is_named_once_and_not_again_in_each_longer_band() {
+    let band = "\"output_cost_per_token_above_200k_tokens\": 4e-06, \"input_cost_per_token\":";
+    assert_eq!(
+        changes(&format!("{band} 1e-06"), &format!("{band} 3e-06")),
+        expected(&[("input price", "1", "3")])
+    );
+}
+
+#[test]
 fn fees_windows_and_retirements_are_compared() {
     let old =
         "\"input_cost_per_token\": 1e-06, \"max_input_tokens\": 100, \"max_output_tokens\": 50,

@@ -198,6 +198,38 @@ fn a_service_tier_is_a_disabled_row_with_its_own_rates_and_the_standard_ones_whe
 }
 
 #[test]
+fn a_tier_keeps_its_long_write_rate_above_a_threshold_that_is_the_standard_rows_alone() {
+    let fields = r#", "cache_creation_input_token_cost_above_1hr": 3e-06, "input_cost_per_token_flex": 5e-07,
+        "cache_creation_input_token_cost_above_1hr_flex": 1.5e-06, "output_cost_per_token_above_200k_tokens": 4e-06,
+        "cache_creation_input_token_cost_above_1hr_above_200k_tokens": 6e-06"#;
+    let flex = bands(&row(fields, "a@flex").price());
+    assert_eq!(
+        flex,
+        expected(&[(0, "0.5 0.5 0.5 1.5 0.5 2 2 2"), (200_000, "0.5 0.5 0.5 1.5 0.5 4 4 4"),])
+    );
+}
+
+#[test]
+fn a_batch_has_its_own_keys_even_where_the_standard_row_has_ranges() {
+    let fields = r#", "input_cost_per_token_batches": 5e-07, "input_cost_per_token_flex": 5e-07,
+        "tiered_pricing": [{"range": [0, 9], "input_cost_per_token": 3e-06}]"#;
+    let input = |name: &str| row(fields, name).price().band(0).rates.input.to_string();
+    assert_eq!(["a", "a@flex", "a@batch"].map(input), ["3", "3", "0.5"]);
+}
+
+#[test]
+fn a_rounded_rate_is_counted_where_it_is_stated_and_noted_in_its_row() {
+    let fields = r#", "cache_read_input_token_cost": 1.0000001e-12, "input_cost_per_token_flex": 5e-07,
+        "output_cost_per_token_above_200k_tokens": 2.0000000001e-06"#;
+    let list = list_of("p", fields).unwrap();
+    // The output rate is within one part in 10^9 of a whole one.
+    assert_eq!(list.rounded_prices(), 1);
+    let noted: Vec<_> = list.noted(Note::RoundedRate).map(|model| model.name.as_str()).collect();
+    assert_eq!(noted, ["a"]);
+    assert_eq!(row(fields, "a@flex").price().band(0).rates.cache_read.get(), 2);
+}
+
+#[test]
 fn a_factor_is_a_row_with_every_rate_multiplied_exactly() {
     let fields = r#", "cache_read_input_token_cost": 1e-07, "provider_specific_entry": {"us": 1.1, "note": "text"},
         "regional_processing_uplift_multiplier_us": 9, "regional_processing_uplift_multiplier_eu": 1.25,
