@@ -29,6 +29,7 @@ mod form;
 pub mod json;
 mod looks;
 pub mod text;
+pub mod usage;
 mod words;
 
 pub use candidate::{Candidate, Skipped};
