@@ -14,7 +14,8 @@ pub struct Differences {
     pub gone_models: BTreeSet<String>,
     /// Models that the recorded catalog does not have.
     pub new_models: BTreeSet<String>,
-    /// Recorded providers, capabilities and regions that no new model has: requests that need one are rejected.
+    /// Recorded providers, capabilities and regions that no new model has, and recorded groups that the new policy lacks:
+    /// requests that need one are rejected.
     pub gone_names: BTreeSet<String>,
     /// New providers: only recorded requests that allow every provider allow them.
     pub new_providers: BTreeSet<String>,
@@ -41,11 +42,13 @@ impl Differences {
             new.models().iter().fold(0, |set, model| set | model.capabilities.bits());
         let regions = new.models().iter().fold(0, |set, model| set | model.regions.bits());
         let providers: BTreeSet<u8> = new.models().iter().map(|model| model.provider_id).collect();
+        let groups: BTreeSet<u8> = new.groups().iter().map(|group| group.group_id).collect();
         let names = recorded.names();
         for (what, names, has) in [
             ("provider", &names.providers, &(|id| providers.contains(&id)) as &dyn Fn(u8) -> bool),
             ("capability", &names.capabilities, &|bit| capabilities >> (bit % 64) & 1 == 1),
             ("region", &names.regions, &|bit| regions >> (bit % 64) & 1 == 1),
+            ("group", &names.groups, &|id| groups.contains(&id)),
         ] {
             let gone = names.iter().filter(|(number, _)| !has(**number));
             self.gone_names.extend(gone.map(|(_, name)| format!("{what} {name}")));

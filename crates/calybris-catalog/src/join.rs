@@ -23,8 +23,6 @@ pub struct Catalog {
     pub listed: CatalogFile,
     /// Patterns of the policy file's rules and groups that match no model: most likely typing errors.
     pub unmatched_rules: Vec<String>,
-    /// The groups of the policy file and their numbers.
-    group_ids: BTreeMap<String, u8>,
 }
 
 impl CatalogFile {
@@ -92,7 +90,6 @@ impl CatalogFile {
             );
             model_names.insert(model_id, candidate.name.clone());
         }
-        let names = numbering.names(model_names, [providers, capabilities, regions]);
         let group_names: BTreeSet<&str> = policy.groups().collect();
         let group_ids =
             numbering.groups.number(policy.file(), "groups", MOST_GROUPS, &group_names)?;
@@ -107,16 +104,20 @@ impl CatalogFile {
         let groups = groups.collect::<Result<Vec<_>, BrokenInvariant>>()?;
         let policy_snapshot = PolicySnapshot::with_groups(policy.policy(), models, groups)
             .map_err(|error| InputError::in_file(file, error))?;
+        let names = numbering.names(model_names, [providers, capabilities, regions, group_ids]);
         let snapshot = Snapshot::new(policy_snapshot, names);
-        Ok(Catalog { snapshot, listed: self, unmatched_rules, group_ids })
+        Ok(Catalog { snapshot, listed: self, unmatched_rules })
     }
 }
 
 impl Catalog {
-    /// The number of a group of the policy file: what a request that is restricted to it carries.
+    /// The number of a group of the policy file: what a request that is restricted to it carries. `None` for a group that only a
+    /// recorded catalog had.
     #[must_use]
     pub fn group_id(&self, name: &str) -> Option<u8> {
-        self.group_ids.get(name).copied()
+        let names = &self.snapshot.names().groups;
+        let ids = self.snapshot.policy_snapshot().groups().iter().map(|group| group.group_id);
+        ids.into_iter().find(|id| names.get(id).is_some_and(|known| known == name))
     }
 }
 

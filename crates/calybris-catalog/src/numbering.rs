@@ -69,7 +69,10 @@ impl Numbering {
             providers: Taken::new(&names.providers, catalog.iter().map(|model| model.provider_id)),
             capabilities: Taken::new(&names.capabilities, capabilities),
             regions: Taken::new(&names.regions, regions),
-            groups: Taken::default(),
+            groups: Taken::new(
+                &names.groups,
+                recorded.policy_snapshot().groups().iter().map(|group| group.group_id),
+            ),
             names: names.clone(),
         }
     }
@@ -96,7 +99,7 @@ impl Numbering {
     pub(crate) fn names(
         &self,
         models: BTreeMap<u32, String>,
-        [providers, capabilities, regions]: [BTreeMap<String, u8>; 3],
+        [providers, capabilities, regions, groups]: [BTreeMap<String, u8>; 4],
     ) -> Names {
         let mut names = self.names.clone();
         names.models.extend(models);
@@ -104,6 +107,7 @@ impl Numbering {
             (&mut names.providers, providers),
             (&mut names.capabilities, capabilities),
             (&mut names.regions, regions),
+            (&mut names.groups, groups),
         ] {
             known.extend(new.into_iter().map(|(name, number)| (number, name)));
         }
@@ -152,6 +156,8 @@ mod tests {
 
     use super::*;
     use crate::catalog::CatalogFile;
+    use crate::differences::Differences;
+    use crate::policy::policy_with;
 
     fn recorded(models: &[(u32, u8, u64)], names: Names) -> Snapshot {
         let policy = Policy::new()
@@ -229,6 +235,34 @@ mod tests {
         let numbers = numbering.capabilities.number(file, "capabilities", 64, &wanted);
         let expected = [("audio", 1), ("tools", 2), ("vision", 3)];
         assert_eq!(numbers.unwrap(), expected.map(|(name, bit)| (name.to_owned(), bit)).into());
+    }
+
+    #[test]
+    fn a_group_keeps_its_number_by_name_and_a_new_one_takes_nobodys() {
+        let file = |name: &str| {
+            format!(
+                "[[model]]\nname = \"{name}\"\nprovider = \"p\"\n\
+             input_price_microunits_per_million_tokens = 0\noutput_price_microunits_per_million_tokens = 0\n"
+            )
+        };
+        let policy = |groups: &str| {
+            policy_with(&format!(
+                "[tenants]\nt = 1\n[groups]\n{groups}[[model]]\nname = \"*\"\n\
+                 set = {{ quality_bps = 1, risk_ceiling_bps = 1, p95_latency_ms = 1 }}\n"
+            ))
+        };
+        let parse = || CatalogFile::parse("c", file("a")).unwrap();
+        let recorded = parse().join(&policy("b = [\"a\"]\nc = []\n")).unwrap();
+        assert_eq!(["b", "c"].map(|name| recorded.group_id(name)), [Some(0), Some(1)]);
+        let numbering = Numbering::of(&recorded.snapshot);
+        let renewed = parse().join_numbered(&policy("a = []\nc = [\"a\"]\n"), &numbering).unwrap();
+        assert_eq!(["a", "c"].map(|name| renewed.group_id(name)), [Some(2), Some(1)]);
+        // The name of a group that is gone stays with its number, and no request can be restricted to it.
+        assert_eq!(renewed.snapshot.names().groups[&0], "b");
+        assert_eq!(renewed.group_id("b"), None);
+        let mut differences = Differences::default();
+        differences.add(&recorded.snapshot, &renewed.snapshot);
+        assert_eq!(differences.gone_names.iter().collect::<Vec<_>>(), ["group b"]);
     }
 
     #[test]
