@@ -157,7 +157,7 @@ fn is_of_the_first_law(snapshot: &PolicySnapshot) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn canonical_bytes_hold_the_whole_snapshot(seed: u64, is_plain: bool) {

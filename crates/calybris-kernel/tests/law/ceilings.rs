@@ -159,7 +159,7 @@ fn usage_within(dice: &mut Dice, ceiling: &Ceiling) -> Usage {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 5_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_usage_within_a_ceiling_costs_more_than_the_maximum_cost(seed: u64) {

@@ -46,6 +46,10 @@ proptest! {
             }
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_winner_wins_up_to_its_margin_and_not_beyond(seed: u64, is_plain: bool) {
@@ -357,7 +361,7 @@ fn small_case(dice: &mut Dice) -> Case {
 fn margins_and_changes_are_those_that_every_value_of_small_numbers_shows() {
     let dice = &mut Dice(11);
     let (mut margins, mut changed) = (0, 0);
-    for _ in 0..40 {
+    for _ in 0..25 {
         let case = small_case(dice);
         let snapshot = case.snapshot();
         let request = &case.requests[0];
@@ -392,7 +396,7 @@ fn margins_and_changes_are_those_that_every_value_of_small_numbers_shows() {
             }
         }
     }
-    assert!(margins > 20_000 && changed > 500, "{margins} {changed}");
+    assert!(margins > 10_000 && changed > 300, "{margins} {changed}");
 }
 
 /// The rate in the request's band moves; the maximum cost moves with it only if the ceiling lies in that band.

@@ -188,7 +188,7 @@ fn any_usage(dice: &mut Dice, length: u32) -> Usage {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 5_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_cost_never_falls_when_a_count_rises(seed: u64) {

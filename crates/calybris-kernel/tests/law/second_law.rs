@@ -12,7 +12,7 @@ use crate::cases::Case;
 use crate::oracle;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn prescribe_agrees_with_the_oracle_on_the_whole_law(seed: u64) {
