@@ -13,12 +13,15 @@ use calybris_engine::{
     Call, DecisionProof, Engine, EngineError, EngineOptions, Ledger, Names, RecordedDecision,
     ReplayOptions, SCHEMA_ID, Snapshot, UnixMillis, replay,
 };
-use calybris_kernel::{BasisPoints, Microunits, Model, Price, Policy, PolicySnapshot, RegionSet, Request};
+use calybris_kernel::{
+    BasisPoints, Ceiling, ExcludedModels, Group, Microunits, Model, Policy, PolicySnapshot, Price,
+    Rates, RegionSet, Request, SearchFee, TokenClass, Usage, Window,
+};
 use calybris_wal::{Reader, WalOptions, WalWriter};
 use libfuzzer_sys::fuzz_target;
 
-/// The first byte of a checkpoint's record.
-const CHECKPOINT: u8 = 6;
+/// The first bytes of a checkpoint's record, of its first and its second version.
+const CHECKPOINTS: [u8; 2] = [6, 10];
 
 /// The records of a session in which everything happens that an engine writes down.
 static SESSION: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
@@ -61,6 +64,11 @@ fn session(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     engine.freeze("c", UnixMillis::new(16))?;
     engine.install(snapshot(2)?, UnixMillis::new(17))?;
     drop(engine.fall_back(next()?, UnixMillis::new(18))?);
+    engine.checkpoint(UnixMillis::new(18))?;
+    let call = Call::new("a", UnixMillis::new(19), request_by_class(7)?).with_request_key("class");
+    let ticket = engine.decide(&call)?.ticket.ok_or("a ticket")?;
+    drop(engine.fall_back(ticket, UnixMillis::new(19))?);
+    engine.checkpoint(UnixMillis::new(19))?;
     engine.repay("b", Microunits::new(5), UnixMillis::new(19))?;
     engine.close()?;
     Ok(())
@@ -81,8 +89,29 @@ fn snapshot(policy_epoch: u64) -> Result<Snapshot, Box<dyn std::error::Error>> {
             .with_regions(RegionSet::EMPTY)
             .with_price(Price::FREE.with_fixed_price(Microunits::new(price)))
     };
-    let models = [model(1, 2_000), model(2, 2_500), model(3, 3_000)];
-    Ok(Snapshot::new(PolicySnapshot::new(policy, models)?, Names::default()))
+    let mut models = [model(1, 2_000), model(2, 2_500), model(3, 3_000)];
+    if policy_epoch == 1 {
+        return Ok(Snapshot::new(PolicySnapshot::new(policy, models)?, Names::default()));
+    }
+    let rates = |rate| {
+        let plain = Rates::plain(Microunits::new(rate), Microunits::new(rate));
+        plain.with(TokenClass::CacheWrite, Microunits::new(2 * rate))
+    };
+    models[0].price = Price::new(rates(1_000_000))
+        .with_band(2_000, rates(2_000_000))?
+        .with_search_fee(SearchFee::per_request(Microunits::new(5)));
+    models[1].window = Window::UNKNOWN.with_max_prompt_tokens(50_000);
+    let groups = [Group::new(0, [1, 2]), Group::new(9, [2, 3])];
+    let names = Names { groups: [(0, "fast".to_owned())].into(), ..Names::default() };
+    Ok(Snapshot::new(PolicySnapshot::with_groups(policy, models, groups)?, names))
+}
+
+fn request_by_class(sequence: u64) -> Result<Request, Box<dyn std::error::Error>> {
+    Ok(request(sequence)
+        .with_usage(Usage::new(400, 500).with_cache_write_tokens(100))
+        .with_ceiling(Ceiling::new(1_000, 600).with_searches(1))
+        .with_group_id(0)
+        .with_excluded_models(ExcludedModels::new(&[3, 300])?))
 }
 
 fn request(sequence: u64) -> Request {
@@ -129,7 +158,7 @@ fuzz_target!(|bytes: &[u8]| {
     let path = directory.path();
     let writer = WalWriter::open(path, &WalOptions::new(SCHEMA_ID)).expect("a new log");
     for record in &records {
-        if record.first() == Some(&CHECKPOINT) {
+        if record.first().is_some_and(|variant| CHECKPOINTS.contains(variant)) {
             writer.rotate().expect("a new segment");
         }
         writer.append_bytes(record).expect("a record");

@@ -95,12 +95,13 @@ fn logs_of_an_engine_are_read_alike() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
 
-    let golden = path("golden");
-    std::fs::create_dir(&golden).unwrap();
-    let kept =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../calybris-engine/tests/golden/log.cwal");
-    std::fs::copy(kept, segment(&golden)).unwrap();
-    assert_eq!(lines(&golden), 16);
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../calybris-engine/tests/golden");
+    for (name, count) in [("log", 16), ("second_log", 9)] {
+        let golden = path(name);
+        std::fs::create_dir(&golden).unwrap();
+        std::fs::copy(kept.join(name).with_extension("cwal"), segment(&golden)).unwrap();
+        assert_eq!(lines(&golden), count);
+    }
 
     let every_kind = path("every-kind");
     log::write_log(&every_kind);

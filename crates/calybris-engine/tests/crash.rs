@@ -9,15 +9,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use calybris_budget::{BudgetEvent, OverrunPolicy, TenantRules};
 use calybris_engine::{
-    Admission, Decided, Engine, EngineError, EngineOptions, Ledger, Record, SCHEMA_ID,
+    Admission, Call, Decided, Engine, EngineError, EngineOptions, Ledger, Record, SCHEMA_ID,
+    Snapshot,
 };
 use calybris_wal::{Durability, WalError, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;
 
+/// A snapshot, and a call by tenant, sequence and least quality: of plain tokens, or of all that a request can say.
+type World = (fn() -> Snapshot, AnyCall);
+type AnyCall = fn(&str, u64, u16) -> Call<'_>;
+
+const WORLDS: [World; 2] = [(snapshot, call), (snapshot_by_class, call_by_class)];
+
 /// Runs a mixed load: rejections, refusals, settled, abandoned, extended, moved, overdrawn and forgotten tickets of three
 /// tenants, whose administrator tops up, reduces and refunds meanwhile.
-fn load(engine: &Engine) {
+fn load(engine: &Engine, call: AnyCall) {
     engine.ensure_tenant("a", Microunits::new(9_000), UnixMillis::new(1)).unwrap();
     engine.ensure_tenant("b", Microunits::new(2_500), UnixMillis::new(2)).unwrap();
     engine.ensure_child("c", "a", Microunits::new(3_000), UnixMillis::new(2)).unwrap();
@@ -72,9 +79,14 @@ fn reserved(engine: &Engine) -> BTreeMap<u64, u64> {
 
 #[test]
 fn a_log_cut_at_any_byte_reopens_to_what_its_whole_records_say() {
+    // Every fourth byte finds every record, and so does every sixteenth.
+    WORLDS.into_iter().zip([4, 16]).for_each(|(world, step)| cut_at_every(step, world));
+}
+
+fn cut_at_every(step: usize, (snapshot, call): World) {
     let dir = tempfile::tempdir().unwrap();
-    let engine = open(dir.path());
-    load(&engine);
+    let engine = open_with(dir.path(), snapshot());
+    load(&engine, call);
     // A crash, not a close: the log ends where the last append left it.
     let whole = records(dir.path());
     let segment = segment(dir.path());
@@ -82,11 +94,13 @@ fn a_log_cut_at_any_byte_reopens_to_what_its_whole_records_say() {
     let name = segment.file_name().unwrap();
     drop(engine);
     let mut recovered = Vec::new();
-    // Every fourth byte finds every record; the last of them is cut at each of its bytes.
-    for length in (0..=bytes.len()).filter(|length| length % 4 == 0 || length + 200 > bytes.len()) {
+    // The last record is cut at each of its bytes.
+    for length in
+        (0..=bytes.len()).filter(|length| length % step == 0 || length + 200 > bytes.len())
+    {
         let cut = tempfile::tempdir().unwrap();
         std::fs::write(cut.path().join(name), &bytes[..length]).unwrap();
-        let engine = open(cut.path());
+        let engine = open_with(cut.path(), snapshot());
         let count = usize::try_from(engine.recovery().records).unwrap();
         let (expected, open) = fold(&whole[..count]);
         assert_eq!(balances(&engine), expected, "cut at {length}");
@@ -102,11 +116,15 @@ fn a_log_cut_at_any_byte_reopens_to_what_its_whole_records_say() {
 
 #[test]
 fn a_log_with_checkpoints_cut_anywhere_reopens_to_what_its_whole_records_say() {
+    WORLDS.into_iter().for_each(cut_between_checkpoints);
+}
+
+fn cut_between_checkpoints((snapshot, call): World) {
     let dir = tempfile::tempdir().unwrap();
     let options = EngineOptions::default().checkpoint_every_records(9);
     let engine = Engine::open(dir.path(), &options).unwrap();
     engine.install(snapshot(), UnixMillis::new(0)).unwrap();
-    load(&engine);
+    load(&engine, call);
     let whole = records(dir.path());
     let segments = segments(dir.path());
     drop(engine);
@@ -142,7 +160,7 @@ fn a_log_with_checkpoints_cut_anywhere_reopens_to_what_its_whole_records_say() {
 fn every_open_ticket_can_be_settled_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
-    load(&engine);
+    load(&engine, call);
     let (before, tickets) = (balances(&engine), engine.open_tickets());
     assert!(!tickets.is_empty());
     drop(engine);

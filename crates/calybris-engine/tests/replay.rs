@@ -200,11 +200,12 @@ fn a_log_replays_bit_for_bit_on_any_number_of_threads() {
 
 #[test]
 fn a_forged_decision_is_caught_with_its_sequence() {
-    let alterations: [fn(&mut Decision); 5] = [
+    let alterations: [fn(&mut Decision); 6] = [
         |decision| {
             decision.estimated_cost = Microunits::new(decision.estimated_cost.get() + 1);
             decision.maximum_cost = decision.estimated_cost;
         },
+        |decision| decision.maximum_cost = Microunits::new(decision.maximum_cost.get() + 1),
         |decision| decision.selected_model_id = Some(FREE),
         |decision| decision.expected_utility_microunits += 1,
         |decision| decision.runner_up_model_id = None,

@@ -469,6 +469,17 @@ proptest! {
     }
 
     #[test]
+    fn a_record_is_of_the_second_version_exactly_if_its_json_has_a_key_that_the_first_has_not(
+        record in record(),
+    ) {
+        let first = payload(&record)[0];
+        let says_more = serde_json::to_string(&record).unwrap();
+        let keys = ["\"ceiling\"", "cache_read", "cache_write", "audio", "reasoning", "searches", "search_fee", "group",
+            "excluded", "maximum_cost", "_prompt_tokens", "_completion_tokens", "_total_tokens", "bands"];
+        prop_assert_eq!(first >= 7, keys.iter().any(|key| says_more.contains(key)), "{}", says_more);
+    }
+
+    #[test]
     fn no_part_of_a_record_is_a_record(record in record(), part in any::<prop::sample::Index>()) {
         let bytes = payload(&record);
         let part = &bytes[..part.index(bytes.len())];
@@ -693,6 +704,146 @@ fn what_is_to_be_in_order_is_refused_out_of_order() {
     }
     let long_key = KeyedDecision { request_key: Cow::Owned("k".repeat(65)), ..keyed(1) };
     assert_eq!(invalid(&checkpoint(vec![], vec![long_key])).1, "request_key");
+}
+
+/// A decision of the second version: what stands behind the request of a plain one, and behind its decision.
+fn second_decision(behind_request: &[u8], behind_decision: &[u8]) -> Vec<u8> {
+    let plain = payload(&Record::Decided(plain_decision()));
+    let parts = [&[8], &plain[1..DECISION], behind_request, &plain[DECISION..ADMISSION]];
+    [&parts.concat(), behind_decision, &plain[ADMISSION..]].concat()
+}
+
+/// The installation of a snapshot of the second version with one model, of which all prices are 1; what stands behind its
+/// fields of the first version, and the groups.
+fn second_snapshot(behind_model: &[u8], groups: &[u8]) -> Vec<u8> {
+    let installed = Record::SnapshotInstalled {
+        time: UnixMillis::new(0),
+        snapshot: LoggedSnapshot {
+            digest: snapshot().digest(),
+            policy: POLICY,
+            models: Cow::Owned(vec![
+                world::model(1, 1, 1)
+                    .with_price(Price::per_million_tokens(Microunits::new(1), Microunits::new(1))),
+            ]),
+            groups: Cow::Borrowed(&[]),
+            names: Cow::Owned(Names::default()),
+        },
+    };
+    let plain = payload(&installed);
+    let (before, names) = plain.split_at(plain.len() - 4);
+    assert_eq!((plain[0], names), (0, [0; 4].as_slice()));
+    // No name, the groups' either.
+    [&[7], &before[1..], behind_model, groups, names, &[0]].concat()
+}
+
+#[test]
+fn a_second_version_is_refused_by_field_where_it_says_nothing_or_what_no_record_may_say() {
+    let sixteen = (0..16_u8).collect::<Vec<_>>();
+    let excluded = |ids: &[u8]| [[16, u8::try_from(ids.len()).unwrap()].as_slice(), ids].concat();
+    let decisions: [(&[u8], &[u8], Option<&str>); 21] = [
+        (&[0], &[0], Some("flags")),
+        (&[8, 5], &[0], None),
+        (&[1, 1, 2, 3, 255], &[0], None),
+        (&[2, 1], &[0], None),
+        (&[2, 0], &[0], Some("request.flags")),
+        (&[64, 0], &[0], Some("request.flags")),
+        (&excluded(&[]), &[0], Some("request.flags")),
+        (&excluded(&[1, 2]), &[0], None),
+        (&excluded(&[2, 1]), &[0], Some("request.excluded_model_ids")),
+        (&excluded(&[1, 1]), &[0], Some("request.excluded_model_ids")),
+        (&excluded(&sixteen), &[0], None),
+        (
+            &excluded(&[sixteen.as_slice(), &[16]].concat()),
+            &[0],
+            Some("request.excluded_model_ids"),
+        ),
+        (&[251, 0, 2, 9], &[0], None),
+        (&[251, 0, 4], &[0], Some("request.flags")),
+        (&[251, 8, 4, 5], &[0], Some("request.flags")),
+        (&[251, 0, 128], &[0], Some("request.flags")),
+        (&[8, 5], &[1, 0], Some("decision.flags")),
+        (&[8, 5], &[1, 5], Some("decision")),
+        (&[8, 5], &[2], Some("decision.flags")),
+        (&[0], &[1, 5], Some("decision")),
+        (&[0], &[251, 0, 1], Some("decision.flags")),
+    ];
+    let band = |threshold: u8, input: u8, output: u8| vec![threshold, input, output, 0];
+    let bands = |bands: &[Vec<u8>]| {
+        [[16, u8::try_from(bands.len()).unwrap()].as_slice(), &bands.concat()].concat()
+    };
+    let several = |count: u8| bands(&(1..=count).map(|n| band(n, n, n)).collect::<Vec<_>>());
+    let models: [(&[u8], Option<&str>); 23] = [
+        (&[0], Some("flags")),
+        (&[1, 0], None),
+        (&[251, 0, 16], Some("snapshot.models.flags")),
+        (&[251, 1, 16, 0], Some("snapshot.models.flags")),
+        (&[4, 1], Some("snapshot.models.flags")),
+        (&[4, 0], None),
+        (&[64, 1], Some("snapshot.models.flags")),
+        (&[64, 2], None),
+        (&[32, 0], Some("snapshot.models.flags")),
+        (&[32, 1], None),
+        (&[251, 0, 8, 0], Some("snapshot.models.flags")),
+        (&[251, 32, 8, 5, 7], Some("snapshot.models.flags")),
+        (&bands(&[]), Some("snapshot.models.flags")),
+        (&bands(&[band(5, 1, 1)]), None),
+        (&bands(&[band(0, 1, 1)]), Some("snapshot.models")),
+        (&bands(&[band(5, 1, 1), band(5, 1, 1)]), Some("snapshot.models")),
+        (&bands(&[band(5, 1, 1), band(4, 1, 1)]), Some("snapshot.models")),
+        (&bands(&[band(5, 0, 1)]), Some("snapshot.models")),
+        (&bands(&[band(5, 2, 2), band(6, 2, 1)]), Some("snapshot.models")),
+        (&bands(&[vec![5, 2, 2, 1, 2]]), Some("snapshot.models.flags")),
+        (&bands(&[vec![5, 2, 2, 64]]), Some("snapshot.models.flags")),
+        (&several(3), None),
+        (&several(4), Some("snapshot.models")),
+    ];
+    // A price of its own in the first band is not to fall either, and the plain one of the next band may be less.
+    let own_falls = [[20, 9].as_slice(), &bands(&[band(5, 8, 8)])[1..]].concat();
+    let group_lists: [(&[u8], Option<&str>); 6] = [
+        (&[0], Some("flags")),
+        (&[1, 0, 0], None),
+        (&[2, 0, 0, 255, 2, 1, 2], None),
+        (&[2, 1, 0, 1, 0], Some("snapshot.groups")),
+        (&[2, 2, 0, 1, 0], Some("snapshot.groups")),
+        (&[1, 0, 2, 2, 1], Some("snapshot.groups")),
+    ];
+    let fallbacks: [(&[u8], Option<&str>); 6] = [
+        (&[0], Some("flags")),
+        (&[1, 1, 7, 1, 0], Some("flags")),
+        (&[1, 1, 7, 1, 1, 8], None),
+        (&[1, 1, 7, 1, 1, 7], Some("fallback.flags")),
+        (&[1, 1, 7, 1, 1, 6], Some("fallback.maximum_cost_microunits")),
+        (&[1, 1, 7, 1, 2], Some("fallback.flags")),
+    ];
+    let mut cases: Vec<(Vec<u8>, Option<&str>)> = vec![
+        (second_snapshot(&own_falls, &[0]), Some("snapshot.models")),
+        // An empty checkpoint: its first version says that.
+        (vec![10, 0, 0, 0, 0, 0, 0, 0, 0, 0], Some("flags")),
+    ];
+    cases.extend(
+        decisions.map(|(request, decision, field)| (second_decision(request, decision), field)),
+    );
+    cases.extend(models.map(|(model, field)| (second_snapshot(model, &[0]), field)));
+    cases.extend(group_lists.map(|(groups, field)| (second_snapshot(&[0], groups), field)));
+    let fell_back = |fallback: &[u8]| [[9, 0, 3, 1, 1].as_slice(), fallback].concat();
+    cases.extend(fallbacks.map(|(fallback, field)| (fell_back(fallback), field)));
+    for (payload, field) in &cases {
+        match field {
+            Some(field) => assert_eq!(invalid(payload).1, *field, "{payload:?}"),
+            None => {
+                let read = Record::decode(3, payload);
+                assert_eq!(world::payload(&read.unwrap()), *payload, "{payload:?}");
+            }
+        }
+    }
+    if python::can_run() {
+        let payloads: Vec<Vec<u8>> = cases.into_iter().map(|(payload, _)| payload).collect();
+        let differ = python::disagreements(&payloads, |payload| match Record::decode(3, payload) {
+            Ok(record) => Ok(serde_json::to_value(record).unwrap().to_string()),
+            Err(error) => Err(error.to_string()),
+        });
+        assert!(differ.is_empty(), "{}", differ.join("\n"));
+    }
 }
 
 #[test]

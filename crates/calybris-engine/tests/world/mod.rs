@@ -12,7 +12,10 @@ use std::path::{Path, PathBuf};
 
 use calybris_budget::{BudgetEvent, OverrunPolicy};
 use calybris_engine::{Admission, Call, Engine, EngineOptions, Names, Record, Snapshot};
-use calybris_kernel::{BasisPoints, Model, Policy, PolicySnapshot, Price, RegionSet, Request};
+use calybris_kernel::{
+    BasisPoints, Ceiling, ExcludedModels, Group, Model, Policy, PolicySnapshot, Price, Rates,
+    RegionSet, Request, SearchFee, TokenClass, Usage, Window,
+};
 pub(crate) use calybris_units::{Microunits, UnixMillis};
 use calybris_wal::{Durability, Reader};
 
@@ -58,9 +61,48 @@ pub(crate) fn snapshot() -> Snapshot {
 }
 
 pub(crate) fn open(dir: &Path) -> Engine {
+    open_with(dir, snapshot())
+}
+
+pub(crate) fn open_with(dir: &Path, snapshot: Snapshot) -> Engine {
     let engine = Engine::open(dir, &EngineOptions::default()).unwrap();
-    engine.install(snapshot(), UnixMillis::new(0)).unwrap();
+    engine.install(snapshot, UnixMillis::new(0)).unwrap();
     engine
+}
+
+/// The same models. LARGE has a price for writing a cache, a second band, a search fee and a window; the group 0 has what
+/// must be paid for, the group 1 what is cheap.
+pub(crate) fn snapshot_by_class() -> Snapshot {
+    let money = Microunits::new;
+    let rates = |rate, write| {
+        Rates::plain(money(rate), money(rate)).with(TokenClass::CacheWrite, money(write))
+    };
+    let price = Price::new(rates(10_000_000, 12_500_000))
+        .with_band(1_000, rates(20_000_000, 25_000_000))
+        .unwrap()
+        .with_search_fee(SearchFee::per_search(money(5)));
+    let large = model(LARGE, 9_000, 0)
+        .with_price(price)
+        .with_window(Window::UNKNOWN.with_max_prompt_tokens(100_000));
+    let models = [large, model(SMALL, 7_000, 1_000_000), model(FREE, 4_000, 0)];
+    let groups = [Group::new(0, [LARGE, SMALL]), Group::new(1, [SMALL, FREE])];
+    let mut names = snapshot().names().clone();
+    names.groups = [(0, "paid".to_owned()), (1, "cheap".to_owned())].into();
+    Snapshot::new(PolicySnapshot::with_groups(POLICY, models, groups).unwrap(), names)
+}
+
+/// As [`request`], of the group 0. LARGE costs 2,100 microunits and at most 2,350, SMALL 200 and at most 210.
+pub(crate) fn request_by_class(sequence: u64, minimum_quality_bps: u16) -> Request {
+    request(sequence, minimum_quality_bps)
+        .with_usage(Usage::new(60, 100).with_cache_write_tokens(40))
+        .with_ceiling(Ceiling::new(100, 110))
+        .with_group_id(0)
+        .with_excluded_models(ExcludedModels::new(&[77, FREE]).unwrap())
+}
+
+pub(crate) fn call_by_class(tenant: &str, sequence: u64, minimum_quality_bps: u16) -> Call<'_> {
+    let request = request_by_class(sequence, minimum_quality_bps);
+    Call::new(tenant, UnixMillis::new(1_000 + sequence), request)
 }
 
 /// A request that the model of at least that quality wins: 9,000 LARGE, 7,000 SMALL, 4,000 FREE.
@@ -145,7 +187,7 @@ impl Books {
                 let tenant = decided.tenant.to_string();
                 let model_id = decided.decision.selected_model_id.expect("a model was chosen");
                 self.open.insert(sequence, OpenReservation { tenant, model_id, amount: 0 });
-                self.reserve(sequence, decided.decision.estimated_cost.get().into());
+                self.reserve(sequence, decided.decision.maximum_cost.get().into());
             }
             Record::Settled { decision_sequence, actual_cost, .. } => {
                 let open = self.open.remove(decision_sequence).expect("settled once");
@@ -164,7 +206,7 @@ impl Books {
                 assert_eq!(open.model_id, *failed_model_id);
                 if let Some(fallback) = fallback {
                     open.model_id = fallback.model_id;
-                    let more = i128::from(fallback.estimated_cost.get()) - open.amount;
+                    let more = i128::from(fallback.maximum_cost.get()) - open.amount;
                     self.reserve(*decision_sequence, more);
                 }
             }
