@@ -10,6 +10,7 @@ pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod keygen;
 pub(crate) mod man;
+mod notes;
 pub(crate) mod prove;
 pub(crate) mod repair;
 pub(crate) mod replay;

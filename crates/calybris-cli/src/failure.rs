@@ -153,6 +153,11 @@ impl Failure {
         Self { kind: Kind::Refused, ..self }
     }
 
+    /// The same failure of a command that did the rest of its job.
+    pub(crate) fn done_in_part(self) -> Self {
+        Self { kind: Kind::Begun, ..self }
+    }
+
     /// The same failure with output to print all the same.
     pub(crate) fn showing(self, shown: Page) -> Self {
         Self { shown: Some(shown), ..self }

@@ -10,4 +10,7 @@ pub(crate) mod requests;
 pub(crate) mod row;
 pub(crate) mod rows;
 pub(crate) mod source;
+pub(crate) mod usage;
+pub(crate) mod usage_argument;
+pub(crate) mod usage_lines;
 pub(crate) mod whole;

@@ -11,3 +11,4 @@ pub(crate) mod naming;
 pub(crate) mod outcome;
 pub(crate) mod period;
 pub(crate) mod spending;
+pub(crate) mod usage;

@@ -2,6 +2,7 @@
 
 mod advice;
 mod amount;
+mod bill;
 mod command;
 mod failure;
 mod input;
@@ -184,7 +185,7 @@ fn run(command: &Command) -> (Result<Page, Failure>, Form) {
         Command::Keygen(arguments) => {
             (command::keygen::run(arguments), Form::object(arguments.json))
         }
-        Command::Catalog(command) => (command.run(), Form::object(command.json())),
+        Command::Catalog(command) => (command.run(), command.form()),
         Command::Completions(arguments) => {
             (command::completions::run(arguments, Arguments::command()), Form::Words)
         }

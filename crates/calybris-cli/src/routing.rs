@@ -5,12 +5,13 @@ mod directory;
 mod extent;
 mod job;
 mod resume;
+mod unbound;
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use calybris_catalog::text::quoted;
-use calybris_catalog::{InputError, UnlistedModels};
+use calybris_catalog::{Date, InputError, UnlistedModels};
 use calybris_core::budget::AccountSnapshot;
 use calybris_core::engine::{
     Call, Engine, EngineError, EngineOptions, MAX_REQUEST_KEYS, Microunits, Names, Outcome,
@@ -24,6 +25,7 @@ use self::directory::has_segment;
 use self::extent::Written;
 pub(crate) use self::job::Job;
 use self::resume::Resumed;
+use self::unbound::Unbound;
 use crate::failure::Failure;
 use crate::input::request::{RequestParser, RoutedRequest};
 use crate::input::row::Row;
@@ -31,6 +33,7 @@ use crate::log::naming::model_name;
 use crate::stream::Stream;
 use crate::tally::Tally;
 use crate::terminal::progress_bar;
+use crate::time::day;
 
 /// The results of a run.
 pub(crate) struct Routed {
@@ -85,7 +88,7 @@ impl Job<'_> {
             let routed = parser.parse(&row, position)?;
             checked.requests = position;
             checked.times_without_zone += u64::from(row.time_lacks_zone());
-            if let Some(name) = parser.unlisted_model(&row) {
+            for name in parser.unlisted_models(&row) {
                 checked.unlisted.add(name);
             }
             if routed.request_key.is_empty() {
@@ -239,6 +242,8 @@ impl Job<'_> {
         let bar = progress_bar("{bar:30} {human_pos} of {human_len} decided, {eta} left");
         bar.set_length(request_count);
         let mut tally = Tally::default();
+        let unbound = Unbound::new(self.catalog.snapshot.policy_snapshot())?;
+        let retirements = self.retirements();
         let mut elapsed = Duration::ZERO;
         let mut each = self.each.then(Stream::stdout);
         let mut decided = 0;
@@ -254,6 +259,16 @@ impl Job<'_> {
                 out.flush()?;
             }
             tally.count(&routed.tenant, &routed.request, &outcome, settlement.as_ref(), names);
+            if !outcome.repeated {
+                let chosen = outcome.decision.selected_model_id;
+                unbound.compare(&routed.request, chosen, &mut tally);
+                let retirement = chosen.and_then(|model_id| retirements.get(&model_id));
+                if let (Some((name, retirement)), Some(day)) = (retirement, self.day_of(&routed))
+                    && *retirement <= day
+                {
+                    *tally.retired.entry((*name).to_owned()).or_default() += 1;
+                }
+            }
             decided = position;
             bar.inc(1);
         }
@@ -267,6 +282,21 @@ impl Job<'_> {
         }
         tally.finish(names);
         Ok((tally, elapsed))
+    }
+
+    /// The models that have a date of retirement, by id.
+    fn retirements(&self) -> HashMap<u32, (&str, Date)> {
+        let named = self.catalog.snapshot.names().models.iter();
+        let retiring = named.filter_map(|(model_id, name)| {
+            let retirement = self.catalog.listed.candidate(name)?.retirement?;
+            Some((*model_id, (name.as_str(), retirement)))
+        });
+        retiring.collect()
+    }
+
+    /// The day of a request: that of its decision in the log.
+    fn day_of(&self, routed: &RoutedRequest) -> Option<Date> {
+        day(routed.time_unix_ms.unwrap_or_else(|| self.clock.unix_ms())).parse().ok()
     }
 
     /// Decides a request and settles it. A request that was decided before under its request key is settled only if its ticket
@@ -289,12 +319,10 @@ impl Job<'_> {
             error => Failure::of_engine(self.log, &error),
         })?;
         let Some(ticket) = outcome.ticket.take() else { return Ok((outcome, None)) };
-        let mut used = routed.request.usage;
-        used.output_tokens = routed.actual_output_tokens;
         let model_id = ticket.model_id();
         let cost = |snapshot: &Snapshot| {
             let model = snapshot.policy_snapshot().model(model_id);
-            model.map(|model| model.price.cost(&used).get())
+            model.map(|model| model.price.cost(&routed.actual_usage).get())
         };
         let cost = if outcome.repeated {
             // The prices are those of the snapshot that it was decided under.
@@ -321,7 +349,7 @@ impl Job<'_> {
 fn reused_key(row: &Row, routed: &RoutedRequest, place: &str) -> InputError {
     let what = format!(
         "found {}, which tenant {} used for another request, {place}: a request is the same only if its tokens, limits \
-         and model are the same, from the row or the policy file, and the catalog is the same",
+         and models are the same, from the row or the policy file, and the catalog is the same",
         quoted(&routed.request_key),
         quoted(&routed.tenant),
     );

@@ -24,6 +24,16 @@ pub(crate) struct Tally {
     pub(crate) repeated: u64,
     /// Requests for a model that the catalog does not list.
     pub(crate) requested_unlisted_model: u64,
+    /// Requests that may use more than they are expected to, or say that they may not.
+    pub(crate) with_ceiling: u64,
+    /// Choices that would have been others without ceilings.
+    pub(crate) changed_by_ceilings: Changed,
+    /// Requests that windows were compared with.
+    pub(crate) with_windows: u64,
+    /// Choices that would have been others without windows: the other model is too small for the request.
+    pub(crate) changed_by_windows: Changed,
+    /// Requests for which a model was chosen that its provider no longer served on their day, by model.
+    pub(crate) retired: BTreeMap<String, u64>,
     pub(crate) reserved_microunits: u128,
     pub(crate) committed_microunits: u128,
     pub(crate) tenants: BTreeMap<String, TenantTally>,
@@ -34,6 +44,19 @@ pub(crate) struct Tally {
     pub(crate) rejections: Vec<Rejection>,
     #[serde(skip)]
     moves: BTreeMap<(u32, u32), u64>,
+}
+
+/// How many choices something changed.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Changed {
+    pub(crate) to_another_model: u64,
+    pub(crate) to_none: u64,
+}
+
+impl Changed {
+    pub(crate) const fn count(self) -> u64 {
+        self.to_another_model.saturating_add(self.to_none)
+    }
 }
 
 /// One tenant's part.
@@ -107,7 +130,7 @@ impl Tally {
             self.executed_as_requested += 1;
         }
         let committed = settlement.map_or(0, |settlement| u128::from(settlement.committed.get()));
-        self.reserved_microunits += u128::from(decision.estimated_cost.get());
+        self.reserved_microunits += u128::from(decision.maximum_cost.get());
         self.committed_microunits += committed;
         of_tenant.carried_out += 1;
         of_tenant.committed_microunits += committed;

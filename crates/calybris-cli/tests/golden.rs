@@ -213,6 +213,9 @@ fn catalog() {
             "catalog diff catalog.toml catalog-later.toml --policy policy.toml --top 1",
             "catalog diff catalog.toml prices.json --json",
             "catalog diff catalog.toml catalog.toml",
+            "catalog price prices.json large --usage input=1000,cache_read=80000,output=500",
+            "catalog price prices.json large --usage input=1001,output=7 --json",
+            "catalog price prices.json larg --usage input=1",
         ],
     );
 }
@@ -298,6 +301,7 @@ fn help() {
         "catalog",
         "catalog check",
         "catalog diff",
+        "catalog price",
         "completions",
         "man",
     ] {

@@ -881,6 +881,9 @@ class Lines:
             line["runner_up_model"] = names.model(decision["runner_up_model_id"])
             if "group_id" in request:
                 line["group"] = names.group(request["group_id"])
+            if request.get("excluded_model_ids"):
+                excluded = request["excluded_model_ids"]
+                line["excluded_models"] = [names.model(number) for number in excluded]
             line["request"] = {
                 **request,
                 "allowed_providers": names.providers(request["allowed_providers"]),

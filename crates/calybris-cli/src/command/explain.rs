@@ -1,6 +1,7 @@
 //! `calybris explain`: the reasons for one decision, model by model.
 
 mod changes;
+mod costs;
 mod explained;
 mod verdicts;
 
@@ -84,9 +85,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     header::decision(&found.followed.decided, &found.snapshot, paint, &mut page);
     header::outcome(&found.followed, found.read_through, paint, &mut page);
     page.line("");
+    if let Some(model_id) = explained.explanation.decision.selected_model_id {
+        costs::words(&explained, model_id, paint, &mut page);
+    }
     verdicts::words(&explained, arguments.all, paint, &mut page);
     if let Some(model_id) = asked_model {
         verdicts::one(&explained, model_id, paint, &mut page);
+        if explained.explanation.decision.selected_model_id != Some(model_id) {
+            costs::words(&explained, model_id, paint, &mut page);
+        }
     }
     changes::words(&explained, asked_model, paint, &mut page);
     page.line("");
@@ -124,6 +131,7 @@ fn object(
     let changes = wanted.iter().map(|&id| {
         json!({ "model": explained.name(id), "changes": policy_snapshot.what_would_win(explained.request, id) })
     });
+    let costs = costs::models(explained, asked_model);
     Ok(json!({
         "record": json::followed(&found.followed, explained.names())?,
         "first_sequence": first_sequence,
@@ -135,6 +143,7 @@ fn object(
             "policy": policy_snapshot.policy(),
         },
         "request_refusal": explained.explanation.request_refusal,
+        "costs": costs.into_iter().map(|id| costs::object(explained, id)).collect::<Vec<_>>(),
         "models": models.collect::<Vec<_>>(),
         "rank": rank.collect::<Vec<_>>(),
         "margin": policy_snapshot.margin(explained.request),

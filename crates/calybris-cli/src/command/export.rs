@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use calybris_core::engine::{Admission, Entry, Record};
+use calybris_core::engine::{Admission, Entry, Names, Record};
+use calybris_core::kernel::{Ceiling, TokenClass};
 use clap::ValueEnum;
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use crate::failure::Failure;
 use crate::log::arguments::LogArguments;
 use crate::log::journal::Journal;
 use crate::log::json;
-use crate::log::naming::model_name;
+use crate::log::naming::{group_name, model_name};
 use crate::log::outcome::{Ending, Followed, Waiting, decision_of};
 use crate::new_file::new_file;
 use crate::output::Page;
@@ -129,8 +130,7 @@ fn read_decisions(
 
 fn decision(followed: &Followed, journal: &Journal, out: &mut Stream) -> Result<(), Failure> {
     let names = journal.names(followed.decided.snapshot_sequence);
-    let name = |model_id| model_name(names, model_id);
-    let cells = COLUMNS.map(|(_, cell)| cell(followed, &name));
+    let cells = COLUMNS.map(|(_, cell)| cell(followed, names));
     out.write(format_args!("{}", row(cells)?))
 }
 
@@ -160,10 +160,10 @@ fn late(
     out.write(format_args!("{}", row(cells)?))
 }
 
-type Cell = fn(&Followed, &dyn Fn(u32) -> String) -> String;
+type Cell = fn(&Followed, &Names) -> String;
 
 /// The columns, in their order; a new one goes to the end.
-const COLUMNS: [(&str, Cell); 36] = [
+const COLUMNS: [(&str, Cell); 50] = [
     ("row", |_, _| "decision".to_owned()),
     ("sequence", |of, _| of.sequence.to_string()),
     ("time", |of, _| rfc3339(of.decided.time.get())),
@@ -172,13 +172,17 @@ const COLUMNS: [(&str, Cell); 36] = [
     ("request_key", |of, _| of.decided.request_key.to_string()),
     ("action", |of, _| format!("{:?}", of.decided.decision.action)),
     ("reason", |of, _| format!("{:?}", of.decided.decision.reason)),
-    ("requested_model", |of, name| name(of.decided.decision.requested_model_id)),
-    ("selected_model", |of, name| optional(of.decided.decision.selected_model_id.map(name))),
+    ("requested_model", |of, names| model_name(names, of.decided.decision.requested_model_id)),
+    ("selected_model", |of, names| {
+        optional(of.decided.decision.selected_model_id.map(|id| model_name(names, id)))
+    }),
     ("estimated_cost_microunits", |of, _| of.decided.decision.estimated_cost.get().to_string()),
     ("expected_utility_microunits", |of, _| {
         of.decided.decision.expected_utility_microunits.to_string()
     }),
-    ("runner_up_model", |of, name| optional(of.decided.decision.runner_up_model_id.map(name))),
+    ("runner_up_model", |of, names| {
+        optional(of.decided.decision.runner_up_model_id.map(|id| model_name(names, id)))
+    }),
     ("runner_up_utility_microunits", |of, _| {
         of.decided.decision.runner_up_utility_microunits.to_string()
     }),
@@ -215,7 +219,38 @@ const COLUMNS: [(&str, Cell); 36] = [
     ("policy_epoch", |of, _| of.decided.decision.policy_epoch.to_string()),
     ("catalog_epoch", |of, _| of.decided.decision.catalog_epoch.to_string()),
     ("hash", |of, _| of.hash.to_string()),
+    ("maximum_cost_microunits", |of, _| of.decided.decision.maximum_cost.get().to_string()),
+    ("cache_read_tokens", |of, _| of.decided.request.usage.cache_read_tokens.to_string()),
+    ("cache_write_tokens", |of, _| of.decided.request.usage.cache_write_tokens.to_string()),
+    ("cache_write_long_tokens", |of, _| {
+        of.decided.request.usage.cache_write_long_tokens.to_string()
+    }),
+    ("audio_input_tokens", |of, _| of.decided.request.usage.audio_input_tokens.to_string()),
+    ("reasoning_tokens", |of, _| of.decided.request.usage.reasoning_tokens.to_string()),
+    ("audio_output_tokens", |of, _| of.decided.request.usage.audio_output_tokens.to_string()),
+    ("searches", |of, _| of.decided.request.usage.searches.to_string()),
+    ("max_prompt_tokens", |of, _| of_ceiling(of, |ceiling| ceiling.prompt_tokens.to_string())),
+    ("max_completion_tokens", |of, _| {
+        of_ceiling(of, |ceiling| ceiling.completion_tokens.to_string())
+    }),
+    ("max_searches", |of, _| of_ceiling(of, |ceiling| ceiling.searches.to_string())),
+    ("allowed_classes", |of, _| {
+        of_ceiling(of, |ceiling| {
+            let classes: Vec<&str> = ceiling.classes.iter().map(TokenClass::name).collect();
+            classes.join(" ")
+        })
+    }),
+    ("group", |of, names| optional(of.decided.request.group_id.map(|id| group_name(names, id)))),
+    ("excluded_models", |of, names| {
+        let ids = of.decided.request.excluded_models.model_ids().iter();
+        ids.map(|id| model_name(names, *id)).collect::<Vec<_>>().join(" ")
+    }),
 ];
+
+/// A part of the ceiling; empty if the request has none.
+fn of_ceiling(of: &Followed, part: fn(&Ceiling) -> String) -> String {
+    optional(of.decided.request.ceiling.as_ref().map(part))
+}
 
 const fn admission_word(admission: Admission) -> &'static str {
     match admission {

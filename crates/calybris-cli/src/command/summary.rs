@@ -3,16 +3,17 @@
 use std::cmp::Reverse;
 
 use calybris_catalog::text::quoted;
-use calybris_catalog::{PLAUSIBLE_PRICES, Skipped};
+use calybris_catalog::{Candidate, CatalogFile, PLAUSIBLE_PRICES, Skipped};
 use serde_json::json;
 
 use crate::advice::ON_LACK_OF_MONEY;
 use crate::amount::{counted, grouped, money, rate};
+use crate::command::notes;
 use crate::input::rows::MOST_NAMES;
 use crate::output::Page;
 use crate::routing::{Job, Routed};
 use crate::table::{LONGEST_TABLE_ROWS, rest, table};
-use crate::tally::TenantTally;
+use crate::tally::{Changed, TenantTally};
 
 /// Tables for a terminal of 80 columns, or one JSON object.
 pub(crate) fn page(job: &Job<'_>, routed: &Routed, json: bool) -> Page {
@@ -42,9 +43,11 @@ pub(crate) fn page(job: &Job<'_>, routed: &Routed, json: bool) -> Page {
     }
     resumed(routed, &mut page);
     decisions(routed, &mut page);
+    bounds(routed, &mut page);
     tenants(routed, &mut page);
     models(routed, &mut page);
     substitutions(routed, &mut page);
+    chosen(job, routed, &mut page);
     page.line(format_args!("log      {}", job.log.display()));
     let (records, bytes) = (routed.report.records, routed.report.bytes);
     page.line(format_args!(
@@ -77,6 +80,7 @@ pub(crate) fn object(job: &Job<'_>, routed: &Routed) -> serde_json::Value {
             "free_models": listed.enabled().filter(|model| model.is_free()).count(),
             "oddly_priced_models": listed.enabled().filter(|model| model.is_oddly_priced()).count(),
             "rounded_prices": listed.rounded_prices(),
+            "unmodelled_models": unmodelled(listed).count(),
             "skipped_not_chat": listed.skipped(Skipped::NotChat),
             "skipped_no_price": listed.skipped(Skipped::NoPrice),
             "unmatched_rules": catalog.unmatched_rules,
@@ -96,6 +100,7 @@ pub(crate) fn object(job: &Job<'_>, routed: &Routed) -> serde_json::Value {
             })),
         },
         "routed": routed.tally,
+        "notes_on_chosen_models": notes::json(&notes::of(chosen_models(job, routed))),
         "balances": routed.accounts.iter().map(balance).collect::<Vec<_>>(),
         "elapsed_us": u64::try_from(routed.elapsed.as_micros()).unwrap_or(u64::MAX),
         "records": routed.report.records,
@@ -224,6 +229,67 @@ fn decisions(routed: &Routed, page: &mut Page) {
         ));
     }
     page.line("");
+}
+
+/// How many choices ceilings and windows changed.
+fn bounds(routed: &Routed, page: &mut Page) {
+    let tally = &routed.tally;
+    let changed = |what: &str, changed: Changed| match changed.count() {
+        0 => format!("{what} changed no choice"),
+        count => format!(
+            "{what} changed {}: {} to another model, {} to none",
+            counted(count, "choice"),
+            grouped(changed.to_another_model),
+            grouped(changed.to_none)
+        ),
+    };
+    let (ceilings, windows) = (tally.changed_by_ceilings, tally.changed_by_windows);
+    if tally.with_ceiling > 0 {
+        let of = counted(tally.with_ceiling, "request");
+        page.line(changed(&format!("ceilings of {of}"), ceilings));
+    }
+    if tally.with_windows > 0 {
+        page.line(changed("windows", windows));
+    }
+    if tally.with_ceiling + tally.with_windows > 0 {
+        page.line("");
+    }
+}
+
+/// The models of a price list whose providers charge for something that no rate covers.
+fn unmodelled(listed: &CatalogFile) -> impl Iterator<Item = &Candidate> {
+    listed.candidates().iter().filter(|model| model.notes.iter().any(|note| note.is_unmodelled()))
+}
+
+fn chosen_models<'a>(job: &'a Job<'_>, routed: &'a Routed) -> impl Iterator<Item = &'a Candidate> {
+    routed.tally.models.keys().filter_map(|name| job.catalog.listed.candidate(name))
+}
+
+/// What the list says of the chosen models, beyond their prices.
+fn chosen(job: &Job<'_>, routed: &Routed, page: &mut Page) {
+    let notes = notes::of(chosen_models(job, routed));
+    let unmodelled_models = unmodelled(&job.catalog.listed).count();
+    let is_concerned = notes.iter().any(|(note, _)| note.is_unmodelled());
+    if unmodelled_models > 0 && !is_concerned && !routed.tally.models.is_empty() {
+        let models = counted(unmodelled_models, "model");
+        let words = format!(
+            "the catalog has {models} with prices that are not modelled, and none of them was chosen"
+        );
+        page.wrapped("note     ", &words);
+    }
+    for (note, models) in &notes {
+        page.wrapped("note     ", &notes::sentence(*note, models));
+    }
+    let retired: u64 = routed.tally.retired.values().sum();
+    if retired > 0 {
+        let names: Vec<&str> = routed.tally.retired.keys().map(String::as_str).collect();
+        let words = format!(
+            "{} went to models after their retirement: {}",
+            counted(retired, "request"),
+            notes::such_as(&names)
+        );
+        page.wrapped("retired  ", &words);
+    }
 }
 
 fn tenants(routed: &Routed, page: &mut Page) {

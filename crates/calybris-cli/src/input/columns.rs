@@ -5,7 +5,7 @@
 use calybris_catalog::text::quoted;
 
 /// The columns of a requests file, or the keys of a JSON line.
-pub(crate) const FIELDS: [&str; 18] = [
+pub(crate) const FIELDS: [&str; 31] = [
     "time",
     "tenant",
     "correlation_id",
@@ -13,8 +13,19 @@ pub(crate) const FIELDS: [&str; 18] = [
     "sequence",
     "requested_model",
     "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_long_tokens",
+    "audio_input_tokens",
     "output_tokens",
+    "reasoning_tokens",
+    "audio_output_tokens",
+    "searches",
     "actual_output_tokens",
+    "max_prompt_tokens",
+    "max_completion_tokens",
+    "max_searches",
+    "allowed_classes",
     "business_value_microunits",
     "budget_limit_microunits",
     "risk_bps",
@@ -24,14 +35,21 @@ pub(crate) const FIELDS: [&str; 18] = [
     "required_capabilities",
     "allowed_providers",
     "required_regions",
+    "group",
+    "excluded_models",
 ];
 
 /// Those that are lists of names.
-pub(crate) const LISTS: [&str; 3] =
-    ["required_capabilities", "allowed_providers", "required_regions"];
+pub(crate) const LISTS: [&str; 5] = [
+    "allowed_classes",
+    "required_capabilities",
+    "allowed_providers",
+    "required_regions",
+    "excluded_models",
+];
 
 /// Those that are the name of something.
-pub(crate) const NAMES: [&str; 2] = ["tenant", "requested_model"];
+pub(crate) const NAMES: [&str; 3] = ["tenant", "requested_model", "group"];
 
 /// Those that every request needs.
 pub(crate) const REQUIRED: [&str; 2] = ["input_tokens", "output_tokens"];
@@ -172,13 +190,21 @@ impl Trace {
 }
 
 /// Names that other programs use for our fields.
-const OTHER_NAMES: [(&str, &str); 10] = [
+const OTHER_NAMES: [(&str, &str); 18] = [
     ("model", "requested_model"),
     ("model_name", "requested_model"),
     ("prompt", "input_tokens"),
     ("prompt_tokens", "input_tokens"),
     ("completion", "output_tokens"),
     ("completion_tokens", "output_tokens"),
+    ("cached_tokens", "cache_read_tokens"),
+    ("cache_read_input_tokens", "cache_read_tokens"),
+    ("cache_creation_input_tokens", "cache_write_tokens"),
+    ("max_tokens", "max_completion_tokens"),
+    ("max_output_tokens", "max_completion_tokens"),
+    ("model_group", "group"),
+    ("exclude", "excluded_models"),
+    ("exclude_models", "excluded_models"),
     ("timestamp", "time"),
     ("user", "tenant"),
     ("team", "tenant"),

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use calybris_catalog::text::quoted;
 use calybris_catalog::{InputError, PolicyFile, unlisted_model_id};
 use calybris_core::engine::{MAX_CORRELATION_ID_BYTES, MAX_REQUEST_KEY_BYTES, Names};
-use calybris_core::kernel::{CapabilitySet, ProviderSet, RegionSet, Request};
+use calybris_core::kernel::{
+    CapabilitySet, ExcludedModels, ProviderSet, RegionSet, Request, Usage,
+};
 use calybris_core::units::{BasisPoints, Microunits};
 
 use super::row::Row;
+use super::usage::{self, U32};
 
 /// A request, ready for the engine.
 #[derive(Debug)]
@@ -20,8 +23,8 @@ pub(crate) struct RoutedRequest {
     /// Empty if the call has none; else it is decided once for its tenant.
     pub(crate) request_key: String,
     pub(crate) request: Request,
-    /// The tokens that were generated, at most `request.output_tokens`: they determine the settled cost.
-    pub(crate) actual_output_tokens: u32,
+    /// What was used; the settled cost is made of it.
+    pub(crate) actual_usage: Usage,
 }
 
 /// Turns rows into requests, with the names of the catalog and the defaults of the policy file.
@@ -31,6 +34,7 @@ pub(crate) struct RequestParser<'a> {
     providers: BTreeMap<&'a str, u8>,
     capabilities: BTreeMap<&'a str, u8>,
     regions: BTreeMap<&'a str, u8>,
+    groups: BTreeMap<&'a str, u8>,
 }
 
 impl<'a> RequestParser<'a> {
@@ -41,6 +45,7 @@ impl<'a> RequestParser<'a> {
             providers: by_name(&names.providers),
             capabilities: by_name(&names.capabilities),
             regions: by_name(&names.regions),
+            groups: by_name(&names.groups),
         }
     }
 
@@ -81,34 +86,18 @@ impl<'a> RequestParser<'a> {
     pub(crate) fn parse(&self, row: &Row, position: u64) -> Result<RoutedRequest, InputError> {
         self.check_complete(row)?;
         let defaults = self.policy.request_defaults();
-        let tokens = |field| row.number(field, U32)?.ok_or_else(|| row.refuse(field, "missing"));
-        let output_tokens: u32 = tokens("output_tokens")?;
-        let actual_output_tokens =
-            row.number("actual_output_tokens", U32)?.unwrap_or(output_tokens);
-        if actual_output_tokens > output_tokens {
-            let what = format!(
-                "found {actual_output_tokens}, allowed is a whole number from 0 to {output_tokens}: the reservation is made for \
-                 `output_tokens`"
-            );
-            return Err(row.refuse("actual_output_tokens", what));
-        }
+        let usage = usage::usage(row)?;
+        let ceiling = usage::ceiling(row, &usage, defaults.max_completion_tokens)?;
+        let mut actual_usage = usage;
+        actual_usage.output_tokens = usage::actual_output_tokens(row, &usage, ceiling.as_ref())?;
         // No name means that every provider is allowed.
         let providers =
             self.set(row, "allowed_providers", &defaults.allowed_providers, &self.providers)?;
         let request_key = limited(row, "request_key", MAX_REQUEST_KEY_BYTES)?;
         let otherwise = if request_key.is_empty() { position } else { 0 };
-        Ok(RoutedRequest {
-            tenant: self.tenant(row)?,
-            time_unix_ms: row.time()?,
-            correlation_id: limited(row, "correlation_id", MAX_CORRELATION_ID_BYTES)?,
-            request_key,
-            actual_output_tokens,
-            request: Request::new(
-                row.number("sequence", U64)?.unwrap_or(otherwise),
-                self.requested_model(row)?,
-                tokens("input_tokens")?,
-                output_tokens,
-            )
+        let sequence = row.number("sequence", U64)?.unwrap_or(otherwise);
+        let mut request = Request::new(sequence, self.requested_model(row)?, 0, 0)
+            .with_usage(usage)
             .with_business_value_microunits(required(
                 row,
                 "business_value_microunits",
@@ -147,8 +136,48 @@ impl<'a> RequestParser<'a> {
                 "required_regions",
                 &defaults.required_regions,
                 &self.regions,
-            )?))),
+            )?)))
+            .with_excluded_models(self.excluded_models(row)?);
+        request.ceiling = ceiling;
+        request.group_id = self.group_id(row)?;
+        Ok(RoutedRequest {
+            tenant: self.tenant(row)?,
+            time_unix_ms: row.time()?,
+            correlation_id: limited(row, "correlation_id", MAX_CORRELATION_ID_BYTES)?,
+            request_key,
+            request,
+            actual_usage,
         })
+    }
+
+    /// The group that a row names.
+    fn group_id(&self, row: &Row) -> Result<Option<u8>, InputError> {
+        let Some(name) = row.text("group") else { return Ok(None) };
+        let group_id = self.groups.get(name).copied().ok_or_else(|| {
+            let known: Vec<&str> = self.groups.keys().copied().collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let policy = self.policy.file().display();
+            row.refuse(
+                "group",
+                format!("found {}, `[groups]` of {policy} has {known}", quoted(name)),
+            )
+        })?;
+        Ok(Some(group_id))
+    }
+
+    fn excluded_models(&self, row: &Row) -> Result<ExcludedModels, InputError> {
+        let ids = self.excluded_names(row).into_iter().map(|name| self.model_id(name));
+        ExcludedModels::new(&ids.collect::<Vec<_>>())
+            .map_err(|error| row.refuse("excluded_models", error))
+    }
+
+    /// The names that a row excludes. They need not be in the catalog.
+    fn excluded_names<'r>(&self, row: &'r Row) -> Vec<&'r str> {
+        row.names("excluded_models").unwrap_or_default()
+    }
+
+    fn model_id(&self, name: &str) -> u32 {
+        self.models.get(name).copied().unwrap_or_else(|| unlisted_model_id(name))
     }
 
     /// Refuses a row with missing fields that have no default, and names all of them at once.
@@ -204,16 +233,17 @@ impl<'a> RequestParser<'a> {
     fn requested_model(&self, row: &Row) -> Result<u32, InputError> {
         let name = self.requested_name(row);
         let name = name.ok_or_else(|| row.refuse("requested_model", MISSING_AND_NO_DEFAULT))?;
-        Ok(self.models.get(name).copied().unwrap_or_else(|| unlisted_model_id(name)))
+        Ok(self.model_id(name))
     }
 
     fn requested_name<'r>(&'r self, row: &'r Row) -> Option<&'r str> {
         row.text("requested_model").or(self.policy.request_defaults().requested_model.as_deref())
     }
 
-    /// The name of the model that a row asks for, if the catalog does not list it.
-    pub(crate) fn unlisted_model<'r>(&'r self, row: &'r Row) -> Option<&'r str> {
-        self.requested_name(row).filter(|name| !self.models.contains_key(name))
+    /// The names of the models that a row asks for or excludes and the catalog does not list.
+    pub(crate) fn unlisted_models<'r>(&'r self, row: &'r Row) -> impl Iterator<Item = &'r str> {
+        let names = self.requested_name(row).into_iter().chain(self.excluded_names(row));
+        names.filter(|name| !self.models.contains_key(name))
     }
 
     /// The numbers of the names in a field, or of the default names.
@@ -238,7 +268,6 @@ fn bits(numbers: &[u8]) -> u64 {
 /// The most models that a message lists.
 const MODELS_NAMED: usize = 8;
 
-const U32: &str = "a whole number from 0 to 4,294,967,295";
 const U64: &str = "a whole number from 0 to 18,446,744,073,709,551,615";
 const I64: &str = "a whole number from -9,223,372,036,854,775,808 to 9,223,372,036,854,775,807";
 const MISSING_AND_NO_DEFAULT: &str = "missing, and `[request]` of the policy file has no default";
@@ -292,6 +321,8 @@ fn limited(row: &Row, field: &str, limit_bytes: usize) -> Result<String, InputEr
 
 #[cfg(test)]
 mod tests {
+    use calybris_core::kernel::Ceiling;
+
     use super::*;
     use crate::input::requests::RequestFile;
 
@@ -324,7 +355,7 @@ required_regions = [\"eu\"]
             providers: [(0, "p".to_owned()), (1, "q".to_owned())].into(),
             capabilities: [(0, "tools".to_owned()), (5, "vision".to_owned())].into(),
             regions: [(2, "eu".to_owned()), (3, "us".to_owned())].into(),
-            ..Names::default()
+            groups: [(0, "fast".to_owned()), (1, "safe".to_owned())].into(),
         }
     }
 
@@ -341,7 +372,7 @@ required_regions = [\"eu\"]
     fn what_a_row_leaves_out_comes_from_the_policy_file() {
         let routed = parse("input_tokens,output_tokens\n10,20\n").unwrap();
         assert_eq!((routed.tenant.as_str(), routed.time_unix_ms), ("search", None));
-        assert_eq!(routed.actual_output_tokens, 20);
+        assert_eq!(routed.actual_usage.output_tokens, 20);
         let request = routed.request;
         assert_eq!((request.sequence, request.requested_model_id), (1, 0));
         assert_eq!((request.business_value_microunits, request.budget_limit.get()), (-5, 7));
@@ -372,7 +403,7 @@ required_regions = [\"eu\"]
         assert_eq!(request.required_capabilities, CapabilitySet::from_bits(0b10_0001));
         assert_eq!(request.required_regions, RegionSet::from_bits(0b1100));
         assert!(request.allowed_providers.contains(1) && !request.allowed_providers.contains(0));
-        assert_eq!(routed.actual_output_tokens, 0);
+        assert_eq!(routed.actual_usage.output_tokens, 0);
     }
 
     #[test]
@@ -440,6 +471,45 @@ required_regions = [\"eu\"]
     }
 
     #[test]
+    fn candidates_are_a_group_without_the_excluded_models() {
+        let csv = "input_tokens,output_tokens,group,excluded_models\n1,1,safe,b retired a b\n";
+        let request = parse(csv).unwrap().request;
+        assert_eq!(request.group_id, Some(1));
+        let excluded = [0, 1, unlisted_model_id("retired")];
+        assert_eq!(request.excluded_models.model_ids(), excluded);
+        let request = parse("input_tokens,output_tokens,group\n1,1,\n").unwrap().request;
+        assert_eq!((request.group_id, request.excluded_models.is_empty()), (None, true));
+        let excluding = |count: usize| {
+            let names: Vec<String> = (0..count).map(|n| format!("m{n}")).collect();
+            let csv =
+                format!("input_tokens,output_tokens,excluded_models\n1,1,{}\n", names.join(" "));
+            parse(csv.leak()).map(|routed| routed.request.excluded_models.model_ids().len())
+        };
+        assert_eq!(excluding(16), Ok(16));
+        let text = excluding(17).unwrap_err();
+        assert!(
+            text.starts_with("r:2:5: `excluded_models`: 17 model ids are to be excluded"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_ceiling_comes_from_the_row_or_the_policy_file() {
+        let text = r#"{"input_tokens": 1, "output_tokens": 2, "max_completion_tokens": 50, "actual_output_tokens": 50}"#;
+        let routed = parse(text).unwrap();
+        assert_eq!(routed.request.ceiling, Some(Ceiling::new(1, 50)));
+        assert_eq!(routed.actual_usage, Usage::new(1, 50));
+        assert_eq!(parse("input_tokens,output_tokens\n1,2\n").unwrap().request.ceiling, None);
+        let policy = policy_with(&format!("{DEFAULTS}max_completion_tokens = 9\n"));
+        let names = names();
+        let parser = RequestParser::new(&policy, &names);
+        let file = RequestFile::bundled("r", "input_tokens,output_tokens\n1,2\n");
+        let row = file.rows().unwrap().next().unwrap().unwrap();
+        let ceiling = parser.parse(&row, 1).unwrap().request.ceiling;
+        assert_eq!(ceiling, Some(Ceiling::new(1, 9)));
+    }
+
+    #[test]
     fn a_time_without_an_offset_is_utc() {
         let routed =
             parse("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,374,44\n");
@@ -467,6 +537,10 @@ required_regions = [\"eu\"]
                 ["found `visoin`", "tools, vision"],
             ),
             ("input_tokens,output_tokens,allowed_providers\n1,1,z\n", ["found `z`", "p, q"]),
+            (
+                "input_tokens,output_tokens,group\n1,1,slow\n",
+                ["r:2:5: `group`: found `slow`", "`[groups]` of p.toml has fast, safe"],
+            ),
             (
                 "input_tokens,output_tokens,actual_output_tokens\n1,1,2\n",
                 ["`actual_output_tokens`: found 2", "from 0 to 1:"],

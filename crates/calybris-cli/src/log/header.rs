@@ -7,6 +7,7 @@ use crate::advice::ON_LACK_OF_MONEY;
 use crate::amount::{grouped, money, signed_money};
 use crate::log::naming::{allowed_names, model_name, requested_name, set_names};
 use crate::log::outcome::{Ending, Followed};
+use crate::log::usage::{candidates_words, ceiling_words, usage_words};
 use crate::output::Page;
 use crate::terminal::{Paint, fitted};
 use crate::time::rfc3339;
@@ -24,16 +25,14 @@ pub(crate) fn decision(decided: &Decided<'_>, snapshot: &Snapshot, paint: Paint,
     if !decided.request_key.is_empty() {
         line(page, "key", &fitted(&decided.request_key, 64));
     }
-    line(
-        page,
-        "asked",
-        &format!(
-            "{} for {} tokens in and {} out",
-            fitted(&requested_name(names, request.requested_model_id), 60),
-            grouped(request.usage.prompt_tokens()),
-            grouped(request.usage.completion_tokens())
-        ),
-    );
+    let asked_for = fitted(&requested_name(names, request.requested_model_id), 60);
+    wrapped(page, "asked", &format!("{asked_for} for {}", usage_words(&request.usage)));
+    if let Some(ceiling) = &request.ceiling {
+        wrapped(page, "may use", &ceiling_words(ceiling));
+    }
+    if let Some(candidates) = candidates_words(request, names) {
+        wrapped(page, "among", &candidates);
+    }
     line(
         page,
         "worth",
@@ -71,6 +70,10 @@ pub(crate) fn decision(decided: &Decided<'_>, snapshot: &Snapshot, paint: Paint,
     };
     line(page, "answer", &answer);
     line(page, "because", &decision.reason.to_string());
+    if request.ceiling.is_some() && decision.selected_model_id.is_some() {
+        let (cost, most) = (decision.estimated_cost.get(), decision.maximum_cost.get());
+        line(page, "costs", &format!("{} expected, {} at most", money(cost), money(most)));
+    }
 }
 
 /// The outcome of the decision, from later records.

@@ -136,6 +136,10 @@ fn add_names(
     object.insert("requested_model".to_owned(), name(Some(decision.requested_model_id)));
     object.insert("selected_model".to_owned(), name(decision.selected_model_id));
     object.insert("runner_up_model".to_owned(), name(decision.runner_up_model_id));
+    let excluded = request.excluded_models.model_ids().iter().map(|id| model_name(names, *id));
+    if !request.excluded_models.is_empty() {
+        object.insert("excluded_models".to_owned(), excluded.collect());
+    }
     if let Some(group_id) = request.group_id {
         object.insert("group".to_owned(), group_name(names, group_id).into());
     }

@@ -40,7 +40,7 @@ pub(crate) struct Followed {
     /// The model that was chosen, by name; `None` for a rejection.
     selected: Option<String>,
     pub(crate) failed: Vec<Failed>,
-    /// By how much its reservation grew beyond the estimate.
+    /// By how much its reservation grew beyond the maximum cost.
     pub(crate) extended_microunits: u128,
     pub(crate) ending: Ending,
 }
@@ -83,9 +83,15 @@ impl Followed {
         self.last_fallback().map_or(first, |(_, fallback)| fallback.estimated_cost.get())
     }
 
-    /// What is reserved for it, or was until it ended.
+    /// The maximum cost of that model.
+    pub(crate) fn maximum_cost_microunits(&self) -> u64 {
+        let first = self.decided.decision.maximum_cost.get();
+        self.last_fallback().map_or(first, |(_, fallback)| fallback.maximum_cost.get())
+    }
+
+    /// What is reserved for it, or was until it ended: the maximum cost.
     pub(crate) fn reserved_microunits(&self) -> u128 {
-        u128::from(self.estimated_cost_microunits()) + self.extended_microunits
+        u128::from(self.maximum_cost_microunits()) + self.extended_microunits
     }
 
     fn last_fallback(&self) -> Option<&(String, Fallback)> {
@@ -114,7 +120,7 @@ impl Followed {
                 let model = self.model().map_or_else(unknown, str::to_owned);
                 let next = fallback.map(|next| (model_name(names, next.model_id), next));
                 if next.is_some() {
-                    // The reservation is the next model's estimate from here on.
+                    // The reservation is the next model's maximum cost from here on.
                     self.extended_microunits = 0;
                 }
                 self.failed.push(Failed { sequence, model, next });
@@ -282,7 +288,7 @@ mod tests {
         let next = Fallback {
             model_id: 2,
             estimated_cost: Microunits::new(9),
-            maximum_cost: Microunits::new(9),
+            maximum_cost: Microunits::new(11),
             expected_utility_microunits: 1,
         };
         let fell_back = |fallback| Record::FellBack {
@@ -294,6 +300,7 @@ mod tests {
         };
         followed.take(6, &fell_back(Some(next)), &other);
         assert_eq!((followed.model(), followed.estimated_cost_microunits()), (Some("due"), 9));
+        assert_eq!(followed.reserved_microunits(), 11);
         assert_eq!(followed.failed[0].model, "one");
         followed.take(7, &fell_back(None), &other);
         assert_eq!((followed.model(), followed.failed[1].model.as_str()), (Some("due"), "due"));

@@ -1,15 +1,22 @@
 //! `calybris catalog check`: the contents of a catalog, and all of its problems.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use calybris_catalog::{Candidate, CatalogFile, PLAUSIBLE_PRICES, Skipped};
+use calybris_catalog::{
+    Candidate, Catalog, CatalogFile, Date, NotADate, Note, PLAUSIBLE_PRICES, SilentRate, Skipped,
+};
+use calybris_core::kernel::TokenClass;
 use calybris_core::units::Microunits;
 use serde_json::json;
 
+use super::counts::{tiers, windows, with_bands, with_class, with_search_fee, without_window};
 use crate::amount::{counted, grouped, money};
+use crate::bill;
+use crate::command::notes;
 use crate::failure::Failure;
 use crate::input::source::{read_catalog, read_policy};
+use crate::log::naming::group_name;
 use crate::output::Page;
 use crate::terminal::fitted;
 
@@ -18,11 +25,15 @@ use crate::terminal::fitted;
 #[command(after_help = "\
 Examples:
   calybris catalog check prices.json
-  calybris catalog check prices.json --policy policy.toml
+  calybris catalog check prices.json --policy policy.toml --at 2026-12-01
 
 With --policy the rules of the policy file are applied, as in `route`, and a
 model that still lacks a required field is a problem. Without --policy it is
 only a note.
+
+Notes say how rows of a price list were read, and what providers charge for
+that no rate covers. No clock is read: --at says for which day models are
+retired.
 
 Exit codes:
   0  `route` would accept it
@@ -34,9 +45,16 @@ pub(crate) struct Arguments {
     /// The policy whose rules fill in what the catalog leaves out
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Name the models that are retired on that day
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    at: Option<Date>,
     /// Print one JSON object, prices in microunits per million tokens
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn date(text: &str) -> Result<Date, NotADate> {
+    text.parse()
 }
 
 /// The most letters of names in a line.
@@ -57,7 +75,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
             return Err(Failure::at(file, what));
         }
     }
-    let found = Found::of(&catalog, unmatched, policy.is_some());
+    let groups = match &policy {
+        Some(policy) => groups(catalog.clone().join(policy)?),
+        None => BTreeMap::new(),
+    };
+    let found =
+        Found { groups, at: arguments.at, ..Found::of(&catalog, unmatched, policy.is_some()) };
     let mut page = Page::default();
     if arguments.json {
         page.line(format_args!("{:#}", found.json(&catalog)));
@@ -68,8 +91,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     Ok(page)
 }
 
+/// How many models each group of the policy file has.
+fn groups(joined: Catalog) -> BTreeMap<String, usize> {
+    let groups = joined.snapshot.policy_snapshot().groups().iter();
+    let names = joined.snapshot.names();
+    groups.map(|group| (group_name(names, group.group_id), group.model_ids.len())).collect()
+}
+
 /// The contents of a catalog without a problem.
 struct Found<'a> {
+    groups: BTreeMap<String, usize>,
+    /// The day for which models are retired.
+    at: Option<Date>,
+    silent: Vec<SilentRate<'a>>,
+    implausible: Vec<(&'a Candidate, TokenClass)>,
+    notes: BTreeMap<Note, Vec<&'a str>>,
     disabled: Vec<&'a str>,
     /// Enabled models whose prices are all 0.
     free: Vec<&'a str>,
@@ -86,6 +122,11 @@ impl<'a> Found<'a> {
         let name = |candidate: &'a Candidate| candidate.name.as_str();
         let disabled = catalog.candidates().iter().filter(|candidate| !candidate.is_enabled());
         Self {
+            groups: BTreeMap::new(),
+            at: None,
+            silent: catalog.silent_rates(),
+            implausible: catalog.implausible_rates(),
+            notes: notes::of(catalog.candidates().iter()),
             disabled: disabled.map(name).collect(),
             free: catalog.enabled().filter(|candidate| candidate.is_free()).map(name).collect(),
             oddly_priced: catalog
@@ -97,6 +138,30 @@ impl<'a> Found<'a> {
             lacking: catalog.lacking(),
             with_policy,
         }
+    }
+
+    /// The models that are retired on that day.
+    fn retired(&self, catalog: &'a CatalogFile, day: Date) -> Vec<&'a str> {
+        let retired = catalog.candidates().iter().filter(|model| model.is_retired(day));
+        retired.map(|model| model.name.as_str()).collect()
+    }
+
+    /// The classes of the implausible rates, in words, by model.
+    fn implausible_by_model(&self) -> BTreeMap<&'a str, Vec<String>> {
+        let mut implausible: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (model, class) in &self.implausible {
+            implausible.entry(model.name.as_str()).or_default().push(bill::words(*class));
+        }
+        implausible
+    }
+
+    /// The models with a silent rate, by class.
+    fn silent_by_class(&self) -> BTreeMap<TokenClass, Vec<&'a str>> {
+        let mut silent: BTreeMap<TokenClass, Vec<&str>> = BTreeMap::new();
+        for rate in &self.silent {
+            silent.entry(rate.class).or_default().push(rate.model);
+        }
+        silent
     }
 
     fn verdict(&self) -> &'static str {
@@ -117,6 +182,36 @@ impl<'a> Found<'a> {
             "skipped_not_chat": catalog.skipped(Skipped::NotChat),
             "skipped_no_price": catalog.skipped(Skipped::NoPrice),
             "rounded_prices": catalog.rounded_prices(),
+            "service_tier_rows": tiers(catalog),
+            "models_with_bands": with_bands(catalog).count(),
+            "models_with_class": TokenClass::ALL
+                .into_iter()
+                .map(|class| (class.name().to_owned(), with_class(catalog, class).into()))
+                .collect::<serde_json::Map<_, _>>(),
+            "models_with_search_fee": with_search_fee(catalog).count(),
+            "models_with_window": windows(catalog)
+                .into_iter()
+                .map(|(part, count)| (part.to_owned(), count.into()))
+                .collect::<serde_json::Map<_, _>>(),
+            "models_without_window": without_window(catalog),
+            "retiring_models": catalog
+                .candidates()
+                .iter()
+                .filter_map(|model| Some((model.name.clone(), model.retirement?.to_string().into())))
+                .collect::<serde_json::Map<_, _>>(),
+            "retired_models": self.at.map(|day| self.retired(catalog, day)),
+            "silent_rates": self.silent.iter().map(|silent| json!({
+                "model": silent.model,
+                "class": silent.class,
+                "rate_microunits_per_million_tokens": silent.rate,
+                "dearest_microunits_per_million_tokens": silent.dearest,
+                "stated_by": silent.stated_by,
+            })).collect::<Vec<_>>(),
+            "implausible_rates": self.implausible.iter().map(|(model, class)| json!({
+                "model": model.name, "class": class,
+            })).collect::<Vec<_>>(),
+            "notes": notes::json(&self.notes),
+            "groups": self.groups,
             "disabled_models": self.disabled,
             "free_models": self.free,
             "oddly_priced_models": self.oddly_priced,
@@ -142,6 +237,45 @@ impl<'a> Found<'a> {
         };
         line("input price", prices(|model| model.price().band(0).rates.input));
         line("output price", prices(|model| model.price().band(0).rates.output));
+        let classes = TokenClass::ALL.into_iter().filter_map(|class| {
+            let is_plain = matches!(class, TokenClass::Input | TokenClass::Output);
+            let count = with_class(catalog, class);
+            (!is_plain && count > 0).then(|| format!("{} {}", bill::words(class), grouped(count)))
+        });
+        let classes: Vec<String> = classes.collect();
+        if !classes.is_empty() {
+            line("other rates", classes.join(", "));
+        }
+        let bands = with_bands(catalog).count();
+        if bands > 0 {
+            line("bands", format!("{} with other rates for long prompts", counted(bands, "model")));
+        }
+        let searches = with_search_fee(catalog).count();
+        if searches > 0 {
+            line("search fees", counted(searches, "model"));
+        }
+        let tiers: Vec<String> = tiers(catalog)
+            .into_iter()
+            .map(|(tier, count)| format!("{tier} {}", grouped(count)))
+            .collect();
+        if !tiers.is_empty() {
+            let what = format!("{}: disabled unless a rule names the tier", tiers.join(", "));
+            line("service tiers", what);
+        }
+        let windows: Vec<String> = windows(catalog)
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(part, count)| format!("{part} {}", grouped(count)))
+            .collect();
+        if !windows.is_empty() {
+            let unknown = grouped(without_window(catalog));
+            line("windows", format!("{}; unknown {unknown}", windows.join(", ")));
+        }
+        if !self.groups.is_empty() {
+            let groups =
+                self.groups.iter().map(|(name, count)| format!("{name} {}", grouped(count)));
+            line("groups", groups.collect::<Vec<_>>().join(", "));
+        }
         let skipped = (catalog.skipped(Skipped::NotChat), catalog.skipped(Skipped::NoPrice));
         if skipped != (0, 0) {
             let (not_chat, no_price) = (grouped(skipped.0), grouped(skipped.1));
@@ -165,6 +299,38 @@ impl<'a> Found<'a> {
             );
             line("odd prices", what);
         }
+        for (model, classes) in self.implausible_by_model().into_iter().take(MOST_IMPLAUSIBLE) {
+            let what = format!(
+                "{}: above a thousand times the median for {}: is that right?",
+                fitted(model, 40),
+                classes.join(", ")
+            );
+            line("odd rate", what);
+        }
+        for (class, names) in self.silent_by_class() {
+            let what = format!(
+                "{} of {}; a row of the same name has one",
+                bill::words(class),
+                listed(&names)
+            );
+            line("no rate for", what);
+        }
+        let dated = catalog.candidates().iter().filter(|model| model.retirement.is_some());
+        match (self.at, dated.count()) {
+            (_, 0) => {}
+            (Some(day), _) => {
+                line("retired", format!("on {day}: {}", listed(&self.retired(catalog, day))));
+            }
+            (None, count) => line("retirement", {
+                format!(
+                    "{} with a date; --at DATE names those retired then",
+                    counted(count, "model")
+                )
+            }),
+        }
+        for (note, models) in &self.notes {
+            line("note", notes::sentence(*note, models));
+        }
         if !self.unmatched.is_empty() {
             let rules: Vec<&str> = self.unmatched.iter().map(String::as_str).collect();
             line("rules without", format!("a model: {}", listed(&rules)));
@@ -174,6 +340,9 @@ impl<'a> Found<'a> {
         }
     }
 }
+
+/// The most models with implausible rates that are listed in words.
+const MOST_IMPLAUSIBLE: usize = 5;
 
 /// The number of names, and as many of them as fit a line.
 fn listed(names: &[&str]) -> String {

@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 
 use calybris_core::kernel::{
-    BasisPoints, Margin, Microunits, Model, Request, TokenClass, WinningChanges,
+    Band, BasisPoints, Ceiling, Margin, Microunits, Model, Rates, Request, TokenClass, Window,
+    WinningChanges,
 };
 
 use super::explained::Explained;
 use super::verdicts::{base_name, nearest};
 use crate::amount::{grouped, money, signed_money};
+use crate::bill;
 use crate::output::Page;
 use crate::terminal::{Paint, fitted};
 
@@ -81,38 +83,130 @@ fn winner(explained: &Explained<'_>, margin: &Margin, paint: Paint, page: &mut P
     page.line(paint.strong(&ahead));
     let Some(model) = explained.snapshot.policy_snapshot().model(margin.model_id) else { return };
     page.line("  and stays ahead, each number by itself, with");
-    for (what, limit, now) in limits(model, margin, explained.request) {
-        page.line(format_args!("    {what:16} {limit:>24}   (now {now})"));
+    let numbers = limits(model, margin, explained.request);
+    write(&numbers, page);
+    if numbers.iter().any(|number| number.change.ends_with(NEXT_BAND_MARK)) {
+        page.line("    * as high as in the next band, which no rate exceeds");
     }
     page.line("");
 }
 
-/// How far each number of the winner may move, and where it is now.
-fn limits(
-    model: &Model,
-    margin: &Margin,
-    request: &Request,
-) -> [(&'static str, String, String); 6] {
-    let rates = model.price.band(request.usage.prompt_tokens()).rates;
-    let bps = |number: u16| format!("{} bps", grouped(number));
-    let down_to = |limit| format!("down to {}", bps(limit));
-    let price = |what, limit: u64, now: u64| {
-        let any = || "any".to_owned();
-        let limit = if limit == u64::MAX { any() } else { format!("up to {}", money(limit)) };
-        (what, limit, money(now))
+/// Marks a rate that could go no higher because no rate falls from band to band.
+const NEXT_BAND_MARK: &str = " *";
+
+/// A number of a model: what it is, how it may or must change, and what it is now.
+struct Number {
+    what: String,
+    change: String,
+    now: String,
+}
+
+impl Number {
+    fn new(what: impl Into<String>, change: String, now: String) -> Self {
+        Self { what: what.into(), change, now }
+    }
+}
+
+/// The numbers under each other, in columns as wide as they need.
+fn write(numbers: &[Number], page: &mut Page) {
+    let widest = |of: fn(&Number) -> &str| {
+        numbers.iter().map(|number| of(number).chars().count()).max().unwrap_or_default()
     };
-    let latency = match margin.highest_p95_latency_ms {
-        u32::MAX => "any".to_owned(),
-        limit => format!("up to {} ms", grouped(limit)),
-    };
+    let (what, change) = (widest(|number| &number.what), widest(|number| &number.change));
+    for number in numbers {
+        page.line(format_args!(
+            "    {:what$}  {:change$}  (now {})",
+            number.what, number.change, number.now
+        ));
+    }
+}
+
+fn bps(number: u16) -> String {
+    format!("{} bps", grouped(number))
+}
+
+fn rate(class: TokenClass) -> String {
+    format!("{} rate", bill::words(class))
+}
+
+/// The parts of a window, each with what it is.
+const fn parts(window: &Window) -> [(&'static str, Option<u32>); 3] {
     [
-        ("quality", down_to(margin.lowest_quality.get()), bps(model.quality.get())),
-        ("risk ceiling", down_to(margin.lowest_risk_ceiling.get()), bps(model.risk_ceiling.get())),
-        ("p95 latency", latency, format!("{} ms", grouped(model.p95_latency_ms))),
-        price("input price", margin.highest_rates.input.get(), rates.input.get()),
-        price("output price", margin.highest_rates.output.get(), rates.output.get()),
-        price("fixed price", margin.highest_fixed_price.get(), model.price.fixed_price().get()),
+        ("prompt window", window.max_prompt_tokens),
+        ("completion window", window.max_completion_tokens),
+        ("total window", window.max_total_tokens),
     ]
+}
+
+/// How far each number of the winner may move, and where it is now: the classes, fees and maxima that matter to the request.
+fn limits(model: &Model, margin: &Margin, request: &Request) -> Vec<Number> {
+    let any_or = |limit: u64, text: String| if limit == u64::MAX { "any".to_owned() } else { text };
+    let latency = u64::from(margin.highest_p95_latency_ms);
+    let latency = if latency == u64::from(u32::MAX) { u64::MAX } else { latency };
+    let down_to = |limit: BasisPoints| format!("down to {}", bps(limit.get()));
+    let mut numbers = vec![
+        Number::new("quality", down_to(margin.lowest_quality), bps(model.quality.get())),
+        Number::new(
+            "risk ceiling",
+            down_to(margin.lowest_risk_ceiling),
+            bps(model.risk_ceiling.get()),
+        ),
+        Number::new(
+            "p95 latency",
+            any_or(latency, format!("up to {} ms", grouped(latency))),
+            format!("{} ms", grouped(model.p95_latency_ms)),
+        ),
+    ];
+    let prompt_tokens = request.usage.prompt_tokens();
+    let band = model.price.band(prompt_tokens);
+    let is_above = |other: &&Band| other.above_prompt_tokens > band.above_prompt_tokens;
+    let next_band = model.price.bands().find(is_above);
+    for class in TokenClass::ALL.into_iter().filter(|class| matters(*class, &band.rates, request)) {
+        let limit = margin.highest_rates.of(class);
+        let is_of_next = next_band.is_some_and(|next| next.rates.of(class) == limit);
+        let mark = if is_of_next { NEXT_BAND_MARK } else { "" };
+        let limit_words = format!("up to {} per million tokens{mark}", money(limit.get()));
+        numbers.push(Number::new(
+            rate(class),
+            any_or(limit.get(), limit_words),
+            money(band.rates.of(class).get()),
+        ));
+    }
+    let fee = |what: &str, limit: Microunits, now: Microunits| {
+        let text = any_or(limit.get(), format!("up to {}", money(limit.get())));
+        Number::new(what, text, money(now.get()))
+    };
+    if request.usage.searches > 0 || request.ceiling.is_some_and(|ceiling| ceiling.searches > 0) {
+        let now = model.price.search_fee().amount();
+        numbers.push(fee("search fee", margin.highest_search_fee, now));
+    }
+    numbers.push(fee("fixed price", margin.highest_fixed_price, model.price.fixed_price()));
+    for ((what, now), (_, limit)) in
+        parts(&model.window).into_iter().zip(parts(&margin.lowest_window))
+    {
+        // A maximum that is unknown is no limit.
+        if let (Some(now), Some(limit)) = (now, limit) {
+            numbers.push(Number::new(
+                what,
+                format!("down to {} tokens", grouped(limit)),
+                grouped(now),
+            ));
+        }
+    }
+    numbers
+}
+
+/// Whether the rate of a class matters to a request: it uses such tokens, or its ceiling allows them and they are the dearest
+/// of their side.
+fn matters(class: TokenClass, rates: &Rates, request: &Request) -> bool {
+    let is_dearest = |ceiling: Ceiling| {
+        let side = ceiling.classes.iter().filter(|other| other.is_prompt() == class.is_prompt());
+        let dearest = side.map(|other| rates.of(other)).max();
+        ceiling.classes.contains(class)
+            && Some(rates.of(class)) == dearest
+            && rates.of(class) > rates.plain_of(class)
+    };
+    request.usage.tokens(class) > 0 || request.ceiling.is_some_and(is_dearest)
 }
 
 fn one(explained: &Explained<'_>, model_id: u32, page: &mut Page) {
@@ -127,55 +221,57 @@ fn one(explained: &Explained<'_>, model_id: u32, page: &mut Page) {
     if model_id == explained.explanation.decision.requested_model_id {
         name.push_str(" (asked for)");
     }
-    let lines = lines(model, &changes, explained.request);
-    if lines.is_empty() {
+    let numbers = winning(model, &changes, explained.request);
+    if numbers.is_empty() {
         page.line(format_args!("  {name}: no single number would be enough"));
         return;
     }
     page.line(format_args!("  {name}"));
-    for (what, needed, now) in lines {
-        page.line(format_args!("    {what:16} {needed:>24}   (now {now})"));
-    }
+    write(&numbers, page);
 }
 
-/// The change: a number, its new value, its present value.
-fn lines(
-    model: &Model,
-    changes: &WinningChanges,
-    request: &Request,
-) -> Vec<(&'static str, String, String)> {
-    let rates = model.price.band(request.usage.prompt_tokens()).rates;
-    let bps = |what, needed: Option<u16>, now: u16| {
-        let needed = needed.filter(|needed| *needed != now)?;
-        Some((what, format!("at least {} bps", grouped(needed)), grouped(now)))
-    };
-    let price = |what, needed: Option<u64>, now: u64| {
-        let needed = needed.filter(|needed| *needed != now)?;
-        Some((what, format!("at most {}", money(needed)), money(now)))
-    };
+/// The changes, each of which would be enough by itself.
+fn winning(model: &Model, changes: &WinningChanges, request: &Request) -> Vec<Number> {
+    let mut numbers = Vec::new();
+    for (what, needed, now) in [
+        ("quality", changes.quality, model.quality),
+        ("risk ceiling", changes.risk_ceiling, model.risk_ceiling),
+    ] {
+        let needed = needed.filter(|needed| *needed != now);
+        numbers.extend(needed.map(|needed| {
+            Number::new(what, format!("at least {}", bps(needed.get())), bps(now.get()))
+        }));
+    }
     let latency = changes.p95_latency_ms.filter(|needed| *needed != model.p95_latency_ms);
-    let found = [
-        bps("quality", changes.quality.map(BasisPoints::get), model.quality.get()),
-        bps("risk ceiling", changes.risk_ceiling.map(BasisPoints::get), model.risk_ceiling.get()),
-        latency.map(|needed| {
-            let needed = format!("at most {} ms", grouped(needed));
-            ("p95 latency", needed, grouped(model.p95_latency_ms))
-        }),
-        price(
-            "input price",
-            changes.rates.of(TokenClass::Input).map(Microunits::get),
-            rates.input.get(),
-        ),
-        price(
-            "output price",
-            changes.rates.of(TokenClass::Output).map(Microunits::get),
-            rates.output.get(),
-        ),
-        price(
-            "fixed price",
-            changes.fixed_price.map(Microunits::get),
-            model.price.fixed_price().get(),
-        ),
-    ];
-    found.into_iter().flatten().collect()
+    numbers.extend(latency.map(|needed| {
+        let needed = format!("at most {} ms", grouped(needed));
+        Number::new("p95 latency", needed, format!("{} ms", grouped(model.p95_latency_ms)))
+    }));
+    let rates = model.price.band(request.usage.prompt_tokens()).rates;
+    for class in TokenClass::ALL {
+        let now = rates.of(class);
+        let needed = changes.rates.of(class).filter(|needed| *needed != now);
+        numbers.extend(needed.map(|needed| {
+            let needed = format!("at most {} per million tokens", money(needed.get()));
+            Number::new(rate(class), needed, money(now.get()))
+        }));
+    }
+    for (what, needed, now) in [
+        ("search fee", changes.search_fee, model.price.search_fee().amount()),
+        ("fixed price", changes.fixed_price, model.price.fixed_price()),
+    ] {
+        let needed = needed.filter(|needed| *needed != now);
+        numbers.extend(needed.map(|needed| {
+            Number::new(what, format!("at most {}", money(needed.get())), money(now.get()))
+        }));
+    }
+    for ((what, now), (_, needed)) in parts(&model.window).into_iter().zip(parts(&changes.window)) {
+        if let (Some(now), Some(needed)) = (now, needed)
+            && needed != now
+        {
+            let needed = format!("at least {} tokens", grouped(needed));
+            numbers.push(Number::new(what, needed, grouped(now)));
+        }
+    }
+    numbers
 }

@@ -337,7 +337,10 @@ fn evidence(refusal: &Refusal, explained: &Explained<'_>) -> (String, String) {
             format!("at least the request's {}", grouped(tokens)),
         ),
         Refusal::Budget { maximum_cost, limit } => {
-            (money(maximum_cost.get()), format!("at most {}", money(limit.get())))
+            let cost = money(maximum_cost.get());
+            let has_ceiling = explained.request.ceiling.is_some();
+            let cost = if has_ceiling { format!("up to {cost}") } else { cost };
+            (cost, format!("at most {}", money(limit.get())))
         }
         Refusal::Utility { utility_microunits, .. } => {
             (signed_money(utility_microunits), "above 0".to_owned())
