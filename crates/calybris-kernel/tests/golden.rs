@@ -194,3 +194,23 @@ fn canonical_bytes_of_the_second_version_stay_what_they_are() {
     let snapshot = PolicySnapshot::with_groups(policy, [classed, plain], groups).unwrap();
     compare_or_bless("canonical_2.hex", &hex(&snapshot));
 }
+
+/// The law shows those bytes, with notes: a line ends with the first word that is not in hexadecimal.
+#[test]
+fn the_worked_example_of_the_law_has_the_golden_bytes() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let law = std::fs::read_to_string(folder.join("SEMANTICS.md")).unwrap();
+    let (_, example) = law.split_once("### A worked example of version 2").unwrap();
+    let example = example.split("```").nth(1).unwrap();
+    let is_hex = |word: &&str| {
+        word.len().is_multiple_of(2)
+            && word.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    };
+    let shown: String = example
+        .lines()
+        .skip(1)
+        .flat_map(|line| line.split_whitespace().take_while(is_hex))
+        .collect();
+    let golden = std::fs::read_to_string(folder.join("tests/golden/canonical_2.hex")).unwrap();
+    assert_eq!(shown, golden.lines().collect::<String>());
+}
