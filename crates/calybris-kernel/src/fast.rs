@@ -74,7 +74,8 @@ use scope::{Excluded, Scope};
 use single_block::search_single;
 use slack::Limits;
 
-use crate::candidates::{Candidates, MOST_EXCLUDED};
+use crate::candidates::Candidates;
+use crate::excluded_models::MOST_EXCLUDED;
 use crate::ranking::Ranking;
 use crate::scan::{Outcome, scan};
 use crate::utility::Valuation;

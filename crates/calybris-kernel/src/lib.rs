@@ -53,6 +53,8 @@ mod rates;
 mod search_fee;
 
 mod ceiling;
+mod excluded_models;
+mod invalid_request;
 mod window;
 
 mod model;
@@ -76,13 +78,15 @@ mod counterfactual;
 mod error;
 mod explain;
 
-pub use candidates::{ExcludedModels, Group, TooManyExcluded};
+pub use candidates::Group;
 pub use ceiling::Ceiling;
 pub use counterfactual::{Margin, WinningChanges};
 pub use decision::{Action, Decision, InconsistentDecision, Reason, UnknownCode};
 pub use error::SnapshotError;
+pub use excluded_models::{ExcludedModels, TooManyExcluded};
 pub use explain::{Explanation, ModelVerdict, Verdict};
-pub use gates::{Gate, InvalidRequest, Refusal};
+pub use gates::{Gate, Refusal};
+pub use invalid_request::InvalidRequest;
 pub use model::Model;
 pub use policy::Policy;
 pub use price::{Price, PriceError};

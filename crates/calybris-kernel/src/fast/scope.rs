@@ -4,7 +4,8 @@ use super::bitmap_index::{BLOCK, and};
 use super::index::Index;
 use super::window_bitmap::Fitting;
 use crate::Request;
-use crate::candidates::{Candidates, MOST_EXCLUDED};
+use crate::candidates::Candidates;
+use crate::excluded_models::MOST_EXCLUDED;
 
 /// The rows that a request is about, besides the gates on capabilities, provider and regions.
 #[derive(Clone, Copy, Debug)]
