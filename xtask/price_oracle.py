@@ -77,6 +77,8 @@ def tiers(row):
         multiplier = row.get(f"regional_processing_uplift_multiplier_{region}")
         if multiplier is not None or region in (row.get("provider_specific_entry") or {}):
             found.append(region)
+    if "fast" in (row.get("provider_specific_entry") or {}):
+        found.append("fast")
     if row.get("regional_endpoint_uplift_multiplier") is not None:
         found.append("regional")
     return found
@@ -104,7 +106,7 @@ def usage_of(row, counts, tier):
         more["server_tool_use"] = {"web_search_requests": count["searches"]}
         more["server_side_tool_usage_details"] = {"web_search_calls": count["searches"]}
     if tier in (row.get("provider_specific_entry") or {}):
-        more["inference_geo"] = tier
+        more["speed" if tier == "fast" else "inference_geo"] = tier
     completion_details = {}
     if count["reasoning"]:
         completion_details["reasoning_tokens"] = count["reasoning"]
@@ -134,7 +136,7 @@ def costs_of(name, row, tier):
         arguments["data_residency"] = tier
     elif tier == "regional":
         arguments["vertex_location"] = "us-east5"
-    elif tier is not None:
+    elif tier not in (None, "fast"):
         arguments["service_tier"] = tier
     found = []
     for counts in SHAPES.values():

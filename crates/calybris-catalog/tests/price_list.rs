@@ -231,16 +231,17 @@ fn a_rounded_rate_is_counted_where_it_is_stated_and_noted_in_its_row() {
 
 #[test]
 fn a_factor_is_a_row_with_every_rate_multiplied_exactly() {
-    let fields = r#", "cache_read_input_token_cost": 1e-07, "provider_specific_entry": {"us": 1.1, "note": "text"},
+    let fields = r#", "cache_read_input_token_cost": 1e-07, "provider_specific_entry": {"us": 1.1, "fast": 6, "free_images": 5, "frames": {"a": 1}},
         "regional_processing_uplift_multiplier_us": 9, "regional_processing_uplift_multiplier_eu": 1.25,
         "regional_endpoint_uplift_multiplier": "1.5", "search_context_cost_per_query": {"search_context_size_low": 0.01}"#;
     let list = list_of("p", fields).unwrap();
     let names: Vec<_> = list.candidates().iter().map(|model| model.name.as_str()).collect();
-    assert_eq!(names, ["a", "a@eu", "a@regional", "a@us"]);
+    assert_eq!(names, ["a", "a@eu", "a@fast", "a@regional", "a@us"]);
     let rates = |name: &str| bands(&list.candidate(name).unwrap().price());
     assert_eq!(rates("a@us"), expected(&[(0, "1.1 0.11 1.1 1.1 1.1 2.2 2.2 2.2")]));
     assert_eq!(rates("a@eu"), expected(&[(0, "1.25 0.125 1.25 1.25 1.25 2.5 2.5 2.5")]));
     assert_eq!(rates("a@regional"), expected(&[(0, "1.5 0.15 1.5 1.5 1.5 3 3 3")]));
+    assert_eq!(rates("a@fast"), expected(&[(0, "6 0.6 6 6 6 12 12 12")]));
     // A search costs the same everywhere.
     let fee = list.candidate("a@us").unwrap().price().search_fee();
     assert_eq!(fee.amount().to_string(), "0.01");

@@ -181,9 +181,9 @@ struct Summary {
 }
 
 impl Summary {
-    fn of(table: &Table) -> Self {
+    fn of(table: &Table, costs: Costs) -> Self {
         let mut summary = Self::default();
-        table.for_each_cell(Costs::Provider, |cell| {
+        table.for_each_cell(costs, |cell| {
             let name = cell.candidate.name.split_once('@').filter(|_| cell.tier != "standard");
             let name = name.map_or(cell.candidate.name.as_str(), |_| {
                 cell.candidate.name.strip_suffix(&format!("@{}", cell.tier)).unwrap()
@@ -236,7 +236,11 @@ fn every_cost_is_that_of_the_lists_own_project_or_differs_on_purpose() {
             None => writeln!(wrong, "{name}, {shape}: {ours} is not {theirs}").unwrap(),
         }
     });
-    println!("{}", Summary::of(&table).text());
+    println!("by the functions of the providers, {}", Summary::of(&table, Costs::Provider).text());
+    println!(
+        "by the general function where it says more, {}",
+        Summary::of(&table, Costs::General).text()
+    );
     assert_eq!(wrong, "");
 }
 

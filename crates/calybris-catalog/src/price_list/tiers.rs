@@ -1,7 +1,6 @@
 //! Service tiers: the rows that an entry becomes besides the one under its own name.
 
 use crate::error::InputError;
-use crate::json::Value;
 use crate::number::Number;
 
 use super::entry::Entry;
@@ -35,8 +34,11 @@ const REGIONAL_MULTIPLIER: &str = "regional_processing_uplift_multiplier_";
 /// The factor for endpoints in any region.
 const ENDPOINT_MULTIPLIER: &str = "regional_endpoint_uplift_multiplier";
 
-/// Factors by region or speed.
+/// An object that may hold factors among other things.
 const MULTIPLIERS: &str = "provider_specific_entry";
+
+/// The factors in that object: for a region, and for speed.
+const MULTIPLIER_NAMES: [&str; 3] = ["us", "eu", "fast"];
 
 /// The row under the name of an entry.
 pub(super) const STANDARD: Tier<'static> = Tier { name: None, suffix: "", multiplier: None };
@@ -57,8 +59,9 @@ pub(super) fn tiers(entry: Entry<'_>) -> Result<Vec<Tier<'_>>, InputError> {
             multiplied.push(("regional", entry, key, node));
         } else if key == MULTIPLIERS {
             let within = entry.within(node);
-            let numbers = within.fields().filter(|(_, node)| !matches!(node.value, Value::Text(_)));
-            multiplied.extend(numbers.map(|(name, node)| (name, within, name, node)));
+            let named =
+                MULTIPLIER_NAMES.iter().filter_map(|name| Some((*name, within.field(name)?)));
+            multiplied.extend(named.map(|(name, node)| (name, within, name, node)));
         }
     }
     for (name, entry, key, node) in multiplied {
