@@ -1,6 +1,7 @@
 //! The policy for price lists that comes with the program: which models its rules mean.
 
-use calybris_catalog::{PolicyFile, Traits};
+use calybris_catalog::{Candidate, CatalogFile, InputError, PolicyFile, Traits};
+use calybris_core::kernel::Window;
 use calybris_core::units::BasisPoints;
 
 /// What its rules make of a name.
@@ -50,4 +51,42 @@ fn the_bundled_policy_knows_a_family_however_its_name_is_written() {
     ] {
         assert_eq!(bundled(name).quality, Some(BasisPoints::new(quality_bps)), "{name}");
     }
+}
+
+#[test]
+fn the_bundled_policy_lets_no_missing_or_absent_price_win_and_assumes_small_windows_where_none_is_listed()
+-> Result<(), InputError> {
+    let entry = |name: &str, rates: &str, more: &str| {
+        format!(
+            "\"{name}\": {{\"mode\": \"chat\", \"litellm_provider\": \"p\", {rates}, \"output_cost_per_token\": 1e-06{more}}}"
+        )
+    };
+    let (rate, write) =
+        ("\"input_cost_per_token\": 1e-06", ", \"cache_creation_input_token_cost\": 1.25e-06");
+    let free = "\"input_cost_per_token\": 0".to_owned();
+    let entries = [
+        entry(
+            "m",
+            rate,
+            &format!("{write}, \"max_input_tokens\": 9000, \"input_cost_per_token_flex\": 5e-07"),
+        ),
+        entry("reseller/m", rate, ""),
+        entry("unknown", &free, "").replace("1e-06", "0"),
+    ];
+    let list = CatalogFile::parse("prices.json", format!("{{{}}}", entries.join(",")))?;
+    let policy = PolicyFile::parse("p.toml", include_str!("../data/price-list-policy.toml"))?;
+    let catalog = list.join(&policy)?;
+
+    let enabled: Vec<_> = catalog.listed.enabled().map(|model| model.name.as_str()).collect();
+    assert_eq!(enabled, ["m", "reseller/m"]);
+    let write_of = |name: &str| {
+        catalog.listed.candidate(name).map(|model| model.price().band(0).rates.cache_write.get())
+    };
+    assert_eq!(write_of("reseller/m"), Some(1_250_000));
+    let window_of = |name: &str| catalog.listed.candidate(name).map(Candidate::window);
+    let assumed = Window::UNKNOWN.with_max_completion_tokens(4_096);
+    assert_eq!(window_of("m"), Some(assumed.with_max_prompt_tokens(9_000)));
+    assert_eq!(window_of("reseller/m"), Some(assumed.with_max_prompt_tokens(8_192)));
+    assert_eq!(policy.request_defaults().max_completion_tokens, Some(4_096));
+    Ok(())
 }
