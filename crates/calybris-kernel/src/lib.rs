@@ -66,6 +66,8 @@ mod decision;
 mod gates;
 mod utility;
 
+mod cost;
+
 mod ranking;
 mod scan;
 

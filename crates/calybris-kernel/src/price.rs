@@ -2,7 +2,7 @@
 
 use calybris_units::Microunits;
 
-use crate::{Band, Ceiling, Rates, SearchFee, TokenClass, Usage, utility};
+use crate::{Band, Rates, SearchFee, TokenClass};
 
 #[cfg(feature = "serde")]
 mod serialized;
@@ -218,37 +218,6 @@ impl Price {
     fn band_of_several(&self, prompt_tokens: u64) -> &Band {
         let above = |band: &&Band| prompt_tokens > band.above_prompt_tokens.into();
         self.bands().rev().find(above).unwrap_or(&self.first)
-    }
-
-    /// What a usage costs, in the band of its prompt:
-    ///
-    /// ```text
-    /// fixed price + searches * search fee + ceil(sum of the prompt's counts * rates / 1,000,000)
-    ///                                     + ceil(sum of the completion's counts * rates / 1,000,000)
-    /// ```
-    ///
-    /// [`Microunits::MAX`] also stands for anything above it. With what was really used, this is the amount to settle.
-    #[must_use]
-    pub fn cost(&self, usage: &Usage) -> Microunits {
-        Microunits::new(utility::cost_microunits(usage, self))
-    }
-
-    /// What the dearest usage within a ceiling costs: all of its tokens, each side at the dearest rate that the
-    /// ceiling allows, in the band of the longest prompt; `None` above [`Microunits::MAX`].
-    ///
-    /// ```
-    /// use calybris_kernel::{Ceiling, Microunits, Price, Rates, TokenClass};
-    ///
-    /// let price = Price::new(
-    ///     Rates::plain(Microunits::new(1_000_000), Microunits::new(2_000_000))
-    ///         .with(TokenClass::CacheWrite, Microunits::new(1_250_000)),
-    /// );
-    /// let maximum = price.maximum_cost(&Ceiling::new(1_000, 100));
-    /// assert_eq!(maximum, Some(Microunits::new(1_250 + 200))); // all of the prompt may be written
-    /// ```
-    #[must_use]
-    pub fn maximum_cost(&self, ceiling: &Ceiling) -> Option<Microunits> {
-        utility::maximum_cost_microunits(ceiling, self).map(Microunits::new)
     }
 
     /// The plain rate of the prompt in the first band, in microunits per million tokens.
