@@ -95,7 +95,7 @@ impl Kind {
                 " is text in UTF-",
                 " is compressed with gzip",
                 "`policy` is missing",
-                "`tenants` is missing",
+                "nobody has a budget: add a table `[tenants]`",
             ],
             Self::Catalog | Self::PriceList => {
                 &[" is text in UTF-", " is compressed with gzip", " holds no model", "; at most "]
@@ -283,10 +283,18 @@ risk_bps = 500
 confidence_bps = 9_000
 minimum_quality_bps = 5_000
 required_capabilities = []
+max_completion_tokens = 4_096
+
+[catalog]
+fill_silent_rates = true
+disable_free_models = false
+
+[groups]
+cheap = [\"sm*\", \"*@batch\"]
 
 [[model]]
 name = \"*\"
-set = { quality_bps = 8_000, risk_ceiling_bps = 9_000, p95_latency_ms = 500, regions = [\"eu\"] }
+set = { quality_bps = 8_000, risk_ceiling_bps = 9_000, p95_latency_ms = 500, regions = [\"eu\"], max_total_tokens = 200_000 }
 
 [[model]]
 name = \"sm[ae]ll\"
@@ -302,6 +310,14 @@ input_price_microunits_per_million_tokens = 2_500_000
 output_price_microunits_per_million_tokens = 10_000_000
 capabilities = [\"vision\", \"tools\"]
 quality_bps = 9_500
+cache_read_price_microunits_per_million_tokens = 250_000
+search_fee_microunits = 10_000
+search_fee_unit = \"request\"
+max_prompt_tokens = 128_000
+
+[[model.band]]
+above_prompt_tokens = 64_000
+input_price_microunits_per_million_tokens = 5_000_000
 
 [[model]]
 name = \"small\"
@@ -315,9 +331,12 @@ const PRICES: &str = r#"{
   "sample_spec": {"mode": "one of: chat, embedding", "supports_vision": true},
   "large": {"mode": "chat", "litellm_provider": "north", "input_cost_per_token": 2.5e-06,
     "output_cost_per_token": "1e-05", "supports_vision": true, "supports_tools": true,
-    "search_context_cost_per_query": {"low": 0.03, "high": [0.05, null]}},
+    "search_context_cost_per_query": {"low": 0.03, "high": "0.05"}, "max_input_tokens": 128000, "max_output_tokens": 4096.0,
+    "cache_read_input_token_cost": 2.5e-07, "input_cost_per_token_above_64k_tokens": 5e-06, "input_cost_per_token_batches": 1e-06,
+    "provider_specific_entry": {"us": 1.1}, "deprecation_date": "2027-01-01", "metadata": [0.05, null]},
   "small": {"mode": "chat", "litellm_provider": "south", "input_cost_per_token": 1.5000000000000002e-07,
-    "output_cost_per_token": 6e-07},
+    "output_cost_per_token": 6e-07,
+    "tiered_pricing": [{"range": [0, 32000.0], "input_cost_per_token": 1e-06}, {"range": [32e3, 64e3], "input_cost_per_token": 2e-06}]},
   "embed": {"mode": "embedding", "litellm_provider": "north", "input_cost_per_token": 1e-07}
 }
 "#;
