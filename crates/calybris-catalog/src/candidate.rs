@@ -53,6 +53,8 @@ pub enum Skipped {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Listed {
     pub(crate) candidates: Vec<Candidate>,
+    /// Rows with prices that are no candidates, because they do not chat.
+    pub(crate) others: Vec<Candidate>,
     /// Prices that were not a whole number of microunits per million tokens and were rounded up.
     pub(crate) rounded_prices: u64,
     pub(crate) skipped: Vec<Skipped>,

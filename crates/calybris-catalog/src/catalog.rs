@@ -73,6 +73,7 @@ impl CatalogFile {
         };
         // Of models with one name, the first in the file stays the first.
         listed.candidates.sort_by(|a, b| a.name.cmp(&b.name));
+        listed.others.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Self { file: file.to_path_buf(), listed, policy_file: None })
     }
 
@@ -105,8 +106,24 @@ impl CatalogFile {
     /// ```
     #[must_use]
     pub fn candidate(&self, name: &str) -> Option<&Candidate> {
-        let at = self.candidates().partition_point(|candidate| candidate.name.as_str() < name);
-        self.candidates().get(at).filter(|candidate| candidate.name == name)
+        named(self.candidates(), name)
+    }
+
+    /// The entry of that name, if it has prices per token: a candidate, or an entry of a price list that does not chat, such as
+    /// an embedding or a real-time model. The latter are never chosen.
+    ///
+    /// ```
+    /// use calybris_catalog::CatalogFile;
+    ///
+    /// let list = CatalogFile::parse("prices.json", r#"{"embed": {"mode": "embedding", "litellm_provider": "p",
+    ///     "input_cost_per_token": 1e-07, "output_cost_per_token": 0}}"#)?;
+    /// assert!(list.candidate("embed").is_none());
+    /// assert_eq!(list.priced("embed").unwrap().price().band(0).rates.input.get(), 100_000);
+    /// # Ok::<(), calybris_catalog::InputError>(())
+    /// ```
+    #[must_use]
+    pub fn priced(&self, name: &str) -> Option<&Candidate> {
+        self.candidate(name).or_else(|| named(&self.listed.others, name))
     }
 
     /// The models that may be chosen.
@@ -309,4 +326,10 @@ impl CatalogFile {
 /// Whether a group with that pattern has the model. A service tier is in it only if the pattern names the tier.
 pub(crate) fn is_in(candidate: &Candidate, pattern: &ModelPattern) -> bool {
     pattern.matches(&candidate.name) && pattern.names_tier(candidate.service_tier.as_deref())
+}
+
+/// The row of that name, of rows in the order of their names.
+fn named<'a>(rows: &'a [Candidate], name: &str) -> Option<&'a Candidate> {
+    let at = rows.partition_point(|row| row.name.as_str() < name);
+    rows.get(at).filter(|row| row.name == name)
 }

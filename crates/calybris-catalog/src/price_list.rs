@@ -37,9 +37,17 @@ pub(crate) fn parse(file: &Path, text: &str) -> Result<Listed, InputError> {
             return Err(InputError::at(file, Place::of(text, key.offset), fault));
         }
         let entry = Entry { file, text, name: &key.name, offset: key.offset, value };
+        let place = places.at(key.offset);
         match skipped(entry) {
-            Some(why) => catalog.skipped.push(why),
-            None => read(entry, places.at(key.offset), &names, &mut catalog)?,
+            Some(why) => {
+                catalog.skipped.push(why);
+                // What is no candidate is not refused: it only has no price then.
+                let mut other = Listed::default();
+                if has_prices(entry) && read(entry, place, &names, &mut other).is_ok() {
+                    catalog.others.append(&mut other.candidates);
+                }
+            }
+            None => read(entry, place, &names, &mut catalog)?,
         }
     }
     Ok(catalog)
@@ -51,10 +59,14 @@ fn skipped(entry: Entry<'_>) -> Option<Skipped> {
     if !matches!(mode, Some("chat" | "responses")) {
         return Some(Skipped::NotChat);
     }
+    (!has_prices(entry)).then_some(Skipped::NoPrice)
+}
+
+/// Whether an entry has both plain prices, or prices for ranges of prompts.
+fn has_prices(entry: Entry<'_>) -> bool {
     let has = |key| entry.field(key).is_some();
     let has_both = has("input_cost_per_token") && has("output_cost_per_token");
-    let is_priced = has_both || bands::ranges_of(entry).is_some();
-    (!is_priced).then_some(Skipped::NoPrice)
+    has_both || bands::ranges_of(entry).is_some()
 }
 
 /// Adds the rows of an entry. A tier whose name the list gives to an entry of its own is that entry.

@@ -170,6 +170,33 @@ fn models_with_ranges_alone_and_models_of_the_other_mode_are_candidates() {
 }
 
 #[test]
+fn what_does_not_chat_has_a_price_and_is_never_a_candidate_nor_a_reason_to_refuse_the_list() {
+    let entry = |name: &str, mode: &str, price: &str| {
+        format!(
+            "\"{name}\": {{\"mode\": \"{mode}\", \"litellm_provider\": \"p\", \"input_cost_per_token\": {price},
+             \"output_cost_per_token\": 2e-06, \"input_cost_per_token_batches\": 5e-07}}"
+        )
+    };
+    let text = [
+        entry("z", "realtime", "1.0000001e-12"),
+        entry("b", "chat", "1e-06"),
+        entry("a", "embedding", "1e-06"),
+        entry("c", "completion", "-1"),
+        "\"d\": {\"mode\": \"rerank\", \"input_cost_per_token\": 1}".to_owned(),
+    ];
+    let list = CatalogFile::parse("p.json", format!("{{{}}}", text.join(","))).unwrap();
+    let names: Vec<_> = list.candidates().iter().map(|model| model.name.as_str()).collect();
+    assert_eq!(names, ["b", "b@batch"]);
+    assert_eq!((list.skipped(Skipped::NotChat), list.rounded_prices()), (4, 0));
+    let input = |name: &str| list.priced(name).map(|row| row.price().band(0).rates.input.get());
+    assert_eq!(
+        ["a", "a@batch", "b", "z", "c", "d", "e"].map(input),
+        [Some(1_000_000), Some(500_000), Some(1_000_000), Some(2), None, None, None]
+    );
+    assert!(list.candidate("a").is_none() && list.candidate("b").is_some());
+}
+
+#[test]
 fn a_service_tier_is_a_disabled_row_with_its_own_rates_and_the_standard_ones_where_it_has_none() {
     let fields = r#", "cache_read_input_token_cost": 1e-07, "cache_creation_input_token_cost": 1.25e-06,
         "output_cost_per_reasoning_token": 5e-06, "input_cost_per_token_above_200k_tokens": 3e-06,

@@ -1,11 +1,10 @@
 //! `calybris catalog price`: what calls cost by a catalog.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use calybris_catalog::text::quoted;
 use calybris_catalog::{Candidate, CatalogFile};
-use calybris_core::kernel::{Microunits, Price, Usage};
+use calybris_core::kernel::{Microunits, Usage};
 use serde_json::{Value, json};
 
 use crate::bill::Bill;
@@ -78,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
         return many(&catalog, lines);
     }
     let name = arguments.model.as_deref().unwrap_or_default();
-    let Some(candidate) = catalog.candidate(name) else {
+    let Some(candidate) = catalog.priced(name) else {
         return Err(Failure::at(file, unknown(&catalog, name)));
     };
     let bill = Bill::of(&candidate.price(), &usage);
@@ -143,14 +142,12 @@ const TOO_DEAR: &str = "costs more than 18,446,744,073,709.551614 currency units
 
 /// Prices each line of a file.
 fn many(catalog: &CatalogFile, file: &Path) -> Result<Page, Failure> {
-    let prices = catalog.candidates().iter().map(|model| (model.name.as_str(), model.price()));
-    let prices: HashMap<&str, Price> = prices.collect();
     let mut lines = UsageLines::open(file)?;
     let mut out = Stream::stdout();
     let mut first_unread = None;
     while let Some(line) = lines.next()? {
         match &line {
-            Ok(UsageLine { model, usage }) => out.line(answer(&prices, model, usage))?,
+            Ok(UsageLine { model, usage }) => out.line(answer(catalog, model, usage))?,
             Err(fault) => {
                 first_unread = first_unread.or(Some(fault.line));
                 out.line(json!({ "line": fault.line, "error": fault.what }))?;
@@ -174,8 +171,8 @@ fn many(catalog: &CatalogFile, file: &Path) -> Result<Page, Failure> {
 }
 
 /// The line for one call.
-fn answer(prices: &HashMap<&str, Price>, model: &str, usage: &Usage) -> Value {
-    let cost = prices.get(model).map(|price| price.cost(usage));
+fn answer(catalog: &CatalogFile, model: &str, usage: &Usage) -> Value {
+    let cost = catalog.priced(model).map(|row| row.price().cost(usage));
     match cost {
         Some(Microunits::MAX) => json!({ "model": model, "error": TOO_DEAR }),
         Some(cost) => json!({ "model": model, "cost_microunits": cost }),
