@@ -310,3 +310,26 @@ impl TryFrom<Wire<'_>> for Record<'static> {
         })
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "test code")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_record_that_installs_no_snapshot_may_be_replayed_in_a_batch() {
+        let golden = [
+            include_str!("../tests/golden/records.txt"),
+            include_str!("../tests/golden/second_records.txt"),
+        ];
+        for line in golden.into_iter().flat_map(str::lines) {
+            let bytes = base16ct::lower::decode_vec(line.split_once(' ').unwrap().1).unwrap();
+            let record = Record::decode(7, &bytes).unwrap();
+            let installs =
+                matches!(record, Record::SnapshotInstalled { .. } | Record::Checkpoint(_));
+            assert_eq!(installs_nothing(&bytes), !installs, "{line}");
+            let is_decision = matches!(record, Record::Decided(_));
+            assert_eq!(decision_to_replay(7, &bytes).is_some(), is_decision, "{line}");
+        }
+    }
+}

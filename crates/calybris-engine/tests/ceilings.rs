@@ -159,6 +159,79 @@ fn a_fallback_of_another_maximum_is_caught_by_a_replay_and_moves_the_money_that_
 }
 
 #[test]
+fn a_ticket_that_passed_over_a_model_which_its_maximum_could_pay_is_caught_by_a_replay() {
+    // Another model like LARGE: its maximum is what the ticket has reserved, and above what LARGE is expected to cost.
+    let by_class = snapshot_by_class();
+    let twin = by_class.policy_snapshot().models()[0].with_model_id(8);
+    let models = [by_class.policy_snapshot().models(), &[twin]].concat();
+    let kernel = PolicySnapshot::with_groups(POLICY, models, by_class.policy_snapshot().groups());
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open_with(dir.path(), Snapshot::new(kernel.unwrap(), by_class.names().clone()));
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
+    let mut call = call_by_class("a", 1, 9_000);
+    call.request.group_id = None;
+    let ticket = engine.decide(&call).unwrap().ticket.unwrap();
+    assert_eq!((ticket.model_id(), ticket.reserved().get()), (LARGE, MAXIMUM));
+    drop(engine);
+    let log = WalWriter::open(dir.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
+    let stays = Record::FellBack {
+        time: UnixMillis::new(2),
+        decision_sequence: 3,
+        snapshot_sequence: 1,
+        failed_model_id: LARGE,
+        fallback: None,
+    };
+    log.append(&stays).unwrap();
+    log.close().unwrap();
+    let found = replay(dir.path(), None, &ReplayOptions::default(), |_| Ok(vec![]), |_| {});
+    let why = found.unwrap_err().to_string();
+    assert!(
+        why.contains("model 8 is the next in the rank and costs at most 2350 of the 2350"),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_decision_cannot_hide_from_replay_in_a_version_that_it_does_not_need() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = engine_with(dir.path(), 10_000);
+    let _open = engine.decide(&call("a", 1, 9_000)).unwrap();
+    drop(engine);
+    let (_, Record::Decided(plain)) = records(dir.path()).pop().unwrap() else { panic!() };
+    let mut grouped = plain.clone();
+    grouped.request.group_id = Some(0);
+    let [first, second] = [plain, grouped].map(|decided| payload(&Record::Decided(decided)));
+    // Behind the request the one goes on with the decision and the other with flags.
+    let request_end = 1 + first[1..]
+        .iter()
+        .zip(&second[1..])
+        .take_while(|(first, second)| first == second)
+        .count();
+    let admission = first.len() - 1;
+    assert_eq!(second.len(), first.len() + 3);
+    let spelled = [
+        &[8],
+        &first[1..request_end],
+        &[0],
+        &first[request_end..admission],
+        &[0],
+        &first[admission..],
+    ]
+    .concat();
+    let log = WalWriter::open(dir.path(), &WalOptions::new(SCHEMA_ID)).unwrap();
+    log.append_bytes(&spelled).unwrap();
+    log.close().unwrap();
+    let found = replay(dir.path(), None, &ReplayOptions::default(), |_| Ok(vec![]), |_| {});
+    match found.unwrap_err() {
+        EngineError::InvalidRecord {
+            sequence: 4, record: "a decision", field: "flags", ..
+        } => {}
+        other => panic!("{other}"),
+    }
+    assert!(Ledger::read(dir.path(), None).is_err());
+}
+
+#[test]
 fn a_key_is_of_the_whole_request_after_a_restart_too() {
     let dir = tempfile::tempdir().unwrap();
     let mut engine = engine_with(dir.path(), 100_000);
@@ -364,6 +437,10 @@ fn a_group_without_a_name_is_the_one_with_the_same_id() {
     assert_eq!(other.renumber(&request(1, 0).with_group_id(4), &nameless), None);
     assert_eq!(snapshot().renumber(&asked, &nameless), None);
     assert_eq!(snapshot().renumber(&request(1, 0), &nameless), Some(request(1, 0)));
+    // A name alone is no group.
+    let kernel = snapshot().policy_snapshot().clone();
+    let only_named = Snapshot::new(kernel, snapshot_by_class().names().clone());
+    assert_eq!(only_named.renumber(&request(1, 0).with_group_id(0), &snapshot_by_class()), None);
 }
 
 #[test]
@@ -380,7 +457,7 @@ fn a_logged_group_of_unknown_models_is_no_snapshot() {
     assert!(logged(kernel.groups().to_vec()).restore(9).is_ok());
     match logged(vec![Group::new(0, [LARGE, 50])]).restore(9).unwrap_err() {
         EngineError::InvalidSnapshot { sequence: 9, source } => {
-            assert_eq!(source, SnapshotError::UnknownModelInGroup { group_id: 0, model_id: 50 })
+            assert_eq!(source, SnapshotError::UnknownModelInGroup { group_id: 0, model_id: 50 });
         }
         other => panic!("{other}"),
     }
