@@ -29,9 +29,16 @@
 
 mod lanes;
 
+mod blocks;
+
 mod quantize;
 
 mod min_cost;
+
+mod charges;
+mod class_columns;
+
+mod billing;
 
 mod bounds;
 
@@ -66,7 +73,9 @@ mod agreement;
 
 pub(crate) use index::Index;
 
-use bounds::{Bounds, Scale};
+use billing::{OfBill, plain_amounts};
+use bounds::{AmountsOf, Bounds, Scale};
+use charges::{Bill, PlainBill};
 use index::SingleCodes;
 use multi_block::search_groups;
 use reject_reason::{Costs, count_refusals};
@@ -109,10 +118,10 @@ pub(crate) fn search<R: Ranking>(
     let scope = Scope::of_everyone(index, valuation.request());
     if scale.min_cost.is_beyond_budget(valuation.request()) {
         let limits = Limits::new(valuation.request(), scale);
-        let tally = count_refusals(index, models, *valuation, limits, Costs::AllBeyond, scope);
-        return Err(tally.reason());
+        let costs = Costs::<PlainBill<false>>::AllBeyond;
+        return Err(count_refusals(index, models, *valuation, limits, costs, scope).reason());
     }
-    let bounds = Bounds::new(valuation, scale);
+    let bounds = Bounds::new(valuation, scale, &plain_amounts(valuation.request()));
     let Some(bounds) = &bounds else {
         let (ranking, eligible_models) = scan_apart(ranking, *valuation, models)?;
         return Ok((ranking, eligible_models));
@@ -146,35 +155,63 @@ pub(crate) fn search_among<R: Ranking>(
     valuation: Valuation<'_>,
     candidates: Candidates<'_>,
 ) -> Outcome<R> {
-    let request = valuation.request();
-    let is_indexed = request.usage.is_plain() & request.ceiling.is_none();
-    let scale = index.scale.as_ref().filter(|_| is_indexed && !is_small(models));
-    let scale_and_bounds = scale.and_then(|scale| Some((scale, Bounds::new(&valuation, scale)?)));
-    let Some((scale, bounds)) = &scale_and_bounds else {
+    let scale = index.scale.as_ref().filter(|_| !is_small(models));
+    let billed = scale.and_then(|scale| billing::billed(index, scale, valuation.request()));
+    let (Some(scale), Some(billed)) = (scale, billed) else {
         return scan(ranking, valuation, candidates.iter());
     };
-    let mut room: Excluded = [0; MOST_EXCLUDED];
-    let scope = Scope::new(index, request, &candidates, &mut room);
-    let (ranking, eligible_models) =
-        search_groups(ranking, index, models, valuation, scale, bounds, scope);
-    if eligible_models > 0 {
-        return Ok((ranking, eligible_models));
+    let search = Search { ranking, index, models, valuation, candidates, scale };
+    billed.with(search)
+}
+
+/// A search among candidates.
+struct Search<'a, R> {
+    ranking: R,
+    index: &'a Index,
+    models: &'a [Model],
+    valuation: Valuation<'a>,
+    candidates: Candidates<'a>,
+    scale: &'a Scale,
+}
+
+impl<R: Ranking> OfBill for Search<'_, R> {
+    type Answer = Outcome<R>;
+
+    fn of<B: Bill>(self, amounts: &AmountsOf<B>) -> Outcome<R> {
+        let Self { ranking, index, models, valuation, candidates, scale } = self;
+        let request = valuation.request();
+        let mut room: Excluded = [0; MOST_EXCLUDED];
+        let scope = Scope::new(index, request, &candidates, &mut room);
+        // No maximum cost is less than the cost.
+        if request.usage.is_plain() && scale.min_cost.is_beyond_budget(request) {
+            let limits = Limits::new(request, scale);
+            let costs = Costs::<B>::AllBeyond;
+            return Err(count_refusals(index, models, valuation, limits, costs, scope).reason());
+        }
+        let Some(bounds) = &Bounds::<B>::new(&valuation, scale, amounts) else {
+            return scan(ranking, valuation, candidates.iter());
+        };
+        let (ranking, eligible_models) =
+            search_groups(ranking, index, models, valuation, scale, bounds, scope);
+        if eligible_models > 0 {
+            return Ok((ranking, eligible_models));
+        }
+        Err(blame(index, models, valuation, (scale, bounds), scope))
     }
-    Err(blame(index, models, valuation, (scale, bounds), scope))
 }
 
 /// The reason of a reject, once it is known that no model is eligible.
 #[inline(never)]
-fn blame(
+fn blame<B: Bill>(
     index: &Index,
     models: &[Model],
     valuation: Valuation<'_>,
-    (scale, bounds): (&Scale, &Bounds),
+    (scale, bounds): (&Scale, &Bounds<B>),
     scope: Scope<'_>,
 ) -> Reason {
     let limits = Limits::new(valuation.request(), scale);
     let costs = match &bounds.budget {
-        Some(budget) => Costs::Mixed(budget),
+        Some(budget) => Costs::<B>::Mixed(budget),
         None => Costs::AllWithin,
     };
     count_refusals(index, models, valuation, limits, costs, scope).reason()

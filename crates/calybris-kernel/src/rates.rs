@@ -112,7 +112,12 @@ impl Rates {
     /// The highest rate of these classes; 0 if there is none.
     #[inline]
     pub(crate) fn dearest(&self, classes: TokenClassSet) -> Microunits {
-        classes.iter().map(|class| self.of(class)).max().unwrap_or_default()
+        // Without branches: whether a class is in the set could not be predicted.
+        let rates = self.prompt_rates().into_iter().chain(self.completion_rates());
+        let allowed = rates
+            .zip(0_u8..)
+            .map(|(rate, class)| rate.get() * u64::from(classes.bits() >> class & 1));
+        Microunits::new(allowed.fold(0, u64::max))
     }
 
     #[inline(always)]

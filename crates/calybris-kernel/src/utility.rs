@@ -108,7 +108,7 @@ mod wide {
 mod narrow {
     use calybris_units::BasisPoints;
 
-    use crate::{Policy, Price, Usage};
+    use crate::{Ceiling, Policy, Price, Usage};
 
     formulas!(u64);
 
@@ -140,6 +140,12 @@ mod narrow {
         let prompt = usage.prompt_counts().into_iter().fold(0, |all, tokens| all | tokens);
         let all = usage.completion_counts().into_iter().fold(prompt, |all, tokens| all | tokens);
         (all >> CLASSED_TOKEN_BITS == 0) & (usage.searches >> SEARCH_BITS == 0)
+    }
+
+    #[inline(always)]
+    pub(super) fn holds_ceiling(ceiling: &Ceiling) -> bool {
+        ((ceiling.prompt_tokens | ceiling.completion_tokens) >> TOKEN_BITS == 0)
+            & (ceiling.searches >> SEARCH_BITS == 0)
     }
 
     /// Rates rise from band to band, so those of the last are looked at.
@@ -370,6 +376,26 @@ pub(crate) fn maximum_cost_microunits(ceiling: &Ceiling, price: &Price) -> Optio
     let rates = &price.band(ceiling.prompt_tokens.into()).rates;
     let prompt = rates.dearest(ceiling.classes.intersection(TokenClassSet::PROMPT));
     let completion = rates.dearest(ceiling.classes.intersection(TokenClassSet::COMPLETION));
+    if narrow::holds_ceiling(ceiling) & narrow::holds_price(price) {
+        let charged_searches = price.search_fee().charged_searches(ceiling.searches);
+        return Some(
+            price.fixed_price().get()
+                + u64::from(charged_searches) * price.search_fee().amount().get()
+                + narrow::token_cost([ceiling.prompt_tokens], [prompt])
+                + narrow::token_cost([ceiling.completion_tokens], [completion]),
+        );
+    }
+    wide_maximum_cost_microunits(ceiling, price, [prompt, completion])
+}
+
+/// Nothing above `u64::MAX`.
+#[cold]
+#[inline(never)]
+fn wide_maximum_cost_microunits(
+    ceiling: &Ceiling,
+    price: &Price,
+    [prompt, completion]: [Microunits; 2],
+) -> Option<u64> {
     let tokens = wide::token_cost([ceiling.prompt_tokens], [prompt])
         + wide::token_cost([ceiling.completion_tokens], [completion]);
     with_fees(price, ceiling.searches, tokens)

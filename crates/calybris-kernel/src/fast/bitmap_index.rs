@@ -5,16 +5,12 @@
 
 use alloc::vec::Vec;
 
+use super::blocks::{BLOCK, GROUP, and, and_not, bits_of, or};
 use super::lanes::Bits;
 use super::provider_bitmap::ProviderRows;
 use super::rows::{Row, Views};
 use super::window_bitmap::{Fitting, WindowRows};
 use crate::{Model, ProviderSet, Request};
-
-/// How many models a word of a row stands for.
-pub(crate) const BLOCK: usize = 64;
-/// How many blocks are looked at together: a word can hold one bit for each.
-pub(crate) const GROUP: usize = 64;
 
 /// The rows of a catalog.
 #[derive(Clone, Debug)]
@@ -303,35 +299,5 @@ impl BitRows {
             let row = usize::from(*self.row_of.get(bit)?);
             self.words.get(row * self.row_words..(row + 1) * self.row_words)
         })
-    }
-}
-
-/// One bit per row of the index.
-pub(super) fn bits_of(rows: &[Row<'_>], is_set: impl Fn(&Row<'_>) -> bool) -> Vec<u64> {
-    let words = rows.chunks(BLOCK).map(|block| {
-        let bits = block.iter().enumerate();
-        bits.fold(0, |word, (bit, row)| word | u64::from(is_set(row)) << bit)
-    });
-    words.collect()
-}
-
-#[inline]
-pub(super) fn and(row: Option<&[u64]>, words: &mut [u64]) {
-    for (word, row) in words.iter_mut().zip(row.unwrap_or_default()) {
-        *word &= row;
-    }
-}
-
-#[inline]
-fn and_not(row: Option<&[u64]>, words: &mut [u64]) {
-    for (word, row) in words.iter_mut().zip(row.unwrap_or_default()) {
-        *word &= !row;
-    }
-}
-
-#[inline]
-fn or(row: Option<&[u64]>, words: &mut [u64]) {
-    for (word, row) in words.iter_mut().zip(row.unwrap_or_default()) {
-        *word |= row;
     }
 }

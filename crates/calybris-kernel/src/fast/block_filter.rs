@@ -1,10 +1,11 @@
 //! What the codes of a block prove of its models, in one pass over them: which are eligible, which may
 //! be, and which may get a place. Of blocks that cannot hold a winner, the eligible models are counted.
 
-use super::bitmap_index::GROUP;
+use super::blocks::GROUP;
+use super::blocks::PARTS;
 use super::bounds::Bounds;
-use super::index::PARTS;
-use super::lanes::{Bits, Mask, Splat, Sums, each, gather};
+use super::charges::Bill;
+use super::lanes::{Bits, Mask, Splat, Sums, each_pair, gather};
 use super::quantize::Codes;
 use super::slack::{Limits, Slacks, Work};
 
@@ -47,41 +48,45 @@ struct Part {
 
 impl Filtered {
     #[inline(always)]
-    pub(crate) fn new<const N: usize>(
-        bounds: &Bounds,
+    pub(super) fn new<B: Bill, const N: usize>(
+        bounds: &Bounds<B>,
         codes: &[Codes; N],
+        columns: &[B::Columns; N],
         asked: &BlockFilter,
     ) -> Self {
         let mut doubtful = 0;
-        let judge = Judge { bounds, codes, asked, doubtful: &mut doubtful };
+        let judge = Judge { bounds, codes, columns, asked, doubtful: &mut doubtful };
         let (eligible, contenders) = bounds.without_absent_terms(judge);
         Self { eligible, doubtful, contenders }
     }
 }
 
-struct Judge<'a, const N: usize> {
-    bounds: &'a Bounds,
+struct Judge<'a, B: Bill, const N: usize> {
+    bounds: &'a Bounds<B>,
     codes: &'a [Codes; N],
+    columns: &'a [B::Columns; N],
     asked: &'a BlockFilter,
     doubtful: &'a mut u64,
 }
 
-impl<const N: usize> Work for Judge<'_, N> {
+impl<B: Bill, const N: usize> Work for Judge<'_, B, N> {
     /// The eligible and the contenders, which come back in registers.
     type Answer = (u64, u64);
 
     #[inline(always)]
     fn with<const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(self) -> (u64, u64) {
-        judge::<N, BUDGET, FIXED, LATENCY>(self.bounds, self.codes, self.asked, self.doubtful)
+        let Self { bounds, codes, columns, asked, doubtful } = self;
+        judge::<B, N, BUDGET, FIXED, LATENCY>(bounds, codes, columns, asked, doubtful)
     }
 }
 
 /// Not inlined, and its arguments fit registers: otherwise the compiler does not recognise that only half
 /// of each product is used.
 #[inline(never)]
-fn judge<const N: usize, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(
-    bounds: &Bounds,
+fn judge<B: Bill, const N: usize, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(
+    bounds: &Bounds<B>,
     codes: &[Codes; N],
+    columns: &[B::Columns; N],
     asked: &BlockFilter,
     doubtful: &mut u64,
 ) -> (u64, u64) {
@@ -89,10 +94,10 @@ fn judge<const N: usize, const BUDGET: u8, const FIXED: bool, const LATENCY: boo
         return (0, 0);
     }
     let minimum_quality = asked.minimum_quality.lanes().signed();
-    let slacks = Slacks::<BUDGET, FIXED, LATENCY>::new(bounds);
+    let slacks = Slacks::<_, BUDGET, FIXED, LATENCY>::new(bounds);
     let almost_sure = slacks.almost_sure();
-    let parts = each(codes, |codes| {
-        let (slack, scores) = slacks.of(codes);
+    let parts = each_pair(codes, columns, |codes, columns| {
+        let (slack, scores) = slacks.of(codes, columns);
         let too_bad = minimum_quality.above(codes.quality.signed());
         let slack = slack.negative_where(too_bad);
         let sure = slack.above(almost_sure);
@@ -125,13 +130,14 @@ fn judge<const N: usize, const BUDGET: u8, const FIXED: bool, const LATENCY: boo
 }
 
 /// Some blocks of a group.
-pub(super) struct CountEligible<'a> {
-    pub(super) bounds: &'a Bounds,
+pub(super) struct CountEligible<'a, B: Bill> {
+    pub(super) bounds: &'a Bounds<B>,
     pub(super) limits: &'a Limits,
     /// Which blocks.
     pub(super) blocks: u64,
     /// Of all blocks of the group, as all that follow.
     pub(super) codes: &'a [[Codes; PARTS]],
+    pub(super) columns: &'a [[B::Columns; PARTS]],
     pub(super) outliers: &'a [u64],
     /// The models that pass the gates on capabilities, providers and regions.
     pub(super) live: &'a [u64],
@@ -148,23 +154,26 @@ pub(super) struct Counted {
     pub(super) doubting: u64,
 }
 
-impl Work for CountEligible<'_> {
+impl<B: Bill> Work for CountEligible<'_, B> {
     type Answer = Counted;
 
     #[inline(never)]
     fn with<const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(self) -> Counted {
-        let Self { bounds, limits, blocks, codes, outliers, live, doubtful } = self;
-        let slacks = Slacks::<BUDGET, FIXED, LATENCY>::new(bounds);
+        let Self { bounds, limits, blocks, codes, columns, outliers, live, doubtful } = self;
+        let slacks = Slacks::<_, BUDGET, FIXED, LATENCY>::new(bounds);
         let almost_sure = slacks.almost_sure();
         let mut surveyed = Counted::default();
         for block in Bits(blocks) {
-            let (Some(codes), Some(outliers), Some(live), Some(doubtful)) =
-                (codes.get(block), outliers.get(block), live.get(block), doubtful.get_mut(block))
+            let (Some(codes), Some(columns)) = (codes.get(block), columns.get(block)) else {
+                break;
+            };
+            let (Some(outliers), Some(live), Some(doubtful)) =
+                (outliers.get(block), live.get(block), doubtful.get_mut(block))
             else {
                 break;
             };
-            let parts = each(codes, |codes| {
-                let (slack, _) = slacks.of(codes);
+            let parts = each_pair(codes, columns, |codes, columns| {
+                let (slack, _) = slacks.of(codes, columns);
                 let slack = slack.negative_unless(limits.passing(codes));
                 (slack.above(almost_sure).bits(), slack.negative())
             });

@@ -1,7 +1,10 @@
 //! The catalog in blocks of 64 rows that are alike, with the corners of each block.
 
-use super::bitmap_index::{BLOCK, BitmapIndex, GROUP, bits_of};
+use super::bitmap_index::BitmapIndex;
+use super::blocks::{BLOCK, GROUP, HALF, PARTS, bits_of, nonzero, part};
 use super::bounds::Scale;
+use super::charges::Bill;
+use super::class_columns::{ClassCode, ClassColumns};
 use super::lanes::{Bits, LANES};
 use super::min_cost::MinCost;
 use super::order::{Place, corners, gather_alike, positions, quanta};
@@ -11,11 +14,6 @@ use super::skyline::Skyline;
 use crate::candidates::Groups;
 use crate::{Model, Policy, Request};
 use alloc::vec::Vec;
-
-/// How many times sixteen models make a block.
-pub(crate) const PARTS: usize = BLOCK / LANES;
-/// How many times sixteen models make half a block.
-pub(crate) const HALF: usize = PARTS / 2;
 
 /// A catalog as the fast path searches it.
 ///
@@ -37,14 +35,17 @@ pub(crate) struct Index {
     first_rows: Vec<u32>,
     views: Views,
     codes: Vec<Codes>,
+    pub(super) classes: ClassColumns,
     pub(crate) rows: BitmapIndex,
     /// Of each group of the snapshot, one word per block.
     members: Vec<Vec<u64>>,
     /// The only block, if there are no more, it has no outliers and each model has one row: positions are those of the
     /// models then.
     single: Option<SingleBlock>,
-    /// One per block.
+    /// One per block, for requests of plain tokens.
     skylines: Vec<Skyline>,
+    /// One per block, for any request; none if there are no columns of classes.
+    class_skylines: Vec<Skyline>,
     /// One per block: its worst corner.
     worst: Vec<Code>,
     groups: Vec<Group>,
@@ -94,20 +95,33 @@ impl Index {
     fn build(policy: &Policy, models: &[Model], groups: &Groups, views: Views) -> Option<Self> {
         let mut rows = views.rows(models);
         let quanta = quanta(&rows);
+        let has_classes = !rows.iter().all(|row| !row.model.enabled || row.is_plain());
+        let mut class_codes = Vec::new();
         let mut places: Vec<Place> = rows
             .iter_mut()
             .zip(0..)
             .map(|(row, index)| {
-                let (code, outlier) = if row.model.enabled {
-                    Code::new(&quanta, row.model, row.rates)
-                } else {
-                    Default::default()
-                };
+                let enabled = row.model.enabled;
+                let (mut code, mut outlier) = Default::default();
+                if enabled {
+                    (code, outlier) = Code::new(&quanta, row.model, row.rates);
+                }
+                if has_classes {
+                    let (code, class_outlier) =
+                        if enabled { ClassCode::new(&quanta, row) } else { Default::default() };
+                    class_codes.push(code);
+                    outlier |= class_outlier;
+                }
                 row.outlier = outlier;
-                Place { code, index, outlier, enabled: row.model.enabled }
+                Place { code, index, outlier, enabled }
             })
             .collect();
         gather_alike(&mut places);
+        let classes = if has_classes {
+            ClassColumns::new(&places, &class_codes)
+        } else {
+            ClassColumns::default()
+        };
 
         let mut codes: Vec<Codes> = places
             .chunks(LANES)
@@ -130,7 +144,12 @@ impl Index {
         let placed: Vec<Row<'_>> =
             places.iter().filter_map(|place| rows.get(place.index as usize).copied()).collect();
         let worst: Vec<Code> = blocks.iter().map(|block| block.1).collect();
-        let skylines: Vec<Skyline> = placed.chunks(BLOCK).map(Skyline::new).collect();
+        let skylines: Vec<Skyline> = placed.chunks(BLOCK).map(Skyline::of_plain_tokens).collect();
+        let class_skylines: Vec<Skyline> = if has_classes {
+            placed.chunks(BLOCK).map(Skyline::of_all_classes).collect()
+        } else {
+            Vec::new()
+        };
         let order: Vec<u32> = placed.iter().map(|row| row.index).collect();
         let (positions, first_rows) = positions(&places, &rows, models.len());
         let members = (0..groups.as_slice().len()).map(|place| {
@@ -142,7 +161,7 @@ impl Index {
         let groups = rows
             .outliers()
             .chunks(GROUP)
-            .map(|outliers| Group { blocks_with_outliers: blocks_with(outliers) });
+            .map(|outliers| Group { blocks_with_outliers: nonzero(outliers) });
         let groups = groups.collect();
         let enabled_models = (0..views.count()).flat_map(|view| {
             let groups = rows.enabled(view).chunks(GROUP);
@@ -161,12 +180,14 @@ impl Index {
             groups,
             enabled_models,
             skylines,
+            class_skylines,
             scale: Scale::new(policy, quanta, MinCost::new(models)),
             order,
             positions,
             first_rows,
             views,
             codes,
+            classes,
             rows,
             members,
             corners,
@@ -183,10 +204,12 @@ impl Index {
             first_rows: Vec::new(),
             views: Views::default(),
             codes: Vec::new(),
+            classes: ClassColumns::default(),
             rows: BitmapIndex::empty(),
             members: Vec::new(),
             single: None,
             skylines: Vec::new(),
+            class_skylines: Vec::new(),
             worst: Vec::new(),
             groups: Vec::new(),
             enabled_models: Vec::new(),
@@ -212,7 +235,9 @@ impl Index {
             && self.positions.len() == rows
             && self.first_rows.len() == if one_row_each { 0 } else { models.len() + 1 }
             && self.codes.len() == blocks * PARTS
+            && self.classes.is_complete(blocks)
             && self.skylines.len() == blocks
+            && self.class_skylines.len() == if self.classes.are_absent() { 0 } else { blocks }
             && self.worst.len() == blocks
             && self.groups.len() == groups
             && self.enabled_models.len() == groups * self.views.count()
@@ -221,10 +246,10 @@ impl Index {
             && self.rows.is_complete(blocks, &self.views, models)
     }
 
-    /// The view of a request's prompt.
+    /// The view of a prompt.
     #[inline(always)]
-    pub(crate) fn view_of(&self, request: &Request) -> usize {
-        if self.views.count() == 1 { 0 } else { self.views.of(request.usage.prompt_tokens()) }
+    pub(crate) fn view_of(&self, prompt_tokens: u64) -> usize {
+        if self.views.count() == 1 { 0 } else { self.views.of(prompt_tokens) }
     }
 
     /// The position of the row of a model that a view sees, if the model is enabled.
@@ -277,8 +302,9 @@ impl Index {
     /// The models of a block that may get one of so many places, if all of them are candidates. `open` says that no
     /// enabled model fails the gates on capabilities, provider, regions and window.
     #[inline(always)]
-    pub(crate) fn skyline_of(&self, block: usize, open: bool, places: usize) -> u64 {
-        self.skylines.get(block).copied().unwrap_or_default().of(open, places)
+    pub(super) fn skyline_of<B: Bill>(&self, block: usize, open: bool, places: usize) -> u64 {
+        let skylines = if B::IS_PLAIN { &self.skylines } else { &self.class_skylines };
+        skylines.get(block).copied().unwrap_or_default().of(open, places)
     }
 
     /// The best and the worst corners of the blocks of a group.
@@ -364,18 +390,6 @@ impl Index {
     ) -> Option<&'a Model> {
         models.get(*self.order.get(block * BLOCK + bit)? as usize)
     }
-}
-
-/// Up to `count` elements from `first` on.
-#[inline]
-fn part<T>(slice: &[T], first: usize, count: usize) -> &[T] {
-    let rest = slice.get(first..).unwrap_or_default();
-    rest.get(..count).unwrap_or(rest)
-}
-
-/// One bit per word that is not 0, of up to 64.
-fn blocks_with(words: &[u64]) -> u64 {
-    words.iter().rev().fold(0, |blocks, word| blocks << 1 | u64::from(*word != 0))
 }
 
 impl SingleBlock {

@@ -90,24 +90,25 @@ pub(crate) fn above<const N: usize>(scores: &[Sums; N], bar: i16) -> u64 {
     gather(scores, |score| score.above(bar).bits())
 }
 
-/// Maps the parts of a block (sixteen models each). Written out, because in a loop the compiler converts
-/// every weight to another width and back.
+/// Maps the parts of a block (sixteen models each), and what else is known of each. Written out, because in a loop the
+/// compiler converts every weight to another width and back.
 #[inline(always)]
-pub(crate) fn each<P, T: Copy + Default, const N: usize>(
+pub(crate) fn each_pair<P, Q, T: Copy + Default, const N: usize>(
     parts: &[P; N],
-    of: impl Fn(&P) -> T,
+    others: &[Q; N],
+    of: impl Fn(&P, &Q) -> T,
 ) -> [T; N] {
     let mut results = [T::default(); N];
-    match (parts.as_slice(), results.as_mut_slice()) {
-        ([a, b], [of_a, of_b]) => {
-            *of_a = of(a);
-            *of_b = of(b);
+    match (parts.as_slice(), others.as_slice(), results.as_mut_slice()) {
+        ([a, b], [a2, b2], [of_a, of_b]) => {
+            *of_a = of(a, a2);
+            *of_b = of(b, b2);
         }
-        ([a, b, c, d], [of_a, of_b, of_c, of_d]) => {
-            *of_a = of(a);
-            *of_b = of(b);
-            *of_c = of(c);
-            *of_d = of(d);
+        ([a, b, c, d], [a2, b2, c2, d2], [of_a, of_b, of_c, of_d]) => {
+            *of_a = of(a, a2);
+            *of_b = of(b, b2);
+            *of_c = of(c, c2);
+            *of_d = of(d, d2);
         }
         _ => {}
     }

@@ -2,10 +2,11 @@
 //! Blocks that may hold a winner are visited, the best first, until no other block can. In the rest the
 //! eligible models are counted: all at once, by the gates that are left, or by their codes.
 
-use super::bitmap_index::GROUP;
 use super::block_filter::{BlockFilter, CountEligible, Counted, Filtered};
+use super::blocks::{GROUP, PARTS, nonzero};
 use super::bounds::{Bounds, Scale};
-use super::index::{Index, PARTS};
+use super::charges::Bill;
+use super::index::Index;
 use super::lanes::{Bits, LANES, Mask, Splat, Sums, above, at_most, gather};
 use super::quantize::Codes;
 use super::scope::Scope;
@@ -20,12 +21,12 @@ use crate::utility::Valuation;
 const FEW: u32 = 2;
 
 /// The state of a search.
-struct Search<'a, R> {
+struct Search<'a, R, B: Bill> {
     index: &'a Index,
     models: &'a [Model],
     valuation: Valuation<'a>,
     limits: Limits,
-    bounds: &'a Bounds,
+    bounds: &'a Bounds<B>,
     scope: Scope<'a>,
     /// Whether all enabled models are candidates and pass the gates on capabilities, provider, regions and window.
     open: bool,
@@ -37,13 +38,13 @@ struct Search<'a, R> {
 
 /// Gives the best models of the catalog their places, and says how many are eligible.
 #[inline(never)]
-pub(super) fn search_groups<R: Ranking>(
+pub(super) fn search_groups<R: Ranking, B: Bill>(
     ranking: R,
     index: &Index,
     models: &[Model],
     valuation: Valuation<'_>,
     scale: &Scale,
-    bounds: &Bounds,
+    bounds: &Bounds<B>,
     scope: Scope<'_>,
 ) -> (R, u32) {
     let limits = Limits::new(valuation.request(), scale);
@@ -67,7 +68,7 @@ pub(super) fn search_groups<R: Ranking>(
     (search.ranking, search.eligible_models)
 }
 
-impl<R: Ranking> Search<'_, R> {
+impl<R: Ranking, B: Bill> Search<'_, R, B> {
     /// Searches 64 blocks: visits those that may hold a winner, the best first, and counts the eligible
     /// models of the others, all of them at once where it can.
     #[inline(never)]
@@ -85,7 +86,7 @@ impl<R: Ranking> Search<'_, R> {
             if let Some(fitting) = self.scope.fitting {
                 rows.keep_fitting(fitting, first_block, live);
             }
-            alive = live.iter().rev().fold(0, |alive, live| alive << 1 | u64::from(*live != 0));
+            alive = nonzero(live);
         }
 
         let judged = self.judge(group);
@@ -93,7 +94,7 @@ impl<R: Ranking> Search<'_, R> {
         if hopeful == 0 {
             return;
         }
-        let sure = judged.sure & hopeful & !self.index.blocks_with_outliers(group);
+        let sure = judged.sure & hopeful & !self.scope.blocks_with_outliers(self.index, group);
         let whole = sure & judged.passing;
 
         // The best block first: its models raise the bar for the others.
@@ -148,12 +149,14 @@ impl<R: Ranking> Search<'_, R> {
     #[inline(never)]
     fn visit(&mut self, block: usize, mut live: u64, passing: bool) {
         let Some(codes) = self.index.codes_of(block) else { return };
-        let outliers = live & self.index.outliers_of(block);
+        let outliers = live & self.scope.outliers_of(self.index, block);
         live &= !outliers;
         if !passing {
             live &= self.limits.passing_latency_and_ceiling(codes);
         }
-        let Filtered { eligible, doubtful, contenders } = self.verdicts(block, codes, live);
+        let Some(columns) = B::columns_of(self.index, block) else { return };
+        let Filtered { eligible, doubtful, contenders } =
+            self.verdicts(block, codes, columns, live);
         if doubtful | outliers != 0 {
             self.judge_exactly(block, doubtful | outliers);
         }
@@ -163,7 +166,13 @@ impl<R: Ranking> Search<'_, R> {
 
     /// What the codes of a block prove of its live models.
     #[inline(always)]
-    fn verdicts(&self, block: usize, codes: &[Codes; PARTS], live: u64) -> Filtered {
+    fn verdicts(
+        &self,
+        block: usize,
+        codes: &[Codes; PARTS],
+        columns: &[B::Columns; PARTS],
+        live: u64,
+    ) -> Filtered {
         let asked = BlockFilter {
             minimum_quality: self.limits.minimum_quality,
             live,
@@ -172,7 +181,7 @@ impl<R: Ranking> Search<'_, R> {
             floor: Splat::new(self.bar.saturating_add(self.bounds.shortfall).cast_unsigned()),
             places: self.ranking.places(),
         };
-        Filtered::new(self.bounds, codes, &asked)
+        Filtered::new(self.bounds, codes, columns, &asked)
     }
 
     /// Counts the live models of a block, all of them eligible, and offers the ranking those that may
@@ -180,10 +189,11 @@ impl<R: Ranking> Search<'_, R> {
     #[inline(always)]
     fn contend(&mut self, block: usize, live: u64) -> bool {
         let Some(codes) = self.index.codes_of(block) else { return false };
+        let Some(columns) = B::columns_of(self.index, block) else { return false };
         if self.ranking.least_utility_microunits().is_none() {
             return false;
         }
-        let contenders = live & above(&self.bounds.scores(codes), self.bar);
+        let contenders = live & above(&self.bounds.scores(codes, columns), self.bar);
         let few = at_most(FEW, contenders);
         if few {
             self.eligible_models += live.count_ones();
@@ -197,7 +207,8 @@ impl<R: Ranking> Search<'_, R> {
     fn judge(&self, group: usize) -> ZoneVerdicts {
         let (bounds, limits) = (self.bounds, &self.limits);
         let corners = self.index.corners_of(group);
-        bounds.without_absent_terms(ZoneMaps { bounds, limits, corners })
+        let column_corners = B::corners_of(self.index, group);
+        bounds.without_absent_terms(ZoneMaps { bounds, limits, corners, column_corners })
     }
 
     /// Counts the eligible models of blocks that can't hold a winner.
@@ -205,9 +216,12 @@ impl<R: Ranking> Search<'_, R> {
     fn count_eligible(&mut self, group: usize, blocks: u64, live: &[u64]) {
         let (bounds, limits) = (self.bounds, &self.limits);
         let codes = self.index.codes_of_group(group);
-        let outliers = self.index.outliers_of_group(group);
+        let columns = B::columns_of_group(self.index, group);
+        let mut room = [0; GROUP];
+        let outliers = self.scope.outliers_of_group(self.index, group, &mut room);
         let doubtful = &mut [0; GROUP];
-        let count = CountEligible { bounds, limits, blocks, codes, outliers, live, doubtful };
+        let count =
+            CountEligible { bounds, limits, blocks, codes, columns, outliers, live, doubtful };
         let Counted { eligible_models, doubting } = bounds.without_absent_terms(count);
         self.eligible_models += eligible_models;
         for block in Bits(doubting) {
@@ -219,8 +233,8 @@ impl<R: Ranking> Search<'_, R> {
     /// Values contenders exactly and offers them to the ranking.
     #[inline(always)]
     fn value(&mut self, block: usize, mut contenders: u64) {
-        if self.scope.has_all_of(self.index, block) {
-            contenders &= self.index.skyline_of(block, self.open, self.ranking.places());
+        if !self.scope.changes_band() && self.scope.has_all_of(self.index, block) {
+            contenders &= self.index.skyline_of::<B>(block, self.open, self.ranking.places());
         }
         if contenders == 0 {
             return;

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::bitmap_index::BLOCK;
+use super::blocks::BLOCK;
 use super::quantize::{Code, Quanta, Quantum};
 use super::rows::Row;
 
@@ -37,9 +37,11 @@ pub(super) fn quanta(rows: &[Row<'_>]) -> Quanta {
     };
     Quanta {
         latency: Quantum::exact(largest(|row| row.model.p95_latency_ms.into())),
-        input: Quantum::new(largest(|row| row.rates.input.get())),
-        output: Quantum::new(largest(|row| row.rates.output.get())),
+        input: Quantum::new(largest(|row| row.dearest_rates()[0].get())),
+        output: Quantum::new(largest(|row| row.dearest_rates()[1].get())),
         fixed: Quantum::new(largest(|row| row.model.price.fixed_price().get())),
+        per_search: Quantum::new(largest(|row| row.search_fees()[0].get())),
+        per_request: Quantum::new(largest(|row| row.search_fees()[1].get())),
     }
 }
 

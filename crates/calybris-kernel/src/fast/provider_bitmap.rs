@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::bitmap_index::BLOCK;
+use super::blocks::BLOCK;
 use super::lanes::Bits;
 use super::rows::Row;
 use crate::ProviderSet;

@@ -99,6 +99,8 @@ pub(crate) struct Quanta {
     pub(crate) input: Quantum,
     pub(crate) output: Quantum,
     pub(crate) fixed: Quantum,
+    pub(crate) per_search: Quantum,
+    pub(crate) per_request: Quantum,
 }
 
 /// The quality, at most 10,000, times this is its code: it uses 15 bits well, and so may be compared
@@ -197,7 +199,7 @@ impl Codes {
 /// No value and no budget that is reckoned with reaches this.
 pub(crate) const AMOUNT_GUARD: u64 = 1 << 45;
 /// No weight that is added to others reaches this.
-const WEIGHT_GUARD: u64 = 1 << 61;
+pub(crate) const WEIGHT_GUARD: u64 = 1 << 61;
 
 /// A grain is this many hundred-millionths of a microunit.
 const GRAIN_BITS: u32 = 14;

@@ -1,6 +1,7 @@
 //! Which gate turned away the most, once a request is known to be rejected.
 
 use super::bounds::Budget;
+use super::charges::Bill;
 use super::index::{Index, SingleCodes};
 use super::lanes::gather;
 use super::quantize::Codes;
@@ -15,25 +16,25 @@ use crate::utility::Valuation;
 ///
 /// No model is eligible, so every model that passes the gate on the budget fails the one on the utility.
 #[inline(never)]
-pub(crate) fn count_refusals(
+pub(super) fn count_refusals<B: Bill>(
     index: &Index,
     models: &[Model],
     valuation: Valuation<'_>,
     limits: Limits,
-    costs: Costs<'_>,
+    costs: Costs<'_, B>,
     scope: Scope<'_>,
 ) -> Tally {
     let mut count =
         RefusalCount { index, models, valuation, limits, costs, scope, tally: Tally::default() };
-    match index.single() {
-        Some((_, SingleCodes::Half(codes))) => count.block(0, codes),
-        Some((_, SingleCodes::Whole(codes))) => count.block(0, codes),
-        None => {
-            for block in 0..index.block_count() {
-                if let Some(codes) = index.codes_of(block) {
-                    count.block(block, codes);
-                }
-            }
+    if let (Some((_, SingleCodes::Half(codes))), Some(columns)) =
+        (index.single(), B::columns_of(index, 0).and_then(|columns| columns.first_chunk()))
+    {
+        count.block(0, codes, columns);
+        return count.tally;
+    }
+    for block in 0..index.block_count() {
+        if let (Some(codes), Some(columns)) = (index.codes_of(block), B::columns_of(index, block)) {
+            count.block(block, codes, columns);
         }
     }
     count.tally
@@ -41,31 +42,36 @@ pub(crate) fn count_refusals(
 
 /// How the costs of the models that reach the gate on the budget compare with it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Costs<'a> {
+pub(super) enum Costs<'a, B: Bill> {
     /// All are within it.
     AllWithin,
     /// Some may be above it.
-    Mixed(&'a Budget),
+    Mixed(&'a Budget<B::Maximum>),
     /// All are above it.
     AllBeyond,
 }
 
-struct RefusalCount<'a> {
+struct RefusalCount<'a, B: Bill> {
     index: &'a Index,
     models: &'a [Model],
     valuation: Valuation<'a>,
     limits: Limits,
-    costs: Costs<'a>,
+    costs: Costs<'a, B>,
     scope: Scope<'a>,
     tally: Tally,
 }
 
-impl RefusalCount<'_> {
+impl<B: Bill> RefusalCount<'_, B> {
     #[inline(always)]
-    fn block<const N: usize>(&mut self, block: usize, codes: &[Codes; N]) {
+    fn block<const N: usize>(
+        &mut self,
+        block: usize,
+        codes: &[Codes; N],
+        columns: &[B::Columns; N],
+    ) {
         let Self { index, models, valuation, limits, costs, scope, ref mut tally } = *self;
         let request = valuation.request();
-        let outliers = index.outliers_of(block);
+        let outliers = scope.outliers_of(index, block);
         // If the worst corner of a block passes a gate, all its models do.
         let worst = index.worst_of(block).map(|worst| limits.passes(worst)).unwrap_or_default();
         let mut live = index.enabled_of_block(scope.view, block);
@@ -127,7 +133,7 @@ impl RefusalCount<'_> {
 
         let (mut affordable, mut doubtful) = (!0, outliers);
         if let Costs::Mixed(budget) = costs {
-            let costs = budget.costs(codes);
+            let costs = budget.costs(codes, columns);
             affordable = !gather(&costs, |costs| budget.above(*costs));
             if live & affordable != 0 {
                 doubtful |= !gather(&costs, |costs| budget.within(*costs));
@@ -155,7 +161,9 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::billing::plain_amounts;
     use super::super::bounds::Bounds;
+    use super::super::charges::PlainBill;
     use super::*;
     use crate::candidates::Groups;
     use crate::gates::admit_model;
@@ -235,9 +243,9 @@ mod tests {
                 for refusal in models.iter().filter_map(|model| admit_model(&valuation, model).err()) {
                     expected.add(refusal.gate().unwrap(), 1);
                 }
-                let bounds = Bounds::new(&valuation, scale).unwrap();
+                let bounds = Bounds::<PlainBill<false>>::new(&valuation, scale, &plain_amounts(request)).unwrap();
                 let limits = Limits::new(request, scale);
-                let mut known: Vec<Costs<'_>> = Vec::new();
+                let mut known: Vec<Costs<'_, PlainBill<false>>> = Vec::new();
                 known.push(bounds.budget.as_ref().map_or(Costs::AllWithin, Costs::Mixed));
                 if scale.min_cost.is_beyond_budget(request) {
                     known.push(Costs::AllBeyond);

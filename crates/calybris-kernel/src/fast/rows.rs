@@ -6,7 +6,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{Model, Rates};
+use crate::{Microunits, Model, Rates, TokenClassSet};
 
 /// A catalog with more different thresholds than this is scanned.
 const MOST_THRESHOLDS: usize = 63;
@@ -26,6 +26,23 @@ pub(crate) struct Row<'a> {
 }
 
 impl Row<'_> {
+    /// The highest rates of each side.
+    pub(crate) fn dearest_rates(&self) -> [Microunits; 2] {
+        [TokenClassSet::PROMPT, TokenClassSet::COMPLETION].map(|side| self.rates.dearest(side))
+    }
+
+    /// The fee for each search, and the fee for a request that searches; one of them is 0.
+    pub(crate) fn search_fees(&self) -> [Microunits; 2] {
+        let fee = self.model.price.search_fee();
+        let amount = |charged| if charged { fee.amount() } else { Microunits::ZERO };
+        [amount(!fee.is_per_request()), amount(fee.is_per_request())]
+    }
+
+    /// Whether all classes of a side have the same rate, and searches cost nothing.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.rates.is_plain() && self.search_fees() == [Microunits::ZERO; 2]
+    }
+
     pub(crate) const fn is_seen_by(&self, view: usize) -> bool {
         self.first_view <= view && view < self.end_view
     }
@@ -105,7 +122,7 @@ impl Views {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BasisPoints, Microunits, Price};
+    use crate::{BasisPoints, Price};
 
     fn rates(input: u64) -> Rates {
         Rates::plain(Microunits::new(input), Microunits::new(input))

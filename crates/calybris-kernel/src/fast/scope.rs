@@ -1,6 +1,6 @@
 //! Which rows of the index a request is about: one of each candidate, whose window it fits.
 
-use super::bitmap_index::{BLOCK, and};
+use super::blocks::{BLOCK, GROUP, and, nonzero};
 use super::index::Index;
 use super::window_bitmap::Fitting;
 use crate::Request;
@@ -12,6 +12,8 @@ use crate::excluded_models::MOST_EXCLUDED;
 pub(crate) struct Scope<'a> {
     /// See [`Views`](super::rows::Views).
     pub(crate) view: usize,
+    /// The view of the ceiling's prompt, or again of the usage's.
+    ceiling_view: usize,
     /// The members of the request's group, one word per block; nothing if it names no group.
     members: Option<&'a [u64]>,
     /// The positions of the rows of excluded models.
@@ -27,8 +29,13 @@ impl<'a> Scope<'a> {
     /// Of a request whose candidates are all models.
     #[inline(always)]
     pub(crate) fn of_everyone(index: &Index, request: &Request) -> Self {
+        let view = index.view_of(request.usage.prompt_tokens());
         Self {
-            view: index.view_of(request),
+            view,
+            ceiling_view: match &request.ceiling {
+                Some(ceiling) => index.view_of(ceiling.prompt_tokens.into()),
+                None => view,
+            },
             members: None,
             excluded: &[],
             fitting: index.rows.fitting(request),
@@ -42,7 +49,7 @@ impl<'a> Scope<'a> {
         candidates: &Candidates<'a>,
         room: &'a mut Excluded,
     ) -> Self {
-        let view = index.view_of(request);
+        let view = index.view_of(request.usage.prompt_tokens());
         let positions = candidates.excluded_positions();
         let positions = positions.filter_map(|position| index.position_of(position, view));
         let mut count = 0;
@@ -77,6 +84,53 @@ impl<'a> Scope<'a> {
             let [enabled] = live;
             self.keep_candidates(block, &mut live);
             live == [enabled]
+        }
+    }
+
+    /// Whether the ceiling's prompt may be in another band than the usage's. Then a model that has other rates there is
+    /// judged like an outlier: its codes stand for no more than its maximum cost, because no rate falls.
+    #[inline(always)]
+    pub(crate) const fn changes_band(&self) -> bool {
+        self.view != self.ceiling_view
+    }
+
+    /// The enabled outliers of a block, and the rows whose models have other rates for the ceiling's prompt.
+    #[inline(always)]
+    pub(crate) fn outliers_of(&self, index: &Index, block: usize) -> u64 {
+        let outliers = index.outliers_of(block);
+        if self.changes_band() { outliers | self.changing(index, block) } else { outliers }
+    }
+
+    #[inline]
+    fn changing(&self, index: &Index, block: usize) -> u64 {
+        index.enabled_of_block(self.view, block) & !index.enabled_of_block(self.ceiling_view, block)
+    }
+
+    /// The same of a group of blocks.
+    #[inline]
+    pub(crate) fn outliers_of_group<'b>(
+        &self,
+        index: &'b Index,
+        group: usize,
+        room: &'b mut [u64; GROUP],
+    ) -> &'b [u64] {
+        if !self.changes_band() {
+            return index.outliers_of_group(group);
+        }
+        for (block, word) in (group * GROUP..).zip(room.iter_mut()) {
+            *word = self.outliers_of(index, block);
+        }
+        room
+    }
+
+    /// One bit per block of a group that has any of these.
+    #[inline]
+    pub(crate) fn blocks_with_outliers(&self, index: &Index, group: usize) -> u64 {
+        let mut room = [0; GROUP];
+        if self.changes_band() {
+            nonzero(self.outliers_of_group(index, group, &mut room))
+        } else {
+            index.blocks_with_outliers(group)
         }
     }
 

@@ -1,8 +1,10 @@
 //! A catalog of a single block without outliers.
 
 use super::block_filter::{BlockFilter, Filtered};
+use super::blocks::HALF;
 use super::bounds::{Bounds, Scale};
-use super::index::{HALF, Index, SingleBlock};
+use super::charges::PlainBill;
+use super::index::{Index, SingleBlock};
 use super::lanes::{Bits, Splat, at_most, gather};
 use super::quantize::Codes;
 use super::slack::{Limits, minimum_quality};
@@ -23,7 +25,7 @@ pub(super) fn search_single<R: Ranking, const N: usize>(
     models: &[Model],
     valuation: &Valuation<'_>,
     scale: &Scale,
-    bounds: &Bounds,
+    bounds: &Bounds<PlainBill<false>>,
 ) -> (R, u32) {
     let request = valuation.request();
     let mut live = index.rows.open_to(request, 0, single.enabled);
@@ -52,7 +54,7 @@ pub(super) fn search_single<R: Ranking, const N: usize>(
     let Filtered { eligible, doubtful, mut contenders } = if few {
         Filtered { eligible: 0, doubtful: live, contenders: 0 }
     } else {
-        Filtered::new(bounds, codes, &asked)
+        Filtered::new(bounds, codes, &[(); N], &asked)
     };
     contenders &= single.skyline(open, ranking.places());
     let mut eligible_models = eligible.count_ones();

@@ -2,6 +2,7 @@
 //! of the block can win or be the runner-up.
 
 use super::rows::Row;
+use crate::TokenClass;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
@@ -18,6 +19,17 @@ pub(crate) struct Skyline {
 }
 
 impl Skyline {
+    /// For requests of plain tokens, without a ceiling or with one in the same band.
+    pub(crate) fn of_plain_tokens(block: &[Row<'_>]) -> Self {
+        Self::new(block, dominates)
+    }
+
+    /// For requests of any tokens and searches, without a ceiling or with one in the same band: the maximum costs of models
+    /// are in the order of their rates, too.
+    pub(crate) fn of_all_classes(block: &[Row<'_>]) -> Self {
+        Self::new(block, dominates_in_all_classes)
+    }
+
     #[inline(always)]
     pub(crate) const fn of(self, open: bool, places: usize) -> u64 {
         match (places, open) {
@@ -35,7 +47,7 @@ impl Skyline {
     /// dominators in that order are dominated by none and by at most one other, and are members (sort-filter-skyline;
     /// Chomicki, Godfrey, Gryz and Liang 2003). At two dominators the comparison stops.
     /// The members compared with are those for any request, which include the others.
-    pub(crate) fn new(block: &[Row<'_>]) -> Self {
+    fn new(block: &[Row<'_>], dominates: fn(&Row<'_>, &Row<'_>) -> bool) -> Self {
         let mut enabled: Vec<(usize, &Row<'_>)> =
             block.iter().enumerate().filter(|(_, row)| row.model.enabled).collect();
         enabled.sort_unstable_by_key(|(_, row)| (Reverse(row.model.quality), row.model.model_id));
@@ -74,6 +86,17 @@ fn dominates(row: &Row<'_>, other: &Row<'_>) -> bool {
         & (model.price.fixed_price().get() <= others.price.fixed_price().get())
         & ((model.quality.get() > others.quality.get()) | (model.model_id < others.model_id))
         & row.is_seen_wherever(other)
+}
+
+/// The same for any request.
+fn dominates_in_all_classes(row: &Row<'_>, other: &Row<'_>) -> bool {
+    let ([each, once], [other_each, other_once]) = (row.search_fees(), other.search_fees());
+    let at_most = |class| row.rates.of(class) <= other.rates.of(class);
+    // A fee for each search is never less than the same fee for all.
+    dominates(row, other)
+        && TokenClass::ALL.into_iter().all(at_most)
+        && each <= other_each
+        && once <= other_once.max(other_each)
 }
 
 /// Whether one row passes the gates on capabilities, provider, regions and window whenever another does.

@@ -4,7 +4,8 @@
 //! The work is compiled for each set of terms, so terms that a request or a catalog lacks cost nothing.
 
 use super::bounds::{Bounds, Budget, Scale};
-use super::lanes::{Lanes, Mask, Splat, Sums, each, gather};
+use super::charges::Bill;
+use super::lanes::{Lanes, Mask, Splat, Sums, each_pair, gather};
 use super::quantize::{Code, Codes, quality_code};
 use crate::Request;
 
@@ -21,13 +22,13 @@ pub(super) trait Work {
     fn with<const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(self) -> Self::Answer;
 }
 
-impl Bounds {
+impl<B: Bill> Bounds<B> {
     /// Does the work without terms that are 0.
     #[inline(always)]
     pub(super) fn without_absent_terms<W: Work>(&self, work: W) -> W::Answer {
         match &self.budget {
             None => self.with_budget::<W, UNLIMITED>(work),
-            Some(budget) if budget.in_units_of_utility => {
+            Some(budget) if !B::HAS_CEILING && budget.in_units_of_utility => {
                 self.with_budget::<W, IN_UNITS_OF_UTILITY>(work)
             }
             Some(_) => self.with_budget::<W, IN_UNITS_OF_ITS_OWN>(work),
@@ -36,12 +37,19 @@ impl Bounds {
 
     /// The scores of the models of a block.
     #[inline(always)]
-    pub(super) fn scores<const N: usize>(&self, codes: &[Codes; N]) -> [Sums; N] {
-        self.with_budget::<_, UNLIMITED>(Scores { bounds: self, codes })
+    pub(super) fn scores<const N: usize>(
+        &self,
+        codes: &[Codes; N],
+        columns: &[B::Columns; N],
+    ) -> [Sums; N] {
+        self.with_budget::<_, UNLIMITED>(Scores { bounds: self, codes, columns })
     }
 
     #[inline(always)]
     fn with_budget<W: Work, const BUDGET: u8>(&self, work: W) -> W::Answer {
+        if !B::IS_PLAIN {
+            return work.with::<BUDGET, true, true>();
+        }
         match (self.has_fixed_prices, self.has_latency_penalty) {
             (false, false) => work.with::<BUDGET, false, false>(),
             (false, true) => work.with::<BUDGET, false, true>(),
@@ -51,52 +59,55 @@ impl Bounds {
     }
 }
 
-struct Scores<'a, const N: usize> {
-    bounds: &'a Bounds,
+struct Scores<'a, B: Bill, const N: usize> {
+    bounds: &'a Bounds<B>,
     codes: &'a [Codes; N],
+    columns: &'a [B::Columns; N],
 }
 
-impl<const N: usize> Work for Scores<'_, N> {
+impl<B: Bill, const N: usize> Work for Scores<'_, B, N> {
     type Answer = [Sums; N];
 
     #[inline(never)]
     fn with<const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(self) -> [Sums; N] {
-        let Self { bounds, codes } = self;
-        each(codes, |codes| bounds.score::<LATENCY>(bounds.costs.of::<FIXED>(codes), codes))
+        let Self { bounds, codes, columns } = self;
+        each_pair(codes, columns, |codes, columns| {
+            bounds.score::<LATENCY>(bounds.costs.of::<FIXED, _>(codes, columns), codes)
+        })
     }
 }
 
 /// The limits that costs and scores are compared with.
-pub(super) struct Slacks<'a, const BUDGET: u8, const FIXED: bool, const LATENCY: bool> {
-    bounds: &'a Bounds,
-    budget: Budget,
+pub(super) struct Slacks<'a, B: Bill, const BUDGET: u8, const FIXED: bool, const LATENCY: bool> {
+    bounds: &'a Bounds<B>,
+    budget: Option<&'a Budget<B::Maximum>>,
     cost_limit: Sums,
     least_score: Sums,
 }
 
-impl<'a, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>
-    Slacks<'a, BUDGET, FIXED, LATENCY>
+impl<'a, B: Bill, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>
+    Slacks<'a, B, BUDGET, FIXED, LATENCY>
 {
     /// A model with a slack below 0 surely fails the gate on the budget or on the utility.
     #[inline(always)]
-    pub(super) fn new(bounds: &'a Bounds) -> Self {
-        let budget = bounds.budget.unwrap_or_default();
+    pub(super) fn new(bounds: &'a Bounds<B>) -> Self {
+        let budget = bounds.budget.as_ref();
         Self {
             bounds,
             budget,
-            cost_limit: Sums::splat(budget.limit),
+            cost_limit: Sums::splat(budget.map_or(0, |budget| budget.limit)),
             least_score: Sums::splat(bounds.maybe_positive + 1),
         }
     }
 
     /// A model with a slack of 0 or more surely passes both gates, outliers aside.
     #[inline(always)]
-    pub(super) fn sure(bounds: &'a Bounds) -> Self {
-        let budget = bounds.budget.unwrap_or_default();
+    pub(super) fn sure(bounds: &'a Bounds<B>) -> Self {
+        let budget = bounds.budget.as_ref();
         Self {
             bounds,
             budget,
-            cost_limit: Sums::splat(budget.sure_limit()),
+            cost_limit: Sums::splat(budget.map_or(0, Budget::sure_limit)),
             // No score reaches the number at which this sum and what it is made of end.
             least_score: Sums::splat(
                 bounds.maybe_positive.saturating_add(bounds.shortfall).saturating_add(1),
@@ -107,15 +118,18 @@ impl<'a, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>
     /// The slack of each model: by how much it clears utility 0 or the budget, whichever is nearer. And the
     /// scores.
     #[inline(always)]
-    pub(super) fn of(&self, codes: &Codes) -> (Sums, Sums) {
-        let cost = self.bounds.costs.of::<FIXED>(codes);
+    pub(super) fn of(&self, codes: &Codes, columns: &B::Columns) -> (Sums, Sums) {
+        let cost = self.bounds.costs.of::<FIXED, _>(codes, columns);
         let scores = self.bounds.score::<LATENCY>(cost, codes);
         let mut slack = scores.less(self.least_score);
         if BUDGET == IN_UNITS_OF_UTILITY {
             slack = self.cost_limit.less(cost).min(slack);
         }
-        if BUDGET == IN_UNITS_OF_ITS_OWN {
-            slack = self.cost_limit.less(self.budget.costs.of::<FIXED>(codes)).min(slack);
+        if BUDGET == IN_UNITS_OF_ITS_OWN
+            && let Some(budget) = self.budget
+        {
+            let maximum = budget.costs.of::<FIXED, _>(codes, columns);
+            slack = self.cost_limit.less(maximum).min(slack);
         }
         (slack, scores)
     }
@@ -123,9 +137,9 @@ impl<'a, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>
     /// A model with a slack above this surely passes both gates, outliers aside.
     #[inline(always)]
     pub(super) fn almost_sure(&self) -> Sums {
-        let least = match BUDGET {
-            UNLIMITED => self.bounds.shortfall,
-            _ => self.bounds.sure_slack(&self.budget),
+        let least = match self.budget {
+            Some(budget) if BUDGET != UNLIMITED => self.bounds.sure_slack(budget),
+            _ => self.bounds.shortfall,
         };
         Sums::splat(least - 1)
     }
@@ -217,7 +231,10 @@ pub(crate) fn minimum_quality(request: &Request) -> Splat {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::index::{HALF, Index, SingleCodes};
+    use super::super::billing::plain_amounts;
+    use super::super::blocks::HALF;
+    use super::super::charges::PlainBill;
+    use super::super::index::{Index, SingleCodes};
     use super::super::lanes::LANES;
     use super::*;
     use crate::candidates::Groups;
@@ -227,18 +244,18 @@ mod tests {
 
     /// What is said of the models of half a block: surely turned away by one of the two gates, surely let
     /// through by both, and the same as of the worst corner of a block.
-    struct Claims<'a>(&'a Bounds, &'a [Codes; HALF]);
+    struct Claims<'a>(&'a Bounds<PlainBill<false>>, &'a [Codes; HALF]);
 
     impl Work for Claims<'_> {
         type Answer = [[u16; 3]; HALF];
 
         fn with<const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(self) -> Self::Answer {
-            let slacks = Slacks::<BUDGET, FIXED, LATENCY>::new(self.0);
-            let sure = Slacks::<BUDGET, FIXED, LATENCY>::sure(self.0);
+            let slacks = Slacks::<_, BUDGET, FIXED, LATENCY>::new(self.0);
+            let sure = Slacks::<_, BUDGET, FIXED, LATENCY>::sure(self.0);
             self.1.map(|codes| {
-                let (slack, _) = slacks.of(&codes);
+                let (slack, _) = slacks.of(&codes, &());
                 let let_through = slack.above(slacks.almost_sure()).bits();
-                [slack.negative(), let_through, !sure.of(&codes).0.negative()]
+                [slack.negative(), let_through, !sure.of(&codes, &()).0.negative()]
             })
         }
     }
@@ -309,7 +326,7 @@ mod tests {
                         let value = request.business_value_microunits - missing;
                         request.business_value_microunits = value.clamp(0, 1 << 40);
                         let valuation = Valuation::new(&policy, &request, true);
-                        let Some(bounds) = Bounds::new(&valuation, scale) else { continue };
+                        let Some(bounds) = Bounds::new(&valuation, scale, &plain_amounts(&request)) else { continue };
                         let claims = bounds.without_absent_terms(Claims(&bounds, codes));
                         for (position, model) in models.iter().enumerate() {
                             let [turned_away, let_through, sure] = claims[position / LANES]

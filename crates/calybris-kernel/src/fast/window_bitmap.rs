@@ -6,7 +6,7 @@
 
 use alloc::vec::Vec;
 
-use super::bitmap_index::BLOCK;
+use super::blocks::BLOCK;
 use super::rows::Row;
 use crate::{Request, Window};
 

@@ -1,17 +1,19 @@
 //! Zone maps: what the best and the worst corner of a block prove of all its models.
 
-use super::bitmap_index::GROUP;
+use super::blocks::GROUP;
 use super::bounds::Bounds;
+use super::charges::Bill;
 use super::lanes::{LANES, Sums};
 use super::quantize::Codes;
 use super::slack::{Limits, Slacks, Work};
 
 /// The corners of up to 64 blocks.
-pub(super) struct ZoneMaps<'a> {
-    pub(super) bounds: &'a Bounds,
+pub(super) struct ZoneMaps<'a, B: Bill> {
+    pub(super) bounds: &'a Bounds<B>,
     pub(super) limits: &'a Limits,
     /// Of sixteen blocks each, the best corners and the worst.
     pub(super) corners: &'a [[Codes; 2]],
+    pub(super) column_corners: &'a [[B::Columns; 2]],
 }
 
 /// One bit per block, and the scores.
@@ -27,21 +29,23 @@ pub(super) struct ZoneVerdicts {
     pub(super) scores: [Sums; GROUP / LANES],
 }
 
-impl Work for ZoneMaps<'_> {
+impl<B: Bill> Work for ZoneMaps<'_, B> {
     type Answer = ZoneVerdicts;
 
     #[inline(never)]
     fn with<const BUDGET: u8, const FIXED: bool, const LATENCY: bool>(self) -> ZoneVerdicts {
-        let Self { bounds, limits, corners } = self;
-        let possible = Slacks::<BUDGET, FIXED, LATENCY>::new(bounds);
-        let sure = Slacks::<BUDGET, FIXED, LATENCY>::sure(bounds);
+        let Self { bounds, limits, corners, column_corners } = self;
+        let possible = Slacks::<_, BUDGET, FIXED, LATENCY>::new(bounds);
+        let sure = Slacks::<_, BUDGET, FIXED, LATENCY>::sure(bounds);
         let mut judged = ZoneVerdicts::default();
         let mut shift = 0;
-        for ([best, worst], scores) in corners.iter().zip(&mut judged.scores) {
-            let (slack, score) = possible.of(best);
+        let corners = corners.iter().zip(column_corners);
+        for (([best, worst], columns), scores) in corners.zip(&mut judged.scores) {
+            let [best_columns, worst_columns] = columns;
+            let (slack, score) = possible.of(best, best_columns);
             let slack = slack.negative_unless(limits.passing(best));
             judged.hopeful |= u64::from(!slack.negative()) << shift;
-            let (slack, _) = sure.of(worst);
+            let (slack, _) = sure.of(worst, worst_columns);
             judged.sure |= u64::from(!slack.negative()) << shift;
             judged.passing |= u64::from(limits.passing(worst).bits()) << shift;
             *scores = score;
