@@ -2,9 +2,10 @@
 
 use super::bounds::{Amount, Amounts, AmountsOf, Scale};
 use super::charges::{
-    Bill, Charges, ClassBill, Classes, Dearest, DearestGrains, DearestOf, Plain, PlainBill,
+    AllClasses, Bill, Charges, ClassBill, Classes, Dearest, DearestGrains, DearestOf, Plain,
+    PlainBill,
 };
-use super::class_columns::{CLASSES, COLUMN_CLASSES, ClassCodes, FIRST_SEARCH, SEARCHES};
+use super::class_columns::{COLUMN_CLASSES, COLUMNS, ClassCodes, FIRST_SEARCH};
 use super::index::Index;
 use crate::{Ceiling, Request, TokenClass, TokenClassSet, Usage};
 
@@ -40,7 +41,7 @@ pub(super) struct Billed {
     plain: Amount<()>,
     /// Whether the catalog has rates that differ between the classes of a side, or search fees.
     has_classes: bool,
-    classes: [(u8, u64); CLASSES + SEARCHES],
+    classes: [(u8, u64); COLUMNS],
     class_count: usize,
     maximum: Option<Maximum>,
 }
@@ -49,8 +50,9 @@ pub(super) struct Billed {
 #[derive(Clone, Copy)]
 struct Maximum {
     tokens: Amount<()>,
-    /// Whether any class may be used that is dearer than plain, and nothing is searched.
+    /// Whether any class may be used.
     of_all: bool,
+    searched: bool,
     grains: DearestGrains,
 }
 
@@ -84,7 +86,7 @@ pub(super) fn billed(index: &Index, scale: &Scale, request: &Request) -> Option<
 }
 
 /// The columns at which a usage looks, with their weights, and how many there are.
-fn present(scale: &Scale, usage: &Usage) -> Option<([(u8, u64); CLASSES + SEARCHES], usize)> {
+fn present(scale: &Scale, usage: &Usage) -> Option<([(u8, u64); COLUMNS], usize)> {
     let classes = (0..).zip(COLUMN_CLASSES).map(|(column, class)| {
         let tokens = usage.tokens(class);
         (tokens, (column, scale.token_weight(class.is_prompt(), tokens)))
@@ -92,7 +94,7 @@ fn present(scale: &Scale, usage: &Usage) -> Option<([(u8, u64); CLASSES + SEARCH
     let [each, once] = scale.search_weights(usage.searches)?;
     let searches = [(FIRST_SEARCH, each), (FIRST_SEARCH + 1, once)];
     let searches = searches.map(|search| (usage.searches, search));
-    let mut present = [(0, 0); CLASSES + SEARCHES];
+    let mut present = [(0, 0); COLUMNS];
     let mut count = 0;
     let used = classes.chain(searches).filter(|(used, _)| *used > 0);
     for (place, (_, column)) in present.iter_mut().zip(used) {
@@ -116,7 +118,8 @@ fn maximum(scale: &Scale, ceiling: &Ceiling) -> Option<Maximum> {
             completion_tokens: ceiling.completion_tokens,
             charges: (),
         },
-        of_all: ceiling.classes == TokenClassSet::ALL && ceiling.searches == 0,
+        of_all: ceiling.classes == TokenClassSet::ALL,
+        searched: ceiling.searches > 0,
         grains: DearestGrains {
             plain: [TokenClass::Input, TokenClass::Output].map(weight),
             classes: COLUMN_CLASSES.map(weight),
@@ -146,7 +149,7 @@ impl Billed {
             (0, _) => self.with_expected::<W, Plain>(work, ()),
             (1, _) => self.with_expected::<W, Classes<1>>(work, self.first()),
             (2, _) => self.with_expected::<W, Classes<2>>(work, self.first()),
-            _ => self.with_expected::<W, Classes<{ CLASSES + SEARCHES }>>(work, self.first()),
+            _ => self.with_expected::<W, AllClasses>(work, self.of_all()),
         }
     }
 
@@ -155,24 +158,49 @@ impl Billed {
         self.classes.first_chunk().copied().unwrap_or([(0, 0); N])
     }
 
+    /// The weights of all columns.
+    fn of_all(&self) -> [u64; COLUMNS] {
+        let mut weights = [0; COLUMNS];
+        for (column, weight) in self.classes {
+            if let Some(of_column) = weights.get_mut(usize::from(column)) {
+                *of_column |= weight;
+            }
+        }
+        weights
+    }
+
     fn with_expected<W: OfBill, E: Charges<ClassCodes>>(
         &self,
         work: W,
         charges: E::Grains,
     ) -> W::Answer {
-        let Amount { prompt_tokens, completion_tokens, .. } = self.plain;
-        let expected = Amount { prompt_tokens, completion_tokens, charges };
+        let expected = self.plain.with(charges);
         match self.maximum {
             None => work.of_apart::<ClassBill<E, E, false>>(&same(expected)),
-            Some(Maximum { tokens, of_all: true, .. }) => {
-                work.of_apart::<ClassBill<E, Dearest, true>>(&Amounts { expected, maximum: tokens })
-            }
+            Some(Maximum { tokens, of_all: true, searched: false, grains }) => work
+                .of_apart::<ClassBill<E, Dearest<false>, true>>(&Amounts {
+                    expected,
+                    maximum: tokens.with(grains.searches),
+                }),
+            Some(Maximum { tokens, of_all: true, searched: true, grains }) => work
+                .of_apart::<ClassBill<E, Dearest<true>, true>>(&Amounts {
+                    expected,
+                    maximum: tokens.with(grains.searches),
+                }),
             Some(Maximum { tokens, grains, .. }) => {
-                let Amount { prompt_tokens, completion_tokens, .. } = tokens;
-                let maximum = Amount { prompt_tokens, completion_tokens, charges: grains };
-                work.of_apart::<ClassBill<E, DearestOf, true>>(&Amounts { expected, maximum })
+                work.of_apart::<ClassBill<E, DearestOf, true>>(&Amounts {
+                    expected,
+                    maximum: tokens.with(grains),
+                })
             }
         }
+    }
+}
+
+impl Amount<()> {
+    const fn with<G: Copy>(self, charges: G) -> Amount<G> {
+        let Self { prompt_tokens, completion_tokens, .. } = self;
+        Amount { prompt_tokens, completion_tokens, charges }
     }
 }
 

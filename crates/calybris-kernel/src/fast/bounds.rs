@@ -30,7 +30,7 @@
 //! end at 20,000, is below 20,000. Sums saturate at 32,767: a saturated deduction is one that no
 //! value reaches.
 
-use super::charges::{Bill, Charges};
+use super::charges::{Bill, Charges, Weights};
 use super::lanes::{Splat, Sums, each_pair};
 use super::min_cost::MinCost;
 use super::quantize::{
@@ -301,6 +301,16 @@ impl<C> CostWeights<C> {
         let cost = self.charges.cost(self.tokens, codes, columns);
         if FIXED { cost.plus(codes.fixed.mul_high(self.fixed.lanes()).signed()) } else { cost }
     }
+}
+
+impl<C: Weights> Budget<C> {
+    /// Of a request that has none.
+    pub(super) const UNLIMITED: Self = Self {
+        costs: CostWeights { tokens: [Splat::ZERO; 2], fixed: Splat::ZERO, charges: C::NOTHING },
+        in_units_of_utility: false,
+        limit: 0,
+        shortfall: 0,
+    };
 }
 
 impl<C> Budget<C> {

@@ -7,13 +7,18 @@
 //! without: on the real list a request with one class takes 20% less time than if it looked at all columns.
 
 use super::blocks::PARTS;
-use super::class_columns::{CLASSES, ClassCodes, SEARCHES};
+use super::class_columns::{CLASSES, COLUMNS, ClassCodes, SEARCHES};
 use super::index::Index;
 use super::lanes::{Splat, Sums};
 use super::quantize::{Codes, Unit};
 
-/// Terms of a cost, in some unit; `X` are the columns beside the [`Codes`].
-pub(super) trait Charges<X>: Copy {
+/// Weights in some unit.
+pub(super) trait Weights: Copy {
+    const NOTHING: Self;
+}
+
+/// Terms of a cost; `X` are the columns beside the [`Codes`].
+pub(super) trait Charges<X>: Weights {
     /// The same in grains.
     type Grains: Copy;
 
@@ -35,6 +40,10 @@ pub(super) trait Charges<X>: Copy {
 /// Plain tokens and nothing else.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Plain;
+
+impl Weights for Plain {
+    const NOTHING: Self = Self;
+}
 
 impl<X> Charges<X> for Plain {
     type Grains = ();
@@ -67,6 +76,10 @@ impl<X> Charges<X> for Plain {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Classes<const N: usize>([(u8, Splat); N]);
 
+impl<const N: usize> Weights for Classes<N> {
+    const NOTHING: Self = Self([(0, Splat::ZERO); N]);
+}
+
 impl<const N: usize> Charges<ClassCodes> for Classes<N> {
     /// The number of each column, and its weight.
     type Grains = [(u8, u64); N];
@@ -97,35 +110,84 @@ impl<const N: usize> Charges<ClassCodes> for Classes<N> {
     }
 }
 
-/// The dearest class of each side, if any may be used.
+/// Plain tokens and all columns.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Dearest;
+pub(super) struct AllClasses([Splat; COLUMNS]);
 
-impl Charges<ClassCodes> for Dearest {
-    type Grains = ();
+impl Weights for AllClasses {
+    const NOTHING: Self = Self([Splat::ZERO; COLUMNS]);
+}
 
-    fn digits((): &()) -> u64 {
-        0
+impl Charges<ClassCodes> for AllClasses {
+    /// The weight of each column.
+    type Grains = [u64; COLUMNS];
+
+    fn digits(grains: &Self::Grains) -> u64 {
+        grains.iter().fold(0, |all, grains| all | grains)
     }
 
-    fn sum((): &()) -> u64 {
-        0
+    fn sum(grains: &Self::Grains) -> u64 {
+        grains.iter().sum()
     }
 
-    fn count((): &()) -> u64 {
-        0
+    fn count(_: &Self::Grains) -> u64 {
+        COLUMNS as u64
     }
 
     #[inline(always)]
-    fn in_units((): &(), _: Unit) -> Self {
-        Self
+    fn in_units(grains: &Self::Grains, unit: Unit) -> Self {
+        Self(grains.map(|grains| Splat::new(unit.weight(grains))))
+    }
+
+    #[inline(always)]
+    fn cost(&self, weights: [Splat; 2], codes: &Codes, columns: &ClassCodes) -> Sums {
+        let plain = Plain.cost(weights, codes, columns);
+        columns.all().iter().zip(&self.0).fold(plain, |cost, (column, weight)| {
+            cost.plus(column.mul_high(weight.lanes()).signed())
+        })
+    }
+}
+
+/// The dearest class of each side, if any may be used, and searches if `SEARCHED`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dearest<const SEARCHED: bool>([Splat; SEARCHES]);
+
+impl<const SEARCHED: bool> Weights for Dearest<SEARCHED> {
+    const NOTHING: Self = Self([Splat::ZERO; SEARCHES]);
+}
+
+impl<const SEARCHED: bool> Charges<ClassCodes> for Dearest<SEARCHED> {
+    /// The weights of searches.
+    type Grains = [u64; SEARCHES];
+
+    fn digits(grains: &Self::Grains) -> u64 {
+        grains.iter().fold(0, |all, grains| all | grains)
+    }
+
+    fn sum(grains: &Self::Grains) -> u64 {
+        grains.iter().sum()
+    }
+
+    fn count(_: &Self::Grains) -> u64 {
+        if SEARCHED { SEARCHES as u64 } else { 0 }
+    }
+
+    #[inline(always)]
+    fn in_units(grains: &Self::Grains, unit: Unit) -> Self {
+        Self(grains.map(|grains| Splat::new(unit.weight(grains))))
     }
 
     #[inline(always)]
     fn cost(&self, [prompt, completion]: [Splat; 2], _: &Codes, columns: &ClassCodes) -> Sums {
         let [of_prompt, of_completion] = columns.dearest();
         let prompt = of_prompt.mul_high(prompt.lanes()).signed();
-        prompt.plus(of_completion.mul_high(completion.lanes()).signed())
+        let tokens = prompt.plus(of_completion.mul_high(completion.lanes()).signed());
+        if !SEARCHED {
+            return tokens;
+        }
+        columns.searches().iter().zip(&self.0).fold(tokens, |cost, (column, weight)| {
+            cost.plus(column.mul_high(weight.lanes()).signed())
+        })
     }
 }
 
@@ -143,6 +205,14 @@ pub(super) struct DearestGrains {
     pub(super) plain: [u64; 2],
     pub(super) classes: [u64; CLASSES],
     pub(super) searches: [u64; SEARCHES],
+}
+
+impl Weights for DearestOf {
+    const NOTHING: Self = Self {
+        plain: [Splat::ZERO; 2],
+        classes: [Splat::ZERO; CLASSES],
+        searches: [Splat::ZERO; SEARCHES],
+    };
 }
 
 impl Charges<ClassCodes> for DearestOf {

@@ -25,7 +25,7 @@ const OF_PROMPT: usize = 4;
 pub(super) const SEARCHES: usize = 2;
 /// The number of the first of those.
 pub(super) const FIRST_SEARCH: u8 = 6;
-const COLUMNS: usize = CLASSES + SEARCHES;
+pub(super) const COLUMNS: usize = CLASSES + SEARCHES;
 
 /// One row in the codes of these columns, and of the dearest rate of each side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,6 +103,12 @@ impl ClassCodes {
     pub(super) fn column(&self, number: u8) -> Lanes {
         // There are eight, so that the compiler need not check.
         self.columns.get(usize::from(number & 7)).copied().unwrap_or_default()
+    }
+
+    /// All columns but the dearest, in the order of their numbers.
+    #[inline(always)]
+    pub(super) const fn all(&self) -> &[Lanes; COLUMNS] {
+        &self.columns
     }
 
     /// The columns of the classes of the prompt, and of those of the completion.

@@ -21,6 +21,8 @@ pub(crate) use width::LANES;
 pub(crate) struct Splat(u32);
 
 impl Splat {
+    pub(crate) const ZERO: Self = Self(0);
+
     #[inline(always)]
     pub(crate) fn new(number: u16) -> Self {
         Self(u32::from(number))

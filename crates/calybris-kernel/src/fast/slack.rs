@@ -80,7 +80,7 @@ impl<B: Bill, const N: usize> Work for Scores<'_, B, N> {
 /// The limits that costs and scores are compared with.
 pub(super) struct Slacks<'a, B: Bill, const BUDGET: u8, const FIXED: bool, const LATENCY: bool> {
     bounds: &'a Bounds<B>,
-    budget: Option<&'a Budget<B::Maximum>>,
+    budget: Budget<B::Maximum>,
     cost_limit: Sums,
     least_score: Sums,
 }
@@ -91,11 +91,11 @@ impl<'a, B: Bill, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>
     /// A model with a slack below 0 surely fails the gate on the budget or on the utility.
     #[inline(always)]
     pub(super) fn new(bounds: &'a Bounds<B>) -> Self {
-        let budget = bounds.budget.as_ref();
+        let budget = bounds.budget.unwrap_or(Budget::UNLIMITED);
         Self {
             bounds,
             budget,
-            cost_limit: Sums::splat(budget.map_or(0, |budget| budget.limit)),
+            cost_limit: Sums::splat(budget.limit),
             least_score: Sums::splat(bounds.maybe_positive + 1),
         }
     }
@@ -103,11 +103,11 @@ impl<'a, B: Bill, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>
     /// A model with a slack of 0 or more surely passes both gates, outliers aside.
     #[inline(always)]
     pub(super) fn sure(bounds: &'a Bounds<B>) -> Self {
-        let budget = bounds.budget.as_ref();
+        let budget = bounds.budget.unwrap_or(Budget::UNLIMITED);
         Self {
             bounds,
             budget,
-            cost_limit: Sums::splat(budget.map_or(0, Budget::sure_limit)),
+            cost_limit: Sums::splat(budget.sure_limit()),
             // No score reaches the number at which this sum and what it is made of end.
             least_score: Sums::splat(
                 bounds.maybe_positive.saturating_add(bounds.shortfall).saturating_add(1),
@@ -125,10 +125,8 @@ impl<'a, B: Bill, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>
         if BUDGET == IN_UNITS_OF_UTILITY {
             slack = self.cost_limit.less(cost).min(slack);
         }
-        if BUDGET == IN_UNITS_OF_ITS_OWN
-            && let Some(budget) = self.budget
-        {
-            let maximum = budget.costs.of::<FIXED, _>(codes, columns);
+        if BUDGET == IN_UNITS_OF_ITS_OWN {
+            let maximum = self.budget.costs.of::<FIXED, _>(codes, columns);
             slack = self.cost_limit.less(maximum).min(slack);
         }
         (slack, scores)
@@ -137,9 +135,9 @@ impl<'a, B: Bill, const BUDGET: u8, const FIXED: bool, const LATENCY: bool>
     /// A model with a slack above this surely passes both gates, outliers aside.
     #[inline(always)]
     pub(super) fn almost_sure(&self) -> Sums {
-        let least = match self.budget {
-            Some(budget) if BUDGET != UNLIMITED => self.bounds.sure_slack(budget),
-            _ => self.bounds.shortfall,
+        let least = match BUDGET {
+            UNLIMITED => self.bounds.shortfall,
+            _ => self.bounds.sure_slack(&self.budget),
         };
         Sums::splat(least - 1)
     }
