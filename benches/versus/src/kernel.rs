@@ -76,6 +76,31 @@ pub fn decide_only(case: &str, n: usize, laps: usize) -> Result<usize, String> {
     Ok(laps * workload.requests.len())
 }
 
+/// Compares so many decisions of random catalogs with those of both published crates, and says how many it compared.
+/// Panics where they differ.
+pub fn differ(wanted: usize) -> usize {
+    let mut compared = 0;
+    for seed in 0.. {
+        let n = [4, 9, 22, 40, 64, 65, 130, 300][seed as usize % 8];
+        for workload in Workload::of_seed(n, seed) {
+            let ours = PolicySnapshot::new(workload.policy, workload.models.clone())
+                .expect("workloads are valid");
+            let old = peers::v0_2::Peer::new(&workload);
+            let new = peers::v1_3::Peer::new(&workload);
+            for request in &workload.requests {
+                let decision = ours.prescribe(request);
+                peers::v0_2::assert_agrees(&decision, &old, &workload, request);
+                peers::v1_3::assert_agrees(&decision, &new, &workload, request);
+                compared += 1;
+            }
+            if compared >= wanted {
+                return compared;
+            }
+        }
+    }
+    compared
+}
+
 /// Checks that all agree on every request, then measures the decisions.
 fn duel(report: &mut Report, workload: &Workload) {
     let ours =

@@ -36,6 +36,11 @@ fn run() -> Result<(), String> {
     if std::env::args().nth(1).as_deref() == Some("decide") {
         return decide(arguments.skip(1));
     }
+    if std::env::args().nth(1).as_deref() == Some("differ") {
+        let wanted = arguments.nth(1).and_then(|number| number.parse().ok());
+        println!("{} decisions: all agree", kernel::differ(wanted.ok_or("usage: differ COUNT")?));
+        return Ok(());
+    }
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--quick" => report.effort = Effort::Quick,

@@ -12,7 +12,7 @@ pub fn flat_price(model: &Model) -> Price {
 macro_rules! peer {
     ($module:ident, $crate_name:ident, $constructor:ident) => {
         pub mod $module {
-            use super::flat_price;
+            use crate::kernel::peers::flat_price;
             use crate::kernel::workload::Workload;
             use calybris_kernel::{Decision, Model, Reason, Request};
             use $crate_name::kernel::{KernelInput, KernelModel, PolicySnapshot};

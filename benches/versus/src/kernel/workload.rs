@@ -40,6 +40,21 @@ impl Workload {
         [Self::dense(n), Self::selective(n), Self::boundary(n), Self::reject_all(n)]
     }
 
+    /// The same of other catalogs and requests.
+    pub fn of_seed(n: usize, seed: u64) -> [Self; 4] {
+        let mut dice = Dice(seed);
+        Self::random(n).map(|mut workload| {
+            workload.models = catalog::random(n, dice.roll());
+            for request in &mut workload.requests {
+                request.usage.input_tokens = dice.between(0, 1 << dice.between(1, 20)) as u32;
+                request.usage.output_tokens = dice.between(0, 1 << dice.between(1, 16)) as u32;
+                let value = request.business_value_microunits.max(1) as u64;
+                request.business_value_microunits = dice.between(0, value * 2) as i64;
+            }
+            workload
+        })
+    }
+
     /// The workload of this name.
     pub fn named(name: &str, n: usize) -> Option<Self> {
         let all = [Self::seed(n), Self::reject()].into_iter();
