@@ -15,8 +15,11 @@
 //! - [`rows`]: a row for each band of a model, of which a request sees one;
 //! - [`scope`]: which rows a request is about: one of each candidate;
 //! - [`skyline`]: the models of a block that at most one other of it dominates;
+//! - [`class_columns`]: the codes of classes, of search fees and of the dearest rates, for requests that need them;
+//! - [`charges`]: the terms of a cost beside plain tokens, and [`billing`]: which of them a request has;
 //! - [`zone_map`]: what the best and the worst corner of a block prove of all its models;
 //! - [`order`]: which rows stand together, and how coarse their codes are;
+//! - [`only_block`]: what is known of the only block of a catalog;
 //! - [`index`]: the catalog in blocks of 64 rows that are alike, with all of the above;
 //! - [`block_filter`]: which models of a block are eligible, may be, or may get a place;
 //! - [`single_block`]: the search of a catalog of one block without outliers;
@@ -56,6 +59,7 @@ mod skyline;
 
 mod zone_map;
 
+mod only_block;
 mod order;
 
 mod index;
@@ -76,8 +80,8 @@ pub(crate) use index::Index;
 use billing::{OfBill, plain_amounts};
 use bounds::{AmountsOf, Bounds, Scale};
 use charges::{Bill, PlainBill};
-use index::SingleCodes;
 use multi_block::search_groups;
+use only_block::SingleCodes;
 use reject_reason::{Costs, count_refusals};
 use scope::{Excluded, Scope};
 use single_block::search_single;

@@ -376,28 +376,14 @@ pub(crate) fn maximum_cost_microunits(ceiling: &Ceiling, price: &Price) -> Optio
     let rates = &price.band(ceiling.prompt_tokens.into()).rates;
     let prompt = rates.dearest(ceiling.classes.intersection(TokenClassSet::PROMPT));
     let completion = rates.dearest(ceiling.classes.intersection(TokenClassSet::COMPLETION));
-    if narrow::holds_ceiling(ceiling) & narrow::holds_price(price) {
-        let charged_searches = price.search_fee().charged_searches(ceiling.searches);
-        return Some(
-            price.fixed_price().get()
-                + u64::from(charged_searches) * price.search_fee().amount().get()
-                + narrow::token_cost([ceiling.prompt_tokens], [prompt])
-                + narrow::token_cost([ceiling.completion_tokens], [completion]),
-        );
-    }
-    wide_maximum_cost_microunits(ceiling, price, [prompt, completion])
-}
-
-/// Nothing above `u64::MAX`.
-#[cold]
-#[inline(never)]
-fn wide_maximum_cost_microunits(
-    ceiling: &Ceiling,
-    price: &Price,
-    [prompt, completion]: [Microunits; 2],
-) -> Option<u64> {
-    let tokens = wide::token_cost([ceiling.prompt_tokens], [prompt])
-        + wide::token_cost([ceiling.completion_tokens], [completion]);
+    let tokens = if narrow::holds_ceiling(ceiling) & narrow::holds_price(price) {
+        // The division is what is slow in 128 bits, and not the sums.
+        let prompt = narrow::token_cost([ceiling.prompt_tokens], [prompt]);
+        u128::from(prompt + narrow::token_cost([ceiling.completion_tokens], [completion]))
+    } else {
+        wide::token_cost([ceiling.prompt_tokens], [prompt])
+            + wide::token_cost([ceiling.completion_tokens], [completion])
+    };
     with_fees(price, ceiling.searches, tokens)
 }
 

@@ -46,8 +46,9 @@ impl Workload {
         Self::random(n).map(|mut workload| {
             workload.models = catalog::random(n, dice.roll());
             for request in &mut workload.requests {
-                request.usage.input_tokens = dice.between(0, 1 << dice.between(1, 20)) as u32;
-                request.usage.output_tokens = dice.between(0, 1 << dice.between(1, 16)) as u32;
+                let (input_bits, output_bits) = (dice.between(1, 20), dice.between(1, 16));
+                request.usage.input_tokens = dice.between(0, 1 << input_bits) as u32;
+                request.usage.output_tokens = dice.between(0, 1 << output_bits) as u32;
                 let value = request.business_value_microunits.max(1) as u64;
                 request.business_value_microunits = dice.between(0, value * 2) as i64;
             }

@@ -7,8 +7,7 @@
 //! without: on the real list a request with one class takes 20% less time than if it looked at all columns.
 
 use super::blocks::PARTS;
-use super::class_columns::{CLASSES, COLUMNS, ClassCodes, SEARCHES};
-use super::index::Index;
+use super::class_columns::{CLASSES, COLUMNS, ClassCodes, ClassColumns, SEARCHES};
 use super::lanes::{Splat, Sums};
 use super::quantize::{Codes, Unit};
 
@@ -271,11 +270,11 @@ pub(super) trait Bill: Copy {
     /// Whether the work on codes is worth being compiled for each set of terms.
     const IS_PLAIN: bool;
 
-    fn columns_of(index: &Index, block: usize) -> Option<&[Self::Columns; PARTS]>;
+    fn columns_of(columns: &ClassColumns, block: usize) -> Option<&[Self::Columns; PARTS]>;
 
-    fn columns_of_group(index: &Index, group: usize) -> &[[Self::Columns; PARTS]];
+    fn columns_of_group(columns: &ClassColumns, group: usize) -> &[[Self::Columns; PARTS]];
 
-    fn corners_of(index: &Index, group: usize) -> &[[Self::Columns; 2]];
+    fn corners_of(columns: &ClassColumns, group: usize) -> &[[Self::Columns; 2]];
 }
 
 /// A request of plain tokens, or a catalog of plain prices. `CEILING` is 1 with a ceiling.
@@ -290,17 +289,17 @@ impl<const CEILING: bool> Bill for PlainBill<CEILING> {
     const IS_PLAIN: bool = true;
 
     #[inline(always)]
-    fn columns_of(_: &Index, _: usize) -> Option<&[(); PARTS]> {
+    fn columns_of(_: &ClassColumns, _: usize) -> Option<&[(); PARTS]> {
         Some(&[(); PARTS])
     }
 
     #[inline(always)]
-    fn columns_of_group(_: &Index, _: usize) -> &[[(); PARTS]] {
+    fn columns_of_group(_: &ClassColumns, _: usize) -> &[[(); PARTS]] {
         &[[(); PARTS]; super::blocks::GROUP]
     }
 
     #[inline(always)]
-    fn corners_of(_: &Index, _: usize) -> &[[(); 2]] {
+    fn corners_of(_: &ClassColumns, _: usize) -> &[[(); 2]] {
         &[[(); 2]; super::blocks::GROUP]
     }
 }
@@ -321,17 +320,17 @@ where
     const IS_PLAIN: bool = false;
 
     #[inline(always)]
-    fn columns_of(index: &Index, block: usize) -> Option<&[ClassCodes; PARTS]> {
-        index.classes.of_block(block)
+    fn columns_of(columns: &ClassColumns, block: usize) -> Option<&[ClassCodes; PARTS]> {
+        columns.of_block(block)
     }
 
     #[inline(always)]
-    fn columns_of_group(index: &Index, group: usize) -> &[[ClassCodes; PARTS]] {
-        index.classes.of_group(group)
+    fn columns_of_group(columns: &ClassColumns, group: usize) -> &[[ClassCodes; PARTS]] {
+        columns.of_group(group)
     }
 
     #[inline(always)]
-    fn corners_of(index: &Index, group: usize) -> &[[ClassCodes; 2]] {
-        index.classes.corners_of(group)
+    fn corners_of(columns: &ClassColumns, group: usize) -> &[[ClassCodes; 2]] {
+        columns.corners_of(group)
     }
 }

@@ -7,12 +7,13 @@ use super::charges::Bill;
 use super::class_columns::{ClassCode, ClassColumns};
 use super::lanes::{Bits, LANES};
 use super::min_cost::MinCost;
+use super::only_block::{SingleBlock, SingleCodes};
 use super::order::{Place, corners, gather_alike, positions, quanta};
 use super::quantize::{Code, Codes};
 use super::rows::{Row, Views};
 use super::skyline::Skyline;
 use crate::candidates::Groups;
-use crate::{Model, Policy, Request};
+use crate::{Model, Policy};
 use alloc::vec::Vec;
 
 /// A catalog as the fast path searches it.
@@ -54,29 +55,6 @@ pub(crate) struct Index {
     /// Zone maps, for sixteen blocks at a time: the best corner of a block is at least as good in every
     /// column as any of its enabled models, the worst corner at most as good.
     corners: Vec<[Codes; 2]>,
-}
-
-/// The only block of a catalog.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SingleBlock {
-    /// Whether half as many codes as a block has room for are enough.
-    half: bool,
-    /// The enabled models.
-    pub(crate) enabled: u64,
-    skyline: Skyline,
-    /// One less than the greatest p95 latency of an enabled model, or 0.
-    slowest_less_one_ms: u32,
-    /// The lowest risk ceiling of an enabled model.
-    lowest_ceiling_bps: u16,
-    /// The highest quality of an enabled model.
-    pub(crate) highest_quality_bps: u16,
-}
-
-/// The codes of a single block.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum SingleCodes<'a> {
-    Half(&'a [Codes; HALF]),
-    Whole(&'a [Codes; PARTS]),
 }
 
 /// A summary of up to 64 blocks.
@@ -389,36 +367,6 @@ impl Index {
         bit: usize,
     ) -> Option<&'a Model> {
         models.get(*self.order.get(block * BLOCK + bit)? as usize)
-    }
-}
-
-impl SingleBlock {
-    fn new(half: bool, enabled: u64, skyline: Skyline, models: &[Model]) -> Self {
-        let all = || models.iter().filter(|model| model.enabled);
-        let slowest_ms = all().map(|model| model.p95_latency_ms).max().unwrap_or(0);
-        let lowest_ceiling_bps = all().map(|model| model.risk_ceiling.get()).min().unwrap_or(0);
-        Self {
-            half,
-            enabled,
-            skyline,
-            slowest_less_one_ms: slowest_ms.saturating_sub(1),
-            lowest_ceiling_bps,
-            highest_quality_bps: all().map(|model| model.quality.get()).max().unwrap_or(0),
-        }
-    }
-
-    /// Whether all enabled models pass the gates on latency and risk ceiling.
-    #[inline(always)]
-    pub(crate) fn all_within_limits_of(&self, request: &Request) -> bool {
-        // 0 (no limit) wraps to `u32::MAX`.
-        (self.slowest_less_one_ms <= request.max_p95_latency_ms.wrapping_sub(1))
-            & (self.lowest_ceiling_bps >= request.risk.get())
-    }
-
-    /// See [`Index::skyline_of`].
-    #[inline(always)]
-    pub(crate) fn skyline(&self, open: bool, places: usize) -> u64 {
-        self.skyline.of(open, places)
     }
 }
 

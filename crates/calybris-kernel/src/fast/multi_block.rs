@@ -154,7 +154,7 @@ impl<R: Ranking, B: Bill> Search<'_, R, B> {
         if !passing {
             live &= self.limits.passing_latency_and_ceiling(codes);
         }
-        let Some(columns) = B::columns_of(self.index, block) else { return };
+        let Some(columns) = B::columns_of(&self.index.classes, block) else { return };
         let Filtered { eligible, doubtful, contenders } =
             self.verdicts(block, codes, columns, live);
         if doubtful | outliers != 0 {
@@ -189,7 +189,7 @@ impl<R: Ranking, B: Bill> Search<'_, R, B> {
     #[inline(always)]
     fn contend(&mut self, block: usize, live: u64) -> bool {
         let Some(codes) = self.index.codes_of(block) else { return false };
-        let Some(columns) = B::columns_of(self.index, block) else { return false };
+        let Some(columns) = B::columns_of(&self.index.classes, block) else { return false };
         if self.ranking.least_utility_microunits().is_none() {
             return false;
         }
@@ -207,7 +207,7 @@ impl<R: Ranking, B: Bill> Search<'_, R, B> {
     fn judge(&self, group: usize) -> ZoneVerdicts {
         let (bounds, limits) = (self.bounds, &self.limits);
         let corners = self.index.corners_of(group);
-        let column_corners = B::corners_of(self.index, group);
+        let column_corners = B::corners_of(&self.index.classes, group);
         bounds.without_absent_terms(ZoneMaps { bounds, limits, corners, column_corners })
     }
 
@@ -216,7 +216,7 @@ impl<R: Ranking, B: Bill> Search<'_, R, B> {
     fn count_eligible(&mut self, group: usize, blocks: u64, live: &[u64]) {
         let (bounds, limits) = (self.bounds, &self.limits);
         let codes = self.index.codes_of_group(group);
-        let columns = B::columns_of_group(self.index, group);
+        let columns = B::columns_of_group(&self.index.classes, group);
         let mut room = [0; GROUP];
         let outliers = self.scope.outliers_of_group(self.index, group, &mut room);
         let doubtful = &mut [0; GROUP];

@@ -2,8 +2,9 @@
 
 use super::bounds::Budget;
 use super::charges::Bill;
-use super::index::{Index, SingleCodes};
+use super::index::Index;
 use super::lanes::gather;
+use super::only_block::SingleCodes;
 use super::quantize::Codes;
 use super::scope::Scope;
 use super::slack::Limits;
@@ -27,13 +28,15 @@ pub(super) fn count_refusals<B: Bill>(
     let mut count =
         RefusalCount { index, models, valuation, limits, costs, scope, tally: Tally::default() };
     if let (Some((_, SingleCodes::Half(codes))), Some(columns)) =
-        (index.single(), B::columns_of(index, 0).and_then(|columns| columns.first_chunk()))
+        (index.single(), B::columns_of(&index.classes, 0).and_then(|columns| columns.first_chunk()))
     {
         count.block(0, codes, columns);
         return count.tally;
     }
     for block in 0..index.block_count() {
-        if let (Some(codes), Some(columns)) = (index.codes_of(block), B::columns_of(index, block)) {
+        if let (Some(codes), Some(columns)) =
+            (index.codes_of(block), B::columns_of(&index.classes, block))
+        {
             count.block(block, codes, columns);
         }
     }

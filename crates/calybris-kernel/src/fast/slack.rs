@@ -232,8 +232,9 @@ mod tests {
     use super::super::billing::plain_amounts;
     use super::super::blocks::HALF;
     use super::super::charges::PlainBill;
-    use super::super::index::{Index, SingleCodes};
+    use super::super::index::Index;
     use super::super::lanes::LANES;
+    use super::super::only_block::SingleCodes;
     use super::*;
     use crate::candidates::Groups;
     use crate::gates::admit_price;
