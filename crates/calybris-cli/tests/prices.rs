@@ -17,7 +17,8 @@ const LIST: &str = r#"{
     "input_cost_per_token_batches": 1.5e-06, "output_cost_per_token_batches": 7.5e-06,
     "input_cost_per_image": 0.01},
   "small": {"mode": "responses", "litellm_provider": "q", "input_cost_per_token": 1.5e-07, "output_cost_per_token": 6e-07},
-  "embed": {"mode": "embedding", "litellm_provider": "p"}
+  "embed": {"mode": "embedding", "litellm_provider": "p", "input_cost_per_token": 1e-07, "output_cost_per_token": 0},
+  "paint": {"mode": "image_generation", "litellm_provider": "p", "output_cost_per_image": 0.01}
 }"#;
 
 struct Place {
@@ -76,6 +77,8 @@ fn a_call_is_priced_class_by_class_in_its_band() {
     assert_eq!(above["band"], json!({"above_prompt_tokens": 200_000, "up_to_prompt_tokens": null}));
     let class = json!({"class": "cache_read", "tokens": 199_000, "rate_microunits_per_million_tokens": 600_000});
     assert_eq!((&above["classes"][1], &above["notes"]), (&class, &json!(["images"])));
+    // Whatever has prices per token is priced, also what no request would be sent to.
+    assert!(place.price(&["embed", "--usage", "input=20000"]).out.contains(" 0.002000\n"));
     let batch = place.price(&["large@batch", "--usage", "input=1000,output=500", "--json"]);
     let batch: Value = serde_json::from_str(&batch.out).unwrap();
     assert_eq!(batch["cost_microunits"], 1_500 + 3_750);
@@ -91,8 +94,8 @@ fn what_cannot_be_priced_is_told_with_what_there_is() {
         "{}",
         ran.err
     );
-    let ran = place.price(&["embed", "--usage", "input=1"]);
-    assert!(ran.code == 2 && ran.err.contains("has no model `embed` with prices\n"), "{}", ran.err);
+    let ran = place.price(&["paint", "--usage", "input=1"]);
+    assert!(ran.code == 2 && ran.err.contains("has no model `paint` with prices\n"), "{}", ran.err);
     let twice = place.price(&["large", "--usage", "input=1,input=2"]);
     assert!(twice.code == 2 && twice.err.contains("`input` appears twice"), "{}", twice.err);
     assert_eq!(place.price(&["large"]).code, 2);
@@ -151,4 +154,46 @@ fn the_lines_may_come_from_a_pipe_and_the_list_may_be_our_own() {
     let priced = lines(&text);
     assert_eq!(priced.len(), 20_000);
     assert!(priced.iter().all(|line| *line == priced[0]) && priced[0]["cost_microunits"].is_u64());
+}
+
+#[test]
+fn a_new_list_is_compared_class_by_class_and_group_by_group() {
+    let place = Place::new();
+    let later = LIST
+        .replace("\"cache_read_input_token_cost\": 3e-07", "\"cache_read_input_token_cost\": 6e-07")
+        .replace("\"small\": {", "\"small\": {\"max_input_tokens\": 8000, ")
+        .replace("\"paint\": {\"mode\": \"image_generation\"", "\"medium\": {\"mode\": \"chat\", \"input_cost_per_token\": 1e-06, \"output_cost_per_token\": 2e-06")
+        .replace("above_200k_tokens\": 2.25e-05", "above_200k_tokens\": 3e-05");
+    let (file, policy) =
+        (place.dir.path().join("later.json"), place.dir.path().join("policy.toml"));
+    std::fs::write(&file, later).unwrap();
+    let rules = std::fs::read_to_string(input("policy.toml")).unwrap();
+    std::fs::write(&policy, format!("{rules}\n[groups]\nmost = [\"[lm]*\"]\n")).unwrap();
+    let ran = run(program()
+        .args(["catalog", "diff"])
+        .arg(&place.list)
+        .arg(&file)
+        .arg("--policy")
+        .arg(&policy));
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    for part in [
+        "cache read price",
+        "output price above 200000 prompt tokens",
+        "max prompt tokens",
+        " most   1: medium",
+        "1 added",
+    ] {
+        assert!(ran.out.contains(part), "{part}\n{}", ran.out);
+    }
+    let diff = |with: &[&str]| -> Value {
+        let mut command = program();
+        command.args(["catalog", "diff", "--json"]).arg(&place.list).arg(&file).args(with);
+        serde_json::from_str(&run(&mut command).out).unwrap()
+    };
+    let with = diff(&["--policy", policy.to_str().unwrap()]);
+    assert_eq!(
+        with["changed_groups"],
+        json!([{"group": "most", "added": ["medium"], "removed": []}])
+    );
+    assert_eq!(diff(&[])["changed_groups"], json!([]));
 }

@@ -342,18 +342,19 @@ const PRICES: &str = r#"{
 "#;
 
 const REQUESTS: &str = "\
-time,tenant,requested_model,input_tokens,output_tokens,actual_output_tokens,correlation_id,required_regions
-2026-11-02T09:00:00Z,web,large,1000,500,400,\"call \"\"1\"\"\",eu
-2026-11-02 09:00:01,batch jobs,small,20,5,,\"a,b\",
-1793610002,web,,1000,500,500,,
-1793610003250,,large,3,4,0,\u{fc},eu
-2026-11-02T10:00:04[Europe/Berlin],web,gone,7,8,,x,
+time,tenant,requested_model,input_tokens,output_tokens,actual_output_tokens,correlation_id,required_regions,\
+cache_read_tokens,max_completion_tokens,allowed_classes,excluded_models,group
+2026-11-02T09:00:00Z,web,large,1000,500,400,\"call \"\"1\"\"\",eu,,,,,
+2026-11-02 09:00:01,batch jobs,small,20,5,,\"a,b\",,,,,large gone,cheap
+1793610002,web,,1000,500,550,,,9000,600,input cache_read output,,
+1793610003250,,large,3,4,0,\u{fc},eu,0,4,,,
+2026-11-02T10:00:04[Europe/Berlin],web,gone,7,8,,x,,,,,,
 ";
 
 const LINES: &str = r#"{"time": "2026-11-02T09:00:00Z", "tenant": "web", "input_tokens": 1000, "output_tokens": 500}
 {"Tenant": "batch jobs", "input_tokens": "20", "output_tokens": 5, "required_regions": ["eu"], "correlation_id": null}
 
-{"time": 1793610002.5, "input_tokens": 1, "output_tokens": 2, "actual_output_tokens": 1, "request_key": "k\n1", "risk_bps": 20}
+{"time": 1793610002.5, "input_tokens": 1, "output_tokens": 2, "actual_output_tokens": 1, "request_key": "k\n1", "risk_bps": 20, "searches": 1, "max_searches": 2, "allowed_classes": ["input", "output"], "excluded_models": ["small"], "group": null}
 "#;
 
 const AZURE: &str = "\

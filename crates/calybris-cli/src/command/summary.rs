@@ -290,6 +290,9 @@ fn chosen(job: &Job<'_>, routed: &Routed, page: &mut Page) {
         );
         page.wrapped("retired  ", &words);
     }
+    if unmodelled_models > 0 || !notes.is_empty() || retired > 0 {
+        page.line("");
+    }
 }
 
 fn tenants(routed: &Routed, page: &mut Page) {

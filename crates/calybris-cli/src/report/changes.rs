@@ -1,11 +1,12 @@
 //! The largest changed decisions of a page, each with both winners, their utilities term by term, and why.
 
 use calybris_core::engine::{Change, WhatIf};
-use calybris_core::kernel::UtilityTerms;
+use calybris_core::kernel::{Request, UtilityTerms};
 
 use super::markup::{Markup, Text};
 use super::words::{Outcome, Reasons, TERMS, wide};
 use crate::amount::{grouped, money, money_delta, signed_money};
+use crate::log::usage::{ceiling_words, usage_words};
 use crate::time::to_the_second;
 
 pub(crate) fn write(what_if: &WhatIf, page: &mut Markup) {
@@ -33,7 +34,7 @@ fn article(change: &Change, page: &mut Markup) {
         None => "rejected".to_owned(),
     };
     page.add(format_args!(
-        "<article>\n<h3>{}: {} &rarr; {}</h3>\n<p class=\"meta\">decision {}, tenant {}, {} UTC{}; {} tokens in, {} out</p>",
+        "<article>\n<h3>{}: {} &rarr; {}</h3>\n<p class=\"meta\">decision {}, tenant {}, {} UTC{}; {}</p>",
         money_delta(change.cost_delta_microunits()),
         Text(&name(&reasons.before)),
         Text(&name(&reasons.after)),
@@ -44,8 +45,7 @@ fn article(change: &Change, page: &mut Markup) {
             "" => String::new(),
             id => format!(", id {}", Text(id)),
         },
-        grouped(change.request.usage.prompt_tokens()),
-        grouped(change.request.usage.completion_tokens()),
+        usage(&change.request),
     ));
     page.add(format_args!(
         "<table>\n<thead><tr><th scope=\"col\"></th><th scope=\"col\" class=\"n\">recorded</th>\
@@ -75,6 +75,15 @@ fn article(change: &Change, page: &mut Markup) {
         page.add(format_args!("<li>{}</li>", Text(sentence)));
     }
     page.add(format_args!("</ul>\n</article>"));
+}
+
+/// What the request uses, and the most that it may use.
+fn usage(request: &Request) -> String {
+    let used = usage_words(&request.usage);
+    match &request.ceiling {
+        None => used,
+        Some(ceiling) => format!("{used}; at most {}", ceiling_words(ceiling)),
+    }
 }
 
 /// The terms of a utility with their signs, and their sum.

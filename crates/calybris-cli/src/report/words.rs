@@ -247,7 +247,7 @@ fn refused_because(refusal: &Refusal, names: &Names) -> String {
             grouped(tokens)
         ),
         Refusal::Budget { maximum_cost, limit } => format!(
-            "its cost of {} is above the request's limit of {}",
+            "its cost of up to {} is above the request's limit of {}",
             money(maximum_cost.get()),
             money(limit.get())
         ),

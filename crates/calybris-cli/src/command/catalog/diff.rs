@@ -1,5 +1,6 @@
 //! `calybris catalog diff`: the changes from one catalog to the next, the largest first.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use calybris_catalog::{Candidate, CatalogDiff, CatalogFile, Change, PolicyFile, Values};
@@ -7,9 +8,11 @@ use calybris_core::units::Microunits;
 use serde_json::{Value, json};
 
 use crate::amount::{counted, grouped, money, nearest};
+use crate::command::notes::such_as;
 use crate::failure::Failure;
 use crate::input::source::{read_catalog, read_policy};
 use crate::input::whole::whole;
+use crate::log::naming::{group_name, model_name};
 use crate::output::Page;
 use crate::table::table;
 use crate::terminal::fitted;
@@ -24,7 +27,8 @@ Examples:
 Models are compared by name. The largest price change comes first, by its
 factor: a doubled price and a halved one are equally large changes. Prices are
 in currency units per million tokens. Percentages are rounded to two places.
-With --policy the rules of the policy file are applied to both.
+With --policy the rules of the policy file are applied to both, and its
+groups are compared as well.
 
 Exit codes:
   0  compared, whether or not they differ
@@ -48,9 +52,11 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let policy = arguments.policy.as_deref().map(read_policy).transpose()?;
-    let (old, new) =
-        (read(&arguments.old, policy.as_ref())?, read(&arguments.new, policy.as_ref())?);
-    let compared = Compared { old: &old, new: &new, diff: &CatalogDiff::between(&old, &new) };
+    let (old, old_groups) = read(&arguments.old, policy.as_ref())?;
+    let (new, new_groups) = read(&arguments.new, policy.as_ref())?;
+    let diff = CatalogDiff::between(&old, &new);
+    let groups = group_changes(&old_groups, &new_groups);
+    let compared = Compared { old: &old, new: &new, diff: &diff, groups: &groups };
     let mut page = Page::default();
     if arguments.json {
         page.line(format_args!("{:#}", compared.json()));
@@ -61,16 +67,47 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     Ok(page)
 }
 
-/// A catalog without a problem, with the rules applied if there are any.
-fn read(file: &Path, policy: Option<&PolicyFile>) -> Result<CatalogFile, Failure> {
-    let mut catalog = read_catalog(file)?;
-    if let Some(policy) = policy {
-        catalog.apply_rules(policy);
-    }
-    match catalog.problems().into_iter().next() {
-        Some(problem) => Err(problem.in_file(file).into()),
-        None => Ok(catalog),
-    }
+/// The models of each group.
+type Groups = BTreeMap<String, BTreeSet<String>>;
+
+/// A catalog without a problem, with the rules applied if there are any, and the groups of the policy.
+fn read(file: &Path, policy: Option<&PolicyFile>) -> Result<(CatalogFile, Groups), Failure> {
+    let catalog = read_catalog(file)?;
+    let Some(policy) = policy else {
+        return match catalog.problems().into_iter().next() {
+            Some(problem) => Err(problem.in_file(file).into()),
+            None => Ok((catalog, Groups::new())),
+        };
+    };
+    let joined = catalog.join(policy)?;
+    let names = joined.snapshot.names();
+    let groups = joined.snapshot.policy_snapshot().groups().iter().map(|group| {
+        let models = group.model_ids.iter().map(|id| model_name(names, *id)).collect();
+        (group_name(names, group.group_id), models)
+    });
+    let groups = groups.collect();
+    Ok((joined.listed, groups))
+}
+
+/// A group whose models are not the same in both catalogs.
+struct GroupChange<'a> {
+    group: &'a str,
+    added: Vec<&'a str>,
+    removed: Vec<&'a str>,
+}
+
+/// The changes of the groups. Both catalogs have the groups of one policy.
+fn group_changes<'a>(old: &'a Groups, new: &'a Groups) -> Vec<GroupChange<'a>> {
+    let changes = old.iter().filter_map(|(group, before)| {
+        let after = new.get(group)?;
+        let only = |these: &'a BTreeSet<String>, those: &'a BTreeSet<String>| {
+            these.difference(those).map(String::as_str).collect::<Vec<_>>()
+        };
+        let (added, removed) = (only(after, before), only(before, after));
+        let is_changed = !added.is_empty() || !removed.is_empty();
+        is_changed.then_some(GroupChange { group, added, removed })
+    });
+    changes.collect()
 }
 
 /// Two catalogs and their differences.
@@ -78,6 +115,7 @@ struct Compared<'a> {
     old: &'a CatalogFile,
     new: &'a CatalogFile,
     diff: &'a CatalogDiff<'a>,
+    groups: &'a [GroupChange<'a>],
 }
 
 impl Compared<'_> {
@@ -99,6 +137,9 @@ impl Compared<'_> {
             "added": self.diff.added.iter().map(model).collect::<Vec<_>>(),
             "removed": self.diff.removed.iter().map(model).collect::<Vec<_>>(),
             "changed": self.diff.changes.iter().map(json_of).collect::<Vec<_>>(),
+            "changed_groups": self.groups.iter().map(|change| json!({
+                "group": change.group, "added": change.added, "removed": change.removed,
+            })).collect::<Vec<_>>(),
         })
     }
 
@@ -116,6 +157,18 @@ impl Compared<'_> {
             page.line("");
             page.line(table(&["changed", "field", "before", "after", "change"], &[2, 3, 4], rows));
             rest(self.diff.changes.len(), top, "change", page);
+        }
+        if !self.groups.is_empty() {
+            let rows = self.groups.iter().map(|change| {
+                let models = |models: &[&str]| match models {
+                    [] => String::new(),
+                    models => format!("{}: {}", grouped(models.len()), such_as(models)),
+                };
+                let (added, removed) = (models(&change.added), models(&change.removed));
+                vec![change.group.to_owned(), added, removed]
+            });
+            page.line("");
+            page.line(table(&["group", "added", "removed"], &[], rows));
         }
         for (what, models) in [("added", &self.diff.added), ("removed", &self.diff.removed)] {
             if models.is_empty() {
