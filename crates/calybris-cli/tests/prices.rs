@@ -197,3 +197,36 @@ fn a_new_list_is_compared_class_by_class_and_group_by_group() {
     );
     assert_eq!(diff(&[])["changed_groups"], json!([]));
 }
+
+#[test]
+fn a_run_names_what_is_noted_of_the_chosen_models_and_who_was_retired_that_day() {
+    let place = Place::new();
+    let list = LIST.replace("\"large\": {", "\"large\": {\"deprecation_date\": \"2026-11-03\", ");
+    std::fs::write(&place.list, list).unwrap();
+    let requests = place.dir.path().join("requests.csv");
+    let rows = "2026-11-02T23:59:59.999Z,1,1\n2026-11-03T00:00:00Z,1,1\n";
+    std::fs::write(&requests, format!("time,input_tokens,output_tokens\n{rows}")).unwrap();
+    let routed = |log: &str, more: &[&str]| {
+        let log = place.dir.path().join(log);
+        let ran = run(route(&place.list, &requests, &log).args(more));
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        ran.out
+    };
+    let words = routed("words", &[]);
+    for part in [
+        "note     large has prices for images, which are not modelled",
+        "retired  1 request went to models after their retirement: large",
+    ] {
+        assert!(words.contains(part), "{part}\n{words}");
+    }
+    let object: Value = serde_json::from_str(&routed("json", &["--json"])).unwrap();
+    assert_eq!(object["routed"]["retired"], json!({"large": 1}));
+    assert_eq!(object["notes_on_chosen_models"], json!({"images": ["large"]}));
+    let check = |day: &str| -> Value {
+        let mut command = program();
+        command.args(["catalog", "check", "--json", "--at", day]).arg(&place.list);
+        serde_json::from_str(&run(&mut command).out).unwrap()
+    };
+    assert_eq!(check("2026-11-02")["retired_models"], json!([]));
+    assert_eq!(check("2026-11-03")["retired_models"], json!(["large", "large@batch"]));
+}
