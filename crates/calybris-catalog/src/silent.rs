@@ -86,7 +86,8 @@ pub(crate) fn silent_rates(candidates: &[Candidate]) -> Vec<SilentRate<'_>> {
 }
 
 /// Raises each silent rate to the dearest that another row of the same model name states for prompts as long. No rate is
-/// lowered.
+/// lowered. Rows whose tokens all cost nothing stay as they are: their prices are unknown, not only those of caches, and
+/// [`Candidate::is_free`] must still find them.
 pub(crate) fn fill(candidates: &mut [Candidate]) {
     let filled: Vec<_> = {
         let stated = stated(candidates);
@@ -102,6 +103,9 @@ pub(crate) fn fill(candidates: &mut [Candidate]) {
 
 /// The price of a row with its silent rates filled in; `None` if that changes nothing.
 fn filled(candidate: &Candidate, stated: &Stated<'_>) -> Option<calybris_kernel::Price> {
+    if candidate.rates().all(|(_, rate)| rate.is_zero()) {
+        return None;
+    }
     let name = model_name(candidate);
     let bands = candidate.listed_price.bands().map(|band| {
         let mut rates = band.rates;
@@ -194,6 +198,22 @@ mod tests {
             let filled: Vec<_> =
                 list.noted(Note::FilledRate).map(|model| model.name.as_str()).collect();
             assert_eq!(filled, ["M"]);
+        }
+    }
+
+    #[test]
+    fn a_row_that_costs_nothing_is_not_filled_and_stays_disabled() {
+        let free = r#""c/m": {"mode": "chat", "litellm_provider": "p", "input_cost_per_token": 0,
+            "output_cost_per_token": 0}"#;
+        let read = r#", "cache_read_input_token_cost": 1e-07"#;
+        let entries = [free.to_owned(), entry("a/m", read), entry("b/m", "")].join(",");
+        let mut list = CatalogFile::parse("p.json", format!("{{{entries}}}")).unwrap();
+        let settings = "[catalog]\nfill_silent_rates = true\ndisable_free_models = true\n";
+        for _ in 0..2 {
+            list.apply_rules(&policy_with(&format!("[tenants]\nt = 1\n{settings}")));
+            let row = list.candidate("c/m").unwrap();
+            assert!(row.is_free() && !row.is_enabled());
+            assert_eq!(rates(&list, "c/m"), [0; 3]);
         }
     }
 
