@@ -55,18 +55,22 @@ pub(crate) fn parse(file: &Path, text: &str) -> Result<Listed, InputError> {
 
 /// Why an entry is not a candidate, if it is none.
 fn skipped(entry: Entry<'_>) -> Option<Skipped> {
-    let mode = entry.field("mode").and_then(|node| node.value.as_text());
-    if !matches!(mode, Some("chat" | "responses")) {
+    if !matches!(mode(entry), Some("chat" | "responses")) {
         return Some(Skipped::NotChat);
     }
     (!has_prices(entry)).then_some(Skipped::NoPrice)
 }
 
-/// Whether an entry has both plain prices, or prices for ranges of prompts.
+fn mode(entry: Entry<'_>) -> Option<&str> {
+    entry.field("mode").and_then(|node| node.value.as_text())
+}
+
+/// Whether an entry has both plain prices, or prices for ranges of prompts. An embedding has no completion, so the price of
+/// its input is enough.
 fn has_prices(entry: Entry<'_>) -> bool {
     let has = |key| entry.field(key).is_some();
-    let has_both = has("input_cost_per_token") && has("output_cost_per_token");
-    has_both || bands::ranges_of(entry).is_some()
+    let has_output = has("output_cost_per_token") || mode(entry) == Some("embedding");
+    (has("input_cost_per_token") && has_output) || bands::ranges_of(entry).is_some()
 }
 
 /// Adds the rows of an entry. A tier whose name the list gives to an entry of its own is that entry.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step fails the test")]
 
 use calybris_catalog::{Candidate, CatalogFile, Note, Skipped};
-use calybris_kernel::{Price, TokenClass, Window};
+use calybris_kernel::{Price, TokenClass, Usage, Window};
 
 /// A list with one entry `a` of a provider, with these fields beside the plain prices of 1 and 2 a million.
 fn list_of(provider: &str, fields: &str) -> Result<CatalogFile, String> {
@@ -194,6 +194,21 @@ fn what_does_not_chat_has_a_price_and_is_never_a_candidate_nor_a_reason_to_refus
         [Some(1_000_000), Some(500_000), Some(1_000_000), Some(2), None, None, None]
     );
     assert!(list.candidate("a").is_none() && list.candidate("b").is_some());
+}
+
+#[test]
+fn an_embedding_needs_the_price_of_its_input_only() {
+    let entry = |name: &str, mode: &str| {
+        format!(
+            "\"{name}\": {{\"mode\": \"{mode}\", \"litellm_provider\": \"p\", \"input_cost_per_token\": 1e-07}}"
+        )
+    };
+    let list = [entry("a", "embedding"), entry("b", "image_generation"), entry("c", "chat")];
+    let list = CatalogFile::parse("p.json", format!("{{{}}}", list.join(","))).unwrap();
+    let cost =
+        |name: &str| list.priced(name).map(|row| row.price().cost(&Usage::new(1_000, 9)).get());
+    assert_eq!(["a", "b", "c"].map(cost), [Some(100), None, None]);
+    assert!(list.candidates().is_empty());
 }
 
 #[test]
