@@ -82,7 +82,7 @@ mod explain;
 
 pub use candidates::Group;
 pub use ceiling::Ceiling;
-pub use counterfactual::{Margin, WinningChanges};
+pub use counterfactual::{Margin, WinningChanges, WinningRates};
 pub use decision::{Action, Decision, InconsistentDecision, Reason, UnknownCode};
 pub use error::SnapshotError;
 pub use excluded_models::{ExcludedModels, TooManyExcluded};
