@@ -198,6 +198,10 @@ impl Engine {
     /// If the snapshot in force is the same, names included, nothing is appended and the sequence of the record that
     /// put it in force is the answer.
     ///
+    /// Keep the numbers of models, providers, capabilities, regions and groups from snapshot to snapshot. An open ticket
+    /// falls back under the snapshot in force with the request that it was decided for, and the request of a repeated
+    /// request key is compared with that of its decision, number by number.
+    ///
     /// # Errors
     /// [`EngineError::Log`] if the log cannot be written or the snapshot is too large for a record (64 MiB, some million
     /// models); the old snapshot then stays.
