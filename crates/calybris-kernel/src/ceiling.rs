@@ -17,6 +17,7 @@ use crate::{InvalidRequest, TokenClass, TokenClassSet, Usage};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Ceiling {
     /// The most tokens of the prompt, of all classes together.

@@ -22,6 +22,7 @@ use crate::{CapabilitySet, Price, RegionSet, Window};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Model {
     /// Number of the model, unique in its catalog; 0 is an id like any other.

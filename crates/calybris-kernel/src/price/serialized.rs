@@ -7,6 +7,7 @@ use calybris_units::Microunits;
 use crate::{Band, Price, PriceError, SearchFee};
 
 #[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct PriceFields {
     #[serde(rename = "fixed_price_microunits", default)]
     fixed_price: Microunits,

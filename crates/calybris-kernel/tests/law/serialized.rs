@@ -141,6 +141,26 @@ fn json_names_every_number_with_its_unit() {
 }
 
 #[test]
+fn an_unknown_field_is_refused_where_fields_may_be_left_out() {
+    let request = REQUEST
+        .with_usage(Usage::new(1, 1).with_cache_read_tokens(1))
+        .with_ceiling(Ceiling::new(2, 1).with_searches(1))
+        .with_group_id(3);
+    let request = serde_json::to_string(&request).unwrap();
+    for name in ["ceiling", "group_id", "excluded_models", "cache_read_tokens", "class_bits"] {
+        let misspelled = request.replace(&format!("\"{name}\""), &format!("\"{name}s\""));
+        let error = serde_json::from_str::<Request>(&misspelled).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("unknown field `{name}s`")), "{error}");
+    }
+    let model = serde_json::to_string(&MODEL).unwrap();
+    for name in ["window", "max_total_tokens", "fixed_price_microunits", "search_fee"] {
+        let misspelled = model.replace(&format!("\"{name}\""), &format!("\"{name}s\""));
+        let error = serde_json::from_str::<Model>(&misspelled).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("unknown field `{name}s`")), "{error}");
+    }
+}
+
+#[test]
 fn an_unknown_name_is_refused() {
     let error = serde_json::from_str::<Reason>("\"Whim\"").unwrap_err();
     assert!(error.to_string().starts_with("`Whim` is not a reason"), "{error}");
