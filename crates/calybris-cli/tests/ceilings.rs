@@ -137,6 +137,17 @@ fn the_maximum_cost_is_reserved_and_what_was_used_is_settled() {
 }
 
 #[test]
+fn a_refusal_says_what_a_request_may_cost_rather_than_what_it_is_expected_to_cost() {
+    let place = LogDirectory::new();
+    let more = ", \"max_completion_tokens\": 100000, \"budget_limit_microunits\": 9000000";
+    let routed = place.route(&request(more), None);
+    assert_eq!(routed.code, 0, "{}", routed.err);
+    let explained = place.read(&["explain", "3"]);
+    let part = "refused: it may cost 1.503750, and 1.000000 was available";
+    assert!(explained.contains(part), "{explained}");
+}
+
+#[test]
 fn the_default_ceiling_is_the_policys_and_what_it_changes_is_counted() {
     let place = LogDirectory::new();
     // The limit of a request is 20,000: `large` may cost 3,750 + 15 for each token that may come out.

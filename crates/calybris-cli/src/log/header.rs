@@ -90,7 +90,9 @@ pub(crate) fn outcome(followed: &Followed, read_through: u64, paint: Paint, page
     let ending = match followed.ending {
         Ending::Rejected => return,
         Ending::Unfunded(refusal) => {
-            paint.bad(&format!("refused: it costs {reserved}, and {}", because(refusal)))
+            let has_ceiling = followed.decided.request.ceiling.is_some();
+            let costs = if has_ceiling { "may cost" } else { "costs" };
+            paint.bad(&format!("refused: it {costs} {reserved}, and {}", because(refusal)))
         }
         Ending::Open => {
             paint.notable(&format!("{reserved} reserved, and open as of record {read_through}"))
