@@ -1,10 +1,13 @@
-//! What the administrator of a budget does: tenants and grants. Each change is a record.
+//! What the administrator of a budget does: tenants and grants. Each change is a record, which has the reason if one is given.
+
+use std::borrow::Cow;
 
 #[cfg(doc)]
 use calybris_budget::MAX_AMOUNT;
 use calybris_budget::{BudgetError, BudgetEvent, Tenant};
-use calybris_units::{Microunits, UnixMillis, invariant};
+use calybris_units::{Microunits, invariant};
 
+use crate::act::Act;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::record::Record;
@@ -21,13 +24,13 @@ impl Engine {
     /// [`EngineError::Log`] if the log cannot be written.
     ///
     /// There is an example at [`ensure_child`](Self::ensure_child).
-    pub fn ensure_tenant(
+    pub fn ensure_tenant<'a>(
         &self,
         tenant: &str,
         granted: Microunits,
-        time: UnixMillis,
+        act: impl Into<Act<'a>>,
     ) -> Result<(), EngineError> {
-        self.ensure_open(tenant, None, granted, time)
+        self.ensure_open(tenant, None, granted, act.into())
     }
 
     /// Gives a tenant below another its budget, once; the same call again changes nothing. What the child reserves is
@@ -52,14 +55,14 @@ impl Engine {
     /// assert_eq!(engine.account("acme/jobs").ok_or("gone")?.granted.get(), 500_000);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn ensure_child(
+    pub fn ensure_child<'a>(
         &self,
         tenant: &str,
         parent: &str,
         granted: Microunits,
-        time: UnixMillis,
+        act: impl Into<Act<'a>>,
     ) -> Result<(), EngineError> {
-        self.ensure_open(tenant, Some(parent), granted, time)
+        self.ensure_open(tenant, Some(parent), granted, act.into())
     }
 
     fn ensure_open(
@@ -67,9 +70,9 @@ impl Engine {
         tenant: &str,
         parent: Option<&str>,
         granted: Microunits,
-        time: UnixMillis,
+        act: Act<'_>,
     ) -> Result<(), EngineError> {
-        self.as_admin(time, |log| {
+        self.as_admin(act, |log| {
             let parent = parent.map(|parent| self.tenant(parent)).transpose()?;
             self.budget.check_open(tenant, granted, parent.as_ref())?;
             if self.budget.tenant(tenant).is_some() {
@@ -111,14 +114,17 @@ impl Engine {
     /// [`EngineError::Log`] if the log cannot be written: then nothing is added.
     ///
     /// There is an example at [`ensure_child`](Self::ensure_child).
-    pub fn top_up(
+    pub fn top_up<'a>(
         &self,
         tenant: &str,
         amount: Microunits,
-        time: UnixMillis,
+        act: impl Into<Act<'a>>,
     ) -> Result<(), EngineError> {
         let change: [Adjustment; 2] = [Tenant::check_top_up, Tenant::top_up];
-        self.credit(tenant, amount, time, change, |tenant| BudgetEvent::ToppedUp { tenant, amount })
+        self.credit(tenant, amount, act.into(), change, |tenant| BudgetEvent::ToppedUp {
+            tenant,
+            amount,
+        })
     }
 
     /// Gives back a part of what a tenant has spent: it is available again, for it and for every tenant above it. A debt
@@ -129,14 +135,17 @@ impl Engine {
     /// be written: then nothing is given back.
     ///
     /// There is an example at [`repay`](Self::repay).
-    pub fn refund(
+    pub fn refund<'a>(
         &self,
         tenant: &str,
         amount: Microunits,
-        time: UnixMillis,
+        act: impl Into<Act<'a>>,
     ) -> Result<(), EngineError> {
         let change: [Adjustment; 2] = [Tenant::check_refund, Tenant::refund];
-        self.credit(tenant, amount, time, change, |tenant| BudgetEvent::Refunded { tenant, amount })
+        self.credit(tenant, amount, act.into(), change, |tenant| BudgetEvent::Refunded {
+            tenant,
+            amount,
+        })
     }
 
     /// Takes back a part of a tenant's grant that is still available and not owed
@@ -147,13 +156,13 @@ impl Engine {
     /// [`EngineError::Log`] if the log cannot be written: then nothing is taken.
     ///
     /// There is an example at [`ensure_child`](Self::ensure_child).
-    pub fn reduce(
+    pub fn reduce<'a>(
         &self,
         tenant: &str,
         amount: Microunits,
-        time: UnixMillis,
+        act: impl Into<Act<'a>>,
     ) -> Result<(), EngineError> {
-        self.as_admin(time, |log| {
+        self.as_admin(act.into(), |log| {
             let tenant = self.tenant(tenant)?;
             if amount.is_zero() {
                 return Ok(None);
@@ -190,14 +199,14 @@ impl Engine {
     /// assert_eq!(engine.account("acme").ok_or("gone")?.debt.get(), 100);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn repay(
+    pub fn repay<'a>(
         &self,
         tenant: &str,
         most: Microunits,
-        time: UnixMillis,
+        act: impl Into<Act<'a>>,
     ) -> Result<Microunits, EngineError> {
         let mut amount = Microunits::ZERO;
-        self.as_admin(time, |log| {
+        self.as_admin(act.into(), |log| {
             let tenant = self.tenant(tenant)?;
             let now = tenant.snapshot();
             // A tenant in debt reserves nothing, and `admin` is held wherever debt is made or paid. So the available amount
@@ -237,15 +246,15 @@ impl Engine {
     /// assert_eq!(engine.account("acme/2026-12").ok_or("gone")?.available.get(), 6_000);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn carry_over(
+    pub fn carry_over<'a>(
         &self,
         from: &str,
         to: &str,
         most: Microunits,
-        time: UnixMillis,
+        act: impl Into<Act<'a>>,
     ) -> Result<Microunits, EngineError> {
         let mut amount = Microunits::ZERO;
-        self.as_admin(time, |log| {
+        self.as_admin(act.into(), |log| {
             let (from, to) = (self.tenant(from)?, self.tenant(to)?);
             loop {
                 amount = most.min(from.snapshot().withdrawable());
@@ -282,11 +291,11 @@ impl Engine {
         &self,
         tenant: &str,
         amount: Microunits,
-        time: UnixMillis,
+        act: Act<'_>,
         [check, change]: [Adjustment; 2],
         event: impl FnOnce(String) -> BudgetEvent,
     ) -> Result<(), EngineError> {
-        self.as_admin(time, |log| {
+        self.as_admin(act, |log| {
             let tenant = self.tenant(tenant)?;
             check(&tenant, amount)?;
             if amount.is_zero() {
@@ -305,19 +314,24 @@ impl Engine {
     /// returns the sequence of the record, or `None` if it logged nothing.
     pub(crate) fn as_admin(
         &self,
-        time: UnixMillis,
+        act: Act<'_>,
         change: impl FnOnce(
             &dyn Fn(BudgetEvent) -> Result<u64, EngineError>,
         ) -> Result<Option<u64>, EngineError>,
     ) -> Result<(), EngineError> {
+        act.check()?;
         let logged = {
             let _admin = self.admin.lock();
             self.while_sound(|| {
-                change(&|event| Ok(self.append(&Record::BudgetChanged { time, event })?.sequence))
+                change(&|event| {
+                    let reason = Cow::Borrowed(act.reason);
+                    let record = Record::BudgetChanged { time: act.time, event, reason };
+                    Ok(self.append(&record)?.sequence)
+                })
             })?
         };
         if let Some(sequence) = logged {
-            self.checkpoint_if_due(sequence, time);
+            self.checkpoint_if_due(sequence, act.time);
         }
         Ok(())
     }

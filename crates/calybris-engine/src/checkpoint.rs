@@ -13,7 +13,11 @@ use crate::active_snapshot::ActiveSnapshot;
 use crate::engine::Engine;
 use crate::error::{EngineError, contradiction, refused_by_state};
 use crate::fold::Fold;
+use crate::history::name_of;
+#[cfg(doc)]
+use crate::ledger::Ledger;
 use crate::record::{Checkpoint, LoggedTicket, Record};
+use crate::recorded::record_at;
 use crate::snapshot::Installed;
 use crate::ticket::TicketState;
 
@@ -94,6 +98,47 @@ impl Engine {
         self.while_sound(|| {
             let checkpoint_sequence = self.in_force.read().checkpoint_sequence;
             Ok(self.log.retain_from(checkpoint_sequence, action)?)
+        })
+    }
+
+    /// Drops the segments before an earlier checkpoint, as
+    /// [`retain_from_checkpoint`](Self::retain_from_checkpoint) does before the last one. [`Ledger::checkpoints`] lists them with
+    /// their times.
+    ///
+    /// # Errors
+    /// [`EngineError::NotACheckpoint`], or [`EngineError::Log`], also if the log has no such record: then nothing is dropped.
+    ///
+    /// ```
+    /// # use calybris_engine::{Engine, EngineOptions, Ledger, Microunits, UnixMillis};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path().join("log");
+    /// use calybris_wal::RetentionAction;
+    ///
+    /// let engine = Engine::open(&dir, &EngineOptions::default())?;
+    /// for day in 1..=3 {
+    ///     engine.ensure_tenant(&format!("acme/{day}"), Microunits::new(1_000_000), UnixMillis::new(day))?;
+    ///     engine.checkpoint(UnixMillis::new(day))?;
+    /// }
+    /// let checkpoints = Ledger::read(&dir, None)?.checkpoints;
+    /// let last = checkpoints.iter().rfind(|checkpoint| checkpoint.time <= UnixMillis::new(2)).ok_or("none")?;
+    /// assert_eq!(engine.retain_from(last.sequence, RetentionAction::Remove)?, 2);
+    /// assert_eq!(Ledger::read(&dir, None)?.checkpoints.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn retain_from(
+        &self,
+        checkpoint_sequence: u64,
+        action: RetentionAction<'_>,
+    ) -> Result<usize, EngineError> {
+        self.while_sound(|| {
+            let (_, record) = record_at(&self.dir, self.key.as_ref(), checkpoint_sequence)?;
+            match record {
+                Record::Checkpoint(_) => Ok(self.log.retain_from(checkpoint_sequence, action)?),
+                other => {
+                    let found = name_of(&other);
+                    Err(EngineError::NotACheckpoint { sequence: checkpoint_sequence, found })
+                }
+            }
         })
     }
 

@@ -10,13 +10,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use calybris_budget::{AccountSnapshot, BudgetEngine, SoftLimitReached, Tenant};
 use calybris_units::UnixMillis;
-use calybris_wal::{Anchor, WalOptions, WalWriter};
+use calybris_wal::{Anchor, Key, WalOptions, WalWriter};
 use parking_lot::{Mutex, RwLock};
 
 use crate::active_snapshot::ActiveSnapshot;
@@ -36,6 +36,9 @@ use crate::wire::SCHEMA_ID;
 /// Its `Debug` form names the log and shows nothing of what is in it.
 pub struct Engine {
     pub(crate) log: WalWriter,
+    /// Where the log is, and its key: for reading it while it is written.
+    pub(crate) dir: PathBuf,
+    pub(crate) key: Option<Key>,
     pub(crate) budget: BudgetEngine,
     pub(crate) in_force: RwLock<ActiveSnapshot>,
     pub(crate) tickets: Tickets,
@@ -112,6 +115,8 @@ impl Engine {
             checkpoint_failure: Mutex::new(None),
             recovery,
             soundness: Soundness::default(),
+            dir: dir.to_owned(),
+            key: options.key.clone(),
             log,
         };
         engine.install_behind_checkpoint(&mut engine.in_force.write(), checkpoint_time)?;

@@ -52,6 +52,12 @@ pub enum EngineError {
         /// The most that is allowed.
         limit_bytes: usize,
     },
+    /// The reason of an administrator's change cannot be logged.
+    #[error("the reason cannot be logged: {why}")]
+    InvalidReason {
+        /// What is wrong with it.
+        why: String,
+    },
     /// The tenant had another request decided under this request key.
     #[error(
         "request key `{request_key}` was used for another call, decided at sequence {decision_sequence}"
@@ -123,6 +129,14 @@ pub enum EngineError {
     /// The record at that sequence is there, but is not a decision.
     #[error("record {sequence} is {found}, not a decision")]
     NotADecision {
+        /// The sequence asked for.
+        sequence: u64,
+        /// What the record is.
+        found: &'static str,
+    },
+    /// The record at that sequence is there, but is not a checkpoint.
+    #[error("record {sequence} is {found}, not a checkpoint")]
+    NotACheckpoint {
         /// The sequence asked for.
         sequence: u64,
         /// What the record is.

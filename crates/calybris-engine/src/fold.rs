@@ -8,8 +8,10 @@ use calybris_budget::{
 };
 use calybris_units::UnixMillis;
 
+use crate::active_snapshot::nothing_since;
 use crate::error::{EngineError, contradiction, installed_nothing, refused_by_state};
 use crate::keys::KeyWindow;
+use crate::ledger::LedgerCheckpoint;
 use crate::options::MAX_REQUEST_KEYS;
 use crate::record::{Admission, Decided, Fallback, Record};
 use crate::snapshot::Installed;
@@ -33,6 +35,8 @@ pub(crate) struct Fold {
     /// Of the last checkpoint that was read; 0 before one.
     pub(crate) checkpoint_sequence: u64,
     pub(crate) checkpoint_time: UnixMillis,
+    /// Every checkpoint that was read, oldest first.
+    pub(crate) checkpoints: Vec<LedgerCheckpoint>,
     /// How many were read.
     pub(crate) records: u64,
     /// How many the log has had, also before the first record that was read.
@@ -53,6 +57,7 @@ impl Fold {
             last_sequence: 0,
             checkpoint_sequence: 0,
             checkpoint_time: UnixMillis::EPOCH,
+            checkpoints: Vec::new(),
             records: 0,
             decisions: 0,
         }
@@ -75,6 +80,9 @@ impl Fold {
         }
         self.records += 1;
         self.last_sequence = sequence;
+        if let Record::Checkpoint(checkpoint) = &record {
+            self.checkpoints.push(LedgerCheckpoint { sequence, time: checkpoint.time });
+        }
         match record {
             Record::Checkpoint(checkpoint) if self.first_sequence == sequence => {
                 self.begin(sequence, checkpoint)
@@ -115,6 +123,12 @@ impl Fold {
                 self.fell_back(sequence, decision_sequence, failed_model_id, fallback)
             }
         }
+    }
+
+    /// Whether more than a snapshot was read behind the last checkpoint.
+    pub(crate) fn checkpoint_is_due(&self) -> bool {
+        let installed_sequence = self.installed.as_ref().map(|installed| installed.sequence);
+        !nothing_since(self.checkpoint_sequence, installed_sequence, self.last_sequence)
     }
 
     pub(crate) fn put_in_force(&mut self, installed: Installed) {

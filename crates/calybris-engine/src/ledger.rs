@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use calybris_budget::{AccountSnapshot, AuditError, TenantRules, Totals};
-use calybris_units::invariant;
+use calybris_budget::{
+    AccountSnapshot, AuditError, BudgetError, BudgetEvent, BudgetState, Replay, StateError,
+    TenantRules, Totals,
+};
+use calybris_units::{UnixMillis, invariant};
 use calybris_wal::Key;
 
 use crate::error::EngineError;
@@ -50,6 +53,21 @@ pub struct Ledger {
     /// every tenant, and in the end every account is what the sums say: then this is the sum over all tenants without a
     /// parent. Otherwise it is the first difference.
     pub conservation: Result<Totals, AuditError>,
+    /// Every checkpoint that was read, oldest first.
+    pub checkpoints: Vec<LedgerCheckpoint>,
+    /// Whether [`Engine::checkpoint`](crate::Engine::checkpoint) would write one now: more than a snapshot stands behind the last.
+    pub checkpoint_is_due: bool,
+    state: Result<BudgetState, StateError>,
+}
+
+/// A checkpoint of a log: a place to read it from, and to [keep it from](crate::Engine::retain_from).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LedgerCheckpoint {
+    /// Its sequence.
+    pub sequence: u64,
+    /// When it was written, by the caller's clock.
+    pub time: UnixMillis,
 }
 
 /// One tenant in a [`Ledger`].
@@ -88,7 +106,63 @@ impl Ledger {
         Self::of(fold)
     }
 
+    /// The accounts as they would be after one more change, without making it: an [`Engine`](crate::Engine) that opens this log
+    /// comes to the same, or refuses the change with the same error.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if the budget refuses the change; [`EngineError::Books`] if the
+    /// books do not add up.
+    ///
+    /// ```
+    /// # use calybris_engine::{Engine, EngineError, EngineOptions, Ledger, Microunits, UnixMillis};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path().join("log");
+    /// use calybris_budget::BudgetEvent;
+    ///
+    /// let engine = Engine::open(&dir, &EngineOptions::default())?;
+    /// engine.ensure_tenant("acme", Microunits::new(1_000), UnixMillis::new(1))?;
+    /// let ledger = Ledger::read(&dir, None)?;
+    ///
+    /// let reduced = |amount| BudgetEvent::Reduced { tenant: "acme".into(), amount: Microunits::new(amount) };
+    /// assert_eq!(ledger.after(reduced(400))?[0].balance.available.get(), 600);
+    /// assert!(matches!(ledger.after(reduced(1_001)), Err(EngineError::Budget(_))));
+    /// assert_eq!(engine.account("acme").ok_or("gone")?.available.get(), 1_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn after(&self, event: BudgetEvent) -> Result<Vec<LedgerAccount>, EngineError> {
+        let rebuilt = || -> Result<Replay, EngineError> {
+            let state = self.state.as_ref().map_err(Clone::clone)?;
+            Ok(Replay::from_state(state)?)
+        };
+        let opening = match &event {
+            BudgetEvent::TenantOpened { tenant, granted } => Some((tenant, *granted, None)),
+            BudgetEvent::ChildOpened { tenant, parent, granted } => {
+                Some((tenant, *granted, Some(parent)))
+            }
+            _ => None,
+        };
+        if let Some((tenant, granted, parent)) = opening {
+            // A replay follows a log that was allowed to open it; a live budget asks first.
+            let budget = rebuilt()?.finish();
+            let find = |name: &String| {
+                let unknown = || EngineError::UnknownTenant { tenant: name.clone() };
+                budget.engine.tenant(name).ok_or_else(unknown)
+            };
+            let parent = parent.map(find).transpose()?;
+            budget.engine.check_open(tenant, granted, parent.as_ref())?;
+        }
+        let mut replay = rebuilt()?;
+        replay.apply(event).map_err(|refused| match refused.error {
+            BudgetError::UnknownTenant { tenant } => EngineError::UnknownTenant { tenant },
+            error => error.into(),
+        })?;
+        let budget = replay.finish();
+        Ok(tree(budget.engine.tenants()))
+    }
+
     pub(crate) fn of(fold: Fold) -> Result<Self, EngineError> {
+        let state = fold.budget.state();
+        let checkpoint_is_due = fold.checkpoint_is_due();
         let (budget, open) = fold::finish(fold.first_sequence, fold.budget, fold.tickets)?;
         let audit = invariant!(fold.audit, "a ledger is read with an audit")?;
         Ok(Self {
@@ -102,6 +176,9 @@ impl Ledger {
                 .map(|(sequence, entry)| entry.open_ticket(*sequence))
                 .collect(),
             conservation: audit.and_then(|audit| audit.prove(&budget)),
+            checkpoints: fold.checkpoints,
+            checkpoint_is_due,
+            state,
         })
     }
 }
@@ -135,15 +212,14 @@ fn tree(tenants: Vec<calybris_budget::Tenant>) -> Vec<LedgerAccount> {
 #[allow(clippy::unwrap_used, reason = "test code")]
 mod tests {
     use super::*;
-    use calybris_budget::BudgetEvent;
     use calybris_budget::Microunits;
 
     #[test]
     fn money_that_no_record_speaks_of_does_not_pass() {
         let mut fold = Fold::audited();
         let event = BudgetEvent::TenantOpened { tenant: "a".into(), granted: Microunits::new(100) };
-        fold.apply(1, Record::BudgetChanged { time: calybris_units::UnixMillis::EPOCH, event })
-            .unwrap();
+        let (time, reason) = (UnixMillis::EPOCH, "".into());
+        fold.apply(1, Record::BudgetChanged { time, event, reason }).unwrap();
         fold.budget.tenant("a").unwrap().top_up(Microunits::new(1)).unwrap();
         let refused = Ledger::of(fold).unwrap().conservation.unwrap_err();
         assert!(matches!(refused, AuditError::Differs { tenant, .. } if tenant == "a"));

@@ -65,6 +65,7 @@
 //! For a decision without money or a log, take `calybris-kernel` alone. One engine owns its log directory; it does not
 //! share a budget between machines.
 
+mod act;
 mod active_snapshot;
 mod call;
 mod engine;
@@ -99,13 +100,14 @@ mod record;
 mod snapshot;
 mod wire;
 
+pub use act::{Act, MAX_REASON_BYTES};
 pub use call::{Call, MAX_CORRELATION_ID_BYTES, MAX_REQUEST_KEY_BYTES, Outcome};
 pub use calybris_units::{Microunits, UnixMillis};
 pub use engine::Engine;
 pub use error::{EngineError, SettleRefused};
 pub use fall_back::FellBack;
 pub use history::{Entry, History};
-pub use ledger::{Ledger, LedgerAccount};
+pub use ledger::{Ledger, LedgerAccount, LedgerCheckpoint};
 pub use options::{EngineOptions, MAX_REQUEST_KEYS};
 pub use proof::DecisionProof;
 pub use record::{

@@ -29,6 +29,9 @@ pub enum Record<'a> {
         time: UnixMillis,
         /// The change.
         event: BudgetEvent,
+        /// Why, by the administrator who made it: at most [`MAX_REASON_BYTES`](crate::MAX_REASON_BYTES) bytes without control
+        /// characters; empty if no reason was given.
+        reason: Cow<'a, str>,
     },
     /// A request was decided, and its maximum cost reserved or refused.
     Decided(Decided<'a>),

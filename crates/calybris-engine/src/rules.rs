@@ -3,6 +3,7 @@
 use calybris_budget::{BudgetEvent, SoftLimitReached, Tenant, TenantRules};
 use calybris_units::{UnixMillis, invariant};
 
+use crate::act::Act;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::record::Record;
@@ -14,13 +15,13 @@ impl Engine {
     /// # Errors
     /// [`EngineError::UnknownTenant`]; [`EngineError::Budget`] if an amount is out of range; [`EngineError::Log`] if the
     /// log cannot be written: then the old rules stay. There is an example at [`settle`](Self::settle).
-    pub fn set_rules(
+    pub fn set_rules<'a>(
         &self,
         tenant: &str,
         rules: TenantRules,
-        time: UnixMillis,
+        act: impl Into<Act<'a>>,
     ) -> Result<(), EngineError> {
-        self.as_admin(time, |log| {
+        self.as_admin(act.into(), |log| {
             let tenant = self.tenant(tenant)?;
             rules.check()?;
             // New rules warn anew. Nobody reserves between the record and the rules, so that every warning of the old
@@ -45,8 +46,8 @@ impl Engine {
     /// [`EngineError::UnknownTenant`], or [`EngineError::Log`] if the log cannot be written: then it is not frozen.
     ///
     /// There is an example at [`ensure_child`](Self::ensure_child).
-    pub fn freeze(&self, tenant: &str, time: UnixMillis) -> Result<(), EngineError> {
-        self.set_frozen(tenant, true, time)
+    pub fn freeze<'a>(&self, tenant: &str, act: impl Into<Act<'a>>) -> Result<(), EngineError> {
+        self.set_frozen(tenant, true, act.into())
     }
 
     /// Admits calls of a tenant again. If it is not frozen, nothing is logged.
@@ -55,12 +56,12 @@ impl Engine {
     /// [`EngineError::UnknownTenant`], or [`EngineError::Log`] if the log cannot be written: then it stays frozen.
     ///
     /// There is an example at [`ensure_child`](Self::ensure_child).
-    pub fn unfreeze(&self, tenant: &str, time: UnixMillis) -> Result<(), EngineError> {
-        self.set_frozen(tenant, false, time)
+    pub fn unfreeze<'a>(&self, tenant: &str, act: impl Into<Act<'a>>) -> Result<(), EngineError> {
+        self.set_frozen(tenant, false, act.into())
     }
 
-    fn set_frozen(&self, tenant: &str, frozen: bool, time: UnixMillis) -> Result<(), EngineError> {
-        self.as_admin(time, |log| {
+    fn set_frozen(&self, tenant: &str, frozen: bool, act: Act<'_>) -> Result<(), EngineError> {
+        self.as_admin(act, |log| {
             let tenant = self.tenant(tenant)?;
             if tenant.is_frozen() == frozen {
                 return Ok(None);
@@ -102,7 +103,7 @@ impl Engine {
         for warning in self.budget.take_warnings() {
             let event = BudgetEvent::SoftLimitReached { tenant: warning.tenant.clone() };
             // A log that cannot be written says so to the next call; this one is in it already.
-            let record = Record::BudgetChanged { time, event };
+            let record = Record::BudgetChanged { time, event, reason: "".into() };
             if self.while_sound(|| self.append(&record)).is_ok() {
                 self.warnings.lock().insert(warning.tenant.clone(), warning);
             }

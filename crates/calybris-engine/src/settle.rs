@@ -146,7 +146,7 @@ impl Engine {
                     reservation: ticket.decision_sequence.into(),
                     amount: more,
                 };
-                let logged = self.append(&Record::BudgetChanged { time, event });
+                let logged = self.append(&Record::BudgetChanged { time, event, reason: "".into() });
                 if logged.is_err() {
                     invariant!(
                         reservation.release_part(more).ok(),
@@ -208,7 +208,9 @@ impl Engine {
                 extra: overdraft.extra,
                 drawn: overdraft.drawn.clone(),
             };
-            if let Err(error) = self.append(&Record::BudgetChanged { time, event }) {
+            if let Err(error) =
+                self.append(&Record::BudgetChanged { time, event, reason: "".into() })
+            {
                 invariant!(
                     reservation.undo_overdraft(overdraft).ok(),
                     "an overdraft that was just made can be undone"

@@ -39,11 +39,13 @@ mod says;
 mod snapshot;
 mod ticket;
 
+use std::borrow::Cow;
+
 use calybris_units::{Microunits, UnixMillis};
 use calybris_wal::{WalError, decode_borrowed};
 use serde::{Deserialize, Serialize, Serializer};
 
-use self::budget::BudgetChangedV1;
+use self::budget::{BudgetChangedV1, BudgetChangedV2};
 use self::checkpoint::{CheckpointV1, CheckpointV2};
 use self::decided::{DecidedV1, DecidedV2};
 use self::invalid::InvalidField;
@@ -94,6 +96,9 @@ enum Wire<'a> {
     /// 10
     #[serde(borrow, rename(serialize = "Checkpoint"))]
     CheckpointV2(CheckpointV2<'a>),
+    /// 11
+    #[serde(borrow, rename(serialize = "BudgetChanged"))]
+    BudgetChangedV2(BudgetChangedV2<'a>),
 }
 
 /// First bytes of payloads: the codec writes the number of a variant below 251 as one byte.
@@ -102,6 +107,7 @@ const DECIDED_V1: u8 = 2;
 const FELL_BACK_V1: u8 = 5;
 const DECIDED_V2: u8 = 8;
 const FELL_BACK_V2: u8 = 9;
+const BUDGET_CHANGED_V2: u8 = 11;
 
 impl Record<'static> {
     /// The record with that sequence, from its payload.
@@ -135,9 +141,12 @@ impl Record<'static> {
 /// Whether a payload, as an engine writes it, is a record that installs no snapshot.
 pub(crate) fn installs_nothing(payload: &[u8]) -> bool {
     let variant = payload.first();
-    variant.is_some_and(
-        |variant| matches!(*variant, BUDGET_CHANGED_V1..=FELL_BACK_V1 | DECIDED_V2..=FELL_BACK_V2),
-    )
+    variant.is_some_and(|variant| {
+        matches!(
+            *variant,
+            BUDGET_CHANGED_V1..=FELL_BACK_V1 | DECIDED_V2..=FELL_BACK_V2 | BUDGET_CHANGED_V2
+        )
+    })
 }
 
 /// A decision from its payload, as an engine writes it, for a caller who makes it again: whether it is one that a kernel could
@@ -161,6 +170,7 @@ pub(crate) fn decision_to_replay(
 }
 
 const A_DECISION: &str = "a decision";
+const A_CHANGE: &str = "a change of a budget";
 
 /// A record owns no text, only lists of numbers, so it takes no limit.
 fn decoded<'a, T: Deserialize<'a>>(sequence: u64, bytes: &'a [u8]) -> Result<T, EngineError> {
@@ -181,7 +191,7 @@ impl Wire<'_> {
             Self::SnapshotInstalledV1(_) | Self::SnapshotInstalledV2(_) => {
                 "the installation of a snapshot"
             }
-            Self::BudgetChangedV1(_) => "a change of a budget",
+            Self::BudgetChangedV1(_) | Self::BudgetChangedV2(_) => A_CHANGE,
             Self::DecidedV1(_) | Self::DecidedV2(_) => A_DECISION,
             Self::SettledV1(_) => "a settlement",
             Self::AbandonedV1(_) => "an abandonment",
@@ -208,10 +218,19 @@ impl<'a> TryFrom<&'a Record<'_>> for Wire<'a> {
                     snapshot: snapshot.into(),
                 })
             }
-            Record::BudgetChanged { time, event } => Self::BudgetChangedV1(BudgetChangedV1 {
-                time_unix_ms: time.get(),
-                event: event.try_into()?,
-            }),
+            Record::BudgetChanged { time, event, reason } if reason.is_empty() => {
+                Self::BudgetChangedV1(BudgetChangedV1 {
+                    time_unix_ms: time.get(),
+                    event: event.try_into()?,
+                })
+            }
+            Record::BudgetChanged { time, event, reason } => {
+                Self::BudgetChangedV2(BudgetChangedV2 {
+                    time_unix_ms: time.get(),
+                    event: event.try_into()?,
+                    reason,
+                })
+            }
             Record::Decided(decided) if decided.fits_v1() => {
                 Self::DecidedV1(DecidedV1::of(decided))
             }
@@ -276,8 +295,10 @@ impl TryFrom<Wire<'_>> for Record<'static> {
                 Self::SnapshotInstalled { time: at(time_unix_ms), snapshot }
             }
             Wire::BudgetChangedV1(BudgetChangedV1 { time_unix_ms, event }) => {
-                Self::BudgetChanged { time: at(time_unix_ms), event: event.into() }
+                let reason = Cow::Borrowed("");
+                Self::BudgetChanged { time: at(time_unix_ms), event: event.into(), reason }
             }
+            Wire::BudgetChangedV2(changed) => changed.read()?,
             Wire::DecidedV1(decided) => Self::Decided(decided.read()?),
             Wire::DecidedV2(decided) => {
                 let decided = decided.read()?;

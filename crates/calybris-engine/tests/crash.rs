@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use calybris_budget::{BudgetEvent, OverrunPolicy, TenantRules};
 use calybris_engine::{
-    Admission, Call, Decided, Engine, EngineError, EngineOptions, Ledger, Record, SCHEMA_ID,
+    Act, Admission, Call, Decided, Engine, EngineError, EngineOptions, Ledger, Record, SCHEMA_ID,
     Snapshot,
 };
 use calybris_wal::{Durability, WalError, WalOptions, WalWriter};
@@ -66,10 +66,11 @@ fn load(engine: &Engine, call: AnyCall) {
             }
         }
     }
-    engine.top_up("c", Microunits::new(50), UnixMillis::new(70)).unwrap();
-    engine.reduce("a", Microunits::new(60), UnixMillis::new(70)).unwrap();
+    let act = Act::new(UnixMillis::new(70)).with_reason("more seats");
+    engine.top_up("c", Microunits::new(50), act).unwrap();
+    engine.reduce("a", Microunits::new(60), act).unwrap();
     engine.refund("a", Microunits::new(1), UnixMillis::new(70)).unwrap();
-    engine.freeze("b", UnixMillis::new(70)).unwrap();
+    engine.freeze("b", act).unwrap();
 }
 
 fn reserved(engine: &Engine) -> BTreeMap<u64, u64> {
@@ -404,7 +405,7 @@ fn an_authentic_record_that_contradicts_the_log_is_not_replayed() {
         })
     };
     let event = BudgetEvent::TenantOpened { tenant: "a".into(), granted: Microunits::new(10_000) };
-    let opened = Record::BudgetChanged { time: UnixMillis::new(0), event };
+    let opened = Record::BudgetChanged { time: UnixMillis::new(0), event, reason: "".into() };
     for (record, words) in [
         (settled(99, 0), "decision 99 has no open ticket"),
         (settled(3, 2_001), "2001"),

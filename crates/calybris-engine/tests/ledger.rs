@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use world::*;
 
 fn changed(event: BudgetEvent) -> Record<'static> {
-    Record::BudgetChanged { time: UnixMillis::new(1), event }
+    Record::BudgetChanged { time: UnixMillis::new(1), event, reason: "".into() }
 }
 
 fn fell_back(failed_model_id: u32, to: Option<(u32, u64)>) -> Record<'static> {

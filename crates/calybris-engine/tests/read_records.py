@@ -25,6 +25,7 @@ import hashlib
 import json
 import os
 import sys
+import unicodedata
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../calybris-wal/tests"))
@@ -115,6 +116,15 @@ def text_up_to(bytes_at_most):
         return value
 
     return take
+
+
+def reason(payload):
+    """The reason of a change: without control characters. No first version has one."""
+    at, value = payload.at, text_up_to(256)(payload)
+    if any(unicodedata.category(letter) == "Cc" for letter in value):
+        raise Refused(at, "a control character in a reason")
+    payload.says_more |= value != ""
+    return value
 
 
 def optional(of_type):
@@ -376,6 +386,7 @@ TABLES = {
         ("Decided", second("DecidedV2")),
         ("FellBack", second("FellBackV2")),
         ("Checkpoint", second("CheckpointV2")),
+        ("BudgetChanged", second("BudgetChangedV2")),
     ),
     "SnapshotInstalledV1": struct(
         ("time_unix_ms", u64),
@@ -469,6 +480,11 @@ TABLES = {
     "BudgetChangedV1": struct(
         ("time_unix_ms", u64),
         ("event", "EventV1"),
+    ),
+    "BudgetChangedV2": struct(
+        ("time_unix_ms", u64),
+        ("event", "EventV1"),
+        ("reason", reason),
     ),
     "EventV1": enum(
         "EventV1",

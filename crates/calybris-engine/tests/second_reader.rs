@@ -76,7 +76,16 @@ fn what_the_page_refuses_is_refused_and_what_is_beside_it_is_read() {
         assert_eq!(checkpoint, &[6, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         [[6, 0, 0, 0, 2].as_slice(), &each, &[0; 5]].concat()
     };
+    let because = |reason: &str| {
+        let length = match u8::try_from(reason.len()) {
+            Ok(length @ 0..251) => vec![length],
+            _ => [&[251][..], &u16::try_from(reason.len()).unwrap().to_le_bytes()].concat(),
+        };
+        [&[11, 0, 7, 1, b'a'][..], &length, reason.as_bytes()].concat()
+    };
     let read_ones = [
+        because(&"x".repeat(256)),
+        because("\u{ad}\u{2028}\u{a0}"),
         key(64),
         correlation_id(64),
         providers(&[0]),
@@ -87,6 +96,11 @@ fn what_the_page_refuses_is_refused_and_what_is_beside_it_is_read() {
         reservations([1, 2]),
     ];
     let refused = [
+        because(""),
+        because(&"x".repeat(257)),
+        because("a\nb"),
+        because("\u{7f}"),
+        because("\u{9f}"),
         key(65),
         correlation_id(65),
         providers(&[1, 1, 1, 1, 1]),
@@ -108,12 +122,12 @@ fn a_refusal_names_the_byte() {
     if !can_run() {
         return;
     }
-    let unknown = vec![vec![11], vec![1, 0, 13], vec![3, 0, 254], vec![4, 0, 9, 0]];
+    let unknown = vec![vec![12], vec![1, 0, 13], vec![3, 0, 254], vec![4, 0, 9, 0]];
     let why: Vec<_> = read_payloads(&unknown).into_iter().map(Result::unwrap_err).collect();
     assert_eq!(
         why,
         [
-            "byte 0: Record has no variant 11",
+            "byte 0: Record has no variant 12",
             "byte 2: EventV1 has no variant 13",
             "byte 2: the marker 254 in a u64",
             "byte 3: bytes are left behind the last field",

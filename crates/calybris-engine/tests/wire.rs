@@ -421,6 +421,13 @@ fn checkpoint() -> BoxedStrategy<Checkpoint<'static>> {
         .boxed()
 }
 
+/// Mostly none; otherwise any text that a record may have.
+fn reason() -> BoxedStrategy<Cow<'static, str>> {
+    prop_oneof![2 => Just(String::new()), 1 => "\\PC{1,20}", 1 => "[ -~]{256}"]
+        .prop_map(Cow::Owned)
+        .boxed()
+}
+
 fn record() -> BoxedStrategy<Record<'static>> {
     let maximum = prop_oneof![Just(Microunits::ZERO), money()];
     let fallback = (number32(), money(), maximum, signed()).prop_map(
@@ -434,7 +441,11 @@ fn record() -> BoxedStrategy<Record<'static>> {
     prop_oneof![
         (time(), logged_snapshot())
             .prop_map(|(time, snapshot)| { Record::SnapshotInstalled { time, snapshot } }),
-        (time(), event()).prop_map(|(time, event)| Record::BudgetChanged { time, event }),
+        (time(), event(), reason()).prop_map(|(time, event, reason)| Record::BudgetChanged {
+            time,
+            event,
+            reason
+        }),
         decided().prop_map(Record::Decided),
         (time(), number(), money()).prop_map(|(time, decision_sequence, actual_cost)| {
             Record::Settled { time, decision_sequence, actual_cost }
@@ -475,7 +486,8 @@ proptest! {
         let first = payload(&record)[0];
         let says_more = serde_json::to_string(&record).unwrap();
         let keys = ["\"ceiling\"", "cache_read", "cache_write", "audio", "reasoning", "searches", "search_fee", "group",
-            "excluded", "maximum_cost", "_prompt_tokens", "_completion_tokens", "_total_tokens", "bands"];
+            "excluded", "maximum_cost", "_prompt_tokens", "_completion_tokens", "_total_tokens", "bands",
+            "}},\"reason\""];
         prop_assert_eq!(first >= 7, keys.iter().any(|key| says_more.contains(key)), "{}", says_more);
     }
 
@@ -591,7 +603,7 @@ fn unknown_codes_are_refused_by_name() {
             }
         }
     }
-    for (at, first_unknown) in [(0, 11), (ADMISSION, 6)] {
+    for (at, first_unknown) in [(0, 12), (ADMISSION, 6)] {
         let mut bytes = bytes.clone();
         bytes[at] = first_unknown;
         not_decoded(&bytes);
@@ -613,6 +625,41 @@ fn a_text_above_its_limit_is_refused_by_name() {
             }
         }
     }
+}
+
+/// The change of variant 11 with that reason behind a freeze of `a`.
+fn frozen_for(reason: &[u8]) -> Vec<u8> {
+    let length = match u8::try_from(reason.len()) {
+        Ok(length @ 0..251) => vec![length],
+        _ => [&[251][..], &u16::try_from(reason.len()).unwrap().to_le_bytes()].concat(),
+    };
+    [&[11, 0, 7, 1, b'a'][..], &length, reason].concat()
+}
+
+#[test]
+fn a_reason_is_at_most_256_bytes_without_control_characters_and_never_empty() {
+    let refused = |reason: &str| {
+        let (record, field, why) = invalid(&frozen_for(reason.as_bytes()));
+        assert_eq!((record, field), ("a change of a budget", "reason"), "{reason:?}");
+        why
+    };
+    for reason in
+        ["x".repeat(256), "\u{e9}".repeat(128), " ".to_owned(), "\u{ad}\u{2028}".to_owned()]
+    {
+        let read = Record::decode(3, &frozen_for(reason.as_bytes())).unwrap();
+        let event = BudgetEvent::Frozen { tenant: "a".to_owned() };
+        let reason = reason.into();
+        let written = Record::BudgetChanged { time: UnixMillis::new(0), event, reason };
+        assert_eq!(read, written);
+        assert_eq!(payload(&written), payload(&read));
+    }
+    assert!(refused(&"x".repeat(257)).contains("257 bytes"));
+    assert!(refused(&"\u{e9}".repeat(129)).contains("258 bytes"));
+    assert!(refused("").contains("empty"));
+    for control in ["\0", "\n", "a\tb", "\u{1f}", "\u{7f}", "\u{80}", "\u{9f}"] {
+        assert!(refused(control).contains("the control character U+"), "{control:?}");
+    }
+    not_decoded(&frozen_for(&[0xff]));
 }
 
 #[test]
@@ -862,8 +909,8 @@ fn a_change_with_a_record_of_its_own_is_not_written_as_a_change() {
         let dir = tempfile::tempdir().unwrap();
         let options = calybris_wal::WalOptions::new(calybris_engine::SCHEMA_ID);
         let log = calybris_wal::WalWriter::open(dir.path(), &options).unwrap();
-        let refused =
-            log.append(&Record::BudgetChanged { time: UnixMillis::new(0), event }).unwrap_err();
+        let (time, reason) = (UnixMillis::new(0), "".into());
+        let refused = log.append(&Record::BudgetChanged { time, event, reason }).unwrap_err();
         let WalError::Encode { source } = refused else { panic!("{refused}") };
         assert!(source.to_string().contains("in no record by itself"), "{source}");
     }

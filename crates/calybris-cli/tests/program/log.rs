@@ -141,7 +141,8 @@ impl Log {
     }
 
     fn budget(&mut self, event: BudgetEvent) {
-        self.append(&Record::BudgetChanged { time: UnixMillis::new(self.now()), event });
+        let (time, reason) = (UnixMillis::new(self.now()), "".into());
+        self.append(&Record::BudgetChanged { time, event, reason });
     }
 
     fn decide(&mut self, tenant: &str, call: &str, request: Request, admission: Admission) {

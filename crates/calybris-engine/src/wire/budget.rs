@@ -1,7 +1,14 @@
 //! Changes of a budget.
 
+use std::borrow::Cow;
+
 use calybris_budget::{BudgetEvent, Microunits, OverrunPolicy, TenantRules};
+use calybris_units::UnixMillis;
 use serde::{Deserialize, Serialize};
+
+use super::invalid::InvalidField;
+use crate::act::wrong_with_reason;
+use crate::record::Record;
 
 /// A budget changed otherwise than by a decision or by what became of it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -9,6 +16,33 @@ pub(super) struct BudgetChangedV1<'a> {
     pub(super) time_unix_ms: u64,
     #[serde(borrow)]
     pub(super) event: EventV1<'a>,
+}
+
+/// The same with the reason that the administrator gave.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct BudgetChangedV2<'a> {
+    pub(super) time_unix_ms: u64,
+    #[serde(borrow)]
+    pub(super) event: EventV1<'a>,
+    pub(super) reason: &'a str,
+}
+
+impl BudgetChangedV2<'_> {
+    /// INVARIANT (one version): without a reason the record is of the first version.
+    pub(super) fn read(self) -> Result<Record<'static>, InvalidField> {
+        let why = match self.reason {
+            "" => Some("it is empty, and the record is of the second version".to_owned()),
+            reason => wrong_with_reason(reason),
+        };
+        if let Some(why) = why {
+            return Err(InvalidField::new("reason", why));
+        }
+        Ok(Record::BudgetChanged {
+            time: UnixMillis::new(self.time_unix_ms),
+            event: self.event.into(),
+            reason: Cow::Owned(self.reason.to_owned()),
+        })
+    }
 }
 
 /// The changes that have no record of their own. A reservation is named by the sequence of its decision.
