@@ -108,8 +108,8 @@ pub(crate) fn on_engine(error: &EngineError) -> Option<&'static str> {
 }
 
 /// What to do about a tenant that ran out of money.
-pub(crate) const ON_LACK_OF_MONEY: &str = "a log's grants stay as they are; for more, raise the tenant's line under [tenants] in the policy file and route \
-     into a new log";
+pub(crate) const ON_LACK_OF_MONEY: &str = "`calybris tenant top-up` adds to a grant; if you route into the log again, write the new grant under [tenants] \
+     in the policy file too";
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 mod columns;
 mod csv;
+pub(crate) mod currency;
 pub(crate) mod key;
 mod lines;
 pub(crate) mod pin;

@@ -58,6 +58,12 @@ enum Command {
     Sweep(command::sweep::Arguments),
     Export(command::export::Arguments),
     Repair(command::repair::Arguments),
+    #[command(subcommand)]
+    Tenant(command::tenant::Command),
+    #[command(subcommand)]
+    Ticket(command::ticket::Command),
+    Checkpoint(command::checkpoint::Arguments),
+    Retain(command::retain::Arguments),
     Keygen(command::keygen::Arguments),
     #[command(subcommand)]
     Catalog(command::catalog::Command),
@@ -181,6 +187,14 @@ fn run(command: &Command) -> (Result<Page, Failure>, Form) {
         }
         Command::Repair(arguments) => {
             (command::repair::run(arguments), Form::object(arguments.log.json))
+        }
+        Command::Tenant(command) => (command.run(), Form::object(command.json())),
+        Command::Ticket(command) => (command.run(), Form::object(command.json())),
+        Command::Checkpoint(arguments) => {
+            (command::checkpoint::run(arguments), Form::object(arguments.log.json))
+        }
+        Command::Retain(arguments) => {
+            (command::retain::run(arguments), Form::object(arguments.log.json))
         }
         Command::Keygen(arguments) => {
             (command::keygen::run(arguments), Form::object(arguments.json))

@@ -201,14 +201,11 @@ impl Job<'_> {
         let kept = if checked.keyed > 0 { self.keyed_tickets(&engine)? } else { BTreeSet::new() };
         self.give_back(&engine, &kept, &mut resumed)?;
         for (tenant, granted) in self.policy.tenants() {
-            let granted = granted.get();
-            engine
-                .ensure_tenant(
-                    tenant,
-                    Microunits::new(granted),
-                    UnixMillis::new(self.clock.unix_ms()),
-                )
-                .map_err(refuse)?;
+            // A grant may have changed since it was opened; `check_grants` has compared it.
+            if engine.account(tenant).is_none() {
+                let time = UnixMillis::new(self.clock.unix_ms());
+                engine.ensure_tenant(tenant, *granted, time).map_err(refuse)?;
+            }
         }
         let (tally, elapsed) = self.route(&engine, &names, checked.requests, repeated)?;
         self.give_back(&engine, &BTreeSet::new(), &mut resumed)?;

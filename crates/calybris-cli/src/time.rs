@@ -139,6 +139,18 @@ pub(crate) fn month(unix_ms: u64) -> String {
     written(unix_ms, "%Y-%m")
 }
 
+/// An age in its two largest units: `3d 4h`, `5m 0s`, `12s`.
+pub(crate) fn age(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1_000;
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m {}s", seconds % 60),
+        (0, _, _) => format!("{hours}h {}m", minutes % 60),
+        _ => format!("{days}d {}h", hours % 24),
+    }
+}
+
 fn written(unix_ms: u64, form: &str) -> String {
     in_utc(unix_ms).map_or_else(|| unix_ms.to_string(), |time| time.strftime(form).to_string())
 }
@@ -182,6 +194,22 @@ mod tests {
 
     fn read(text: &str) -> String {
         parse_unix_ms(text).map_or_else(str::to_owned, rfc3339)
+    }
+
+    #[test]
+    fn an_age_has_its_two_largest_units() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m 0s"),
+            (3_599, "59m 59s"),
+            (3_600, "1h 0m"),
+            (86_399, "23h 59m"),
+            (86_400, "1d 0h"),
+            (1_000_000, "11d 13h"),
+        ] {
+            assert_eq!(age(seconds * 1_000 + 999), text);
+        }
     }
 
     #[test]

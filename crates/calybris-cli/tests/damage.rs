@@ -86,12 +86,21 @@ fn every_command_answers_every_damage_with_a_verdict_and_its_place() {
             vec!["export", "--format", "csv"],
             vec!["export", "--format", "jsonl"],
             vec!["prove", &last_decision],
+            vec!["tenant list"],
+            vec!["tenant open", "new", "1", "--reason", "x"],
+            vec!["tenant top-up", "chat", "1", "--reason", "x"],
+            vec!["tenant rules", "chat", "--soft-limit", "1", "--reason", "x"],
+            vec!["tenant freeze", "chat", "--reason", "x", "--dry-run"],
+            vec!["ticket list"],
+            vec!["checkpoint"],
+            vec!["retain", "--before", "2030-01-01"],
         ] {
             let (command, rest) = words.split_first().unwrap();
-            let ran = run(program().arg(command).arg(&log).args(rest));
+            let command = command.split(' ');
+            let ran = run(program().args(command.clone()).arg(&log).args(rest));
             assert_eq!(ran.code, 1, "{name}, {words:?}: {}", ran.err);
             assert!(ran.err.contains("not intact: "), "{name}, {words:?}: {}", ran.err);
-            let ran = run(program().arg(command).arg(&log).args(rest).arg("--json"));
+            let ran = run(program().args(command).arg(&log).args(rest).arg("--json"));
             assert_eq!(ran.code, 1, "{name}, {words:?}: {}", ran.err);
             check_place(&ran.out, segments, &format!("{name}, {words:?}"));
         }

@@ -233,6 +233,47 @@ fn repair() {
 }
 
 #[test]
+fn changes_by_hand() {
+    let place = Place::new();
+    let at = "--at 2026-11-02T10:00:00Z";
+    let lines = [
+        "tenant list log".to_owned(),
+        "tenant list log --json".to_owned(),
+        format!("tenant top-up log acme 1,500.25 --reason more-seats {at} --dry-run"),
+        format!("tenant top-up log acme 1,500.25 --reason more-seats {at}"),
+        format!("tenant refund log search 0.0001 --reason credit-note-17 {at}"),
+        format!("tenant reduce log acme 9999 --reason fewer-seats {at}"),
+        format!("tenant open log search/web 0.05 --parent search --reason own-key {at} --json"),
+        format!("tenant open log web 12 --parent acme --reason own-key {at}"),
+        format!("tenant freeze log lab --reason leaked {at}"),
+        format!("tenant unfreeze log lab --reason new-key {at}"),
+        format!(
+            "tenant rules log lab --exposure-cap 0.5 --overrun draw-then-debt --reason trusted {at}"
+        ),
+        format!("tenant rules log lab --exposure-cap none --reason trusted {at} --json"),
+        format!("tenant rules log lab --reason none-named {at}"),
+        format!("tenant top-up log acm 1 --reason x {at}"),
+        format!("tenant top-up log nobody 1 --reason x {at}"),
+        format!("tenant top-up log acme 1,500 --reason x {at}"),
+        format!("tenant top-up log acme 0 --reason x {at}"),
+        "tenant list log".to_owned(),
+        "show log --kind budget --tail 3".to_owned(),
+        format!("ticket list log {at}"),
+        format!("ticket list log {at} --json"),
+        "retain log --before 2026-11-02T12:00:00Z".to_owned(),
+        format!("checkpoint log {at} --dry-run"),
+        format!("checkpoint log {at}"),
+        format!("checkpoint log {at}"),
+        "retain log --before 2026-11-02T09:59:59Z".to_owned(),
+        "retain log --before 2026-11-02T10:00:00Z --archive old --dry-run".to_owned(),
+        "retain log --before 2026-11-02T10:00:00Z --archive old".to_owned(),
+        "retain log --before 2026-11-02T10:00:00Z --json".to_owned(),
+        "budget log".to_owned(),
+    ];
+    place.check("by-hand", &lines.each_ref().map(String::as_str));
+}
+
+#[test]
 fn route_and_demo() {
     Place::new().check(
         "route",
@@ -297,6 +338,19 @@ fn help() {
         "anchor",
         "export",
         "repair",
+        "tenant",
+        "tenant list",
+        "tenant open",
+        "tenant top-up",
+        "tenant reduce",
+        "tenant refund",
+        "tenant freeze",
+        "tenant unfreeze",
+        "tenant rules",
+        "ticket",
+        "ticket list",
+        "checkpoint",
+        "retain",
         "keygen",
         "catalog",
         "catalog check",
@@ -309,7 +363,7 @@ fn help() {
         place.check(&name, &[format!("{command} --help").trim_start()]);
         let text = std::fs::read_to_string(golden(&name)).unwrap();
         let refers = text.contains("Exit codes: as of");
-        let group = ["", "catalog"].contains(&command);
+        let group = ["", "catalog", "tenant", "ticket"].contains(&command);
         assert!(group || refers || text.contains("\n  3  "), "{name}: no exit code 3");
     }
 }

@@ -41,6 +41,7 @@ fn the_manual_has_a_page_for_every_command() {
         assert!(page.contains(".SH SYNOPSIS"), "{command}");
     }
     assert!(pages.join("calybris-catalog-diff.1").is_file());
+    assert!(pages.join("calybris-tenant-top-up.1").is_file());
     assert!(run(program().arg("man")).out.contains(".TH calybris 1"));
 }
 
@@ -49,7 +50,7 @@ fn every_command_has_help_with_its_exit_codes_or_examples() {
     for command in commands() {
         let ran = run(program().arg(&command).arg("--help"));
         assert_eq!(ran.code, 0, "{command}");
-        let group = command == "catalog";
+        let group = ["catalog", "tenant", "ticket"].contains(&command.as_str());
         let helps = ran.out.contains("Example") || ran.out.contains("Exit codes") || group;
         assert!(helps, "{command}: {}", ran.out);
         assert!(ran.out.contains("--version"), "{command}");

@@ -155,7 +155,7 @@ fn a_tenant_without_money_is_told_where_a_grant_stands() {
     let dry = ran("chat = 1", "log", &[]);
     assert_eq!(dry.code, 0, "{}", dry.err);
     let advice =
-        "raise the tenant's line under [tenants] in the policy file and route into a new log";
+        "adds to a grant; if you route into the log again, write the new grant under [tenants]";
     assert!(words(&dry.out).contains(advice), "{}", dry.out);
     let shown = typed(dir, "show log --outcome unfunded --json").out;
     let first = shown.lines().next().unwrap();
@@ -166,6 +166,11 @@ fn a_tenant_without_money_is_told_where_a_grant_stands() {
     let other = ran("chat = 1_000_000", "log", &["--append"]);
     assert_eq!(other.code, 2);
     assert!(other.err.contains("write 1 here too, or route into a new log"), "{}", other.err);
+    let more = "tenant top-up log chat 0.999999 --reason more";
+    assert_eq!(typed(dir, more).code, 0);
+    let topped_up = ran("chat = 1_000_000", "log", &["--append"]);
+    assert_eq!(topped_up.code, 0, "{}", topped_up.err);
+    assert!(!words(&topped_up.out).contains(advice), "{}", topped_up.out);
     let funded = ran("chat = 1_000_000", "new", &[]);
     assert_eq!(funded.code, 0);
     assert!(!words(&funded.out).contains(advice), "{}", funded.out);

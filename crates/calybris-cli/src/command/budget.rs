@@ -3,19 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use calybris_core::budget::{Microunits, TenantRules, Totals};
-use calybris_core::engine::{Ledger, LedgerAccount, OpenTicket, Record};
-use calybris_core::units::invariant;
-use calybris_core::wal::Key;
+use calybris_core::budget::Totals;
+use calybris_core::engine::{Ledger, LedgerAccount};
 use serde_json::{Value, json};
 
 use crate::amount::{counted, grouped, money};
 use crate::failure::Failure;
 use crate::input::whole::whole;
+use crate::log::account::{account_object, balance_object};
 use crate::log::arguments::LogArguments;
-use crate::log::beginning::{check_records, dropped, first_of};
-use crate::log::journal::Journal;
-use crate::log::naming::model_name;
+use crate::log::beginning::{dropped, first_of};
+use crate::log::intact::Intact;
+use crate::log::origin::Origin;
 use crate::output::Page;
 use crate::table::table;
 use crate::terminal::{Paint, bar, draws_bars};
@@ -46,68 +45,17 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
-    let key = arguments.log.key()?;
     let dir = arguments.log.dir();
-    let ledger =
-        Ledger::read(dir, key.as_ref()).map_err(|error| Failure::of_engine(dir, &error))?;
-    check_records(dir, ledger.records)?;
-    let total = match &ledger.conservation {
-        Ok(total) => total,
-        Err(error) => return Err(Failure::of_conservation(dir, error)),
-    };
-    let origins = origins(dir, key.as_ref(), &ledger.open_tickets)?;
+    let Intact { key, ledger, total } = Intact::read(&arguments.log)?;
+    let origins = Origin::of_tickets(dir, key.as_ref(), &ledger.open_tickets)?;
     let mut page = Page::default();
     if arguments.log.json {
-        page.line(format_args!("{:#}", json_of(&ledger, total, &origins)));
+        page.line(format_args!("{:#}", json_of(&ledger, &total, &origins)));
     } else {
         let top = if arguments.top == 0 { usize::MAX } else { arguments.top };
-        words(dir, &ledger, total, &origins, top, &mut page);
+        words(dir, &ledger, &total, &origins, top, &mut page);
     }
     Ok(page)
-}
-
-/// When a ticket was opened, and the name of its model.
-struct Origin {
-    time_unix_ms: u64,
-    model: String,
-}
-
-/// Reads the log once more for the times and model names of the open tickets.
-fn origins(
-    dir: &Path,
-    key: Option<&Key>,
-    tickets: &[OpenTicket],
-) -> Result<BTreeMap<u64, Origin>, Failure> {
-    let mut origins: BTreeMap<u64, Origin> = BTreeMap::new();
-    let Some(last) = tickets.last() else { return Ok(origins) };
-    let is_open = |sequence: &u64| {
-        tickets.binary_search_by_key(sequence, |ticket| ticket.decision_sequence).is_ok()
-    };
-    let any_fell_back = tickets.iter().any(|ticket| !ticket.failed_model_ids.is_empty());
-    let mut journal = Journal::open(dir, key)?;
-    while let Some(entry) = journal.next()? {
-        match &entry.record {
-            Record::Decided(decided) if is_open(&entry.sequence) => {
-                let selected = decided.decision.selected_model_id;
-                let model_id = invariant!(selected, "a decision with a ticket selected a model")?;
-                let model = model_name(journal.names(decided.snapshot_sequence), model_id);
-                let time_unix_ms = decided.time.get();
-                origins.insert(entry.sequence, Origin { time_unix_ms, model });
-            }
-            Record::FellBack { decision_sequence, snapshot_sequence, fallback, .. } => {
-                if let Some(origin) = origins.get_mut(decision_sequence)
-                    && let Some(fallback) = fallback
-                {
-                    origin.model = model_name(journal.names(*snapshot_sequence), fallback.model_id);
-                }
-            }
-            _ => {}
-        }
-        if entry.sequence >= last.decision_sequence && !any_fell_back {
-            break;
-        }
-    }
-    Ok(origins)
 }
 
 fn words(
@@ -213,53 +161,14 @@ fn tickets(ledger: &Ledger, origins: &BTreeMap<u64, Origin>, top: usize, page: &
 }
 
 fn json_of(ledger: &Ledger, total: &Totals, origins: &BTreeMap<u64, Origin>) -> Value {
-    let balance = |balance: Totals| {
-        json!({
-            "granted_microunits": balance.granted_microunits,
-            "available_microunits": balance.available_microunits,
-            "reserved_microunits": balance.reserved_microunits,
-            "committed_microunits": balance.committed_microunits,
-            "debt_microunits": balance.debt_microunits,
-        })
-    };
-    let account = |account: &LedgerAccount| {
-        let mut object = balance(account.balance.into());
-        if let Some(map) = object.as_object_mut() {
-            map.insert("tenant".to_owned(), json!(account.tenant));
-            map.insert("parent".to_owned(), json!(account.parent));
-            map.insert("frozen".to_owned(), json!(account.frozen));
-            map.insert("rules".to_owned(), rules(&account.rules));
-        }
-        object
-    };
-    let ticket = |ticket: &OpenTicket| {
-        let origin = origins.get(&ticket.decision_sequence);
-        json!({
-            "decision_sequence": ticket.decision_sequence,
-            "time_unix_ms": origin.map(|origin| origin.time_unix_ms),
-            "tenant": ticket.tenant,
-            "model_id": ticket.model_id,
-            "model": origin.map(|origin| &origin.model),
-            "reserved_microunits": ticket.reserved.get(),
-        })
-    };
     json!({
         "first_sequence": first_of(ledger.records, ledger.last_sequence),
         "records": ledger.records,
         "decisions": ledger.decisions,
         "last_sequence": ledger.last_sequence,
-        "accounts": ledger.accounts.iter().map(account).collect::<Vec<_>>(),
-        "total": balance(*total),
-        "open_tickets": ledger.open_tickets.iter().map(ticket).collect::<Vec<_>>(),
+        "accounts": ledger.accounts.iter().map(account_object).collect::<Vec<_>>(),
+        "total": balance_object(*total),
+        "open_tickets": ledger.open_tickets.iter().map(|ticket| Origin::object(origins, ticket)).collect::<Vec<_>>(),
         "adds_up": true,
-    })
-}
-
-/// The rules of a tenant; `null` for a limit that it does not have.
-fn rules(rules: &TenantRules) -> Value {
-    json!({
-        "exposure_cap_microunits": rules.exposure_cap.map(Microunits::get),
-        "soft_limit_microunits": rules.soft_limit.map(Microunits::get),
-        "overrun": format!("{:?}", rules.overrun),
     })
 }

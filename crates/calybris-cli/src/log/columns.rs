@@ -276,7 +276,10 @@ fn words(entry: &Entry, journal: &Journal) -> String {
             let (policy, catalog) = (snapshot.policy.policy_epoch, snapshot.policy.catalog_epoch);
             format!("policy epoch {policy}, catalog epoch {catalog}, {models}, digest {digest}")
         }
-        Record::BudgetChanged { event, .. } => event_words(event),
+        Record::BudgetChanged { event, reason, .. } if reason.is_empty() => event_words(event),
+        Record::BudgetChanged { event, reason, .. } => {
+            format!("{}: {}", event_words(event), visible_within_a_line(reason))
+        }
         Record::Decided(decided) => {
             let decision = &decided.decision;
             let (tenant, request) = (&decided.tenant, &decided.request);

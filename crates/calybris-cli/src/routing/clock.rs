@@ -20,7 +20,7 @@ impl Clock {
         clippy::disallowed_methods,
         reason = "the one place of the program that asks what day it is"
     )]
-    pub(super) fn unix_ms(self) -> u64 {
+    pub(crate) fn unix_ms(self) -> u64 {
         match self {
             Self::System => {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

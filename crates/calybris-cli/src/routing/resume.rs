@@ -8,6 +8,7 @@ use calybris_core::units::invariant;
 
 use super::job::Job;
 use crate::failure::Failure;
+use crate::log::intact::torn_tail;
 use crate::log::journal::Journal;
 
 /// What opening found.
@@ -41,10 +42,7 @@ impl Resumed {
         Self {
             records: recovery.records,
             decisions: recovery.decisions,
-            torn: recovery.log.quarantined.as_ref().map(|torn| {
-                let (bytes, path) = (torn.bytes, torn.path.display());
-                format!("{bytes} bytes at the end were not a whole record and are now in {path}")
-            }),
+            torn: torn_tail(engine),
             abandoned_tickets: 0,
             abandoned_microunits: 0,
             replaced: None,
