@@ -27,8 +27,8 @@ pub struct FellBack {
 impl Engine {
     /// Says that the model of a ticket failed, and goes on to the next: the best, under the snapshot in force, of those
     /// that this ticket has not tried, and whose maximum cost its reservation and the tenant's available budget can pay. The
-    /// reservation becomes the maximum cost of that model, which may be above that of the one that failed. With nothing left the ticket stays as it was; it can be abandoned,
-    /// settled for what the failure cost, or tried again later.
+    /// reservation becomes the maximum cost of that model, which may be above that of the one that failed. With nothing left
+    /// the ticket stays as it was; it can be abandoned, settled for what the failure cost, or tried again later.
     ///
     /// # Errors
     /// The ticket comes back with [`EngineError::TicketNotOpen`]; with [`EngineError::TicketMovedOn`] if another ticket for
