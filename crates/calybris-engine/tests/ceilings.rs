@@ -14,7 +14,7 @@ use calybris_kernel::{
     Action, Ceiling, Decision, ExcludedModels, Group, PolicySnapshot, Reason, Request,
     SnapshotError, Usage,
 };
-use calybris_wal::{WalOptions, WalWriter};
+use calybris_wal::{RetentionAction, WalOptions, WalWriter};
 use proptest::prelude::*;
 use world::*;
 
@@ -284,6 +284,33 @@ fn a_checkpoint_carries_tickets_and_groups_and_is_what_the_records_before_it_lea
     // So does a new call to the group of the snapshot in force.
     let outcome = engine.decide(&call_by_class("a", 2, 0)).unwrap();
     assert_eq!(outcome.decision.evaluated_models, 2);
+}
+
+#[test]
+fn a_log_whose_beginning_was_dropped_has_the_ceilings_and_groups_of_its_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = engine_with(dir.path(), 100_000);
+    let keyed = call_by_class("a", 1, 7_000).with_request_key("k");
+    let ticket = engine.decide(&keyed).unwrap().ticket.unwrap();
+    engine.checkpoint(UnixMillis::new(2)).unwrap();
+    assert_eq!(engine.retain_from_checkpoint(RetentionAction::Remove).unwrap(), 1);
+    // From SMALL on to LARGE.
+    assert_eq!(ticket.reserved().get(), 210);
+    let fell_back = engine.fall_back(ticket, UnixMillis::new(3)).unwrap();
+    assert_eq!(fell_back.ticket.reserved().get(), MAXIMUM);
+    assert!(engine.decide(&keyed).unwrap().repeated);
+    let mut other = keyed;
+    other.request.ceiling = Some(Ceiling::new(100, 111));
+    let reused = engine.decide(&other).unwrap_err();
+    assert!(matches!(reused, EngineError::RequestKeyReused { .. }), "{reused}");
+    let _open = engine.decide(&call_by_class("a", 2, 9_000)).unwrap();
+    let before = state(&engine);
+    drop(engine);
+    let ledger = Ledger::read(dir.path(), None).unwrap();
+    assert_eq!(ledger.conservation.unwrap().reserved_microunits, u128::from(2 * MAXIMUM));
+    let report = replay(dir.path(), None, &ReplayOptions::default(), |_| Ok(vec![]), |_| {});
+    assert_eq!(report.unwrap().decisions, 1);
+    assert_eq!(state(&open_with(dir.path(), snapshot_by_class())), before);
 }
 
 #[test]

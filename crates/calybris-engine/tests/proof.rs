@@ -62,6 +62,24 @@ fn every_decision_is_proven_in_every_tree_that_holds_it() {
 }
 
 #[test]
+fn a_decision_in_a_group_and_under_a_ceiling_is_proven_with_both() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open_with(dir.path(), snapshot_by_class());
+    engine.ensure_tenant("a", Microunits::new(10_000), UnixMillis::new(1)).unwrap();
+    let outcome = engine.decide(&call_by_class("a", 1, 9_000)).unwrap();
+    engine.close().unwrap();
+    let proof = DecisionProof::of(dir.path(), None, outcome.decision_sequence).unwrap();
+    let file = serde_json::to_string(&proof).unwrap();
+    let checked = serde_json::from_str::<DecisionProof>(&file).unwrap();
+    let checked = checked.check(&proof.head(), None).unwrap();
+    assert_eq!(checked.decided.request, request_by_class(1, 9_000));
+    assert_eq!(checked.decided.decision, outcome.decision);
+    assert_ne!(outcome.decision.maximum_cost, outcome.decision.estimated_cost);
+    assert_eq!(checked.snapshot.digest(), snapshot_by_class().digest());
+    assert_eq!(checked.snapshot.names(), snapshot_by_class().names());
+}
+
+#[test]
 fn every_flipped_bit_of_a_proof_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let decisions = log(dir.path(), &EngineOptions::default());
