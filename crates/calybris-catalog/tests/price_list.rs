@@ -504,6 +504,10 @@ fn what_is_wrong_is_refused_with_the_place_the_model_the_field_and_what_is_allow
         ),
         (", \"provider_specific_entry\": {\"us\": -1}", "`us`: found `-1`; a price is at least 0"),
         (
+            ", \"regional_processing_uplift_multiplier_\": 1.1",
+            "`regional_processing_uplift_multiplier_`: a name is empty",
+        ),
+        (
             ", \"search_context_cost_per_query\": {\"low\": \"x\"}",
             "`low`: found `x`; a price is a decimal number",
         ),

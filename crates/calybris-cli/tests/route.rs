@@ -379,6 +379,12 @@ fn a_changed_policy_under_the_same_epoch_is_said() {
     assert_ne!(raised, text);
     let out = routed(&raised, true);
     assert!(out.contains("new snapshot installed, record") && !out.contains("not raised"), "{out}");
+    // Groups are a part of the policy: a new one, and one with other models.
+    for patterns in ["*", "small"] {
+        let out = routed(&format!("{raised}\n[groups]\nsome = [\"{patterns}\"]\n"), true);
+        assert!(out.contains("; policy_epoch not raised\n"), "{patterns}: {out}");
+        assert!(!out.contains("catalog_epoch"), "{patterns}: {out}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::error::InputError;
 use crate::number::Number;
+use crate::text::name_fault;
 
 use super::entry::Entry;
 
@@ -54,6 +55,9 @@ pub(super) fn tiers(entry: Entry<'_>) -> Result<Vec<Tier<'_>>, InputError> {
     let mut multiplied = Vec::new();
     for (key, node) in entry.fields() {
         if let Some(region) = key.strip_prefix(REGIONAL_MULTIPLIER) {
+            if let Some(fault) = name_fault(region) {
+                return Err(entry.refuse(node.offset, key, fault));
+            }
             multiplied.push((region, entry, key, node));
         } else if key == ENDPOINT_MULTIPLIER {
             multiplied.push(("regional", entry, key, node));

@@ -1,6 +1,6 @@
 //! What an earlier run left in a log that is continued: a torn end, another policy, open tickets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use calybris_core::engine::{Engine, Names, Record, Snapshot, UnixMillis};
 use calybris_core::kernel::Policy;
@@ -29,7 +29,7 @@ pub(crate) struct Resumed {
 pub(crate) struct Replaced {
     /// The record that installed them.
     pub(crate) sequence: u64,
-    /// The numbers of the policy changed, and `policy_epoch` is not higher.
+    /// The numbers or the groups of the policy changed, and `policy_epoch` is not higher.
     pub(crate) policy_epoch_not_raised: bool,
     /// The models changed, and `catalog_epoch` is not higher.
     pub(crate) catalog_epoch_not_raised: bool,
@@ -50,9 +50,9 @@ impl Resumed {
     }
 }
 
-/// The names of a snapshot without those of models that its catalog does not list.
+/// The names of a snapshot without those of groups, which the policy has, and of models that its catalog does not list.
 fn names_of_catalog(snapshot: &Snapshot) -> Names {
-    let mut names = snapshot.names().clone();
+    let mut names = Names { groups: BTreeMap::new(), ..snapshot.names().clone() };
     names.models.retain(|model_id, _| snapshot.policy_snapshot().model(*model_id).is_some());
     names
 }
@@ -73,10 +73,13 @@ impl Job<'_> {
         let numbers = |policy: &Policy| policy.with_policy_epoch(0).with_catalog_epoch(0);
         let (was, is) = (old.policy(), new.policy());
         let same_catalog = old.models() == new.models()
-            && names_of_catalog(&before) == *self.catalog.snapshot.names();
+            && names_of_catalog(&before) == names_of_catalog(&self.catalog.snapshot);
+        // With another catalog, the same patterns may have other models.
+        let same_groups = before.names().groups == self.catalog.snapshot.names().groups
+            && (!same_catalog || old.groups() == new.groups());
         Ok(Some(Replaced {
             sequence,
-            policy_epoch_not_raised: numbers(was) != numbers(is)
+            policy_epoch_not_raised: !(numbers(was) == numbers(is) && same_groups)
                 && is.policy_epoch <= was.policy_epoch,
             catalog_epoch_not_raised: !same_catalog && is.catalog_epoch <= was.catalog_epoch,
         }))
