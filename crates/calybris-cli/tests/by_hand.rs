@@ -3,7 +3,7 @@
 
 mod program;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use calybris_core::budget::MAX_AMOUNT;
@@ -393,6 +393,48 @@ fn a_change_cut_at_any_byte_is_made_again_once() {
         cut.check();
     }
     assert!(redone > 20 && kept > 1, "{redone} {kept}");
+}
+
+/// On a disk that is full, a change is made, or begun and told so, or nothing was done; it is never half done.
+#[cfg(unix)]
+#[test]
+fn on_a_full_disk_a_change_is_done_or_not_and_the_exit_code_says_which() {
+    let mut codes = BTreeSet::new();
+    let change = format!("tenant top-up log acme 1 --reason {}", "r".repeat(250));
+    for letters in (1..256).step_by(32) {
+        let place = Place::new();
+        // So the end of the log is at another byte of a block each time.
+        let moving = format!("tenant top-up log lab 1 --reason {}", "m".repeat(letters));
+        for _ in 0..2 {
+            assert_eq!(place.typed(&moving).code, 0);
+        }
+        let accounts = || place.account("acme");
+        let before = accounts();
+        let length = std::fs::metadata(segment(&place.log())).unwrap().len();
+        for blocks in length / 512..length / 512 + 3 {
+            let mut shell = std::process::Command::new("sh");
+            shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"")).arg("sh");
+            shell.arg(program().get_program()).args(change.split_whitespace());
+            let ran = run(shell.current_dir(place.path()));
+            codes.insert(ran.code);
+            match ran.code {
+                0 => break,
+                2 => assert_eq!(accounts(), before, "{}", ran.err),
+                // Closing failed, or the record was cut: the last record says which.
+                3 => {
+                    assert!(ran.err.contains("show log --kind all --tail 1"), "{}", ran.err);
+                    let last = place.typed("show log --kind all --tail 1").out;
+                    assert_eq!(last.contains("acme"), accounts() != before, "{last}");
+                    break;
+                }
+                code => panic!("{code}: {}", ran.err),
+            }
+        }
+        place.check();
+        assert_eq!(place.typed(&change).code, 0);
+        place.check();
+    }
+    assert!(codes.contains(&3), "{codes:?}");
 }
 
 #[test]

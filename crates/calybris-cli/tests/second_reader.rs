@@ -107,6 +107,21 @@ fn logs_of_an_engine_are_read_alike() {
     log::write_log(&every_kind);
     assert_eq!(lines(&every_kind), 19);
 
+    let by_hand = path("by-hand");
+    log::write_log(&by_hand);
+    let reason = "caf\u{e9} \u{202e}\u{1f980}\"\\";
+    for change in [
+        &["top-up", "1,500.25"][..],
+        &["rules", "--exposure-cap", "2", "--soft-limit", "none", "--overrun", "cap-at-reserved"],
+        &["freeze"],
+    ] {
+        let mut command = program();
+        command.args(["tenant", change[0]]).arg(&by_hand).arg("acme").args(&change[1..]);
+        let ran = run(command.args(["--reason", reason]));
+        assert_eq!(ran.code, 0, "{}", ran.err);
+    }
+    assert_eq!(lines(&by_hand), 22);
+
     let hostile = path("hostile");
     recorded::write_decisions(&hostile, 40, |_, decided| decided.tenant = HOSTILE.into());
     assert!(lines(&hostile) > 40);

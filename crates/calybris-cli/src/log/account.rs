@@ -52,3 +52,13 @@ pub(crate) const fn overrun_word(overrun: OverrunPolicy) -> &'static str {
         _ => "another",
     }
 }
+
+/// The rules of a tenant in words.
+pub(crate) fn rules_words(rules: &TenantRules) -> String {
+    format!(
+        "exposure cap {}, soft limit {}, overrun {}",
+        limit_word(rules.exposure_cap),
+        limit_word(rules.soft_limit),
+        overrun_word(rules.overrun)
+    )
+}

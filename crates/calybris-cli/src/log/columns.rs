@@ -5,6 +5,7 @@ use calybris_core::engine::{Admission, Entry, Names, Record};
 use calybris_core::kernel::Action;
 
 use crate::amount::{counted, money};
+use crate::log::account::rules_words;
 use crate::log::journal::Journal;
 use crate::log::json::kind;
 use crate::log::naming::{action_word, model_name, requested_name};
@@ -373,7 +374,9 @@ fn event_words(event: &BudgetEvent) -> String {
         }
         BudgetEvent::Frozen { tenant } => format!("{} frozen", name(tenant)),
         BudgetEvent::Unfrozen { tenant } => format!("{} unfrozen", name(tenant)),
-        BudgetEvent::RulesSet { tenant, .. } => format!("{} has other rules", name(tenant)),
+        BudgetEvent::RulesSet { tenant, rules } => {
+            format!("{} has the rules {}", name(tenant), rules_words(rules))
+        }
         BudgetEvent::SoftLimitReached { tenant } => {
             format!("{} reached its soft limit", name(tenant))
         }

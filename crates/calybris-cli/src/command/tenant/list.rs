@@ -74,9 +74,10 @@ fn tabulate(ledger: &Ledger, page: &mut Page) {
     let columns: Vec<_> = columns.into_iter().filter(used).collect();
     let header = ["tenant", "granted", "available"].into_iter();
     let header: Vec<&str> = header.chain(columns.iter().map(|column| column.0)).collect();
-    let amounts = ["granted", "available", "debt", "exposure cap", "soft limit"];
+    // Amounts are aligned to the right, and neither they nor rules are ever cut.
+    let whole = ["granted", "available", "debt", "exposure cap", "soft limit", "overrun"];
     let numeric: Vec<usize> = (0..header.len())
-        .filter(|index| header.get(*index).is_some_and(|name| amounts.contains(name)))
+        .filter(|index| header.get(*index).is_some_and(|name| whole.contains(name)))
         .collect();
     let rows = ledger.accounts.iter().map(|account| {
         let name = format!("{}{}", "  ".repeat(account.depth), account.tenant);
