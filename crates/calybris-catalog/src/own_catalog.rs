@@ -40,8 +40,7 @@ struct OwnEntry {
     #[serde(default)]
     band: Vec<Spanned<OwnBand>>,
     search_fee_microunits: Option<Amount>,
-    #[serde(default)]
-    search_fee_unit: FeeUnit,
+    search_fee_unit: Option<FeeUnit>,
     #[serde(default)]
     capabilities: Vec<Name>,
     quality_bps: Option<Share>,
@@ -71,11 +70,10 @@ struct OwnBand {
 }
 
 /// What a search fee is charged for.
-#[derive(Clone, Copy, Default, Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum FeeUnit {
-    /// Each search.
-    #[default]
+    /// Each search; also where no unit is stated.
     Search,
     /// A request that searches, once.
     Request,
@@ -133,10 +131,15 @@ impl OwnEntry {
             listed_classes = listed_classes.iter().chain(rates.classes().iter()).collect();
             below = rates;
         }
-        let search_fee = self.search_fee_microunits.value().unwrap_or_default();
-        let search_fee = match self.search_fee_unit {
-            FeeUnit::Search => SearchFee::per_search(search_fee),
-            FeeUnit::Request => SearchFee::per_request(search_fee),
+        let search_fee = match (self.search_fee_microunits.value(), self.search_fee_unit) {
+            (None, None) => SearchFee::NONE,
+            (None, Some(_)) => {
+                let what =
+                    format!("model `{name}`: `search_fee_unit` without `search_fee_microunits`");
+                return Err((start, what));
+            }
+            (Some(fee), None | Some(FeeUnit::Search)) => SearchFee::per_search(fee),
+            (Some(fee), Some(FeeUnit::Request)) => SearchFee::per_request(fee),
         };
         Ok(Candidate {
             place: places.at(start),

@@ -91,6 +91,11 @@ fn a_search_is_charged_each_time_unless_the_unit_is_the_request() {
         fee("search_fee_unit = \"search\"\n"),
         Ok(SearchFee::per_search(Microunits::new(9)))
     );
+    let error = model("search_fee_unit = \"request\"\n").unwrap_err();
+    assert!(
+        error.ends_with("model `a`: `search_fee_unit` without `search_fee_microunits`"),
+        "{error}"
+    );
     let error = fee("search_fee_unit = \"prompt\"\n").unwrap_err();
     assert!(
         error.starts_with("c.toml:7:19: ") && error.contains("`search` or `request`"),
