@@ -79,10 +79,13 @@ impl Candidate {
         self.traits.window()
     }
 
-    /// Whether its tokens and its requests cost nothing. In a price list that mostly means that its price is unknown.
+    /// Whether its plain tokens and its requests cost nothing, whatever its caches, audio and reasoning cost. In a price list that
+    /// mostly means that its price is unknown.
     #[must_use]
     pub fn is_free(&self) -> bool {
-        self.price().fixed_price().is_zero() && self.rates().all(|(_, rate)| rate.is_zero())
+        let mut bands = self.listed_price.bands();
+        self.price().fixed_price().is_zero()
+            && bands.all(|band| band.rates.input.is_zero() && band.rates.output.is_zero())
     }
 
     /// Whether one of its prices per million tokens is outside of [`PLAUSIBLE_PRICES`](crate::PLAUSIBLE_PRICES): most likely

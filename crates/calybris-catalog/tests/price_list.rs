@@ -520,3 +520,22 @@ fn what_is_wrong_is_refused_with_the_place_the_model_the_field_and_what_is_allow
         assert!(found.contains(refusal), "{fields}: {found}");
     }
 }
+
+#[test]
+fn a_row_is_free_if_its_plain_tokens_are() {
+    let is_free = |fields: &str| {
+        let text =
+            format!("{{\"a\": {{\"mode\": \"chat\", \"litellm_provider\": \"p\", {fields}}}}}");
+        CatalogFile::parse("prices.json", text).unwrap().candidate("a").unwrap().is_free()
+    };
+    let free = "\"input_cost_per_token\": 0, \"output_cost_per_token\": 0";
+    assert!(is_free(free));
+    for class in ["input_cost_per_audio_token", "cache_read_input_token_cost"] {
+        assert!(is_free(&format!("{free}, \"{class}\": 1e-06")), "{class}");
+    }
+    for plain in ["input", "output"] {
+        let priced = format!("\"{plain}_cost_per_token_above_200k_tokens\": 1e-06");
+        assert!(!is_free(&format!("{free}, {priced}")), "{plain}");
+    }
+    assert!(!is_free(&format!("{free}, \"input_cost_per_request\": 1e-06")));
+}
