@@ -51,11 +51,13 @@ pub enum Note {
     Seconds,
     /// Tools other than search have prices.
     Tools,
+    /// Something has a price under a key that this crate does not know.
+    OtherPrices,
 }
 
 impl Note {
     /// All notes.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::RoundedRate,
         Self::RaisedRate,
         Self::MergedBands,
@@ -72,6 +74,7 @@ impl Note {
         Self::Characters,
         Self::Seconds,
         Self::Tools,
+        Self::OtherPrices,
     ];
 
     /// Whether the provider charges for something that no rate covers: a call that uses it costs more or less than its cost here.
@@ -87,6 +90,7 @@ impl Note {
                 | Self::Characters
                 | Self::Seconds
                 | Self::Tools
+                | Self::OtherPrices
         )
     }
 
@@ -110,6 +114,7 @@ impl Note {
             Self::Characters => "characters",
             Self::Seconds => "seconds",
             Self::Tools => "tools",
+            Self::OtherPrices => "other_prices",
         }
     }
 }
@@ -134,6 +139,7 @@ impl fmt::Display for Note {
             Self::Characters => "has prices per character, which are not modelled",
             Self::Seconds => "has prices per second, which are not modelled",
             Self::Tools => "has prices for tools other than search, which are not modelled",
+            Self::OtherPrices => "has prices under unknown keys, which are not modelled",
         })
     }
 }

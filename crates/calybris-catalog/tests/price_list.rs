@@ -419,6 +419,21 @@ fn what_is_not_modelled_is_noted_unless_it_costs_nothing_or_what_a_token_costs()
         ("\"input_cost_per_second\": 0.01", Some(Note::Seconds)),
         ("\"google_maps_grounding_cost_per_query\": 0.01", Some(Note::Tools)),
         ("\"supports_image_size\": true", None),
+        ("\"input_cost_per_token_decisions\": 2e-06", Some(Note::OtherPrices)),
+        (
+            "\"cache_read_input_token_cost_above_272k_tokens_decisions\": 2e-06",
+            Some(Note::OtherPrices),
+        ),
+        ("\"input_cost_per_query\": \"0.01\"", Some(Note::OtherPrices)),
+        ("\"input_cost_per_query\": 0", None),
+        ("\"input_cost_per_query\": {}", None),
+        ("\"input_cost_per_request\": 0.01", None),
+        ("\"search_context_cost_per_query\": 0.01", None),
+        ("\"cache_read_input_token_cost_flex\": 1e-07", None),
+        ("\"cache_creation_input_token_cost_above_1hr_above_200k_tokens\": 3e-06", None),
+        ("\"input_dbu_cost_per_token\": 1e-05", None),
+        ("\"cache_read_input_token_cost\": 1e-07, \"input_cost_per_token_cache_hit\": 1e-07", None),
+        ("\"input_cost_per_token_cache_hit\": 1e-07", Some(Note::OtherPrices)),
     ] {
         let notes: Vec<Note> = entry(&format!(", {field}")).notes.into_iter().collect();
         assert_eq!(notes, note.into_iter().collect::<Vec<_>>(), "{field}");

@@ -97,6 +97,13 @@ pub(super) fn ranges_of(entry: Entry<'_>) -> Option<&[Node<'_>]> {
     }
 }
 
+/// Whether a key has the rate of a class for the tier whose keys end in `suffix`, for all prompts or above a threshold.
+pub(super) fn is_rate(key: &str, suffix: &str) -> bool {
+    let key = key.strip_suffix(suffix).unwrap_or_default();
+    let mut rests = KEYS.iter().filter_map(|(_, prefix)| key.strip_prefix(prefix));
+    rests.any(|rest| rest.is_empty() || threshold_of(rest).is_some())
+}
+
 /// The threshold in `_above_200k_tokens`, which may be the whole text or its end. `None` if there is no such end, or the threshold
 /// does not fit 32 bits.
 pub(super) fn threshold_of(text: &str) -> Option<u32> {

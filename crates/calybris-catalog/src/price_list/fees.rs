@@ -64,6 +64,11 @@ fn is_google(name: &str, provider: &str) -> bool {
         || (provider.starts_with("vertex_ai") && !name.to_lowercase().contains("claude"))
 }
 
+/// Whether a key has a fee that is read.
+pub(super) fn is_fee(key: &str) -> bool {
+    [SEARCH_PRICES, REQUEST_PRICE].contains(&key)
+}
+
 /// The price of the request itself.
 pub(super) fn fixed_price(entry: Entry<'_>) -> Result<Option<Microunits>, InputError> {
     Ok(entry.fee(REQUEST_PRICE)?.map(|fee| fee.amount))

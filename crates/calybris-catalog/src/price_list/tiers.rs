@@ -44,6 +44,11 @@ const MULTIPLIER_NAMES: [&str; 3] = ["us", "eu", "fast"];
 /// The row under the name of an entry.
 pub(super) const STANDARD: Tier<'static> = Tier { name: None, suffix: "", multiplier: None };
 
+/// The endings of the keys of tiers.
+pub(super) fn suffixes() -> impl Iterator<Item = &'static str> {
+    SUFFIXES.into_iter().map(|(_, suffix)| suffix)
+}
+
 /// All rows of an entry; the standard one first, and no two with one name.
 pub(super) fn tiers(entry: Entry<'_>) -> Result<Vec<Tier<'_>>, InputError> {
     let mut tiers = vec![STANDARD];
