@@ -164,7 +164,7 @@ fn duel(report: &mut Report, workload: &Workload) {
 /// Measures decisions on the list as it is against those on its flat form, and what a model takes of memory.
 fn against_flat_form(report: &mut Report, shape: &real::Shape) {
     let snapshot = |workload: &Workload| {
-        let models = workload.models.clone();
+        let models = workload.models.as_slice();
         measure(|| PolicySnapshot::new(workload.policy, models).expect("workloads are valid"))
     };
     let ((listed, _, bytes), (flat, _, flat_bytes)) =

@@ -36,12 +36,11 @@ impl Differences {
                 None => self.gone_models.insert(name),
             };
         }
-        let added = new.models().iter().filter(|model| old.model(model.model_id).is_none());
+        let added = new.models().filter(|model| old.model(model.model_id).is_none());
         self.new_models.extend(added.map(|model| label(proposed, model.model_id)));
-        let capabilities =
-            new.models().iter().fold(0, |set, model| set | model.capabilities.bits());
-        let regions = new.models().iter().fold(0, |set, model| set | model.regions.bits());
-        let providers: BTreeSet<u8> = new.models().iter().map(|model| model.provider_id).collect();
+        let capabilities = new.models().fold(0, |set, model| set | model.capabilities.bits());
+        let regions = new.models().fold(0, |set, model| set | model.regions.bits());
+        let providers: BTreeSet<u8> = new.models().map(|model| model.provider_id).collect();
         let groups: BTreeSet<u8> = new.groups().iter().map(|group| group.group_id).collect();
         let names = recorded.names();
         for (what, names, has) in [

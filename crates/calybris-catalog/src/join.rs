@@ -187,7 +187,8 @@ output_price_microunits_per_million_tokens = 0
     #[test]
     fn the_catalog_overrides_rules_and_later_rules_override_earlier_ones() {
         let catalog = join(CATALOG, RULES).unwrap();
-        let [a, b] = catalog.snapshot.policy_snapshot().models() else { panic!("two models") };
+        let models: Vec<_> = catalog.snapshot.policy_snapshot().models().collect();
+        let [a, b] = &*models else { panic!("two models") };
         assert_eq!((a.quality.get(), b.quality.get()), (9_000, 6_000));
         assert_eq!((a.enabled, b.enabled), (true, false));
         assert_eq!(

@@ -41,9 +41,9 @@ impl Numbering {
     #[must_use]
     pub fn of(recorded: &Snapshot) -> Self {
         let names = recorded.names();
-        let catalog = recorded.policy_snapshot().models();
+        let catalog = || recorded.policy_snapshot().models();
         let mut models = BTreeMap::new();
-        for model in catalog {
+        for model in catalog() {
             if let Some(name) = names.models.get(&model.model_id) {
                 let provider = names.providers.get(&model.provider_id).cloned();
                 let key = (name.clone(), provider.unwrap_or_default());
@@ -55,18 +55,13 @@ impl Numbering {
             names.models.iter().filter(|(id, _)| **id >= FIRST_UNLISTED_ID && !is_listed(**id));
         let unlisted = unlisted.map(|(id, name)| (name.clone(), *id)).collect();
         let bits_of = |set: u64| (0..64_u8).filter(move |bit| set >> bit & 1 == 1);
-        let capabilities = catalog.iter().flat_map(|model| bits_of(model.capabilities.bits()));
-        let regions = catalog.iter().flat_map(|model| bits_of(model.regions.bits()));
+        let capabilities = catalog().flat_map(|model| bits_of(model.capabilities.bits()));
+        let regions = catalog().flat_map(|model| bits_of(model.regions.bits()));
         Self {
             models,
             unlisted,
-            model_ids: names
-                .models
-                .keys()
-                .copied()
-                .chain(catalog.iter().map(|m| m.model_id))
-                .collect(),
-            providers: Taken::new(&names.providers, catalog.iter().map(|model| model.provider_id)),
+            model_ids: names.models.keys().copied().chain(catalog().map(|m| m.model_id)).collect(),
+            providers: Taken::new(&names.providers, catalog().map(|model| model.provider_id)),
             capabilities: Taken::new(&names.capabilities, capabilities),
             regions: Taken::new(&names.regions, regions),
             groups: Taken::new(

@@ -126,7 +126,7 @@ mod tests {
             output_price_microunits_per_million_tokens = 1";
         let file = CatalogFile::parse("c", model).unwrap();
         let catalog = file.join(&policy_with(rules)).unwrap();
-        let listed_id = catalog.snapshot.policy_snapshot().models()[0].model_id;
+        let listed_id = catalog.snapshot.policy_snapshot().models().next().unwrap().model_id;
         let mut unlisted = UnlistedModels::default();
         unlisted.add_as(listed_id, "another");
         unlisted.add_as(FIRST_UNLISTED_ID, "third");

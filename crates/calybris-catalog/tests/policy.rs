@@ -57,9 +57,9 @@ fn a_rule_enables_a_service_tier_only_if_its_pattern_names_the_tier() {
     ] {
         let catalog = join(&rule(pattern, "enabled = true"));
         assert_eq!(enabled(&catalog), expected, "{pattern}");
-        let models = catalog.snapshot.policy_snapshot().models();
-        assert_eq!(models.iter().filter(|model| model.enabled).count(), expected.len());
-        assert_eq!(models.len(), 5);
+        let models = || catalog.snapshot.policy_snapshot().models();
+        assert_eq!(models().filter(|model| model.enabled).count(), expected.len());
+        assert_eq!(models().len(), 5);
     }
     // Every rule may disable a tier, and the last that says something counts.
     let twice = rule("*@batch", "enabled = true") + &rule("a*", "enabled = false");

@@ -80,7 +80,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Does every decision come out again? And what if nothing above a risk of 40 percent had been taken?
     let stricter = |recorded: &Arc<Snapshot>| {
         let policy = POLICY.with_policy_epoch(2).with_hard_risk_limit(BasisPoints::percent(40));
-        let models = recorded.policy_snapshot().models().to_vec();
+        let models = recorded.policy_snapshot().models().collect::<Vec<_>>();
         Ok(vec![Arc::new(Snapshot::new(PolicySnapshot::new(policy, models)?, Names::default()))])
     };
     let mut comparison = Comparison::new(3);

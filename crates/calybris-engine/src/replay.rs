@@ -106,7 +106,8 @@ pub struct ReplayReport {
 ///     |recorded| {
 ///         let kernel = recorded.policy_snapshot();
 ///         let strict = kernel.policy().with_hard_risk_limit(BasisPoints::percent(4));
-///         let stricter = PolicySnapshot::with_groups(strict, kernel.models(), kernel.groups())?;
+///         let models: Vec<_> = kernel.models().collect();
+///         let stricter = PolicySnapshot::with_groups(strict, models, kernel.groups())?;
 ///         Ok(vec![Arc::new(Snapshot::new(stricter, recorded.names().clone()))])
 ///     },
 ///     |replayed| {

@@ -182,7 +182,7 @@ impl Snapshot {
         LoggedSnapshot {
             digest: self.digest,
             policy: *self.policy_snapshot.policy(),
-            models: Cow::Borrowed(self.policy_snapshot.models()),
+            models: self.policy_snapshot.models().collect(),
             groups: Cow::Borrowed(self.policy_snapshot.groups()),
             names: Cow::Borrowed(&self.names),
         }

@@ -162,8 +162,8 @@ fn a_fallback_of_another_maximum_is_caught_by_a_replay_and_moves_the_money_that_
 fn a_ticket_that_passed_over_a_model_which_its_maximum_could_pay_is_caught_by_a_replay() {
     // Another model like LARGE: its maximum is what the ticket has reserved, and above what LARGE is expected to cost.
     let by_class = snapshot_by_class();
-    let twin = by_class.policy_snapshot().models()[0].with_model_id(8);
-    let models = [by_class.policy_snapshot().models(), &[twin]].concat();
+    let mut models: Vec<_> = by_class.policy_snapshot().models().collect();
+    models.push(models[0].with_model_id(8));
     let kernel = PolicySnapshot::with_groups(POLICY, models, by_class.policy_snapshot().groups());
     let dir = tempfile::tempdir().unwrap();
     let engine = open_with(dir.path(), Snapshot::new(kernel.unwrap(), by_class.names().clone()));
@@ -394,7 +394,7 @@ fn proposed(log: &std::path::Path, snapshot: &Arc<Snapshot>) -> (Vec<Decision>, 
 /// The same catalog with other groups: their ids, names and models.
 fn regrouped(groups: &[(u8, &str, &[u32])]) -> Arc<Snapshot> {
     let by_class = snapshot_by_class();
-    let models = by_class.policy_snapshot().models();
+    let models: Vec<_> = by_class.policy_snapshot().models().collect();
     let policy = POLICY.with_policy_epoch(2);
     let list = groups.iter().map(|(id, _, models)| Group::new(*id, *models));
     let kernel = PolicySnapshot::with_groups(policy, models, list.collect::<Vec<_>>()).unwrap();
@@ -477,7 +477,7 @@ fn a_logged_group_of_unknown_models_is_no_snapshot() {
     let logged = |groups: Vec<Group>| LoggedSnapshot {
         digest: by_class.digest(),
         policy: POLICY,
-        models: kernel.models().to_vec().into(),
+        models: kernel.models().collect(),
         groups: groups.into(),
         names: std::borrow::Cow::Borrowed(by_class.names()),
     };

@@ -50,7 +50,7 @@ fn every_record() -> Vec<Record<'static>> {
     let logged_snapshot = LoggedSnapshot {
         digest: snapshot.digest(),
         policy: POLICY,
-        models: Cow::Owned(snapshot.policy_snapshot().models().to_vec()),
+        models: snapshot.policy_snapshot().models().collect(),
         groups: Cow::Borrowed(&[]),
         names: Cow::Owned(snapshot.names().clone()),
     };
@@ -306,7 +306,7 @@ fn second_log() -> Vec<Record<'static>> {
     let logged_snapshot = LoggedSnapshot {
         digest: snapshot.digest(),
         policy: POLICY,
-        models: Cow::Owned(snapshot.policy_snapshot().models().to_vec()),
+        models: snapshot.policy_snapshot().models().collect(),
         groups: Cow::Owned(snapshot.policy_snapshot().groups().to_vec()),
         names: Cow::Owned(snapshot.names().clone()),
     };

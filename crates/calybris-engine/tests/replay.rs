@@ -323,7 +323,7 @@ fn a_decision_may_name_only_a_snapshot_before_it() {
                     snapshot: calybris_engine::LoggedSnapshot {
                         digest: other.digest(),
                         policy: *other.policy_snapshot().policy(),
-                        models: other.policy_snapshot().models().to_vec().into(),
+                        models: other.policy_snapshot().models().collect(),
                         groups: std::borrow::Cow::Borrowed(&[]),
                         names: std::borrow::Cow::Owned(other.names().clone()),
                     },

@@ -32,9 +32,9 @@ struct Told {
 }
 
 fn propose(policies: &[Policy], recorded: &Snapshot) -> Result<Vec<Arc<Snapshot>>, EngineError> {
-    let models = recorded.policy_snapshot().models();
+    let models: Vec<_> = recorded.policy_snapshot().models().collect();
     let proposed = policies.iter().map(|policy| {
-        let kernel = PolicySnapshot::new(*policy, models)?;
+        let kernel = PolicySnapshot::new(*policy, &*models)?;
         Ok(Arc::new(Snapshot::new(kernel, Names::default())))
     });
     proposed.collect()

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::catalog::{Catalog, Entry};
 use crate::{Model, Request, SnapshotError};
 
 /// Models that a request may be restricted to.
@@ -105,7 +106,7 @@ fn compile(group: &mut Group, models: &[Model]) -> Result<Box<[u64]>, SnapshotEr
 /// The candidates of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidates<'a> {
-    models: &'a [Model],
+    catalog: &'a Catalog,
     /// `None` if the request names no group.
     members: Option<&'a [u64]>,
     group_place: Option<usize>,
@@ -115,19 +116,18 @@ pub(crate) struct Candidates<'a> {
 impl<'a> Candidates<'a> {
     /// For an admitted request, whose group the snapshot has. An unknown group would have no candidates.
     #[inline]
-    pub(crate) fn new(models: &'a [Model], groups: &'a Groups, request: &'a Request) -> Self {
+    pub(crate) fn new(catalog: &'a Catalog, groups: &'a Groups, request: &'a Request) -> Self {
         let members = request.group_id.map(|id| groups.members(id).unwrap_or_default());
         let group_place = request.group_id.and_then(|id| groups.place(id));
-        Self { models, members, group_place, excluded: request.excluded_models.model_ids() }
+        Self { catalog, members, group_place, excluded: request.excluded_models.model_ids() }
     }
 
     /// The candidates, in ascending order of ids.
-    pub(crate) fn iter(self) -> impl Iterator<Item = &'a Model> {
-        self.models
-            .iter()
-            .enumerate()
-            .filter(move |&(position, model)| self.has(position, model.model_id))
-            .map(|(_, model)| model)
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'a Entry> {
+        let entries = self.catalog.entries().iter().enumerate();
+        entries
+            .filter(move |&(position, entry)| self.has(position, entry.model_id))
+            .map(|(_, entry)| entry)
     }
 
     /// How many there are.
@@ -143,7 +143,7 @@ impl<'a> Candidates<'a> {
 
     /// A snapshot has at most `u32::MAX` models.
     fn model_count(self) -> u32 {
-        u32::try_from(self.models.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.catalog.entries().len()).unwrap_or(u32::MAX)
     }
 
     /// Whether the model at this position is a candidate; `model_id` is its id.
@@ -165,8 +165,7 @@ impl<'a> Candidates<'a> {
 
     /// The positions of the excluded models that the catalog has.
     pub(crate) fn excluded_positions(self) -> impl Iterator<Item = usize> {
-        let position = |id: &u32| self.models.binary_search_by_key(id, |model| model.model_id).ok();
-        self.excluded.iter().filter_map(position)
+        self.excluded.iter().filter_map(move |&model_id| self.catalog.position(model_id))
     }
 }
 

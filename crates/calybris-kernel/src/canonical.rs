@@ -20,13 +20,14 @@ pub(crate) fn write_canonical(
     mut sink: impl FnMut(&[u8]),
 ) {
     let (models, groups) = (snapshot.models(), snapshot.groups());
-    let is_flat = groups.is_empty() && models.iter().all(is_flat);
+    // The first version of the form can say all of such models.
+    let is_flat = groups.is_empty() && snapshot.catalog().is_flat();
     sink(if is_flat { DOMAIN_1 } else { DOMAIN_2 });
     write_policy(snapshot.policy(), &mut sink);
     sink(&model_count.to_le_bytes());
     if is_flat {
         for model in models {
-            write_traits(model, &mut sink);
+            write_traits(&model, &mut sink);
             let rates = &model.price.band(0).rates;
             sink(&rates.input.get().to_le_bytes());
             sink(&rates.output.get().to_le_bytes());
@@ -37,17 +38,12 @@ pub(crate) fn write_canonical(
     // Group ids are a byte each and unique.
     sink(&u16::try_from(groups.len()).unwrap_or(u16::MAX).to_le_bytes());
     for model in models {
-        write_traits(model, &mut sink);
+        write_traits(&model, &mut sink);
         write_price_and_window(&model.price, &model.window, &mut sink);
     }
     for group in groups {
         write_group(group, &mut sink);
     }
-}
-
-/// Whether the first version of the form can say all of a model.
-fn is_flat(model: &Model) -> bool {
-    model.price.is_flat() && model.window == Window::UNKNOWN
 }
 
 fn write_policy(policy: &Policy, sink: &mut impl FnMut(&[u8])) {

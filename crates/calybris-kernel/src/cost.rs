@@ -23,7 +23,7 @@ impl Price {
     /// ```
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> Microunits {
-        Microunits::new(utility::cost_microunits(usage, self))
+        Microunits::new(utility::cost_microunits(usage, &self.tariff(usage.prompt_tokens())))
     }
 
     /// The cost of the dearest usage within a ceiling: all of its tokens, each side at the highest rate that the ceiling
@@ -41,6 +41,7 @@ impl Price {
     /// ```
     #[must_use]
     pub fn maximum_cost(&self, ceiling: &Ceiling) -> Option<Microunits> {
-        utility::maximum_cost_microunits(ceiling, self).map(Microunits::new)
+        let tariff = self.tariff(ceiling.prompt_tokens.into());
+        utility::maximum_cost_microunits(ceiling, &tariff).map(Microunits::new)
     }
 }

@@ -7,6 +7,7 @@
 
 use calybris_units::{BasisPoints, Microunits};
 
+use crate::catalog::Interned;
 use crate::gates::admit_model;
 use crate::ranking::Candidate;
 use crate::utility::Valuation;
@@ -182,8 +183,7 @@ fn margin(snapshot: &PolicySnapshot, request: &Request) -> Option<Margin> {
     let [winner, runner_up] = best;
     let model = (found > 0).then(|| snapshot.model(winner.model_id)).flatten()?;
     let rival = (found > 1).then(|| runner_up.candidate());
-    // The prices of a changed model may not be narrow.
-    let valuation = Valuation::new(snapshot.policy(), request, false);
+    let valuation = valuation(snapshot, request);
     let wins = |model: Model| beats(&valuation, &model, rival);
 
     // Each search starts at the present value, which wins.
@@ -240,11 +240,9 @@ fn what_would_win(
     model_id: u32,
 ) -> Option<WinningChanges> {
     let model = snapshot.model(model_id)?;
-    let position = snapshot.models().partition_point(|other| other.model_id < model_id);
+    let position = snapshot.catalog().position(model_id)?;
     let is_candidate = snapshot.candidates(request).has(position, model_id);
     let admitted = is_candidate && snapshot.admit(request).is_ok();
-    // The prices of a changed model may not be narrow.
-    let valuation = admitted.then(|| Valuation::new(snapshot.policy(), request, false));
     let mut best = [RankedModel::default(); 2];
     let found = snapshot.rank(request, &mut best);
     let rival = best
@@ -252,6 +250,7 @@ fn what_would_win(
         .take(found)
         .find(|ranked| ranked.model_id != model_id)
         .map(RankedModel::candidate);
+    let valuation = admitted.then(|| valuation(snapshot, request));
     let wins =
         |model: Model| valuation.as_ref().is_some_and(|valuation| beats(valuation, &model, rival));
 
@@ -300,10 +299,16 @@ fn what_would_win(
     })
 }
 
+/// The valuation of changed models, whose prices may not be narrow.
+fn valuation<'a>(snapshot: &'a PolicySnapshot, request: &'a Request) -> Valuation<'a> {
+    Valuation::new(snapshot.policy(), request, snapshot.catalog().interned(), false)
+}
+
 /// Whether a model is eligible and preferred to the best of the others.
 fn beats(valuation: &Valuation<'_>, model: &Model, rival: Option<Candidate>) -> bool {
-    match admit_model(valuation, model) {
-        Ok(worth) => rival.is_none_or(|rival| Candidate::new(model, worth) > rival),
+    let (entry, interned) = Interned::of_one(model);
+    match admit_model(&valuation.with_interned(interned), &entry) {
+        Ok(worth) => rival.is_none_or(|rival| Candidate::new(&entry, worth) > rival),
         Err(_) => false,
     }
 }

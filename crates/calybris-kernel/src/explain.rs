@@ -112,14 +112,14 @@ fn explain(snapshot: &PolicySnapshot, request: &Request) -> Explanation {
     let models = snapshot
         .candidates(request)
         .iter()
-        .map(|model| {
-            let verdict = match admit_model(&valuation, model) {
+        .map(|entry| {
+            let verdict = match admit_model(&valuation, entry) {
                 Ok(CostAndUtility { utility_microunits, .. }) => {
-                    Verdict::Eligible { utility_microunits, terms: valuation.terms(model) }
+                    Verdict::Eligible { utility_microunits, terms: valuation.terms(entry) }
                 }
                 Err(refusal) => Verdict::Refused(refusal),
             };
-            ModelVerdict { model_id: model.model_id, verdict }
+            ModelVerdict { model_id: entry.model_id, verdict }
         })
         .collect();
     Explanation { decision, request_refusal: None, models }

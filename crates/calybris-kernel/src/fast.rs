@@ -87,12 +87,13 @@ use scope::{Excluded, Scope};
 use single_block::search_single;
 use slack::Limits;
 
+use crate::Reason;
 use crate::candidates::Candidates;
+use crate::catalog::Entry;
 use crate::excluded_models::MOST_EXCLUDED;
 use crate::ranking::Ranking;
 use crate::scan::{Outcome, scan};
 use crate::utility::Valuation;
-use crate::{Model, Reason};
 
 /// Catalogs of up to this many models are scanned. With six to eight models the index takes 8 to 17%
 /// less time if nearly all are eligible, but 40 to 80% more if few are.
@@ -100,8 +101,8 @@ const SMALL: usize = 8;
 
 /// Whether a catalog is scanned whatever the request.
 #[inline(always)]
-pub(crate) fn is_small(models: &[Model]) -> bool {
-    models.len() <= SMALL
+pub(crate) fn is_small(entries: &[Entry]) -> bool {
+    entries.len() <= SMALL
 }
 
 /// Gives the best models their places, for a plain request. It finds what [`scan`] finds.
@@ -112,42 +113,42 @@ pub(crate) fn is_small(models: &[Model]) -> bool {
 pub(crate) fn search<R: Ranking>(
     ranking: R,
     index: &Index,
-    models: &[Model],
+    entries: &[Entry],
     valuation: &Valuation<'_>,
 ) -> Outcome<R> {
-    let Some(scale) = index.scale.as_ref().filter(|_| !is_small(models)) else {
-        let (ranking, eligible_models) = scan_apart(ranking, *valuation, models)?;
+    let Some(scale) = index.scale.as_ref().filter(|_| !is_small(entries)) else {
+        let (ranking, eligible_models) = scan_apart(ranking, *valuation, entries)?;
         return Ok((ranking, eligible_models));
     };
     let scope = Scope::of_everyone(index, valuation.request());
     if scale.min_cost.is_beyond_budget(valuation.request()) {
         let limits = Limits::new(valuation.request(), scale);
         let costs = Costs::<PlainBill<false>>::AllBeyond;
-        return Err(count_refusals(index, models, *valuation, limits, costs, scope).reason());
+        return Err(count_refusals(index, entries, *valuation, limits, costs, scope).reason());
     }
     let bounds = Bounds::new(valuation, scale, &plain_amounts(valuation.request()));
     let Some(bounds) = &bounds else {
-        let (ranking, eligible_models) = scan_apart(ranking, *valuation, models)?;
+        let (ranking, eligible_models) = scan_apart(ranking, *valuation, entries)?;
         return Ok((ranking, eligible_models));
     };
     let single = index.single().filter(|_| scope.is_open());
     let (ranking, eligible_models) = match single {
         Some((single, SingleCodes::Half(codes))) => {
-            search_single(ranking, index, (single, codes), models, valuation, scale, bounds)
+            search_single(ranking, index, (single, codes), entries, valuation, scale, bounds)
         }
         Some((single, SingleCodes::Whole(codes))) => {
-            search_single(ranking, index, (single, codes), models, valuation, scale, bounds)
+            search_single(ranking, index, (single, codes), entries, valuation, scale, bounds)
         }
         None => {
             let (ranking, eligible_models) =
-                search_groups(ranking, index, models, *valuation, scale, bounds, scope);
+                search_groups(ranking, index, entries, *valuation, scale, bounds, scope);
             (ranking, eligible_models)
         }
     };
     if eligible_models > 0 {
         return Ok((ranking, eligible_models));
     }
-    Err(blame(index, models, *valuation, (scale, bounds), scope))
+    Err(blame(index, entries, *valuation, (scale, bounds), scope))
 }
 
 /// The same for any request, among its candidates.
@@ -155,16 +156,16 @@ pub(crate) fn search<R: Ranking>(
 pub(crate) fn search_among<R: Ranking>(
     ranking: R,
     index: &Index,
-    models: &[Model],
+    entries: &[Entry],
     valuation: Valuation<'_>,
     candidates: Candidates<'_>,
 ) -> Outcome<R> {
-    let scale = index.scale.as_ref().filter(|_| !is_small(models));
+    let scale = index.scale.as_ref().filter(|_| !is_small(entries));
     let billed = scale.and_then(|scale| billing::billed(index, scale, valuation.request()));
     let (Some(scale), Some(billed)) = (scale, billed) else {
         return scan(ranking, valuation, candidates.iter());
     };
-    let search = Search { ranking, index, models, valuation, candidates, scale };
+    let search = Search { ranking, index, entries, valuation, candidates, scale };
     billed.with(search)
 }
 
@@ -172,7 +173,7 @@ pub(crate) fn search_among<R: Ranking>(
 struct Search<'a, R> {
     ranking: R,
     index: &'a Index,
-    models: &'a [Model],
+    entries: &'a [Entry],
     valuation: Valuation<'a>,
     candidates: Candidates<'a>,
     scale: &'a Scale,
@@ -182,7 +183,7 @@ impl<R: Ranking> OfBill for Search<'_, R> {
     type Answer = Outcome<R>;
 
     fn of<B: Bill>(self, amounts: &AmountsOf<B>) -> Outcome<R> {
-        let Self { ranking, index, models, valuation, candidates, scale } = self;
+        let Self { ranking, index, entries, valuation, candidates, scale } = self;
         let request = valuation.request();
         let mut room: Excluded = [0; MOST_EXCLUDED];
         let scope = Scope::new(index, request, &candidates, &mut room);
@@ -190,17 +191,17 @@ impl<R: Ranking> OfBill for Search<'_, R> {
         if request.usage.is_plain() && scale.min_cost.is_beyond_budget(request) {
             let limits = Limits::new(request, scale);
             let costs = Costs::<B>::AllBeyond;
-            return Err(count_refusals(index, models, valuation, limits, costs, scope).reason());
+            return Err(count_refusals(index, entries, valuation, limits, costs, scope).reason());
         }
         let Some(bounds) = &Bounds::<B>::new(&valuation, scale, amounts) else {
             return scan(ranking, valuation, candidates.iter());
         };
         let (ranking, eligible_models) =
-            search_groups(ranking, index, models, valuation, scale, bounds, scope);
+            search_groups(ranking, index, entries, valuation, scale, bounds, scope);
         if eligible_models > 0 {
             return Ok((ranking, eligible_models));
         }
-        Err(blame(index, models, valuation, (scale, bounds), scope))
+        Err(blame(index, entries, valuation, (scale, bounds), scope))
     }
 }
 
@@ -208,7 +209,7 @@ impl<R: Ranking> OfBill for Search<'_, R> {
 #[inline(never)]
 fn blame<B: Bill>(
     index: &Index,
-    models: &[Model],
+    entries: &[Entry],
     valuation: Valuation<'_>,
     (scale, bounds): (&Scale, &Bounds<B>),
     scope: Scope<'_>,
@@ -218,11 +219,11 @@ fn blame<B: Bill>(
         Some(budget) => Costs::<B>::Mixed(budget),
         None => Costs::AllWithin,
     };
-    count_refusals(index, models, valuation, limits, costs, scope).reason()
+    count_refusals(index, entries, valuation, limits, costs, scope).reason()
 }
 
 /// [`scan`] in a function of its own.
 #[inline(never)]
-fn scan_apart<R: Ranking>(ranking: R, valuation: Valuation<'_>, models: &[Model]) -> Outcome<R> {
-    scan(ranking, valuation, models)
+fn scan_apart<R: Ranking>(ranking: R, valuation: Valuation<'_>, entries: &[Entry]) -> Outcome<R> {
+    scan(ranking, valuation, entries)
 }

@@ -3,8 +3,9 @@
 use calybris_units::{BasisPoints, Microunits};
 
 use crate::candidates::Groups;
+use crate::catalog::Entry;
 use crate::utility::{CostAndUtility, UtilityTerms, Valuation};
-use crate::{CapabilitySet, InvalidRequest, Model, Policy, Reason, RegionSet, Request, WindowPart};
+use crate::{CapabilitySet, InvalidRequest, Policy, Reason, RegionSet, Request, WindowPart};
 
 /// A hard limit that a request or a model must pass. Gates are passed in this order, and the
 /// first that fails is the one that counts. The list is complete: a thirteenth would be another law,
@@ -257,53 +258,51 @@ pub(crate) fn admit_request(
 #[inline(always)]
 pub(crate) fn admit_model(
     valuation: &Valuation<'_>,
-    model: &Model,
+    entry: &Entry,
 ) -> Result<CostAndUtility, Refusal> {
     let request = valuation.request();
-    if !model.enabled {
+    if !entry.enabled {
         return Err(Refusal::Disabled);
     }
-    if model.quality < request.minimum_quality {
-        return Err(Refusal::Quality { quality: model.quality, minimum: request.minimum_quality });
+    if entry.quality < request.minimum_quality {
+        return Err(Refusal::Quality { quality: entry.quality, minimum: request.minimum_quality });
     }
     let limit_ms = request.latency_limit_ms();
-    if model.p95_latency_ms > limit_ms {
-        return Err(Refusal::Latency { p95_latency_ms: model.p95_latency_ms, limit_ms });
+    if entry.p95_latency_ms > limit_ms {
+        return Err(Refusal::Latency { p95_latency_ms: entry.p95_latency_ms, limit_ms });
     }
-    if !model.capabilities.contains_all(request.required_capabilities) {
+    if !entry.capabilities.contains_all(request.required_capabilities) {
         return Err(Refusal::Capability {
-            missing: request.required_capabilities.difference(model.capabilities),
+            missing: request.required_capabilities.difference(entry.capabilities),
         });
     }
-    if !request.allowed_providers.contains(model.provider_id) {
-        return Err(Refusal::Provider { provider_id: model.provider_id });
+    if !request.allowed_providers.contains(entry.provider_id) {
+        return Err(Refusal::Provider { provider_id: entry.provider_id });
     }
-    if !request.required_regions.is_empty() && !model.regions.shares_any(request.required_regions) {
-        return Err(Refusal::Region { served: model.regions, required: request.required_regions });
+    if !request.required_regions.is_empty() && !entry.regions.shares_any(request.required_regions) {
+        return Err(Refusal::Region { served: entry.regions, required: request.required_regions });
     }
-    if request.risk > model.risk_ceiling {
-        return Err(Refusal::RiskCeiling { risk: request.risk, ceiling: model.risk_ceiling });
+    if request.risk > entry.risk_ceiling {
+        return Err(Refusal::RiskCeiling { risk: request.risk, ceiling: entry.risk_ceiling });
     }
-    if !model.window.is_unknown() {
+    if let Some(window) = valuation.interned().window(entry) {
         let (prompt_tokens, completion_tokens) = request.window_tokens();
-        if let Some((part, tokens, maximum)) =
-            model.window.exceeded(prompt_tokens, completion_tokens)
-        {
+        if let Some((part, tokens, maximum)) = window.exceeded(prompt_tokens, completion_tokens) {
             return Err(Refusal::Window { part, tokens, maximum });
         }
     }
-    admit_price(valuation, model)
+    admit_price(valuation, entry)
 }
 
 /// The last two gates on a model, 11 and 12, for one that has passed the others.
 #[inline(always)]
 pub(crate) fn admit_price(
     valuation: &Valuation<'_>,
-    model: &Model,
+    entry: &Entry,
 ) -> Result<CostAndUtility, Refusal> {
-    let CostAndUtility { cost_microunits, utility_microunits } = valuation.cost_and_utility(model);
+    let CostAndUtility { cost_microunits, utility_microunits } = valuation.cost_and_utility(entry);
     let limit = valuation.request().budget_limit;
-    match valuation.maximum_cost_microunits(model, cost_microunits) {
+    match valuation.maximum_cost_microunits(entry, cost_microunits) {
         Some(maximum) if maximum <= limit.get() => {}
         beyond => {
             let maximum_cost = beyond.map_or(Microunits::MAX, Microunits::new);
@@ -311,7 +310,7 @@ pub(crate) fn admit_price(
         }
     }
     if utility_microunits <= 0 {
-        return Err(Refusal::Utility { utility_microunits, terms: valuation.terms(model) });
+        return Err(Refusal::Utility { utility_microunits, terms: valuation.terms(entry) });
     }
     Ok(CostAndUtility { cost_microunits, utility_microunits })
 }

@@ -57,6 +57,7 @@ mod excluded_models;
 mod invalid_request;
 mod window;
 
+mod catalog;
 mod model;
 mod policy;
 mod request;

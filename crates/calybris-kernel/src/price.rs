@@ -10,6 +10,9 @@ mod serialized;
 /// The most bands that a price has.
 pub(crate) const MOST_BANDS: usize = 4;
 
+/// How many numbers a price is made of: four, and for each band a threshold and eight rates.
+const NUMBERS: usize = 4 + MOST_BANDS * (1 + TokenClass::ALL.len());
+
 /// The price of a model: rates per million tokens in one to four bands of prompt lengths, a fixed price per request, and
 /// a fee for searches.
 ///
@@ -46,6 +49,14 @@ pub struct Price {
     bands_after_first: u8,
     first: Band,
     rest: [Band; MOST_BANDS - 1],
+}
+
+/// What a price charges for a prompt: its fees, and the rates of the band of the prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tariff {
+    pub(crate) fixed_price: Microunits,
+    pub(crate) search_fee: SearchFee,
+    pub(crate) rates: Rates,
 }
 
 /// A list of bands that is not a price.
@@ -218,6 +229,32 @@ impl Price {
     fn band_of_several(&self, prompt_tokens: u64) -> &Band {
         let above = |band: &&Band| prompt_tokens > band.above_prompt_tokens.into();
         self.bands().rev().find(above).unwrap_or(&self.first)
+    }
+
+    /// What it charges for a prompt of this many tokens.
+    #[inline(always)]
+    pub(crate) fn tariff(&self, prompt_tokens: u64) -> Tariff {
+        Tariff {
+            fixed_price: self.fixed_price,
+            search_fee: self.search_fee,
+            rates: self.band(prompt_tokens).rates,
+        }
+    }
+
+    /// All that it is made of: prices with the same numbers are equal.
+    pub(crate) fn numbers(&self) -> [u64; NUMBERS] {
+        let mut numbers = [0; NUMBERS];
+        let [fee, per_request] =
+            [self.search_fee.amount().get(), self.search_fee.is_per_request().into()];
+        let head = [self.bands_after_first.into(), self.fixed_price.get(), fee, per_request];
+        let of_bands = [&self.first].into_iter().chain(&self.rest).flat_map(|band| {
+            let rates = TokenClass::ALL.map(|class| band.rates.of(class).get());
+            [u64::from(band.above_prompt_tokens)].into_iter().chain(rates)
+        });
+        for (place, number) in numbers.iter_mut().zip(head.into_iter().chain(of_bands)) {
+            *place = number;
+        }
+        numbers
     }
 
     /// The plain rate of the prompt in the first band, in microunits per million tokens.

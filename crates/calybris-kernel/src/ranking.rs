@@ -5,7 +5,7 @@ use core::hint::select_unpredictable;
 
 use calybris_units::{BasisPoints, Microunits};
 
-use crate::Model;
+use crate::catalog::Entry;
 use crate::utility::CostAndUtility;
 
 /// A model that passed every gate. Its order is the order of preference: the greatest is best.
@@ -33,11 +33,11 @@ impl Candidate {
     }
 
     #[inline(always)]
-    pub(crate) fn new(model: &Model, worth: CostAndUtility) -> Self {
+    pub(crate) fn new(entry: &Entry, worth: CostAndUtility) -> Self {
         Self {
             utility_microunits: worth.utility_microunits,
             cost_microunits: Reverse(worth.cost_microunits),
-            quality_and_id: quality_and_id(model.quality.get(), model.model_id),
+            quality_and_id: quality_and_id(entry.quality.get(), entry.model_id),
         }
     }
 

@@ -1,10 +1,11 @@
 //! The readable scan: every model goes through every gate, the eligible are ranked, and the refusals
 //! are counted.
 
+use crate::Reason;
+use crate::catalog::Entry;
 use crate::gates::{Gate, admit_model};
 use crate::ranking::{Candidate, Ranking};
 use crate::utility::Valuation;
-use crate::{Model, Reason};
 
 /// How many enabled models each gate turned away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,15 +72,15 @@ pub(crate) type Outcome<R> = Result<(R, u32), Reason>;
 pub(crate) fn scan<'m, R: Ranking>(
     mut ranking: R,
     valuation: Valuation<'_>,
-    models: impl IntoIterator<Item = &'m Model>,
+    entries: impl IntoIterator<Item = &'m Entry>,
 ) -> Outcome<R> {
     let mut eligible_models = 0_u32;
     let mut tally = Tally::default();
-    for model in models {
-        match admit_model(&valuation, model) {
+    for entry in entries {
+        match admit_model(&valuation, entry) {
             Ok(worth) => {
                 eligible_models = eligible_models.saturating_add(1);
-                ranking.offer(Candidate::new(model, worth));
+                ranking.offer(Candidate::new(entry, worth));
             }
             Err(refusal) => {
                 if let Some(gate) = refusal.gate() {

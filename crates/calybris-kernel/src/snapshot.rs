@@ -1,16 +1,16 @@
 //! A policy and a catalog, checked and frozen: the kernel's door.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use calybris_units::Microunits;
 
 use crate::candidates::{Candidates, Groups};
+use crate::catalog::Catalog;
 use crate::fast::{Index, is_small, search, search_among};
 use crate::gates::admit_request;
 use crate::ranking::{Candidate, TopK, TopTwo};
 use crate::scan::{Outcome, scan};
-use crate::utility::{Valuation, has_narrow_prices};
+use crate::utility::{Valuation, has_narrow_prices, maximum_cost_microunits};
 use crate::{
     Action, Ceiling, Decision, Group, Model, Policy, RankedModel, Reason, Refusal, Request,
     SnapshotError, canonical,
@@ -30,7 +30,7 @@ use checks::{check_models, check_policy, count_models};
 #[derive(Clone, Debug)]
 pub struct PolicySnapshot {
     policy: Policy,
-    models: Box<[Model]>,
+    catalog: Catalog,
     model_count: u32,
     groups: Groups,
     /// Whether all prices are narrow (see [`Valuation::new`]).
@@ -92,8 +92,8 @@ impl PolicySnapshot {
         let groups = Groups::new(groups.into(), &models)?;
         let index = Index::new(&policy, &models, &groups);
         let narrow_prices = models.iter().all(has_narrow_prices);
-        let models = models.into_boxed_slice();
-        Ok(Self { policy, models, model_count, groups, narrow_prices, index })
+        let catalog = Catalog::new(&models);
+        Ok(Self { policy, catalog, model_count, groups, narrow_prices, index })
     }
 
     /// The policy.
@@ -111,20 +111,20 @@ impl PolicySnapshot {
         &self.policy
     }
 
-    /// The catalog, in ascending order of model ids.
+    /// The models of the catalog, in ascending order of their ids. They are made anew: a snapshot keeps them in a smaller form.
     ///
     /// ```
     /// # mod plain { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plain.inc")); }
     /// # use calybris_kernel::*;
     /// # use plain::{POLICY, model};
     /// let snapshot = PolicySnapshot::new(POLICY, [model(9, 100), model(4, 300)])?;
-    /// let ids: Vec<u32> = snapshot.models().iter().map(|model| model.model_id).collect();
+    /// let ids: Vec<u32> = snapshot.models().map(|model| model.model_id).collect();
     /// assert_eq!(ids, [4, 9]);
     /// # Ok::<(), SnapshotError>(())
     /// ```
-    #[must_use]
-    pub const fn models(&self) -> &[Model] {
-        &self.models
+    #[must_use = "iterators are lazy"]
+    pub fn models(&self) -> impl ExactSizeIterator<Item = Model> + DoubleEndedIterator {
+        self.catalog.models()
     }
 
     /// The groups, in ascending order of their ids, each with its models in ascending order of theirs.
@@ -156,9 +156,12 @@ impl PolicySnapshot {
     /// # Ok::<(), SnapshotError>(())
     /// ```
     #[must_use]
-    pub fn model(&self, model_id: u32) -> Option<&Model> {
-        let index = self.models.binary_search_by_key(&model_id, |model| model.model_id).ok()?;
-        self.models.get(index)
+    pub fn model(&self, model_id: u32) -> Option<Model> {
+        self.catalog.model(model_id)
+    }
+
+    pub(crate) const fn catalog(&self) -> &Catalog {
+        &self.catalog
     }
 
     /// Decides one request: the eligible model of highest utility, or a reject.
@@ -189,7 +192,7 @@ impl PolicySnapshot {
         if !is_plain(request) {
             return self.decide_among_candidates(request);
         }
-        if is_small(&self.models) {
+        if is_small(self.catalog.entries()) {
             return self.decide_among_few(request);
         }
         self.decide(request)
@@ -199,13 +202,8 @@ impl PolicySnapshot {
     #[inline(never)]
     fn decide_among_candidates(&self, request: &Request) -> Decision {
         let candidates = self.candidates(request);
-        let outcome = search_among(
-            TopTwo::EMPTY,
-            &self.index,
-            &self.models,
-            self.valuation(request),
-            candidates,
-        );
+        let (entries, valuation) = (self.catalog.entries(), self.valuation(request));
+        let outcome = search_among(TopTwo::EMPTY, &self.index, entries, valuation, candidates);
         self.conclude(request, outcome, candidates.count())
     }
 
@@ -215,14 +213,14 @@ impl PolicySnapshot {
     }
 
     pub(crate) fn candidates<'a>(&'a self, request: &'a Request) -> Candidates<'a> {
-        Candidates::new(&self.models, &self.groups, request)
+        Candidates::new(&self.catalog, &self.groups, request)
     }
 
     /// Decides an admitted request by a scan. It is a separate function so that a small catalog does not
     /// pay for the preparations of the index.
     #[inline(never)]
     fn decide_among_few(&self, request: &Request) -> Decision {
-        let outcome = scan(TopTwo::EMPTY, self.valuation(request), &*self.models);
+        let outcome = scan(TopTwo::EMPTY, self.valuation(request), self.catalog.entries());
         self.conclude(request, outcome, self.model_count)
     }
 
@@ -231,7 +229,7 @@ impl PolicySnapshot {
     #[inline(never)]
     fn decide(&self, request: &Request) -> Decision {
         let valuation = self.valuation(request);
-        let outcome = search(TopTwo::EMPTY, &self.index, &self.models, &valuation);
+        let outcome = search(TopTwo::EMPTY, &self.index, self.catalog.entries(), &valuation);
         self.conclude(request, outcome, self.model_count)
     }
 
@@ -273,11 +271,11 @@ impl PolicySnapshot {
             return 0;
         }
         let valuation = self.valuation(request);
-        let top = TopK::new(best);
+        let (top, entries) = (TopK::new(best), self.catalog.entries());
         let outcome = if is_plain(request) {
-            search(top, &self.index, &self.models, &valuation)
+            search(top, &self.index, entries, &valuation)
         } else {
-            search_among(top, &self.index, &self.models, valuation, self.candidates(request))
+            search_among(top, &self.index, entries, valuation, self.candidates(request))
         };
         let taken = match outcome {
             Ok((top, _)) => top.taken(),
@@ -313,7 +311,7 @@ impl PolicySnapshot {
     /// What an admitted request is worth under the policy, and what it costs at the models.
     #[inline(always)]
     pub(crate) fn valuation<'a>(&'a self, request: &'a Request) -> Valuation<'a> {
-        Valuation::new(&self.policy, request, self.narrow_prices)
+        Valuation::new(&self.policy, request, self.catalog.interned(), self.narrow_prices)
     }
 
     /// The decision for the model that leads the top.
@@ -366,7 +364,9 @@ impl PolicySnapshot {
 
     #[inline(never)]
     fn maximum_cost_within(&self, ceiling: &Ceiling, model_id: u32) -> Option<Microunits> {
-        self.model(model_id)?.price.maximum_cost(ceiling)
+        let entry = self.catalog.entry(model_id)?;
+        let tariff = self.catalog.interned().tariff(entry, ceiling.prompt_tokens.into());
+        maximum_cost_microunits(ceiling, &tariff).map(Microunits::new)
     }
 
     fn reject(&self, request: &Request, reason: Reason, evaluated_models: u32) -> Decision {
@@ -392,7 +392,7 @@ impl PartialEq for PolicySnapshot {
     /// The index follows from the catalog.
     fn eq(&self, other: &Self) -> bool {
         self.policy == other.policy
-            && self.models == other.models
+            && self.catalog == other.catalog
             && self.groups() == other.groups()
     }
 }

@@ -2,12 +2,14 @@
 
 use calybris_units::Microunits;
 
-use crate::{Ceiling, Model, Policy, Price, Request, TokenClassSet, Usage};
+use crate::catalog::{Entry, Interned};
+use crate::price::Tariff;
+use crate::{Ceiling, Model, Policy, Request, TokenClassSet, Usage};
 
-/// Prices are per this many tokens.
-pub(crate) const TOKENS_PER_PRICE: u64 = 1_000_000;
-/// One basis point times one basis point, as parts of the whole.
-pub(crate) const BPS_SQUARED: u64 = 100_000_000;
+mod widths;
+
+pub(crate) use widths::{BPS_SQUARED, TOKENS_PER_PRICE};
+use widths::{narrow, wide};
 
 /// The terms of a model's utility, each exact; [`utility_microunits`] adds them up.
 ///
@@ -55,116 +57,12 @@ impl UtilityTerms {
     }
 }
 
-/// The formulas that divide or may grow, for whole numbers of one width.
-macro_rules! formulas {
-    ($number:ident) => {
-        use super::{BPS_SQUARED, Microunits, TOKENS_PER_PRICE};
-
-        /// `ceil(sum of tokens * rates / 10^6)`, rates per million tokens.
-        #[inline(always)]
-        pub(super) fn token_cost<const N: usize>(
-            tokens: [u32; N],
-            rates: [Microunits; N],
-        ) -> $number {
-            let per_million = $number::from(TOKENS_PER_PRICE);
-            let mut sum = 0;
-            for (tokens, rate) in tokens.into_iter().zip(rates) {
-                sum += $number::from(tokens) * $number::from(rate.get());
-            }
-            // `div_ceil` would multiply back to see whether anything is left.
-            let almost_one_more = per_million - 1;
-            (sum + almost_one_more) / per_million
-        }
-
-        /// `floor(value * first * second / 10^8)`, rounded once.
-        #[inline(always)]
-        pub(super) fn share(value: u64, first_bps: u16, second_bps: u16) -> $number {
-            let product =
-                $number::from(value) * $number::from(first_bps) * $number::from(second_bps);
-            product / $number::from(BPS_SQUARED)
-        }
-
-        /// `p95 latency * penalty`.
-        #[inline(always)]
-        pub(super) fn latency_penalty(p95_latency_ms: u32, penalty_per_ms: u64) -> $number {
-            $number::from(p95_latency_ms) * $number::from(penalty_per_ms)
-        }
-    };
-}
-
-/// 128 bits hold whatever the inputs are: `2^63 * 2^16 * 2^16` and `5 * 2^32 * 2^64` are less.
-mod wide {
-    formulas!(u128);
-}
-
-/// 64 bits are several times faster, and enough for nearly every request and model.
-///
-/// INVARIANT (narrow): values up to `2^64 / (10^4 * (2^16 - 1))`, which is 28,147 dollars, have shares
-/// whose products are below `2^64`. So have fewer than `2^28` tokens, which is 268 million, at rates
-/// below `2^36`, which is 68,719 dollars a million: `(2^28 - 1) * (2^36 - 1) + 10^6 < 2^64`; and five
-/// classes of fewer than `2^25` tokens each: `5 * (2^25 - 1) * (2^36 - 1) + 10^6 < 2^64`.
-/// Fixed prices and latency penalties are below `2^60`, and so is what fewer than `2^20` searches cost at fees below `2^40`;
-/// shares are below `2^38`, token costs below `2^45`: no sum of them reaches `2^62`.
-mod narrow {
-    use calybris_units::BasisPoints;
-
-    use crate::{Ceiling, Policy, Price, Usage};
-
-    formulas!(u64);
-
-    const MOST_VALUE: u64 = u64::MAX / (BasisPoints::WHOLE.get() as u64 * u16::MAX as u64);
-    const MOST_PENALTY_PER_MS: u64 = (1 << 28) - 1;
-    const TOKEN_BITS: u32 = 28;
-    const CLASSED_TOKEN_BITS: u32 = 25;
-    const RATE_BITS: u32 = 36;
-    const FIXED_PRICE_BITS: u32 = 60;
-    const SEARCH_BITS: u32 = 20;
-    const SEARCH_FEE_BITS: u32 = 40;
-
-    #[inline(always)]
-    pub(super) fn holds_terms(policy: &Policy, value: u64) -> bool {
-        // Without branches, here and below.
-        (value <= MOST_VALUE) & (policy.latency_penalty_per_ms.get() <= MOST_PENALTY_PER_MS)
-    }
-
-    #[inline(always)]
-    pub(super) fn holds_usage(usage: &Usage) -> bool {
-        if usage.is_plain() {
-            return (usage.input_tokens | usage.output_tokens) >> TOKEN_BITS == 0;
-        }
-        holds_classes(usage)
-    }
-
-    #[inline(never)]
-    fn holds_classes(usage: &Usage) -> bool {
-        let prompt = usage.prompt_counts().into_iter().fold(0, |all, tokens| all | tokens);
-        let all = usage.completion_counts().into_iter().fold(prompt, |all, tokens| all | tokens);
-        (all >> CLASSED_TOKEN_BITS == 0) & (usage.searches >> SEARCH_BITS == 0)
-    }
-
-    #[inline(always)]
-    pub(super) fn holds_ceiling(ceiling: &Ceiling) -> bool {
-        ((ceiling.prompt_tokens | ceiling.completion_tokens) >> TOKEN_BITS == 0)
-            & (ceiling.searches >> SEARCH_BITS == 0)
-    }
-
-    /// Rates rise from band to band, so those of the last are looked at.
-    #[inline(always)]
-    pub(super) fn holds_price(price: &Price) -> bool {
-        let rates = &price.last_band().rates;
-        let prompt = rates.prompt_rates().into_iter().fold(0, |all, rate| all | rate.get());
-        let all = rates.completion_rates().into_iter().fold(prompt, |all, rate| all | rate.get());
-        (all >> RATE_BITS == 0)
-            & (price.fixed_price().get() >> FIXED_PRICE_BITS == 0)
-            & (price.search_fee().amount().get() >> SEARCH_FEE_BITS == 0)
-    }
-}
-
 /// What a request is worth under a policy, and what it costs at each model.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Valuation<'a> {
     policy: &'a Policy,
     request: &'a Request,
+    interned: Interned<'a>,
     narrow: Narrow,
     value_microunits: u64,
     /// Void if nothing is narrow.
@@ -191,10 +89,15 @@ pub(crate) struct CostAndUtility {
 }
 
 impl<'a> Valuation<'a> {
-    /// For an admitted request. `narrow_prices` says that all models that will be asked for have
-    /// prices that are [narrow](has_narrow_prices); it may always be false.
+    /// For an admitted request, and entries of the catalog to which `interned` belongs. `narrow_prices` says that all
+    /// models that will be asked for have prices that are [narrow](has_narrow_prices); it may always be false.
     #[inline(always)]
-    pub(crate) fn new(policy: &'a Policy, request: &'a Request, narrow_prices: bool) -> Self {
+    pub(crate) fn new(
+        policy: &'a Policy,
+        request: &'a Request,
+        interned: Interned<'a>,
+        narrow_prices: bool,
+    ) -> Self {
         let value_microunits = request.value_microunits();
         let holds =
             narrow::holds_terms(policy, value_microunits) & narrow::holds_usage(&request.usage);
@@ -210,11 +113,24 @@ impl<'a> Valuation<'a> {
         } else {
             (Narrow::Nothing, 0)
         };
-        Self { policy, request, narrow, value_microunits, narrow_risk_penalty_microunits }
+        Self { policy, request, interned, narrow, value_microunits, narrow_risk_penalty_microunits }
+    }
+
+    /// The same, for entries of another catalog. Its prices must be narrow if those of the former were said to be.
+    pub(crate) const fn with_interned<'b>(self, interned: Interned<'b>) -> Valuation<'b>
+    where
+        'a: 'b,
+    {
+        Valuation { interned, ..self }
     }
 
     pub(crate) const fn request(&self) -> &'a Request {
         self.request
+    }
+
+    /// What the catalog has interned.
+    pub(crate) const fn interned(&self) -> Interned<'a> {
+        self.interned
     }
 
     /// The business value, or 0 if it is negative.
@@ -240,37 +156,46 @@ impl<'a> Valuation<'a> {
 
     /// The cost and the utility of a model, in 64 bits if they are enough.
     #[inline(always)]
-    pub(crate) fn cost_and_utility(&self, model: &Model) -> CostAndUtility {
+    pub(crate) fn cost_and_utility(&self, entry: &Entry) -> CostAndUtility {
         match self.narrow {
-            Narrow::AllOfPlain => self.narrow_worth(
-                model,
-                narrow_cost_of_plain_tokens(&self.request.usage, &model.price),
-            ),
-            _ => self.checked_cost_and_utility(model),
+            Narrow::AllOfPlain => {
+                let usage = &self.request.usage;
+                let (fixed_price, rates) =
+                    self.interned.plain_price(entry, usage.input_tokens.into());
+                self.narrow_worth(entry, narrow_cost_of_plain_tokens(usage, fixed_price, rates))
+            }
+            _ => self.checked_cost_and_utility(entry),
         }
     }
 
     /// The same for any usage, and for a model whose prices may not be narrow.
     #[inline(never)]
-    fn checked_cost_and_utility(self, model: &Model) -> CostAndUtility {
+    fn checked_cost_and_utility(&self, entry: &Entry) -> CostAndUtility {
+        let tariff = self.tariff(entry);
         let is_narrow = match self.narrow {
             Narrow::Nothing => false,
-            Narrow::Terms => narrow::holds_price(&model.price),
+            Narrow::Terms => narrow::holds_tariff(&tariff),
             Narrow::All | Narrow::AllOfPlain => true,
         };
         if is_narrow {
-            self.narrow_worth(model, narrow_cost_microunits(&self.request.usage, &model.price))
+            self.narrow_worth(entry, narrow_cost_microunits(&self.request.usage, &tariff))
         } else {
-            self.wide_cost_and_utility(model)
+            self.wide_cost_and_utility(entry)
         }
     }
 
+    /// What an entry charges for the usage.
     #[inline(always)]
-    fn narrow_worth(&self, model: &Model, cost_microunits: u64) -> CostAndUtility {
+    fn tariff(&self, entry: &Entry) -> Tariff {
+        self.interned.tariff(entry, self.request.usage.prompt_tokens())
+    }
+
+    #[inline(always)]
+    fn narrow_worth(&self, entry: &Entry, cost_microunits: u64) -> CostAndUtility {
         let confidence_bps = self.request.confidence.get();
-        let value = narrow::share(self.value_microunits, confidence_bps, model.quality.get());
+        let value = narrow::share(self.value_microunits, confidence_bps, entry.quality.get());
         let penalty_per_ms = self.policy.latency_penalty_per_ms.get();
-        let latency_penalty = narrow::latency_penalty(model.p95_latency_ms, penalty_per_ms);
+        let latency_penalty = narrow::latency_penalty(entry.p95_latency_ms, penalty_per_ms);
         let deductions = self.narrow_risk_penalty_microunits + cost_microunits + latency_penalty;
         let utility_microunits = value.cast_signed() - deductions.cast_signed();
         CostAndUtility { cost_microunits, utility_microunits }
@@ -280,19 +205,22 @@ impl<'a> Valuation<'a> {
     #[inline(always)]
     pub(crate) fn maximum_cost_microunits(
         &self,
-        model: &Model,
+        entry: &Entry,
         cost_microunits: u64,
     ) -> Option<u64> {
         match &self.request.ceiling {
             None => Some(cost_microunits),
-            Some(ceiling) => maximum_cost_microunits(ceiling, &model.price),
+            Some(ceiling) => {
+                let tariff = self.interned.tariff(entry, ceiling.prompt_tokens.into());
+                maximum_cost_microunits(ceiling, &tariff)
+            }
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn wide_cost_and_utility(self, model: &Model) -> CostAndUtility {
-        let terms = self.terms(model);
+    fn wide_cost_and_utility(self, entry: &Entry) -> CostAndUtility {
+        let terms = self.terms(entry);
         let utility_microunits = terms.utility_microunits();
         CostAndUtility { cost_microunits: terms.cost.get(), utility_microunits }
     }
@@ -300,61 +228,66 @@ impl<'a> Valuation<'a> {
     /// The terms of one model's utility. In line, so that nothing is computed where a refusal's
     /// evidence is not asked for.
     #[inline(always)]
-    pub(crate) fn terms(&self, model: &Model) -> UtilityTerms {
+    pub(crate) fn terms(&self, entry: &Entry) -> UtilityTerms {
         let confidence_bps = self.request.confidence.get();
         // It never exceeds the value, because confidence and quality are at most one whole. If it
         // did, the value would count as 0, so the model would be refused.
         let adjusted_value =
-            wide::share(self.value_microunits, confidence_bps, model.quality.get());
+            wide::share(self.value_microunits, confidence_bps, entry.quality.get());
         let penalty_per_ms = self.policy.latency_penalty_per_ms.get();
         UtilityTerms {
             adjusted_value: u64::try_from(adjusted_value).map_or(Microunits::ZERO, Microunits::new),
             risk_penalty_microunits: self.risk_penalty_microunits(),
-            cost: Microunits::new(cost_microunits(&self.request.usage, &model.price)),
-            latency_penalty_microunits: wide::latency_penalty(model.p95_latency_ms, penalty_per_ms),
+            cost: Microunits::new(cost_microunits(&self.request.usage, &self.tariff(entry))),
+            latency_penalty_microunits: wide::latency_penalty(entry.p95_latency_ms, penalty_per_ms),
         }
     }
 }
 
 /// Whether a model's prices are [`narrow`].
 pub(crate) fn has_narrow_prices(model: &Model) -> bool {
-    narrow::holds_price(&model.price)
+    // Rates rise from band to band, so those of the last are looked at.
+    narrow::holds_tariff(&model.price.tariff(u64::MAX))
 }
 
 /// `fixed price + searches * search fee + ceil(prompt counts * rates / 10^6) + ceil(completion counts * rates / 10^6)`, or
-/// `u64::MAX` if that is more.
+/// `u64::MAX` if that is more; the tariff is that for the prompt.
 #[inline]
-pub(crate) fn cost_microunits(usage: &Usage, price: &Price) -> u64 {
-    if narrow::holds_usage(usage) & narrow::holds_price(price) {
-        narrow_cost_microunits(usage, price)
+pub(crate) fn cost_microunits(usage: &Usage, tariff: &Tariff) -> u64 {
+    if narrow::holds_usage(usage) & narrow::holds_tariff(tariff) {
+        narrow_cost_microunits(usage, tariff)
     } else {
-        wide_cost_microunits(usage, price).unwrap_or(u64::MAX)
+        wide_cost_microunits(usage, tariff).unwrap_or(u64::MAX)
     }
 }
 
 #[inline(always)]
-fn narrow_cost_microunits(usage: &Usage, price: &Price) -> u64 {
+fn narrow_cost_microunits(usage: &Usage, tariff: &Tariff) -> u64 {
     if usage.is_plain() {
-        narrow_cost_of_plain_tokens(usage, price)
+        let rates = [tariff.rates.input, tariff.rates.output];
+        narrow_cost_of_plain_tokens(usage, tariff.fixed_price, rates)
     } else {
-        narrow_cost_of_classes(usage, price)
+        narrow_cost_of_classes(usage, tariff)
     }
 }
 
 #[inline(always)]
-fn narrow_cost_of_plain_tokens(usage: &Usage, price: &Price) -> u64 {
-    let rates = &price.band(usage.input_tokens.into()).rates;
-    price.fixed_price().get()
-        + narrow::token_cost([usage.input_tokens], [rates.input])
-        + narrow::token_cost([usage.output_tokens], [rates.output])
+fn narrow_cost_of_plain_tokens(
+    usage: &Usage,
+    fixed_price: Microunits,
+    [input, output]: [Microunits; 2],
+) -> u64 {
+    fixed_price.get()
+        + narrow::token_cost([usage.input_tokens], [input])
+        + narrow::token_cost([usage.output_tokens], [output])
 }
 
-#[inline(never)]
-fn narrow_cost_of_classes(usage: &Usage, price: &Price) -> u64 {
-    let rates = &price.band(usage.prompt_tokens()).rates;
-    let charged_searches = price.search_fee().charged_searches(usage.searches);
-    price.fixed_price().get()
-        + u64::from(charged_searches) * price.search_fee().amount().get()
+#[inline(always)]
+fn narrow_cost_of_classes(usage: &Usage, tariff: &Tariff) -> u64 {
+    let Tariff { fixed_price, search_fee, rates } = tariff;
+    let charged_searches = search_fee.charged_searches(usage.searches);
+    fixed_price.get()
+        + u64::from(charged_searches) * search_fee.amount().get()
         + narrow::token_cost(usage.prompt_counts(), rates.prompt_rates())
         + narrow::token_cost(usage.completion_counts(), rates.completion_rates())
 }
@@ -362,21 +295,21 @@ fn narrow_cost_of_classes(usage: &Usage, price: &Price) -> u64 {
 /// Nothing above `u64::MAX`.
 #[cold]
 #[inline(never)]
-fn wide_cost_microunits(usage: &Usage, price: &Price) -> Option<u64> {
-    let rates = &price.band(usage.prompt_tokens()).rates;
+fn wide_cost_microunits(usage: &Usage, tariff: &Tariff) -> Option<u64> {
+    let rates = &tariff.rates;
     let prompt = wide::token_cost(usage.prompt_counts(), rates.prompt_rates());
     let completion = wide::token_cost(usage.completion_counts(), rates.completion_rates());
-    with_fees(price, usage.searches, prompt + completion)
+    with_fees(tariff, usage.searches, prompt + completion)
 }
 
 /// The cost of the dearest usage within a ceiling: all of its tokens, at the dearest rates it allows. A longer prompt is never
-/// cheaper, by INVARIANT (price). Nothing above `u64::MAX`.
+/// cheaper, by INVARIANT (price). Nothing above `u64::MAX`; the tariff is that for the longest prompt.
 #[inline]
-pub(crate) fn maximum_cost_microunits(ceiling: &Ceiling, price: &Price) -> Option<u64> {
-    let rates = &price.band(ceiling.prompt_tokens.into()).rates;
+pub(crate) fn maximum_cost_microunits(ceiling: &Ceiling, tariff: &Tariff) -> Option<u64> {
+    let rates = &tariff.rates;
     let prompt = rates.dearest(ceiling.classes.intersection(TokenClassSet::PROMPT));
     let completion = rates.dearest(ceiling.classes.intersection(TokenClassSet::COMPLETION));
-    let tokens = if narrow::holds_ceiling(ceiling) & narrow::holds_price(price) {
+    let tokens = if narrow::holds_ceiling(ceiling) & narrow::holds_tariff(tariff) {
         // The division is what is slow in 128 bits, and not the sums.
         let prompt = narrow::token_cost([ceiling.prompt_tokens], [prompt]);
         u128::from(prompt + narrow::token_cost([ceiling.completion_tokens], [completion]))
@@ -384,13 +317,13 @@ pub(crate) fn maximum_cost_microunits(ceiling: &Ceiling, price: &Price) -> Optio
         wide::token_cost([ceiling.prompt_tokens], [prompt])
             + wide::token_cost([ceiling.completion_tokens], [completion])
     };
-    with_fees(price, ceiling.searches, tokens)
+    with_fees(tariff, ceiling.searches, tokens)
 }
 
-fn with_fees(price: &Price, searches: u32, tokens_microunits: u128) -> Option<u64> {
-    let charged_searches = price.search_fee().charged_searches(searches);
-    let fees = u128::from(price.fixed_price().get())
-        + u128::from(charged_searches) * u128::from(price.search_fee().amount().get());
+fn with_fees(tariff: &Tariff, searches: u32, tokens_microunits: u128) -> Option<u64> {
+    let charged_searches = tariff.search_fee.charged_searches(searches);
+    let fees = u128::from(tariff.fixed_price.get())
+        + u128::from(charged_searches) * u128::from(tariff.search_fee.amount().get());
     u64::try_from(fees + tokens_microunits).ok()
 }
 
@@ -399,7 +332,7 @@ mod tests {
     use calybris_units::BasisPoints;
 
     use super::*;
-    use crate::{Rates, RegionSet, SearchFee, TokenClass};
+    use crate::{Price, Rates, RegionSet, SearchFee, TokenClass};
 
     /// INVARIANT (narrow), at its limits and just beyond. An overflow would panic.
     #[test]
@@ -435,14 +368,17 @@ mod tests {
                             let request = request
                                 .with_business_value_microunits(business_value.cast_signed())
                                 .with_usage(Usage::new(tokens, tokens));
-                            let valuation = Valuation::new(&policy, &request, narrow_prices);
+                            let (entry, interned) = Interned::of_one(&model);
+                            let valuation =
+                                Valuation::new(&policy, &request, interned, narrow_prices);
                             let (worth, terms) = (
-                                valuation.cost_and_utility(&model),
-                                valuation.wide_cost_and_utility(&model),
+                                valuation.cost_and_utility(&entry),
+                                valuation.wide_cost_and_utility(&entry),
                             );
                             assert_eq!(worth, terms, "{policy:?} {model:?} {request:?}");
-                            let cost = cost_microunits(&request.usage, &model.price);
-                            let wide = wide_cost_microunits(&request.usage, &model.price);
+                            let tariff = model.price.tariff(request.usage.prompt_tokens());
+                            let cost = cost_microunits(&request.usage, &tariff);
+                            let wide = wide_cost_microunits(&request.usage, &tariff);
                             assert_eq!(cost, wide.unwrap_or(u64::MAX));
                             assert_eq!(cost, worth.cost_microunits);
                             let risk = valuation.risk_penalty_microunits();
@@ -484,11 +420,13 @@ mod tests {
                     && rate < 1 << 36
                     && fee < 1 << 40
                     && fixed_price < 1 << 60;
-                assert_eq!(narrow::holds_usage(&usage) & narrow::holds_price(&price), is_narrow);
-                let wide = wide_cost_microunits(&usage, &price);
-                assert_eq!(cost_microunits(&usage, &price), wide.unwrap_or(u64::MAX));
+                let model = Model::new(1, 0, BasisPoints::WHOLE).with_price(price);
+                assert_eq!(narrow::holds_usage(&usage) & has_narrow_prices(&model), is_narrow);
+                let tariff = price.tariff(usage.prompt_tokens());
+                let wide = wide_cost_microunits(&usage, &tariff);
+                assert_eq!(cost_microunits(&usage, &tariff), wide.unwrap_or(u64::MAX));
                 if is_narrow {
-                    assert_eq!(narrow_cost_microunits(&usage, &price), wide.unwrap_or(u64::MAX));
+                    assert_eq!(narrow_cost_microunits(&usage, &tariff), wide.unwrap_or(u64::MAX));
                 }
             }
         }

@@ -63,6 +63,11 @@ impl Window {
         self
     }
 
+    /// All that it is made of: windows with the same numbers are equal.
+    pub(crate) const fn numbers(&self) -> [Option<u32>; 3] {
+        [self.max_prompt_tokens, self.max_completion_tokens, self.max_total_tokens]
+    }
+
     /// Whether nothing is known of it.
     #[inline(always)]
     pub(crate) const fn is_unknown(&self) -> bool {

@@ -65,7 +65,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
             let policy = base.as_ref().map_or(*kernel.policy(), PolicyFile::policy);
             let proposed = values.iter().map(|value| {
                 let varied = (number.with)(policy, *value);
-                let varied = PolicySnapshot::with_groups(varied, kernel.models(), kernel.groups());
+                let models: Vec<_> = kernel.models().collect();
+                let varied = PolicySnapshot::with_groups(varied, models, kernel.groups());
                 // A sweep shows no model, so its snapshots need no names but those of the groups, which requests name.
                 let groups = recorded.names().groups.clone();
                 let names = Names { groups, ..Names::default() };

@@ -103,6 +103,7 @@ pub(crate) fn with_policy(
     policy: Policy,
 ) -> Result<Snapshot, calybris_core::kernel::SnapshotError> {
     let kernel = recorded.policy_snapshot();
-    let policy_snapshot = PolicySnapshot::with_groups(policy, kernel.models(), kernel.groups())?;
+    let models: Vec<_> = kernel.models().collect();
+    let policy_snapshot = PolicySnapshot::with_groups(policy, models, kernel.groups())?;
     Ok(Snapshot::new(policy_snapshot, recorded.names().clone()))
 }

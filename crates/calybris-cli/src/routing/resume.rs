@@ -72,7 +72,7 @@ impl Job<'_> {
         let (old, new) = (before.policy_snapshot(), self.catalog.snapshot.policy_snapshot());
         let numbers = |policy: &Policy| policy.with_policy_epoch(0).with_catalog_epoch(0);
         let (was, is) = (old.policy(), new.policy());
-        let same_catalog = old.models() == new.models()
+        let same_catalog = old.models().eq(new.models())
             && names_of_catalog(&before) == names_of_catalog(&self.catalog.snapshot);
         // With another catalog, the same patterns may have other models.
         let same_groups = before.names().groups == self.catalog.snapshot.names().groups

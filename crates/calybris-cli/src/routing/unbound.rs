@@ -14,13 +14,12 @@ pub(super) struct Unbound<'a> {
 
 impl<'a> Unbound<'a> {
     pub(super) fn new(snapshot: &'a PolicySnapshot) -> Result<Self, InputError> {
-        let models = snapshot.models();
-        let without_windows =
-            models.iter().any(|model| model.window != Window::UNKNOWN).then(|| {
-                let models = models.iter().map(|model| model.with_window(Window::UNKNOWN));
-                let models: Vec<_> = models.collect();
-                PolicySnapshot::with_groups(*snapshot.policy(), models, snapshot.groups().to_vec())
-            });
+        let has_windows = snapshot.models().any(|model| model.window != Window::UNKNOWN);
+        let without_windows = has_windows.then(|| {
+            let models = snapshot.models().map(|model| model.with_window(Window::UNKNOWN));
+            let models: Vec<_> = models.collect();
+            PolicySnapshot::with_groups(*snapshot.policy(), models, snapshot.groups().to_vec())
+        });
         let refuse = |error| InputError::in_file("the catalog without windows", error);
         Ok(Self { snapshot, without_windows: without_windows.transpose().map_err(refuse)? })
     }

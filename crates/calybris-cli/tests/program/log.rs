@@ -131,7 +131,7 @@ impl Log {
             snapshot: LoggedSnapshot {
                 digest: snapshot.digest(),
                 policy: *snapshot.policy_snapshot().policy(),
-                models: Cow::Borrowed(snapshot.policy_snapshot().models()),
+                models: snapshot.policy_snapshot().models().collect(),
                 groups: Cow::Borrowed(snapshot.policy_snapshot().groups()),
                 names: Cow::Borrowed(snapshot.names()),
             },

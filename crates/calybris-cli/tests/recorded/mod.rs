@@ -152,7 +152,7 @@ pub(crate) fn write_decisions(dir: &Path, count: u64, edit: impl Fn(u64, &mut De
                 snapshot: LoggedSnapshot {
                     digest: snapshot.digest(),
                     policy,
-                    models: Cow::Borrowed(snapshot.policy_snapshot().models()),
+                    models: snapshot.policy_snapshot().models().collect(),
                     groups: Cow::Borrowed(snapshot.policy_snapshot().groups()),
                     names: Cow::Borrowed(snapshot.names()),
                 },

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::{Index, search, search_among};
 use crate::candidates::{Candidates, Groups};
+use crate::catalog::{Catalog, Interned};
 use crate::ranking::{RankedModel, TopK, TopTwo};
 use crate::scan::scan;
 use crate::utility::{Valuation, has_narrow_prices};
@@ -311,12 +312,13 @@ impl Case {
             request.budget_limit = Microunits::new(self.dice.near(maximum.get()));
         }
         if self.dice.one_in(2) {
+            let (entry, interned) = Interned::of_one(&model);
             // About the least value at which the model pays.
-            let valuation = Valuation::new(policy, &request, false);
+            let valuation = Valuation::new(policy, &request, interned, false);
             let worthless = request.with_business_value_microunits(0);
             let deductions = i128::from(
-                Valuation::new(policy, &worthless, false)
-                    .cost_and_utility(&model)
+                Valuation::new(policy, &worthless, interned, false)
+                    .cost_and_utility(&entry)
                     .utility_microunits,
             );
             let share =
@@ -339,16 +341,18 @@ fn disagreement(seed: u64, most: u64, requests: u32) -> Option<alloc::string::St
     let groups = case.groups();
     let models = case.models.clone();
     let index = Index::new(&policy, &models, &groups);
+    let catalog = Catalog::new(&models);
+    let entries = catalog.entries();
     let narrow = models.iter().all(has_narrow_prices);
     for _ in 0..requests {
         let request = case.request(&policy);
-        let valuation = Valuation::new(&policy, &request, narrow);
-        let candidates = Candidates::new(&models, &groups, &request);
+        let valuation = Valuation::new(&policy, &request, catalog.interned(), narrow);
+        let candidates = Candidates::new(&catalog, &groups, &request);
         let expected = scan(TopTwo::EMPTY, valuation, candidates.iter());
-        let found = search_among(TopTwo::EMPTY, &index, &models, valuation, candidates);
+        let found = search_among(TopTwo::EMPTY, &index, entries, valuation, candidates);
         let simple = request.usage.is_plain() && request.ceiling.is_none();
         let is_plain = simple && request.group_id.is_none() && request.excluded_models.is_empty();
-        let plainly = is_plain.then(|| search(TopTwo::EMPTY, &index, &models, &valuation));
+        let plainly = is_plain.then(|| search(TopTwo::EMPTY, &index, entries, &valuation));
         for found in [Some(found), plainly].into_iter().flatten() {
             let agree = match (&found, &expected) {
                 (Ok((found, eligible)), Ok((expected, expected_eligible))) => {
@@ -365,7 +369,7 @@ fn disagreement(seed: u64, most: u64, requests: u32) -> Option<alloc::string::St
         }
         let (mut best, mut expected) = ([RankedModel::default(); 5], [RankedModel::default(); 5]);
         let _ = scan(TopK::new(&mut expected), valuation, candidates.iter());
-        let _ = search_among(TopK::new(&mut best), &index, &models, valuation, candidates);
+        let _ = search_among(TopK::new(&mut best), &index, entries, valuation, candidates);
         if best != expected {
             return Some(alloc::format!("seed {seed}: {request:?}\n{best:?}\n{expected:?}"));
         }

@@ -275,6 +275,7 @@ impl BitRows {
             next += 1;
             words.extend(bits_of(rows, |row| set(row.model) >> bit & 1 == 1));
         }
+        words.shrink_to_fit();
         Self { any, all, row_of, row_words, words }
     }
 

@@ -13,6 +13,7 @@ use super::quantize::{Code, Codes};
 use super::rows::{Row, Views};
 use super::skyline::Skyline;
 use crate::candidates::Groups;
+use crate::catalog::Entry;
 use crate::{Model, Policy};
 use alloc::vec::Vec;
 
@@ -29,8 +30,9 @@ use alloc::vec::Vec;
 pub(crate) struct Index {
     /// Nothing if numbers are beyond the guards: then models are scanned.
     pub(crate) scale: Option<Scale>,
+    /// Empty for a single block, in which models stand as in the catalog.
     order: Vec<u32>,
-    /// The positions of the rows, in the order of models and their bands.
+    /// The positions of the rows, in the order of models and their bands; empty for a single block.
     positions: Vec<u32>,
     /// Where the rows of a model begin in `positions`, and after the last where they end; empty if each model has one row.
     first_rows: Vec<u32>,
@@ -128,8 +130,10 @@ impl Index {
         } else {
             Vec::new()
         };
-        let order: Vec<u32> = placed.iter().map(|row| row.index).collect();
-        let (positions, first_rows) = positions(&places, &rows, models.len());
+        let order =
+            if is_single { Vec::new() } else { placed.iter().map(|row| row.index).collect() };
+        let (positions, first_rows) =
+            if is_single { Default::default() } else { positions(&places, &rows, models.len()) };
         let members = (0..groups.as_slice().len()).map(|place| {
             let is_member = |row: &Row<'_>| groups.has(place, row.index as usize);
             bits_of(&placed, is_member)
@@ -145,7 +149,8 @@ impl Index {
             let groups = rows.enabled(view).chunks(GROUP);
             groups.map(|words| words.iter().map(|word| word.count_ones()).sum())
         });
-        let enabled_models = enabled_models.collect();
+        let mut enabled_models: Vec<u32> = enabled_models.collect();
+        enabled_models.shrink_to_fit();
         let single = rows
             .enabled(0)
             .first()
@@ -203,14 +208,16 @@ impl Index {
 
     /// Whether INVARIANT (shape) holds.
     fn is_complete(&self, models: &[Model]) -> bool {
-        let rows = self.order.len();
+        let is_single = self.single.is_some();
+        let rows = if is_single { models.len() } else { self.order.len() };
         let blocks = rows.div_ceil(BLOCK);
         let groups = blocks.div_ceil(GROUP);
         let has_model = |index: &u32| models.get(*index as usize).is_some();
         let one_row_each = rows == models.len();
         rows >= models.len()
             && self.order.iter().all(has_model)
-            && self.positions.len() == rows
+            && self.positions.len() == self.order.len()
+            && (self.order.is_empty() || !is_single)
             && self.first_rows.len() == if one_row_each { 0 } else { models.len() + 1 }
             && self.codes.len() == blocks * PARTS
             && self.classes.is_complete(blocks)
@@ -237,11 +244,14 @@ impl Index {
         } else {
             *self.first_rows.get(model)? as usize..*self.first_rows.get(model + 1)? as usize
         };
-        let enabled = self.rows.enabled(view);
-        self.positions.get(rows)?.iter().copied().find(|position| {
-            let word = enabled.get(*position as usize / BLOCK).copied().unwrap_or(0);
+        let is_enabled = |position: &u32| {
+            let word = self.enabled_of_block(view, *position as usize / BLOCK);
             word >> (position % 64) & 1 == 1
-        })
+        };
+        if self.single.is_some() {
+            return u32::try_from(model).ok().filter(is_enabled);
+        }
+        self.positions.get(rows)?.iter().copied().find(is_enabled)
     }
 
     /// The rows of the members of a group of the snapshot, given its place.
@@ -319,15 +329,15 @@ impl Index {
         self.worst.get(block)
     }
 
-    /// The models at some bits of a block.
+    /// The entries of the models at some bits of a block.
     #[inline]
-    pub(crate) fn models_of<'a>(
+    pub(crate) fn entries_of<'a>(
         &'a self,
-        models: &'a [Model],
+        entries: &'a [Entry],
         block: usize,
         bits: u64,
-    ) -> impl Iterator<Item = (usize, &'a Model)> {
-        Bits(bits).filter_map(move |bit| Some((bit, self.model(models, block, bit)?)))
+    ) -> impl Iterator<Item = (usize, &'a Entry)> {
+        Bits(bits).filter_map(move |bit| Some((bit, self.entry(entries, block, bit)?)))
     }
 
     /// The enabled models of a block that a view sees.
@@ -358,21 +368,23 @@ impl Index {
         self.enabled_models.get(view * self.groups.len() + group).copied().unwrap_or(0)
     }
 
-    /// The model at a bit of a block.
+    /// The entry of the model at a bit of a block.
     #[inline]
-    pub(crate) fn model<'a>(
+    pub(crate) fn entry<'a>(
         &self,
-        models: &'a [Model],
+        entries: &'a [Entry],
         block: usize,
         bit: usize,
-    ) -> Option<&'a Model> {
-        models.get(*self.order.get(block * BLOCK + bit)? as usize)
+    ) -> Option<&'a Entry> {
+        let position = block * BLOCK + bit;
+        entries.get(self.order.get(position).map_or(position, |index| *index as usize))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Catalog;
     use crate::ranking::TopTwo;
     use crate::scan::scan;
     use crate::utility::Valuation;
@@ -398,12 +410,15 @@ mod tests {
     #[test]
     fn what_is_built_is_complete_and_without_any_part_it_is_not() {
         let damages: [fn(&mut Index); 18] = [
-            |index| index.order.truncate(1),
-            |index| index.positions.clear(),
+            |index| index.order.push(0),
+            |index| index.positions.push(0),
             |index| index.first_rows.push(0),
             |index| index.enabled_models.clear(),
             |index| index.members[0].clear(),
-            |index| index.order.fill(u32::MAX),
+            |index| match &mut *index.order {
+                [] => index.order.push(0),
+                order => order.fill(u32::MAX),
+            },
             |index| index.codes.clear(),
             |index| index.skylines.clear(),
             |index| index.worst.clear(),
@@ -414,7 +429,7 @@ mod tests {
             |index| index.rows.parts()[2].clear(),
             |index| index.rows.parts()[3].clear(),
             |index| index.rows.parts()[4].clear(),
-            |index| index.rows.parts()[5].clear(),
+            |index| index.rows.parts()[5].push(0),
             |index| index.rows.parts()[6].clear(),
         ];
         for models in [9, 22, 32, 33, 64, 65, 1_025, 4_097].map(catalog) {
@@ -439,14 +454,16 @@ mod tests {
         let models = catalog(300);
         let request = Request::new(1, 1, 0, 0).with_business_value_microunits(1_000);
         let policy = Policy::new();
-        let valuation = Valuation::new(&policy, &request, false);
+        let catalog = Catalog::new(&models);
+        let valuation = Valuation::new(&policy, &request, catalog.interned(), false);
         let mut index = Index::new(&policy, &models, &Groups::default());
         assert!(index.scale.is_some());
         index.codes.clear();
         let index = index.or_scanned(&models);
         let (found, eligible) =
-            super::super::search(TopTwo::EMPTY, &index, &models, &valuation).unwrap();
-        let (expected, expected_eligible) = scan(TopTwo::EMPTY, valuation, &models).unwrap();
+            super::super::search(TopTwo::EMPTY, &index, catalog.entries(), &valuation).unwrap();
+        let (expected, expected_eligible) =
+            scan(TopTwo::EMPTY, valuation, catalog.entries()).unwrap();
         assert_eq!((found.winner(), eligible), (expected.winner(), expected_eligible));
     }
 }

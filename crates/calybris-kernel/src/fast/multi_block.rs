@@ -12,7 +12,7 @@ use super::quantize::Codes;
 use super::scope::Scope;
 use super::slack::Limits;
 use super::zone_map::{ZoneMaps, ZoneVerdicts};
-use crate::Model;
+use crate::catalog::Entry;
 use crate::gates::admit_model;
 use crate::ranking::{Candidate, Ranking};
 use crate::utility::Valuation;
@@ -23,7 +23,7 @@ const FEW: u32 = 2;
 /// The state of a search.
 struct Search<'a, R, B: Bill> {
     index: &'a Index,
-    models: &'a [Model],
+    entries: &'a [Entry],
     valuation: Valuation<'a>,
     limits: Limits,
     bounds: &'a Bounds<B>,
@@ -41,7 +41,7 @@ struct Search<'a, R, B: Bill> {
 pub(super) fn search_groups<R: Ranking, B: Bill>(
     ranking: R,
     index: &Index,
-    models: &[Model],
+    entries: &[Entry],
     valuation: Valuation<'_>,
     scale: &Scale,
     bounds: &Bounds<B>,
@@ -52,7 +52,7 @@ pub(super) fn search_groups<R: Ranking, B: Bill>(
     let (bar, eligible_models) = (bounds.maybe_positive, 0);
     let mut search = Search {
         index,
-        models,
+        entries,
         valuation,
         limits,
         bounds,
@@ -239,10 +239,10 @@ impl<R: Ranking, B: Bill> Search<'_, R, B> {
         if contenders == 0 {
             return;
         }
-        let Self { index, models, valuation, .. } = *self;
-        let contenders = Bits(contenders).map_while(|bit| index.model(models, block, bit));
+        let Self { index, entries, valuation, .. } = *self;
+        let contenders = Bits(contenders).map_while(|bit| index.entry(entries, block, bit));
         self.ranking.offer_all(
-            contenders.map(|model| Candidate::new(model, valuation.cost_and_utility(model))),
+            contenders.map(|entry| Candidate::new(entry, valuation.cost_and_utility(entry))),
         );
         if let Some(least) = self.ranking.least_utility_microunits() {
             // Every utility in the ranking is above 0; a bar of 0 would let more through, never fewer.
@@ -254,11 +254,11 @@ impl<R: Ranking, B: Bill> Search<'_, R, B> {
     #[inline(never)]
     fn judge_exactly(&mut self, block: usize, bits: u64) {
         for bit in Bits(bits) {
-            if let Some(model) = self.index.model(self.models, block, bit)
-                && let Ok(worth) = admit_model(&self.valuation, model)
+            if let Some(entry) = self.index.entry(self.entries, block, bit)
+                && let Ok(worth) = admit_model(&self.valuation, entry)
             {
                 self.eligible_models += 1;
-                self.ranking.offer(Candidate::new(model, worth));
+                self.ranking.offer(Candidate::new(entry, worth));
             }
         }
     }

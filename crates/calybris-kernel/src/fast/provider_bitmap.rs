@@ -2,6 +2,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::slice;
 
 use super::blocks::BLOCK;
 use super::lanes::Bits;
@@ -19,7 +20,8 @@ pub(crate) struct ProviderRows {
     words: Vec<u64>,
     /// Those of a single block, by four neighbouring ids from 0 on: the models that each subset of
     /// the four serves. A few look-ups without a branch that depends on the request; nothing if
-    /// there are more blocks, or higher ids than a few fours have.
+    /// there are more blocks, or higher ids than a few fours have. Where they are, there are no other rows: a small
+    /// catalog has no room for what it does not need.
     fours: Vec<[u64; 16]>,
 }
 
@@ -52,13 +54,16 @@ impl ProviderRows {
             }
         }
         rows.fours = rows.look_up_by_four();
+        if !rows.fours.is_empty() {
+            (rows.row_of, rows.words) = (Vec::new(), Vec::new());
+        }
         rows
     }
 
     pub(crate) fn is_complete(&self, blocks: usize) -> bool {
-        self.row_of.len() == 256
-            && self.row_words == blocks
-            && self.words.len() == self.count as usize * blocks
+        let (ids, words) =
+            if self.fours.is_empty() { (256, self.count as usize * blocks) } else { (0, 0) };
+        self.row_words == blocks && self.row_of.len() == ids && self.words.len() == words
     }
 
     #[cfg(test)]
@@ -131,6 +136,10 @@ impl ProviderRows {
     pub(crate) fn each_row(&self, providers: &ProviderSet, mut with: impl FnMut(&[u64])) {
         for (word, base) in providers.words().into_iter().zip([0, 64, 128, 192]) {
             for bit in Bits(word) {
+                if let Some(four) = self.fours.get((base + bit) / 4) {
+                    four.get(1 << (bit % 4)).map(slice::from_ref).map(&mut with);
+                    continue;
+                }
                 let row = self.row_of.get(base + bit).copied().map_or(0, usize::from);
                 if let Some(row) = self.words.get(row * self.row_words..(row + 1) * self.row_words)
                 {

@@ -8,7 +8,7 @@ use super::only_block::SingleCodes;
 use super::quantize::Codes;
 use super::scope::Scope;
 use super::slack::Limits;
-use crate::Model;
+use crate::catalog::Entry;
 use crate::gates::{Gate, Refusal, admit_price};
 use crate::scan::Tally;
 use crate::utility::Valuation;
@@ -19,14 +19,14 @@ use crate::utility::Valuation;
 #[inline(never)]
 pub(super) fn count_refusals<B: Bill>(
     index: &Index,
-    models: &[Model],
+    entries: &[Entry],
     valuation: Valuation<'_>,
     limits: Limits,
     costs: Costs<'_, B>,
     scope: Scope<'_>,
 ) -> Tally {
     let mut count =
-        RefusalCount { index, models, valuation, limits, costs, scope, tally: Tally::default() };
+        RefusalCount { index, entries, valuation, limits, costs, scope, tally: Tally::default() };
     if let (Some((_, SingleCodes::Half(codes))), Some(columns)) =
         (index.single(), B::columns_of(&index.classes, 0).and_then(|columns| columns.first_chunk()))
     {
@@ -56,7 +56,7 @@ pub(super) enum Costs<'a, B: Bill> {
 
 struct RefusalCount<'a, B: Bill> {
     index: &'a Index,
-    models: &'a [Model],
+    entries: &'a [Entry],
     valuation: Valuation<'a>,
     limits: Limits,
     costs: Costs<'a, B>,
@@ -72,7 +72,7 @@ impl<B: Bill> RefusalCount<'_, B> {
         codes: &[Codes; N],
         columns: &[B::Columns; N],
     ) {
-        let Self { index, models, valuation, limits, costs, scope, ref mut tally } = *self;
+        let Self { index, entries, valuation, limits, costs, scope, ref mut tally } = *self;
         let request = valuation.request();
         let outliers = scope.outliers_of(index, block);
         // If the worst corner of a block passes a gate, all its models do.
@@ -99,8 +99,8 @@ impl<B: Bill> RefusalCount<'_, B> {
         }
         if !worst.latency || outliers != 0 {
             let mut kept = gather(codes, |codes| limits.latency_excess(codes).zeros().bits());
-            for (bit, model) in index.models_of(models, block, kept & outliers) {
-                if model.p95_latency_ms > request.latency_limit_ms() {
+            for (bit, entry) in index.entries_of(entries, block, kept & outliers) {
+                if entry.p95_latency_ms > request.latency_limit_ms() {
                     kept &= !(1 << bit);
                 }
             }
@@ -142,8 +142,8 @@ impl<B: Bill> RefusalCount<'_, B> {
                 doubtful |= !gather(&costs, |costs| budget.within(*costs));
             }
         }
-        for (bit, model) in index.models_of(models, block, live & affordable & doubtful) {
-            if !is_affordable(&valuation, model) {
+        for (bit, entry) in index.entries_of(entries, block, live & affordable & doubtful) {
+            if !is_affordable(&valuation, entry) {
                 affordable &= !(1 << bit);
             }
         }
@@ -154,8 +154,8 @@ impl<B: Bill> RefusalCount<'_, B> {
 
 /// BlockFilter of few.
 #[inline(never)]
-fn is_affordable(valuation: &Valuation<'_>, model: &Model) -> bool {
-    !matches!(admit_price(valuation, model), Err(Refusal::Budget { .. }))
+fn is_affordable(valuation: &Valuation<'_>, entry: &Entry) -> bool {
+    !matches!(admit_price(valuation, entry), Err(Refusal::Budget { .. }))
 }
 
 #[cfg(test)]
@@ -169,9 +169,11 @@ mod tests {
     use super::super::charges::PlainBill;
     use super::*;
     use crate::candidates::Groups;
+    use crate::catalog::Catalog;
     use crate::gates::admit_model;
     use crate::{
-        BasisPoints, CapabilitySet, Microunits, Policy, Price, ProviderSet, RegionSet, Request,
+        BasisPoints, CapabilitySet, Microunits, Model, Policy, Price, ProviderSet, RegionSet,
+        Request,
     };
 
     const POLICY: Policy = Policy::new().with_policy_epoch(1).with_catalog_epoch(1);
@@ -239,11 +241,12 @@ mod tests {
                 model.model_id = id;
             }
             let index = Index::new(&POLICY, &models, &Groups::default());
+            let catalog = Catalog::new(&models);
             let scale = index.scale.as_ref().unwrap();
             for request in &requests {
-                let valuation = Valuation::new(&POLICY, request, false);
+                let valuation = Valuation::new(&POLICY, request, catalog.interned(), false);
                 let mut expected = Tally::default();
-                for refusal in models.iter().filter_map(|model| admit_model(&valuation, model).err()) {
+                for refusal in catalog.entries().iter().filter_map(|entry| admit_model(&valuation, entry).err()) {
                     expected.add(refusal.gate().unwrap(), 1);
                 }
                 let bounds = Bounds::<PlainBill<false>>::new(&valuation, scale, &plain_amounts(request)).unwrap();
@@ -254,7 +257,7 @@ mod tests {
                     known.push(Costs::AllBeyond);
                 }
                 for costs in known {
-                    let found = count_refusals(&index, &models, valuation, limits, costs, Scope::of_everyone(&index, request));
+                    let found = count_refusals(&index, catalog.entries(), valuation, limits, costs, Scope::of_everyone(&index, request));
                     prop_assert_eq!(found, expected, "{:?} {:?}", costs, request);
                 }
             }

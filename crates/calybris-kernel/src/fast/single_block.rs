@@ -9,7 +9,7 @@ use super::lanes::{Bits, Splat, at_most, gather};
 use super::only_block::SingleBlock;
 use super::quantize::Codes;
 use super::slack::{Limits, minimum_quality};
-use crate::Model;
+use crate::catalog::Entry;
 use crate::gates::admit_price;
 use crate::ranking::{Candidate, Ranking};
 use crate::utility::Valuation;
@@ -23,7 +23,7 @@ pub(super) fn search_single<R: Ranking, const N: usize>(
     mut ranking: R,
     index: &Index,
     (single, codes): (&SingleBlock, &[Codes; N]),
-    models: &[Model],
+    entries: &[Entry],
     valuation: &Valuation<'_>,
     scale: &Scale,
     bounds: &Bounds<PlainBill<false>>,
@@ -61,12 +61,12 @@ pub(super) fn search_single<R: Ranking, const N: usize>(
     let mut eligible_models = eligible.count_ones();
     if doubtful != 0 {
         let admitted;
-        (ranking, admitted) = judge_exactly(ranking, models, *valuation, doubtful);
+        (ranking, admitted) = judge_exactly(ranking, entries, *valuation, doubtful);
         eligible_models += admitted;
     }
-    let contenders = Bits(contenders).map_while(|bit| models.get(bit));
+    let contenders = Bits(contenders).map_while(|bit| entries.get(bit));
     ranking.offer_all(
-        contenders.map(|model| Candidate::new(model, valuation.cost_and_utility(model))),
+        contenders.map(|entry| Candidate::new(entry, valuation.cost_and_utility(entry))),
     );
     (ranking, eligible_models)
 }
@@ -75,15 +75,15 @@ pub(super) fn search_single<R: Ranking, const N: usize>(
 #[inline(never)]
 fn judge_exactly<R: Ranking>(
     mut ranking: R,
-    models: &[Model],
+    entries: &[Entry],
     valuation: Valuation<'_>,
     bits: u64,
 ) -> (R, u32) {
     let mut admitted = 0;
-    for model in Bits(bits).filter_map(|bit| models.get(bit)) {
-        if let Ok(worth) = admit_price(&valuation, model) {
+    for entry in Bits(bits).filter_map(|bit| entries.get(bit)) {
+        if let Ok(worth) = admit_price(&valuation, entry) {
             admitted += 1;
-            ranking.offer(Candidate::new(model, worth));
+            ranking.offer(Candidate::new(entry, worth));
         }
     }
     (ranking, admitted)

@@ -237,6 +237,7 @@ mod tests {
     use super::super::only_block::SingleCodes;
     use super::*;
     use crate::candidates::Groups;
+    use crate::catalog::Catalog;
     use crate::gates::admit_price;
     use crate::utility::Valuation;
     use crate::{BasisPoints, Microunits, Model, Policy, Price, RegionSet, Request};
@@ -312,28 +313,29 @@ mod tests {
                     model.p95_latency_ms <<= scale_bits / 2;
                 }
                 let index = Index::new(&policy, &models, &Groups::default());
+                let catalog = Catalog::new(&models);
                 let Some((_, SingleCodes::Half(codes))) = index.single() else { panic!() };
                 let scale = index.scale.as_ref().unwrap();
                 for mut request in requests {
                     request.budget_limit = Microunits::new(request.budget_limit.get().saturating_mul(1 << scale_bits));
                     // Each model's utility is brought to the edge once.
-                    for edge in &models {
-                        let valuation = Valuation::new(&policy, &request, true);
+                    for edge in catalog.entries() {
+                        let valuation = Valuation::new(&policy, &request, catalog.interned(), true);
                         let utility = valuation.cost_and_utility(edge).utility_microunits;
                         let share = i64::from(edge.quality.get()) * i64::from(request.confidence.get());
                         let missing = utility.saturating_mul(100_000_000) / share;
                         let value = request.business_value_microunits - missing;
                         request.business_value_microunits = value.clamp(0, 1 << 40);
-                        let valuation = Valuation::new(&policy, &request, true);
+                        let valuation = Valuation::new(&policy, &request, catalog.interned(), true);
                         let Some(bounds) = Bounds::new(&valuation, scale, &plain_amounts(&request)) else { continue };
                         let claims = bounds.without_absent_terms(Claims(&bounds, codes));
-                        for (position, model) in models.iter().enumerate() {
+                        for (position, entry) in catalog.entries().iter().enumerate() {
                             let [turned_away, let_through, sure] = claims[position / LANES]
                                 .map(|bits| bits >> (position % LANES) & 1 == 1);
-                            let admitted = admit_price(&valuation, model).is_ok();
-                            prop_assert!(!turned_away || !admitted, "{model:?} {request:?}");
-                            prop_assert!(!let_through || admitted, "{model:?} {request:?}");
-                            prop_assert!(!sure || admitted, "{model:?} {request:?}");
+                            let admitted = admit_price(&valuation, entry).is_ok();
+                            prop_assert!(!turned_away || !admitted, "{entry:?} {request:?}");
+                            prop_assert!(!let_through || admitted, "{entry:?} {request:?}");
+                            prop_assert!(!sure || admitted, "{entry:?} {request:?}");
                         }
                     }
                 }

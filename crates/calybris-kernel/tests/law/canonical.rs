@@ -146,7 +146,7 @@ fn is_of_the_first_law(snapshot: &PolicySnapshot) -> bool {
             && output.iter().all(|rate| *rate == rates.output)
     };
     snapshot.groups().is_empty()
-        && snapshot.models().iter().all(|model| {
+        && snapshot.models().all(|model| {
             model.price.bands().count() == 1
                 && model.price.bands().all(plain)
                 && model.price.search_fee().amount().get() == 0

@@ -60,7 +60,7 @@ proptest! {
             let margin = snapshot.margin(request);
             prop_assert_eq!(margin.map(|margin| margin.model_id), selected);
             let Some(margin) = margin else { continue };
-            let model = *snapshot.model(margin.model_id).unwrap();
+            let model = snapshot.model(margin.model_id).unwrap();
             let wins = |changed: Model| selects(&case, request, changed);
             let dice = &mut Dice(seed);
             for number in numbers(&model, request) {

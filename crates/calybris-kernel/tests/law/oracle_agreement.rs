@@ -41,11 +41,11 @@ proptest! {
                 continue;
             }
             prop_assert_eq!(explanation.models.len(), case.models.len());
-            for (model, verdict) in snapshot.models().iter().zip(&explanation.models) {
+            for (model, verdict) in snapshot.models().zip(&explanation.models) {
                 prop_assert_eq!(model.model_id, verdict.model_id);
-                let expected = oracle::turned_away(&case.policy, request, model);
-                let utility = oracle::utility(&case.policy, request, model);
-                let cost = oracle::cost(request, model);
+                let expected = oracle::turned_away(&case.policy, request, &model);
+                let utility = oracle::utility(&case.policy, request, &model);
+                let cost = oracle::cost(request, &model);
                 match verdict.verdict {
                     Verdict::Eligible { utility_microunits, terms } => {
                         prop_assert_eq!(expected, None);

@@ -52,7 +52,7 @@ fn a_policy_bps_above_one_whole_is_refused_by_field_but_the_multiplier_may_excee
 fn models_are_found_by_id_and_listed_in_order() {
     let models = [5, 0, u32::MAX].map(|model_id| MODEL.with_model_id(model_id));
     let snapshot = PolicySnapshot::new(POLICY, models).unwrap();
-    let ids: Vec<u32> = snapshot.models().iter().map(|model| model.model_id).collect();
+    let ids: Vec<u32> = snapshot.models().map(|model| model.model_id).collect();
     assert_eq!(ids, [0, 5, u32::MAX]);
     assert_eq!(snapshot.model(5).unwrap().model_id, 5);
     assert_eq!(snapshot.model(6), None);

@@ -83,7 +83,7 @@ fn winner(explained: &Explained<'_>, margin: &Margin, paint: Paint, page: &mut P
     page.line(paint.strong(&ahead));
     let Some(model) = explained.snapshot.policy_snapshot().model(margin.model_id) else { return };
     page.line("  and stays ahead, each number by itself, with");
-    let numbers = limits(model, margin, explained.request);
+    let numbers = limits(&model, margin, explained.request);
     write(&numbers, page);
     if numbers.iter().any(|number| number.change.ends_with(NEXT_BAND_MARK)) {
         page.line("    * as high as in the next band, which no rate exceeds");
@@ -221,7 +221,7 @@ fn one(explained: &Explained<'_>, model_id: u32, page: &mut Page) {
     if model_id == explained.explanation.decision.requested_model_id {
         name.push_str(" (asked for)");
     }
-    let numbers = winning(model, &changes, explained.request);
+    let numbers = winning(&model, &changes, explained.request);
     if numbers.is_empty() {
         page.line(format_args!("  {name}: no single number would be enough"));
         return;

@@ -28,7 +28,7 @@ pub(super) fn words(explained: &Explained<'_>, model_id: u32, paint: Paint, page
         page.line(band);
     }
     if let Some(ceiling) = &explained.request.ceiling {
-        page.wrapped("", &at_most(model, ceiling));
+        page.wrapped("", &at_most(&model, ceiling));
     }
     page.line("");
 }
