@@ -35,6 +35,8 @@ pub enum Note {
     UnreadRetirement,
     /// A cache rate that its row does not state is the dearest of the same model name, as the policy says.
     FilledRate,
+    /// Its provider reads the cache at half the input rate unless the list says otherwise, and the list does not.
+    AssumedCacheRate,
     /// Images have prices of their own.
     Images,
     /// Videos have prices of their own.
@@ -57,7 +59,7 @@ pub enum Note {
 
 impl Note {
     /// All notes.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::RoundedRate,
         Self::RaisedRate,
         Self::MergedBands,
@@ -66,6 +68,7 @@ impl Note {
         Self::FreeSearches,
         Self::UnreadRetirement,
         Self::FilledRate,
+        Self::AssumedCacheRate,
         Self::Images,
         Self::Videos,
         Self::CachedAudio,
@@ -106,6 +109,7 @@ impl Note {
             Self::FreeSearches => "free_searches",
             Self::UnreadRetirement => "unread_retirement",
             Self::FilledRate => "filled_rate",
+            Self::AssumedCacheRate => "assumed_cache_rate",
             Self::Images => "images",
             Self::Videos => "videos",
             Self::CachedAudio => "cached_audio",
@@ -131,6 +135,9 @@ impl fmt::Display for Note {
             Self::FreeSearches => "has free searches, which are charged",
             Self::UnreadRetirement => "has a date of retirement that is not a date",
             Self::FilledRate => "has a cache rate filled in from the same model name",
+            Self::AssumedCacheRate => {
+                "has no rate for cache reads; its provider charges half the input rate"
+            }
             Self::Images => "has prices for images, which are not modelled",
             Self::Videos => "has prices for videos, which are not modelled",
             Self::CachedAudio => "has a price for sound read from a cache, which is not modelled",

@@ -148,16 +148,31 @@ fn shortened(message: &str) -> String {
         return message.replace('\n', " ");
     }
     let (first, last) = message.rsplit_once(", expected ").unwrap_or((message, ""));
-    let head: String = first.chars().take(LONGEST_MESSAGE_LETTERS / 2).collect();
-    let tail: String = last.chars().take(LONGEST_MESSAGE_LETTERS / 2).collect();
-    if last.is_empty() { format!("{head}...") } else { format!("{head}..., expected {tail}") }
+    // What is expected is this crate's own list of keys, and is told whole.
+    let tail: String = last.chars().take(LONGEST_LIST_LETTERS).collect();
+    let mut head: String = first.chars().take(LONGEST_MESSAGE_LETTERS / 2).collect();
+    if head.len() < first.len() {
+        head.push_str("...");
+    }
+    if last.is_empty() { head } else { format!("{head}, expected {tail}") }.replace('\n', " ")
 }
 
 const LONGEST_MESSAGE_LETTERS: usize = 400;
+const LONGEST_LIST_LETTERS: usize = 4_000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_list_of_keys_is_told_whole_and_a_long_value_is_not() {
+        let keys: Vec<String> = (0..60).map(|n| format!("`long_name_of_a_key_{n}`")).collect();
+        let keys = keys.join(", ");
+        let told = plain(&format!("unknown field `x`, expected one of {keys}"));
+        assert_eq!(told, format!("unknown key `x`; allowed are {keys}"));
+        let told = plain(&format!("unknown field `{}`, expected `a`", "x".repeat(1_000)));
+        assert!(told.len() < 300 && told.ends_with("...; allowed are `a`"), "{told}");
+    }
 
     #[test]
     fn the_sentences_of_the_libraries_are_put_into_plain_words() {

@@ -312,6 +312,12 @@ fn fireworks_reads_caches_for_half_the_input_rate_unless_the_list_says_otherwise
         list.candidate(name).unwrap().price().band(0).rates.cache_read.get()
     };
     assert_eq!(read("fireworks_ai", "", "a"), 500_000);
+    let assumed = |fields: &str| {
+        let list = list_of("fireworks_ai", fields).unwrap();
+        list.noted(Note::AssumedCacheRate).count()
+    };
+    assert_eq!(assumed(""), 1);
+    assert_eq!(assumed(", \"cache_read_input_token_cost\": 3e-07"), 0);
     assert_eq!(read("fireworks_ai", ", \"cache_read_input_token_cost\": 3e-07", "a"), 300_000);
     assert_eq!(
         read("fireworks_ai", ", \"input_cost_per_token_priority\": 2e-06", "a@priority"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use calybris_catalog::is_unlisted;
-use calybris_core::engine::{Names, Outcome, Settlement};
+use calybris_core::engine::{Admission, Names, Outcome, Settlement};
 use calybris_core::kernel::{Action, Reason, Request};
 use serde::Serialize;
 
@@ -17,8 +17,14 @@ pub(crate) struct Tally {
     pub(crate) substituted: u64,
     /// Rejected by the kernel.
     pub(crate) rejected: u64,
-    /// Decided, but refused for lack of budget.
+    /// Decided, but more than was available.
     pub(crate) insufficient_budget: u64,
+    /// Decided, but the tenant, or one above it, is frozen.
+    pub(crate) frozen: u64,
+    /// Decided, but the tenant, or one above it, owes money.
+    pub(crate) in_debt: u64,
+    /// Decided, but the tenant, or one above it, would have more reserved than its cap allows.
+    pub(crate) over_cap: u64,
     /// Requests that were answered with an earlier decision under their request key. Those that an earlier run had left
     /// unsettled are settled now and counted as decisions too; the others change nothing and are counted nowhere else.
     pub(crate) repeated: u64,
@@ -65,7 +71,7 @@ pub(crate) struct TenantTally {
     pub(crate) decisions: u64,
     pub(crate) carried_out: u64,
     pub(crate) rejected: u64,
-    pub(crate) insufficient_budget: u64,
+    pub(crate) refused_by_budget: u64,
     pub(crate) committed_microunits: u128,
 }
 
@@ -118,9 +124,16 @@ impl Tally {
             count_rejection(&mut self.rejections, decision.reason);
             return;
         };
-        if outcome.admission.is_refusal() {
-            self.insufficient_budget += 1;
-            of_tenant.insufficient_budget += 1;
+        let refused = match outcome.admission {
+            Admission::NotAsked | Admission::Reserved => None,
+            Admission::Insufficient { .. } => Some(&mut self.insufficient_budget),
+            Admission::Frozen => Some(&mut self.frozen),
+            Admission::InDebt { .. } => Some(&mut self.in_debt),
+            Admission::Exposed { .. } => Some(&mut self.over_cap),
+        };
+        if let Some(count) = refused {
+            *count += 1;
+            of_tenant.refused_by_budget += 1;
             return;
         }
         if decision.action == Action::Substitute {

@@ -59,6 +59,40 @@ fn every_form_of_catalog_and_requests_gives_the_same_decisions() {
 }
 
 #[test]
+fn a_refusal_by_a_freeze_or_a_cap_is_not_told_as_lack_of_money() {
+    let LogDirectory { dir: _dir, log } = LogDirectory::new();
+    let again = || {
+        let mut command = route(&input("catalog.toml"), &input("trace.csv"), &log);
+        command.arg("--append");
+        command
+    };
+    assert_eq!(run(&mut route(&input("catalog.toml"), &input("trace.csv"), &log)).code, 0);
+    for (verb, key, said, advice) in [
+        (&["freeze", "--reason", "leak"][..], "frozen", "the tenant is frozen", "tenant unfreeze"),
+        (&["unfreeze", "--reason", "mended"], "", "", ""),
+        (
+            &["rules", "--exposure-cap", "0.00001", "--reason", "care"],
+            "over_cap",
+            "exceed its cap",
+            "tenant rules",
+        ),
+    ] {
+        let (verb, more) = verb.split_first().unwrap();
+        let changed = run(program().args(["tenant", verb]).arg(&log).arg("chat").args(more));
+        assert_eq!(changed.code, 0, "{}", changed.err);
+        if key.is_empty() {
+            continue;
+        }
+        let routed = run(&mut again());
+        assert!(routed.out.contains(said) && routed.out.contains(advice), "{}", routed.out);
+        assert!(!routed.out.contains("lack of money"), "{}", routed.out);
+        let routed = &json(&run(again().arg("--json")))["routed"];
+        assert_eq!((&routed[key], &routed["insufficient_budget"]), (&3.into(), &0.into()));
+        assert_eq!(routed["tenants"]["chat"]["refused_by_budget"], 3);
+    }
+}
+
+#[test]
 fn a_log_is_never_overwritten_and_is_continued_only_when_asked() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");

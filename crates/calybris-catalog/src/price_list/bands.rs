@@ -53,6 +53,7 @@ struct Reader<'a> {
     provider: &'a str,
     tier: &'a Tier<'a>,
     rounded_rates: u64,
+    assumes_cache_rate: bool,
 }
 
 /// Stated rates of prompts above a length.
@@ -60,7 +61,7 @@ type ListedAbove = (u32, ListedRates);
 
 /// The token prices of one tier of an entry.
 pub(super) fn row(entry: Entry<'_>, provider: &str, tier: &Tier<'_>) -> Result<Row, InputError> {
-    let mut reader = Reader { entry, provider, tier, rounded_rates: 0 };
+    let mut reader = Reader { entry, provider, tier, rounded_rates: 0, assumes_cache_rate: false };
     // The project's function for batches does not look at ranges.
     let ranges = ranges_of(entry).filter(|_| tier.suffix != BATCH);
     let listed = match ranges {
@@ -74,6 +75,9 @@ pub(super) fn row(entry: Entry<'_>, provider: &str, tier: &Tier<'_>) -> Result<R
     let mut notes = BTreeSet::new();
     if reader.rounded_rates > 0 {
         notes.insert(Note::RoundedRate);
+    }
+    if reader.assumes_cache_rate {
+        notes.insert(Note::AssumedCacheRate);
     }
     if raise_falling(&mut bands) {
         notes.insert(Note::RaisedRate);
@@ -132,6 +136,7 @@ impl<'a> Reader<'a> {
             let half = self.entry.rate("input_cost_per_token", self.halved())?;
             if let Some(half) = half {
                 standard.set(TokenClass::CacheRead, half.amount);
+                self.assumes_cache_rate = own.get(TokenClass::CacheRead).is_none();
             }
         }
         let inherited = self.inherited(&own);

@@ -218,6 +218,14 @@ fn decisions(routed: &Routed, page: &mut Page) {
         rows.push(row(&format!("  {}", rejection.meaning), rejection.count));
     }
     rows.push(row("refused: the tenant's budget did not suffice", tally.insufficient_budget));
+    let others = [
+        ("refused: the tenant is frozen", tally.frozen),
+        ("refused: the tenant is in debt", tally.in_debt),
+        ("refused: the tenant's reservations would exceed its cap", tally.over_cap),
+    ];
+    rows.extend(
+        others.iter().filter(|(_, count)| *count > 0).map(|(what, count)| row(what, *count)),
+    );
     if tally.repeated > 0 {
         rows.push(row("answered again under its request key", tally.repeated));
     }
@@ -304,18 +312,25 @@ fn tenants(routed: &Routed, page: &mut Page) {
             count(|tally| tally.decisions),
             count(|tally| tally.carried_out),
             count(|tally| tally.rejected),
-            count(|tally| tally.insufficient_budget),
+            count(|tally| tally.refused_by_budget),
             money(tally.map_or(0, |tally| tally.committed_microunits)),
             money(account.available.get()),
             money(account.granted.get()),
         ]
     });
     let spent = if routed.resumed.records > 0 { "spent now" } else { "spent" };
-    let header = ["tenant", "asked", "done", "rejected", "unfunded", spent, "left", "budget"];
+    let header = ["tenant", "asked", "done", "rejected", "refused", spent, "left", "budget"];
     page.line(table(&header, &[1, 2, 3, 4, 5, 6, 7], rows));
     page.line("amounts in currency units of 1,000,000 microunits");
-    if routed.tally.insufficient_budget > 0 {
+    let tally = &routed.tally;
+    if tally.insufficient_budget + tally.in_debt > 0 {
         page.wrapped("", &format!("Some calls were refused for lack of money: {ON_LACK_OF_MONEY}"));
+    }
+    if tally.frozen > 0 {
+        page.wrapped("", "Some calls were refused because a tenant is frozen: `calybris tenant unfreeze` admits them again");
+    }
+    if tally.over_cap > 0 {
+        page.wrapped("", "Some calls were refused by a cap on what may be reserved at once: `calybris tenant rules` changes it");
     }
     page.line("");
 }

@@ -166,7 +166,13 @@ impl<'a> RequestParser<'a> {
     }
 
     fn excluded_models(&self, row: &Row) -> Result<ExcludedModels, InputError> {
-        let ids = self.excluded_names(row).into_iter().map(|name| self.model_id(name));
+        let names = self.excluded_names(row);
+        let is_list = |name: &&&str| name.contains(',') && !self.models.contains_key(**name);
+        if let Some(list) = names.iter().find(is_list) {
+            let what = format!("found {}; names are separated by blanks", quoted(list));
+            return Err(row.refuse("excluded_models", what));
+        }
+        let ids = names.into_iter().map(|name| self.model_id(name));
         ExcludedModels::new(&ids.collect::<Vec<_>>())
             .map_err(|error| row.refuse("excluded_models", error))
     }
@@ -479,6 +485,9 @@ required_regions = [\"eu\"]
         assert_eq!(request.excluded_models.model_ids(), excluded);
         let request = parse("input_tokens,output_tokens,group\n1,1,\n").unwrap().request;
         assert_eq!((request.group_id, request.excluded_models.is_empty()), (None, true));
+        // A list with commas would be one name that no model has.
+        let list = parse("input_tokens,output_tokens,excluded_models\n1,1,\"a,b\"\n").unwrap_err();
+        assert!(list.contains("found `a,b`; names are separated by blanks"), "{list}");
         let excluding = |count: usize| {
             let names: Vec<String> = (0..count).map(|n| format!("m{n}")).collect();
             let csv =
