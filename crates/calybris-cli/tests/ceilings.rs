@@ -236,3 +236,38 @@ fn what_a_request_may_not_say_is_refused_before_anything_is_decided() {
         assert!(!place.log.exists());
     }
 }
+
+#[test]
+fn groups_that_another_policy_lacks_are_named_with_their_decisions() {
+    let place = LogDirectory::new();
+    let rows = request(", \"group\": \"dear\"")
+        + &request(", \"group\": \"cheap\", \"minimum_quality_bps\": 0")
+        + &request(", \"group\": \"dear\"")
+        + &request("");
+    object(&place.route(&rows, None));
+    let (policy, catalog) =
+        (place.dir.path().join("policy.toml"), place.dir.path().join("catalog.toml"));
+    let text = std::fs::read_to_string(&policy).unwrap();
+    let other = place.dir.path().join("other.toml");
+    std::fs::write(&other, text.replace("dear = [", "other = [")).unwrap();
+    let page = place.dir.path().join("page.html");
+    let replay = |policy: &std::path::Path, more: &[&str]| {
+        let files = [policy, &catalog].map(|path| path.to_str().unwrap());
+        place.read(&[&["replay", "--policy", files[0], "--catalog", files[1]], more].concat())
+    };
+    let object = |policy: &std::path::Path| -> Value {
+        serde_json::from_str(&replay(policy, &["--json"])).unwrap()
+    };
+    assert_eq!(object(&policy)["missing_groups"], json!({}));
+    assert_eq!(object(&other)["missing_groups"], json!({"dear": 2}));
+    assert_eq!(object(&other)["total"]["newly_rejected"], 2);
+    assert!(!replay(&policy, &[]).contains("no group"));
+    let words = replay(&other, &[]);
+    assert!(
+        words.contains("         2 decisions rejected: no group dear in the policy\n"),
+        "{words}"
+    );
+    replay(&other, &["--html", page.to_str().unwrap()]);
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("2 decisions for group dear, which the policy lacks"));
+}

@@ -22,6 +22,9 @@ pub(crate) fn object(report: &Report<'_>) -> Value {
         "first_sequence": first_of(report.replayed.records, report.replayed.head.sequence),
         "records": report.replayed.records,
         "unfunded_left_out": what_if.unfunded,
+        "missing_groups": what_if.missing_groups.iter()
+            .map(|(group, decisions)| (group.clone(), json!(decisions)))
+            .collect::<Map<String, Value>>(),
         "without_snapshot_left_out": report.replayed.without_snapshot,
         "proposal": proposal(report.proposal),
         "total": shift(&what_if.total),

@@ -64,6 +64,10 @@ fn head(report: &Report<'_>, page: &mut Markup) {
         let left_out = counted(what_if.unfunded, "decision");
         fact("left out", format!("{left_out} that a tenant's budget refused"), false);
     }
+    for (group, decisions) in &what_if.missing_groups {
+        let decisions = counted(*decisions, "decision");
+        fact("rejected", format!("{decisions} for group {group}, which the policy lacks"), false);
+    }
     if report.replayed.without_snapshot > 0 {
         let left_out = counted(report.replayed.without_snapshot, "decision");
         fact(

@@ -40,6 +40,13 @@ pub(crate) fn page(report: &Report<'_>) -> Page {
         let left_out = counted(what_if.unfunded, "decision");
         page.line(format_args!("         {left_out} left out: a tenant's budget refused them"));
     }
+    for (group, decisions) in &what_if.missing_groups {
+        let decisions = counted(*decisions, "decision");
+        page.line(format_args!(
+            "         {decisions} rejected: no group {} in the policy",
+            fitted(group, LONGEST_NAME)
+        ));
+    }
     if replayed.without_snapshot > 0 {
         let left_out = counted(replayed.without_snapshot, "decision");
         page.line(format_args!(
