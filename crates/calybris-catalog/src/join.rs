@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use calybris_engine::Snapshot;
+use calybris_engine::{Names, Snapshot};
 use calybris_kernel::{CapabilitySet, Group, Model, PolicySnapshot, RegionSet};
 use calybris_units::{BrokenInvariant, invariant};
 
@@ -111,6 +111,25 @@ impl CatalogFile {
 }
 
 impl Catalog {
+    /// The names of the models, providers, capabilities, regions and groups that the catalog and its policy have themselves,
+    /// without those that only a recorded catalog had: what requests may name.
+    #[must_use]
+    pub fn own_names(&self) -> Names {
+        let kernel = self.snapshot.policy_snapshot();
+        let mut names = self.snapshot.names().clone();
+        names.models.retain(|model_id, _| kernel.model(*model_id).is_some());
+        let provider_ids: BTreeSet<u8> = kernel.models().map(|model| model.provider_id).collect();
+        names.providers.retain(|provider_id, _| provider_ids.contains(provider_id));
+        let has = |set: u64, bit: u8| set.checked_shr(bit.into()).is_some_and(|set| set & 1 == 1);
+        let capabilities = kernel.models().fold(0, |set, model| set | model.capabilities.bits());
+        names.capabilities.retain(|bit, _| has(capabilities, *bit));
+        let regions = kernel.models().fold(0, |set, model| set | model.regions.bits());
+        names.regions.retain(|bit, _| has(regions, *bit));
+        let group_ids: BTreeSet<u8> = kernel.groups().iter().map(|group| group.group_id).collect();
+        names.groups.retain(|group_id, _| group_ids.contains(group_id));
+        names
+    }
+
     /// The number of a group of the policy file: what a request that is restricted to it carries. `None` for a group that only a
     /// recorded catalog had.
     #[must_use]

@@ -255,6 +255,8 @@ mod tests {
         // The name of a group that is gone stays with its number, and no request can be restricted to it.
         assert_eq!(renewed.snapshot.names().groups[&0], "b");
         assert_eq!(renewed.group_id("b"), None);
+        let own: Vec<_> = renewed.own_names().groups.into_iter().collect();
+        assert_eq!(own, [(1, "c".to_owned()), (2, "a".to_owned())]);
         let mut differences = Differences::default();
         differences.add(&recorded.snapshot, &renewed.snapshot);
         assert_eq!(differences.gone_names.iter().collect::<Vec<_>>(), ["group b"]);

@@ -72,7 +72,8 @@ impl Job<'_> {
     ///
     /// So an error in line 9,000 is found before line 1 is decided, and no run stops half-way because of it.
     pub(crate) fn check_requests(&self) -> Result<Checked, InputError> {
-        let parser = RequestParser::new(self.policy, self.catalog.snapshot.names());
+        let own_names = self.catalog.own_names();
+        let parser = RequestParser::new(self.policy, &own_names);
         parser.check_defaults()?;
         let mut checked = Checked {
             requests: 0,
@@ -235,7 +236,8 @@ impl Job<'_> {
         request_count: u64,
         repeated: &mut u64,
     ) -> Result<(Tally, Duration), Failure> {
-        let parser = RequestParser::new(self.policy, self.catalog.snapshot.names());
+        let own_names = self.catalog.own_names();
+        let parser = RequestParser::new(self.policy, &own_names);
         let bar = progress_bar("{bar:30} {human_pos} of {human_len} decided, {eta} left");
         bar.set_length(request_count);
         let mut tally = Tally::default();
@@ -346,7 +348,7 @@ impl Job<'_> {
 fn reused_key(row: &Row, routed: &RoutedRequest, place: &str) -> InputError {
     let what = format!(
         "found {}, which tenant {} used for another request, {place}: a request is the same only if its tokens, limits \
-         and models are the same, from the row or the policy file, and the catalog is the same",
+         and names are the same, from the row or the policy file, and the catalog still lists its models",
         quoted(&routed.request_key),
         quoted(&routed.tenant),
     );

@@ -232,3 +232,61 @@ fn a_file_with_more_keys_than_a_log_remembers_is_refused_before_it_is_begun() {
     assert!(ran.err.contains("65537") && ran.err.contains("in parts"), "{}", ran.err);
     assert!(!place.log.exists());
 }
+
+/// Our policy with those groups.
+fn with_groups(groups: &str) -> String {
+    let policy = std::fs::read_to_string(input("policy.toml")).unwrap();
+    policy.replace("[request]\n", &format!("[groups]\n{groups}[request]\n"))
+}
+
+#[test]
+fn a_log_that_is_continued_keeps_its_numbers_so_a_key_stands_for_the_same_names() {
+    let place = LogDirectory::new();
+    let (policy, catalog) = (place.dir.path().join("p.toml"), place.dir.path().join("c.toml"));
+    let requests = place.dir.path().join("r.csv");
+    let listed = std::fs::read_to_string(input("catalog.toml")).unwrap();
+    let with = |name: &str, provider: &str| {
+        let large = &listed[..listed.find("\n[[model]]\nname = \"small\"").unwrap()];
+        let other = large.replace("\"large\"", &format!("\"{name}\""));
+        format!("{}\n{listed}", other.replace("\"p\"", &format!("\"{provider}\"")))
+    };
+    let route = |groups: &str, models: &str, rows: &str, options: &[&str]| {
+        std::fs::write(&policy, with_groups(groups)).unwrap();
+        std::fs::write(&catalog, models).unwrap();
+        let header =
+            "request_key,group,requested_model,allowed_providers,input_tokens,output_tokens";
+        std::fs::write(&requests, format!("{header}\n{rows}\n")).unwrap();
+        let mut command = program();
+        command.arg("route").arg("--policy").arg(&policy).arg("--catalog").arg(&catalog);
+        command.arg("--requests").arg(&requests).arg("--log").arg(&place.log);
+        run(command.args(options))
+    };
+    let first = "eu = [\"*\"]\nus = [\"*\"]\n";
+    let rows = "k1,eu,large,,10,10\nk2,,large,p,10,10\nk3,us,small,,10,10";
+    each(&route(first, &listed, rows, &EACH));
+    // Numbered afresh, `asia` would have the number of `eu`, `another` that of `large`, and `a` that of `p`.
+    let second = "asia = [\"*\"]\neu = [\"*\"]\n";
+    for (groups, models, reused) in [
+        (second, listed.clone(), "k1,asia,large,,10,10"),
+        (first, with("another", "p"), "k1,eu,another,,10,10"),
+        (first, with("new", "a"), "k2,,large,a,10,10"),
+    ] {
+        let ran = route(groups, &models, reused, &AGAIN);
+        let is_refused = ran.code == 3 && ran.err.contains("used for another request");
+        assert!(is_refused, "{reused}: {}{}", ran.out, ran.err);
+    }
+    let more = with("another", "a");
+    let (lines, _) = each(&route(second, &more, "k1,eu,large,,10,10\nk2,,large,p,10,10", &AGAIN));
+    assert_eq!([&lines[0]["repeated"], &lines[1]["repeated"]], [true, true]);
+    // Names that only the log has are unknown to requests.
+    let ran = route(second, &more, "k3,us,small,,10,10", &AGAIN);
+    assert!(ran.code == 2 && ran.err.contains("`group`: found `us`"), "{}", ran.err);
+    assert!(ran.err.contains("has asia, eu"), "{}", ran.err);
+    // Also after further catalogs: the number of `us` is given to no other group, and `us` gets it back.
+    let ran = route(second, &listed, "k4,,large,a,10,10", &AGAIN);
+    assert!(ran.code == 2 && ran.err.contains("found `a`, the catalog has p, q"), "{}", ran.err);
+    let (lines, _) = each(&route(first, &listed, "k3,us,small,,10,10", &AGAIN));
+    assert_eq!(lines[0]["repeated"], true);
+    let replayed = run(program().arg("replay").arg(&place.log));
+    assert_eq!(replayed.code, 0, "{}", replayed.err);
+}

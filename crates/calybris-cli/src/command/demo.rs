@@ -65,7 +65,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let policy = PolicyFile::parse(POLICY.0, POLICY.1)?;
     let catalog = CatalogFile::parse(CATALOG.0, CATALOG.1)?.join(&policy)?;
     let requests = RequestFile::bundled(REQUESTS.0, REQUESTS.1);
-    let parser = RequestParser::new(&policy, catalog.snapshot.names());
+    let names = catalog.own_names();
+    let parser = RequestParser::new(&policy, &names);
     let begun_unix_ms = day_before_first(&requests, &parser)?;
     let log = dir.join("log");
     let job = Job {

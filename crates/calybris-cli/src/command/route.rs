@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
+use calybris_catalog::Numbering;
+
 use crate::command::summary;
 use crate::failure::Failure;
 use crate::input::key::KeyArgument;
 use crate::input::pin::read_anchor;
 use crate::input::requests::{RequestArguments, RequestFile};
 use crate::input::source::{check_not_a_stream, read_catalog, read_policy};
+use crate::log::journal::in_force;
 use crate::output::Page;
 use crate::routing::Job;
 use crate::routing::clock::Clock;
@@ -82,7 +85,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Page, Failure> {
     let anchor = arguments.anchor.as_deref().map(read_anchor).transpose()?;
     let policy = read_policy(&arguments.policy)?;
     let catalog_file = read_catalog(&arguments.catalog)?;
-    let catalog = catalog_file.join(&policy)?;
+    // A log that is continued keeps its numbers: a repeated request is compared with the recorded one by number.
+    let in_force = arguments.append.then(|| in_force(&arguments.log, key.as_ref())).flatten();
+    let numbering = in_force.map_or_else(Numbering::default, |snapshot| Numbering::of(&snapshot));
+    let catalog = catalog_file.join_numbered(&policy, &numbering)?;
     let requests = RequestFile::open(&arguments.requests)?;
     let job = Job {
         policy: &policy,

@@ -16,6 +16,17 @@ pub(crate) struct Journal {
     nameless: Names,
 }
 
+/// The snapshot that a log installed last; `None` if it holds none. What cannot be read, such as a torn end, ends the search:
+/// opening the log for writing tells whether that is an error.
+pub(crate) fn in_force(dir: &Path, key: Option<&Key>) -> Option<Arc<Snapshot>> {
+    let mut journal = Journal::open(dir, key).ok()?;
+    let mut in_force = None;
+    while let Ok(Some(entry)) = journal.next() {
+        in_force = journal.snapshot(entry.sequence).or(in_force);
+    }
+    in_force
+}
+
 /// The next thing that a reader meets if records may be dropped while it reads.
 pub(crate) enum Step {
     Record(Box<Entry>),

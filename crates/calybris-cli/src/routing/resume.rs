@@ -50,6 +50,12 @@ impl Resumed {
     }
 }
 
+/// The groups of a snapshot by name, without the names that only an earlier one had.
+fn names_of_groups(snapshot: &Snapshot) -> BTreeMap<u8, Option<&String>> {
+    let groups = snapshot.policy_snapshot().groups().iter();
+    groups.map(|group| (group.group_id, snapshot.names().groups.get(&group.group_id))).collect()
+}
+
 /// The names of a snapshot without those of groups, which the policy has, and of models that its catalog does not list.
 fn names_of_catalog(snapshot: &Snapshot) -> Names {
     let mut names = Names { groups: BTreeMap::new(), ..snapshot.names().clone() };
@@ -75,7 +81,7 @@ impl Job<'_> {
         let same_catalog = old.models().eq(new.models())
             && names_of_catalog(&before) == names_of_catalog(&self.catalog.snapshot);
         // With another catalog, the same patterns may have other models.
-        let same_groups = before.names().groups == self.catalog.snapshot.names().groups
+        let same_groups = names_of_groups(&before) == names_of_groups(&self.catalog.snapshot)
             && (!same_catalog || old.groups() == new.groups());
         Ok(Some(Replaced {
             sequence,
