@@ -6,7 +6,7 @@ use core::hint::select_unpredictable;
 use calybris_units::{BasisPoints, Microunits};
 
 use crate::catalog::Entry;
-use crate::utility::CostAndUtility;
+use crate::utility::{CostAndUtility, Valuation};
 
 /// A model that passed every gate. Its order is the order of preference: the greatest is best.
 ///
@@ -39,6 +39,11 @@ impl Candidate {
             cost_microunits: Reverse(worth.cost_microunits),
             quality_and_id: quality_and_id(entry.quality.get(), entry.model_id),
         }
+    }
+
+    #[inline(always)]
+    fn of(entry: &Entry, valuation: &Valuation<'_>) -> Self {
+        Self::new(entry, valuation.cost_and_utility(entry))
     }
 
     /// The order of preference, for two that seldom have the same utility.
@@ -101,13 +106,19 @@ pub(crate) trait Ranking {
         self.offer(second);
     }
 
-    /// The same for any number.
+    /// The same for any number of eligible models. It values them itself, because a compiler inlines functions where
+    /// they are called, but not always in iterators.
     #[inline(always)]
-    fn offer_all(&mut self, mut candidates: impl Iterator<Item = Candidate>) {
+    fn offer_all<'e>(
+        &mut self,
+        mut entries: impl Iterator<Item = &'e Entry>,
+        valuation: &Valuation<'_>,
+    ) {
         // There are usually two.
-        while let Some(first) = candidates.next() {
-            match candidates.next() {
-                Some(second) => self.offer_two(first, second),
+        while let Some(first) = entries.next() {
+            let first = Candidate::of(first, valuation);
+            match entries.next() {
+                Some(second) => self.offer_two(first, Candidate::of(second, valuation)),
                 None => self.offer(first),
             }
         }

@@ -241,9 +241,7 @@ impl<R: Ranking, B: Bill> Search<'_, R, B> {
         }
         let Self { index, entries, valuation, .. } = *self;
         let contenders = Bits(contenders).map_while(|bit| index.entry(entries, block, bit));
-        self.ranking.offer_all(
-            contenders.map(|entry| Candidate::new(entry, valuation.cost_and_utility(entry))),
-        );
+        self.ranking.offer_all(contenders, &valuation);
         if let Some(least) = self.ranking.least_utility_microunits() {
             // Every utility in the ranking is above 0; a bar of 0 would let more through, never fewer.
             self.bar = self.bounds.bar(u64::try_from(least).unwrap_or(0));

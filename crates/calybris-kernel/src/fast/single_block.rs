@@ -65,9 +65,7 @@ pub(super) fn search_single<R: Ranking, const N: usize>(
         eligible_models += admitted;
     }
     let contenders = Bits(contenders).map_while(|bit| entries.get(bit));
-    ranking.offer_all(
-        contenders.map(|entry| Candidate::new(entry, valuation.cost_and_utility(entry))),
-    );
+    ranking.offer_all(contenders, valuation);
     (ranking, eligible_models)
 }
 
