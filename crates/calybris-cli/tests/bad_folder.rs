@@ -135,7 +135,7 @@ fn a_keyed_log_is_read_with_its_key_by_every_command() {
         vec!["ticket list"],
         vec!["tenant list"],
         vec!["tenant top-up", "chat", "1", "--reason", "more"],
-        vec!["checkpoint"],
+        vec!["checkpoint", "--at", "2024-01-01"],
         vec!["retain", "--before", "2030-01-01"],
     ] {
         let (command, rest) = words.split_first().unwrap();
