@@ -89,7 +89,9 @@ fn write_price_and_window(price: &Price, window: &Window, sink: &mut impl FnMut(
         }
         let rates = &band.rates;
         let others = || {
-            CLASSES_WITH_OWN_RATES.into_iter().map(|class| (rates.of(class), rates.plain_of(class)))
+            TokenClass::BESIDES_PLAIN
+                .into_iter()
+                .map(|class| (rates.of(class), rates.plain_of(class)))
         };
         let mask =
             others().rev().fold(0, |mask, (rate, plain)| mask << 1 | u8::from(rate != plain));
@@ -101,16 +103,6 @@ fn write_price_and_window(price: &Price, window: &Window, sink: &mut impl FnMut(
         }
     }
 }
-
-/// The classes whose rates may differ from the plain ones, in the order of the mask's bits.
-const CLASSES_WITH_OWN_RATES: [TokenClass; 6] = [
-    TokenClass::CacheRead,
-    TokenClass::CacheWrite,
-    TokenClass::CacheWriteLong,
-    TokenClass::AudioInput,
-    TokenClass::Reasoning,
-    TokenClass::AudioOutput,
-];
 
 fn write_group(group: &Group, sink: &mut impl FnMut(&[u8])) {
     sink(&[group.group_id]);

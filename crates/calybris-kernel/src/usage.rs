@@ -43,6 +43,16 @@ impl TokenClass {
         Self::AudioOutput,
     ];
 
+    /// All but plain input and plain output, those of the prompt first: the order of bits in the canonical bytes.
+    pub(crate) const BESIDES_PLAIN: [Self; 6] = [
+        Self::CacheRead,
+        Self::CacheWrite,
+        Self::CacheWriteLong,
+        Self::AudioInput,
+        Self::Reasoning,
+        Self::AudioOutput,
+    ];
+
     /// The name, as files and JSON have it: `cache_read`.
     ///
     /// ```

@@ -5,7 +5,7 @@ use super::charges::{
     AllClasses, Bill, Charges, ClassBill, Classes, Dearest, DearestGrains, DearestOf, Plain,
     PlainBill,
 };
-use super::class_columns::{COLUMN_CLASSES, COLUMNS, ClassCodes, FIRST_SEARCH};
+use super::class_columns::{COLUMNS, ClassCodes, FIRST_SEARCH};
 use super::index::Index;
 use crate::{Ceiling, Request, TokenClass, TokenClassSet, Usage};
 
@@ -87,7 +87,7 @@ pub(super) fn billed(index: &Index, scale: &Scale, request: &Request) -> Option<
 
 /// The columns at which a usage looks, with their weights, and how many there are.
 fn present(scale: &Scale, usage: &Usage) -> Option<([(u8, u64); COLUMNS], usize)> {
-    let classes = (0..).zip(COLUMN_CLASSES).map(|(column, class)| {
+    let classes = (0..).zip(TokenClass::BESIDES_PLAIN).map(|(column, class)| {
         let tokens = usage.tokens(class);
         (tokens, (column, scale.token_weight(class.is_prompt(), tokens)))
     });
@@ -122,7 +122,7 @@ fn maximum(scale: &Scale, ceiling: &Ceiling) -> Option<Maximum> {
         searched: ceiling.searches > 0,
         grains: DearestGrains {
             plain: [TokenClass::Input, TokenClass::Output].map(weight),
-            classes: COLUMN_CLASSES.map(weight),
+            classes: TokenClass::BESIDES_PLAIN.map(weight),
             searches,
         },
     })

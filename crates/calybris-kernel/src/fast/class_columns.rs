@@ -9,16 +9,8 @@ use super::quantize::Quanta;
 use super::rows::Row;
 use crate::{Microunits, TokenClass};
 
-/// The classes that have a column here: all but plain tokens, those of the prompt first.
-pub(super) const COLUMN_CLASSES: [TokenClass; CLASSES] = [
-    TokenClass::CacheRead,
-    TokenClass::CacheWrite,
-    TokenClass::CacheWriteLong,
-    TokenClass::AudioInput,
-    TokenClass::Reasoning,
-    TokenClass::AudioOutput,
-];
-pub(super) const CLASSES: usize = 6;
+/// How many classes have a column here: all but plain tokens.
+pub(super) const CLASSES: usize = TokenClass::BESIDES_PLAIN.len();
 /// How many of them are part of the prompt.
 const OF_PROMPT: usize = 4;
 /// A fee for each search, and a fee for a request that searches.
@@ -46,7 +38,7 @@ impl ClassCode {
         let of_side =
             |class: TokenClass| if class.is_prompt() { quanta.input } else { quanta.output };
         let [read, write, long, heard, thought, spoken] =
-            COLUMN_CLASSES.map(|class| encode(of_side(class), row.rates.of(class)));
+            TokenClass::BESIDES_PLAIN.map(|class| encode(of_side(class), row.rates.of(class)));
         let [per_search, per_request] = row.search_fees();
         let columns = [
             read,
