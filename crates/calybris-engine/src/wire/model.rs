@@ -66,6 +66,23 @@ flagged! {
     }
 }
 
+/// The classes whose rates a model or a band states by themselves, each with the rate if it is there.
+macro_rules! own_rates {
+    ($wire:expr) => {
+        [
+            (TokenClass::CacheRead, $wire.cache_read_price_microunits_per_million_tokens),
+            (TokenClass::CacheWrite, $wire.cache_write_price_microunits_per_million_tokens),
+            (
+                TokenClass::CacheWriteLong,
+                $wire.cache_write_long_price_microunits_per_million_tokens,
+            ),
+            (TokenClass::AudioInput, $wire.audio_input_price_microunits_per_million_tokens),
+            (TokenClass::Reasoning, $wire.reasoning_price_microunits_per_million_tokens),
+            (TokenClass::AudioOutput, $wire.audio_output_price_microunits_per_million_tokens),
+        ]
+    };
+}
+
 impl Says<Model> for ModelV1 {
     fn of(model: &Model) -> Self {
         let rates = &model.price.band(0).rates;
@@ -140,20 +157,7 @@ impl Says<Model> for ModelV2 {
 
     fn read(&self) -> Result<Model, InvalidField> {
         let mut model = self.base.read()?;
-        let rates = with_own_rates(
-            model.price.band(0).rates,
-            [
-                (TokenClass::CacheRead, self.cache_read_price_microunits_per_million_tokens),
-                (TokenClass::CacheWrite, self.cache_write_price_microunits_per_million_tokens),
-                (
-                    TokenClass::CacheWriteLong,
-                    self.cache_write_long_price_microunits_per_million_tokens,
-                ),
-                (TokenClass::AudioInput, self.audio_input_price_microunits_per_million_tokens),
-                (TokenClass::Reasoning, self.reasoning_price_microunits_per_million_tokens),
-                (TokenClass::AudioOutput, self.audio_output_price_microunits_per_million_tokens),
-            ],
-        );
+        let rates = with_own_rates(model.price.band(0).rates, own_rates!(self));
         let mut price = Price::new(rates).with_fixed_price(model.price.fixed_price());
         for band in self.bands.iter().flatten() {
             let threshold = band.base.above_prompt_tokens;
@@ -203,20 +207,7 @@ impl BandV1 {
             Microunits::new(self.base.input_price_microunits_per_million_tokens),
             Microunits::new(self.base.output_price_microunits_per_million_tokens),
         );
-        with_own_rates(
-            plain,
-            [
-                (TokenClass::CacheRead, self.cache_read_price_microunits_per_million_tokens),
-                (TokenClass::CacheWrite, self.cache_write_price_microunits_per_million_tokens),
-                (
-                    TokenClass::CacheWriteLong,
-                    self.cache_write_long_price_microunits_per_million_tokens,
-                ),
-                (TokenClass::AudioInput, self.audio_input_price_microunits_per_million_tokens),
-                (TokenClass::Reasoning, self.reasoning_price_microunits_per_million_tokens),
-                (TokenClass::AudioOutput, self.audio_output_price_microunits_per_million_tokens),
-            ],
-        )
+        with_own_rates(plain, own_rates!(self))
     }
 }
 
