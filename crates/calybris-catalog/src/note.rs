@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A remark about a model of a catalog: what was done to its numbers, or what its provider charges for and no rate covers.
+/// A remark about a model of a catalog: a number that was changed in reading, or a charge of its provider that no rate covers.
 ///
 /// ```
 /// use calybris_catalog::{CatalogFile, Note};

@@ -83,7 +83,7 @@ impl Cell<'_> {
         self.ours_thousandths().abs_diff(self.theirs_thousandths) <= TOLERANCE_THOUSANDTHS
     }
 
-    /// Whether the table's cost is that of a function that passes over listed keys.
+    /// Whether the function behind the table's cost skips some of the listed keys.
     fn is_passed_over(&self) -> bool {
         PASSED_OVER.contains(&(self.candidate.provider.as_str(), self.tier))
     }

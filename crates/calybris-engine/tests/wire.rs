@@ -760,8 +760,8 @@ fn second_decision(behind_request: &[u8], behind_decision: &[u8]) -> Vec<u8> {
     [&parts.concat(), behind_decision, &plain[ADMISSION..]].concat()
 }
 
-/// The installation of a snapshot of the second version with one model, of which all prices are 1; what stands behind its
-/// fields of the first version, and the groups.
+/// A record that installs a snapshot of the second version. Its one model has all prices 1, followed by the given bytes; the
+/// given groups follow the models.
 fn second_snapshot(behind_model: &[u8], groups: &[u8]) -> Vec<u8> {
     let installed = Record::SnapshotInstalled {
         time: UnixMillis::new(0),

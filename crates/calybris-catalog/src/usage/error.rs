@@ -42,9 +42,9 @@ pub enum UsageError {
         vendor: &'static str,
         /// The path of the field: `prompt_tokens_details.cached_tokens`, `cacheDetails[0].ttl`.
         field: String,
-        /// What was found there.
+        /// The value found there.
         found: String,
-        /// What is allowed there.
+        /// The values allowed there.
         allowed: String,
     },
 }

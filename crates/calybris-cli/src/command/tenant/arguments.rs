@@ -12,7 +12,7 @@ pub(crate) struct TenantArguments {
     pub(crate) log: LogArguments,
     /// The name of the tenant
     tenant: String,
-    /// Why, for whoever reads the log: at most 256 bytes on one line
+    /// The reason for the change, kept in the log: at most 256 bytes on one line
     #[arg(long, value_name = "TEXT", display_order = 0)]
     pub(crate) reason: String,
     #[command(flatten)]
